@@ -1,0 +1,29 @@
+"""What a user is told: spans of source text, diagnostics about them, and how they are shown."""
+
+from __future__ import annotations
+
+from archspec.diagnostics.codes import CODES, Code
+from archspec.diagnostics.collector import Collector
+from archspec.diagnostics.explain import explain
+from archspec.diagnostics.model import Diagnostic, Label, SpecError, fail
+from archspec.diagnostics.nearest import did_you_mean, nearest
+from archspec.diagnostics.render import render
+from archspec.diagnostics.report import to_json
+from archspec.diagnostics.source import Source, Span
+
+__all__ = [
+    "CODES",
+    "Code",
+    "Collector",
+    "Diagnostic",
+    "Label",
+    "Source",
+    "Span",
+    "SpecError",
+    "did_you_mean",
+    "explain",
+    "fail",
+    "nearest",
+    "render",
+    "to_json",
+]

@@ -1,0 +1,95 @@
+"""Collects every independent finding of a run, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from archspec.diagnostics.model import Diagnostic, Label, Severity, SpecError
+from archspec.diagnostics.source import Span
+
+
+class Collector:
+    """Keeps diagnostics in the order in which they were found, equal ones once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Diagnostic, None] = {}
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """All that was found, errors and warnings."""
+        return tuple(self._found)
+
+    @property
+    def has_errors(self) -> bool:
+        """True when at least one finding is an error."""
+        return any(found.severity == "error" for found in self._found)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Keep a diagnostic, unless an equal one is kept already."""
+        self._found.setdefault(diagnostic)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        label: str = "",
+        *,
+        secondary: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str | None = None,
+    ) -> None:
+        """Keep an error and go on."""
+        self._keep("error", code, message, span, label, secondary, notes, help)
+
+    def warn(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        label: str = "",
+        *,
+        secondary: Iterable[Label] = (),
+        notes: Iterable[str] = (),
+        help: str | None = None,
+    ) -> None:
+        """Keep a warning and go on."""
+        self._keep("warning", code, message, span, label, secondary, notes, help)
+
+    @contextmanager
+    def catching(self) -> Iterator[None]:
+        """Keep the diagnostics of a SpecError raised inside, and go on after the `with` block."""
+        try:
+            yield
+        except SpecError as error:
+            for diagnostic in error.diagnostics:
+                self.add(diagnostic)
+
+    def raise_if_errors(self) -> None:
+        """Raise everything found as one SpecError if any of it is an error."""
+        if self.has_errors:
+            raise SpecError(self.diagnostics)
+
+    def _keep(
+        self,
+        severity: Severity,
+        code: str,
+        message: str,
+        span: Span | None,
+        label: str,
+        secondary: Iterable[Label],
+        notes: Iterable[str],
+        help: str | None,
+    ) -> None:
+        self.add(
+            Diagnostic(
+                code=code,
+                severity=severity,
+                message=message,
+                primary=None if span is None else Label(span, label),
+                secondary=tuple(secondary),
+                notes=tuple(notes),
+                help=help,
+            )
+        )

@@ -1,0 +1,74 @@
+"""How one source line is shown: clipped, printable, with marks under the right characters."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from archspec.diagnostics.source import Span
+
+MAX_WIDTH = 140
+_CONTEXT = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excerpt:
+    """The shown part of a line: characters `first` up to `last` of `text`."""
+
+    text: str
+    first: int
+    last: int
+
+    @property
+    def shown(self) -> str:
+        """The excerpt as printed, with `...` where it was cut."""
+        left = "..." if self.first > 0 else ""
+        right = "..." if self.last < len(self.text) else ""
+        return left + printable(self.text[self.first : self.last]) + right
+
+    def marks(self, start: int, end: int, mark: str) -> str:
+        """Spaces up to column offset `start`, then marks up to `end` (one at least)."""
+        start = min(max(start, self.first), self.last)
+        end = min(max(end, start), self.last)
+        indent = _width(self.text[self.first : start]) + (3 if self.first > 0 else 0)
+        return " " * indent + mark * max(_width(self.text[start:end]), 1)
+
+
+def excerpt(text: str, focus: int) -> Excerpt:
+    """The part of a line to show, around character offset `focus` when the line is long."""
+    if len(text) <= MAX_WIDTH:
+        return Excerpt(text=text, first=0, last=len(text))
+    first = max(min(focus - _CONTEXT, len(text) - MAX_WIDTH), 0)
+    return Excerpt(text=text, first=first, last=min(first + MAX_WIDTH, len(text)))
+
+
+def columns(span: Span, line: int) -> tuple[int, int]:
+    """Character offsets in its first line that a span covers; one that goes on covers the line's rest."""
+    start = span.column - 1
+    end = span.end_column - 1 if span.end_line == line else len(span.source.line_text(line))
+    return start, end
+
+
+def printable(text: str) -> str:
+    """The text on one line, control characters written as escapes so that none reaches a terminal."""
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return " "
+    # surrogates, controls, formatting (bidirectional overrides) and line separators can disturb a terminal
+    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        code = ord(character)
+        return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return character
+
+
+def _width(text: str) -> int:
+    return sum(_cells(character) for character in printable(text))
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

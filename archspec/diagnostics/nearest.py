@@ -1,0 +1,31 @@
+"""The name that was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(word: str, options: Iterable[str]) -> str | None:
+    """The option most like `word`, or None when none is alike."""
+    from difflib import get_close_matches
+
+    candidates = sorted(set(options))
+    by_lower = {option.lower(): option for option in reversed(candidates)}
+    if word.lower() in by_lower:
+        return by_lower[word.lower()]
+    found = get_close_matches(word, candidates, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, options: Iterable[str], *, kind: str = "names", limit: int = 12) -> str | None:
+    """The help for an unknown word: the nearest option, else the list of them when it is short.
+
+    Returns None when nothing is alike and the options are none or more than `limit`.
+    """
+    candidates = sorted(set(options))
+    found = nearest(word, candidates)
+    if found is not None:
+        return f"did you mean `{found}`?"
+    if not candidates or len(candidates) > limit:
+        return None
+    return f"the {kind} here are " + ", ".join(f"`{option}`" for option in candidates)

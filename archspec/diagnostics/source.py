@@ -1,0 +1,81 @@
+"""Source text and places in it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A named text: a file, or the command line under the name `--set`."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        """Offset of the first character of every line."""
+        return (0, *(found.end() for found in _LINE_BREAK.finditer(self.text)))
+
+    @property
+    def is_file(self) -> bool:
+        """False for text that came from a command-line option."""
+        return not self.name.startswith("--")
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1 in characters."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line_text(self, line: int) -> str:
+        """One line, counted from 1, without its line break."""
+        start = self.line_starts[line - 1]
+        end = self.line_starts[line] if line < len(self.line_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+    def span(self, start: int, end: int) -> Span:
+        """The span between two character offsets."""
+        return Span(self, start, end)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The characters from `start` up to `end` of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def line(self) -> int:
+        """Line of the first character, counted from 1."""
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        """Column of the first character, counted from 1 in characters."""
+        return self.source.position(self.start)[1]
+
+    @property
+    def end_line(self) -> int:
+        """Line just after the last character, counted from 1."""
+        return self.source.position(self.end)[0]
+
+    @property
+    def end_column(self) -> int:
+        """Column just after the last character, counted from 1 in characters."""
+        return self.source.position(self.end)[1]
+
+    @property
+    def text(self) -> str:
+        """The characters themselves."""
+        return self.source.text[self.start : self.end]
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of another in the same source."""
+        return Span(self.source, self.start, max(self.end, other.end))
