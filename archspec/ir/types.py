@@ -1,0 +1,82 @@
+"""Types of values: an element type and axes whose sizes are polynomials in the run-time dims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from archspec.ir.dim import Dim, Symbol, product
+
+
+class DType(StrEnum):
+    """Element types of the language; `float` is whatever precision the module runs in."""
+
+    FLOAT = "float"
+    INT64 = "int64"
+    INT32 = "int32"
+    BOOL = "bool"
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether values may index a table."""
+        return self in (DType.INT64, DType.INT32)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis; an axis made by flattening keeps its factors, outermost first, so that relations survive it."""
+
+    factors: tuple[Dim, ...]
+
+    @property
+    def size(self) -> Dim:
+        """The number of positions: the product of the factors."""
+        return self.factors[0] if len(self.factors) == 1 else product(self.factors)
+
+    def __str__(self) -> str:
+        return str(self.size)
+
+
+def axis(size: Dim | Symbol | int | Axis) -> Axis:
+    """An axis of one factor, or the axis itself."""
+    return size if isinstance(size, Axis) else Axis((Dim.of(size),))
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """The type of a value: dtype and axes; an integer may carry an exclusive upper `bound` on its values."""
+
+    dtype: DType
+    axes: tuple[Axis, ...]
+    bound: Dim | None = None
+
+    @classmethod
+    def of(cls, dtype: DType, *sizes: Dim | Symbol | int | Axis, bound: Dim | None = None) -> TensorType:
+        """Build a type from sizes or axes."""
+        return cls(dtype, tuple(axis(size) for size in sizes), bound)
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        """Sizes of the axes."""
+        return tuple(a.size for a in self.axes)
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    def matches(self, other: TensorType) -> bool:
+        """Whether dtype and sizes agree; factors and bounds do not count."""
+        return self.dtype == other.dtype and self.shape == other.shape
+
+    def with_axes(self, *sizes: Dim | Symbol | int | Axis) -> TensorType:
+        """The same dtype over other axes."""
+        return TensorType.of(self.dtype, *sizes)
+
+    def elements(self) -> Dim:
+        """Number of elements."""
+        return product(self.shape)
+
+    def __str__(self) -> str:
+        bound = f" < {self.bound}" if self.bound is not None else ""
+        return f"{self.dtype}[{', '.join(map(str, self.axes))}]{bound}"

@@ -1,0 +1,460 @@
+"""Building graphs: types are inferred as nodes are made, scopes open and close, captures are found by use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from archspec.diagnostics import Span
+from archspec.ir.graph import Graph, Init, Node, Parameter, Value
+from archspec.ir.types import TensorType
+from archspec.ops.base import Op, ParameterSpec
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat, Schedule, Tap
+
+Body = Callable[..., Value | Sequence[Value]]
+
+_ROLE_INIT = {
+    "weight": Init(kind="truncated_normal", value=0.02),
+    "bias": Init(kind="constant", value=0.0),
+    "norm": Init(kind="constant", value=1.0),
+    "scale": Init(kind="constant", value=1.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What new nodes take from where they stand in the spec."""
+
+    span: Span | None = None
+    init: Init | None = None
+    trainable: bool = True
+
+
+@dataclass(eq=False)
+class _Frame:
+    """A graph under construction. `path` names it for people, `module` is where its parameters live."""
+
+    name: str
+    path: str
+    module: str
+    key: str
+    layers: frozenset[int] | None = None
+    inputs: list[Value] = field(default_factory=list)
+    operands: list[Value] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    own: set[Value] = field(default_factory=set)
+    captured: dict[Value, Value] = field(default_factory=dict)
+    exposed: dict[str, Value] = field(default_factory=dict)
+
+    def graph(self, outputs: Sequence[Value], names: Sequence[str] = ()) -> Graph:
+        return Graph(
+            name=self.name,
+            inputs=tuple(self.inputs),
+            nodes=tuple(self.nodes),
+            outputs=tuple(outputs),
+            output_names=tuple(names),
+        )
+
+
+def join(*parts: str) -> str:
+    """Join the parts of a dotted path that are not empty."""
+    return ".".join(part for part in parts if part)
+
+
+class Builder:
+    """Builds one graph. Values of enclosing scopes may be used anywhere: they become operands of the scope's node.
+
+    `wanted` lists full paths (`states.layers.3.attention.weights`) of inner values that must become visible at the
+    top; blocks offer such values with `expose`, and ask `wants` before they make one that costs something.
+    """
+
+    def __init__(self, name: str, wanted: frozenset[str] = frozenset()) -> None:
+        self._frames = [_Frame(name=name, path="", module="", key="")]
+        self._parameters: dict[str, Parameter] = {}
+        self._settings = Settings()
+        self._wanted = wanted
+        self._reusing = False
+
+    # -- what stands around -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def settings(
+        self, *, span: Span | None = None, init: Init | None = None, trainable: bool | None = None
+    ) -> Iterator[None]:
+        """Nodes made inside take this span, initialisation and trainability; what is None stays as it was."""
+        old = self._settings
+        self._settings = Settings(
+            span=span or old.span,
+            init=init or old.init,
+            trainable=old.trainable if trainable is None else trainable and old.trainable,
+        )
+        try:
+            yield
+        finally:
+            self._settings = old
+
+    @contextmanager
+    def reuse(self) -> Iterator[None]:
+        """Modules built inside must exist already: they take their parameters instead of making new ones."""
+        old, self._reusing = self._reusing, True
+        try:
+            yield
+        finally:
+            self._reusing = old
+
+    @property
+    def span(self) -> Span | None:
+        """The span that new nodes get."""
+        return self._settings.span
+
+    @property
+    def path(self) -> str:
+        """Path of the scope under construction; `*` stands for the index of a repeated layer."""
+        return self._frames[-1].path
+
+    # -- inner values that are wanted outside ---------------------------------------------------------------------
+
+    def wants(self, name: str) -> bool:
+        """Whether some wanted path names `name` in the scope under construction, or something inside it."""
+        return any(self._wanted_layers(name))
+
+    def expose(self, name: str, value: Value) -> None:
+        """Offer an inner value under a path relative to the scope under construction; it is kept if wanted."""
+        if self.wants(name):
+            self._frames[-1].exposed[name] = self._localize(value)
+
+    @property
+    def exposed(self) -> Mapping[str, Value]:
+        """Wanted inner values by full path, as values of the scope under construction."""
+        return self._frames[-1].exposed
+
+    def _wanted_layers(self, name: str) -> Iterator[str]:
+        pattern = join(self.path, name).split(".")
+        for path in self._wanted:
+            parts = path.split(".")
+            if len(parts) >= len(pattern) and self._reachable(pattern, parts):
+                yield path
+
+    def _reachable(self, pattern: Sequence[str], parts: Sequence[str]) -> bool:
+        restrictions = [frame.layers for frame in self._frames if frame.layers is not None]
+        indices = iter(restrictions)
+        for expected, found in zip(pattern, parts, strict=False):
+            if expected == "*":
+                layers = next(indices)
+                if not found.isdigit() or int(found) not in layers:
+                    return False
+            elif expected != found:
+                return False
+        return True
+
+    # -- values and nodes -------------------------------------------------------------------------------------------
+
+    def input(self, name: str, type: TensorType) -> Value:
+        """Declare an input of the graph."""
+        value = Value(name, type)
+        frame = self._frames[0]
+        frame.inputs.append(value)
+        frame.own.add(value)
+        return value
+
+    def add(
+        self,
+        op: Op,
+        *inputs: Value,
+        name: str = "",
+        result: str = "",
+        tie: Mapping[str, Parameter] | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> Value:
+        """Add an op with one output. See `add_all`."""
+        (value,) = self.add_all(op, *inputs, name=name, results=(result,), tie=tie, rename=rename)
+        return value
+
+    def add_all(
+        self,
+        op: Op,
+        *inputs: Value,
+        name: str = "",
+        results: Sequence[str] = (),
+        tie: Mapping[str, Parameter] | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> tuple[Value, ...]:
+        """Add an op and return its outputs.
+
+        `name` is the node's name in its scope: parameters are called `name.weight`; with no name they belong to the
+        scope itself (`weight`). `rename` gives a parameter another name. `results` are hints for the names of the
+        outputs; one without a name is meant to be written inline. `tie` gives parameters that another node owns.
+        Raises ShapeError when the operands do not fit.
+        """
+        operands = tuple(self._localize(value) for value in inputs)
+        types = tuple(value.type for value in operands)
+        outputs = op.infer(*types)
+        made = self._parameters_of(op, types, name, tie or {}, rename or {})
+        hints = list(results) + [""] * (len(outputs) - len(results))
+        return self._append(
+            op,
+            operands,
+            tuple(Value(hint, type_) for hint, type_ in zip(hints, outputs, strict=True)),
+            name=name,
+            parameters=made,
+            owned=frozenset(made) - frozenset(tie or {}),
+        )
+
+    def _append(
+        self,
+        op: Op,
+        operands: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+        *,
+        name: str,
+        parameters: Mapping[str, Parameter] | None = None,
+        owned: frozenset[str] = frozenset(),
+        regions: tuple[Graph, ...] = (),
+    ) -> tuple[Value, ...]:
+        frame = self._frames[-1]
+        node = Node(
+            op=op,
+            inputs=operands,
+            outputs=outputs,
+            parameters=parameters or {},
+            owned=owned,
+            regions=regions,
+            name=name,
+            scope=frame.path,
+            span=self._settings.span,
+        )
+        frame.nodes.append(node)
+        frame.own.update(outputs)
+        return outputs
+
+    def _localize(self, value: Value, depth: int = -1) -> Value:
+        """The value as the frame at `depth` sees it, captured through every frame between."""
+        depth = depth if depth >= 0 else len(self._frames) - 1
+        frame = self._frames[depth]
+        if value in frame.own:
+            return value
+        if value in frame.captured:
+            return frame.captured[value]
+        if depth == 0:
+            raise ValueError(f"{value!r} belongs to a scope that is closed")
+        return self._bind(frame, value.name, value, self._localize(value, depth - 1))
+
+    def _bind(self, frame: _Frame, name: str, value: Value, operand: Value) -> Value:
+        inner = Value(name, value.type)
+        frame.inputs.append(inner)
+        frame.operands.append(operand)
+        frame.own.add(inner)
+        frame.captured[value] = frame.captured[operand] = inner
+        return inner
+
+    # -- parameters ---------------------------------------------------------------------------------------------------
+
+    def _parameters_of(
+        self,
+        op: Op,
+        types: tuple[TensorType, ...],
+        name: str,
+        tie: Mapping[str, Parameter],
+        rename: Mapping[str, str],
+    ) -> dict[str, Parameter]:
+        specs = op.parameters(*types)
+        return {
+            local: tie[local] if local in tie else self._parameter(join(name, rename.get(local, local)), spec)
+            for local, spec in specs.items()
+        }
+
+    def _parameter(self, name: str, spec: ParameterSpec) -> Parameter:
+        frame = self._frames[-1]
+        key = join(frame.key, name)
+        if key in self._parameters:
+            found = self._parameters[key]
+            if not self._reusing:
+                raise ValueError(f"parameter {key} is made twice")
+            if not found.type.matches(spec.type):
+                raise ParameterMismatch(found, spec.type)
+            return found
+        init = spec.init or (self._settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
+        parameter = Parameter(
+            path=join(frame.module, name),
+            type=spec.type,
+            init=init,
+            trainable=self._settings.trainable,
+            span=self._settings.span,
+        )
+        self._parameters[key] = parameter
+        return parameter
+
+    def parameter(self, path: str) -> Parameter | None:
+        """A parameter by its full path (`source.table`), for ties; in a repeated body give the index of the layer."""
+        return self._parameters.get(path)
+
+    # -- scopes -------------------------------------------------------------------------------------------------------
+
+    def call(
+        self,
+        name: str,
+        kind: str,
+        body: Body,
+        inputs: Mapping[str, Value] | None = None,
+        *,
+        module: str = "",
+        results: Sequence[str] = (),
+    ) -> tuple[Value, ...]:
+        """Build a module: `body` gets the `inputs` as values of the new scope, in order, and returns its outputs.
+
+        `module` names the module whose parameters are used (default: `name`); `results` hint at the names of the
+        outputs (default: the name of the node).
+        """
+        parent = self._frames[-1]
+        frame = _Frame(
+            name=kind,
+            path=join(parent.path, name),
+            module=join(parent.module, module or name),
+            key=join(parent.key, module or name),
+        )
+        outputs = self._run(frame, body, inputs or {})
+        inner = list(frame.exposed.items())
+        region = frame.graph([*outputs, *(value for _, value in inner)])
+        hints = [*results, *(name for _ in outputs)][: len(outputs)] + [f"{name}_{port}" for port, _ in inner]
+        values = tuple(
+            Value(hint.replace(".", "_"), out.type) for hint, out in zip(hints, region.outputs, strict=True)
+        )
+        op = Call(kind=kind, module=frame.module, results=tuple(v.type for v in values))
+        self._append(op, tuple(frame.operands), values, name=name, regions=(region,))
+        for (port, _), value in zip(inner, values[len(outputs) :], strict=True):
+            parent.exposed[join(name, port)] = value
+        self.expose(name, values[0])
+        return values[: len(outputs)]
+
+    def _run(self, frame: _Frame, body: Body, inputs: Mapping[str, Value]) -> tuple[Value, ...]:
+        operands = {name: (value, self._localize(value)) for name, value in inputs.items()}
+        self._frames.append(frame)
+        try:
+            arguments = [self._bind(frame, name, outer, local) for name, (outer, local) in operands.items()]
+            made = body(*arguments)
+            outputs = (made,) if isinstance(made, Value) else tuple(made)
+            return tuple(self._localize(value) for value in outputs)
+        finally:
+            self._frames.pop()
+
+    def repeat(
+        self,
+        name: str,
+        kinds: Sequence[str],
+        bodies: Sequence[Callable[[Value], Value]],
+        schedule: Schedule,
+        carried: Value,
+        *,
+        shared: bool = False,
+        module: str = "",
+    ) -> Value:
+        """Build repeated layers: each body gets the carried value and returns it, of the same type.
+
+        Inside, the Symbol `layer` may stand in numbers. Values exposed in a body and wanted of one layer become
+        outputs of the node.
+        """
+        parent = self._frames[-1]
+        outer = self._localize(carried)
+        frames: list[_Frame] = []
+        outputs: list[Value] = []
+        for number, (kind, body) in enumerate(zip(kinds, bodies, strict=True)):
+            frame = _Frame(
+                name=kind,
+                path=join(parent.path, name, "*"),
+                module=join(parent.module, module or name, "*"),
+                key=join(parent.key, module or name, f"*{number}"),
+                layers=frozenset(schedule.layers(number)),
+            )
+            (result,) = self._run(frame, body, {"x": outer})
+            if not result.type.matches(carried.type):
+                raise RepeatMismatch(carried.type, result.type)
+            frames.append(frame)
+            outputs.append(result)
+        operands = self._align(frames)
+        regions = tuple(
+            frame.graph([out, *frame.exposed.values()]) for frame, out in zip(frames, outputs, strict=True)
+        )
+        return self._repeated(name, kinds, schedule, shared, frames, regions, operands, module)
+
+    def _align(self, frames: Sequence[_Frame]) -> tuple[Value, ...]:
+        """Give every body the same inputs: the carried value, then each value that some body captured."""
+        operands = list(dict.fromkeys(operand for frame in frames for operand in frame.operands[1:]))
+        for frame in frames:
+            known = dict(zip(frame.operands[1:], frame.inputs[1:], strict=True))
+            rest = [known.get(operand) or Value(operand.name, operand.type) for operand in operands]
+            frame.inputs[1:] = rest
+        return (frames[0].operands[0], *operands)
+
+    def _repeated(
+        self,
+        name: str,
+        kinds: Sequence[str],
+        schedule: Schedule,
+        shared: bool,
+        frames: Sequence[_Frame],
+        regions: tuple[Graph, ...],
+        operands: tuple[Value, ...],
+        module: str,
+    ) -> Value:
+        parent = self._frames[-1]
+        taps = self._taps(join(parent.path, name), schedule, frames)
+        carried = operands[0]
+        values = [Value(carried.name, carried.type)]
+        for path, tap in taps.items():
+            region = regions[schedule[tap.layer]]
+            values.append(Value(path[len(parent.path) :].strip(".").replace(".", "_"), region.outputs[tap.output].type))
+        op = Repeat(
+            module=join(parent.module, module or name),
+            kinds=tuple(kinds),
+            schedule=schedule,
+            results=tuple(value.type for value in values),
+            shared=shared,
+            taps=tuple(taps.values()),
+        )
+        self._append(op, operands, tuple(values), name=name, regions=regions)
+        for path, value in zip(taps, values[1:], strict=True):
+            parent.exposed[path[len(parent.path) :].strip(".")] = value
+        return values[0]
+
+    def _taps(self, path: str, schedule: Schedule, frames: Sequence[_Frame]) -> dict[str, Tap]:
+        """Which outputs of which layers are wanted, by full path; a layer's index alone names its carried output."""
+        taps: dict[str, Tap] = {}
+        for wanted in sorted(self._wanted):
+            if not wanted.startswith(path + "."):
+                continue
+            index, _, rest = wanted[len(path) + 1 :].partition(".")
+            if not index.isdigit() or int(index) >= len(schedule):
+                continue
+            exposed = list(frames[schedule[int(index)]].exposed)
+            if not rest:
+                taps[wanted] = Tap(layer=int(index), output=0)
+            elif rest in exposed:
+                taps[wanted] = Tap(layer=int(index), output=1 + exposed.index(rest))
+        return taps
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def finish(self, outputs: Mapping[str, Value]) -> Graph:
+        """Close the graph with its named outputs."""
+        (frame,) = self._frames
+        return replace(frame.graph(list(outputs.values()), list(outputs)))
+
+
+class ParameterMismatch(Exception):
+    """A reused module is asked for a parameter of another shape."""
+
+    def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
+        super().__init__(f"{parameter.path} is {parameter.type}, and here it would be {wanted}")
+        self.parameter = parameter
+        self.wanted = wanted
+
+
+class RepeatMismatch(Exception):
+    """A repeated body changes the type of the value that it carries."""
+
+    def __init__(self, before: TensorType, after: TensorType) -> None:
+        super().__init__(f"a repeated body must keep its type: it takes {before} and gives {after}")
+        self.before = before
+        self.after = after

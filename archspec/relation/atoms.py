@@ -1,0 +1,114 @@
+"""Dependence relations: which positions of an input an output position may read.
+
+A relation is a union of atoms, an atom a conjunction of constraints between the output's index i and the input's
+index j. Indices are coordinates: the factors of all axes in order, so an axis flattened from (rows, columns) has two.
+Coordinates that no constraint mentions are unconstrained. Operands that carry data (a predicate, segment ids, a
+prefix length) are named by a key: within one op, the number of its operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from archspec.ir.dim import Dim
+
+Side = Literal["out", "in"]
+Key = Hashable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """`lo <= a*i - b*j <= hi` for output coordinate i and input coordinate j; None is infinite."""
+
+    out: int
+    inp: int
+    a: int = 1
+    b: int = 1
+    lo: Dim | None = None
+    hi: Dim | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """`lo <= index <= hi` of one coordinate; None is infinite."""
+
+    side: Side
+    coordinate: int
+    lo: Dim | None = None
+    hi: Dim | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefixBound:
+    """`j < p[leading] + offset`: the input coordinate is inside a prefix whose length an operand or a Dim gives.
+
+    `leading` names the input coordinates that index the prefix operand.
+    """
+
+    inp: int
+    prefix: Key
+    leading: tuple[int, ...] = ()
+    offset: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """A bool operand holds at the given coordinates of one side; `offset` is added to the last of them."""
+
+    side: Side
+    predicate: Key
+    coordinates: tuple[int, ...]
+    offset: int = 0
+    negated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameSegment:
+    """An integer operand has equal values at the coordinates of both sides (the last ones are the positions)."""
+
+    segments: Key
+    out: tuple[int, ...]
+    inp: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Atom:
+    """A conjunction of constraints; none at all relates everything to everything."""
+
+    differences: frozenset[Difference] = frozenset()
+    ranges: frozenset[Range] = frozenset()
+    prefixes: frozenset[PrefixBound] = frozenset()
+    guards: frozenset[Guard] = frozenset()
+    segments: frozenset[SameSegment] = frozenset()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A union of atoms; no atom relates nothing."""
+
+    atoms: tuple[Atom, ...]
+
+    def __or__(self, other: Relation) -> Relation:
+        return Relation(self.atoms + tuple(a for a in other.atoms if a not in self.atoms))
+
+
+EVERYTHING = Relation((Atom(),))
+NOTHING = Relation(())
+ZERO = Dim.of(0)
+
+
+def equal(out: int, inp: int, shift: Dim | int = 0) -> Difference:
+    """`i - j = shift` between one output and one input coordinate."""
+    return Difference(out=out, inp=inp, lo=Dim.of(shift), hi=Dim.of(shift))
+
+
+def pairs(coordinates: Iterable[tuple[int, int]]) -> Relation:
+    """Equality of the given (output, input) coordinates, nothing else constrained."""
+    return Relation((Atom(differences=frozenset(equal(out, inp) for out, inp in coordinates)),))
+
+
+def identity(count: int) -> Relation:
+    """Equality of the first `count` coordinates."""
+    return pairs((k, k) for k in range(count))
