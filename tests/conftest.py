@@ -1,0 +1,15 @@
+"""What every test shares: nothing is written beside the sources, and no property test has a deadline."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "archspec-hypothesis"))
+settings.register_profile(
+    "archspec", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("archspec")
