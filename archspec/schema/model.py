@@ -1,0 +1,110 @@
+"""The base of all schema models: reads a map node, keeps its span, refuses unknown keys with the nearest known one."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
+from archspec.schema.errors import carry, diagnostics_of
+from archspec.text.reader import ListNode, MapNode, Node, TextNode
+
+SPAN = "(span)"
+
+
+def plain(node: Any) -> Any:
+    """Lists of nodes as Python lists; texts and maps stay nodes for the validators of their fields."""
+    return [plain(item) for item in node.items] if isinstance(node, ListNode) else node
+
+
+def is_none(node: Any) -> bool:
+    """Whether the node is the word `none`."""
+    return isinstance(node, TextNode) and node.value == "none"
+
+
+def _maybe(node: Any, handler: Any) -> Any:
+    return None if node is None or is_none(node) else handler(node)
+
+
+MAYBE = WrapValidator(_maybe)
+"""Annotation: the word `none` is None, as in `Annotated[NormFields | None, MAYBE]`."""
+
+WORD = BeforeValidator(lambda node: node.value if isinstance(node, TextNode) else node)
+"""Annotation: a fixed word, as in `Annotated[Literal["first", "last"], WORD]`."""
+
+
+class Model(BaseModel):
+    """A map of the language. `at` is where it stands; `given` are the keys that the user wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+    shorthand: ClassVar[str | None] = None
+    """The field that a bare word stands for: `residual: pre` is `{kind: pre}`."""
+
+    at: SkipJsonSchema[Span | None] = Field(default=None, alias=SPAN, repr=False)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _open(cls, node: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(node, (TextNode, ListNode, MapNode)):
+            return handler(node)
+        found: list[Diagnostic] = []
+        try:
+            model = handler({**cls._data(node, found), SPAN: node.span})
+        except ValidationError as error:
+            raise carry([*found, *diagnostics_of(error, node)]) from None
+        if found:
+            raise carry(found)
+        return model
+
+    @classmethod
+    def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
+        if isinstance(node, TextNode) and cls.shorthand:
+            return {cls.shorthand: node}
+        if not isinstance(node, MapNode):
+            what = "text" if isinstance(node, TextNode) else "list"
+            raise carry([Diagnostic(code="E204", message=f"expected a map, found a {what}", primary=Label(node.span))])
+        known = cls.keys()
+        for entry in node.entries:
+            if entry.key.value not in known:
+                found.append(unknown_key(entry.key, known))
+        return {entry.key.value: plain(entry.value) for entry in node.entries if entry.key.value in known}
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Names of the fields, as a user writes them."""
+        return [field.alias or name for name, field in cls.model_fields.items() if name != "at"]
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Fields that the user wrote, as opposed to those left at their defaults."""
+        return frozenset(self.model_fields_set) - {"at"}
+
+    @classmethod
+    def read(cls, node: Node) -> Self:
+        """Validate a node; raises SpecError with every error in it."""
+        try:
+            return cls.model_validate(node)
+        except ValidationError as error:
+            raise SpecError(diagnostics_of(error, node)) from None
+
+
+def unknown_key(key: TextNode, known: list[str]) -> Diagnostic:
+    """The diagnostic for a key that a map does not have."""
+    return Diagnostic(
+        code="E202",
+        message=f"unknown key `{key.value}`",
+        primary=Label(key.span),
+        help=did_you_mean(key.value, known, kind="keys", limit=30),
+    )

@@ -1,0 +1,54 @@
+"""The sorts of fields. Each is an annotated type whose validator reads a node of the text layer.
+
+Validators raise SpecError with a span; `archspec.schema.errors` carries those through pydantic, so that one run
+reports every independent error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from archspec.diagnostics import fail
+from archspec.schema.errors import carried
+from archspec.text.expr import Expr, parse_expr
+from archspec.text.mask import MaskSyntax, parse_mask
+from archspec.text.path import Path, parse_path
+from archspec.text.pred import PredExpr, parse_pred
+from archspec.text.reader import ListNode, Node, TextNode
+from archspec.text.scalars import parse_bool, parse_decimal
+from archspec.text.types import TypeSyntax, parse_type
+from archspec.text.value import ValueExpr, parse_value
+
+
+def text_of(node: Node, what: str) -> TextNode:
+    """The node as a text; an error E204 that says what was wanted where it is a list or a map."""
+    if isinstance(node, TextNode):
+        return node
+    found = "a list" if isinstance(node, ListNode) else "a map"
+    fail("E204", f"expected {what}, found {found}", node.span)
+
+
+T = TypeVar("T")
+
+
+def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[PlainValidator, WithJsonSchema]:
+    def validate(node: Any) -> T:
+        with carried():
+            return parse(text_of(node, what))
+
+    return PlainValidator(validate), WithJsonSchema({"type": ["string", "number", "boolean"], "description": what})
+
+
+ExprField = Annotated[Expr, *_sort(parse_expr, "an expression over constants and dims")]
+ValueField = Annotated[ValueExpr, *_sort(parse_value, "a value: a name, a path or an elementwise expression")]
+PredField = Annotated[PredExpr, *_sort(parse_pred, "a predicate, such as `valid` or `ids != 0`")]
+MaskField = Annotated[MaskSyntax, *_sort(parse_mask, "a mask, such as `causal & key_valid(valid)`")]
+PathField = Annotated[Path, *_sort(parse_path, "a path, such as `source.table`")]
+TypeField = Annotated[TypeSyntax, *_sort(parse_type, "a type, such as `float[batch, d_model]`")]
+BoolField = Annotated[bool, *_sort(parse_bool, "true or false")]
+DecimalField = Annotated[Decimal, *_sort(parse_decimal, "a number")]
+TextField = Annotated[str, *_sort(lambda node: node.value, "a text")]
