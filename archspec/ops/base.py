@@ -35,6 +35,16 @@ class ParameterSpec:
 class Emitter(Protocol):
     """What `emit` may ask of the code generator while it writes one function body."""
 
+    @property
+    def types(self) -> Sequence[TensorType]:
+        """Types of the operands of the node that is being written."""
+        ...
+
+    @property
+    def training(self) -> str:
+        """Source that is true in training (`self.training`)."""
+        ...
+
     def size(self, dim: Dim) -> str:
         """Source of a size: a literal, or an expression over shapes of tensors in reach."""
         ...
