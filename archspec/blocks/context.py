@@ -78,6 +78,10 @@ class Context(Protocol):
         """The parameter that a path names, for `tie`."""
         ...
 
+    def in_layers(self, count: int) -> Context:
+        """The same surroundings inside repeated layers, where `layer` (0-based) may stand in numbers."""
+        ...
+
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:
         """Add the one op that a block is, under the node's name."""
         ...
