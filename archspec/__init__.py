@@ -1,0 +1,1 @@
+"""Architectures as text: specify, check, compile."""
