@@ -23,7 +23,8 @@ class Label:
 class Diagnostic:
     """One finding: what is wrong, where, which other places conflict, and how to fix it.
 
-    `message`, label texts and `notes` state facts; only `help` says what to do. All are lowercase, without a full stop.
+    `message`, label texts and `notes` state facts; only `help` says what to do. All are lowercase, without a
+    full stop.
     """
 
     code: str

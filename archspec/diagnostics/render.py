@@ -37,8 +37,8 @@ class _Style:
 def render(diagnostics: Diagnostic | Iterable[Diagnostic], *, color: bool = False) -> str:
     """The text of one or more diagnostics, a blank line between them and a line break at the end.
 
-    Each shows its code and message, file:line:column, the source lines with carets under the primary place and dashes
-    under the others, then notes and help. `color` adds ANSI colours.
+    Each shows its code and message, file:line:column, the source lines with carets under the primary place
+    and dashes under the others, then notes and help. `color` adds ANSI colours.
     """
     several = (diagnostics,) if isinstance(diagnostics, Diagnostic) else diagnostics
     style = _Style(color=color)
@@ -48,12 +48,10 @@ def render(diagnostics: Diagnostic | Iterable[Diagnostic], *, color: bool = Fals
 def _lines(found: Diagnostic, style: _Style) -> Iterator[str]:
     head = style.paint(found.severity, f"{found.severity}[{found.code}]")
     yield head + style.paint("message", f": {printable(found.message)}")
-    marks = [] if found.primary is None else [_Mark(label=found.primary, primary=True, role=found.severity)]
-    marks += [_Mark(label=label, primary=False, role="secondary") for label in found.secondary]
-    margin = " " * max(
-        (len(_number(mark.label.span.source, mark.label.span.line)) for mark in marks), default=0
-    )
-    for position, source in enumerate(dict.fromkeys(mark.label.span.source for mark in marks)):
+    marks = _marks(found)
+    spans = [mark.label.span for mark in marks]
+    margin = " " * max((len(_number(span.source, span.line)) for span in spans), default=0)
+    for position, source in enumerate(dict.fromkeys(span.source for span in spans)):
         here = [mark for mark in marks if mark.label.span.source == source]
         yield from _source_lines(source, here, margin, first=position == 0, style=style)
     footer = [*(("note", note) for note in found.notes), *([("help", found.help)] if found.help else [])]
@@ -67,6 +65,13 @@ def _lines(found: Diagnostic, style: _Style) -> Iterator[str]:
             + style.paint("help" if word == "help" else "message", f"{word}: ")
             + printable(text)
         )
+
+
+def _marks(found: Diagnostic) -> list[_Mark]:
+    marks = [_Mark(label=label, primary=False, role="secondary") for label in found.secondary]
+    if found.primary is not None:
+        marks.insert(0, _Mark(label=found.primary, primary=True, role=found.severity))
+    return marks
 
 
 def _source_lines(

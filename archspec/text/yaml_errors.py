@@ -1,0 +1,207 @@
+"""Errors of the YAML parser in our words, the same for its C and its Python form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics.model import Diagnostic, Label
+from archspec.diagnostics.source import Source
+
+if TYPE_CHECKING:
+    from yaml import MarkedYAMLError
+
+_GLUED_KEY = re.compile(r"\s*(?:- )?([A-Za-z_][\w.-]*):(?=[^\s:/])")
+_TYPE_BEFORE = re.compile(r"[A-Za-z_]\w*\Z")
+_TYPE_AFTER = re.compile(r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """How one of the parser's problems is told: `context` names a second place that it gives, if any."""
+
+    code: str = "E101"
+    problem: str
+    message: str
+    help: str | None = None
+    context: str | None = None
+
+
+_NO_DIRECTIVES = "directives are not part of a spec"
+_KNOWN = (
+    _Known(code="E110", problem="scanning an alias", message="`*` starts an alias", help="quote the text"),
+    _Known(code="E109", problem="scanning an anchor", message="`&` starts an anchor", help="quote the text"),
+    _Known(code="E112", problem="tag", message="`!` starts a tag", help="quote the text"),
+    _Known(code="E113", problem="directive", message=_NO_DIRECTIVES, help="remove this line"),
+    _Known(code="E113", problem="incompatible YAML", message=_NO_DIRECTIVES, help="remove this line"),
+    _Known(
+        problem="mapping values are not allowed",
+        message="unexpected `:`",
+        help="quote the text if it contains `: `, else put the map on lines of its own, indented alike",
+    ),
+    _Known(
+        problem="sequence entries are not allowed",
+        message="a list may not start here",
+        help="put each `- ` on a line of its own",
+    ),
+    _Known(problem="mapping keys are not allowed", message="unexpected `?`", help="quote the text"),
+    _Known(problem="could not find expected ':'", message="a key without `:`", help="write `key: value`"),
+    _Known(
+        problem="unexpected end of stream",
+        message="quoted text is never closed",
+        help="add the closing quote",
+        context="the quote that is open",
+    ),
+    _Known(
+        problem="unknown escape",
+        message="unknown escape in quoted text",
+        help="use single quotes, or write `\\\\`",
+    ),
+    _Known(
+        problem="block scalar",
+        message="unexpected text after `|` or `>`",
+        help="start the text on the next line",
+    ),
+    _Known(
+        problem="flow mapping",
+        message="expected `,` or `}`",
+        help="close the brace, or put a comma before the next key",
+        context="the brace that is open",
+    ),
+    _Known(
+        problem="flow sequence",
+        message="expected `,` or `]`",
+        help="close the bracket, or put a comma before the next item",
+        context="the bracket that is open",
+    ),
+    _Known(
+        problem="node content", message="expected a value", help="remove the extra sign, or quote the text"
+    ),
+    _Known(
+        problem="block collection",
+        message="expected `- ` or less indentation",
+        help="lists and maps cannot be mixed; indent by the same spaces throughout",
+        context="the list starts here",
+    ),
+    _Known(
+        problem="block mapping",
+        message="expected a key of the map above",
+        help="indent the keys of one map alike",
+        context="the map starts here",
+    ),
+    _Known(
+        code="E107",
+        problem="document start",
+        message="text after the end of the document",
+        help="one map a file",
+    ),
+)
+
+
+def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
+    """The diagnostic for an error that PyYAML's scanner or parser raised on `source`."""
+    start = _offset(source, error.problem_mark)
+    special = (
+        _tab(source, start)
+        or _glued_key(source, error, start)
+        or _type(source, start)
+        or _trailing(source, error, start)
+    )
+    if special is not None:
+        return special
+    said = f"{error.context or ''} {error.problem or ''}"
+    if "cannot start any token" in said:
+        return _bad_start(source, start)
+    known = next((one for one in _KNOWN if one.problem in said), None)
+    if known is None:
+        return _diagnostic(source, "E101", "not valid YAML", start, help="quote the text")
+    opening = None if error.context_mark is None else _offset(source, error.context_mark)
+    secondary = []
+    if opening is not None and opening != start and known.context is not None:
+        secondary = [Label(source.span(opening, opening + 1), known.context)]
+    return _diagnostic(source, known.code, known.message, start, help=known.help, secondary=secondary)
+
+
+def glued_key(source: Source, start: int) -> Diagnostic | None:
+    """E118 when the text at `start` is a key whose colon is followed by no space."""
+    found = _GLUED_KEY.match(source.text, start)
+    if found is None:
+        return None
+    key, end = found.group(1), found.end()
+    return Diagnostic(
+        code="E118",
+        message=f"no space after the colon of `{key}`",
+        primary=Label(source.span(end - 1, end)),
+        help=f"write `{key}: ` with a space",
+    )
+
+
+def _diagnostic(
+    source: Source,
+    code: str,
+    message: str,
+    start: int,
+    *,
+    end: int | None = None,
+    help: str | None = None,
+    secondary: list[Label] | None = None,
+) -> Diagnostic:
+    stop = min(start + 1, len(source.text)) if end is None else end
+    return Diagnostic(
+        code=code,
+        message=message,
+        primary=Label(source.span(start, stop)),
+        secondary=tuple(secondary or ()),
+        help=help,
+    )
+
+
+def _offset(source: Source, mark: object) -> int:
+    return min(max(int(getattr(mark, "index", 0)), 0), len(source.text))
+
+
+def _tab(source: Source, start: int) -> Diagnostic | None:
+    if source.text[start : start + 1] != "\t":
+        return None
+    return _diagnostic(source, "E102", "a tab separates or indents here", start, help="use spaces")
+
+
+def _glued_key(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic | None:
+    if "could not find expected ':'" not in (error.problem or ""):
+        return None
+    return glued_key(source, _offset(source, error.context_mark))
+
+
+def _type(source: Source, start: int) -> Diagnostic | None:
+    if source.text[start : start + 1] != "[":
+        return None
+    before = _TYPE_BEFORE.search(source.text, max(start - 64, 0), start)
+    after = _TYPE_AFTER.match(source.text, start)
+    if before is None:
+        return None
+    end = start + 1 if after is None else len(source.text[: after.end()].rstrip())
+    written = source.text[before.start() : end]
+    return _diagnostic(
+        source,
+        "E119",
+        "a type inside braces or brackets needs quotes",
+        before.start(),
+        end=end,
+        help=f'quote it: "{written}"' if after else "quote it, or use block style",
+    )
+
+
+def _trailing(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic | None:
+    line = source.text[source.line_starts[source.position(start)[0] - 1] : start].rstrip()
+    if "block mapping" not in (error.context or "") or line[-1:] not in ("'", '"', "}", "]"):
+        return None
+    message = "unexpected text after the value"
+    return _diagnostic(source, "E101", message, start, help="quote the whole value")
+
+
+def _bad_start(source: Source, start: int) -> Diagnostic:
+    character = source.text[start : start + 1]
+    return _diagnostic(
+        source, "E101", f"a value cannot start with `{character}`", start, help="quote the text"
+    )
