@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from archspec.diagnostics import Span
 from archspec.ir.graph import Graph, Init, Node, Parameter, Value
@@ -12,6 +12,7 @@ from archspec.ir.types import TensorType
 from archspec.ops.base import Op, ParameterSpec
 from archspec.ops.call import Call
 from archspec.ops.repeat import Repeat, Schedule, Tap
+from archspec.ops.scope import Frame, align, join, names_something
 
 Body = Callable[..., Value | Sequence[Value]]
 
@@ -32,37 +33,6 @@ class Settings:
     trainable: bool = True
 
 
-@dataclass(eq=False)
-class _Frame:
-    """A graph under construction. `path` names it for people, `module` is where its parameters live."""
-
-    name: str
-    path: str
-    module: str
-    key: str
-    layers: frozenset[int] | None = None
-    inputs: list[Value] = field(default_factory=list)
-    operands: list[Value] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    own: set[Value] = field(default_factory=set)
-    captured: dict[Value, Value] = field(default_factory=dict)
-    exposed: dict[str, Value] = field(default_factory=dict)
-
-    def graph(self, outputs: Sequence[Value], names: Sequence[str] = ()) -> Graph:
-        return Graph(
-            name=self.name,
-            inputs=tuple(self.inputs),
-            nodes=tuple(self.nodes),
-            outputs=tuple(outputs),
-            output_names=tuple(names),
-        )
-
-
-def join(*parts: str) -> str:
-    """Join the parts of a dotted path that are not empty."""
-    return ".".join(part for part in parts if part)
-
-
 class Builder:
     """Builds one graph. Values of enclosing scopes may be used anywhere: they become operands of the scope's node.
 
@@ -71,13 +41,13 @@ class Builder:
     """
 
     def __init__(self, name: str, wanted: frozenset[str] = frozenset()) -> None:
-        self._frames = [_Frame(name=name, path="", module="", key="")]
+        self._frames = [Frame(name=name, path="", module="", key="")]
         self._parameters: dict[str, Parameter] = {}
         self._settings = Settings()
         self._wanted = wanted
         self._reusing = False
 
-    # -- what stands around -------------------------------------------------------------------------------------
+    # -- what stands around
 
     @contextmanager
     def settings(
@@ -114,11 +84,12 @@ class Builder:
         """Path of the scope under construction; `*` stands for the index of a repeated layer."""
         return self._frames[-1].path
 
-    # -- inner values that are wanted outside ---------------------------------------------------------------------
+    # -- inner values that are wanted outside
 
     def wants(self, name: str) -> bool:
         """Whether some wanted path names `name` in the scope under construction, or something inside it."""
-        return any(self._wanted_layers(name))
+        pattern = join(self.path, name)
+        return any(names_something(self._frames, pattern, path) for path in self._wanted)
 
     def expose(self, name: str, value: Value) -> None:
         """Offer an inner value under a path relative to the scope under construction; it is kept if wanted."""
@@ -130,26 +101,7 @@ class Builder:
         """Wanted inner values by full path, as values of the scope under construction."""
         return self._frames[-1].exposed
 
-    def _wanted_layers(self, name: str) -> Iterator[str]:
-        pattern = join(self.path, name).split(".")
-        for path in self._wanted:
-            parts = path.split(".")
-            if len(parts) >= len(pattern) and self._reachable(pattern, parts):
-                yield path
-
-    def _reachable(self, pattern: Sequence[str], parts: Sequence[str]) -> bool:
-        restrictions = [frame.layers for frame in self._frames if frame.layers is not None]
-        indices = iter(restrictions)
-        for expected, found in zip(pattern, parts, strict=False):
-            if expected == "*":
-                layers = next(indices)
-                if not found.isdigit() or int(found) not in layers:
-                    return False
-            elif expected != found:
-                return False
-        return True
-
-    # -- values and nodes -------------------------------------------------------------------------------------------
+    # -- values and nodes
 
     def input(self, name: str, type: TensorType) -> Value:
         """Declare an input of the graph."""
@@ -239,17 +191,9 @@ class Builder:
             return frame.captured[value]
         if depth == 0:
             raise ValueError(f"{value!r} belongs to a scope that is closed")
-        return self._bind(frame, value.name, value, self._localize(value, depth - 1))
+        return frame.bind(value.name, value, self._localize(value, depth - 1))
 
-    def _bind(self, frame: _Frame, name: str, value: Value, operand: Value) -> Value:
-        inner = Value(name, value.type)
-        frame.inputs.append(inner)
-        frame.operands.append(operand)
-        frame.own.add(inner)
-        frame.captured[value] = frame.captured[operand] = inner
-        return inner
-
-    # -- parameters ---------------------------------------------------------------------------------------------------
+    # -- parameters
 
     def _parameters_of(
         self,
@@ -290,7 +234,7 @@ class Builder:
         """A parameter by its full path (`source.table`), for ties; in a repeated body give the index of the layer."""
         return self._parameters.get(path)
 
-    # -- scopes -------------------------------------------------------------------------------------------------------
+    # -- scopes
 
     def call(
         self,
@@ -308,7 +252,7 @@ class Builder:
         outputs (default: the name of the node).
         """
         parent = self._frames[-1]
-        frame = _Frame(
+        frame = Frame(
             name=kind,
             path=join(parent.path, name),
             module=join(parent.module, module or name),
@@ -318,9 +262,7 @@ class Builder:
         inner = list(frame.exposed.items())
         region = frame.graph([*outputs, *(value for _, value in inner)])
         hints = [*results, *(name for _ in outputs)][: len(outputs)] + [f"{name}_{port}" for port, _ in inner]
-        values = tuple(
-            Value(hint.replace(".", "_"), out.type) for hint, out in zip(hints, region.outputs, strict=True)
-        )
+        values = tuple(Value(hint.replace(".", "_"), out.type) for hint, out in zip(hints, region.outputs, strict=True))
         op = Call(kind=kind, module=frame.module, results=tuple(v.type for v in values))
         self._append(op, tuple(frame.operands), values, name=name, regions=(region,))
         for (port, _), value in zip(inner, values[len(outputs) :], strict=True):
@@ -328,11 +270,11 @@ class Builder:
         self.expose(name, values[0])
         return values[: len(outputs)]
 
-    def _run(self, frame: _Frame, body: Body, inputs: Mapping[str, Value]) -> tuple[Value, ...]:
+    def _run(self, frame: Frame, body: Body, inputs: Mapping[str, Value]) -> tuple[Value, ...]:
         operands = {name: (value, self._localize(value)) for name, value in inputs.items()}
         self._frames.append(frame)
         try:
-            arguments = [self._bind(frame, name, outer, local) for name, (outer, local) in operands.items()]
+            arguments = [frame.bind(name, outer, local) for name, (outer, local) in operands.items()]
             made = body(*arguments)
             outputs = (made,) if isinstance(made, Value) else tuple(made)
             return tuple(self._localize(value) for value in outputs)
@@ -357,10 +299,10 @@ class Builder:
         """
         parent = self._frames[-1]
         outer = self._localize(carried)
-        frames: list[_Frame] = []
+        frames: list[Frame] = []
         outputs: list[Value] = []
         for number, (kind, body) in enumerate(zip(kinds, bodies, strict=True)):
-            frame = _Frame(
+            frame = Frame(
                 name=kind,
                 path=join(parent.path, name, "*"),
                 module=join(parent.module, module or name, "*"),
@@ -372,20 +314,9 @@ class Builder:
                 raise RepeatMismatch(carried.type, result.type)
             frames.append(frame)
             outputs.append(result)
-        operands = self._align(frames)
-        regions = tuple(
-            frame.graph([out, *frame.exposed.values()]) for frame, out in zip(frames, outputs, strict=True)
-        )
+        operands = align(frames)
+        regions = tuple(frame.graph([out, *frame.exposed.values()]) for frame, out in zip(frames, outputs, strict=True))
         return self._repeated(name, kinds, schedule, shared, frames, regions, operands, module)
-
-    def _align(self, frames: Sequence[_Frame]) -> tuple[Value, ...]:
-        """Give every body the same inputs: the carried value, then each value that some body captured."""
-        operands = list(dict.fromkeys(operand for frame in frames for operand in frame.operands[1:]))
-        for frame in frames:
-            known = dict(zip(frame.operands[1:], frame.inputs[1:], strict=True))
-            rest = [known.get(operand) or Value(operand.name, operand.type) for operand in operands]
-            frame.inputs[1:] = rest
-        return (frames[0].operands[0], *operands)
 
     def _repeated(
         self,
@@ -393,7 +324,7 @@ class Builder:
         kinds: Sequence[str],
         schedule: Schedule,
         shared: bool,
-        frames: Sequence[_Frame],
+        frames: Sequence[Frame],
         regions: tuple[Graph, ...],
         operands: tuple[Value, ...],
         module: str,
@@ -418,7 +349,7 @@ class Builder:
             parent.exposed[path[len(parent.path) :].strip(".")] = value
         return values[0]
 
-    def _taps(self, path: str, schedule: Schedule, frames: Sequence[_Frame]) -> dict[str, Tap]:
+    def _taps(self, path: str, schedule: Schedule, frames: Sequence[Frame]) -> dict[str, Tap]:
         """Which outputs of which layers are wanted, by full path; a layer's index alone names its carried output."""
         taps: dict[str, Tap] = {}
         for wanted in sorted(self._wanted):
@@ -434,12 +365,12 @@ class Builder:
                 taps[wanted] = Tap(layer=int(index), output=1 + exposed.index(rest))
         return taps
 
-    # -- the end ------------------------------------------------------------------------------------------------------
+    # -- the end
 
     def finish(self, outputs: Mapping[str, Value]) -> Graph:
         """Close the graph with its named outputs."""
         (frame,) = self._frames
-        return replace(frame.graph(list(outputs.values()), list(outputs)))
+        return frame.graph(list(outputs.values()), list(outputs))
 
 
 class ParameterMismatch(Exception):

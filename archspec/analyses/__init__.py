@@ -1,0 +1,1 @@
+"""Pure analyses: a graph in, a frozen result out."""

@@ -1,0 +1,117 @@
+"""What an architecture costs: parameters, FLOPs, weights and activations, all counted from the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from archspec.analyses.parameters import parameter_groups
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.types import DType
+from archspec.ops.base import Primitive
+from archspec.ops.repeat import Repeat
+
+BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.BOOL: 1}
+"""Bytes of an element; a float in the module's default precision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Counts of a graph.
+
+    `parameters` are unique, a tied one once; `tied` are the uses of a parameter beyond its owner's, in elements;
+    `flops` is a formula in the dims: twice the multiply-adds of matrix products, convolutions and attention;
+    `peak_activations` are formulas in bytes, the largest of which bounds inference: values that live at the same
+    time, views and the scores of fused attention not counted.
+    """
+
+    parameters: int
+    trainable: int
+    tied: int
+    flops: Dim
+    weight_bytes: int
+    peak_activations: tuple[Dim, ...]
+
+
+def cost(graph: Graph) -> Cost:
+    """Count a graph; a repeated body is visited once, however often it runs."""
+    groups = parameter_groups(graph)
+    total = sum(group.count * group.elements for group in groups)
+    trainable = sum(group.count * group.elements for group in groups if group.parameter.trainable)
+    return Cost(
+        parameters=total,
+        trainable=trainable,
+        tied=_tied(graph, 1),
+        flops=flops(graph),
+        weight_bytes=total * BYTES[DType.FLOAT],
+        peak_activations=peak(graph),
+    )
+
+
+def _tied(graph: Graph, times: int) -> int:
+    total = 0
+    for node in graph.nodes:
+        tied = (node.parameters[local] for local in node.parameters if local not in node.owned)
+        total += times * sum(parameter.type.elements().constant or 0 for parameter in tied)
+        total += sum(_tied(region, times * _times(node, number)) for number, region in enumerate(node.regions))
+    return total
+
+
+def _times(node: Node, number: int) -> int:
+    return node.op.schedule.count(number) if isinstance(node.op, Repeat) else 1
+
+
+def flops(graph: Graph) -> Dim:
+    """FLOPs of one forward pass."""
+    total = Dim.of(0)
+    for node in graph.nodes:
+        total = total + node_flops(node)
+    return total
+
+
+def node_flops(node: Node) -> Dim:
+    """FLOPs of one node, its regions as often as they run."""
+    if isinstance(node.op, Primitive):
+        return node.op.flops([v.type for v in node.inputs], [v.type for v in node.outputs])
+    total = Dim.of(0)
+    for number, region in enumerate(node.regions):
+        total = total + _times(node, number) * flops(region)
+    return total
+
+
+def _bytes(value: Value) -> Dim:
+    return BYTES[value.type.dtype] * value.type.elements()
+
+
+def peak(graph: Graph) -> tuple[Dim, ...]:
+    """Formulas of the most bytes that values hold at one time; the caller's inputs count."""
+    memory = {value: value for value in graph.inputs}
+    for node in graph.nodes:
+        shares = isinstance(node.op, Primitive) and node.op.view
+        memory.update((value, memory[node.inputs[0]] if shares else value) for value in node.outputs)
+    last = {memory[value]: number for number, node in enumerate(graph.nodes) for value in node.inputs}
+    last.update((memory[value], len(graph.nodes)) for value in graph.outputs)
+    alive = set(graph.inputs)
+    points: list[Dim] = [_sum(alive)]
+    for number, node in enumerate(graph.nodes):
+        alive.update(memory[value] for value in node.outputs)
+        if node.regions:
+            around = alive - {memory[value] for value in (*node.inputs, *node.outputs)}
+            points += [_sum(around) + inner for region in node.regions for inner in peak(region)]
+        points.append(_sum(alive))
+        alive = {value for value in alive if last.get(value, -1) > number}
+    return _largest(points)
+
+
+def _sum(values: Iterable[Value]) -> Dim:
+    total = Dim.of(0)
+    for value in values:
+        total = total + _bytes(value)
+    return total
+
+
+def _largest(points: Iterable[Dim]) -> tuple[Dim, ...]:
+    """The formulas that are largest at the typical and at the largest sizes."""
+    distinct = list(dict.fromkeys(points))
+    return tuple(dict.fromkeys((max(distinct, key=Dim.typical), max(distinct, key=Dim.maximum))))

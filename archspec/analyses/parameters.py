@@ -1,0 +1,92 @@
+"""The parameters of a graph: in groups, one for each pattern of names, and one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archspec.ir.graph import Graph, Node, Parameter
+from archspec.ops.repeat import Repeat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """All parameters that one body declares under one pattern: `states.layers.*.attention.q.weight`.
+
+    `layers` gives the layer numbers that each `*` runs over, outermost first.
+    """
+
+    parameter: Parameter
+    layers: tuple[tuple[int, ...], ...]
+
+    @property
+    def pattern(self) -> str:
+        """The name, with `*` for the number of a layer."""
+        return self.parameter.path
+
+    @property
+    def count(self) -> int:
+        """How many tensors the group holds."""
+        total = 1
+        for layers in self.layers:
+            total *= len(layers)
+        return total
+
+    @property
+    def elements(self) -> int:
+        """Elements of one tensor."""
+        size = self.parameter.type.elements().constant
+        if size is None:
+            raise ValueError(f"{self.pattern} has no fixed size")
+        return size
+
+
+def parameter_groups(graph: Graph) -> tuple[Group, ...]:
+    """Every owned parameter once, in the order of the nodes; tied and reused ones count where they are owned."""
+    seen: set[Parameter] = set()
+    return tuple(_groups(graph, (), seen))
+
+
+def _groups(graph: Graph, layers: tuple[tuple[int, ...], ...], seen: set[Parameter]) -> Iterator[Group]:
+    for node in graph.nodes:
+        for local in node.parameters:
+            parameter = node.parameters[local]
+            if local in node.owned and parameter not in seen:
+                seen.add(parameter)
+                yield Group(parameter=parameter, layers=layers)
+        for number, region in enumerate(node.regions):
+            yield from _groups(region, layers + _star(node, number), seen)
+
+
+def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
+    """The layers that a body of a repeat holds parameters for; nothing for a call."""
+    if not isinstance(node.op, Repeat):
+        return ()
+    schedule = node.op.schedule
+    return ((schedule.first(number),) if node.op.shared else tuple(schedule.layers(number)),)
+
+
+def expand(graph: Graph) -> dict[str, Parameter]:
+    """Every parameter by its real name, layer by layer, as a state dict lists them."""
+    return dict(_expand(graph, ()))
+
+
+def _expand(graph: Graph, indices: tuple[int, ...]) -> Iterator[tuple[str, Parameter]]:
+    for node in graph.nodes:
+        for local, parameter in node.parameters.items():
+            if local in node.owned:
+                yield numbered(parameter.path, indices), parameter
+        if isinstance(node.op, Repeat):
+            schedule = node.op.schedule
+            for layer, body in enumerate(schedule):
+                if not node.op.shared or schedule.first(body) == layer:
+                    yield from _expand(node.regions[body], (*indices, layer))
+        else:
+            for region in node.regions:
+                yield from _expand(region, indices)
+
+
+def numbered(pattern: str, indices: tuple[int, ...]) -> str:
+    """Put layer numbers in for the `*` of a pattern."""
+    remaining = iter(indices)
+    return ".".join(str(next(remaining)) if part == "*" else part for part in pattern.split("."))

@@ -1,0 +1,87 @@
+"""An interpreter of the IR. It judges the emitted module, every pass and every engine: none of them judges itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from archspec.analyses.parameters import numbered
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.base import Primitive
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+from archspec.oracle.sizes import sizes_of
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Array
+
+
+def interpret(
+    graph: Graph,
+    inputs: Mapping[str, Array],
+    parameters: Mapping[str, Array],
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, Array]:
+    """Run a graph on arrays.
+
+    `inputs` by the names of the graph's inputs, floats of any precision; `parameters` by their real names
+    (`states.layers.0.attention.q.weight`); `sizes` gives the dims that no input's shape tells. Returns the outputs by
+    name, floats in float64. Raises KeyError for a missing array and ValueError for a shape that does not fit.
+    """
+    run = _Run(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
+    arguments = [_exact(inputs[value.name]) for value in graph.inputs]
+    results = run.graph(graph, arguments, ())
+    return dict(zip(graph.output_names, results, strict=True))
+
+
+def _exact(array: Array) -> Array:
+    import numpy as np
+
+    found = np.asarray(array)
+    return found.astype(np.float64) if found.dtype.kind == "f" else found
+
+
+class _Run:
+    """One run: parameters in float64 by real name, and the sizes of the dims."""
+
+    def __init__(self, parameters: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
+        self.parameters = {name: _exact(array) for name, array in parameters.items()}
+        self.sizes = dict(sizes)
+
+    def graph(self, graph: Graph, arguments: list[Array], layers: tuple[int, ...]) -> list[Array]:
+        known = dict(zip(graph.inputs, arguments, strict=True))
+        for node in graph.nodes:
+            known.update(zip(node.outputs, self.node(node, known, layers), strict=True))
+        return [known[value] for value in graph.outputs]
+
+    def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
+        arguments = [known[value] for value in node.inputs]
+        if isinstance(node.op, Call):
+            return self.graph(node.regions[0], arguments, layers)
+        if isinstance(node.op, Repeat):
+            return self.repeat(node.op, node.regions, arguments, layers)
+        if not isinstance(node.op, Primitive):
+            raise TypeError(f"{node.op.name} cannot be interpreted")
+        return list(node.op.reference(arguments, self.of(node, layers), self.sizes))
+
+    def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
+        """The arrays of a node's parameters, by the op's own names."""
+        return {
+            local: self.parameters[numbered(parameter.path, layers)] for local, parameter in node.parameters.items()
+        }
+
+    def repeat(
+        self, op: Repeat, regions: tuple[Graph, ...], arguments: list[Array], layers: tuple[int, ...]
+    ) -> list[Array]:
+        carried, captured = arguments[0], arguments[1:]
+        taken: dict[tuple[int, int], Array] = {}
+        outer = self.sizes.get("layer")
+        for layer, body in enumerate(op.schedule):
+            holder = op.schedule.first(body) if op.shared else layer
+            self.sizes["layer"] = layer
+            results = self.graph(regions[body], [carried, *captured], (*layers, holder))
+            carried = results[0]
+            taken.update({(layer, number): result for number, result in enumerate(results)})
+        if outer is not None:
+            self.sizes["layer"] = outer
+        return [carried, *(taken[tap.layer, tap.output] for tap in op.taps)]
