@@ -32,7 +32,7 @@ def _lower(terms: Terms, branches: int) -> int:
         if all(monomial.count(atom) <= 1 for monomial in terms):
             linear = atom
     if linear is None or not branches:
-        return max(_interval(terms)[0], _factored(terms))
+        return max(_interval(terms)[0], _factored({m: c for m, c in terms.items() if m}) + terms.get((), 0))
     return min(_lower(_fix(terms, linear, end), branches - 1) for end in linear.bounds())
 
 

@@ -84,7 +84,11 @@ class Dim:
     def __floordiv__(self, other: Dim | Symbol | int) -> Dim:
         if not isinstance(other, _SIZES):
             return NotImplemented
-        return Dim(floor_divide(self.terms, Dim.of(other).terms))
+        other = Dim.of(other)
+        whole, divisor = self.constant, other.constant
+        if whole is not None and divisor:
+            return _constant(whole // divisor)
+        return Dim(floor_divide(self.terms, other.terms))
 
     def __rfloordiv__(self, other: Symbol | int) -> Dim:
         return Dim.of(other) // self if isinstance(other, _SIZES) else NotImplemented
@@ -176,7 +180,8 @@ def compare(a: Dim | Symbol | int, op: str, b: Dim | Symbol | int) -> bool | Non
     if op not in ("==", "<", "<="):
         raise ValueError(f"no comparison: {op!r}")
     difference = Dim.of(a) - Dim.of(b)
-    low, high = difference.bounds()
+    whole = difference.constant
+    low, high = difference.bounds() if whole is None else (whole, whole)
     if op == "==":
         return _is_zero(difference, low, high)
     limit = 0 if op == "<=" else -1

@@ -141,7 +141,7 @@ def floor_divide(num: Terms, den: Terms) -> Terms:
         return quotient
     settled = _settled(rest, den)
     if settled is not None:
-        return combined(quotient, {(): settled} if settled else {})
+        return combined(quotient, settled)
     factor, monomial = _common(rest, den)
     if factor != 1 or monomial:
         lowered = floor_divide(_lowered(rest, factor, monomial), cancel(den, factor, monomial))
@@ -157,12 +157,12 @@ def modulo(num: Terms, den: Terms) -> Terms:
     rest: Terms = divide(num, den)[1]
     settled = _settled(rest, den)
     if settled is not None:
-        return combined(rest, den, -settled)
+        return combined(rest, multiply(den, settled), -1)
     factor, monomial = _common(rest, den)
     if factor != 1 or monomial:
         lowered = modulo(_lowered(rest, factor, monomial), cancel(den, factor, monomial))
         left = rest.get((), 0) % factor
-        return combined(multiply(lowered, {monomial: factor}), {(): left} if left else {})
+        return combined(multiply(lowered, {monomial: factor}), _integer(left))
     flat = _without_inner(rest, den)
     return modulo(flat, den) if flat is not rest else {(Mod(rest, den),): 1}
 
@@ -173,18 +173,36 @@ def _leads_negative(den: Terms) -> bool:
     return den[leading(den)] < 0
 
 
-def _settled(rest: Terms, den: Terms) -> int | None:
+def _settled(rest: Terms, den: Terms) -> Terms | None:
     """The quotient where bounds alone decide it."""
     if not rest:
-        return 0
-    if constant(den) is None and bounds(den)[0] > 0:
+        return rest
+    modulus = constant(den)
+    if modulus is None:
+        low, high = _between(rest, den)
+        return _integer(low) if low == high else None
+    # A coefficient near the modulus stands for a small negative one: `511*n // 512` is `n + (-n // 512)`.
+    shift = {monomial: 1 for monomial, c in rest.items() if monomial and 2 * c > modulus}
+    for whole in (shift, {}) if shift else ({},):
+        low, high = FloorDiv(combined(rest, whole, -modulus), den).bounds()
+        if low == high:
+            return combined(whole, _integer(low))
+    return None
+
+
+def _between(rest: Terms, den: Terms) -> tuple[int, int]:
+    """Bounds of the quotient by a polynomial, which may move together with the numerator."""
+    if bounds(den)[0] > 0:
         low, high = bounds(rest)
         if low >= 0 and bounds(combined(den, rest, -1))[0] > 0:
-            return 0
+            return 0, 0
         if high < 0 and bounds(combined(den, rest))[0] >= 0:
-            return -1
-    low, high = FloorDiv(rest, den).bounds()
-    return low if low == high else None
+            return -1, -1
+    return FloorDiv(rest, den).bounds()
+
+
+def _integer(value: int) -> Terms:
+    return {(): value} if value else {}
 
 
 def _common(rest: Terms, den: Terms) -> tuple[int, Monomial]:
@@ -196,7 +214,7 @@ def _common(rest: Terms, den: Terms) -> tuple[int, Monomial]:
 
 def _lowered(rest: Terms, factor: int, monomial: Monomial) -> Terms:
     left = rest.get((), 0) % factor
-    return cancel(combined(rest, {(): -left}) if left else rest, factor, monomial)
+    return cancel(combined(rest, _integer(-left)), factor, monomial)
 
 
 def _nested(rest: Terms, den: Terms) -> tuple[Terms, Terms] | None:
