@@ -76,9 +76,7 @@ class Model(BaseModel):
             what = "text" if isinstance(node, TextNode) else "list"
             raise carry([Diagnostic(code="E204", message=f"expected a map, found a {what}", primary=Label(node.span))])
         known = cls.keys()
-        for entry in node.entries:
-            if entry.key.value not in known:
-                found.append(unknown_key(entry.key, known))
+        found.extend(unknown_key(entry.key, known) for entry in node.entries if entry.key.value not in known)
         return {entry.key.value: plain(entry.value) for entry in node.entries if entry.key.value in known}
 
     @classmethod

@@ -26,10 +26,9 @@ from archspec.text.value import ValueExpr, parse_value
 
 def text_of(node: Node, what: str) -> TextNode:
     """The node as a text; an error E204 that says what was wanted where it is a list or a map."""
-    if isinstance(node, TextNode):
-        return node
-    found = "a list" if isinstance(node, ListNode) else "a map"
-    fail("E204", f"expected {what}, found {found}", node.span)
+    if not isinstance(node, TextNode):
+        fail("E204", f"expected {what}, found {'a list' if isinstance(node, ListNode) else 'a map'}", node.span)
+    return node
 
 
 T = TypeVar("T")
