@@ -81,7 +81,12 @@ class Op(ABC):
 
 
 class Primitive(Op):
-    """An operation without regions: it knows its cost, what it reads, its formula and its PyTorch code."""
+    """An operation without regions: it knows its cost, what it reads, its formula and its PyTorch code.
+
+    `view` says that the output shares the memory of operand 0.
+    """
+
+    view: ClassVar[bool] = False
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """Twice the multiply-adds of matrix products, convolutions and attention; all else counts 0."""

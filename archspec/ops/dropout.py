@@ -1,0 +1,36 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archspec.ops.base import Emitter
+from archspec.ops.elementwise import Elementwise
+from archspec.ops.source import call, literal
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout(Elementwise):
+    """In training each element is zeroed with probability `rate` and the rest divided by `1 - rate`; else `y = x`.
+
+    Source: Srivastava et al. 2014, JMLR 15(56).
+    """
+
+    name = "dropout"
+
+    rate: float
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The operand: references are of evaluation."""
+        return (inputs[0],)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.dropout`."""
+        return (call("F.dropout", inputs[0], literal(self.rate), e.training),)

@@ -1,0 +1,44 @@
+"""Functions of value expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ops import functions
+from archspec.ops.base import Emitter
+from archspec.ops.elementwise import Elementwise
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Array
+
+Kind = Literal["negate", "exp", "tanh", "sigmoid", "silu", "relu"]
+
+_FUNCTIONS: Mapping[Kind, functions.Function] = {
+    "negate": functions.NEGATE,
+    "exp": functions.EXP,
+    "tanh": functions.TANH,
+    "sigmoid": functions.SIGMOID,
+    "silu": functions.SILU,
+    "relu": functions.RELU,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unary(Elementwise):
+    """A function of each element, as value expressions write them: `-x`, `exp(x)`, `tanh(x)`, `sigmoid(x)` ..."""
+
+    name = "unary"
+
+    kind: Kind
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        return (_FUNCTIONS[self.kind](inputs[0]),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The PyTorch function."""
+        return (_FUNCTIONS[self.kind].emit(e, inputs[0]),)
