@@ -86,9 +86,7 @@ class _Builder:
             self._refuse("E109", f"anchor `&{event.anchor}`", place, help)
         if event.tag is not None:
             place = _word(span, words, "!")
-            self._refuse(
-                "E112", f"tag `{place.text}`", place, "remove it; the field tells how its text is read"
-            )
+            self._refuse("E112", f"tag `{place.text}`", place, "remove it; the field tells how its text is read")
 
     def _text(self, event: Any) -> TextNode:
         span = self._span(event)

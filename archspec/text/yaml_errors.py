@@ -75,9 +75,7 @@ _KNOWN = (
         help="close the bracket, or put a comma before the next item",
         context="the bracket that is open",
     ),
-    _Known(
-        problem="node content", message="expected a value", help="remove the extra sign, or quote the text"
-    ),
+    _Known(problem="node content", message="expected a value", help="remove the extra sign, or quote the text"),
     _Known(
         problem="block collection",
         message="expected `- ` or less indentation",
@@ -202,6 +200,4 @@ def _trailing(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic 
 
 def _bad_start(source: Source, start: int) -> Diagnostic:
     character = source.text[start : start + 1]
-    return _diagnostic(
-        source, "E101", f"a value cannot start with `{character}`", start, help="quote the text"
-    )
+    return _diagnostic(source, "E101", f"a value cannot start with `{character}`", start, help="quote the text")

@@ -1,0 +1,273 @@
+"""The sort `expr`: numbers and sizes as arithmetic over constants and dims."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Context
+from fractions import Fraction
+from typing import Protocol, TypeVar
+
+from archspec.diagnostics.model import fail
+from archspec.diagnostics.nearest import did_you_mean
+from archspec.diagnostics.source import Span
+from archspec.ir.dim import Dim, compare
+from archspec.ir.scalar import Scalar
+from archspec.text.lexer import Token
+from archspec.text.nodes import TextNode
+from archspec.text.pratt import Cursor, Grammar, Infix, parse_whole
+
+SUM, PRODUCT, UNARY, ATOM = 10, 20, 30, 40
+_POWERS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "//": PRODUCT, "%": PRODUCT}
+_OPERATORS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_LARGEST = sys.float_info.max
+FUNCTIONS = ("sqrt",)
+
+T = TypeVar("T")
+
+
+class Bindable(Protocol):
+    """A syntax node that knows how tightly its outermost operator binds."""
+
+    @property
+    def power(self) -> int:
+        """Higher binds tighter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """An exact rational, as the text gives it."""
+
+    value: Fraction
+    span: Span = field(compare=False, repr=False)
+    power = ATOM
+
+    def __str__(self) -> str:
+        if self.value.denominator == 1 and abs(self.value) < 10**40:
+            return str(self.value.numerator)
+        exact = Context(prec=80)
+        return str(exact.normalize(exact.divide(self.value.numerator, self.value.denominator)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Name:
+    """A constant or a dim."""
+
+    name: str
+    span: Span = field(compare=False, repr=False)
+    power = ATOM
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unary:
+    """A minus sign before an operand."""
+
+    op: str
+    operand: Expr
+    span: Span = field(compare=False, repr=False)
+    power = UNARY
+
+    def __str__(self) -> str:
+        return f"{self.op}{bracketed(self.operand, UNARY)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binary:
+    """`left op right`, op one of + - * / // %."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span = field(compare=False, repr=False)
+
+    @property
+    def power(self) -> int:
+        """How tightly the operator binds."""
+        return _POWERS[self.op]
+
+    def __str__(self) -> str:
+        return f"{bracketed(self.left, self.power)} {self.op} {bracketed(self.right, self.power + 1)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A function of one argument: `sqrt(x)`."""
+
+    function: str
+    argument: Expr
+    span: Span = field(compare=False, repr=False)
+    power = ATOM
+
+    def __str__(self) -> str:
+        return f"{self.function}({self.argument})"
+
+
+Expr = Number | Name | Unary | Binary | Call
+
+
+def parse_expr(node: TextNode) -> Expr:
+    """The expression that a field's text holds. Raises SpecError E120, E121, E122 or E126."""
+    return parse_whole(node, EXPR)
+
+
+def names(expr: Expr) -> tuple[str, ...]:
+    """The constants and dims that an expression uses, each once, in the written order."""
+    return tuple(dict.fromkeys(_names(expr)))
+
+
+def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
+    """The exact value of an expression, given that of every name.
+
+    Raises SpecError E201 for a name that is not among `names`, E303 where there is no value (division by zero, the
+    root of a negative number).
+    """
+    if isinstance(expr, Number):
+        return Scalar.of(expr.value)
+    if isinstance(expr, Name):
+        return _look_up(expr, names)
+    if isinstance(expr, Unary):
+        return -evaluate(expr.operand, names)
+    if isinstance(expr, Call):
+        argument = evaluate(expr.argument, names)
+        return _defined(argument.sqrt, expr, "the square root of a negative number")
+    left, right = evaluate(expr.left, names), evaluate(expr.right, names)
+    return _defined(lambda: _OPERATORS[expr.op](left, right), expr.right, "division by zero")
+
+
+def size(expr: Expr, names: Mapping[str, Scalar]) -> Dim:
+    """The value of an expression where a size is asked for.
+
+    Raises SpecError as `evaluate`; E301 for a remainder, E302 for a size that is negative at all admitted sizes.
+    """
+    value = evaluate(expr, names)
+    dim = value.as_dim()
+    if dim is None:
+        fail("E301", f"`{expr}` is not a whole number", expr.span, _shown(value), help=_whole_help(expr))
+    if _defined(lambda: compare(dim, "<", 0), expr, "division by zero"):
+        fail("E302", f"`{expr}` is negative", expr.span, _shown(value), help="sizes are 0 or more")
+    return dim
+
+
+def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
+    """The value of an expression where a number is asked for, exact until a float is made of it.
+
+    Raises SpecError as `evaluate`; E303 for a constant that no float can hold.
+    """
+    value = evaluate(expr, names)
+    constant: Fraction | float | None = _defined(value.constant, expr, "number without a value")
+    if constant is not None and not -_LARGEST <= constant <= _LARGEST:
+        fail("E303", f"`{expr}` is too large for a float", expr.span, help="write a number below 1e308")
+    return value
+
+
+def read_number(token: Token) -> Number:
+    """The node of a number token."""
+    return Number(value=Fraction(token.text), span=token.span)
+
+
+def check_function(token: Token, functions: tuple[str, ...]) -> None:
+    """Check that the name before a bracket is a function here. Raises SpecError E122."""
+    if token.text not in functions:
+        help = did_you_mean(token.text, functions, kind="functions")
+        fail("E122", f"unknown function `{token.text}`", token.span, help=help)
+
+
+def bracketed(inner: Bindable, power: int) -> str:
+    """The text of an operand, in brackets where it binds less tightly than `power`."""
+    return f"({inner})" if inner.power < power else str(inner)
+
+
+def _operand(cursor: Cursor) -> Expr:
+    token = cursor.token
+    if token.kind == "number":
+        return read_number(cursor.advance())
+    if token.kind == "name":
+        return _name_or_call(cursor)
+    if cursor.take("-"):
+        operand = cursor.parse(EXPR, UNARY)
+        return Unary(op="-", operand=operand, span=token.span.to(operand.span))
+    if cursor.at("("):
+        inner, span = cursor.brackets(lambda inside: inside.parse(EXPR))
+        return replace(inner, span=span)
+    return cursor.fail(EXPR.expected, help=EXPR.helps.get(token.text))
+
+
+def _name_or_call(cursor: Cursor) -> Expr:
+    token = cursor.advance()
+    if cursor.at("("):
+        check_function(token, FUNCTIONS)
+        argument, span = cursor.brackets(lambda inside: inside.parse(EXPR))
+        return Call(function=token.text, argument=argument, span=token.span.to(span))
+    if "." in token.text:
+        help = "sizes are numbers, constants and dims; a path stands where a value is asked for"
+        fail("E120", f"expected a constant or a dim, found the path `{token.text}`", token.span, help=help)
+    return Name(name=token.text, span=token.span)
+
+
+def _binary(left: Expr, token: Token, right: Expr) -> Expr:
+    return Binary(op=token.text, left=left, right=right, span=left.span.to(right.span))
+
+
+EXPR: Grammar[Expr] = Grammar(
+    operand=_operand,
+    infix={op: Infix(power=power, build=_binary) for op, power in _POWERS.items()},
+    expected="a number, a constant, a dim or `(`",
+    helps={
+        ",": "an expression is one value, without commas",
+        "&": "masks stand only where a field asks for a mask",
+        "|": "masks stand only where a field asks for a mask",
+        **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), "comparisons stand only in predicates"),
+    },
+)
+
+
+def _names(expr: Expr) -> Iterator[str]:
+    if isinstance(expr, Name):
+        yield expr.name
+    elif isinstance(expr, Unary):
+        yield from _names(expr.operand)
+    elif isinstance(expr, Call):
+        yield from _names(expr.argument)
+    elif isinstance(expr, Binary):
+        yield from _names(expr.left)
+        yield from _names(expr.right)
+
+
+def _look_up(name: Name, names: Mapping[str, Scalar]) -> Scalar:
+    value = names.get(name.name)
+    if value is None:
+        help = did_you_mean(name.name, names)
+        fail("E201", f"unknown name `{name.name}`", name.span, help=help)
+    return value
+
+
+def _defined(compute: Callable[[], T], place: Expr, problem: str) -> T:
+    try:
+        return compute()
+    except OverflowError:
+        fail("E303", "the number is too large", place.span, help="write a number below 1e308")
+    except (ZeroDivisionError, ValueError):
+        fail("E303", problem, place.span, help="check the constants that it uses")
+
+
+def _shown(value: Scalar) -> str:
+    constant = value.constant()
+    return "" if constant is None else f"this is {constant}"
+
+
+def _whole_help(expr: Expr) -> str:
+    if isinstance(expr, Binary) and expr.op == "/":
+        return "write `//` to round down, or choose constants that divide"
+    return "a size is a whole number"

@@ -1,0 +1,114 @@
+"""Text of a field to tokens, each with its span: the one tokenizer of all sorts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from archspec.diagnostics.model import fail
+from archspec.diagnostics.source import Span
+from archspec.text.nodes import TextNode
+
+TokenKind = Literal["name", "number", "sign", "end"]
+
+MAX_TOKENS = 256
+"""Trees built from so few tokens are shallow enough for every recursion over them."""
+
+_MAX_DIGITS = 40
+_MAX_EXPONENT = 300
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_TOKEN = re.compile(
+    rf"(?P<space>[ \t\r\n]+)"
+    rf"|(?P<name>{_NAME}(?:\.(?:{_NAME}|0|[1-9][0-9]*)(?![A-Za-z0-9_]))*)"
+    rf"|(?P<number>[0-9][A-Za-z0-9_.]*(?:(?<=[0-9.][eE])[+-]?[0-9][A-Za-z0-9_.]*)?|\.[0-9][A-Za-z0-9_.]*)"
+    rf"|(?P<foreign>\*\*|\^|&&|\|\||=(?!=)|!(?!=)|~|<>)"
+    rf"|(?P<sign>//|<=|>=|==|!=|[-+*/%()\[\],<>&|])"
+)
+_NUMBER = re.compile(r"(?P<whole>0|[1-9][0-9]*)(?P<part>\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]+))?")
+_FOREIGN = {
+    "**": "there are no powers; write a product",
+    "^": "there are no powers; write a product",
+    "&&": "write `&` in a mask, `and` in a predicate",
+    "||": "write `|` in a mask, `or` in a predicate",
+    "=": "write `==` to compare",
+    "!": "write `not`",
+    "~": "write `not`",
+    "<>": "write `!=`",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A piece of a field's text. A dotted path is one token of kind `name`."""
+
+    kind: TokenKind
+    text: str
+    span: Span
+
+    @property
+    def shown(self) -> str:
+        """How a message names it."""
+        return "the end" if self.kind == "end" else f"`{self.text}`"
+
+
+def tokenize(node: TextNode) -> tuple[Token, ...]:
+    """The tokens of a text, with one of kind `end` behind them.
+
+    Raises SpecError E120 at a character that starts no token, E121 at a malformed number, E126 when there are more
+    than `MAX_TOKENS`.
+    """
+    tokens: list[Token] = []
+    position = 0
+    while position < len(node.value):
+        found = _TOKEN.match(node.value, position)
+        kind = "" if found is None else found.lastgroup
+        if found is None or kind == "foreign":
+            _unexpected(node, position, found.group() if found else node.value[position])
+        position = found.end()
+        if kind != "space":
+            tokens.append(_token(node, found))
+        if len(tokens) > MAX_TOKENS:
+            fail("E126", f"more than {MAX_TOKENS} names, numbers and signs", node.span, help="split it into several")
+    tokens.append(Token(kind="end", text="", span=_end(node)))
+    return tuple(tokens)
+
+
+def _token(node: TextNode, found: re.Match[str]) -> Token:
+    span = node.part(found.start(), found.end())
+    if found.lastgroup == "number":
+        _check_number(found.group(), span)
+        return Token(kind="number", text=found.group(), span=span)
+    return Token(kind="name" if found.lastgroup == "name" else "sign", text=found.group(), span=span)
+
+
+def _end(node: TextNode) -> Span:
+    length = len(node.value.rstrip())
+    return node.part(length, length + 1) if length < len(node.value) else node.part(length, length)
+
+
+def _unexpected(node: TextNode, position: int, text: str) -> NoReturn:
+    span = node.part(position, position + len(text))
+    help = _FOREIGN.get(text, "names are letters, digits and underscores")
+    fail("E120", f"unexpected `{text}`", span, help=help)
+
+
+def _check_number(text: str, span: Span) -> None:
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        fail("E121", f"`{text}` is not a number", span, help=_number_help(text))
+    if len(text) > _MAX_DIGITS or abs(int(found.group("exponent") or 0)) > _MAX_EXPONENT:
+        help = f"at most {_MAX_DIGITS} characters, exponents within {_MAX_EXPONENT}"
+        fail("E121", "number out of range", span, help=help)
+
+
+def _number_help(text: str) -> str:
+    if re.fullmatch(r"0+[0-9]+(\.[0-9]+)?", text):
+        return f"write `{text.lstrip('0') or '0'}`, without leading zeros"
+    if re.fullmatch(r"[0-9]+\.", text):
+        return f"write `{text}0` or `{text[:-1]}`"
+    if re.fullmatch(r"\.[0-9]+", text):
+        return f"write `0{text}`"
+    if re.fullmatch(r"[0-9]+(_[0-9]+)+", text):
+        return f"write `{text.replace('_', '')}`"
+    return "numbers are like `8`, `0.1` and `1e-6`; names start with a letter"

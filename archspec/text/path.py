@@ -1,0 +1,54 @@
+"""The sort PATH: a node's output, a part inside it, or a parameter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from archspec.diagnostics.source import Span
+from archspec.text.lexer import Token
+from archspec.text.nodes import TextNode
+from archspec.text.pratt import Cursor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """Names and indices joined by dots: `states.layers.3.cross_attention.weights`."""
+
+    parts: tuple[str, ...]
+    span: Span = field(compare=False, repr=False)
+
+    @property
+    def power(self) -> int:
+        """A path never needs brackets."""
+        return 40
+
+    def __str__(self) -> str:
+        return ".".join(self.parts)
+
+    def part_span(self, index: int) -> Span:
+        """The span of one part; the whole path's where the text was folded."""
+        if self.span.text != str(self):
+            return self.span
+        start = self.span.start + sum(len(part) + 1 for part in self.parts[:index])
+        return Span(self.span.source, start, start + len(self.parts[index]))
+
+
+def parse_path(node: TextNode) -> Path:
+    """The path that a field's text holds. Raises SpecError E120, E121 or E126."""
+    cursor = Cursor(node)
+    path = read_path(cursor)
+    if not cursor.done:
+        cursor.fail("`.` or the end of the path", help="a path is names and indices joined by dots")
+    return path
+
+
+def read_path(cursor: Cursor) -> Path:
+    """A path at the cursor. Raises SpecError E120."""
+    if cursor.token.kind != "name":
+        cursor.fail("a name or a path")
+    return path_of(cursor.advance())
+
+
+def path_of(token: Token) -> Path:
+    """The path that a name token spells."""
+    return Path(parts=tuple(token.text.split(".")), span=token.span)

@@ -1,0 +1,137 @@
+"""The sort `pred`: a bool value or a comparison, joined by and, or, not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from archspec.diagnostics.source import Span
+from archspec.text.expr import EXPR, Expr, bracketed
+from archspec.text.lexer import Token
+from archspec.text.nodes import TextNode
+from archspec.text.path import Path, path_of
+from archspec.text.pratt import Cursor, Grammar, Infix, parse_whole
+
+_OR, _AND, _NOT, _ATOM = 10, 20, 30, 40
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+WORDS = ("and", "not", "or")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredPath:
+    """A bool value."""
+
+    path: Path
+    span: Span = field(compare=False, repr=False)
+    power = _ATOM
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredCompare:
+    """An integer value compared with an expression, op one of == != < <= > >=."""
+
+    path: Path
+    op: str
+    expr: Expr
+    span: Span = field(compare=False, repr=False)
+    power = _ATOM
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.op} {self.expr}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredNot:
+    """True where the operand is false."""
+
+    operand: PredExpr
+    span: Span = field(compare=False, repr=False)
+    power = _NOT
+
+    def __str__(self) -> str:
+        return f"not {bracketed(self.operand, _NOT)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredAnd:
+    """True where both are."""
+
+    left: PredExpr
+    right: PredExpr
+    span: Span = field(compare=False, repr=False)
+    power = _AND
+
+    def __str__(self) -> str:
+        return f"{bracketed(self.left, _AND)} and {bracketed(self.right, _AND + 1)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredOr:
+    """True where either is."""
+
+    left: PredExpr
+    right: PredExpr
+    span: Span = field(compare=False, repr=False)
+    power = _OR
+
+    def __str__(self) -> str:
+        return f"{bracketed(self.left, _OR)} or {bracketed(self.right, _OR + 1)}"
+
+
+PredExpr = PredPath | PredCompare | PredNot | PredAnd | PredOr
+
+
+def parse_pred(node: TextNode) -> PredExpr:
+    """The predicate that a field's text holds. Raises SpecError E120, E121, E122 or E126."""
+    return parse_whole(node, PRED)
+
+
+def _operand(cursor: Cursor) -> PredExpr:
+    token = cursor.token
+    if cursor.take("not"):
+        operand = cursor.parse(PRED, _NOT - 1)
+        return PredNot(operand=operand, span=token.span.to(operand.span))
+    if cursor.at("("):
+        inner, span = cursor.brackets(lambda inside: inside.parse(PRED))
+        return replace(inner, span=span)
+    if token.kind != "name" or token.text in WORDS:
+        help = _VALUE_FIRST if token.kind == "number" else PRED.helps.get(token.text)
+        cursor.fail(PRED.expected, help=help)
+    return _path_or_comparison(cursor)
+
+
+def _path_or_comparison(cursor: Cursor) -> PredExpr:
+    path = path_of(cursor.advance())
+    if cursor.token.text not in COMPARISONS:
+        return PredPath(path=path, span=path.span)
+    op = cursor.advance().text
+    expr = cursor.parse(EXPR)
+    if cursor.token.text in COMPARISONS:
+        cursor.fail("one comparison", help="join two comparisons by `and`")
+    return PredCompare(path=path, op=op, expr=expr, span=path.span.to(expr.span))
+
+
+def _and(left: PredExpr, token: Token, right: PredExpr) -> PredExpr:
+    return PredAnd(left=left, right=right, span=left.span.to(right.span))
+
+
+def _or(left: PredExpr, token: Token, right: PredExpr) -> PredExpr:
+    return PredOr(left=left, right=right, span=left.span.to(right.span))
+
+
+_VALUE_FIRST = "compare a value with an expression, the value first: `ids != 0`"
+PRED: Grammar[PredExpr] = Grammar(
+    operand=_operand,
+    infix={"or": Infix(power=_OR, build=_or), "and": Infix(power=_AND, build=_and)},
+    expected="a value, `not` or `(`",
+    helps={
+        "&": "write `and`",
+        "|": "write `or`",
+        ",": "join predicates by `and` or `or`",
+        "not": "write `not` before the predicate, after `and` or `or`",
+        **dict.fromkeys(COMPARISONS, _VALUE_FIRST),
+        **dict.fromkeys(("+", "-", "*", "/", "//", "%"), _VALUE_FIRST),
+    },
+)

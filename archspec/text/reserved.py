@@ -1,0 +1,9 @@
+"""Words of the language that cannot name a constant, dim, input or node."""
+
+from __future__ import annotations
+
+from archspec.text import expr, mask, pred, value
+
+RESERVED = frozenset(
+    {*expr.FUNCTIONS, *value.FUNCTIONS, *mask.ATOMS, *pred.WORDS, "layer", "none", "true", "false", "null"}
+)
