@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from archspec.ir.dim import Dim, Symbol
-from archspec.ir.polynomial import cancel, common_monomial, content, divide, leading
+from archspec.ir.polynomial import cancel, common_monomial, content, divide, leading, scaled
 from archspec.ir.root import square_root
 
 SizeText = Callable[[Dim], str]
@@ -160,8 +160,11 @@ class Ratio(Scalar):
         return NotImplemented
 
     def __hash__(self) -> int:
+        if self.den == 1:
+            return hash(self.num)
+        # Equal quotients may be written with different polynomials.
         value = self.constant()
-        return hash(self.symbols()) if value is None else hash(value)
+        return hash(Ratio) if value is None else hash(value)
 
 
 class Root(Scalar):
@@ -287,16 +290,17 @@ def _lowest_terms(num: Dim, den: Dim) -> tuple[Dim, Dim]:
         return num, _ONE
     if den.terms[leading(den.terms)] < 0:
         num, den = -num, -den
-    factor, shared = math.gcd(content(num.terms), content(den.terms)), common_monomial(num.terms, den.terms)
-    num, den = Dim(cancel(num.terms, factor, shared)), Dim(cancel(den.terms, factor, shared))
-    if den.is_constant:
-        return num, den
-    quotient, rest = divide(num.terms, den.terms)
+    shared, above, below = common_monomial(num.terms, den.terms), content(num.terms), content(den.terms)
+    top, bottom = cancel(num.terms, above, shared), cancel(den.terms, below, shared)
+    whole, rest = divide(top, bottom)
     if not rest:
-        return Dim(quotient), _ONE
-    sign = -1 if num.terms[leading(num.terms)] < 0 else 1
-    quotient, rest = divide(den.terms, (num * sign).terms)
-    return (num, den) if rest else (Dim.of(sign), Dim(quotient))
+        top, bottom = whole, dict(_ONE.terms)
+    elif len(bottom) > 1:
+        sign = -1 if top[leading(top)] < 0 else 1
+        part, rest = divide(bottom, scaled(top, sign))
+        top, bottom = (top, bottom) if rest else (dict(Dim.of(sign).terms), part)
+    factor = math.gcd(above, below)
+    return Dim(scaled(top, above // factor)), Dim(scaled(bottom, below // factor))
 
 
 def _decimal(value: Fraction) -> tuple[str, int]:
