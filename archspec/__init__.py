@@ -1,1 +1,45 @@
-"""Architectures as text: specify, check, compile."""
+"""archspec compiles a YAML description of a transformer into a checked, tested, deployable model.
+
+The names below are resolved on first use, so that importing the package loads neither torch nor the compiler.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.bundle import Bundle, build, open
+    from archspec.diagnostics import Diagnostic, SpecError
+    from archspec.lower import compile
+    from archspec.rules.check import Report, check
+    from archspec.spec import Spec, load
+
+_HOMES = {
+    "Bundle": "archspec.bundle",
+    "Diagnostic": "archspec.diagnostics",
+    "Report": "archspec.rules.check",
+    "Spec": "archspec.spec",
+    "SpecError": "archspec.diagnostics",
+    "build": "archspec.bundle",
+    "check": "archspec.rules.check",
+    "compile": "archspec.lower",
+    "load": "archspec.spec",
+    "open": "archspec.bundle",
+}
+
+__all__ = ["Bundle", "Diagnostic", "Report", "Spec", "SpecError", "build", "check", "compile", "load", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("archspec-compiler")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archspec' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,7 @@
+"""`python -m archspec`."""
+
+from __future__ import annotations
+
+from archspec.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""The command line. Each command is a file of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from archspec.diagnostics import SpecError
+
+COMMANDS = ("build", "check", "compile", "explain", "init", "list", "run", "schema", "show")
+
+
+class _Commands(click.Group):
+    """A group that imports a command only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"archspec.cli.{cmd_name}_command").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from archspec.diagnostics import did_you_mean
+
+            hint = did_you_mean(args[0], COMMANDS, kind="commands")
+            ctx.fail(f"there is no command {args[0]!r}; {hint}" if hint else f"there is no command {args[0]!r}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="archspec-compiler", prog_name="archspec")
+def cli() -> None:
+    """Compile a YAML description of a transformer into a checked, tested, deployable model."""
+
+
+def main() -> None:
+    """Run the command line: exit 0 when all holds, 1 when the spec or artifact falls short, 2 for wrong usage."""
+    try:
+        cli(prog_name="archspec")
+    except SpecError as error:
+        from archspec.cli.output import report_errors
+
+        report_errors(error.diagnostics, as_json="--json" in sys.argv)
+        sys.exit(1)

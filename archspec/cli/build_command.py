@@ -1,0 +1,59 @@
+"""`archspec build`: a bundle with deployable artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archspec.cli.options import spec_options
+from archspec.cli.output import print_json
+
+
+@click.command("build")
+@spec_options
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder of the bundle.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
+@click.option("--layout", help="Which of the spec's weight layouts the checkpoint has (default: the one that fits).")
+@click.option(
+    "--target", "targets", multiple=True, default=("onnx",), show_default=True, help="onnx, or tensorrt-rtx:sm86,sm89."
+)
+@click.option("--dtype", type=click.Choice(("float32", "float16", "bfloat16")), default="float32", show_default=True)
+@click.option(
+    "--file", "files", multiple=True, type=click.Path(path_type=Path), help="A file to carry along (tokenizer)."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For fresh weights, where none are given.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    output: Path,
+    weights: Path | None,
+    layout: str | None,
+    targets: tuple[str, ...],
+    dtype: str,
+    files: tuple[Path, ...],
+    seed: int,
+) -> None:
+    """Build a bundle of SPEC: the emitted module, weights, artifacts, and a report of what was verified."""
+    from archspec.bundle import build
+    from archspec.cli.progress import progress
+    from archspec.spec import load
+
+    with progress(enabled=not as_json) as tell:
+        bundle = build(
+            load(spec, set=overrides, reduced=reduced),
+            output,
+            weights=weights,
+            targets=targets,
+            dtype=dtype,
+            layout=layout,
+            files=files,
+            seed=seed,
+            progress=tell,
+        )
+    if as_json:
+        print_json({"holds": True, "output": output, "manifest": bundle.manifest.model_dump(mode="json")})
+    else:
+        click.echo(bundle.summary())

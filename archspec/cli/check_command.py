@@ -1,0 +1,57 @@
+"""`archspec check`: does the spec hold together?"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from archspec.cli.options import spec_options
+from archspec.cli.output import grouped, print_json, report_errors, scaled
+from archspec.diagnostics import to_json
+from archspec.rules.check import Report, check
+
+
+@click.command("check")
+@spec_options
+@click.option("--strict", is_flag=True, help="Exit 1 on a warning too.")
+def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool) -> None:
+    """Check SPEC: shapes, masks, counts and rules. No weights are made and torch is not loaded."""
+    report = check(spec, set=overrides, reduced=reduced)
+    if as_json:
+        print_json(data_of(report))
+    else:
+        if report.diagnostics:
+            report_errors(report.diagnostics, as_json=False)
+        if report.holds:
+            click.echo(text_of(report))
+    if not report.holds or (strict and report.diagnostics):
+        sys.exit(1)
+
+
+def data_of(report: Report) -> dict[str, object]:
+    """The report for programs."""
+    return {
+        "holds": report.holds,
+        "name": report.spec.name,
+        "parameters": report.cost.parameters,
+        "trainable": report.cost.trainable,
+        "tied": report.cost.tied,
+        "weight_bytes": report.cost.weight_bytes,
+        "flops": str(report.cost.flops),
+        "flops_typical": report.cost.flops.typical(),
+        "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
+        "rules": [{"rule": str(v.rule), "status": v.status} for v in report.verdicts],
+        "diagnostics": [to_json(found) for found in report.diagnostics],
+    }
+
+
+def text_of(report: Report) -> str:
+    """The report for people."""
+    cost, spec = report.cost, report.spec
+    frozen = "" if cost.trainable == cost.parameters else f", {grouped(cost.trainable)} trainable"
+    lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {scaled(cost.flops.typical(), 'FLOP')}"]
+    lines += [f"  {value.name}: {value.type}" for value in spec.graph.inputs]
+    lines += [f"  -> {name}: {value.type}" for name, value in spec.outputs.items()]
+    lines += [f"  rule {verdict.rule}: {verdict.status}" for verdict in report.verdicts]
+    return "\n".join(lines)

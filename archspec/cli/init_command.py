@@ -1,0 +1,35 @@
+"""`archspec init`: a shipped spec to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archspec.cli.options import JSON
+from archspec.cli.output import print_json
+from archspec.diagnostics import did_you_mean, fail
+from archspec.spec.shipped import shipped_specs_dir
+
+
+@click.command("init")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: NAME.yaml here).")
+@JSON
+def command(name: str, output: Path | None, as_json: bool) -> None:
+    """Copy the shipped spec NAME into a file of your own."""
+    shipped = {path.stem: path for path in shipped_specs_dir().glob("*.yaml")}
+    if name not in shipped:
+        fail("E701", f"no shipped spec is called `{name}`", None, help=did_you_mean(name, shipped, kind="specs"))
+    target = output or Path(f"{name}.yaml")
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(shipped[name].read_text(encoding="utf-8"))
+    except FileExistsError:
+        fail("E702", f"{target} exists", None, help="give another file with `-o`")
+    except OSError as error:
+        fail("E702", f"{target} cannot be written: {error.strerror}", None)
+    if as_json:
+        print_json({"written": str(target)})
+    else:
+        click.echo(f"wrote {target}; next: archspec check {target}")

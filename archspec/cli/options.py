@@ -1,0 +1,31 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SPEC = click.argument("spec", metavar="SPEC")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def spec_options(command: Command) -> Command:
+    """SPEC (a file, or the name of a shipped spec), `--set`, `--reduced` and `--json`."""
+    for decorate in (
+        JSON,
+        click.option("--reduced", is_flag=True, help="Take the small copy that the spec declares for tests."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Override a constant, or a.b.c=VALUE a path.",
+        ),
+        SPEC,
+    ):
+        command = decorate(command)
+    return command

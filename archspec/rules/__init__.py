@@ -1,0 +1,1 @@
+"""What is claimed of a spec, and what is known of each claim."""

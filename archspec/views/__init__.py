@@ -1,0 +1,1 @@
+"""What people look at: the tree of an architecture."""
