@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -23,9 +24,17 @@ from archspec.text.reader import ListNode, MapNode, Node, TextNode
 SPAN = "(span)"
 
 
+class Items(list[Any]):
+    """A list of nodes that remembers where it stands."""
+
+    def __init__(self, node: ListNode) -> None:
+        super().__init__(plain(item) for item in node.items)
+        self.span = node.span
+
+
 def plain(node: Any) -> Any:
     """Lists of nodes as Python lists; texts and maps stay nodes for the validators of their fields."""
-    return [plain(item) for item in node.items] if isinstance(node, ListNode) else node
+    return Items(node) if isinstance(node, ListNode) else node
 
 
 def is_none(node: Any) -> bool:
@@ -57,16 +66,23 @@ class Model(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _open(cls, node: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(node, (TextNode, ListNode, MapNode)):
+        if not isinstance(node, (TextNode, ListNode, MapNode, Items)):
             return handler(node)
         found: list[Diagnostic] = []
+        data = cls._data(node, found)
+        found.extend(cls._check(node, data))
         try:
-            model = handler({**cls._data(node, found), SPAN: node.span})
+            model = handler({**data, SPAN: node.span})
         except ValidationError as error:
             raise carry([*found, *diagnostics_of(error, node)]) from None
         if found:
             raise carry(found)
         return model
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        """What is wrong with the keys, said before the fields are read; a key taken out of `data` is not read."""
+        yield from ()
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
