@@ -31,11 +31,10 @@ class Binding:
 
 
 @cache
-def _parse(signature: str) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
-    left, _, right = signature.partition("->")
-    return tuple(
-        tuple(tuple(one.split()) for one in side.split(",") if one.strip()) for side in (left, right)
-    )  # type: ignore[return-value]
+def _parse(signature: str) -> tuple[tuple[str, ...], ...]:
+    """Axis names of each operand."""
+    left, _, _ = signature.partition("->")
+    return tuple(tuple(one.split()) for one in left.split(",") if one.strip())
 
 
 def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] | None = None) -> Binding:
@@ -46,7 +45,7 @@ def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] 
     axes: dict[str, Axis] = dict(given or {})
     where: dict[str, int] = {}
     leading: tuple[Axis, ...] | None = None
-    for number, (pattern, type_) in enumerate(zip(_parse(signature)[0], types, strict=False)):
+    for number, (pattern, type_) in enumerate(zip(_parse(signature), types, strict=False)):
         names = pattern
         if names and names[0] == "...":
             names = names[1:]
