@@ -124,6 +124,18 @@ def test_value_and_text_agree_with_python(tree):
         assert parsed(text, sizes) == expected
 
 
+@pytest.mark.parametrize("outer", ["//", "%"])
+@pytest.mark.parametrize("inner", ["//", "%"])
+def test_nested_divisions_agree_with_python(inner, outer):
+    length = Symbol("length", 0, 7, 40)
+    for first, second, shift in itertools.product(range(1, 9), range(1, 9), (-3, 0, 1)):
+        dim = OPERATORS[outer](OPERATORS[inner](Dim.of(length), first) + shift, second)
+        for size in range(41):
+            expected = OPERATORS[outer](OPERATORS[inner](size, first) + shift, second)
+            assert dim.value({"length": size}) == expected, dim
+            assert dim.minimum() <= expected <= dim.maximum()
+
+
 @given(divided_by_positive)
 def test_positive_divisors_agree_with_python_everywhere(tree):
     dim = build(tree)
@@ -144,9 +156,7 @@ def test_bounds_are_sound(tree):
 @given(polynomials, polynomials)
 def test_equal_exactly_when_equal_as_functions(left, right):
     a, b = build(left), build(right)
-    beyond = [
-        dict(zip("abc", (x, y, 4 * z), strict=True)) for x, y, z in itertools.product(range(7), repeat=3)
-    ]
+    beyond = [dict(zip("abc", (x, y, 4 * z), strict=True)) for x, y, z in itertools.product(range(7), repeat=3)]
     same = all(reference(left, sizes) == reference(right, sizes) for sizes in beyond)
     assert (a == b) == same
     assert not same or (hash(a) == hash(b) and str(a) == str(b))
