@@ -1,0 +1,32 @@
+"""Every primitive there is: the modules of this package are read, so a new op is one new file."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from inspect import isabstract
+
+import archspec.ops
+from archspec.ops.base import Primitive
+
+
+@cache
+def all_primitives() -> dict[str, type[Primitive]]:
+    """Classes of the primitives by name, in the order of their names. Imports every module of the package.
+
+    Raises ValueError where two have one name.
+    """
+    found: dict[str, type[Primitive]] = {}
+    for module in pkgutil.iter_modules(archspec.ops.__path__, "archspec.ops."):
+        for primitive in _primitives_of(module.name):
+            if primitive.name in found:
+                raise ValueError(f"two primitives are called {primitive.name}")
+            found[primitive.name] = primitive
+    return dict(sorted(found.items()))
+
+
+def _primitives_of(module: str) -> list[type[Primitive]]:
+    classes = [value for value in vars(import_module(module)).values() if isinstance(value, type)]
+    own = [found for found in classes if issubclass(found, Primitive) and found.__module__ == module]
+    return [found for found in own if not isabstract(found)]
