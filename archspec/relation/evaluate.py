@@ -1,0 +1,96 @@
+"""Relations as boolean matrices at chosen sizes and values of the operands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from archspec.ir.dim import Dim
+from archspec.relation.atoms import Atom, Guard, Key, PrefixBound, Relation, SameSegment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+def matrix(
+    relation: Relation,
+    out_sizes: Sequence[int],
+    in_sizes: Sequence[int],
+    controls: Mapping[Key, Array],
+    sizes: Mapping[str, int],
+) -> Array:
+    """Which pairs of positions are related.
+
+    `out_sizes` and `in_sizes` are the sizes of the coordinates, `controls` the operands by key, with one axis for each
+    coordinate that indexes them (a flattened axis split into its factors), `sizes` the run-time sizes.
+    Returns bool [out coordinates ..., in coordinates ...]. A guard beyond its operand's ends does not hold.
+    """
+    import numpy as np
+
+    at = _Indices(out_sizes, in_sizes)
+    result = np.zeros((*out_sizes, *in_sizes), dtype=bool)
+    for atom in relation.atoms:
+        holds = np.ones((*out_sizes, *in_sizes), dtype=bool)
+        for constraint in _constraints(atom, at, controls, sizes):
+            holds &= constraint
+        result |= holds
+    return result
+
+
+class _Indices:
+    """The index along each coordinate, shaped to broadcast against the others."""
+
+    def __init__(self, out_sizes: Sequence[int], in_sizes: Sequence[int]) -> None:
+        import numpy as np
+
+        grid = np.ix_(*(np.arange(size) for size in (*out_sizes, *in_sizes)))
+        self._of = {"out": grid[: len(out_sizes)], "in": grid[len(out_sizes) :]}
+
+    def __call__(self, side: str, coordinate: int) -> Array:
+        return self._of[side][coordinate]
+
+    def all(self, side: str, coordinates: Sequence[int]) -> tuple[Array, ...]:
+        return tuple(self(side, coordinate) for coordinate in coordinates)
+
+
+def _constraints(atom: Atom, at: _Indices, controls: Mapping[Key, Array], sizes: Mapping[str, int]) -> Iterator[Array]:
+    for d in atom.differences:
+        yield from _between(d.a * at("out", d.out) - d.b * at("in", d.inp), d.lo, d.hi, sizes)
+    for r in atom.ranges:
+        yield from _between(at(r.side, r.coordinate), r.lo, r.hi, sizes)
+    for bound in atom.prefixes:
+        yield _prefix(bound, at, controls[bound.prefix])
+    for guard in atom.guards:
+        yield _guard(guard, at, controls[guard.predicate])
+    for equality in atom.segments:
+        yield _segment(equality, at, controls[equality.segments])
+
+
+def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int]) -> Iterator[Array]:
+    if lo is not None:
+        yield x >= lo.value(sizes)
+    if hi is not None:
+        yield x <= hi.value(sizes)
+
+
+def _prefix(bound: PrefixBound, at: _Indices, length: Array) -> Array:
+    within: Array = at("in", bound.inp) < length[at.all("in", bound.leading)] + bound.offset
+    return within
+
+
+def _guard(guard: Guard, at: _Indices, predicate: Array) -> Array:
+    import numpy as np
+
+    *leading, last = at.all(guard.side, guard.coordinates)
+    last = last + guard.offset
+    inside = (last >= 0) & (last < predicate.shape[-1])
+    held = predicate[(*leading, np.clip(last, 0, predicate.shape[-1] - 1))].astype(bool)
+    holds: Array = inside & (held != guard.negated)
+    return holds
+
+
+def _segment(equality: SameSegment, at: _Indices, segments: Array) -> Array:
+    same: Array = segments[at.all("out", equality.out)] == segments[at.all("in", equality.inp)]
+    return same

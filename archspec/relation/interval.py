@@ -1,0 +1,60 @@
+"""Intervals of integers whose ends are sizes, as far as the declared ranges order them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from archspec.ir.dim import Dim, compare
+
+
+class Interval(NamedTuple):
+    """`lo <= x <= hi`; None is infinite."""
+
+    lo: Dim | None = None
+    hi: Dim | None = None
+
+
+def at_least(end: Dim | None, wanted: Dim | None) -> bool:
+    """Whether a lower end is surely no lower than the one wanted."""
+    return wanted is None or (end is not None and compare(end, ">=", wanted) is True)
+
+
+def at_most(end: Dim | None, wanted: Dim | None) -> bool:
+    """Whether an upper end is surely no higher than the one wanted."""
+    return wanted is None or (end is not None and compare(end, "<=", wanted) is True)
+
+
+def intersection(left: Interval, right: Interval) -> tuple[Interval, ...]:
+    """The intervals whose conjunction it is: one, or both where it is open which end is the tighter."""
+    if at_least(left.lo, right.lo):
+        lo = left.lo
+    elif at_least(right.lo, left.lo):
+        lo = right.lo
+    else:
+        return left, right
+    if at_most(left.hi, right.hi):
+        return (Interval(lo, left.hi),)
+    return (Interval(lo, right.hi),) if at_most(right.hi, left.hi) else (left, right)
+
+
+def conjunction(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """All intervals at once, in as few as the ranges allow."""
+    result: list[Interval] = []
+    for interval in intervals:
+        for number, found in enumerate(result):
+            both = intersection(found, interval)
+            if len(both) == 1:
+                result[number] = both[0]
+                break
+        else:
+            result.append(interval)
+    return tuple(result)
+
+
+def empty(intervals: Iterable[Interval]) -> bool:
+    """Whether the conjunction surely holds no number, at any size."""
+    found = list(intervals)
+    lows = [interval.lo for interval in found if interval.lo is not None]
+    highs = [interval.hi for interval in found if interval.hi is not None]
+    return any(compare(lo, ">", hi) is True for lo in lows for hi in highs)

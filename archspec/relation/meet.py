@@ -1,0 +1,57 @@
+"""Conjunction of relations: a pair is related where both relate it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+from archspec.relation.atoms import Atom, Difference, Guard, Range, Relation
+from archspec.relation.interval import Interval, conjunction, empty
+
+K = TypeVar("K", bound=Hashable)
+
+
+def meet(left: Relation, right: Relation) -> Relation:
+    """Pairs that are in both relations; atoms that hold nowhere are dropped."""
+    found = (both(a, b) for a in left.atoms for b in right.atoms)
+    return Relation(tuple(dict.fromkeys(atom for atom in found if atom is not None)))
+
+
+def both(left: Atom, right: Atom) -> Atom | None:
+    """Both atoms at once; None where surely no pair satisfies them."""
+    guards = left.guards | right.guards
+    differences = _by_key(
+        ((d.out, d.inp, d.a, d.b), Interval(d.lo, d.hi)) for d in left.differences | right.differences
+    )
+    ranges = _by_key(((r.side, r.coordinate), Interval(r.lo, r.hi)) for r in left.ranges | right.ranges)
+    if any(map(empty, (*differences.values(), *ranges.values()))) or _contradictory(guards):
+        return None
+    return Atom(
+        differences=frozenset(
+            Difference(out=out, inp=inp, a=a, b=b, lo=lo, hi=hi)
+            for (out, inp, a, b), intervals in differences.items()
+            for lo, hi in intervals
+        ),
+        ranges=frozenset(
+            Range(side=side, coordinate=coordinate, lo=lo, hi=hi)
+            for (side, coordinate), intervals in ranges.items()
+            for lo, hi in intervals
+        ),
+        prefixes=left.prefixes | right.prefixes,
+        guards=guards,
+        segments=left.segments | right.segments,
+    )
+
+
+def _by_key(keyed: Iterable[tuple[K, Interval]]) -> dict[K, tuple[Interval, ...]]:
+    found: dict[K, list[Interval]] = {}
+    for key, interval in keyed:
+        found.setdefault(key, []).append(interval)
+    return {key: conjunction(intervals) for key, intervals in found.items()}
+
+
+def _contradictory(guards: frozenset[Guard]) -> bool:
+    plain, negated = (
+        {(g.side, g.predicate, g.coordinates, g.offset) for g in guards if g.negated is sign} for sign in (False, True)
+    )
+    return not plain.isdisjoint(negated)
