@@ -1,0 +1,66 @@
+"""INIT: how weights and tables start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.diagnostics import Diagnostic
+from archspec.ir.graph import Init
+from archspec.schema.findings import kind_of, misplaced, missing
+from archspec.schema.model import WORD, Model
+from archspec.schema.sorts import ExprField
+from archspec.text.expr import Expr
+from archspec.text.nodes import Node, TextNode
+
+_FIELDS = {
+    "normal": ("std",),
+    "truncated_normal": ("std",),
+    "uniform": ("limit",),
+    "xavier_uniform": (),
+    "kaiming_normal": (),
+    "zeros": (),
+    "ones": (),
+    "number": ("value",),
+}
+_CONSTANTS = {"zeros": 0.0, "ones": 1.0}
+
+
+class InitFields(Model):
+    """How a parameter starts: a distribution, `zeros`, `ones`, or a number."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Annotated[
+        Literal[
+            "normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"
+        ],
+        WORD,
+    ] = Field(description="the distribution; a bare number is a constant of that value")
+    std: ExprField | None = Field(default=None, description="standard deviation of normal and truncated_normal")
+    limit: ExprField | None = Field(default=None, description="uniform draws from -limit to limit")
+    value: ExprField | None = Field(default=None, description="the number that every element starts at")
+
+    @classmethod
+    def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
+        if isinstance(node, TextNode) and node.value not in _FIELDS:
+            return {"kind": TextNode(value="number", span=node.span), "value": node}
+        return super()._data(node, found)
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        kind = kind_of(data.get("kind"))
+        yield from misplaced(node, data, kind, _FIELDS)
+        for field in _FIELDS.get(kind or "", ()):
+            yield from missing(node, data, field)
+
+    def resolve(self, constant: Callable[[Expr], float]) -> Init:
+        """The initialisation; `constant` gives the number that an expression stands for."""
+        if self.kind in _CONSTANTS:
+            return Init(kind="constant", value=_CONSTANTS[self.kind])
+        numbers: Mapping[str, Expr | None] = {"std": self.std, "limit": self.limit, "value": self.value}
+        (expr,) = (numbers[field] for field in _FIELDS[self.kind]) if _FIELDS[self.kind] else (None,)
+        kind = "constant" if self.kind == "number" else self.kind
+        return Init(kind=kind, value=0.0 if expr is None else constant(expr))

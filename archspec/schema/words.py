@@ -1,0 +1,65 @@
+"""Words that keep their place in the text: names and axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from archspec.diagnostics import Span, did_you_mean, fail
+from archspec.schema.errors import carried
+from archspec.schema.sorts import text_of
+from archspec.text.nodes import TextNode
+from archspec.text.scalars import parse_axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word and where it stands."""
+
+    text: str
+    span: Span = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxisText:
+    """An axis: a number, negative from the end, or the name of a dim or constant."""
+
+    value: int | str
+    span: Span = field(compare=False, repr=False)
+
+
+def _read(read: Callable[[TextNode], Any], what: str) -> PlainValidator:
+    def validate(node: Any) -> Any:
+        with carried():
+            return read(text_of(node, what))
+
+    return PlainValidator(validate)
+
+
+def check_word(node: TextNode, options: Sequence[str]) -> None:
+    """Refuse a text that is none of some fixed words. Raises SpecError E205."""
+    if node.value not in options:
+        help = did_you_mean(node.value, options, kind="words")
+        fail("E205", f"`{node.value}` is not a word of this field", node.span, help=help)
+
+
+def _name(node: TextNode) -> Word:
+    return Word(text=node.value, span=node.span)
+
+
+def _axis(node: TextNode) -> AxisText:
+    return AxisText(value=parse_axis(node), span=node.span)
+
+
+NameField = Annotated[Word, _read(_name, "a name"), WithJsonSchema({"type": "string"})]
+AxisField = Annotated[
+    AxisText,
+    _read(_axis, "an axis"),
+    WithJsonSchema({"type": ["integer", "string"], "description": "a number, negative from the end, or a name"}),
+]
