@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
-from archspec.text.reader import ListNode, MapNode, Node
+from archspec.text.nodes import ListNode, MapNode, Node
 
 
 def carry(diagnostics: Iterable[Diagnostic]) -> PydanticCustomError:

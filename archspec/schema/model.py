@@ -19,7 +19,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
 from archspec.schema.errors import carry, diagnostics_of
-from archspec.text.reader import ListNode, MapNode, Node, TextNode
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 SPAN = "(span)"
 

@@ -18,7 +18,7 @@ from archspec.text.expr import Expr, parse_expr
 from archspec.text.mask import MaskSyntax, parse_mask
 from archspec.text.path import Path, parse_path
 from archspec.text.pred import PredExpr, parse_pred
-from archspec.text.reader import MapNode, Node, TextNode
+from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.scalars import parse_bool, parse_decimal
 from archspec.text.types import TypeSyntax, parse_type
 from archspec.text.value import ValueExpr, parse_value
