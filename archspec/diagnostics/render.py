@@ -110,4 +110,4 @@ def _marked_line(source: Source, line: int, marks: list[_Mark], margin: str, sty
 
 
 def _number(source: Source, line: int) -> str:
-    return str(line) if source.is_file else ""
+    return str(line) if source.is_file else " "

@@ -30,10 +30,16 @@ class _Known:
 
 _NO_DIRECTIVES = "directives are not part of a spec"
 _KNOWN = (
+    _Known(
+        code="E107",
+        problem="document start",
+        message="text after the end of the document",
+        help="one map a file",
+    ),
     _Known(code="E110", problem="scanning an alias", message="`*` starts an alias", help="quote the text"),
     _Known(code="E109", problem="scanning an anchor", message="`&` starts an anchor", help="quote the text"),
-    _Known(code="E112", problem="tag", message="`!` starts a tag", help="quote the text"),
-    _Known(code="E113", problem="directive", message=_NO_DIRECTIVES, help="remove this line"),
+    _Known(code="E112", problem="ing a tag", message="`!` starts a tag", help="quote the text"),
+    _Known(code="E113", problem=" directive", message=_NO_DIRECTIVES, help="remove this line"),
     _Known(code="E113", problem="incompatible YAML", message=_NO_DIRECTIVES, help="remove this line"),
     _Known(
         problem="mapping values are not allowed",
@@ -87,12 +93,6 @@ _KNOWN = (
         message="expected a key of the map above",
         help="indent the keys of one map alike",
         context="the map starts here",
-    ),
-    _Known(
-        code="E107",
-        problem="document start",
-        message="text after the end of the document",
-        help="one map a file",
     ),
 )
 
