@@ -12,7 +12,7 @@ from archspec.diagnostics.model import Diagnostic, Label, SpecError
 from archspec.diagnostics.source import Source, Span
 from archspec.text.entries import list_items, map_entries
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
-from archspec.text.yaml_errors import from_yaml
+from archspec.text.yaml_errors import from_yaml, tab_between
 
 MAX_NESTING = 64
 _MAX_ERRORS = 100
@@ -40,7 +40,21 @@ class _Builder:
         self.source = source
         self.errors = Collector()
         self.depth = 0
-        self.events = _stream(source)
+        self.events = self._stream()
+
+    def _stream(self) -> Iterator[Any]:
+        read = 0
+        try:
+            for event in yaml.parse(self.source.text, Loader=_LOADER):
+                span = self._span(event)
+                plain = isinstance(event, yaml.ScalarEvent) and event.style in (None, "")
+                tab = tab_between(self.source, read, span.end if plain else span.start)
+                if tab is not None:
+                    self._add(tab)
+                read = max(read, span.end)
+                yield event
+        except yaml.MarkedYAMLError as error:
+            raise SpecError([from_yaml(self.source, error)]) from None
 
     def document(self) -> Node | None:
         node: Node | None = None
@@ -150,13 +164,6 @@ class _Builder:
         self.errors.add(diagnostic)
         if len(self.errors.diagnostics) >= _MAX_ERRORS:
             self.errors.raise_if_errors()
-
-
-def _stream(source: Source) -> Iterator[Any]:
-    try:
-        yield from yaml.parse(source.text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        raise SpecError([from_yaml(source, error)]) from None
 
 
 def _stop(code: str, message: str, span: Span, help: str) -> NoReturn:

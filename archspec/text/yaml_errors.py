@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _GLUED_KEY = re.compile(r"\s*(?:- )?([A-Za-z_][\w.-]*):(?=[^\s:/])")
 _TYPE_BEFORE = re.compile(r"[A-Za-z_]\w*\Z")
+_COMMENT_OR_TAB = re.compile(r"#[^\r\n]*|\t")
 _TYPE_AFTER = re.compile(r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?")
 
 
@@ -41,6 +42,12 @@ _KNOWN = (
     _Known(code="E112", problem="ing a tag", message="`!` starts a tag", help="quote the text"),
     _Known(code="E113", problem=" directive", message=_NO_DIRECTIVES, help="remove this line"),
     _Known(code="E113", problem="incompatible YAML", message=_NO_DIRECTIVES, help="remove this line"),
+    _Known(
+        code="E118",
+        problem="unexpected ':'",
+        message="no space after this colon",
+        help="write `: ` with a space",
+    ),
     _Known(
         problem="mapping values are not allowed",
         message="unexpected `:`",
@@ -95,6 +102,12 @@ _KNOWN = (
         context="the map starts here",
     ),
 )
+
+
+def tab_between(source: Source, start: int, end: int) -> Diagnostic | None:
+    """E102 for a tab between two tokens, comments aside; one form of the parser lets such a tab pass."""
+    found = _COMMENT_OR_TAB.finditer(source.text, start, end)
+    return next((_tab(source, one.start()) for one in found if one.group() == "\t"), None)
 
 
 def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:

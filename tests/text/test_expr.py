@@ -202,3 +202,18 @@ def test_unclosed_bracket_message() -> None:
         "  |     - opened here\n"
         "  |               ^\n"
     )
+
+
+def test_the_largest_expressions_are_safe_to_walk() -> None:
+    chain = parse_expr(TextNode.of("+".join(["heads"] * 128)))
+    assert evaluate(chain, CONSTANTS).constant() == 1024
+    assert (names(chain), hash(chain) == hash(parse_expr(text(chain))), len(repr(chain)) > 128) == (
+        ("heads",),
+        True,
+        True,
+    )
+    with pytest.raises(SpecError) as raised:
+        parse_expr(TextNode.of("+".join(["heads"] * 129)))
+    assert raised.value.diagnostics[0].code == "E126"
+    nested = parse_expr(TextNode.of("-" * 31 + "heads"))
+    assert evaluate(nested, CONSTANTS).constant() == -8

@@ -84,6 +84,18 @@ def test_quoted_text_may_be_anything() -> None:
     assert plain(node) == {"a": "null", "b": "~", "c": "", "<<": "*x", "d": "none"}
 
 
+def test_tabs_in_comments_and_quotes_are_text() -> None:
+    node = read(Source("a", 'a: "x\ty" # c\td\n#\te\n'))
+    assert plain(node) == {"a": "x\ty"}
+
+
+def test_glued_colon_before_a_bracket() -> None:
+    if builder._LOADER is yaml.SafeLoader:
+        assert plain(read(Source("a", "a: {b:[1]}\n"))) == {"a": {"b": ["1"]}}  # this form reads it as meant
+    else:
+        assert refused("a: {b:[1]}\n") == [("E118", ":")]
+
+
 def test_map_access() -> None:
     node = read(Source("a", "b: 1\na: {c: 2}\n"))
     assert node.keys() == ("b", "a")
@@ -166,6 +178,8 @@ def test_byte_order_mark_and_line_breaks() -> None:
         ("a: [bool[b]]\n", [("E119", "bool[b]")]),
         ("a: x\n\tb: y\n", [("E102", "\t")]),
         ("a:\n\t- b\n", [("E102", "\t")]),
+        ("a:\tb\n", [("E102", "\t")]),
+        ("a: b\t# c\n", [("E102", "\t")]),
         ("a\x00: 1\n", [("E104", "\x00")]),
         ("a: \ud800\n", [("E104", "\ud800")]),
         ("a: b: c\n", [("E101", ":")]),

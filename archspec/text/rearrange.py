@@ -1,0 +1,105 @@
+"""The sort of `rearrange` patterns: axes split, put in another order and merged, `b c h w -> b (h w) c`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from archspec.diagnostics.model import Label, fail
+from archspec.diagnostics.source import Span
+from archspec.text.nodes import TextNode
+
+_TOKEN = re.compile(r"\s*(->|\(|\)|[A-Za-z_][A-Za-z0-9_]*|1(?![A-Za-z0-9_])|$)")
+_HELP = "a pattern is like `b c h w -> b (h w) c`"
+
+Side = tuple[tuple[str, ...], ...]
+"""The axes of one side; each is the product of its names, outermost first, and one without names has size 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RearrangePattern:
+    """Both sides name the same axes, each once, so that the way back is as well defined as the way there."""
+
+    left: Side
+    right: Side
+    span: Span = field(compare=False, repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the axes, in the order of the left side."""
+        return tuple(name for axis in self.left for name in axis)
+
+    def __str__(self) -> str:
+        return f"{_spelled(self.left)} -> {_spelled(self.right)}"
+
+
+def parse_rearrange(node: TextNode) -> RearrangePattern:
+    """The pattern that a field's text holds. Raises SpecError E120."""
+    tokens = _tokens(node)
+    arrows = [number for number, (text, _) in enumerate(tokens) if text == "->"]
+    if len(arrows) != 1:
+        fail("E120", f"expected one `->`, found {len(arrows) or 'none'}", node.span, help=_HELP)
+    left, right = _Side(tokens[: arrows[0]]), _Side(tokens[arrows[0] + 1 :])
+    for one, other in ((left, right), (right, left)):
+        for name, span in one.places.items():
+            if name not in other.places:
+                fail("E120", f"axis `{name}` stands on one side only", span, help="name each axis once on both sides")
+    return RearrangePattern(left=left.axes, right=right.axes, span=node.span)
+
+
+def _tokens(node: TextNode) -> list[tuple[str, Span]]:
+    tokens = []
+    position = 0
+    while found := _TOKEN.match(node.value, position):
+        if found.end() == len(node.value) and not found.group(1):
+            return tokens
+        tokens.append((found.group(1), node.part(found.start(1), found.end(1))))
+        position = found.end()
+    start = len(node.value) - len(node.value[position:].lstrip())
+    help = "name the axes; only axes of size 1 are written as a number" if node.value[start].isdigit() else _HELP
+    fail("E120", f"unexpected `{node.value[start]}` in a pattern", node.part(start, start + 1), help=help)
+
+
+class _Side:
+    """One side of the arrow, read from its tokens."""
+
+    def __init__(self, tokens: list[tuple[str, Span]]) -> None:
+        self.places: dict[str, Span] = {}
+        axes: list[tuple[str, ...]] = []
+        opened: Span | None = None
+        group: list[str] = []
+        for text, span in tokens:
+            if text == "(":
+                if opened is not None:
+                    _nested(span)
+                opened, group = span, []
+            elif text == ")":
+                if opened is None:
+                    fail("E120", "this bracket was never opened", span, help=_HELP)
+                axes.append(tuple(group))
+                opened = None
+            else:
+                names = () if text == "1" else (self._name(text, span),)
+                if opened is None:
+                    axes.append(names)
+                else:
+                    group.extend(names)
+        if opened is not None:
+            fail("E120", "this bracket is never closed", opened, help=_HELP)
+        self.axes: Side = tuple(axes)
+
+    def _name(self, text: str, span: Span) -> str:
+        if text in self.places:
+            first = Label(self.places[text], "first named here")
+            fail("E120", f"axis `{text}` stands twice on one side", span, secondary=[first], help=_HELP)
+        self.places[text] = span
+        return text
+
+
+def _nested(span: Span) -> NoReturn:
+    fail("E120", "brackets inside brackets", span, help="list the axes in one pair of brackets")
+
+
+def _spelled(side: Side) -> str:
+    return " ".join(axis[0] if len(axis) == 1 else f"({' '.join(axis)})" if axis else "1" for axis in side)
