@@ -43,8 +43,15 @@ class Built:
 class Context(Protocol):
     """The surroundings of one node. Every method that reads text raises SpecError with the text's span."""
 
-    builder: Builder
-    defaults: Defaults
+    @property
+    def builder(self) -> Builder:
+        """The graph under construction."""
+        ...
+
+    @property
+    def defaults(self) -> Defaults:
+        """The file's defaults."""
+        ...
 
     def size(self, expr: Expr) -> Dim:
         """A size; an error where it is no whole number, or below 1."""

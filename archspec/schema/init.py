@@ -34,9 +34,7 @@ class InitFields(Model):
     shorthand: ClassVar[str | None] = "kind"
 
     kind: Annotated[
-        Literal[
-            "normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"
-        ],
+        Literal["normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"],
         WORD,
     ] = Field(description="the distribution; a bare number is a constant of that value")
     std: ExprField | None = Field(default=None, description="standard deviation of normal and truncated_normal")

@@ -25,11 +25,11 @@ SPAN = "(span)"
 
 
 class Items(list[Any]):
-    """A list of nodes that remembers where it stands."""
+    """The items of a list node, which is kept for its place."""
 
     def __init__(self, node: ListNode) -> None:
         super().__init__(plain(item) for item in node.items)
-        self.span = node.span
+        self.node = node
 
 
 def plain(node: Any) -> Any:
@@ -66,7 +66,8 @@ class Model(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _open(cls, node: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(node, (TextNode, ListNode, MapNode, Items)):
+        node = node.node if isinstance(node, Items) else node
+        if not isinstance(node, (TextNode, ListNode, MapNode)):
             return handler(node)
         found: list[Diagnostic] = []
         data = cls._data(node, found)

@@ -14,18 +14,20 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from archspec.diagnostics import fail
 from archspec.schema.errors import carried
+from archspec.schema.model import Items
 from archspec.text.expr import Expr, parse_expr
 from archspec.text.mask import MaskSyntax, parse_mask
+from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.path import Path, parse_path
 from archspec.text.pred import PredExpr, parse_pred
-from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.scalars import parse_bool, parse_decimal
 from archspec.text.types import TypeSyntax, parse_type
 from archspec.text.value import ValueExpr, parse_value
 
 
-def text_of(node: Node, what: str) -> TextNode:
+def text_of(node: Node | Items, what: str) -> TextNode:
     """The node as a text; an error E204 that says what was wanted where it is a list or a map."""
+    node = node.node if isinstance(node, Items) else node
     if not isinstance(node, TextNode):
         fail("E204", f"expected {what}, found {'a map' if isinstance(node, MapNode) else 'a list'}", node.span)
     return node

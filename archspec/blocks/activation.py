@@ -1,0 +1,32 @@
+"""ACT, and the block `activation`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.values import floats
+from archspec.ops.activation import Activation as ActivationOp
+from archspec.schema.model import MAYBE, WORD
+from archspec.schema.sorts import ValueField
+
+Act = Literal["relu", "gelu", "gelu_tanh", "quick_gelu", "silu", "tanh", "sigmoid", "relu_squared"]
+ActField = Annotated[Act | None, WORD, MAYBE]
+"""ACT: an activation, or `none`."""
+
+
+class Activation(Block):
+    """An activation of every element."""
+
+    block: ClassVar[str] = "activation"
+
+    input: ValueField = Field(description="float[...]")
+    kind: ActField = Field(description="the activation; none leaves the value as it is")
+
+    def build(self, cx: Context) -> Built:
+        """Build the activation."""
+        x = floats(cx, self.input, "activation")
+        return Built(main=x if self.kind is None else cx.leaf(ActivationOp(kind=self.kind), x))

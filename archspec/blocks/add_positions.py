@@ -1,0 +1,30 @@
+"""The block `add_positions`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import features
+from archspec.blocks.positions import PositionsFields, plan_positions
+from archspec.blocks.values import sequence
+from archspec.schema.sorts import ValueField
+
+
+class AddPositions(Block, PositionsFields):
+    """`x + positions`. Parameters: `positions` [rows, features], where they are learned."""
+
+    block: ClassVar[str] = "add_positions"
+
+    input: ValueField = Field(description="float[batch, positions, features]")
+
+    def build(self, cx: Context) -> Built:
+        """Build the sum."""
+        x = sequence(cx, self.input, "add_positions")
+        width = features(cx, x, self.input.span)
+        positions = plan_positions(cx, self, x.type.shape[:2], width)
+        (y,) = cx.module("AddPositions", lambda h: positions.add(cx.builder, h), {"x": x})
+        return Built(main=y)

@@ -1,0 +1,164 @@
+"""Attention as it is built: projections, heads, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archspec.blocks.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
+from archspec.blocks.context import Context
+from archspec.blocks.norm import norm_of
+from archspec.blocks.numbers import cap, features, fixed, rate
+from archspec.blocks.values import sequence
+from archspec.diagnostics import Label
+from archspec.ir.dim import compare
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import Axis, axis
+from archspec.masks.mask import Mask
+from archspec.ops.attention import Attention
+from archspec.ops.base import Op
+from archspec.ops.builder import Builder
+from archspec.ops.linear import Linear
+from archspec.ops.merge import Merge
+from archspec.ops.split import Split
+from archspec.ops.transpose import Transpose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads:
+    """Numbers of heads and their sizes; all are known before run time."""
+
+    query: int
+    key_value: int
+    size: int
+    value_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attend:
+    """An attention sublayer whose sizes, mask and operands are known.
+
+    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence.
+    """
+
+    heads: Heads
+    mask: Mask
+    controls: tuple[Value, ...]
+    scale: Scalar | None
+    softcap: Scalar | None
+    dropout: float
+    biases: frozenset[str]
+    norms: Mapping[str, Op]
+    over_all: bool = False
+    memory: Value | None = None
+    memory_norm: Op | None = None
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add the sublayer as a module; parameters `q`, `k`, `v`, `out` and norms."""
+        inputs = {"x": x} if self.memory is None else {"x": x, "memory": self.memory}
+        kind = "Attention" if self.memory is None else "CrossAttention"
+        body = lambda x, memory=None: self._body(b, x, memory)  # noqa: E731
+        (y,) = b.call(name, kind, body, inputs, results=("",))
+        return y
+
+    def _body(self, b: Builder, x: Value, memory: Value | None) -> Value:
+        if memory is not None and self.memory_norm is not None:
+            memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
+        source = x if memory is None else memory
+        heads = self.heads
+        q = self._project(b, x, "q", heads.query, heads.size)
+        k = self._project(b, source, "k", heads.key_value, heads.size)
+        v = self._project(b, source, "v", heads.key_value, heads.value_size)
+        y = b.add(Transpose(order=(0, 2, 1, 3)), self._attend(b, q, k, v))
+        linear = Linear(out=x.type.axes[-1], bias="out" in self.biases)
+        return b.add(linear, b.add(Merge(axis=2), y), name="out")
+
+    def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
+        """A projection, split into heads: [batch, heads, positions, size]."""
+        parts = (axis(heads), axis(size))
+        out = Axis(tuple(part.size for part in parts))
+        y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
+        norm = self.norms.get(name)
+        if norm is not None and self.over_all:
+            y = b.add(norm, y, name=f"{name}_norm")
+        y = b.add(Split(axis=2, sizes=parts), y)
+        if norm is not None and not self.over_all:
+            y = b.add(norm, y, name=f"{name}_norm")
+        return b.add(Transpose(order=(0, 2, 1, 3)), y, result=name)
+
+    def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
+        wanted = b.wants("weights")
+        op = Attention(mask=self.mask, scale=self.scale, dropout=self.dropout, softcap=self.softcap, weights=wanted)
+        y, *weights = b.add_all(op, q, k, v, *self.controls, results=("y", "weights")[: 1 + wanted])
+        for value in weights:
+            b.expose("weights", value)
+        return y
+
+
+def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
+    """Check an attention over `x`. `inner` are the surroundings inside the layers, where numbers may name `layer`.
+
+    Raises SpecError at the field that does not fit.
+    """
+    memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
+    mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
+    heads = _heads(cx, fields, x)
+    qk_norm = None if fields.qk_norm is None else norm_of(cx, fields.qk_norm.norm)
+    return Attend(
+        heads=heads,
+        mask=mask,
+        controls=controls,
+        scale=_scale(inner, fields, heads),
+        softcap=None if fields.softcap is None else cap(inner, fields.softcap),
+        dropout=rate(cx, fields.dropout),
+        biases=_biases(cx, fields),
+        norms={} if qk_norm is None else {"q": qk_norm, "k": qk_norm},
+        over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
+        memory=memory,
+        memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
+    )
+
+
+def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
+    memory = sequence(cx, fields.memory, "`memory`")
+    if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
+        cx.fail("E347", f"`memory` is {memory.type} and the input {x.type}: they differ in batch", fields.memory.span)
+    features(cx, memory, fields.memory.span)
+    return memory
+
+
+def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
+    width = features(cx, x, fields.at)
+    query = fixed(cx, fields.heads, "heads")
+    key_value = query if fields.kv_heads is None else fixed(cx, fields.kv_heads, "kv_heads")
+    if fields.kv_heads is not None and query % key_value:
+        cx.fail(
+            "E340",
+            f"`kv_heads: {key_value}` does not divide `heads: {query}`",
+            fields.kv_heads.span,
+            secondary=(Label(fields.heads.span, f"{query} heads"),),
+            help="every head of keys and values serves as many query heads",
+        )
+    if fields.head_dim is None and width % query:
+        cx.fail(
+            "E340",
+            f"`heads: {query}` does not divide {width}",
+            fields.heads.span,
+            help=f"choose a number that divides the {width} features, or give `head_dim`",
+        )
+    size = width // query if fields.head_dim is None else fixed(cx, fields.head_dim, "head_dim")
+    value_size = size if fields.value_dim is None else fixed(cx, fields.value_dim, "value_dim")
+    return Heads(query=query, key_value=key_value, size=size, value_size=value_size)
+
+
+def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
+    """The factor on the scores; None for the usual one, which kernels apply by themselves."""
+    scale = None if fields.scale is None else cx.number(fields.scale)
+    return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
+
+
+def _biases(cx: Context, fields: AttentionFields) -> frozenset[str]:
+    if fields.bias is None:
+        return frozenset(PROJECTIONS if cx.defaults.bias else ())
+    return fields.bias

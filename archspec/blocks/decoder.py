@@ -1,0 +1,31 @@
+"""The block `decoder`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from archspec.blocks.attention import AttentionFields
+from archspec.blocks.context import Context
+from archspec.blocks.transformer import Transformer
+from archspec.masks.entail import implies_causal_or_prefix
+from archspec.masks.mask import Mask
+
+
+class Decoder(Transformer):
+    """A transformer whose self-attention may not look ahead, but inside a prefix that its mask names."""
+
+    block: ClassVar[str] = "decoder"
+    kind: ClassVar[str] = "Decoder"
+
+    def check_mask(self, cx: Context, mask: Mask, fields: AttentionFields) -> None:
+        """Refuse a mask that lets a position see later ones. Raises E440."""
+        if not implies_causal_or_prefix(mask):
+            text = str(fields.mask)
+            write = "`causal`" if text == "all" else f"`causal & {text}`" if "|" not in text else f"`causal & ({text})`"
+            cx.fail(
+                "E440",
+                "a decoder's self-attention may not look ahead",
+                fields.mask.span,
+                "this mask lets a position see later ones",
+                help=f"write {write}, or use the block `transformer`",
+            )

@@ -1,0 +1,28 @@
+"""The block `dropout`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import rate
+from archspec.blocks.values import floats
+from archspec.ops.dropout import Dropout as DropoutOp
+from archspec.schema.sorts import ExprField, ValueField
+
+
+class Dropout(Block):
+    """In training, each element is zeroed with probability `rate` and the rest are scaled up."""
+
+    block: ClassVar[str] = "dropout"
+
+    input: ValueField = Field(description="float[...]")
+    rate: ExprField = Field(description="probability that an element is zeroed, below 1")
+
+    def build(self, cx: Context) -> Built:
+        """Build the dropout."""
+        x = floats(cx, self.input, "dropout")
+        return Built(main=cx.leaf(DropoutOp(rate=rate(cx, self.rate)), x))

@@ -1,0 +1,99 @@
+"""FEED_FORWARD: the sublayer that works on each position alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from archspec.blocks.activation import Act, ActField
+from archspec.blocks.context import Context
+from archspec.blocks.numbers import fixed, rate
+from archspec.diagnostics import Diagnostic
+from archspec.ir.graph import Value
+from archspec.ir.types import Axis, axis
+from archspec.ops.activation import Activation
+from archspec.ops.binary import Binary
+from archspec.ops.builder import Builder
+from archspec.ops.dropout import Dropout
+from archspec.ops.linear import Linear
+from archspec.schema.findings import unsupported
+from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.sorts import BoolField, ExprField
+from archspec.text.nodes import Node
+
+
+class SharedExpertFields(Model):
+    """An expert that every token passes."""
+
+    hidden: ExprField = Field(description="hidden features of the shared expert")
+
+
+class ExpertsFields(Model):
+    """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
+
+    count: ExprField = Field(description="number of experts")
+    top_k: ExprField = Field(description="experts that a token passes")
+    scores: Annotated[Literal["softmax", "sigmoid"], WORD] = Field(description="how the router scores")
+    normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
+    shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
+    scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
+
+
+class FeedForwardFields(Model):
+    """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
+
+    hidden: ExprField = Field(description="features between the two maps")
+    activation: ActField = Field(description="the activation, or none")
+    gated: BoolField = Field(default=False, description="whether a gate multiplies")
+    bias: BoolField | None = Field(default=None, description="a bias in every map; defaults.bias when left out")
+    dropout: ExprField | None = Field(default=None, description="dropout rate between the two maps; 0 when left out")
+    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
+    experts: Annotated[ExpertsFields | None, MAYBE] = Field(default=None, description="a mixture of experts")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        yield from unsupported(node, data, {"experts": "none"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedForward:
+    """A feed-forward sublayer whose sizes are known."""
+
+    hidden: Axis
+    activation: Act | None
+    gated: bool
+    bias: bool
+    dropout: float
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add the sublayer as a module; parameters `up`, `down` and, where gated, `gate`."""
+        (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
+        return y
+
+    def _body(self, b: Builder, x: Value) -> Value:
+        out = x.type.axes[-1]
+        h = self._map(b, x, "gate", self.hidden) if self.gated else self._map(b, x, "up", self.hidden)
+        if self.activation is not None:
+            h = b.add(Activation(kind=self.activation), h, result="h")
+        if self.gated:
+            h = b.add(Binary(kind="multiply"), h, self._map(b, x, "up", self.hidden), result="h")
+        if self.dropout:
+            h = b.add(Dropout(rate=self.dropout), h, result="h")
+        return self._map(b, h, "down", out)
+
+    def _map(self, b: Builder, x: Value, name: str, out: Axis) -> Value:
+        return b.add(Linear(out=out, bias=self.bias), x, name=name)
+
+
+def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> FeedForward:
+    """Check the sublayer's numbers."""
+    return FeedForward(
+        hidden=axis(fixed(cx, fields.hidden, "hidden")),
+        activation=fields.activation,
+        gated=fields.gated,
+        bias=cx.defaults.bias if fields.bias is None else fields.bias,
+        dropout=rate(cx, fields.dropout),
+    )

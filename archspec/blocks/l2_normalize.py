@@ -1,0 +1,33 @@
+"""The block `l2_normalize`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.axis import resolve_axis
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import positive
+from archspec.blocks.values import floats
+from archspec.ops.l2_normalize import L2Normalize as L2NormalizeOp
+from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.words import AxisField
+
+
+class L2Normalize(Block):
+    """`x / max(|x|, eps)` along one axis, |x| the Euclidean length."""
+
+    block: ClassVar[str] = "l2_normalize"
+
+    input: ValueField = Field(description="float[...]")
+    axis: AxisField | None = Field(default=None, description="the axis; the last when left out")
+    eps: ExprField | None = Field(default=None, description="least length that is divided by; 1e-12 when left out")
+
+    def build(self, cx: Context) -> Built:
+        """Build the normalisation."""
+        x = floats(cx, self.input, "l2_normalize")
+        axis = resolve_axis(cx, self.axis, x)
+        eps = 1e-12 if self.eps is None else positive(cx, self.eps, "eps")
+        return Built(main=cx.leaf(L2NormalizeOp(axis=axis - x.type.rank, eps=eps), x))

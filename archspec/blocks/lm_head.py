@@ -1,0 +1,79 @@
+"""The block `lm_head`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import cap, features, fixed
+from archspec.blocks.tie import tied_weight
+from archspec.blocks.values import floats
+from archspec.diagnostics import Diagnostic, Label
+from archspec.ir.graph import Parameter, Value
+from archspec.ir.types import axis
+from archspec.ops.linear import Linear
+from archspec.ops.softcap import Softcap
+from archspec.ops.with_number import WithNumber
+from archspec.schema.findings import word
+from archspec.schema.model import MAYBE
+from archspec.schema.sorts import BoolField, ExprField, PathField, ValueField
+from archspec.text.nodes import Node
+
+
+class LmHead(Block):
+    """`softcap(scale * x W^T + bias)`: a score for every token of the vocabulary.
+
+    Parameters: `weight` [vocab, features], `bias` [vocab].
+    """
+
+    block: ClassVar[str] = "lm_head"
+
+    input: ValueField = Field(description="float[..., features]")
+    vocab: ExprField | None = Field(default=None, description="number of tokens; that of `tie` when left out")
+    tie: Annotated[PathField | None, MAYBE] = Field(
+        default=None, description="the parameter that is used as the weight, such as `source.table`"
+    )
+    bias: BoolField = Field(default=False, description="whether a bias is added")
+    scale: ExprField | None = Field(default=None, description="factor on the scores before the bias; 1 when left out")
+    softcap: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="scores become softcap * tanh(scores / softcap)"
+    )
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        if "vocab" not in data and word(data.get("tie")) in (None, "none"):
+            yield Diagnostic(
+                code="E242",
+                message="`lm_head` needs `vocab` or `tie`",
+                primary=Label(node.span),
+                help="write `tie: source.table` to share the table of an embedding",
+            )
+
+    def build(self, cx: Context) -> Built:
+        """Build the head."""
+        x = floats(cx, self.input, "lm_head")
+        width = features(cx, x, self.input.span)
+        rows, tie = self._weight(cx, width)
+        # The factor is on x, which has fewer features than there are tokens: (s x) W^T is s (x W^T).
+        y = cx.leaf(Linear(out=axis(rows), bias=self.bias), self._scaled(cx, x), tie=tie)
+        if self.softcap is not None:
+            y = cx.builder.add(Softcap(cap=cap(cx, self.softcap)), y)
+        return Built(main=y)
+
+    def _weight(self, cx: Context, width: int) -> tuple[int, dict[str, Parameter]]:
+        """Rows of the weight, and the weight itself where another node owns it."""
+        rows = None if self.vocab is None else fixed(cx, self.vocab, "vocab")
+        if self.tie is not None:
+            place = None if self.vocab is None else self.vocab.span
+            return tied_weight(cx, self.tie, rows, place, width, self.input.span)
+        assert rows is not None
+        return rows, {}
+
+    def _scaled(self, cx: Context, x: Value) -> Value:
+        if self.scale is None:
+            return x
+        return cx.builder.add(WithNumber(kind="multiply", number=cx.number(self.scale)), x)

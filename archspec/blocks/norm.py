@@ -1,0 +1,116 @@
+"""NORM: the norms that other blocks take as a field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema, WrapValidator
+
+from archspec.blocks.context import Context
+from archspec.blocks.numbers import positive
+from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.ops.base import Op
+from archspec.ops.layer_norm import LayerNorm
+from archspec.ops.rms_norm import RMSNorm
+from archspec.schema.errors import carried
+from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words, word
+from archspec.schema.model import WORD, Model
+from archspec.schema.sorts import BoolField, ExprField
+from archspec.text.nodes import Node, TextNode
+
+Kind = Literal["layer_norm", "rms_norm", "batch_norm", "group_norm"]
+_FIELDS = {
+    "layer_norm": ("bias", "unit_offset"),
+    "rms_norm": ("unit_offset",),
+    "batch_norm": ("bias", "unit_offset"),
+    "group_norm": ("bias", "unit_offset", "groups"),
+}
+_EPS = {"layer_norm": 1e-5, "rms_norm": 1e-6}
+
+
+class NormOptions(Model):
+    """The options of a norm; which of them apply depends on its kind."""
+
+    eps: ExprField | None = Field(
+        default=None, description="added to the variance; 1e-5 when left out, 1e-6 for rms_norm"
+    )
+    weight: BoolField = Field(default=True, description="whether features are scaled by a learned weight")
+    bias: BoolField = Field(default=True, description="whether a learned bias is added (not for rms_norm)")
+    unit_offset: BoolField = Field(default=False, description="multiply by 1 + weight; the weight starts at zeros")
+    groups: ExprField | None = Field(default=None, description="number of groups of channels, for group_norm")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        kind = kind_of(data.get("kind"))
+        yield from unsupported_words(node, data, "kind", ("batch_norm", "group_norm"))
+        yield from misplaced(node, data, kind, _FIELDS)
+        if kind != "rms_norm":
+            yield from unsupported(node, data, {"unit_offset": "false"})
+        elif word(data.get("unit_offset")) == "true" and word(data.get("weight")) == "false":
+            span = key_span(node, "unit_offset")
+            yield Diagnostic(code="E242", message="`unit_offset` needs the weight", primary=Label(span))
+
+
+class NormFields(NormOptions):
+    """A norm over the last axis."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Annotated[Kind, WORD] = Field(description="which norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefaultNorm:
+    """`true` where a norm may stand: the file's `defaults.norm`."""
+
+    at: Span
+
+
+def _choice(off: tuple[str, ...]) -> WrapValidator:
+    def validate(node: Any, handler: Any) -> Any:
+        if isinstance(node, TextNode) and node.value in off:
+            return None
+        if isinstance(node, TextNode) and node.value == "true":
+            return DefaultNorm(at=node.span)
+        with carried():
+            return NormFields.read(node) if isinstance(node, Node) else handler(node)
+
+    return WrapValidator(validate)
+
+
+_True = Annotated[DefaultNorm, PlainValidator(lambda value: value), WithJsonSchema({"const": True})]
+NormChoice = NormFields | DefaultNorm | None
+NormField = Annotated[NormFields | _True | None, _choice(("none",))]
+"""A norm, `true` for the default one, or `none`."""
+NormSwitch = Annotated[NormFields | _True | None, _choice(("none", "false"))]
+"""A norm or a bool: `true` for the default one."""
+
+
+def chosen(cx: Context, choice: NormChoice) -> NormFields | None:
+    """The norm that a field asks for. Raises E243 where it is `true` and the file has no default."""
+    if isinstance(choice, DefaultNorm):
+        return default_norm(cx, choice.at)
+    return choice
+
+
+def default_norm(cx: Context, span: Span | None) -> NormFields:
+    """The file's default norm. Raises E243 where there is none."""
+    if cx.defaults.norm is None:
+        cx.fail("E243", "there is no default norm", span, help="name the norm here, or write `defaults: {norm: ...}`")
+    return cx.defaults.norm
+
+
+def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
+    """The primitive of a norm."""
+    eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
+    if kind == "rms_norm":
+        return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
+    return LayerNorm(eps=eps, weight=options.weight, bias=options.bias)
+
+
+def norm_of(cx: Context, choice: NormChoice) -> Op | None:
+    """The primitive that a norm field asks for; None where it is off."""
+    norm = chosen(cx, choice)
+    return None if norm is None else norm_op(cx, norm.kind, norm)

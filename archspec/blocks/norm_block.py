@@ -1,0 +1,50 @@
+"""The block `norm`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.axis import resolve_axis
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.norm import Kind, NormOptions, default_norm, norm_op
+from archspec.blocks.values import floats
+from archspec.ops.base import Op
+from archspec.ops.transpose import Transpose
+from archspec.schema.model import WORD
+from archspec.schema.sorts import ValueField
+from archspec.schema.words import AxisField
+
+
+class Norm(Block, NormOptions):
+    """A norm along one axis; without any of its options, the file's default norm.
+
+    Parameters: `weight` [axis], `bias` [axis].
+    """
+
+    block: ClassVar[str] = "norm"
+
+    input: ValueField = Field(description="float[...]")
+    axis: AxisField | None = Field(default=None, description="the axis; the last when left out")
+    kind: Annotated[Kind | None, WORD] = Field(default=None, description="which norm; defaults.norm when left out")
+
+    def build(self, cx: Context) -> Built:
+        """Build the norm."""
+        x = floats(cx, self.input, "norm")
+        axis, last = resolve_axis(cx, self.axis, x), x.type.rank - 1
+        op = self._op(cx)
+        if axis == last:
+            return Built(main=cx.leaf(op, x))
+        order = tuple({axis: last, last: axis}.get(place, place) for place in range(x.type.rank))
+        y = cx.leaf(op, cx.builder.add(Transpose(order=order), x))
+        return Built(main=cx.builder.add(Transpose(order=order), y))
+
+    def _op(self, cx: Context) -> Op:
+        if self.kind is not None:
+            return norm_op(cx, self.kind, self)
+        if self.given & NormOptions.model_fields.keys():
+            cx.fail("E203", "missing field `kind`", self.at, help="a norm with options of its own names its kind")
+        default = default_norm(cx, self.at)
+        return norm_op(cx, default.kind, default)

@@ -1,0 +1,62 @@
+"""Numbers that a block needs before run time, checked where they are written."""
+
+from __future__ import annotations
+
+from archspec.blocks.context import Context
+from archspec.diagnostics import Span
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.text.expr import Expr
+
+
+def fixed(cx: Context, expr: Expr, field: str) -> int:
+    """A size that no run-time dim may change: the shape of a parameter, a number of layers. Raises E341 otherwise."""
+    dim = cx.size(expr)
+    whole = dim.constant
+    if whole is None:
+        names = ", ".join(f"`{symbol.name}`" for symbol in sorted(dim.symbols(), key=lambda symbol: symbol.name))
+        cx.fail("E341", f"`{field}` depends on {names}, which is known at run time alone", expr.span)
+    return whole
+
+
+def features(cx: Context, x: Value, span: Span | None) -> int:
+    """The size of the last axis, which fixes the shape of a parameter."""
+    whole = x.type.shape[-1].constant
+    if whole is None:
+        cx.fail("E341", f"the last axis of {x.type} is known at run time alone", span, help="give it a fixed size")
+    return whole
+
+
+def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
+    """A dropout rate: at least 0, below 1."""
+    if expr is None:
+        return default
+    value = cx.constant(expr)
+    if not 0 <= value < 1:
+        cx.fail("E244", f"a rate of {value:g}", expr.span, help="rates are at least 0 and below 1")
+    return value
+
+
+def positive(cx: Context, expr: Expr, field: str) -> float:
+    """A number above zero that is known before run time."""
+    value = cx.constant(expr)
+    if value <= 0:
+        cx.fail("E244", f"`{field}` is {value:g}", expr.span, help="write a number above 0")
+    return value
+
+
+def whole(cx: Context, expr: Expr, field: str) -> int:
+    """A number of things, 0 or more, that is known before run time."""
+    dim = cx.number(expr).as_dim()
+    value = None if dim is None else dim.constant
+    if value is None or value < 0:
+        cx.fail("E244", f"`{field}` is not a whole number, 0 or more, that is known before run time", expr.span)
+    return value
+
+
+def cap(cx: Context, expr: Expr) -> Scalar:
+    """The cap of a softcap, above zero."""
+    value = cx.number(expr)
+    if value.constant() is not None:
+        positive(cx, expr, "softcap")
+    return value

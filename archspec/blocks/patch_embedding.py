@@ -1,0 +1,166 @@
+"""The block `patch_embedding`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.norm import NormField, norm_of
+from archspec.blocks.numbers import fixed, rate, whole
+from archspec.blocks.positions import Grid, Positions, PositionsFields, plan_positions
+from archspec.blocks.token_embedding import finish
+from archspec.diagnostics import Diagnostic
+from archspec.ir.dim import Dim, compare
+from archspec.ir.graph import Value
+from archspec.ir.types import Axis, DType, axis
+from archspec.ops.base import Op
+from archspec.ops.builder import Body, Builder
+from archspec.ops.concat import Concat
+from archspec.ops.convolution import Convolution
+from archspec.ops.learned import Learned
+from archspec.ops.merge import Merge
+from archspec.ops.slice import Slice
+from archspec.ops.transpose import Transpose
+from archspec.schema.findings import unsupported
+from archspec.schema.model import MAYBE
+from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.text.expr import Expr
+from archspec.text.nodes import Node, TextNode
+
+
+def _pair(node: Any) -> Any:
+    return [node, node] if isinstance(node, TextNode) else node
+
+
+class PatchEmbedding(Block):
+    """A linear map of each patch of an image, class tokens in front, positions, registers, norm, dropout.
+
+    Registers stand after the class tokens and get no position. Parameters: `weight` [dim, channels, height, width],
+    `bias` [dim], `class_token`, `distillation_token` [1, 1, dim], `registers` [1, count, dim], `positions` [rows, dim],
+    `norm`.
+    """
+
+    block: ClassVar[str] = "patch_embedding"
+
+    input: ValueField = Field(description="an image, float[batch, channels, height, width]")
+    patch: Annotated[list[ExprField], Field(min_length=2, max_length=2), BeforeValidator(_pair)] = Field(
+        description="side of a patch in pixels, or [height, width]; it must divide the image"
+    )
+    dim: ExprField = Field(description="features of a patch")
+    bias: BoolField | None = Field(default=None, description="a bias of the map; defaults.bias when left out")
+    class_token: BoolField = Field(default=False, description="a learned token in front")
+    distillation_token: BoolField = Field(default=False, description="a second learned token, after the class token")
+    registers: ExprField | None = Field(default=None, description="number of learned tokens without position; 0")
+    mask_token: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="a bool value [batch, patches]; where true, a learned token replaces the patch"
+    )
+    positions: Annotated[PositionsFields | None, MAYBE] = Field(default=None, description="positions that are added")
+    norm: NormField = Field(default=None, description="a norm of all tokens")
+    dropout: ExprField | None = Field(default=None, description="dropout rate; defaults.dropout when left out")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        yield from unsupported(node, data, {"mask_token": "none"})
+
+    def build(self, cx: Context) -> Built:
+        """Build the embedding."""
+        image = cx.value(self.input)
+        if image.type.dtype != DType.FLOAT or image.type.rank != 4:
+            wanted = "float[batch, channels, height, width]"
+            cx.fail("E342", f"patch_embedding takes {wanted}, got {image.type}", self.input.span)
+        rows, columns = (
+            self._count(cx, expr, size) for expr, size in zip(self.patch, image.type.shape[2:], strict=True)
+        )
+        width = fixed(cx, self.dim, "dim")
+        bias = cx.defaults.bias if self.bias is None else self.bias
+        tokens = [name for name in ("class_token", "distillation_token") if getattr(self, name)]
+        plan = _Patches(
+            project=_projection(width, [fixed(cx, expr, "patch") for expr in self.patch], bias),
+            width=width,
+            tokens=tokens,
+            registers=0 if self.registers is None else whole(cx, self.registers, "registers"),
+            positions=self._positions(cx, image, Grid(rows=rows, columns=columns, tokens=len(tokens)), width),
+            norm=norm_of(cx, self.norm),
+            dropout=rate(cx, self.dropout, cx.defaults.dropout),
+        )
+        (x,) = cx.module("PatchEmbedding", plan.body(cx.builder), {"image": image})
+        return Built(main=x)
+
+    def _count(self, cx: Context, expr: Expr, size: Dim) -> Dim:
+        """Patches along one axis of the image."""
+        patch = fixed(cx, expr, "patch")
+        if compare(size % patch, "==", 0) is not True:
+            cx.fail(
+                "E349",
+                f"patches of {patch} do not divide an image of {size}",
+                expr.span,
+                help=f"give the dim `multiple: {patch}`" if size.symbols() else "choose a patch that divides the image",
+            )
+        return size // patch
+
+    def _positions(self, cx: Context, image: Value, grid: Grid, width: int) -> Positions | None:
+        fields = self.positions
+        if fields is None:
+            return None
+        shape = (image.type.shape[0], grid.rows * grid.columns + grid.tokens)
+        return plan_positions(cx, fields, shape, width, grid)
+
+
+def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
+    return Convolution(
+        channels=Dim.of(width),
+        kernel=tuple(patch),
+        stride=tuple(patch),
+        padding=(0, 0),
+        dilation=(1, 1),
+        groups=1,
+        bias=bias,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Patches:
+    """What a patch embedding is made of."""
+
+    project: Op
+    width: int
+    tokens: Sequence[str]
+    registers: int
+    positions: Positions | None
+    norm: Op | None
+    dropout: float
+
+    def body(self, b: Builder) -> Body:
+        """The module's body, of an image."""
+
+        def embed(image: Value) -> Value:
+            patches = b.add(Merge(axis=2), b.add(self.project, image))
+            x = b.add(Transpose(order=(0, 2, 1)), patches, result="x")
+            if self.tokens:
+                x = b.add(Concat(axis=1), *(self._learned(b, x, name, 1) for name in self.tokens), x, result="x")
+            if self.positions is not None:
+                x = self.positions.add(b, x)
+            if self.registers:
+                x = self._with_registers(b, x)
+            return finish(b, x, self.norm, self.dropout)
+
+        return embed
+
+    def _learned(self, b: Builder, x: Value, name: str, count: int) -> Value:
+        """Tokens that are the same for every image, [batch, count, features]."""
+        axes: tuple[Axis, ...] = (x.type.axes[0], axis(count), axis(self.width))
+        return b.add(Learned(axes=axes, static=(False, True, True)), x, rename={"value": name}, result=name)
+
+    def _with_registers(self, b: Builder, x: Value) -> Value:
+        registers = self._learned(b, x, "registers", self.registers)
+        if not self.tokens:
+            return b.add(Concat(axis=1), registers, x, result="x")
+        count = Dim.of(len(self.tokens))
+        front = b.add(Slice(axis=1, start=Dim.of(0), stop=count), x)
+        rest = b.add(Slice(axis=1, start=count), x)
+        return b.add(Concat(axis=1), front, registers, rest, result="x")

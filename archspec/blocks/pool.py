@@ -1,0 +1,88 @@
+"""The block `pool`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.values import same_shape, valid_positions
+from archspec.diagnostics import Diagnostic
+from archspec.ir.dim import compare
+from archspec.ir.graph import Value
+from archspec.ir.types import DType
+from archspec.ops.gather_position import GatherPosition
+from archspec.ops.masked_pool import MaskedPool
+from archspec.ops.reduce import Reduce
+from archspec.ops.take import Take
+from archspec.schema.findings import misplaced, missing, word
+from archspec.schema.model import MAYBE, WORD
+from archspec.schema.sorts import PredField, ValueField
+from archspec.text.nodes import Node
+
+_FIELDS: dict[str, tuple[str, ...]] = {
+    "first": (),
+    "last": ("valid",),
+    "mean": ("valid",),
+    "max": ("valid",),
+    "at": ("index",),
+}
+
+
+class Pool(Block):
+    """One vector of all positions; of a feature map, one of all its space."""
+
+    block: ClassVar[str] = "pool"
+
+    input: ValueField = Field(description="float[batch, positions, features], or a map float[batch, channels, y, x]")
+    kind: Annotated[Literal["first", "last", "mean", "max", "at"], WORD] = Field(description="which vector")
+    valid: Annotated[PredField | None, MAYBE] = Field(
+        default=None, description="positions that count, for last, mean and max; zeros where there is none"
+    )
+    index: ValueField | None = Field(default=None, description="the position, an integer for every row, for at")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        kind = word(data.get("kind"))
+        if word(data.get("valid")) == "none":
+            del data["valid"]
+        yield from misplaced(node, data, kind, _FIELDS)
+        if kind == "at":
+            yield from missing(node, data, "index")
+
+    def build(self, cx: Context) -> Built:
+        """Build the pooling."""
+        x = cx.value(self.input)
+        if x.type.dtype != DType.FLOAT or x.type.rank not in (3, 4):
+            cx.fail("E342", f"pool takes float[batch, positions, features] or a map, got {x.type}", self.input.span)
+        return Built(main=self._of_positions(cx, x) if x.type.rank == 3 else self._of_map(cx, x))
+
+    def _of_positions(self, cx: Context, x: Value) -> Value:
+        if self.index is not None:
+            return cx.leaf(GatherPosition(), x, self._index(cx, x))
+        if self.kind in ("mean", "max", "last") and self.valid is not None:
+            return cx.leaf(MaskedPool(kind=self.kind), x, valid_positions(cx, self.valid, x))
+        if self.kind == "mean" or self.kind == "max":
+            return cx.leaf(Reduce(kind=self.kind, axes=(1,)), x)
+        return cx.leaf(Take(axis=1, index=0 if self.kind == "first" else -1), x)
+
+    def _index(self, cx: Context, x: Value) -> Value:
+        assert self.index is not None
+        index = cx.value(self.index)
+        if not index.type.dtype.is_integer:
+            cx.fail("E342", f"`index` is an integer for every row, got {index.type}", self.index.span)
+        same_shape(cx, index, x.type.shape[:1], self.index.span, "`index`")
+        bound, positions = index.type.bound, x.type.shape[1]
+        if bound is not None and compare(bound, "<=", positions) is not True:
+            cx.fail("E343", f"the index reaches {bound} - 1, and there are {positions} positions", self.index.span)
+        return index
+
+    def _of_map(self, cx: Context, x: Value) -> Value:
+        if self.kind not in ("mean", "max"):
+            cx.fail("E342", f"`{self.kind}` pools positions, and this is the map {x.type}", self.input.span)
+        if self.valid is not None:
+            cx.fail("E241", "`valid` does not apply to a map", self.valid.span)
+        return cx.leaf(Reduce(kind=self.kind, axes=(2, 3)), x)

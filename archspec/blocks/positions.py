@@ -1,0 +1,177 @@
+"""POSITIONS: what an embedding adds to tell positions apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, NoReturn
+
+from pydantic import Field
+
+from archspec.blocks.context import Context
+from archspec.blocks.numbers import fixed, whole
+from archspec.blocks.values import ids, same_shape
+from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.ir.dim import Dim, compare
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import axis
+from archspec.ops.base import Op
+from archspec.ops.binary import Binary
+from archspec.ops.builder import Builder
+from archspec.ops.embedding import Embedding
+from archspec.ops.learned_positions import LearnedPositions
+from archspec.ops.sinusoidal import SinusoidalPositions
+from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words
+from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.text.expr import Expr
+from archspec.text.nodes import Node
+
+_FIELDS = {
+    "learned": ("length", "grid", "offset", "count", "ids", "resize"),
+    "sinusoidal": ("base", "layout", "endpoint"),
+    "grid_sincos": ("base",),
+}
+_LATER = {"count": "none", "resize": "none"}
+
+
+class PositionsFields(Model):
+    """Positions that are added to an embedding."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Annotated[Literal["learned", "sinusoidal", "grid_sincos"], WORD] = Field(description="which positions")
+    length: ExprField | None = Field(
+        default=None, description="learned: number of positions; the largest admitted sequence must fit"
+    )
+    grid: Annotated[list[ExprField], Field(min_length=2, max_length=2)] | None = Field(
+        default=None,
+        description="learned: rows and columns of patches; the image's own when left out, class tokens come on top",
+    )
+    offset: ExprField | None = Field(default=None, description="learned: rows before the first position's; 0")
+    count: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="learned: a bool value; only the positions where it is true are counted"
+    )
+    ids: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="learned: the position of every element; its index when left out"
+    )
+    resize: Annotated[Literal["bilinear", "bicubic"] | None, WORD, MAYBE] = Field(
+        default=None, description="learned: how the table is resized to the grid of another image"
+    )
+    base: ExprField | None = Field(default=None, description="longest wavelength over 2 pi; 10000 when left out")
+    layout: Annotated[Literal["interleaved", "halves"], WORD] = Field(
+        default="interleaved", description="sinusoidal: sine and cosine side by side, or all sines first"
+    )
+    endpoint: BoolField = Field(default=False, description="sinusoidal: whether the lowest frequency is exactly 1/base")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        yield from unsupported_words(node, data, "kind", ("grid_sincos",))
+        yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
+        yield from unsupported(node, data, _LATER)
+        for pair in (("length", "grid"), ("offset", "ids"), ("grid", "ids")):
+            if set(pair) <= set(data):
+                first, second = (key_span(node, key) for key in pair)
+                yield Diagnostic(
+                    code="E242",
+                    message=f"`{pair[1]}` and `{pair[0]}` exclude each other",
+                    primary=Label(second),
+                    secondary=(Label(first),),
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A grid of patches with tokens in front of it."""
+
+    rows: Dim
+    columns: Dim
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Positions:
+    """Positions, ready to be added to a value of axes (..., positions, features)."""
+
+    op: Op
+    ids: Value | None = None
+
+    def add(self, b: Builder, x: Value) -> Value:
+        """`x + positions`; a table is the parameter `positions` of the scope."""
+        rename = {"table": "positions"} if self.ids is not None else {}
+        rows = b.add(self.op, x if self.ids is None else self.ids, rename=rename)
+        return b.add(Binary(kind="add"), x, rows, result="x")
+
+
+def plan_positions(
+    cx: Context, fields: PositionsFields, shape: tuple[Dim, ...], width: int, grid: Grid | None = None
+) -> Positions:
+    """Check positions against a sequence of `width` features; `shape` are its other axes, the positions last.
+
+    Raises E203, E241, E343 to E345, E347, E348.
+    """
+    if fields.kind == "sinusoidal":
+        return Positions(op=_sinusoidal(cx, fields, width))
+    if fields.grid is not None and grid is None:
+        cx.fail("E241", "`grid` applies to patches alone", fields.grid[0].span, help="give `length`")
+    if fields.length is not None:
+        return _of_length(cx, fields, fields.length, shape, width)
+    if grid is None:
+        cx.fail("E203", "missing field `length`", fields.at, help="give the number of positions")
+    return Positions(op=LearnedPositions(rows=Dim.of(_grid_rows(cx, fields, grid)), offset=_offset(cx, fields)))
+
+
+def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
+    if width % 2:
+        cx.fail("E348", f"sinusoidal positions need an even number of features, not {width}", fields.at)
+    base = Scalar.of(10000) if fields.base is None else cx.number(fields.base)
+    return SinusoidalPositions(base=base, layout=fields.layout, endpoint=fields.endpoint)
+
+
+def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[Dim, ...], width: int) -> Positions:
+    rows = fixed(cx, length, "length")
+    if fields.ids is not None:
+        value = ids(cx, fields.ids, "`ids` of positions", rows, length.span, what="the table of positions")
+        same_shape(cx, value, shape, fields.ids.span, "`ids`")
+        return Positions(op=Embedding(rows=Dim.of(rows), features=axis(width)), ids=value)
+    positions = shape[-1]
+    if compare(positions, "<=", rows) is not True:
+        cx.fail(
+            "E344",
+            f"{rows} positions, and the sequence of {positions} reaches {positions.maximum()}",
+            length.span,
+            help=f"the largest admitted sequence must fit: at least {positions.maximum()}",
+        )
+    offset = _offset(cx, fields)
+    return Positions(op=LearnedPositions(rows=Dim.of(rows + offset), offset=offset))
+
+
+def _offset(cx: Context, fields: PositionsFields) -> int:
+    return 0 if fields.offset is None else whole(cx, fields.offset, "offset")
+
+
+def _grid_rows(cx: Context, fields: PositionsFields, grid: Grid) -> int:
+    """Rows of the table of a grid: that of the image, or the one given, which must be the same."""
+    rows, columns = grid.rows.constant, grid.columns.constant
+    if fields.grid is not None:
+        given = [fixed(cx, expr, "grid") for expr in fields.grid]
+        if (rows, columns) != tuple(given):
+            _other_grid(cx, fields.grid[0].span.to(fields.grid[1].span), given, grid)
+    if rows is None or columns is None:
+        cx.fail(
+            "E345",
+            f"the grid of patches, {grid.rows} by {grid.columns}, is known at run time alone",
+            fields.at,
+            help="give `length`, the largest number of positions",
+        )
+    return rows * columns + grid.tokens + _offset(cx, fields)
+
+
+def _other_grid(cx: Context, span: Span, given: list[int], grid: Grid) -> NoReturn:
+    cx.fail(
+        "E345",
+        f"a table of {given[0]} by {given[1]} patches, and the image has {grid.rows} by {grid.columns}",
+        span,
+        help="the grids must be the same: `resize` is not supported yet",
+    )

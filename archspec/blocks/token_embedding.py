@@ -1,0 +1,117 @@
+"""The block `token_embedding`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.norm import NormField, norm_of
+from archspec.blocks.numbers import fixed, rate
+from archspec.blocks.positions import Positions, PositionsFields, plan_positions
+from archspec.blocks.values import ids, same_shape
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import axis
+from archspec.ops.base import Op
+from archspec.ops.binary import Binary
+from archspec.ops.builder import Body, Builder
+from archspec.ops.dropout import Dropout
+from archspec.ops.embedding import Embedding
+from archspec.ops.with_number import WithNumber
+from archspec.schema.model import MAYBE, Model
+from archspec.schema.sorts import ExprField, ValueField
+
+
+class TypesFields(Model):
+    """A second table that is added: token types, or segments."""
+
+    ids: ValueField = Field(description="the type of every token, integers")
+    count: ExprField = Field(description="number of types, the rows of the table")
+
+
+class TokenEmbedding(Block):
+    """`table[ids] * scale + types + positions`, then norm, then dropout.
+
+    Parameters: `table` [vocab, dim], `types` [count, dim], `positions` [rows, dim], `norm`.
+    """
+
+    block: ClassVar[str] = "token_embedding"
+    feeds: ClassVar[str | None] = None
+
+    ids: ValueField = Field(description="the tokens, integers of any axes")
+    vocab: ExprField = Field(description="rows of the table; the bound of the ids must not exceed it")
+    dim: ExprField = Field(description="features of a token")
+    scale: ExprField | None = Field(default=None, description="factor on the table's rows; 1 when left out")
+    types: Annotated[TypesFields | None, MAYBE] = Field(default=None, description="a second table that is added")
+    positions: Annotated[PositionsFields | None, MAYBE] = Field(default=None, description="positions that are added")
+    norm: NormField = Field(default=None, description="a norm of the sum")
+    dropout: ExprField | None = Field(default=None, description="dropout rate; defaults.dropout when left out")
+
+    def build(self, cx: Context) -> Built:
+        """Build the embedding."""
+        rows, width = fixed(cx, self.vocab, "vocab"), fixed(cx, self.dim, "dim")
+        tokens = ids(cx, self.ids, "`ids`", rows, self.vocab.span, what="the table")
+        types, table = self._types(cx, tokens, width)
+        plan = _Sum(
+            table=Embedding(rows=Dim.of(rows), features=axis(width)),
+            scale=None if self.scale is None else cx.number(self.scale),
+            types=table,
+            positions=self._positions(cx, tokens, width),
+            norm=norm_of(cx, self.norm),
+            dropout=rate(cx, self.dropout, cx.defaults.dropout),
+        )
+        inputs = {"ids": tokens} if types is None else {"ids": tokens, "types": types}
+        (x,) = cx.module("TokenEmbedding", plan.body(cx.builder), inputs)
+        return Built(main=x)
+
+    def _types(self, cx: Context, tokens: Value, width: int) -> tuple[Value | None, Op | None]:
+        if self.types is None:
+            return None, None
+        count = fixed(cx, self.types.count, "count")
+        value = ids(cx, self.types.ids, "`types`", count, self.types.count.span, what="the table of types")
+        same_shape(cx, value, tokens.type.shape, self.types.ids.span, "`types`")
+        return value, Embedding(rows=Dim.of(count), features=axis(width))
+
+    def _positions(self, cx: Context, tokens: Value, width: int) -> Positions | None:
+        if self.positions is None:
+            return None
+        return plan_positions(cx, self.positions, tokens.type.shape, width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sum:
+    """What an embedding adds up."""
+
+    table: Op
+    scale: Scalar | None
+    types: Op | None
+    positions: Positions | None
+    norm: Op | None
+    dropout: float
+
+    def body(self, b: Builder) -> Body:
+        """The module's body, of ids and, where there are types, theirs."""
+
+        def embed(tokens: Value, types: Value | None = None) -> Value:
+            x = b.add(self.table, tokens, result="x")
+            if self.scale is not None and self.scale != Scalar.of(1):
+                x = b.add(WithNumber(kind="multiply", number=self.scale), x, result="x")
+            if self.types is not None and types is not None:
+                x = b.add(Binary(kind="add"), x, b.add(self.types, types, rename={"table": "types"}), result="x")
+            if self.positions is not None:
+                x = self.positions.add(b, x)
+            return finish(b, x, self.norm, self.dropout)
+
+        return embed
+
+
+def finish(b: Builder, x: Value, norm: Op | None, dropout: float) -> Value:
+    """The end of an embedding: norm, then dropout."""
+    if norm is not None:
+        x = b.add(norm, x, name="norm", result="x")
+    return b.add(Dropout(rate=dropout), x, result="x") if dropout else x

@@ -1,0 +1,210 @@
+"""TRANSFORMER: repeated layers of attention and feed-forward sublayers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.attend import plan_attention
+from archspec.blocks.attention import AttentionFields, CrossAttentionFields
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.feed_forward import FeedForwardFields, plan_feed_forward
+from archspec.blocks.norm import NormField, NormSwitch, default_norm, norm_of, norm_op
+from archspec.blocks.numbers import fixed, rate
+from archspec.blocks.pattern import PatternFields, schedule
+from archspec.blocks.residual import NORM_FIRST, PARALLEL, Residual, ResidualFields, Sublayer, plan_residual
+from archspec.blocks.sublayers import CrossKinds, CrossSublayers, Kinds, Sublayers, check_fields, lay_kinds
+from archspec.blocks.values import sequence
+from archspec.diagnostics import Diagnostic
+from archspec.ir.graph import Value
+from archspec.masks.mask import Mask
+from archspec.ops.base import Op
+from archspec.ops.builder import Builder
+from archspec.ops.repeat import Schedule
+from archspec.schema.findings import kind_of, missing
+from archspec.schema.model import MAYBE
+from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.text.nodes import Node
+
+Layer = tuple[Sublayer, ...]
+
+
+class Stack(Block):
+    """Repeated layers; what all blocks of layers have in common.
+
+    Parameters: `layers.N.SUBLAYER`, its norms and scales, `final_norm`.
+    """
+
+    kind: ClassVar[str]
+    """The class of the emitted module; a layer's is this with `Layer`."""
+    sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "feed_forward")
+
+    input: ValueField = Field(description="float[batch, positions, features]")
+    layers: ExprField = Field(description="number of layers")
+    share: BoolField = Field(default=False, description="whether all layers, or those of one kind, share weights")
+    norm: NormField = Field(default=None, description="the norm of every sublayer; defaults.norm when left out")
+    dropout: ExprField | None = Field(
+        default=None, description="dropout rate of every branch before it is added; defaults.dropout when left out"
+    )
+    residual: ResidualFields = Field(description="how sublayers are joined to their input")
+    final_norm: NormSwitch = Field(
+        default=None, description="a norm after the last layer; required, but for residual post and bare"
+    )
+    attention: Annotated[AttentionFields | None, MAYBE] = Field(
+        default=None, description="attention, or none; required, here or in every kind"
+    )
+    feed_forward: Annotated[FeedForwardFields | None, MAYBE] = Field(
+        default=None, description="feed-forward, or none; required, here or in every kind"
+    )
+    kinds: Kinds | None = Field(
+        default=None, description="kinds of layers by name: fields that are laid over attention and feed_forward"
+    )
+    pattern: PatternFields | None = Field(
+        default=None, description="which kind stands where: names that are repeated and cut, or start, repeat, end"
+    )
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        yield from check_fields(node, data)
+        yield from lay_kinds(node, data, cls.sublayer_fields)
+        residual = kind_of(data.get("residual"))
+        if residual is not None and residual not in ("post", "bare"):
+            yield from missing(node, data, "final_norm", "write `final_norm: true` or `final_norm: false`")
+
+    def build(self, cx: Context) -> Built:
+        """Build the layers."""
+        x = sequence(cx, self.input, f"`{self.block}`")
+        count = fixed(cx, self.layers, "layers")
+        order, kinds = self._schedule(cx, count)
+        plan = self._plan(cx, x, order, kinds)
+        (y,) = cx.module(self.kind, plan.body(cx.builder), {"x": x, **self._memory(cx)})
+        return Built(main=y)
+
+    def _schedule(self, cx: Context, count: int) -> tuple[Schedule, tuple[str, ...]]:
+        if self.kinds is None or self.pattern is None:
+            return Schedule.uniform(count), ("",)
+        return schedule(cx, self.pattern, tuple(self.kinds), count)
+
+    def _plan(self, cx: Context, x: Value, order: Schedule, kinds: tuple[str, ...]) -> _Layers:
+        inner = cx.in_layers(len(order))
+        norm = None
+        if self.residual.kind != "bare":
+            fields = default_norm(cx, self.residual.at) if self.norm is None else None
+            norm = norm_of(cx, self.norm) if fields is None else norm_op(cx, fields.kind, fields)
+        sublayers = self.sublayers()
+        return _Layers(
+            classes=tuple(_camel(kind) + self.kind + "Layer" for kind in kinds),
+            layers=tuple(tuple(self._layer(cx, inner, sublayers[kind], x)) for kind in kinds),
+            schedule=order,
+            shared=self.share,
+            residual=plan_residual(cx, inner, self.residual, norm, rate(cx, self.dropout, cx.defaults.dropout)),
+            final_norm=norm_of(cx, self.final_norm),
+        )
+
+    def sublayers(self) -> Mapping[str, Sublayers]:
+        """The sublayers of each kind of layer; one kind without a name where there are no kinds."""
+        if self.kinds is not None:
+            return self.kinds
+        return {"": Sublayers(attention=self.attention, feed_forward=self.feed_forward)}
+
+    def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> Iterator[Sublayer]:
+        for name in ("attention", "cross_attention", "feed_forward"):
+            part: AttentionFields | FeedForwardFields | None = getattr(fields, name, None)
+            if part is not None:
+                self._check_pre_norm(cx, part)
+                yield Sublayer(name=name, pre_norm=part.pre_norm, run=self._run(cx, inner, name, part, x))
+
+    def _run(
+        self, cx: Context, inner: Context, name: str, part: AttentionFields | FeedForwardFields, x: Value
+    ) -> Callable[[Builder, str, Value], Value]:
+        if isinstance(part, FeedForwardFields):
+            return plan_feed_forward(cx, part).call
+        attend = plan_attention(cx, inner, part, x)
+        if name == "attention":
+            self.check_mask(cx, attend.mask, part)
+        return attend.call
+
+    def check_mask(self, cx: Context, mask: Mask, fields: AttentionFields) -> None:
+        """Refuse a mask that the block does not allow its self-attention."""
+
+    def _check_pre_norm(self, cx: Context, part: AttentionFields | FeedForwardFields) -> None:
+        if not part.pre_norm and self.residual.kind not in NORM_FIRST:
+            cx.fail(
+                "E241",
+                f"`pre_norm: false` does not apply to residual `{self.residual.kind}`",
+                part.at,
+                notes=("no norm stands before this sublayer",),
+            )
+
+    def _memory(self, cx: Context) -> dict[str, Value]:
+        return {}
+
+
+class Transformer(Stack):
+    """Layers of attention, attention to another sequence, and feed-forward."""
+
+    block: ClassVar[str] = "transformer"
+    kind: ClassVar[str] = "Transformer"
+    sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "cross_attention", "feed_forward")
+
+    cross_attention: Annotated[CrossAttentionFields | None, MAYBE] = Field(
+        default=None, description="attention to another sequence"
+    )
+    kinds: CrossKinds | None = Field(
+        default=None, description="kinds of layers by name: fields that are laid over the sublayers"
+    )
+
+    def sublayers(self) -> Mapping[str, Sublayers]:
+        """The sublayers of each kind of layer."""
+        if self.kinds is not None:
+            return self.kinds
+        return {
+            "": CrossSublayers(
+                attention=self.attention, cross_attention=self.cross_attention, feed_forward=self.feed_forward
+            )
+        }
+
+    def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> Iterator[Sublayer]:
+        cross = getattr(fields, "cross_attention", None)
+        if cross is not None and self.residual.kind in PARALLEL:
+            cx.fail("E242", f"residual `{self.residual.kind}` takes no `cross_attention`", cross.at)
+        yield from super()._layer(cx, inner, fields, x)
+
+    def _memory(self, cx: Context) -> dict[str, Value]:
+        """The other sequence, where all kinds attend to the same one, under its usual name."""
+        crosses = [getattr(fields, "cross_attention", None) for fields in self.sublayers().values()]
+        memories = {str(cross.memory): cross.memory for cross in crosses if cross is not None}
+        return {"memory": cx.value(next(iter(memories.values())))} if len(memories) == 1 else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layers:
+    """Layers whose sublayers are known."""
+
+    classes: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    schedule: Schedule
+    shared: bool
+    residual: Residual
+    final_norm: Op | None
+
+    def body(self, b: Builder) -> Callable[..., Value]:
+        """The module's body, of x and what it attends to."""
+        bodies = [self._layer(b, layer) for layer in self.layers]
+
+        def run(x: Value, *_: Value) -> Value:
+            x = b.repeat("layers", self.classes, bodies, self.schedule, x, shared=self.shared)
+            return x if self.final_norm is None else b.add(self.final_norm, x, name="final_norm")
+
+        return run
+
+    def _layer(self, b: Builder, layer: Layer) -> Callable[[Value], Value]:
+        return lambda x: self.residual.join(b, x, layer)
+
+
+def _camel(kind: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in kind.replace("-", "_").split("_"))
