@@ -39,6 +39,7 @@ class Attention(Primitive):
 
     name = "attention"
     signature = "b h s d, b g t d, b g t v -> b h s v"
+    reads_more = "a row with one key weighs it 1 whatever the scores are, and a row with none is zero"
 
     mask: Mask
     scale: Scalar | None = None

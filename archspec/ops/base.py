@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from archspec.diagnostics import Span
 from archspec.ir.dim import Dim
-from archspec.ir.graph import Init
+from archspec.ir.graph import Init, Value
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import TensorType
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -83,10 +84,12 @@ class Op(ABC):
 class Primitive(Op):
     """An operation without regions: it knows its cost, what it reads, its formula and its PyTorch code.
 
-    `view` says that the output shares the memory of operand 0.
+    `view` says that the output shares the memory of operand 0; `reads_more` gives the reason where `reads` may hold
+    more than the op depends on, and is empty where it is exact.
     """
 
     view: ClassVar[bool] = False
+    reads_more: ClassVar[str] = ""
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """Twice the multiply-adds of matrix products, convolutions and attention; all else counts 0."""
@@ -115,10 +118,15 @@ class Primitive(Op):
 
 
 class ShapeError(Exception):
-    """Inputs that do not fit an op. `operands` are the numbers of the inputs that disagree."""
+    """Inputs that do not fit an op. `operands` are the numbers of the inputs that disagree.
+
+    The builder adds the `span` of the node and the `values` that disagree, as they are called outside all scopes.
+    """
 
     def __init__(self, message: str, operands: tuple[int, ...] = (), help: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.operands = operands
         self.help = help
+        self.span: Span | None = None
+        self.values: tuple[Value, ...] = ()

@@ -22,6 +22,7 @@ class Dropout(Elementwise):
     """
 
     name = "dropout"
+    view = True
 
     rate: float
 

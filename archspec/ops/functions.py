@@ -28,8 +28,7 @@ class Function:
     def __call__(self, x: Array) -> Array:
         import numpy as np
 
-        result: Array = self.formula(np, x)
-        return result
+        return np.asarray(self.formula(np, x))
 
     def emit(self, e: Emitter, x: str) -> str:
         """The source for an operand's source, which is named first where it is used twice."""

@@ -15,7 +15,7 @@ from archspec.masks.walk import compares_positions, controls, leaves
 from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned
 from archspec.ops.mask_operands import MaskOperands
-from archspec.ops.source import named
+from archspec.ops.source import named, operand
 from archspec.relation.atoms import NOTHING, Relation
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class MakeMask(Primitive):
 
     name = "make_mask"
     signature = "..., ... -> b 1 s t"
+    reads_more = "a control is read wherever its term is, though another term may decide alone"
 
     mask: Mask
     queries: Dim
@@ -101,7 +102,7 @@ class MakeMask(Primitive):
             Control(named(e, "control", source) if number in read else source, type_.rank)
             for number, (source, type_) in enumerate(zip(inputs[1:], e.types[1:], strict=True))
         ]
-        made = emit(self.mask, e, self.keys, f"{inputs[0]}.device", operands)
+        made = emit(self.mask, e, self.keys, f"{operand(inputs[0])}.device", operands)
         if not self.keep:
             return (made,)
         mask = named(e, "mask", made)

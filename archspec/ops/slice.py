@@ -27,6 +27,7 @@ class Slice(Primitive):
 
     name = "slice"
     signature = "... -> ..."
+    view = True
     reads_more = "on an axis of several factors only the outermost is bounded"
 
     axis: int

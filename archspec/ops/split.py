@@ -24,6 +24,7 @@ class Split(Primitive):
 
     name = "split"
     signature = "... -> ..."
+    view = True
     reads_more = "an axis split otherwise than its factors needs a remainder: only the outermost part is bounded"
 
     axis: int

@@ -24,6 +24,7 @@ class Take(Primitive):
 
     name = "take"
     signature = "... -> ..."
+    view = True
 
     axis: int
     index: int

@@ -21,6 +21,7 @@ class Transpose(Primitive):
 
     name = "transpose"
     signature = "... -> ..."
+    view = True
 
     order: tuple[int, ...]
 
