@@ -85,6 +85,14 @@ class Context(Protocol):
         """The parameter that a path names, for `tie`."""
         ...
 
+    def origin(self, value: Value) -> Label | None:
+        """Where a value is defined, and its type; None for one without a name."""
+        ...
+
+    def declared(self, name: str) -> Span | None:
+        """Where a dim, a constant or an input is declared."""
+        ...
+
     def in_layers(self, count: int) -> Context:
         """The same surroundings inside repeated layers, where `layer` (0-based) may stand in numbers."""
         ...

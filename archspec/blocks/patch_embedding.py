@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -14,7 +14,7 @@ from archspec.blocks.norm import NormField, norm_of
 from archspec.blocks.numbers import fixed, rate, whole
 from archspec.blocks.positions import Grid, Positions, PositionsFields, plan_positions
 from archspec.blocks.token_embedding import finish
-from archspec.diagnostics import Diagnostic
+from archspec.blocks.values import same_shape
 from archspec.ir.dim import Dim, compare
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, DType, axis
@@ -25,12 +25,13 @@ from archspec.ops.convolution import Convolution
 from archspec.ops.learned import Learned
 from archspec.ops.merge import Merge
 from archspec.ops.slice import Slice
+from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
-from archspec.schema.findings import unsupported
+from archspec.ops.where import Where
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
-from archspec.text.nodes import Node, TextNode
+from archspec.text.nodes import TextNode
 
 
 def _pair(node: Any) -> Any:
@@ -63,10 +64,6 @@ class PatchEmbedding(Block):
     norm: NormField = Field(default=None, description="a norm of all tokens")
     dropout: ExprField | None = Field(default=None, description="dropout rate; defaults.dropout when left out")
 
-    @classmethod
-    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        yield from unsupported(node, data, {"mask_token": "none"})
-
     def build(self, cx: Context) -> Built:
         """Build the embedding."""
         image = cx.value(self.input)
@@ -79,6 +76,7 @@ class PatchEmbedding(Block):
         width = fixed(cx, self.dim, "dim")
         bias = cx.defaults.bias if self.bias is None else self.bias
         tokens = [name for name in ("class_token", "distillation_token") if getattr(self, name)]
+        mask = self._mask(cx, image, rows * columns)
         plan = _Patches(
             project=_projection(width, [fixed(cx, expr, "patch") for expr in self.patch], bias),
             width=width,
@@ -88,8 +86,18 @@ class PatchEmbedding(Block):
             norm=norm_of(cx, self.norm),
             dropout=rate(cx, self.dropout, cx.defaults.dropout),
         )
-        (x,) = cx.module("PatchEmbedding", plan.body(cx.builder), {"image": image})
+        inputs = {"image": image} if mask is None else {"image": image, "mask": mask}
+        (x,) = cx.module("PatchEmbedding", plan.body(cx.builder), inputs)
         return Built(main=x)
+
+    def _mask(self, cx: Context, image: Value, patches: Dim) -> Value | None:
+        if self.mask_token is None:
+            return None
+        mask = cx.value(self.mask_token)
+        if mask.type.dtype != DType.BOOL:
+            cx.fail("E342", f"`mask_token` is a bool for every patch, got {mask.type}", self.mask_token.span)
+        same_shape(cx, mask, (image.type.shape[0], patches), self.mask_token.span, "`mask_token`")
+        return mask
 
     def _count(self, cx: Context, expr: Expr, size: Dim) -> Dim:
         """Patches along one axis of the image."""
@@ -138,18 +146,29 @@ class _Patches:
     def body(self, b: Builder) -> Body:
         """The module's body, of an image."""
 
-        def embed(image: Value) -> Value:
+        def embed(image: Value, mask: Value | None = None) -> Value:
             patches = b.add(Merge(axis=2), b.add(self.project, image))
             x = b.add(Transpose(order=(0, 2, 1)), patches, result="x")
+            if mask is not None:
+                x = self._masked(b, x, mask)
+            if self.positions is not None and self.positions.patches_alone:
+                x = self.positions.add(b, x)
             if self.tokens:
                 x = b.add(Concat(axis=1), *(self._learned(b, x, name, 1) for name in self.tokens), x, result="x")
-            if self.positions is not None:
+            if self.positions is not None and not self.positions.patches_alone:
                 x = self.positions.add(b, x)
             if self.registers:
                 x = self._with_registers(b, x)
             return finish(b, x, self.norm, self.dropout)
 
         return embed
+
+    def _masked(self, b: Builder, x: Value, mask: Value) -> Value:
+        """`x` with a learned token in the place of the masked patches."""
+        op = Learned(axes=(axis(1), axis(1), axis(self.width)), static=(True, True, True))
+        token = b.add(op, x, rename={"value": "mask_token"})
+        column = b.add(Split(axis=1, sizes=(mask.type.axes[1], axis(1))), mask)
+        return b.add(Where(), column, token, x, result="x")
 
     def _learned(self, b: Builder, x: Value, name: str, count: int) -> Value:
         """Tokens that are the same for every image, [batch, count, features]."""

@@ -9,20 +9,20 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn
 from pydantic import Field
 
 from archspec.blocks.context import Context
-from archspec.blocks.numbers import fixed, whole
+from archspec.blocks.numbers import fixed, positive, whole
 from archspec.blocks.values import ids, same_shape
 from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.ir.dim import Dim, compare
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
 from archspec.ir.types import axis
 from archspec.ops.base import Op
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
 from archspec.ops.embedding import Embedding
+from archspec.ops.grid_sincos import GridSincos
 from archspec.ops.learned_positions import LearnedPositions
 from archspec.ops.sinusoidal import SinusoidalPositions
-from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words
+from archspec.schema.findings import key_span, kind_of, misplaced, unsupported
 from archspec.schema.model import MAYBE, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
@@ -67,7 +67,6 @@ class PositionsFields(Model):
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        yield from unsupported_words(node, data, "kind", ("grid_sincos",))
         yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
         yield from unsupported(node, data, _LATER)
         for pair in (("length", "grid"), ("offset", "ids"), ("grid", "ids")):
@@ -92,10 +91,14 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Positions:
-    """Positions, ready to be added to a value of axes (..., positions, features)."""
+    """Positions, ready to be added to a value of axes (..., positions, features).
+
+    `patches_alone` says that the tokens in front of patches get none.
+    """
 
     op: Op
     ids: Value | None = None
+    patches_alone: bool = False
 
     def add(self, b: Builder, x: Value) -> Value:
         """`x + positions`; a table is the parameter `positions` of the scope."""
@@ -113,6 +116,8 @@ def plan_positions(
     """
     if fields.kind == "sinusoidal":
         return Positions(op=_sinusoidal(cx, fields, width))
+    if fields.kind == "grid_sincos":
+        return Positions(op=_grid_sincos(cx, fields, width, grid), patches_alone=True)
     if fields.grid is not None and grid is None:
         cx.fail("E241", "`grid` applies to patches alone", fields.grid[0].span, help="give `length`")
     if fields.length is not None:
@@ -125,8 +130,19 @@ def plan_positions(
 def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
     if width % 2:
         cx.fail("E348", f"sinusoidal positions need an even number of features, not {width}", fields.at)
-    base = Scalar.of(10000) if fields.base is None else cx.number(fields.base)
-    return SinusoidalPositions(base=base, layout=fields.layout, endpoint=fields.endpoint)
+    return SinusoidalPositions(base=_base(cx, fields), layout=fields.layout, endpoint=fields.endpoint)
+
+
+def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: Grid | None) -> Op:
+    if grid is None:
+        cx.fail("E241", "`grid_sincos` applies to patches alone", fields.at)
+    if width % 4:
+        cx.fail("E348", f"positions of a grid need a multiple of 4 features, not {width}", fields.at)
+    return GridSincos(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
+
+
+def _base(cx: Context, fields: PositionsFields) -> float:
+    return 10000.0 if fields.base is None else positive(cx, fields.base, "base")
 
 
 def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[Dim, ...], width: int) -> Positions:
@@ -139,12 +155,21 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
     if compare(positions, "<=", rows) is not True:
         cx.fail(
             "E344",
-            f"{rows} positions, and the sequence of {positions} reaches {positions.maximum()}",
+            f"{rows} positions are too few for a sequence of `{positions}`",
             length.span,
-            help=f"the largest admitted sequence must fit: at least {positions.maximum()}",
+            f"{rows} positions",
+            secondary=_sizes(cx, positions),
+            help=f"the largest sequence must fit: it has {positions.maximum()} positions",
         )
     offset = _offset(cx, fields)
     return Positions(op=LearnedPositions(rows=Dim.of(rows + offset), offset=offset))
+
+
+def _sizes(cx: Context, size: Dim) -> list[Label]:
+    """Where the run-time sizes that a size depends on are declared."""
+    symbols = sorted(size.symbols(), key=lambda symbol: symbol.name)
+    places = [(cx.declared(symbol.name), f"`{symbol.name}` reaches {symbol.max}") for symbol in symbols]
+    return [Label(place, text) for place, text in places if place is not None]
 
 
 def _offset(cx: Context, fields: PositionsFields) -> int:

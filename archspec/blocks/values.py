@@ -34,12 +34,12 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
         cx.fail("E342", f"{block} takes ids, got {value.type}", expr.span)
     bound = value.type.bound
     if bound is not None and compare(bound, "<=", rows) is not True:
+        labels = (cx.origin(value), None if place is None else Label(place, f"{rows} rows"))
         cx.fail(
             "E343",
-            f"ids reach {bound} - 1 and {what} has {rows} rows",
+            f"ids below {bound} index {what} of {rows} rows",
             expr.span,
-            f"this is {value.type}",
-            secondary=() if place is None else (Label(place, f"{rows} rows"),),
+            secondary=[label for label in labels if label is not None],
             help="the bound of the ids must not exceed the rows",
         )
     return value
