@@ -1,0 +1,1 @@
+"""Programs to artifacts: one file a target, behind one small interface."""

@@ -1,0 +1,58 @@
+"""The dims of a program as torch.export takes them: one shared Dim a symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from archspec.diagnostics import fail
+from archspec.engines.interface import Port
+from archspec.engines.sizes import is_fixed
+from archspec.ir.dim import Dim, Symbol
+
+
+def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:
+    """For each port its dynamic axes. A symbol with multiple m becomes `m * Dim`: a plain one fails to export.
+
+    Raises SpecError E608 for an axis that is no whole multiple of one dim plus a number.
+    """
+    roots: dict[str, Any] = {}
+    return tuple(_axes(port, roots) for port in ports)
+
+
+def _axes(port: Port, roots: dict[str, Any]) -> dict[int, Any]:
+    sizes = enumerate(port.type.shape)
+    return {index: _dynamic(size, port, roots) for index, size in sizes if not _is_static(size)}
+
+
+def _is_static(size: Dim) -> bool:
+    return all(is_fixed(symbol) for symbol in size.symbols())
+
+
+def _dynamic(size: Dim, port: Port, roots: dict[str, Any]) -> Any:
+    factor, symbol, offset = affine(size, port)
+    dim = _root(symbol, roots)
+    scaled = dim if factor == 1 else factor * dim
+    return scaled + offset if offset else scaled
+
+
+def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
+    """`size` as `factor * (symbol // multiple) + offset`. Raises SpecError E608 where it is not that."""
+    rest = dict(size.terms)
+    offset = rest.pop((), 0)
+    if len(rest) == 1:
+        (atoms, factor), *_ = rest.items()
+        if len(atoms) == 1 and isinstance(atoms[0], Symbol) and factor > 0:
+            return factor, atoms[0], offset
+    message = f"the axis `{size}` of `{port.name}` cannot be exported: it is no multiple of one dim plus a number"
+    fail("E608", message, None, help="declare a dim for the axis, and derive the other sizes from it")
+
+
+def _root(symbol: Symbol, roots: dict[str, Any]) -> Any:
+    from torch.export import Dim as TorchDim
+
+    if symbol.name not in roots:
+        name = symbol.name if symbol.multiple == 1 else f"{symbol.name}_by_{symbol.multiple}"
+        low, high = symbol.bounds()
+        roots[symbol.name] = TorchDim(name, min=low, max=high)
+    return roots[symbol.name]

@@ -1,0 +1,84 @@
+"""An emitted module to an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.engines.dynamic import dynamic_shapes
+from archspec.engines.engine import OPSET, DTypeName
+from archspec.engines.interface import Interface, Port
+from archspec.engines.module import example_inputs, forward_order, load_module
+from archspec.engines.program import Program
+from archspec.engines.sizes import example
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.export import ExportedProgram
+
+EXTERNAL_BYTES = 2_000_000_000
+"""A protobuf holds less than 2 GB: weights beyond this go into a file of their own."""
+_KEPT_METADATA = "pkg.torch.onnx.name_scopes"
+
+
+def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
+    """Write the program as ONNX, its inputs and outputs named and their axes in the spec's dims.
+
+    Raises SpecError E607 or E608.
+    """
+    import torch
+
+    module = load_module(program, dtype)
+    ports = forward_order(module, program.interface.input_ports)
+    exported = torch.onnx.export(
+        exported_program(module, ports, program.interface, dtype),
+        (),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[port.name for port in ports],
+        output_names=list(program.interface.outputs),
+        verbose=False,
+    )
+    assert exported is not None
+    _tidy(exported.model, program.interface)
+    exported.save(path, external_data=weight_bytes(module) > EXTERNAL_BYTES)
+
+
+def exported_program(
+    module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
+) -> ExportedProgram:
+    """The traced module, dynamic in every dim that varies."""
+    import torch
+
+    inputs = example_inputs(ports, example(interface.symbols), dtype)
+    with torch.no_grad():
+        return torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes(ports))
+
+
+def weight_bytes(module: nn.Module) -> int:
+    """Bytes of the parameters and buffers, shared ones once."""
+    return sum(tensor.nbytes for tensor in {*module.parameters(), *module.buffers()})
+
+
+def _tidy(model: Any, interface: Interface) -> None:
+    # Traces name the machine's folders, and the tracer's own names of sizes mean nothing to a reader.
+    ports = {port.name: port for port in (*interface.input_ports, *interface.output_ports)}
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        kept = node.metadata_props.get(_KEPT_METADATA)
+        node.metadata_props.clear()
+        if kept is not None:
+            node.metadata_props[_KEPT_METADATA] = kept
+        for value in node.outputs:
+            value.metadata_props.clear()
+            value.shape = None
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        value.metadata_props.clear()
+        value.shape = _shape(ports[value.name])
+
+
+def _shape(port: Port) -> Any:
+    import onnx_ir
+
+    return onnx_ir.Shape([dim.constant if dim.is_constant else str(dim) for dim in port.type.shape])

@@ -1,0 +1,88 @@
+"""The emitted module as an object: its file imported, its weights put in."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import fail
+from archspec.engines.engine import DTypeName
+from archspec.engines.interface import Port, shape_at
+from archspec.engines.program import Program
+from archspec.ir.types import DType
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def module_class(source: Path, name: str) -> type[nn.Module]:
+    """The class that an emitted file defines. Only files that archspec has just written are given here."""
+    spec = spec_from_file_location(f"archspec_emitted_{source.stem}", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: type[nn.Module] = getattr(module, name)
+    return found
+
+
+def load_module(program: Program, dtype: DTypeName) -> nn.Module:
+    """The program's module in eval mode with its weights in a dtype; its own initialisation never runs.
+
+    Raises SpecError E607 where the names or shapes of the weights are not the module's.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    with torch.device("meta"):
+        module = module_class(program.source, program.module)()
+    try:
+        module.load_state_dict(load_file(program.weights), strict=True, assign=True)
+    except RuntimeError as error:
+        notes = [line.strip() for line in str(error).splitlines()[1:6]]
+        fail("E607", f"the weights do not fit the module {program.module}", None, notes=notes)
+    return module.eval().requires_grad_(False).to(torch_dtype(dtype))
+
+
+def torch_dtype(dtype: DTypeName) -> Any:
+    """torch's dtype of a name."""
+    import torch
+
+    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
+
+
+def port_dtype(port: Port, dtype: DTypeName) -> Any:
+    """torch's dtype of a port, in a module whose floats have `dtype`."""
+    import torch
+
+    exact = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
+    return exact.get(port.type.dtype) or torch_dtype(dtype)
+
+
+def forward_order(module: nn.Module, ports: Sequence[Port]) -> tuple[Port, ...]:
+    """The ports in the order in which `forward` takes them: optional ones may come later than they are declared."""
+    by_name = {port.name: port for port in ports}
+    return tuple(by_name[name] for name in inspect.signature(module.forward).parameters)
+
+
+def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeName) -> tuple[Tensor, ...]:
+    """Zeros and trues of the right shapes, to trace with: no values are read while a module is traced."""
+    import torch
+
+    return tuple(_example(torch, shape_at(port, sizes), port_dtype(port, dtype)) for port in ports)
+
+
+def _example(torch: Any, shape: tuple[int, ...], dtype: Any) -> Tensor:
+    tensor: Tensor = torch.ones(shape, dtype=dtype) if dtype == torch.bool else torch.zeros(shape, dtype=dtype)
+    return tensor
+
+
+def named_outputs(result: Any, names: Sequence[str]) -> dict[str, Tensor]:
+    """What a module returned, by name: one tensor, a tuple in the declared order, or a dict."""
+    if isinstance(result, dict):
+        return {name: result[name] for name in names}
+    values = result if isinstance(result, (tuple, list)) else (result,)
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,83 @@
+"""The target `onnx`: the exported program as a file, run by ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import fail
+from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.interface import Interface
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+    from archspec.engines.program import Program
+
+
+class Onnx(Engine):
+    """ONNX at opset 18, float32 or float16: what any host can run."""
+
+    word = "onnx"
+
+    def targets(self, options: str | None) -> tuple[Target, ...]:
+        """The one target. Raises SpecError E601 where something follows it."""
+        if options is not None:
+            fail("E601", f"`onnx:{options}`: the target `onnx` takes no options", None, help="write `onnx`")
+        return (Target(engine=self.word),)
+
+    def check(self, target: Target, dtype: DTypeName) -> None:
+        """Refuse bfloat16, for which ONNX Runtime has no kernels on the CPU."""
+        if dtype == "bfloat16":
+            help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
+            fail("E603", f"`{target}` does not take {dtype}: ONNX Runtime cannot run it on a CPU", None, help=help)
+
+    def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+        """Take the exported program as it is."""
+        import onnxruntime
+
+        names = sorted(path.name for path in onnx.parent.glob(f"{onnx.name}*"))
+        for name in names:
+            shutil.copyfile(onnx.with_name(name), folder / name)
+        files = (onnx.name, *(name for name in names if name != onnx.name))
+        version = onnxruntime.__version__
+        return Artifact(target=str(target), dtype=dtype, files=files, tool="onnxruntime", version=version)
+
+    def obstacle(self, target: Target) -> str | None:
+        """Nothing: ONNX Runtime is always installed."""
+        return None
+
+    def open(self, path: Path, interface: Interface) -> Runner:
+        """A session on the CPU. Raises SpecError E610 for a file that ONNX Runtime does not take."""
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+        refusals = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
+            fail("E610", f"ONNX Runtime does not open {path.name}", None, notes=(str(error).strip(),))
+        return _Session(session)
+
+
+class _Session:
+    """Runs an ONNX Runtime session on arrays by name."""
+
+    def __init__(self, session: InferenceSession) -> None:
+        self._session = session
+        self._outputs = [output.name for output in session.get_outputs()]
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Raises SpecError E610 where ONNX Runtime fails."""
+        from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+        try:
+            values = self._session.run(self._outputs, dict(inputs))
+        except (errors.Fail, errors.InvalidArgument, errors.RuntimeException) as error:
+            fail("E610", "ONNX Runtime failed on these inputs", None, notes=(str(error).strip(),))
+        return dict(zip(self._outputs, values, strict=True))

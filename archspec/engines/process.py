@@ -1,0 +1,98 @@
+"""Runs one step of a build in a process of its own: memory comes back, and a crash is a diagnostic."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+from archspec.diagnostics import Diagnostic, SpecError, fail
+
+Progress = Callable[[str, float | None], None]
+_LINES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One step as it was measured: seconds with the start of its process, and the most memory it held."""
+
+    name: str
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a step gave, and what it took."""
+
+    result: dict[str, Any]
+    stage: Stage
+
+
+def run_step(worker: str, task: str, job: Mapping[str, Any], *, stage: str, progress: Progress | None) -> Outcome:
+    """Run `task` of the module `worker` on a job of plain data, and wait.
+
+    Raises SpecError with the step's own diagnostics, or E605 where its process ended without an answer.
+    """
+    tell = progress or _silent
+    tell(stage, None)
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as errors:
+        # The pipe stays open while the step runs: its end tells an orphaned worker to stop.
+        with subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", worker],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process:
+            try:
+                answer = _converse(process, {"task": task, "job": job})
+            except BaseException:
+                process.kill()
+                raise
+        if answer is None:
+            _ended(stage, process.returncode, errors)
+    if "failed" in answer:
+        raise SpecError([_diagnostic(data) for data in answer["failed"]])
+    tell(stage, 1.0)
+    measured = Stage(name=stage, seconds=round(time.monotonic() - begun, 3), peak_bytes=answer["peak_bytes"])
+    return Outcome(result=answer["done"], stage=measured)
+
+
+def _converse(process: subprocess.Popen[str], message: dict[str, Any]) -> dict[str, Any] | None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+    except BrokenPipeError:
+        answer = ""
+    process.stdin.close()
+    process.wait()
+    return json.loads(answer) if answer.endswith("\n") else None
+
+
+def _diagnostic(data: dict[str, Any]) -> Diagnostic:
+    return Diagnostic(code=data["code"], message=data["message"], notes=tuple(data["notes"]), help=data["help"])
+
+
+def _ended(stage: str, code: int, errors: IO[bytes]) -> None:
+    errors.seek(0)
+    lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    if code >= 0:
+        fail("E605", f"{stage} failed", None, notes=lines[-_LINES:])
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+    help = "free some memory, or build fewer things at once" if -code == signal.SIGKILL else None
+    fail("E605", f"{stage} was ended by {name}", None, notes=lines[-_LINES:], help=help)
+
+
+def _silent(stage: str, fraction: float | None) -> None:
+    pass

@@ -1,0 +1,34 @@
+"""What is to be built: an emitted module, its weights, and what it takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archspec.engines.interface import Interface
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A Python file that defines `module`, a safetensors file with its state, and its interface."""
+
+    source: Path
+    module: str
+    weights: Path
+    interface: Interface
+
+    def to_json(self) -> dict[str, Any]:
+        """The program as plain data, for another process."""
+        paths = {"source": str(self.source), "module": self.module, "weights": str(self.weights)}
+        return {**paths, "interface": self.interface.model_dump(mode="json")}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Program:
+        """The program that `to_json` gave."""
+        return Program(
+            source=Path(data["source"]),
+            module=data["module"],
+            weights=Path(data["weights"]),
+            interface=Interface.model_validate(data["interface"]),
+        )

@@ -1,0 +1,51 @@
+"""The other end of a step's process: reads one job, answers with one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from archspec.diagnostics import Diagnostic, SpecError
+
+Task = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def serve(tasks: Mapping[str, Task]) -> None:
+    """Do the task that standard input names, and write its result, or its diagnostics, to standard output.
+
+    What libraries print goes to standard error. The process ends as soon as the one that asked is gone.
+    """
+    # Native libraries print to descriptor 1 as well: the answer goes through a copy of it that they do not know.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    message = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        answer = {"done": tasks[message["task"]](message["job"])}
+    except SpecError as error:
+        answer = {"failed": [_plain(diagnostic) for diagnostic in error.diagnostics]}
+    answers.write(json.dumps({**answer, "peak_bytes": peak_bytes()}) + "\n")
+    answers.flush()
+    # Skip the libraries' own endings: one that crashes there would turn a finished step into a failed one.
+    os._exit(0)
+
+
+def peak_bytes() -> int:
+    """The most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)
+    os._exit(1)
+
+
+def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
+    notes, help = list(diagnostic.notes), diagnostic.help
+    return {"code": diagnostic.code, "message": diagnostic.message, "notes": notes, "help": help}

@@ -1,0 +1,64 @@
+"""Sizes at which a program is exported, profiled and tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from archspec.engines.interface import Port, shape_at
+from archspec.ir.symbol import Symbol
+
+Shape = tuple[int, ...]
+
+
+def is_fixed(symbol: Symbol) -> bool:
+    """Whether only one size is admitted."""
+    return symbol.min == symbol.max
+
+
+def minimum(symbols: Iterable[Symbol]) -> dict[str, int]:
+    """Every dim at its least size."""
+    return {symbol.name: symbol.min for symbol in symbols}
+
+
+def typical(symbols: Iterable[Symbol]) -> dict[str, int]:
+    """Every dim at its typical size."""
+    return {symbol.name: symbol.typical for symbol in symbols}
+
+
+def maximum(symbols: Iterable[Symbol]) -> dict[str, int]:
+    """Every dim at its largest size."""
+    return {symbol.name: symbol.max for symbol in symbols}
+
+
+def example(symbols: Iterable[Symbol]) -> dict[str, int]:
+    """Sizes to trace at: typical, but such that no dim that varies counts 0 or 1, at which a trace specialises."""
+    return {symbol.name: _traceable(symbol) for symbol in symbols}
+
+
+def _traceable(symbol: Symbol) -> int:
+    return symbol.typical if is_fixed(symbol) else max(symbol.typical, min(symbol.max, 2 * symbol.multiple))
+
+
+def odd(symbols: Iterable[Symbol]) -> dict[str, int]:
+    """Small sizes with nothing in common: each dim a different prime times its multiple, where its range has one."""
+    sizes: dict[str, int] = {}
+    for symbol in symbols:
+        counts = (count for count in _primes() if count not in sizes.values() and count * symbol.multiple >= symbol.min)
+        size = next(counts) * symbol.multiple
+        sizes[symbol.name] = size if size <= symbol.max else symbol.min
+    return sizes
+
+
+def _primes() -> Iterator[int]:
+    number = 3
+    while True:
+        if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
+            yield number
+        number += 1
+
+
+def profile(ports: Iterable[Port], symbols: Iterable[Symbol]) -> Mapping[str, tuple[Shape, Shape, Shape]]:
+    """Shapes of each port at the least, typical and largest sizes: an optimisation profile."""
+    symbols = tuple(symbols)
+    points = (minimum(symbols), typical(symbols), maximum(symbols))
+    return {port.name: tuple(shape_at(port, sizes) for sizes in points) for port in ports}  # type: ignore[misc]

@@ -1,0 +1,84 @@
+"""The target `tensorrt-rtx`: engines for NVIDIA's GPUs, built ahead of time on any CPU."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import did_you_mean, fail
+from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.interface import Interface
+from archspec.engines.sizes import profile
+
+if TYPE_CHECKING:
+    from archspec.engines.program import Program
+
+CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
+    "sm75": ("float16",),
+    **dict.fromkeys(("sm80", "sm86", "sm89", "sm120", "sm121"), ("float32", "float16", "bfloat16")),
+}
+"""The GPUs that TensorRT-RTX 1.7 builds for, and the dtypes whose matrix products each has."""
+
+
+class TensorRTRTX(Engine):
+    """One engine for each GPU named: `tensorrt-rtx:sm86,sm89`; `sm86+sm89` is one engine for both."""
+
+    word = "tensorrt-rtx"
+    extra = "rtx"
+
+    def targets(self, options: str | None) -> tuple[Target, ...]:
+        """A target for each GPU, or group joined by `+`. Raises SpecError E602 for what is no target."""
+        if not options:
+            help = "name the GPUs: `tensorrt-rtx:sm86,sm89,sm120`"
+            fail("E602", f"`{self.word}` does not say for which GPUs", None, help=help)
+        groups = [tuple(part.strip() for part in group.split("+")) for group in options.split(",")]
+        for capability in (name for group in groups for name in group if name not in CAPABILITIES):
+            help = None if capability == "sm90" else did_you_mean(capability, CAPABILITIES, kind="GPUs")
+            note = "H100 and H200 (sm90) are no targets of TensorRT-RTX" if capability == "sm90" else None
+            message = f"`{self.word}` does not build for `{capability}`"
+            fail("E602", message, None, notes=[note] if note else (), help=help or _known())
+        return tuple(Target(engine=self.word, capabilities=tuple(dict.fromkeys(group))) for group in groups)
+
+    def check(self, target: Target, dtype: DTypeName) -> None:
+        """Refuse a dtype that a GPU has no matrix products in (E603), and a host without the package (E604)."""
+        for capability in target.capabilities:
+            allowed = CAPABILITIES[capability]
+            if dtype not in allowed:
+                help = f"take {' or '.join(allowed)}, or leave {capability} out"
+                fail("E603", f"`{self.word}:{capability}` does not take {dtype}", None, help=help)
+        if find_spec("tensorrt_rtx") is None:
+            help = f"pip install 'archspec-compiler[{self.extra}]'"
+            fail("E604", f"the target `{self.word}` needs the package tensorrt-rtx", None, help=help)
+
+    def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+        """Parse the ONNX file and build one engine. Raises SpecError E606 on any error that TensorRT logs."""
+        import tensorrt_rtx
+
+        from archspec.engines.rtx_build import build_engine
+
+        interface = program.interface
+        shapes = profile(interface.input_ports, interface.symbols)
+        built = build_engine(onnx, shapes, tuple(interface.outputs), target.capabilities)
+        (folder / "model.engine").write_bytes(built.engine)
+        return Artifact(
+            target=str(target),
+            dtype=dtype,
+            files=("model.engine",),
+            tool="tensorrt_rtx",
+            version=tensorrt_rtx.__version__,
+            warnings=built.warnings,
+        )
+
+    def obstacle(self, target: Target) -> str | None:
+        """Always something: engines are built here, and run by NVIDIA's runtime on a host with such a GPU."""
+        return f"engines for {', '.join(target.capabilities)} are built here, not run: take them to NVIDIA's runtime"
+
+    def open(self, path: Path, interface: Interface) -> Runner:
+        """Refused by name. Raises SpecError E610."""
+        help = "run the engine with NVIDIA's runtime, of the exact version that the manifest names"
+        fail("E610", f"{path.name} is an engine of TensorRT-RTX, which archspec builds and does not run yet", None, help=help)
+
+
+def _known() -> str:
+    return "the GPUs are " + ", ".join(f"`{name}`" for name in CAPABILITIES)

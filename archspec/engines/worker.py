@@ -1,0 +1,41 @@
+"""Steps of a build that run in processes of their own: `python -m archspec.engines.worker`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from archspec.engines.engine import Target
+from archspec.engines.export import export_onnx
+from archspec.engines.module import module_class
+from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
+from archspec.engines.serve import serve
+
+
+def initialise(job: dict[str, Any]) -> dict[str, Any]:
+    """Save the state of a fresh module, initialised under a seed."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(job["seed"])
+    module = module_class(Path(job["source"]), job["module"])()
+    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, job["path"])
+    return {}
+
+
+def export(job: dict[str, Any]) -> dict[str, Any]:
+    """Write a program as ONNX."""
+    export_onnx(Program.from_json(job["program"]), job["dtype"], Path(job["path"]))
+    return {}
+
+
+def build(job: dict[str, Any]) -> dict[str, Any]:
+    """Build one target from a program and its ONNX file."""
+    target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
+    program, onnx = Program.from_json(job["program"]), Path(job["onnx"])
+    return engine_of(target).build(program, onnx, target, job["dtype"], Path(job["folder"])).to_json()
+
+
+if __name__ == "__main__":
+    serve({"initialise": initialise, "export": export, "build": build})
