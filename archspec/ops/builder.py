@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from archspec.diagnostics import Span
 from archspec.ir.graph import Graph, Init, Node, Parameter, Value
 from archspec.ir.types import TensorType
-from archspec.ops.base import Op, ParameterSpec
+from archspec.ops.base import Op, ParameterSpec, ShapeError
 from archspec.ops.call import Call
 from archspec.ops.repeat import Repeat, Schedule, Tap
 from archspec.ops.scope import Frame, align, join, names_something
@@ -37,7 +37,8 @@ class Builder:
     """Builds one graph. Values of enclosing scopes may be used anywhere: they become operands of the scope's node.
 
     `wanted` lists full paths (`states.layers.3.attention.weights`) of inner values that must become visible at the
-    top; blocks offer such values with `expose`, and ask `wants` before they make one that costs something.
+    top; blocks offer such values with `expose`, and ask `wants` before they make one that costs something. `offered`
+    collects what was offered or asked for, with `*` in the place of a layer's index.
     """
 
     def __init__(self, name: str, wanted: frozenset[str] = frozenset()) -> None:
@@ -46,6 +47,7 @@ class Builder:
         self._settings = Settings()
         self._wanted = wanted
         self._reusing = False
+        self.offered: set[str] = set()
 
     # -- what stands around
 
@@ -89,6 +91,7 @@ class Builder:
     def wants(self, name: str) -> bool:
         """Whether some wanted path names `name` in the scope under construction, or something inside it."""
         pattern = join(self.path, name)
+        self.offered.add(pattern)
         return any(names_something(self._frames, pattern, path) for path in self._wanted)
 
     def expose(self, name: str, value: Value) -> None:
@@ -142,7 +145,12 @@ class Builder:
         """
         operands = tuple(self._localize(value) for value in inputs)
         types = tuple(value.type for value in operands)
-        outputs = op.infer(*types)
+        try:
+            outputs = op.infer(*types)
+        except ShapeError as error:
+            error.span = self._settings.span
+            error.values = tuple(self._origin(operands[number]) for number in error.operands if number < len(operands))
+            raise
         made = self._parameters_of(op, types, name, tie or {}, rename or {})
         hints = list(results) + [""] * (len(outputs) - len(results))
         return self._append(
@@ -193,6 +201,13 @@ class Builder:
             raise ValueError(f"{value!r} belongs to a scope that is closed")
         return frame.bind(value.name, value, self._localize(value, depth - 1))
 
+    def _origin(self, value: Value) -> Value:
+        """The value outside all scopes that a value stands for, as far as it was only passed in."""
+        for frame in reversed(self._frames):
+            passed = zip(frame.operands, frame.inputs, strict=False)
+            value = next((operand for operand, inner in passed if inner is value), value)
+        return value
+
     # -- parameters
 
     def _parameters_of(
@@ -233,6 +248,11 @@ class Builder:
     def parameter(self, path: str) -> Parameter | None:
         """A parameter by its full path (`source.table`), for ties; in a repeated body give the index of the layer."""
         return self._parameters.get(path)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Full paths of the parameters there are; those in repeated bodies hold a `*`."""
+        return tuple(self._parameters)
 
     # -- scopes
 

@@ -1,0 +1,12 @@
+"""Spec files to graphs: inheritance, validated documents, names, and the elaboration of nodes."""
+
+from __future__ import annotations
+
+from archspec.spec.counts import check_counts
+from archspec.spec.describe import describe
+from archspec.spec.inputs import InputSpec
+from archspec.spec.load import load
+from archspec.spec.rules import Rule
+from archspec.spec.spec import Decode, Spec
+
+__all__ = ["Decode", "InputSpec", "Rule", "Spec", "check_counts", "describe", "load"]

@@ -1,0 +1,104 @@
+"""One part of the graph from its block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built
+from archspec.diagnostics import Diagnostic, Label, SpecError, fail
+from archspec.ir.graph import Value
+from archspec.ops.base import ShapeError
+from archspec.ops.builder import ParameterMismatch, RepeatMismatch
+from archspec.ops.repeat import Schedule
+from archspec.spec.context import NodeContext, Surroundings
+from archspec.spec.nodes import Part
+from archspec.spec.syntax import predicates, syntaxes
+from archspec.text.expr import Number
+from archspec.text.path import Path
+from archspec.text.value import ValueExpr
+
+
+def build_part(part: Part, around: Surroundings) -> None:
+    """Build a part and give its value its names. Raises SpecError."""
+    cx = NodeContext(around=around, name=part.name, owner=part.module, result=_result(part))
+    with around.builder.settings(span=part.span), _as_diagnostics(part, around):
+        built = _block(part, part.body, cx) if isinstance(part.body, Block) else Built(main=cx.value(part.body))
+    for name in (part.name, *part.aliases):
+        around.values.define(name, built.main)
+        for port, value in built.ports.items():
+            around.values.define(f"{name}.{port}", value)
+    for path, value in around.builder.exposed.items():
+        around.values.define(path, value)
+    around.values.offer(around.builder.offered)
+
+
+def _result(part: Part) -> str:
+    return part.aliases[-1] if part.aliases else part.name
+
+
+def _block(part: Part, block: Block, cx: NodeContext) -> Built:
+    builder = cx.builder
+    _prepare(block, cx)
+    init = None if block.init is None else block.init.resolve(cx.constant)
+    settings = builder.settings(init=init, trainable=False if block.frozen else None)
+    with settings, builder.reuse() if part.reuses else nullcontext():
+        return block.build(cx) if block.repeat is None else _repeat(part, block, cx)
+
+
+def _prepare(block: Block, cx: NodeContext) -> None:
+    """Build what the fields compute now, outside the module, so that equal expressions are built once."""
+    for syntax in syntaxes(block):
+        for pred in predicates(syntax):
+            cx.predicate(pred)
+        if isinstance(syntax, ValueExpr) and not isinstance(syntax, (Path, Number)):
+            cx.value(syntax)
+
+
+def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
+    """The block several times, its output fed back into the field that it feeds."""
+    assert block.repeat is not None
+    times = cx.around.numbers.integer(block.repeat)
+    if times < 1:
+        fail("E304", f"`repeat` is {times}, and must be at least 1", block.repeat.span)
+    if block.feeds is None:
+        fail("E216", f"`{block.block}` takes no value that could be fed back", block.repeat.span)
+    fed: ValueExpr = getattr(block, block.feeds)
+
+    def body(x: Value) -> Value:
+        inner = NodeContext(
+            around=cx.around, name="", owner=part.module, result=_result(part), carried=(fed, x)
+        ).in_layers(times)
+        return block.build(inner).main
+
+    kind = "".join(word.capitalize() for word in block.block.split("_"))
+    carried = cx.value(fed)
+    schedule = Schedule.uniform(times)
+    value = cx.builder.repeat(part.name, (kind,), (body,), schedule, carried, shared=block.share, module=part.module)
+    return Built(main=value)
+
+
+@contextmanager
+def _as_diagnostics(part: Part, around: Surroundings) -> Iterator[None]:
+    """Tell the errors of the builder as findings about the part."""
+    try:
+        yield
+    except ShapeError as error:
+        labels = (around.values.label(value) for value in dict.fromkeys(error.values))
+        secondary = tuple(label for label in labels if label is not None)
+        raise _error("E305", error.message, error.span, part, secondary, error.help) from None
+    except ParameterMismatch as error:
+        owner = error.parameter
+        secondary = () if owner.span is None else (Label(owner.span, f"`{owner.path}` is {owner.type}"),)
+        message = f"the shared `{owner.path}` is {owner.type}, and here it would be {error.wanted}"
+        raise _error("E306", message, part.span, part, secondary, None) from None
+    except RepeatMismatch as error:
+        raise _error("E307", str(error), part.span, part, (), None) from None
+
+
+def _error(
+    code: str, message: str, span: object, part: Part, secondary: tuple[Label, ...], help: str | None
+) -> SpecError:
+    primary = Label(part.span if span is None else span)  # type: ignore[arg-type]
+    return SpecError([Diagnostic(code=code, message=message, primary=primary, secondary=secondary, help=help)])

@@ -1,0 +1,66 @@
+"""`constants`: named numbers, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.diagnostics import Collector, Label, Span, fail
+from archspec.ir.scalar import Binary, Ratio, Root, Scalar
+from archspec.spec.order import ordered
+from archspec.text import expr as text
+from archspec.text.expr import Expr
+
+_MAX_BITS = 4096
+_MAX_TREE = 256
+
+
+def evaluate_constants(exprs: Mapping[str, Expr], places: Mapping[str, Span], errors: Collector) -> dict[str, Scalar]:
+    """The value of each constant, those left out that have none; every independent error is collected.
+
+    `places` are the spans of the names, those of the dims among them.
+    """
+    order = ordered({name: text.names(expr) for name, expr in exprs.items()})
+    report_circles(order.circles, places, "constants", errors)
+    values: dict[str, Scalar] = {}
+    for name in order.names:
+        expr = exprs[name]
+        if all(used in values or used not in exprs for used in text.names(expr)):
+            with errors.catching():
+                values[name] = _value(expr, values, places)
+    return values
+
+
+def report_circles(
+    circles: tuple[tuple[str, ...], ...], places: Mapping[str, Span], what: str, errors: Collector
+) -> None:
+    """Report names that are defined by each other, each circle once."""
+    for circle in circles:
+        first, rest = circle[0], circle[1:]
+        errors.error(
+            "E211",
+            f"{what} use each other in a circle: {' -> '.join(f'`{name}`' for name in (*circle, first))}",
+            places[first],
+            secondary=[Label(places[name]) for name in rest],
+        )
+
+
+def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span]) -> Scalar:
+    for name in text.names(expr):
+        if name not in values and name in places:
+            message = f"`{name}` is not a constant"
+            fail("E201", message, expr.span, secondary=[Label(places[name])], help="constants use constants only")
+    value = text.number(expr, values)
+    if _weight(value) > _MAX_TREE:
+        fail("E126", "this number is too large to be kept exactly", expr.span)
+    return value
+
+
+def _weight(value: Scalar) -> int:
+    """How much an exact number takes: operations, and very long integers."""
+    if isinstance(value, Binary):
+        return 1 + _weight(value.left) + _weight(value.right)
+    if isinstance(value, Root):
+        return 1 + _weight(value.inner)
+    whole = value.constant() if isinstance(value, Ratio) else None
+    long = whole is not None and max(whole.numerator.bit_length(), whole.denominator.bit_length()) > _MAX_BITS
+    return 1 + _MAX_TREE * long

@@ -1,0 +1,188 @@
+"""The surroundings of one node while it is built: what a block may ask of the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from archspec.blocks.context import Defaults
+from archspec.diagnostics import Collector, Label, Span, did_you_mean, fail
+from archspec.ir.dim import Dim, Symbol
+from archspec.ir.graph import Parameter, Value
+from archspec.ir.scalar import Scalar
+from archspec.masks.mask import Mask
+from archspec.ops.base import Op
+from archspec.ops.builder import Body, Builder
+from archspec.spec.elementwise import build_value
+from archspec.spec.masks import MaskReader
+from archspec.spec.numbers import Numbers
+from archspec.spec.predicates import build_predicate
+from archspec.spec.values import Values
+from archspec.text.expr import Expr
+from archspec.text.mask import MaskSyntax
+from archspec.text.path import Path
+from archspec.text.pred import PredExpr
+from archspec.text.value import ValueExpr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What all nodes of a graph share; `reduced` is the small copy, where windows are not judged."""
+
+    builder: Builder
+    defaults: Defaults
+    numbers: Numbers
+    values: Values
+    findings: Collector
+    reduced: bool = False
+    made: dict[ValueExpr | PredExpr, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeContext:
+    """The surroundings of one part of the graph; the `Context` that its block is given.
+
+    `name` is where its module stands in the scope under construction ("" inside a repeat, which is the module),
+    `owner` the one whose parameters it uses, `result` the name of its value. In a repeat, `carried` replaces the
+    value of one field by the value that is carried.
+    """
+
+    around: Surroundings
+    name: str
+    owner: str
+    result: str
+    carried: tuple[ValueExpr, Value] | None = None
+    layer: Symbol | None = None
+
+    @property
+    def builder(self) -> Builder:
+        """The graph under construction."""
+        return self.around.builder
+
+    @property
+    def defaults(self) -> Defaults:
+        """The file's defaults."""
+        return self.around.defaults
+
+    @property
+    def _numbers(self) -> Numbers:
+        return replace(self.around.numbers, layer=self.layer)
+
+    def size(self, expr: Expr) -> Dim:
+        """A size; an error where it is no whole number, or below 1."""
+        return self._numbers.size(expr)
+
+    def number(self, expr: Expr) -> Scalar:
+        """A number, which may depend on dims and, inside layers, on `layer`."""
+        return self._numbers.number(expr)
+
+    def constant(self, expr: Expr) -> float:
+        """A number that is known before run time."""
+        return self._numbers.constant(expr)
+
+    def value(self, expr: ValueExpr) -> Value:
+        """A value; an elementwise expression is built once, where it is first needed."""
+        if self.carried is not None and expr is self.carried[0]:
+            return self.carried[1]
+        if isinstance(expr, Path):
+            return self.around.values.resolve(expr)
+        return self.around.made.get(expr) or self._keep(expr, build_value(expr, self._look, self._add))
+
+    def predicate(self, expr: PredExpr) -> Value:
+        """A bool value; comparisons and logic are built once, where they are first needed."""
+        found = self.around.made.get(expr)
+        if found is not None:
+            return found
+        made = build_predicate(expr, self.around.values.resolve, self.around.numbers.number, self._add)
+        return self._keep(expr, made)
+
+    def mask(self, syntax: MaskSyntax, queries: Value, keys: Value) -> tuple[Mask, tuple[Value, ...]]:
+        """A mask over the position axes of `queries` and `keys`, with its control values."""
+        values = self.around.values
+        reader = MaskReader(
+            queries=queries.type,
+            keys=keys.type,
+            value=values.resolve,
+            predicate=self.predicate,
+            size=self.around.numbers.size,
+            find=values.get,
+            label=values.label,
+            warn=self._warn_window,
+        )
+        mask = reader.read(syntax)
+        return mask, tuple(reader.controls)
+
+    def tied(self, path: Path) -> Parameter:
+        """The parameter that a path names. Raises SpecError E221 for one that does not exist or cannot be shared."""
+        parameter = self.builder.parameter(str(path))
+        if parameter is None:
+            node = path.parts[0]
+            names = self.builder.parameter_names
+            known = [name for name in names if name.startswith(f"{node}.") and "*" not in name]
+            repeated = any(part.isdecimal() for part in path.parts[1:])
+            why = "belongs to repeated layers, and cannot be shared" if repeated else "is not a parameter"
+            fail("E221", f"`{path}` {why}", path.span, help=did_you_mean(str(path), known, kind="parameters"))
+        return parameter
+
+    def origin(self, value: Value) -> Label | None:
+        """Where a value is defined, and its type."""
+        return self.around.values.label(value)
+
+    def declared(self, name: str) -> Span | None:
+        """Where a dim, a constant or an input is declared."""
+        return self.around.values.place(name)
+
+    def in_layers(self, count: int) -> NodeContext:
+        """The same surroundings inside repeated layers, where `layer` may stand in numbers."""
+        return replace(self, layer=Symbol("layer", 0, 0, max(count - 1, 0)))
+
+    def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:
+        """Add the one op that a block is, under the node's name."""
+        name = self.name and self.owner
+        return self.builder.add(op, *inputs, name=name, result=self.result.replace(".", "_"), tie=tie)
+
+    def module(
+        self, kind: str, body: Body, inputs: Mapping[str, Value], *, results: Sequence[str] = ()
+    ) -> tuple[Value, ...]:
+        """Build the module that a block is, under the node's name; inside a repeat the module is open already."""
+        if self.name:
+            hints = results or (self.result,)
+            return self.builder.call(self.name, kind, body, inputs, module=self.owner, results=hints)
+        made = body(*inputs.values())
+        return (made,) if isinstance(made, Value) else tuple(made)
+
+    def fail(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        label: str = "",
+        *,
+        secondary: Sequence[Label] = (),
+        notes: Sequence[str] = (),
+        help: str | None = None,
+    ) -> NoReturn:
+        """Refuse the spec."""
+        fail(code, message, span, label, secondary=secondary, notes=notes, help=help)
+
+    def _look(self, path: Path) -> Value | Scalar:
+        number = self.around.numbers.names.get(str(path))
+        return self.around.values.resolve(path) if number is None else number
+
+    def _keep(self, expr: ValueExpr | PredExpr, value: Value) -> Value:
+        # Inside a module the value belongs to a scope that closes.
+        if not self.builder.path:
+            self.around.made[expr] = value
+        return value
+
+    def _add(self, expr: ValueExpr | PredExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
+        found = self.around.made.get(expr)
+        if found is not None:
+            return found
+        with self.builder.settings(span=expr.span):
+            return self._keep(expr, self.builder.add(op, *inputs))
+
+    def _warn_window(self, message: str, span: Span) -> None:
+        if not self.around.reduced:
+            self.around.findings.warn("W401", message, span)

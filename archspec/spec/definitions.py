@@ -1,0 +1,74 @@
+"""What stands before the graph: names, constants, dims, inputs, defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from archspec.diagnostics import Collector, Label, Span
+from archspec.ir.dim import Dim, Symbol
+from archspec.ir.scalar import Scalar
+from archspec.spec.constants import evaluate_constants
+from archspec.spec.dims import evaluate_dims
+from archspec.spec.document import FileModel, ReducedFields
+from archspec.spec.inputs import InputSpec, input_spec
+from archspec.spec.numbers import Names, Numbers
+from archspec.text.nodes import MapNode
+
+
+@dataclass(kw_only=True)
+class Definitions:
+    """What names mean before the graph is built; `failed` are those with an error of their own."""
+
+    places: Mapping[str, Span]
+    constants: Mapping[str, Scalar]
+    dims: Mapping[str, Symbol]
+    numbers: Numbers
+    inputs: Mapping[str, InputSpec]
+    failed: set[str] = field(default_factory=set)
+
+
+def define(document: FileModel, tree: MapNode, places: Mapping[str, Span], errors: Collector) -> Definitions:
+    """Evaluate constants, dims and inputs; every independent error is collected."""
+    constants = evaluate_constants(document.constants, places, errors)
+    failed = set(document.constants) - set(constants)
+    dims = evaluate_dims(document.dims, Names(constants, failed), errors)
+    failed |= set(document.dims) - set(dims)
+    sizes = {name: Scalar.of(Dim.of(symbol)) for name, symbol in dims.items()}
+    numbers = Numbers(names=Names({**constants, **sizes}, failed))
+    inputs: dict[str, InputSpec] = {}
+    for name, fields in document.inputs.items():
+        with errors.catching():
+            inputs[name] = input_spec(name, fields, numbers, places[name])
+    failed |= set(document.inputs) - set(inputs)
+    if document.reduced is not None:
+        _check_reduced(document, document.reduced, tree, errors)
+    if not failed:
+        _check_carried(dims, inputs, places, errors)
+    return Definitions(places=places, constants=constants, dims=dims, numbers=numbers, inputs=inputs, failed=failed)
+
+
+def _check_reduced(document: FileModel, reduced: ReducedFields, tree: MapNode, errors: Collector) -> None:
+    """The small copy may only change what there is."""
+    section = tree.get("reduced")
+    assert isinstance(section, MapNode)
+    for what, given, known in (
+        ("constants", reduced.constants, document.constants),
+        ("dims", reduced.dims, document.dims),
+    ):
+        nodes = section.get(what)
+        for name in given:
+            if name not in known and isinstance(nodes, MapNode):
+                key = nodes.key(name)
+                errors.error("E201", f"the file has no {what[:-1]} `{name}`", None if key is None else key.span)
+
+
+def _check_carried(
+    dims: Mapping[str, Symbol], inputs: Mapping[str, InputSpec], places: Mapping[str, Span], errors: Collector
+) -> None:
+    """A size at run time is read from the inputs."""
+    carried = {symbol for one in inputs.values() for size in one.type.shape for symbol in size.symbols()}
+    for name, symbol in dims.items():
+        if symbol not in carried:
+            labels = [Label(one.span, f"`{one.name}` is {one.type}") for one in inputs.values()]
+            errors.error("E228", f"no input has an axis of dim `{name}`", places[name], secondary=labels[:4])

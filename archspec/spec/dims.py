@@ -1,0 +1,46 @@
+"""`dims`: the sizes that are known at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.diagnostics import Collector, Label, fail
+from archspec.ir.dim import Symbol
+from archspec.spec.document import DimFields
+from archspec.spec.numbers import Names, Numbers
+
+
+def evaluate_dims(fields: Mapping[str, DimFields], constants: Names, errors: Collector) -> dict[str, Symbol]:
+    """The symbol of each dim, those left out that have none; every independent error is collected."""
+    numbers = Numbers(names=constants)
+    symbols: dict[str, Symbol] = {}
+    for name, range_ in fields.items():
+        with errors.catching():
+            symbols[name] = _symbol(name, range_, numbers)
+    return symbols
+
+
+def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
+    ends = {"min": fields.min, "typical": fields.typical, "max": fields.max}
+    sizes = {word: numbers.integer(expr) for word, expr in ends.items()}
+    multiple = 1 if fields.multiple is None else numbers.integer(fields.multiple)
+    if fields.multiple is not None and multiple < 1:
+        fail("E212", f"`multiple` is {multiple}, and must be at least 1", fields.multiple.span)
+    if sizes["min"] < 1:
+        fail("E212", f"the smallest `{name}` is {sizes['min']}, and must be at least 1", fields.min.span)
+    for low, high in (("min", "typical"), ("typical", "max")):
+        if sizes[low] > sizes[high]:
+            fail(
+                "E212",
+                f"{low} of `{name}` is larger than {high}",
+                ends[low].span,
+                f"this is {sizes[low]}",
+                secondary=[Label(ends[high].span, f"this is {sizes[high]}")],
+                help="write [min, typical, max]",
+            )
+    for word, expr in ends.items():
+        if fields.multiple is not None and sizes[word] % multiple:
+            message = f"{word} of `{name}` is not a multiple of {multiple}"
+            label = f"this is {sizes[word]}"
+            fail("E212", message, expr.span, label, secondary=[Label(fields.multiple.span, "the multiple")])
+    return Symbol(name, sizes["min"], sizes["typical"], sizes["max"], multiple)

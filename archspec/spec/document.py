@@ -1,0 +1,169 @@
+"""The sections of a spec file, as pydantic models: each field declares its sort."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from archspec.blocks.norm import NormFields
+from archspec.diagnostics import Diagnostic, Label, SpecError, fail
+from archspec.schema.errors import carried, carry
+from archspec.schema.init import InitFields
+from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.sorts import BoolField, ExprField, PathField, TextField, TypeField, text_of
+from archspec.spec.rule_fields import RuleItem
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+from archspec.text.scalars import parse_int
+
+T = TypeVar("T")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def entries(node: Any) -> dict[str, Node]:
+    """The entries of a map of names."""
+    if not isinstance(node, MapNode):
+        what = "a list" if isinstance(node, (list, ListNode)) else "a text"
+        raise carry([Diagnostic(code="E204", message=f"expected a map, found {what}", primary=Label(node.span))])
+    return {entry.key.value: entry.value for entry in node.entries}
+
+
+def _version(node: Any) -> int:
+    with carried():
+        text = text_of(node, "the version of the language")
+        if text.value != "1":
+            fail("E222", f"unknown language version `{text.value}`", text.span, help="write `archspec: 1`")
+    return 1
+
+
+def _name(node: Any) -> str:
+    with carried():
+        text = text_of(node, "a name")
+        if not _NAME.fullmatch(text.value):
+            fail("E223", f"`{text.value}` is not a name", text.span, help="use letters, digits, `.`, `-` and `_`")
+    return text.value
+
+
+def _integer(node: Any) -> int:
+    with carried():
+        return parse_int(text_of(node, "a whole number"))
+
+
+def _raw_text(node: Any) -> TextNode:
+    with carried():
+        return text_of(node, "a number, true or false")
+
+
+def _raw(node: Any) -> Any:
+    return node
+
+
+TABLE = BeforeValidator(entries)
+"""Annotation: a map from names to values of one sort."""
+
+VersionField = Annotated[int, PlainValidator(_version), WithJsonSchema({"const": 1})]
+NameField = Annotated[str, PlainValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+IntegerField = Annotated[int, PlainValidator(_integer), WithJsonSchema({"type": "integer"})]
+RawText = Annotated[TextNode, PlainValidator(_raw_text), WithJsonSchema({"type": ["number", "boolean"]})]
+NodeField = Annotated[Any, PlainValidator(_raw), WithJsonSchema({"$ref": "#/$defs/Node"})]
+LayoutField = Annotated[Any, PlainValidator(_raw), WithJsonSchema({"type": ["object", "string"]})]
+
+
+class DimFields(Model):
+    """The range of a size that is known at run time: `[min, typical, max]`, or a map."""
+
+    min: ExprField = Field(description="the smallest size")
+    typical: ExprField = Field(description="the size that costs are given for")
+    max: ExprField = Field(description="the largest size")
+    multiple: ExprField | None = Field(default=None, description="what every size is a multiple of")
+
+    @classmethod
+    def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
+        if not isinstance(node, ListNode):
+            return super()._data(node, found)
+        if len(node.items) != 3:
+            message = f"expected [min, typical, max], found {len(node.items)} sizes"
+            raise carry([Diagnostic(code="E204", message=message, primary=Label(node.span))])
+        return dict(zip(("min", "typical", "max"), node.items, strict=True))
+
+
+class InputFields(Model):
+    """An input: its type, or a map of its type and what is promised of it."""
+
+    shorthand: ClassVar[str | None] = "type"
+
+    type: TypeField = Field(description="dtype and axes, such as `int64[batch, length] < vocab`")
+    default: RawText | None = Field(default=None, description="what stands in where the input is left out")
+    padding: Annotated[Literal["any", "right", "left"], WORD] = Field(
+        default="any", description="where false values of a bool input may stand"
+    )
+    sorted: BoolField = Field(default=False, description="whether values never fall along the last axis")
+
+
+class OutputFields(Model):
+    """An output: its type, or a map of the value that it is and its type."""
+
+    shorthand: ClassVar[str | None] = "type"
+
+    source: PathField | None = Field(default=None, alias="from", description="the value; left out, the node so named")
+    type: TypeField = Field(description="the type that the value must have")
+
+
+class DefaultsFields(Model):
+    """What a field is where a block leaves it out."""
+
+    norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="normalisation of layers")
+    bias: BoolField = Field(default=True, description="whether projections have a bias")
+    dropout: ExprField | None = Field(default=None, description="rate of embedding and residual dropout")
+    init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
+
+
+class CountsFields(Model):
+    """What the architecture must count, exactly."""
+
+    parameters: IntegerField | None = Field(default=None, description="unique parameters, tied ones once")
+    trainable: IntegerField | None = Field(default=None, description="parameters that are not frozen")
+    flops: IntegerField | None = Field(default=None, description="FLOPs of a forward pass at the typical dims")
+
+
+class ReducedFields(Model):
+    """A small copy for tests."""
+
+    constants: Annotated[dict[str, ExprField], TABLE] = Field(default_factory=dict, description="constants to replace")
+    dims: Annotated[dict[str, DimFields], TABLE] = Field(default_factory=dict, description="dims to replace")
+
+
+class DecodeFields(Model):
+    """What generation feeds back."""
+
+    input: PathField = Field(description="the input that grows by one position a step")
+    output: PathField = Field(description="the output that gives the next position's logits")
+    start: Annotated[ExprField | None, MAYBE] = Field(default=None, description="the first id; none: a prompt starts")
+    end: Annotated[list[ExprField] | ExprField | None, MAYBE] = Field(default=None, description="ids that end it")
+
+
+class FileModel(Model):
+    """A spec file, merged over those that it extends."""
+
+    archspec: VersionField = Field(description="version of the language")
+    name: NameField = Field(description="name of the architecture")
+    about: TextField | None = Field(default=None, description="what it is and where it comes from")
+    extends: TextField | None = Field(default=None, description="a file, or the bare name of a shipped spec")
+    constants: Annotated[dict[str, ExprField], TABLE] = Field(default_factory=dict, description="named numbers")
+    dims: Annotated[dict[str, DimFields], TABLE] = Field(default_factory=dict, description="sizes known at run time")
+    inputs: Annotated[dict[str, InputFields], TABLE] = Field(description="what the model is given")
+    defaults: DefaultsFields = Field(default_factory=DefaultsFields, description="fields that blocks may leave out")
+    blocks: Annotated[dict[str, NodeField], TABLE] = Field(default_factory=dict, description="blocks of your own")
+    graph: Annotated[dict[str, NodeField], TABLE] = Field(description="the nodes, in any order")
+    outputs: Annotated[dict[str, OutputFields], TABLE] = Field(description="what the model gives")
+    rules: list[RuleItem] = Field(default_factory=list, description="what must depend on what")
+    counts: CountsFields | None = Field(default=None, description="what it must count")
+    reduced: ReducedFields | None = Field(default=None, description="a small copy for tests")
+    decode: DecodeFields | None = Field(default=None, description="what generation feeds back")
+    weights: Annotated[dict[str, LayoutField], TABLE] = Field(
+        default_factory=dict, description="layouts of published checkpoints"
+    )
+
+
+__all__ = ["FileModel", "SpecError", "entries"]

@@ -1,0 +1,126 @@
+"""From the merged nodes of a file to a spec with its graph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from archspec.blocks.registry import blocks
+from archspec.diagnostics import Collector, Span, SpecError
+from archspec.ir.graph import Value
+from archspec.spec.decode import resolve_decode
+from archspec.spec.definitions import Definitions, define
+from archspec.spec.document import FileModel
+from archspec.spec.graph import GraphBuilder
+from archspec.spec.inheritance import canonical
+from archspec.spec.names import check_names
+from archspec.spec.nodes import GraphNode, NodeReader
+from archspec.spec.rules import Rule, resolve_rule
+from archspec.spec.spec import Decode, Spec
+from archspec.text.nodes import MapNode, Node
+
+
+def elaborate(
+    tree: MapNode, *, path: Path, reduced: bool = False, as_written: bool = True, expose: Sequence[str] = ()
+) -> Spec:
+    """Build a spec from the nodes of its file. Raises SpecError with every independent error."""
+    findings = Collector()
+    places = check_names(tree, findings)
+    nodes = _read_nodes(tree, findings)
+    document: FileModel | None = None
+    with findings.catching():
+        document = FileModel.read(tree)
+    if document is None:
+        raise SpecError(findings.diagnostics)
+    _refuse_blocks(tree, findings)
+    _check_layouts(document, findings)
+    definitions = define(document, tree, places, findings)
+    graph = GraphBuilder(
+        document=document,
+        definitions=definitions,
+        nodes=nodes,
+        output_places=_key_places(tree, "outputs"),
+        findings=findings,
+        reduced=reduced,
+        expose=expose,
+    )
+    outputs = graph.build()
+    rules = _rules(document, graph, findings)
+    decode = _decode(document, definitions, outputs, findings)
+    findings.raise_if_errors()
+    return Spec(
+        name=document.name,
+        about=document.about,
+        path=path,
+        digest=sha256(json.dumps(canonical(tree)).encode()).hexdigest(),
+        tree=tree,
+        document=document,
+        constants=definitions.constants,
+        dims=definitions.dims,
+        graph=graph.builder.finish(outputs),
+        inputs=definitions.inputs,
+        outputs=outputs,
+        rules=rules,
+        counts=document.counts,
+        decode=decode,
+        weights=document.weights,
+        values=graph.values.names,
+        reduced=reduced,
+        as_written=as_written,
+        warnings=findings.diagnostics,
+    )
+
+
+def _read_nodes(tree: MapNode, findings: Collector) -> dict[str, GraphNode | None]:
+    """The nodes of the graph in the written order; None for one that cannot be read, its errors collected."""
+    section, own = tree.get("graph"), tree.get("blocks")
+    if not isinstance(section, MapNode):
+        return {}
+    raw: dict[str, Node] = {entry.key.value: entry.value for entry in section.entries}
+    reader = NodeReader(raw, blocks(), own.keys() if isinstance(own, MapNode) else ())
+    nodes: dict[str, GraphNode | None] = dict.fromkeys(raw)
+    for entry in section.entries:
+        with findings.catching():
+            nodes[entry.key.value] = reader.read(entry.key.value, entry.key.span)
+    return nodes
+
+
+def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
+    found = tree.get(section)
+    return {entry.key.value: entry.key.span for entry in found.entries} if isinstance(found, MapNode) else {}
+
+
+def _refuse_blocks(tree: MapNode, findings: Collector) -> None:
+    own = tree.get("blocks")
+    for entry in own.entries if isinstance(own, MapNode) else ():
+        findings.error("E240", f"composite blocks are not supported yet: `{entry.key.value}`", entry.key.span)
+
+
+def _check_layouts(document: FileModel, findings: Collector) -> None:
+    for name, layout in document.weights.items():
+        if not isinstance(layout, MapNode) and not hasattr(layout, "value"):
+            findings.error("E204", f"layout `{name}` is a map, or the name of a file", layout.span)
+
+
+def _rules(document: FileModel, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+    rules: list[Rule] = []
+    for item in document.rules:
+        if not graph.poisoned(item):
+            with findings.catching():
+                rules.append(resolve_rule(item, graph.root))
+    return tuple(rules)
+
+
+def _decode(
+    document: FileModel,
+    definitions: Definitions,
+    outputs: dict[str, Value],
+    findings: Collector,
+) -> Decode | None:
+    decode: Decode | None = None
+    if document.decode is not None and set(outputs) >= set(document.outputs) and not definitions.failed:
+        with findings.catching():
+            decode = resolve_decode(document.decode, definitions.inputs, outputs, definitions.numbers)
+    return decode

@@ -1,0 +1,78 @@
+"""Value expressions to primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from archspec.diagnostics import fail
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ops.base import Op
+from archspec.ops.binary import Binary
+from archspec.ops.unary import Unary
+from archspec.ops.with_number import WithNumber
+from archspec.text.expr import Number
+from archspec.text.path import Path
+from archspec.text.value import ValueBinary, ValueCall, ValueExpr
+
+Add = Callable[..., Value]
+Look = Callable[[Path], Value | Scalar]
+
+_KINDS: dict[str, Literal["add", "subtract", "multiply", "divide"]] = {
+    "+": "add",
+    "-": "subtract",
+    "*": "multiply",
+    "/": "divide",
+}
+
+
+def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value:
+    """Build an expression; `look` gives what a path stands for, `add` makes a node for a part of the expression.
+
+    Raises SpecError E219 for an expression without a value in it.
+    """
+    made = _build(expr, look, add)
+    if isinstance(made, Scalar):
+        fail("E219", f"`{expr}` is a number, and a value is needed here", expr.span)
+    return made
+
+
+def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value | Scalar:
+    if isinstance(expr, Number):
+        return Scalar.of(expr.value)
+    if isinstance(expr, Path):
+        return look(expr)
+    if isinstance(expr, ValueBinary):
+        left, right = _build(expr.left, look, add), _build(expr.right, look, add)
+        return _binary(expr, left, right, add)
+    inner = _build(expr.argument if isinstance(expr, ValueCall) else expr.operand, look, add)
+    if isinstance(expr, ValueCall):
+        if isinstance(inner, Scalar):
+            fail("E219", f"`{expr.function}` takes a value, not a number", expr.span)
+        return add(expr, Unary(kind=expr.function), (inner,))  # type: ignore[arg-type]
+    return -inner if isinstance(inner, Scalar) else add(expr, Unary(kind="negate"), (inner,))
+
+
+def _binary(
+    expr: ValueBinary,
+    left: Value | Scalar,
+    right: Value | Scalar,
+    add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value],
+) -> Value | Scalar:
+    kind = _KINDS[expr.op]
+    if isinstance(left, Value):
+        if isinstance(right, Value):
+            return add(expr, Binary(kind=kind), (left, right))
+        if kind == "divide" and right == Scalar.of(0):
+            fail("E303", "division by zero", expr.right.span)
+        return add(expr, WithNumber(kind=kind, number=right), (left,))
+    if isinstance(right, Value):
+        return add(expr, WithNumber(kind=kind, number=left, number_first=True), (right,))
+    return _numbers(expr, left, right)
+
+
+def _numbers(expr: ValueBinary, left: Scalar, right: Scalar) -> Scalar:
+    if expr.op == "/" and right == Scalar.of(0):
+        fail("E303", "division by zero", expr.right.span)
+    return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[expr.op](right)

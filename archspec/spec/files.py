@@ -1,0 +1,57 @@
+"""Finding and reading the files that a spec is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.diagnostics import Span, did_you_mean, fail
+from archspec.spec.shipped import shipped_specs_dir
+from archspec.text.nodes import MapNode, TextNode
+from archspec.text.reader import MAX_BYTES, read_bytes
+
+
+def locate(name: str | Path) -> Path:
+    """The file that a user names: a path, or the bare name of a shipped spec.
+
+    Raises SpecError E208 when there is none.
+    """
+    if isinstance(name, Path) or _is_path(name) or Path(name).is_file():
+        return Path(name)
+    return _shipped(name, None)
+
+
+def locate_parent(extends: TextNode) -> Path:
+    """The file that `extends` names: one relative to the file it stands in, or a shipped spec's bare name.
+
+    Raises SpecError E208 for a bare name that does not ship.
+    """
+    if _is_path(extends.value):
+        return Path(extends.span.source.name).parent / extends.value
+    return _shipped(extends.value, extends.span)
+
+
+def read_file(path: Path, span: Span | None = None) -> MapNode:
+    """The nodes of a file; `span` is the place that asks for it.
+
+    Raises SpecError E208 when it cannot be read, E1xx for what is wrong in it.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        fail("E208", f"cannot read {path}: {reason.lower()}", span)
+    return read_bytes(str(path), data)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or name.endswith((".yaml", ".yml"))
+
+
+def _shipped(name: str, span: Span | None) -> Path:
+    folder = shipped_specs_dir()
+    names = [path.stem for path in folder.glob("*.yaml")]
+    if name not in names:
+        help = did_you_mean(name, names, kind="shipped specs") or "write a path that ends in .yaml"
+        fail("E208", f"no spec is called `{name}`", span, help=help)
+    return folder / f"{name}.yaml"

@@ -1,0 +1,170 @@
+"""The graph of a spec, node by node; an error in one node does not hide those of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from archspec.blocks.context import Defaults
+from archspec.blocks.numbers import rate
+from archspec.diagnostics import Collector, Span, did_you_mean
+from archspec.ir.graph import Value
+from archspec.ops.builder import Builder
+from archspec.spec.build import build_part
+from archspec.spec.constants import report_circles
+from archspec.spec.context import NodeContext, Surroundings
+from archspec.spec.definitions import Definitions
+from archspec.spec.document import FileModel, OutputFields
+from archspec.spec.nodes import GraphNode
+from archspec.spec.order import ordered
+from archspec.spec.outputs import output_value
+from archspec.spec.syntax import paths, syntaxes
+from archspec.spec.values import Values
+from archspec.text.nodes import TextNode
+from archspec.text.path import Path, parse_path
+
+
+@dataclass(kw_only=True)
+class GraphBuilder:
+    """Builds the nodes that can be built; `failed` in the definitions grows by those that cannot.
+
+    `nodes` are in the written order, None for one that could not be read; `output_places` are the spans of the
+    outputs' names.
+    """
+
+    document: FileModel
+    definitions: Definitions
+    nodes: Mapping[str, GraphNode | None]
+    output_places: Mapping[str, Span]
+    findings: Collector
+    reduced: bool
+    expose: Sequence[str]
+    _exposed: list[Path] = field(default_factory=list)
+
+    def build(self) -> dict[str, Value]:
+        """Build everything; returns the outputs by name. Errors are collected."""
+        failed = self.definitions.failed
+        failed |= {name for name, node in self.nodes.items() if node is None}
+        for name, spec in self.definitions.inputs.items():
+            self.values.define(name, self.builder.input(name, spec.type))
+        with self.findings.catching(), self.builder.settings(init=self._init()):
+            for node in self._in_order():
+                self._node(node)
+        outputs = self._outputs()
+        self._check_use()
+        return outputs
+
+    @cached_property
+    def values(self) -> Values:
+        """The values that paths stand for."""
+        return Values(self.definitions.places)
+
+    @cached_property
+    def builder(self) -> Builder:
+        """The graph under construction."""
+        return Builder(self.document.name, frozenset(str(path) for path in self._inner_paths()))
+
+    @cached_property
+    def root(self) -> NodeContext:
+        """The surroundings of what stands in no node."""
+        plain = self._context(Defaults())
+        fields, dropout = self.document.defaults, 0.0
+        with self.findings.catching():
+            dropout = rate(plain, fields.dropout)
+        return self._context(Defaults(norm=fields.norm, bias=fields.bias, dropout=dropout))
+
+    def poisoned(self, thing: Any) -> bool:
+        """Whether something names a value that could not be built."""
+        return any(path.parts[0] in self.definitions.failed for one in syntaxes(thing) for path in paths(one))
+
+    def _context(self, defaults: Defaults) -> NodeContext:
+        around = Surroundings(
+            builder=self.builder,
+            defaults=defaults,
+            numbers=self.definitions.numbers,
+            values=self.values,
+            findings=self.findings,
+            reduced=self.reduced,
+        )
+        return NodeContext(around=around, name="", owner="", result="")
+
+    def _init(self) -> Any:
+        init = self.document.defaults.init
+        return None if init is None else init.resolve(self.definitions.numbers.constant)
+
+    def _inner_paths(self) -> Iterator[Path]:
+        """Paths into nodes, whose values must become visible at the top."""
+        for node in self._read():
+            yield from (path for path in node.paths() if len(path.parts) > 1)
+        for fields in self.document.outputs.values():
+            if fields.source is not None:
+                yield fields.source
+        for item in self.document.rules:
+            yield from (path for one in syntaxes(item) for path in paths(one) if len(path.parts) > 1)
+        for written in self.expose:
+            path = parse_path(TextNode.of(written, "--expose"))
+            self._exposed.append(path)
+            yield path
+
+    def _read(self) -> Iterator[GraphNode]:
+        return (node for node in self.nodes.values() if node is not None)
+
+    def _in_order(self) -> Iterator[GraphNode]:
+        uses = {node.name: tuple(node.uses()) for node in self._read()}
+        order = ordered(uses)
+        report_circles(order.circles, self.definitions.places, "nodes", self.findings)
+        self.definitions.failed |= {name for circle in order.circles for name in circle}
+        return (node for name in order.names if (node := self.nodes[name]) is not None)
+
+    def _node(self, node: GraphNode) -> None:
+        failed = self.definitions.failed
+        if self._unknown_names(node) or any(name in failed for name in node.uses()):
+            failed.add(node.name)
+            return
+        for part in node.parts:
+            before = len(self.values.names)
+            with self.findings.catching():
+                build_part(part, self.root.around)
+            if len(self.values.names) == before:
+                failed.add(node.name)
+                return
+
+    def _unknown_names(self, node: GraphNode) -> bool:
+        unknown = [path for path in node.paths() if path.parts[0] not in self.definitions.places]
+        for path in unknown:
+            known = (*self.document.inputs, *self.nodes)
+            help = did_you_mean(path.parts[0], known, kind="values")
+            self.findings.error("E201", f"unknown value `{path.parts[0]}`", path.part_span(0), help=help)
+        return bool(unknown)
+
+    def _outputs(self) -> dict[str, Value]:
+        outputs: dict[str, Value] = {}
+        for name, fields, path in self._output_sources():
+            if path.parts[0] not in self.definitions.failed:
+                with self.findings.catching():
+                    outputs[name] = output_value(name, fields, path, self.values, self.definitions.numbers)
+        for path in self._exposed:
+            if path.parts[0] not in self.definitions.failed:
+                with self.findings.catching():
+                    outputs["_".join(path.parts)] = self.values.resolve(path)
+        return outputs
+
+    def _output_sources(self) -> Iterator[tuple[str, OutputFields, Path]]:
+        """Each output, with the path of its value: `from`, or the node that has its name."""
+        for name, fields in self.document.outputs.items():
+            yield name, fields, fields.source or Path(parts=(name,), span=self.output_places[name])
+
+    def _check_use(self) -> None:
+        """Inputs that nothing uses are errors, nodes that nothing uses are warnings; rules do not count."""
+        if any(node is None for node in self.nodes.values()):
+            return
+        used = {name for node in self._read() for name in node.uses()}
+        used |= {path.parts[0] for _, _, path in self._output_sources()}
+        for name, spec in self.definitions.inputs.items():
+            if name not in used:
+                self.findings.error("E213", f"nothing uses input `{name}`", spec.span, help="use it, or remove it")
+        for node in self._read():
+            if node.name not in used:
+                self.findings.warn("W201", f"nothing uses node `{node.name}`", node.span)

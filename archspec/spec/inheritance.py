@@ -1,0 +1,61 @@
+"""`extends`: one parent, depth first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.diagnostics import Label, Span, fail
+from archspec.schema.merge import merge
+from archspec.spec.files import locate_parent, read_file
+from archspec.text.nodes import MapNode, Node, TextNode
+
+NOT_INHERITED = ("extends", "counts")
+"""Sections that hold for the file that they stand in: counts are those of its own constants."""
+
+
+def inherited(path: Path) -> MapNode:
+    """The nodes of a file, merged over those of the files that it extends.
+
+    Raises SpecError E207 where files extend each other in a circle, E208 for one that cannot be read, E206 where a
+    node's `block` would change.
+    """
+    return _merged(path, read_file(path), ())
+
+
+def _merged(path: Path, own: MapNode, seen: tuple[tuple[Path, Span], ...]) -> MapNode:
+    extends = own.get("extends")
+    if extends is None:
+        return own
+    if not isinstance(extends, TextNode):
+        fail("E204", "expected the name of a file or of a shipped spec", extends.span)
+    above = (*seen, (path.resolve(), extends.span))
+    parent = locate_parent(extends)
+    _check_circle(parent, above)
+    base = _merged(parent, read_file(parent, extends.span), above)
+    kept = tuple(entry for entry in base.entries if entry.key.value not in NOT_INHERITED)
+    merged = merge(MapNode(entries=kept, span=base.span), own)
+    assert isinstance(merged, MapNode)
+    return merged
+
+
+def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
+    files = [file for file, _ in seen]
+    if parent.resolve() not in files:
+        return
+    spans = [span for _, span in seen[files.index(parent.resolve()) :]]
+    fail(
+        "E207",
+        "files extend each other in a circle" if len(spans) > 1 else "the file extends itself",
+        spans[-1],
+        secondary=[Label(span, "and this one here") for span in spans[:-1]],
+        help="extend a file that does not come back to this one",
+    )
+
+
+def canonical(node: Node) -> object:
+    """The tree without its spans, for a digest: texts, lists, and maps as lists of pairs."""
+    if isinstance(node, TextNode):
+        return node.value
+    if isinstance(node, MapNode):
+        return {"map": [[entry.key.value, canonical(entry.value)] for entry in node.entries]}
+    return [canonical(item) for item in node.items]

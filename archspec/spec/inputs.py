@@ -1,0 +1,64 @@
+"""`inputs`: what the model is given, and what is promised of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from archspec.diagnostics import Span, fail
+from archspec.ir.dim import compare
+from archspec.ir.types import DType, TensorType
+from archspec.spec.document import InputFields
+from archspec.spec.numbers import Numbers
+from archspec.text.nodes import TextNode
+from archspec.text.scalars import parse_bool, parse_decimal, parse_int
+
+Padding = Literal["any", "right", "left"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """An input: its type, the value that stands in for it (broadcast) where it is optional, and its promises."""
+
+    name: str
+    type: TensorType
+    default: bool | int | float | None = None
+    padding: Padding = "any"
+    sorted: bool = False
+    span: Span
+
+
+def input_spec(name: str, fields: InputFields, numbers: Numbers, span: Span) -> InputSpec:
+    """Check one input. Raises SpecError E220 for a default or a promise that its type does not allow."""
+    type_ = numbers.type(fields.type)
+    if "padding" in fields.given and type_.dtype is not DType.BOOL:
+        _refuse("only bool inputs have `padding`", fields, span)
+    if fields.sorted and not type_.dtype.is_integer:
+        _refuse("only integer inputs are `sorted`", fields, span)
+    default = None if fields.default is None else _default(fields.default, type_)
+    return InputSpec(name=name, type=type_, default=default, padding=fields.padding, sorted=fields.sorted, span=span)
+
+
+def _refuse(message: str, fields: InputFields, span: Span) -> None:
+    fail("E220", message, span, f"this is {fields.type}")
+
+
+def _default(node: TextNode, type_: TensorType) -> bool | int | float:
+    if type_.dtype is DType.BOOL:
+        return parse_bool(node)
+    if type_.dtype.is_integer:
+        value = parse_int(node)
+        if value < 0 and type_.bound is not None:
+            fail("E220", f"the default {value} is below 0", node.span)
+        if type_.bound is not None and compare(value, "<", type_.bound) is not True:
+            fail("E220", f"the default {value} is not below the bound {type_.bound}", node.span)
+        return value
+    return float(_float(node))
+
+
+def _float(node: TextNode) -> Fraction:
+    value = parse_decimal(node)
+    if abs(value) > 10**300:
+        fail("E220", "the default is too large for a float", node.span)
+    return value

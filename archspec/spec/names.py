@@ -1,0 +1,46 @@
+"""The one namespace of constants, dims, inputs and nodes."""
+
+from __future__ import annotations
+
+import re
+
+from archspec.diagnostics import Collector, Label, Span
+from archspec.text.nodes import MapNode, TextNode
+from archspec.text.reserved import RESERVED
+
+SECTIONS = {"constants": "constant", "dims": "dim", "inputs": "input", "graph": "node"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def check_names(tree: MapNode, errors: Collector) -> dict[str, Span]:
+    """Where each name is defined; a name that clashes, is reserved or is no name is collected as an error."""
+    places: dict[str, Span] = {}
+    what: dict[str, str] = {}
+    for section, kind in SECTIONS.items():
+        found = tree.get(section)
+        for entry in found.entries if isinstance(found, MapNode) else ():
+            name = entry.key.value
+            if name in places:
+                _clash(entry.key, kind, what[name], places[name], errors)
+                continue
+            _check(entry.key, kind, errors)
+            places[name], what[name] = entry.key.span, kind
+    return places
+
+
+def _check(key: TextNode, kind: str, errors: Collector) -> None:
+    if not _NAME.fullmatch(key.value):
+        help = "use letters, digits and `_`, a letter first"
+        errors.error("E223", f"`{key.value}` cannot name a {kind}", key.span, help=help)
+    elif key.value in RESERVED:
+        errors.error("E210", f"`{key.value}` is a word of the language", key.span, help="choose another name")
+
+
+def _clash(key: TextNode, kind: str, other: str, place: Span, errors: Collector) -> None:
+    errors.error(
+        "E209",
+        f"`{key.value}` is the name of a {other} and of a {kind}",
+        key.span,
+        secondary=[Label(place, f"the {other}")],
+        help="constants, dims, inputs and nodes share one set of names",
+    )

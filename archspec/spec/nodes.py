@@ -1,0 +1,173 @@
+"""NODE as it is written: blocks, chains, reuses and value expressions, each read into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from archspec.blocks.block import Block
+from archspec.diagnostics import Span, SpecError, did_you_mean, fail
+from archspec.spec.planned import PLANNED
+from archspec.spec.reuse import reused
+from archspec.spec.syntax import paths, syntaxes
+from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
+from archspec.text.path import Path
+from archspec.text.value import ValueExpr, parse_value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One block or value expression of the graph.
+
+    `name` is that of its value (`logits.1`), and `aliases` are further ones (`logits`, where it is the chain's last);
+    `module` is the node whose parameters it uses, another one than `name` for a reuse.
+    """
+
+    name: str
+    span: Span
+    body: Block | ValueExpr
+    module: str
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def reuses(self) -> bool:
+        """Whether the module is another part's."""
+        return self.module != self.name
+
+    def paths(self) -> Iterator[Path]:
+        """The values and parameters that its fields name."""
+        for syntax in syntaxes(self.body):
+            yield from paths(syntax)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphNode:
+    """A node of the graph: one part, or those of a chain in order."""
+
+    name: str
+    span: Span
+    parts: tuple[Part, ...]
+
+    def uses(self) -> Iterator[str]:
+        """Names that must stand before it."""
+        for part in self.parts:
+            if part.reuses:
+                yield part.module
+            for path in part.paths():
+                if not self._is_own_part(path):
+                    yield path.parts[0]
+
+    def paths(self) -> Iterator[Path]:
+        """The paths in its fields, those to parts of its own chain left out."""
+        return (path for part in self.parts for path in part.paths() if not self._is_own_part(path))
+
+    def _is_own_part(self, path: Path) -> bool:
+        return path.parts[0] == self.name and len(path.parts) > 1 and path.parts[1].isdecimal()
+
+
+class NodeReader:
+    """Reads the nodes of one graph; `blocks` are those of the language, `own` the names of the file's blocks."""
+
+    def __init__(self, graph: Mapping[str, Node], blocks: Mapping[str, type[Block]], own: Collection[str]) -> None:
+        self._graph = graph
+        self._blocks = blocks
+        self._own = own
+
+    def read(self, name: str, span: Span) -> GraphNode:
+        """Read a node. Raises SpecError with everything that is wrong in it."""
+        parts = tuple(self._parts(name, self._graph[name], span, None))
+        return GraphNode(name=name, span=span, parts=parts)
+
+    def _parts(self, name: str, node: Node, span: Span, feed: TextNode | None) -> list[Part]:
+        if isinstance(node, ListNode):
+            return self._chain(name, node, feed)
+        if isinstance(node, TextNode):
+            if feed is not None:
+                fail("E216", "an expression takes no value from the chain", node.span, help="put it first")
+            return [Part(name=name, span=span, body=parse_value(node), module=name)]
+        if node.get("reuse") is not None:
+            return [self._reuse(name, node, span, feed)]
+        return [Part(name=name, span=span, body=self._block(node, feed), module=name)]
+
+    def _chain(self, name: str, chain: ListNode, feed: TextNode | None) -> list[Part]:
+        if not chain.items:
+            fail("E216", "an empty chain", chain.span, help="write one block at least")
+        made: list[Part] = []
+        for number, item in enumerate(chain.items):
+            part = f"{name}.{number}"
+            made += self._parts(part, item, _place(item), feed)
+            feed = TextNode(value=part, span=_place(item))
+        last = made[-1]
+        return [*made[:-1], replace(last, aliases=(*last.aliases, name))]
+
+    def _block(self, node: MapNode, feed: TextNode | None) -> Block:
+        word = node.get("block")
+        if not isinstance(word, TextNode):
+            place = node.span if word is None else word.span
+            fail("E203", "missing field `block`", place, help="a node is a block, a chain, a reuse or an expression")
+        kind = self._blocks.get(word.value)
+        if kind is None:
+            self._unknown(word)
+        return kind.read(_fed(_without(node, "block"), kind, word, feed))
+
+    def _reuse(self, name: str, node: MapNode, span: Span, feed: TextNode | None) -> Part:
+        source, target = self._source(node, (name.partition(".")[0],))
+        word = target.get("block")
+        kind = self._blocks.get(word.value) if isinstance(word, TextNode) else None
+        if kind is None or not isinstance(word, TextNode):
+            self._block(target, None)
+            fail("E217", f"`{source}` cannot be reused", node.span)
+        given = _fed(_without(node, "reuse"), kind, word, feed)
+        return Part(name=name, span=span, body=reused(kind, _without(target, "block"), given), module=source)
+
+    def _source(self, node: MapNode, seen: tuple[str, ...]) -> tuple[str, MapNode]:
+        """The node whose module is reused, and its fields; a reuse of a reuse leads to the first."""
+        word = node.get("reuse")
+        if not isinstance(word, TextNode):
+            fail("E204", "expected the name of a node", node.span if word is None else word.span)
+        target = self._graph.get(word.value)
+        if target is None:
+            help = did_you_mean(word.value, self._graph, kind="nodes")
+            fail("E201", f"unknown node `{word.value}`", word.span, help=help)
+        if not isinstance(target, MapNode):
+            what = "a chain" if isinstance(target, ListNode) else "an expression"
+            fail("E217", f"`{word.value}` is {what}", word.span, help="only a node that is one block can be reused")
+        if word.value in seen:
+            fail("E217", "nodes reuse each other in a circle", word.span, help="one of them must be a block")
+        if target.get("reuse") is not None:
+            return self._source(target, (*seen, word.value))
+        return word.value, target
+
+    def _unknown(self, word: TextNode) -> NoReturn:
+        if word.value in self._own:
+            raise SpecError([])  # refused where it is defined
+        if word.value in PLANNED:
+            fail("E240", f"block `{word.value}` is not supported yet", word.span)
+        help = did_you_mean(word.value, [*self._blocks, *self._own], kind="blocks", limit=30)
+        fail("E225", f"unknown block `{word.value}`", word.span, help=help)
+
+
+def _fed(node: MapNode, kind: type[Block], word: TextNode, feed: TextNode | None) -> MapNode:
+    """The fields with the chain's value among them."""
+    if feed is None:
+        return node
+    if kind.feeds is None:
+        help = "put it first"
+        fail("E216", f"`{word.value}` takes no value from the chain", word.span, help=help)
+    named = node.key(kind.feeds)
+    if named is not None:
+        help = "remove it: this is the value of the part before"
+        fail("E216", f"only the first part of a chain names `{kind.feeds}`", named.span, help=help)
+    key = TextNode(value=kind.feeds, span=feed.span)
+    return replace(node, entries=(*node.entries, Entry(key=key, value=feed)))
+
+
+def _without(node: MapNode, key: str) -> MapNode:
+    return replace(node, entries=tuple(entry for entry in node.entries if entry.key.value != key))
+
+
+def _place(node: Node) -> Span:
+    """Where messages about a part of a chain point: the word of its block."""
+    word = (node.get("block") or node.get("reuse")) if isinstance(node, MapNode) else None
+    return node.span if word is None else word.span

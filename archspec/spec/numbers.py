@@ -1,0 +1,74 @@
+"""Numbers, sizes and types from the constants and dims of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archspec.diagnostics import SpecError, fail
+from archspec.ir.dim import Dim, Symbol, compare
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import DType, TensorType
+from archspec.text import expr as text
+from archspec.text.expr import Expr
+from archspec.text.types import TypeSyntax
+
+
+class Names(dict[str, Scalar]):
+    """Numbers by name. Those of `failed` have an error of their own: what uses them fails without another one."""
+
+    def __init__(self, values: Mapping[str, Scalar], failed: Collection[str] = ()) -> None:
+        super().__init__(values)
+        self.failed = frozenset(failed)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The number of a name. Raises an empty SpecError for one that failed."""
+        if key in self.failed:
+            raise SpecError([])
+        return super().get(key, default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What names mean in expressions; `layer` is the index of a repeated layer, where there is one."""
+
+    names: Names
+    layer: Symbol | None = None
+
+    def size(self, expr: Expr, least: int = 1) -> Dim:
+        """A size. Raises SpecError E301 for a remainder, E302 or E304 for one that is too small, E201, E303."""
+        if "layer" in text.names(expr):
+            fail("E304", "`layer` stands in numbers only, not in sizes", expr.span)
+        dim = text.size(expr, self.names)
+        if compare(dim, "<", least):
+            fail("E304", f"`{expr}` is {dim}, and must be at least {least}", expr.span)
+        return dim
+
+    def number(self, expr: Expr) -> Scalar:
+        """A number. Raises SpecError E201, E303."""
+        if self.layer is None:
+            return text.number(expr, self.names)
+        layer = {"layer": Scalar.of(Dim.of(self.layer))}
+        return text.number(expr, Names({**self.names, **layer}, self.names.failed))
+
+    def constant(self, expr: Expr) -> float:
+        """A number that is known before run time. Raises SpecError E303 for one that depends on dims."""
+        value = self.number(expr).constant()
+        if value is None:
+            fail("E303", f"`{expr}` depends on run-time sizes", expr.span, help="use constants only")
+        return float(value)
+
+    def integer(self, expr: Expr) -> int:
+        """A whole number that is known before run time. Raises SpecError E301, E303."""
+        dim = text.evaluate(expr, self.names).as_dim()
+        if dim is None:
+            fail("E301", f"`{expr}` is not a whole number", expr.span)
+        if dim.constant is None:
+            fail("E303", f"`{expr}` depends on run-time sizes", expr.span, help="use constants only")
+        return dim.constant
+
+    def type(self, syntax: TypeSyntax) -> TensorType:
+        """A tensor type."""
+        bound = None if syntax.bound is None else self.size(syntax.bound)
+        return TensorType.of(DType(syntax.dtype), *(self.size(axis) for axis in syntax.axes), bound=bound)

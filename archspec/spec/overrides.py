@@ -1,0 +1,130 @@
+"""`--set`: constants by name, anything else by its path; spans then point at the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from archspec.diagnostics import Source, Span, did_you_mean, fail
+from archspec.schema.merge import merge
+from archspec.text.builder import build
+from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
+
+NAME = "--set"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Override:
+    """One `NAME=VALUE` or `a.b.c=VALUE`: the keys, each with its span, and the value."""
+
+    keys: tuple[TextNode, ...]
+    value: Node
+
+
+def parse_overrides(given: Mapping[str, str] | Sequence[str]) -> tuple[Override, ...]:
+    """The overrides of a command line, in order. Raises SpecError E214 for one that is no `NAME=VALUE`."""
+    texts = [f"{name}={value}" for name, value in given.items()] if isinstance(given, Mapping) else given
+    return tuple(_parse(str(text)) for text in texts)
+
+
+def apply_overrides(tree: MapNode, overrides: Sequence[Override]) -> MapNode:
+    """The tree with each override in its place.
+
+    A single name must be a constant that the file has (E201); on a path, maps that are missing are made.
+    """
+    for override in overrides:
+        keys = override.keys
+        if len(keys) == 1:
+            _check_constant(tree, keys[0])
+            keys = (TextNode(value="constants", span=keys[0].span), *keys)
+        tree = _in_map(tree, keys, override.value)
+    return tree
+
+
+def _parse(text: str) -> Override:
+    source = Source(NAME, text)
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip() or any(not part.strip() for part in path.split(".")):
+        fail("E214", "expected NAME=VALUE", source.span(0, len(text)), help="write `--set d_model=256`")
+    if not value.strip():
+        fail("E116", f"`{path}` has no value", source.span(0, len(text)), help="write `none`")
+    keys, start = [], 0
+    for part in path.split("."):
+        keys.append(TextNode(value=part.strip(), span=source.span(start, start + len(part))))
+        start += len(part) + 1
+    return Override(keys=tuple(keys), value=_value(source, start))
+
+
+def _value(source: Source, start: int) -> Node:
+    """A list or a map as in a file; all else is a text."""
+    text = source.text[start:]
+    node = build(Source(source.name, text)) if text.lstrip().startswith(("[", "{", "'", '"')) else None
+    if node is not None:
+        return _moved(node, source, start)
+    return TextNode(value=text.strip(), span=source.span(start, len(source.text)))
+
+
+def _moved(node: Node, source: Source, by: int) -> Node:
+    span = Span(source, node.span.start + by, node.span.end + by)
+    if isinstance(node, TextNode):
+        return replace(node, span=span)
+    if isinstance(node, ListNode):
+        return replace(node, span=span, items=tuple(_moved(item, source, by) for item in node.items))
+    entries = tuple(
+        Entry(key=_moved_text(entry.key, source, by), value=_moved(entry.value, source, by)) for entry in node.entries
+    )
+    return replace(node, span=span, entries=entries)
+
+
+def _moved_text(node: TextNode, source: Source, by: int) -> TextNode:
+    return replace(node, span=Span(source, node.span.start + by, node.span.end + by))
+
+
+def _check_constant(tree: MapNode, key: TextNode) -> None:
+    constants = tree.get("constants")
+    names = constants.keys() if isinstance(constants, MapNode) else ()
+    if key.value not in names:
+        help = did_you_mean(key.value, names, kind="constants", limit=30)
+        fail("E201", f"the file has no constant `{key.value}`", key.span, help=help)
+
+
+def _put(node: Node | None, keys: Sequence[TextNode], value: Node) -> Node:
+    if not keys:
+        return value
+    if node is None:
+        node = MapNode(entries=(), span=keys[0].span)
+    if isinstance(node, ListNode):
+        return _in_list(node, keys, value)
+    if isinstance(node, TextNode):
+        node = _opened(node, keys[0])
+    return _in_map(node, keys, value)
+
+
+def _in_map(node: MapNode, keys: Sequence[TextNode], value: Node) -> MapNode:
+    key = keys[0]
+    made = _put(node.get(key.value), keys[1:], value)
+    written = node.key(key.value)
+    # Only the last key is what the command line says; those above it stay where they are written.
+    entry = Entry(key=written if written is not None and len(keys) > 1 else key, value=made)
+    if written is None:
+        return replace(node, entries=(*node.entries, entry))
+    return replace(node, entries=tuple(entry if old.key.value == key.value else old for old in node.entries))
+
+
+def _in_list(node: ListNode, keys: Sequence[TextNode], value: Node) -> ListNode:
+    key = keys[0]
+    if not key.value.isdecimal() or int(key.value) >= len(node.items):
+        fail("E214", f"`{key.value}` is no item of a list of {len(node.items)}", key.span, help="items count from 0")
+    number = int(key.value)
+    made = _put(node.items[number], keys[1:], value)
+    return replace(node, items=(*node.items[:number], made, *node.items[number + 1 :]))
+
+
+def _opened(node: TextNode, key: TextNode) -> MapNode:
+    """The map that a bare word is short for."""
+    if node.value == "none":
+        return MapNode(entries=(), span=key.span)
+    opened = merge(node, MapNode(entries=(), span=node.span))
+    if not isinstance(opened, MapNode) or opened.get("kind") is None:
+        fail("E214", f"`{node.value}` is a text, it has no `{key.value}`", key.span)
+    return opened

@@ -1,0 +1,61 @@
+"""Predicates to primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archspec.diagnostics import fail
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import DType
+from archspec.ops.base import Op
+from archspec.ops.compare import Compare
+from archspec.ops.logical import Logical
+from archspec.text.expr import Expr
+from archspec.text.path import Path
+from archspec.text.pred import PredAnd, PredCompare, PredExpr, PredNot, PredPath
+
+AddPredicate = Callable[[PredExpr, Op, tuple[Value, ...]], Value]
+
+
+def check_predicate(pred: PredExpr, look: Callable[[Path], Value]) -> None:
+    """Check names and types of a predicate without building it. Raises SpecError E201, E218, E219."""
+    if isinstance(pred, PredPath):
+        _bool(pred, look(pred.path))
+    elif isinstance(pred, PredCompare):
+        _integer(pred, look(pred.path))
+    elif isinstance(pred, PredNot):
+        check_predicate(pred.operand, look)
+    else:
+        check_predicate(pred.left, look)
+        check_predicate(pred.right, look)
+
+
+def build_predicate(
+    pred: PredExpr, look: Callable[[Path], Value], number: Callable[[Expr], Scalar], add: AddPredicate
+) -> Value:
+    """Build a predicate as a bool value; `add` makes a node for a part of it. Raises as `check_predicate`."""
+    if isinstance(pred, PredPath):
+        return _bool(pred, look(pred.path))
+    if isinstance(pred, PredCompare):
+        value = _integer(pred, look(pred.path))
+        return add(pred, Compare(kind=pred.op, number=number(pred.expr)), (value,))  # type: ignore[arg-type]
+    if isinstance(pred, PredNot):
+        return add(pred, Logical(kind="not"), (build_predicate(pred.operand, look, number, add),))
+    left = build_predicate(pred.left, look, number, add)
+    right = build_predicate(pred.right, look, number, add)
+    return add(pred, Logical(kind="and" if isinstance(pred, PredAnd) else "or"), (left, right))
+
+
+def _bool(pred: PredPath, value: Value) -> Value:
+    if value.type.dtype is not DType.BOOL:
+        help = f"compare it: `{pred.path} != 0`" if value.type.dtype.is_integer else None
+        fail("E219", f"`{pred.path}` is {value.type}, and a predicate is bool", pred.span, help=help)
+    return value
+
+
+def _integer(pred: PredCompare, value: Value) -> Value:
+    if not value.type.dtype.is_integer:
+        help = f"write `{pred.path}` or `not {pred.path}`" if value.type.dtype is DType.BOOL else None
+        fail("E219", f"`{pred.path}` is {value.type}, and only integers are compared", pred.span, help=help)
+    return value

@@ -1,0 +1,29 @@
+"""`reduced`: the small copy of an architecture that tests use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archspec.diagnostics import fail
+from archspec.schema.merge import merge
+from archspec.text.nodes import Entry, MapNode
+
+
+def reduced(tree: MapNode) -> MapNode:
+    """The tree with the constants and dims of its `reduced` section in place of its own.
+
+    Raises SpecError E203 where the file has no such section.
+    """
+    section = tree.get("reduced")
+    if section is None:
+        fail("E203", "the file has no `reduced` section", None)
+    if not isinstance(section, MapNode):
+        return tree
+    return replace(tree, entries=tuple(_shrunk(entry, section) for entry in tree.entries))
+
+
+def _shrunk(entry: Entry, section: MapNode) -> Entry:
+    small = section.get(entry.key.value)
+    if entry.key.value in ("constants", "dims") and isinstance(small, MapNode) and isinstance(entry.value, MapNode):
+        return replace(entry, value=merge(entry.value, small))
+    return entry

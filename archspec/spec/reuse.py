@@ -1,0 +1,47 @@
+"""`reuse`: the same module with other inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.blocks.block import Block
+from archspec.diagnostics import fail
+from archspec.schema.merge import merge
+from archspec.schema.model import Model
+from archspec.spec.syntax import Syntax
+from archspec.text.expr import Number
+from archspec.text.nodes import ListNode, MapNode, Node
+
+
+def reused(kind: type[Block], source: MapNode, given: MapNode) -> Block:
+    """The block of `source` with the fields of `given` in place of its own.
+
+    Raises SpecError E217 for a field that is not a value, a predicate or a mask: such a module would be another one.
+    """
+    kind.read(source)
+    merged = merge(source, given)
+    block = kind.read(merged)
+    _check(block, given, "")
+    return block
+
+
+def _check(made: Any, given: Node, name: str) -> None:
+    """Walk what was given beside what it became."""
+    if isinstance(given, MapNode) and isinstance(made, (Model, dict)):
+        for entry in given.entries:
+            key = entry.key.value
+            if key != "about":
+                _check(_field(made, key), entry.value, key)
+    elif isinstance(given, ListNode) and isinstance(made, list):
+        for item, node in zip(made, given.items, strict=False):
+            _check(item, node, name)
+    elif not isinstance(made, Syntax) or isinstance(made, Number) or name == "tie":
+        help = "leave it out: the module is shared as it is"
+        fail("E217", f"`{name}` cannot change in a reuse", given.span, help=help)
+
+
+def _field(made: Model | dict[str, Any], key: str) -> Any:
+    if isinstance(made, dict):
+        return made.get(key)
+    names = {field.alias or name: name for name, field in type(made).model_fields.items()}
+    return getattr(made, names[key])

@@ -1,0 +1,60 @@
+"""A loaded spec: the document, what its names mean, and the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from archspec.diagnostics import Diagnostic
+from archspec.ir.dim import Symbol
+from archspec.ir.graph import Graph, Value
+from archspec.ir.scalar import Scalar
+from archspec.spec.document import CountsFields, FileModel
+from archspec.spec.inputs import InputSpec
+from archspec.spec.rules import Rule
+from archspec.text.nodes import MapNode, Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decode:
+    """What generation feeds back: the names of an input and an output, the first id, and the ids that end it."""
+
+    input: str
+    output: str
+    start: int | None = None
+    end: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spec:
+    """A spec as it was loaded, with the overrides and the reduction that were asked for.
+
+    `tree` holds the merged nodes and `digest` their SHA-256; `values` are all values that a path may name;
+    `weights` are the raw nodes of the layouts; `as_written` is false under `--set` and `reduced`.
+    """
+
+    name: str
+    about: str | None
+    path: Path
+    digest: str
+    tree: MapNode
+    document: FileModel
+    constants: Mapping[str, Scalar]
+    dims: Mapping[str, Symbol]
+    graph: Graph
+    inputs: Mapping[str, InputSpec]
+    outputs: Mapping[str, Value]
+    rules: tuple[Rule, ...]
+    counts: CountsFields | None
+    decode: Decode | None
+    weights: Mapping[str, Node]
+    values: Mapping[str, Value]
+    reduced: bool = False
+    as_written: bool = True
+    warnings: tuple[Diagnostic, ...] = field(default=())
+
+    @property
+    def names(self) -> Mapping[str, Value]:
+        """Every value that a path may name."""
+        return self.values

@@ -1,0 +1,80 @@
+"""What the fields of a block name: walked without knowing the block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.schema.model import Model
+from archspec.text.expr import names
+from archspec.text.mask import MaskAnd, MaskKeyValid, MaskOr, MaskPrefix, MaskSameSegment, MaskSyntax
+from archspec.text.path import Path
+from archspec.text.pred import PredCompare, PredExpr, PredNot, PredPath
+from archspec.text.value import ValueExpr
+from archspec.text.value import paths as value_paths
+
+Syntax = ValueExpr | PredExpr | MaskSyntax
+
+
+def syntaxes(thing: Any) -> Iterator[Syntax]:
+    """Every value, predicate, mask and path in a model, in the order of its fields."""
+    if isinstance(thing, Model):
+        for name in type(thing).model_fields:
+            yield from syntaxes(getattr(thing, name))
+    elif isinstance(thing, (list, tuple)):
+        for item in thing:
+            yield from syntaxes(item)
+    elif isinstance(thing, dict):
+        for item in thing.values():
+            yield from syntaxes(item)
+    elif isinstance(thing, Syntax):
+        yield thing
+
+
+def paths(syntax: Syntax) -> Iterator[Path]:
+    """The paths that a value, a predicate or a mask reads.
+
+    A name in `prefix(...)` may be a value or a number, and is among them.
+    """
+    if isinstance(syntax, ValueExpr):
+        yield from value_paths(syntax)
+    elif isinstance(syntax, PredExpr):
+        yield from _predicate_paths(syntax)
+    else:
+        yield from _mask_paths(syntax)
+
+
+def predicates(syntax: Syntax) -> Iterator[PredExpr]:
+    """The predicates that a field's text holds."""
+    if isinstance(syntax, PredExpr):
+        yield syntax
+    elif isinstance(syntax, MaskKeyValid):
+        yield syntax.pred
+    elif isinstance(syntax, (MaskAnd, MaskOr)):
+        yield from predicates(syntax.left)
+        yield from predicates(syntax.right)
+
+
+def _predicate_paths(pred: PredExpr) -> Iterator[Path]:
+    if isinstance(pred, (PredPath, PredCompare)):
+        yield pred.path
+    elif isinstance(pred, PredNot):
+        yield from _predicate_paths(pred.operand)
+    else:
+        yield from _predicate_paths(pred.left)
+        yield from _predicate_paths(pred.right)
+
+
+def _mask_paths(mask: MaskSyntax) -> Iterator[Path]:
+    if isinstance(mask, (MaskAnd, MaskOr)):
+        yield from _mask_paths(mask.left)
+        yield from _mask_paths(mask.right)
+    elif isinstance(mask, MaskKeyValid):
+        yield from _predicate_paths(mask.pred)
+    elif isinstance(mask, MaskSameSegment):
+        yield mask.path
+    elif isinstance(mask, MaskPrefix):
+        if isinstance(mask.length, Path):
+            yield mask.length
+        else:
+            yield from (Path(parts=(name,), span=mask.length.span) for name in names(mask.length))

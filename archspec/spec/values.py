@@ -1,0 +1,69 @@
+"""The values that names and paths stand for while a graph is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+from archspec.diagnostics import Label, Span, did_you_mean, fail
+from archspec.ir.graph import Value
+from archspec.text.path import Path
+
+
+class Values:
+    """Values by name and path; `places` are the spans of all names of the spec, whatever they name."""
+
+    def __init__(self, places: Mapping[str, Span]) -> None:
+        self._places = places
+        self._values: dict[str, Value] = {}
+        self._owners: dict[Value, str] = {}
+        self._offered: set[str] = set()
+
+    @property
+    def names(self) -> Mapping[str, Value]:
+        """Every value by the path that names it."""
+        return self._values
+
+    def define(self, name: str, value: Value) -> None:
+        """Give a value a name; of several, the first is the one that messages use."""
+        self._values[name] = value
+        self._owners.setdefault(value, name)
+
+    def offer(self, paths: set[str]) -> None:
+        """Note paths that could be asked for, `*` in the place of a layer's index."""
+        self._offered |= paths
+
+    def get(self, path: Path) -> Value | None:
+        """The value of a path, None where it names none."""
+        return self._values.get(str(path))
+
+    def resolve(self, path: Path) -> Value:
+        """The value of a path. Raises SpecError E201 for an unknown name, E218 for a part that a node does not have."""
+        value = self._values.get(str(path))
+        if value is None:
+            self._unknown(path)
+        return value
+
+    def label(self, value: Value) -> Label | None:
+        """Where a value is defined, and its type; None for one without a name."""
+        name = self._owners.get(value)
+        place = None if name is None else self._places.get(name.partition(".")[0])
+        return None if place is None else Label(place, f"`{name}` is {value.type}")
+
+    def place(self, name: str) -> Span | None:
+        """Where a name of the spec is declared."""
+        return self._places.get(name)
+
+    def _unknown(self, path: Path) -> NoReturn:
+        name = path.parts[0]
+        if name not in self._values:
+            if name in self._places:
+                label = Label(self._places[name], "defined here")
+                fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label])
+            help = did_you_mean(name, (known for known in self._values if "." not in known), kind="values")
+            fail("E201", f"unknown value `{name}`", path.part_span(0), help=help)
+        inner = (known for known in (*self._values, *sorted(self._offered)) if known.startswith(f"{name}."))
+        listed = ", ".join(f"`{known}`" for known in dict.fromkeys(inner))
+        help = f"its parts are {listed}" if listed else "it has no parts that can be named"
+        place = path.part_span(len(path.parts) - 1)
+        fail("E218", f"`{name}` has no part `{'.'.join(path.parts[1:])}`", place, help=help)
