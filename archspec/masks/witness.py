@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, product
 
 from archspec.ir.dim import Dim
 from archspec.masks.mask import All, And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
@@ -41,10 +41,11 @@ def _dims(*masks: Mask) -> Iterator[Dim]:
                     pass
 
 
-def _sizes(*masks: Mask) -> list[dict[str, int]]:
-    symbols = {symbol for dim in _dims(*masks) for symbol in dim.symbols()}
-    ends = ("min", "typical", "max")
-    return [{symbol.name: getattr(symbol, end) for symbol in symbols} for end in ends[: 3 if symbols else 1]]
+def _sizes(*masks: Mask) -> Iterator[dict[str, int]]:
+    """Every mixture of least and greatest sizes."""
+    symbols = sorted({s for dim in _dims(*masks) for s in dim.symbols()}, key=lambda symbol: symbol.name)
+    for ends in product(*((symbol.min, symbol.max) for symbol in symbols)):
+        yield dict(zip((symbol.name for symbol in symbols), ends, strict=True))
 
 
 def _pairs(left: Mask, right: Mask, sizes: Mapping[str, int]) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+
+from archspec.ir.dim import Dim, Symbol
+from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.text import text
+
+CAUSAL, VALID = Causal(), KeyValid(0)
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        (All(), "all"),
+        (CAUSAL & VALID, "causal & key_valid(a)"),
+        ((CAUSAL | Prefix(control=1)) & VALID, "(causal | prefix(b)) & key_valid(a)"),
+        (CAUSAL & VALID | SameSegment(1), "causal & key_valid(a) | same_segment(b)"),
+        (Last(Dim.of(Symbol("n", 1, 2, 3)) + 1) | Within(Dim.of(4)), "last(n + 1) | within(4)"),
+        (Prefix(length=Dim.of(7)), "prefix(7)"),
+        (Given(1, 0), "b"),
+    ],
+)
+def test_masks_are_written_as_the_language_has_them(mask: Mask, expected: str) -> None:
+    assert text(mask, ["a", "b"]) == expected
