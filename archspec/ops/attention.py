@@ -39,7 +39,10 @@ class Attention(Primitive):
 
     name = "attention"
     signature = "b h s d, b g t d, b g t v -> b h s v"
-    reads_more = "a row with one key weighs it 1 whatever the scores are, and a row with none is zero"
+    reads_more = (
+        "a row with one key weighs it 1 whatever the scores are, a row with none is zero, a row that sees every key "
+        "needs no prefix, and a mask made elsewhere is not tracked"
+    )
 
     mask: Mask
     scale: Scalar | None = None

@@ -33,7 +33,7 @@ class MakeMask(Primitive):
 
     name = "make_mask"
     signature = "..., ... -> b 1 s t"
-    reads_more = "a control is read wherever its term is, though another term may decide alone"
+    reads_more = "a control is read wherever its term is, though another term, or `i = j`, may decide alone"
 
     mask: Mask
     queries: Dim

@@ -1,0 +1,66 @@
+"""Cases of attention and of the masks made for it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from archspec.ir.dim import Dim
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import TensorType
+from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.ops.attention import Attention
+from archspec.ops.make_mask import MakeMask
+from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
+
+SELF = (floats(BATCH, 2, SRC, 2),) * 3
+CROSS = (floats(BATCH, 2, SRC, 2), floats(BATCH, 2, TGT, 2), floats(BATCH, 2, TGT, 3))
+GROUPED = (floats(BATCH, 4, SRC, 2), floats(BATCH, 2, TGT, 2), floats(BATCH, 2, TGT, 2))
+VALID, SEGMENTS = bools(BATCH, SRC), integers(BATCH, SRC, bound=2)
+TWO, ONE = Dim.of(2), Dim.of(1)
+# A row with one key alone has the weight 1 whatever its scores are; one with none is zero.
+SCORES = frozenset((0, 1))
+FIRST = frozenset((1,))
+
+
+def attend(mask: Mask, *inputs: TensorType, loose: frozenset[int] = SCORES, **options: object) -> Case:
+    """A case of attention."""
+    return Case(op=Attention(mask=mask, **options), inputs=inputs, loose=loose)
+
+
+def make(
+    mask: Mask, *controls: TensorType, loose: frozenset[int] = frozenset(), keep: bool = False, keys: Dim | None = None
+) -> Case:
+    """A case of a mask over `src` queries."""
+    op = MakeMask(mask=mask, queries=Dim.of(SRC), keys=Dim.of(SRC) if keys is None else keys, keep=keep)
+    inputs = (floats(BATCH, SRC, 2), *controls)
+    return Case(op=op, inputs=inputs, loose=loose)
+
+
+CASES = [
+    attend(All(), *SELF, loose=frozenset()),
+    attend(All(), *CROSS, loose=frozenset(), dropout=0.1),
+    attend(All(), *CROSS, loose=frozenset(), weights=True),
+    attend(All(), *GROUPED, loose=frozenset(), scale=Scalar.of(Fraction(1, 4))),
+    attend(All(), *GROUPED, loose=frozenset(), weights=True, softcap=Scalar.of(3)),
+    attend(Causal(), *SELF),
+    attend(Causal(), *SELF, weights=True),
+    attend(Last(TWO), *SELF),
+    attend(Within(ONE), *SELF, loose=frozenset()),
+    attend(KeyValid(0), *CROSS, bools(BATCH, TGT)),
+    attend(KeyValid(0), *CROSS, bools(BATCH, TGT), weights=True),
+    attend(Causal() & KeyValid(0), *SELF, VALID),
+    attend(Causal() | Prefix(control=0), *SELF, integers(BATCH, bound=4), loose=SCORES | {3}),
+    attend(SameSegment(0), *SELF, SEGMENTS),
+    attend(SameSegment(0) & KeyValid(1), *SELF, SEGMENTS, VALID),
+    attend(Given(0), *CROSS, bools(BATCH, 1, SRC, TGT), loose=SCORES | {2}),
+    make(Causal()),
+    make(Last(TWO) | Within(ONE)),
+    make(KeyValid(0), bools(BATCH, TGT), keys=Dim.of(TGT)),
+    make(KeyValid(0), bools(BATCH, SRC), keep=True),
+    make(Causal() & KeyValid(0), VALID, loose=FIRST),
+    make(Causal() & KeyValid(0), VALID, loose=FIRST, keep=True),
+    make(SameSegment(0), SEGMENTS, loose=FIRST),
+    make(Causal() | Prefix(control=0), integers(BATCH, bound=4), loose=FIRST),
+    make(Within(ONE) & KeyValid(1) & SameSegment(0), SEGMENTS, VALID, loose=frozenset((1, 2)), keep=True),
+    make(KeyValid(0), bools(BATCH, factored(SRC)), keep=True),
+]

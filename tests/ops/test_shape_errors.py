@@ -1,0 +1,141 @@
+"""What does not fit is refused, with the operands that disagree."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspec.ir.dim import Dim, Symbol
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import TensorType, axis
+from archspec.ops.activation import Activation
+from archspec.ops.base import Primitive, ShapeError
+from archspec.ops.binary import Binary
+from archspec.ops.compare import Compare
+from archspec.ops.concat import Concat
+from archspec.ops.convolution import Convolution
+from archspec.ops.embedding import Embedding
+from archspec.ops.gather_position import GatherPosition
+from archspec.ops.grid_sincos import GridSincos
+from archspec.ops.l2_normalize import L2Normalize
+from archspec.ops.learned import Learned
+from archspec.ops.learned_positions import LearnedPositions
+from archspec.ops.logical import Logical
+from archspec.ops.masked_pool import MaskedPool
+from archspec.ops.merge import Merge
+from archspec.ops.reduce import Reduce
+from archspec.ops.sinusoidal import SinusoidalPositions
+from archspec.ops.slice import Slice
+from archspec.ops.split import Split
+from archspec.ops.take import Take
+from archspec.ops.transpose import Transpose
+from archspec.ops.where import Where
+from archspec.ops.with_number import WithNumber
+from tests.ops.case import bools, floats, integers
+
+B, S, T = Symbol("b", 1, 8, 64), Symbol("s", 1, 64, 512), Symbol("t", 1, 64, 512)
+X = floats(B, S, 6)
+IDS = integers(B, S)
+
+
+def conv(channels: int, kernel: int, groups: int = 1) -> Convolution:
+    one = {"stride": (1,), "padding": (0,), "dilation": (1,)}
+    return Convolution(channels=Dim.of(channels), kernel=(kernel,), groups=groups, **one)
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "message", "operands"),
+    [
+        (Activation(kind="relu"), (IDS,), "needs float, got int64[b, s]", (0,)),
+        (Embedding(rows=Dim.of(9), features=axis(4)), (X,), "needs an integer type, got float[b, s, 6]", (0,)),
+        (
+            Embedding(rows=Dim.of(9), features=axis(4)),
+            (integers(B, S, bound=10),),
+            "values below 10 index a table of 9",
+            (0,),
+        ),
+        (
+            Embedding(rows=Dim.of(9), features=axis(4)),
+            (integers(B, S, bound=Dim.of(S)),),
+            "values below s index a table of 9",
+            (0,),
+        ),
+        (LearnedPositions(rows=Dim.of(511)), (X,), "the number of positions is s, up to 512: more than 511", (0,)),
+        (
+            LearnedPositions(rows=Dim.of(512), offset=2),
+            (X,),
+            "the number of positions is s + 2, up to 514: more than 512",
+            (0,),
+        ),
+        (SinusoidalPositions(), (floats(S, 5),), "sines and cosines come in pairs, got 5 features", (0,)),
+        (
+            GridSincos(rows=Dim.of(2), columns=Dim.of(3)),
+            (floats(7, 8),),
+            "axis `n` is 6 in one operand and 7 in another",
+            (0, 0),
+        ),
+        (GridSincos(rows=Dim.of(2), columns=Dim.of(3)), (floats(6, 6),), "needs a multiple of 4 features, got 6", (0,)),
+        (Binary(kind="add"), (X, IDS), "operands have one element type, got float[b, s, 6] and int64[b, s]", (0, 1)),
+        (Binary(kind="add"), (X, floats(T, 6)), "axis -2 is s in float[b, s, 6] and t in float[t, 6]", (0, 1)),
+        (Binary(kind="divide"), (IDS, IDS), "the quotient of integers is not an integer, got int64[b, s]", (0,)),
+        (Binary(kind="add"), (bools(B), bools(B)), "needs float or int64 or int32, got bool[b]", (0,)),
+        (
+            WithNumber(kind="add", number=Scalar.of(1) / 2),
+            (IDS,),
+            "an integer with 0.5 is not an integer, got int64[b, s]",
+            (0,),
+        ),
+        (Compare(kind="==", number=Scalar.of(0)), (X,), "needs an integer type, got float[b, s, 6]", (0,)),
+        (Logical(kind="and"), (bools(B), IDS), "needs bool, got int64[b, s]", (1,)),
+        (
+            Where(),
+            (bools(S), IDS, X),
+            "both sides have one element type, got int64[b, s] and float[b, s, 6]",
+            (1, 2),
+        ),
+        (Merge(axis=2), (X,), "there are no 2 axes from axis 2 on in float[b, s, 6]", (0,)),
+        (Merge(axis=3), (X,), "there is no axis 3 in float[b, s, 6]", (0,)),
+        (Split(axis=2, sizes=(axis(4), axis(2))), (X,), "axis 2 of float[b, s, 6] is not 4 * 2", (0,)),
+        (Split(axis=1, sizes=(axis(Dim.of(S) // 2), axis(2))), (X,), "axis 1 of float[b, s, 6] is not s//2 * 2", (0,)),
+        (Transpose(order=(0, 1)), (X,), "[0, 1] is no order of the axes of float[b, s, 6]", (0,)),
+        (Take(axis=1, index=1), (X,), "there is no position 1 on axis 1 of float[b, s, 6]", (0,)),
+        (Take(axis=2, index=-7), (X,), "there is no position -7 on axis 2 of float[b, s, 6]", (0,)),
+        (
+            Slice(axis=1, start=Dim.of(0), stop=Dim.of(4)),
+            (X,),
+            "0 to 4 is not always inside axis 1 of float[b, s, 6]",
+            (0,),
+        ),
+        (Slice(axis=2, start=Dim.of(-7)), (X,), "-1 to 6 is not always inside axis 2 of float[b, s, 6]", (0,)),
+        (Concat(axis=1), (X, floats(B, T, 5)), "axis 2 is 6 in one operand and 5 in another", (0, 1)),
+        (Concat(axis=1), (X, IDS), "float[b, s, 6] and int64[b, s] cannot be joined", (0, 1)),
+        (
+            Learned(axes=(axis(S),), static=(True,)),
+            (X,),
+            "a learned tensor has fixed sizes, s is known at run time alone",
+            (),
+        ),
+        (Reduce(kind="mean", axes=(1, -2)), (X,), "an axis of float[b, s, 6] is reduced twice: [1, -2]", (0,)),
+        (MaskedPool(kind="mean"), (X, bools(B, T)), "axis `s` is s in one operand and t in another", (0, 1)),
+        (MaskedPool(kind="mean"), (X, IDS), "needs bool, got int64[b, s]", (1,)),
+        (GatherPosition(), (X, integers(B, bound=600)), "values below 600 index positions of s", (1,)),
+        (L2Normalize(axis=3), (X,), "there is no axis 3 in float[b, s, 6]", (0,)),
+        (conv(4, 3), (floats(B, 6, S),), "a kernel that reaches over 3 does not always fit into s", (0,)),
+        (conv(4, 1, groups=3), (floats(B, 6, S),), "3 groups do not divide 4 output channels", (0,)),
+        (conv(4, 1, groups=4), (floats(B, 6, S),), "4 groups do not divide 6 input channels", (0,)),
+        (conv(4, 1), (floats(B, 6, S, S),), "needs batch, channels and 1 axes of space, got float[b, 6, s, s]", (0,)),
+    ],
+    ids=str,
+)
+def test_refused(op: Primitive, inputs: tuple[TensorType, ...], message: str, operands: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError) as caught:
+        op.infer(*inputs)
+    assert (caught.value.message, caught.value.operands) == (message, operands)
+
+
+def test_a_bound_within_the_table_is_accepted() -> None:
+    op = Embedding(rows=Dim.of(512), features=axis(4))
+    assert op.infer(integers(B, S, bound=Dim.of(S))) == (floats(B, S, 4),)
+
+
+def test_positions_that_just_fit_are_accepted() -> None:
+    assert LearnedPositions(rows=Dim.of(512)).infer(X) == (floats(S, 6),)
