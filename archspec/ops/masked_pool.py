@@ -30,7 +30,7 @@ def masked_mean(x, valid):
     "max": '''
 def masked_max(x, valid):
     """Maximum of x [b, s, d] over the positions where valid [b, s] is true; zeros where there is none."""
-    greatest = x.masked_fill(~valid[..., None], -math.inf).amax(1)
+    greatest = x.masked_fill(~valid[..., None], float("-inf")).amax(1)
     return greatest.masked_fill(~valid.any(1, keepdim=True), 0)
 ''',
     "last": '''

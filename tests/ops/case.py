@@ -82,6 +82,11 @@ def integers(*sizes: Dim | Symbol | int | Axis, bound: Dim | int | None = None) 
     return TensorType.of(DType.INT64, *sizes, bound=None if bound is None else Dim.of(bound))
 
 
+def short_integers(*sizes: Dim | Symbol | int | Axis, bound: Dim | int) -> TensorType:
+    """An int32 type."""
+    return TensorType.of(DType.INT32, *sizes, bound=Dim.of(bound))
+
+
 def bools(*sizes: Dim | Symbol | int | Axis) -> TensorType:
     """A bool type."""
     return TensorType.of(DType.BOOL, *sizes)

@@ -18,7 +18,7 @@ from archspec.ops.softcap import Softcap
 from archspec.ops.unary import Unary
 from archspec.ops.where import Where
 from archspec.ops.with_number import WithNumber
-from tests.ops.case import BATCH, LAYER, SRC, TGT, Case, bools, factored, floats, integers
+from tests.ops.case import BATCH, LAYER, SRC, TGT, Case, bools, factored, floats, integers, short_integers
 
 X = floats(BATCH, SRC, 3)
 GRID = floats(BATCH, factored(SRC, 2), 2)
@@ -58,6 +58,7 @@ CASES = [
         for kind in get_args(compare.Kind)
     ),
     Case(op=Compare(kind="<", number=Scalar.of(SRC)), inputs=(integers(BATCH, SRC),)),
+    Case(op=Compare(kind="<=", number=Scalar.of(1)), inputs=(short_integers(BATCH, SRC, bound=4),)),
     Case(op=Logical(kind="not"), inputs=(bools(BATCH, SRC),)),
     Case(op=Logical(kind="and"), inputs=(bools(BATCH, SRC), bools(BATCH, SRC))),
     Case(op=Logical(kind="or"), inputs=(bools(BATCH, 1), bools(SRC))),

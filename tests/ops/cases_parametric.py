@@ -17,7 +17,7 @@ from archspec.ops.learned_positions import LearnedPositions
 from archspec.ops.linear import Linear
 from archspec.ops.rms_norm import RMSNorm
 from archspec.ops.sinusoidal import SinusoidalPositions
-from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, factored, floats, integers
+from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, factored, floats, integers, short_integers
 
 X = floats(BATCH, SRC, 4)
 GRID = floats(BATCH, factored(SRC, 2), 4)
@@ -36,6 +36,7 @@ CASES = [
     Case(op=Linear(out=factored(2, 3), bias=False), inputs=(GRID,)),
     Case(op=Linear(out=axis(2)), inputs=(floats(3),)),
     Case(op=Embedding(rows=Dim.of(4), features=axis(3)), inputs=(integers(BATCH, SRC, bound=4),)),
+    Case(op=Embedding(rows=Dim.of(4), features=axis(3)), inputs=(short_integers(BATCH, SRC, bound=3),)),
     Case(op=Embedding(rows=Dim.of(5), features=factored(2, 2)), inputs=(integers(factored(SRC, 2)),)),
     *(
         Case(op=LayerNorm(weight=weight, bias=bias), inputs=(x,))

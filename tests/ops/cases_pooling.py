@@ -9,7 +9,7 @@ from archspec.ops.gather_position import GatherPosition
 from archspec.ops.l2_normalize import L2Normalize
 from archspec.ops.masked_pool import MaskedPool
 from archspec.ops.reduce import Reduce
-from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
+from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers, short_integers
 
 X = floats(BATCH, SRC, 3)
 GRID = floats(BATCH, factored(SRC, 2), 2)
@@ -32,6 +32,7 @@ CASES = [
     ),
     Case(op=GatherPosition(), inputs=(X, integers(BATCH, bound=1)), loose=frozenset((0, 1))),
     Case(op=GatherPosition(), inputs=(floats(BATCH, 3, 2), integers(BATCH, bound=3)), loose=frozenset((0,))),
+    Case(op=GatherPosition(), inputs=(floats(BATCH, 3, 2), short_integers(BATCH, bound=3)), loose=frozenset((0,))),
     Case(op=L2Normalize(), inputs=(X,)),
     Case(op=L2Normalize(axis=1, eps=1e-6), inputs=(GRID,)),
     Case(op=L2Normalize(axis=0), inputs=(floats(SRC),)),
