@@ -1,0 +1,122 @@
+"""The classes of a file: bodies of one structure are one class, and classes get telling names."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from archspec.lower.attributes import Attributes
+from archspec.lower.code import Code, Loop, Statement
+from archspec.lower.inline import Plan
+from archspec.lower.naming import camel, class_name, unused
+from archspec.lower.syntax import renamed
+
+
+@dataclass(kw_only=True)
+class Class:
+    """One class: the code of the first body of its structure, and the paths of all."""
+
+    code: Code
+    paths: list[str] = field(default_factory=list)
+
+
+class Classes:
+    """The classes in the order in which their first bodies ended: a class stands behind those that it uses."""
+
+    def __init__(self) -> None:
+        self.all: list[Class] = []
+        self._known: dict[str, int] = {}
+
+    def add(self, code: Code, plan: Plan) -> int:
+        """The number of the class that serves a body."""
+        key = _key(code, plan)
+        number = self._known.setdefault(key, len(self.all))
+        if number == len(self.all):
+            self.all.append(Class(code=code))
+        self.all[number].paths.append(code.path)
+        return number
+
+    def names(self, root: str, taken: Sequence[str]) -> dict[int, str]:
+        """A name for every class: its kind; where kinds clash, the name of its node or of the modules around it.
+
+        The last class is the root, and called `root`.
+        """
+        found = {len(self.all) - 1: root}
+        groups: dict[str, list[int]] = {}
+        for number, one in enumerate(self.all[:-1]):
+            groups.setdefault(one.code.kind, []).append(number)
+        for kind, members in groups.items():
+            found |= self._group(class_name(kind), members, {*taken, *found.values()})
+        return found
+
+    def _group(self, kind: str, members: Sequence[int], taken: set[str]) -> dict[int, str]:
+        """Names for the classes of one kind: for each the shortest that no other of them could have."""
+        given: dict[int, str] = {}
+        if len(members) == 1 and kind not in taken:
+            return {members[0]: kind}
+        options = {number: _options(kind, self.all[number].code) for number in members}
+        for level in range(_LEVELS):
+            wanted = Counter(options[number][level] for number in members if number not in given)
+            for number in members:
+                name = options[number][level]
+                if number not in given and wanted[name] == 1 and name not in {*taken, *given.values()}:
+                    given[number] = name
+        for number in members:
+            given.setdefault(number, unused(kind, {*taken, *given.values()}))
+        return given
+
+
+_LEVELS = 4
+
+
+def _options(kind: str, code: Code) -> list[str]:
+    """Names from short to long: by the kind, the module around, the first node of the path, the whole path."""
+    parts = [part for part in code.path.split(".") if part != "*" and not part.isdigit()] or [kind]
+    own = camel(parts[-1])
+    own = own if own.endswith(kind) else kind
+    outer = next((class_name(one) for one in code.around if one and class_name(one) not in own), "")
+    path = "".join(camel(part) for part in parts[:-1])
+    return [own, outer + own, camel(parts[0]) + own if len(parts) > 1 else own, path + own]
+
+
+def token(number: int) -> str:
+    """The token of a class in the code of others."""
+    return f"__C{number}"
+
+
+def _key(code: Code, plan: Plan) -> str:
+    """What makes two bodies one class: everything that is written but the names."""
+    order = count()
+    seen: dict[str, str] = {}
+
+    def canonical(found: str) -> str:
+        if not found.startswith("__v"):
+            return found
+        return seen.setdefault(found, f"v{next(order)}")
+
+    parts = [canonical(one) for one in code.arguments]
+    parts += [str(sorted(one for one in code.optional)), *(str(need.variable.annotation) for need in code.needs)]
+    for statement in plan.statements:
+        parts += [type(statement).__name__, *_statement(statement, canonical)]
+    parts += [ast.dump(renamed(result, canonical)) for result in plan.results]
+    parts += [str(code.output_names), *_attributes(code.attributes)]
+    return "\n".join(parts)
+
+
+def _statement(statement: Statement, canonical: object) -> Iterator[str]:
+    assert callable(canonical)
+    trees = [statement.value]
+    if isinstance(statement, Loop):
+        trees = [statement.start, statement.over, statement.header, statement.value]
+        yield from (canonical(one) for one in (*statement.extra, *(value for _, value in statement.collected)))
+    yield from (canonical(one) for one in statement.targets)
+    yield from (ast.dump(renamed(tree, canonical)) for tree in trees)
+
+
+def _attributes(attributes: Attributes) -> Iterator[str]:
+    for path, attribute in attributes.items():
+        parameters = [(local, str(p.init)) for local, p in attribute.parameters.items()]
+        yield f"{path} {ast.dump(attribute.made)} {parameters}"

@@ -1,0 +1,86 @@
+"""`reset_parameters`: how the parameters start, where that is not what `torch.nn` does by itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from archspec.ir.graph import Init
+from archspec.lower.attributes import Attribute, Attributes, access
+from archspec.lower.layout import bracketed, fits, statement
+from archspec.lower.syntax import parse
+
+_OWN_DEFAULTS = {
+    "nn.LayerNorm": {"weight": 1.0, "bias": 0.0},
+    "nn.RMSNorm": {"weight": 1.0},
+    "nn.GroupNorm": {"weight": 1.0, "bias": 0.0},
+    "nn.BatchNorm1d": {"weight": 1.0, "bias": 0.0},
+    "nn.BatchNorm2d": {"weight": 1.0, "bias": 0.0},
+}
+"""Constants with which layers of `torch.nn` start; all else starts in ways that no spec asks for."""
+
+
+def reset_lines(attributes: Attributes, indent: str) -> list[str]:
+    """Lines that fill the parameters held by a class itself; layers that start alike are treated in one loop."""
+    grouped: dict[tuple[tuple[str, Init], ...], list[str]] = {}
+    for path, attribute in attributes.items():
+        fills = tuple(_fills(attribute))
+        if fills:
+            grouped.setdefault(fills, []).append(access(path))
+    lines: list[str] = []
+    for fills, owners in grouped.items():
+        if len(owners) == 1:
+            lines += _calls(owners[0], fills, indent)
+            continue
+        target = "layer" if fills[0][0] else "parameter"
+        lines += _loop(target, owners, indent)
+        lines += _calls(target, fills, indent + "    ")
+    return lines
+
+
+def _loop(target: str, owners: list[str], indent: str) -> list[str]:
+    opening = f"for {target} in "
+    line = f"{indent}{opening}({', '.join(owners)}):"
+    return [line] if fits(line) else bracketed(f"{opening}(", [parse(owner) for owner in owners], "):", indent)
+
+
+def _calls(target: str, fills: tuple[tuple[str, Init], ...], indent: str) -> list[str]:
+    calls = [_call(f"{target}.{local}" if local else target, init) for local, init in fills]
+    return [line for call in calls for line in statement("", parse(call), indent=indent)]
+
+
+def _fills(attribute: Attribute) -> Iterator[tuple[str, Init]]:
+    known = _OWN_DEFAULTS.get(_constructor(attribute.made), {})
+    for local, parameter in attribute.parameters.items():
+        if local not in known or parameter.init != Init(kind="constant", value=known[local]):
+            yield local, parameter.init
+
+
+def _constructor(made: ast.expr) -> str:
+    """The class that is called, `nn.Linear`, methods called on its instance left aside."""
+    while isinstance(made, ast.Call):
+        function = made.func
+        if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Call):
+            return ast.unparse(function)
+        made = function.value
+    return ""
+
+
+def _call(target: str, init: Init) -> str:
+    match init:
+        case Init(kind="constant", value=0.0):
+            return f"nn.init.zeros_({target})"
+        case Init(kind="constant", value=1.0):
+            return f"nn.init.ones_({target})"
+        case Init(kind="constant", value=value):
+            return f"nn.init.constant_({target}, {value!r})"
+        case Init(kind="normal", value=std):
+            return f"nn.init.normal_({target}, std={std!r})"
+        case Init(kind="truncated_normal", value=std):
+            return f"nn.init.trunc_normal_({target}, std={std!r}, a={-2 * std!r}, b={2 * std!r})"
+        case Init(kind="uniform", value=limit):
+            return f"nn.init.uniform_({target}, {-limit!r}, {limit!r})"
+        case Init(kind="xavier_uniform" | "kaiming_normal" as kind):
+            return f"nn.init.{kind}_({target})"
+        case _:
+            raise ValueError(f"there is no initialisation {init.kind}")

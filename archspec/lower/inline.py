@@ -1,0 +1,124 @@
+"""Which values become variables and which are written where they are used."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from archspec.lower.code import Code, Default, Loop, Statement, Step
+from archspec.lower.syntax import names, substitute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Statements and results after inlining; `inlined` gives, by statement, all tokens that were put into it.
+
+    The results count as one more statement, the last.
+    """
+
+    statements: Sequence[Statement]
+    results: Sequence[ast.expr]
+    inlined: Sequence[Sequence[str]]
+
+
+def inline(code: Code, variables: frozenset[str] = frozenset()) -> Plan:
+    """Write a value without a name of its own where it is used, if that is one place; drop what nothing uses.
+
+    `variables` are tokens that stay variables all the same.
+    """
+    return _Inliner(code, variables).run()
+
+
+@dataclass
+class _Inliner:
+    code: Code
+    variables: frozenset[str]
+    pending: dict[str, tuple[ast.expr, list[str]]] = field(default_factory=dict)
+    kept: list[Statement] = field(default_factory=list)
+    inlined: list[list[str]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    results: Sequence[ast.expr] = ()
+
+    def run(self) -> Plan:
+        written, self.results = without_aliases(self.code)
+        statements = used(written, self.results)
+        self.counts = _counts(statements, self.results)
+        last = statements[-1] if statements else None
+        for statement in statements:
+            self.inlined.append([])
+            done = self.filled(statement)
+            if isinstance(done, Step) and self.is_inline(done, statement is last):
+                self.pending[done.targets[0]] = (done.value, self.inlined.pop())
+            else:
+                self.kept.append(done)
+        self.inlined.append([])
+        results = [self.fill(result) for result in self.results]
+        return Plan(statements=self.kept, results=results, inlined=self.inlined)
+
+    def is_inline(self, step: Step, is_last: bool) -> bool:
+        token = step.targets[0]
+        if len(step.targets) > 1 or self.counts[token] != 1 or token in self.variables:
+            return False
+        returned = is_last and len(self.results) == 1 and token in names(self.results[0])
+        return returned or not self.code.variables[token].hint
+
+    def filled(self, statement: Statement) -> Statement:
+        if isinstance(statement, Loop):
+            return replace(statement, start=self.fill(statement.start))
+        return replace(statement, value=self.fill(statement.value))
+
+    def fill(self, tree: ast.expr) -> ast.expr:
+        found = {token: self.pending.pop(token) for token in list(names(tree)) if token in self.pending}
+        for token, (_, parts) in found.items():
+            self.inlined[-1] += [token, *parts]
+        return substitute(tree, {token: value for token, (value, _) in found.items()}) if found else tree
+
+
+def without_aliases(code: Code) -> tuple[list[Statement], list[ast.expr]]:
+    """Statements and results without `y = x`: x is read in the place of y."""
+    aliases: dict[str, ast.expr] = {}
+    statements: list[Statement] = []
+    for statement in code.statements:
+        done = with_expressions(statement, lambda tree: substitute(tree, aliases))
+        if isinstance(done, Step) and isinstance(done.value, ast.Name) and done.value.id in code.variables:
+            aliases[done.targets[0]] = done.value
+        else:
+            statements.append(done)
+    return statements, [substitute(result, aliases) for result in code.results]
+
+
+def with_expressions(statement: Statement, change: Callable[[ast.expr], ast.expr]) -> Statement:
+    """The statement with its expressions changed."""
+    value = change(statement.value)
+    if isinstance(statement, Loop):
+        return replace(statement, start=change(statement.start), over=change(statement.over), value=value)
+    return replace(statement, value=value)
+
+
+def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[Statement]:
+    """The statements that the results depend on."""
+    live = {found for result in results for found in names(result)}
+    kept = []
+    for statement in reversed(list(statements)):
+        wanted = statement.target in live if isinstance(statement, Default) else live & set(statement.targets)
+        if wanted:
+            kept.append(statement)
+            live.update(statement.reads())
+    return kept[::-1]
+
+
+def _counts(statements: Iterable[Statement], results: Iterable[ast.expr]) -> Counter[str]:
+    """How often each name is read; what a loop reads in its body counts as many."""
+    counts: Counter[str] = Counter()
+    for statement in statements:
+        if isinstance(statement, Loop):
+            counts.update(names(statement.start))
+            inside = Counter([*names(statement.over), *names(statement.value)])
+            counts.update({found: 2 * count for found, count in inside.items()})
+        else:
+            counts.update(statement.reads())
+    for result in results:
+        counts.update(names(result))
+    return counts

@@ -1,0 +1,71 @@
+"""The whole file."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+from archspec.ir.graph import Graph
+from archspec.lower.class_text import class_lines
+from archspec.lower.classes import token
+from archspec.lower.defaults import Number, make_optional
+from archspec.lower.docs import Header, file_docstring, forward_docstring, outputs_class
+from archspec.lower.naming import ALWAYS_TAKEN, class_name
+from archspec.lower.region import Lowering, finished
+from archspec.lower.syntax import names
+
+
+def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | None = None) -> str:
+    """The PyTorch file of a graph: one formatted text that imports torch and the standard library alone.
+
+    `defaults` gives the value of every input that may be left out. The module's class is the last one, and called
+    by `root_class(header.name)`.
+    """
+    lowering = Lowering()
+    everything = range(len(graph.inputs))
+    code, plan = lowering.body(graph, kind="", path="", module="", forced=everything)
+    make_optional(code, graph, defaults or {})
+    code.output_names = graph.output_names
+    lowering.classes.add(code, finished(code, code.arguments))
+    parts = [source.splitlines() for source in lowering.helpers.sources.values()]
+    parts += _classes(lowering, graph, header)
+    body = "\n\n\n".join("\n".join(part) for part in parts) + "\n"
+    return "\n".join([*file_docstring(header), "", *_imports(body)]) + "\n\n\n" + body
+
+
+def root_class(name: str) -> str:
+    """The name of the model's class, from the name of the spec."""
+    return class_name(name)
+
+
+def _classes(lowering: Lowering, graph: Graph, header: Header) -> Iterable[list[str]]:
+    taken = {*ALWAYS_TAKEN, *lowering.helpers.sources}
+    given = lowering.classes.names(root_class(header.name), sorted(taken))
+    reserved = {*taken, *given.values()}
+    tokens = {token(number): found for number, found in given.items()}
+    *inner, (last, root) = enumerate(lowering.classes.all)
+    for number, found in inner:
+        yield class_lines(found.code, tokens, given[number], reserved)
+    several = len(graph.outputs) > 1
+    if several:
+        yield outputs_class(graph)
+    yield class_lines(
+        root.code,
+        tokens,
+        given[last],
+        reserved,
+        forward_docstring=forward_docstring(graph, root.code),
+        output="Outputs" if several else "",
+    )
+
+
+def _imports(body: str) -> list[str]:
+    """The imports that the text uses, in the order of isort."""
+    found = set(names(ast.parse(body)))
+    lines = ["from __future__ import annotations", ""]
+    lines += ["import math"] if "math" in found else []
+    lines += ["from typing import NamedTuple"] if "NamedTuple" in found else []
+    lines += [""] if len(lines) > 2 else []
+    lines += ["import torch"] if "torch" in found else []
+    lines += ["import torch.nn.functional as F"] if "F" in found else []
+    return [*lines, "from torch import Tensor, nn"]

@@ -1,0 +1,135 @@
+"""One primitive's code: what its `emit` may ask for, and the statements that it leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Node, Parameter
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import TensorType
+from archspec.lower.attributes import Attribute, access
+from archspec.lower.code import Code, Need, Step, Variable
+from archspec.lower.syntax import parse
+from archspec.ops.base import Primitive
+
+
+class Helpers:
+    """Functions that ops put at the top of the file, each once, by name."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, str] = {}
+
+    def add(self, source: str) -> str:
+        """Keep a function's source; returns its name."""
+        found = re.search(r"^def (\w+)", source, re.MULTILINE)
+        if found is None:
+            raise ValueError("a helper is a function")
+        text = source.strip("\n") + "\n"
+        if self.sources.setdefault(found[1], text) != text:
+            raise ValueError(f"two helpers are called {found[1]}")
+        return found[1]
+
+
+class Writer:
+    """The `Emitter` of one node."""
+
+    training = "self.training"
+
+    def __init__(self, code: Code, types: Sequence[TensorType], helpers: Helpers) -> None:
+        self.types = types
+        self._code = code
+        self._helpers = helpers
+
+    def size(self, dim: Dim) -> str:
+        """A literal, or the token of a size."""
+        return self._code.size(dim)
+
+    def number(self, value: Scalar) -> str:
+        """Source of a number."""
+        return value.python(self._code.size)
+
+    def assign(self, hint: str, source: str) -> str:
+        """Write a statement; returns the variable."""
+        token = self._code.variable(Variable(hint=hint))
+        self._code.statements.append(Step(targets=(token,), value=parse(source)))
+        return token
+
+    def helper(self, source: str) -> str:
+        """Put a function at the top of the file; returns its name."""
+        return self._helpers.add(source)
+
+
+@dataclass(frozen=True)
+class Primitives:
+    """Lowers the primitives of one body, whose parameters live below `prefix`.
+
+    `frozen` says that a module around turns training off.
+    """
+
+    code: Code
+    prefix: str
+    helpers: Helpers
+    frozen: bool
+
+    def lower(self, node: Node, operands: Sequence[str]) -> list[str]:
+        """Append the statements of a node; returns the tokens of its outputs."""
+        assert isinstance(node.op, Primitive)
+        types = [value.type for value in node.inputs]
+        layer = self.layer(node, node.op, types)
+        if layer:
+            sources: tuple[str, ...] = (f"{layer}({', '.join(operands)})",)
+        else:
+            parameters = {local: self.source(node, local) for local in node.parameters}
+            sources = node.op.emit(Writer(self.code, types, self.helpers), operands, parameters)
+        tokens = [self.code.variable(Variable(hint=value.name, type=value.type)) for value in node.outputs]
+        for token, source in zip(tokens, sources, strict=True):
+            self.code.statements.append(Step(targets=(token,), value=parse(source)))
+        return tokens
+
+    def layer(self, node: Node, op: Primitive, types: Sequence[TensorType]) -> str | None:
+        """Source of the `torch.nn` layer that a node is, declared as an attribute; None where it is not one."""
+        if not node.parameters or node.owned != frozenset(node.parameters):
+            return None
+        owners = {self.owner(parameter, local) for local, parameter in node.parameters.items()}
+        constructor = op.layer(*types)
+        (path,) = owners if len(owners) == 1 else ("",)
+        if not path or constructor is None:
+            return None
+        if self.freezes(node):
+            constructor += ".requires_grad_(False)"
+        self.code.attributes.declare(path, Attribute(made=parse(constructor), parameters=dict(node.parameters)))
+        return access(path)
+
+    def owner(self, parameter: Parameter, local: str) -> str:
+        """The path, relative to the class, of the layer that could hold a parameter; "" where none could."""
+        path = relative(parameter.path, self.prefix)
+        return path[: -len(local) - 1] if path.endswith(f".{local}") else ""
+
+    def source(self, node: Node, local: str) -> str:
+        """Source of a parameter: an attribute, one of another module within reach, or an argument."""
+        parameter = node.parameters[local]
+        found = self.code.attributes.locate(parameter)
+        if found:
+            return found
+        if local not in node.owned:
+            return self.code.need(Need(what=parameter))
+        path = relative(parameter.path, self.prefix)
+        shape = ", ".join(str(size) for size in parameter.type.shape)
+        frozen = ", requires_grad=False" if self.freezes(node) else ""
+        made = parse(f"nn.Parameter(torch.empty({shape or '()'}){frozen})")
+        self.code.attributes.declare(path, Attribute(made=made, parameters={"": parameter}, is_module=False))
+        return access(path)
+
+    def freezes(self, node: Node) -> bool:
+        """Whether a node's own parameters do not train, and no module around says so."""
+        return not self.frozen and not all(node.parameters[local].trainable for local in node.owned)
+
+
+def relative(path: str, prefix: str) -> str:
+    """A path as the module at `prefix` sees it."""
+    if prefix and not path.startswith(f"{prefix}."):
+        raise ValueError(f"{path} is not inside {prefix}")
+    return path[len(prefix) + 1 :] if prefix else path

@@ -1,0 +1,155 @@
+"""The body of one module as code: nodes in order, each primitive, call or repeat as statements."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from archspec.ir.dim import Dim, Symbol
+from archspec.ir.graph import Graph, Node, Value
+from archspec.lower.attributes import Attribute, Attributes, access
+from archspec.lower.classes import Classes, token
+from archspec.lower.code import Code, Need, Step, Variable
+from archspec.lower.inline import Plan, inline
+from archspec.lower.primitive import Helpers, Primitives, relative
+from archspec.lower.repeats import Stack
+from archspec.lower.sizes import resolve
+from archspec.lower.syntax import name, names, parse
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+
+
+class Lowering:
+    """Lowers bodies; their classes and helpers are gathered for one file."""
+
+    def __init__(self) -> None:
+        self.classes = Classes()
+        self.helpers = Helpers()
+
+    def body(
+        self,
+        region: Graph,
+        *,
+        kind: str,
+        path: str,
+        module: str,
+        around: tuple[str, ...] = (),
+        frozen: bool = False,
+        forced: Sequence[int] = (),
+        needs: Sequence[Need] = (),
+        width: int = 0,
+    ) -> tuple[Code, Plan]:
+        """Lower one body.
+
+        `path` names it for people, `module` is where its parameters live, `frozen` says that a module around it turns
+        training off. Inputs that are not read are left out, but for the `forced` ones; `needs` come behind them, used
+        or not; results are filled with None up to `width`.
+        """
+        code = Code(kind=kind, path=path, around=around, attributes=Attributes())
+        tokens = {value: code.variable(Variable(hint=value.name, type=value.type)) for value in region.inputs}
+        for need in needs:
+            code.need(need)
+        _Body(self, code, tokens, module, frozen).run(region)
+        code.results += [parse("None")] * (width - len(code.results))
+        plan = finished(code, list(tokens.values()))
+        read = set(reads(plan))
+        code.inputs = tuple(n for n, value in enumerate(region.inputs) if tokens[value] in read or n in forced)
+        code.arguments[:0] = [tokens[region.inputs[n]] for n in code.inputs]
+        return code, plan
+
+
+def finished(code: Code, inputs: Sequence[str], variables: frozenset[str] = frozenset()) -> Plan:
+    """The plan of a body, with its sizes resolved."""
+    return resolve(code, inline(code, variables), inputs)
+
+
+def reads(plan: Plan) -> list[str]:
+    """Every name that a plan reads."""
+    found = [one for statement in plan.statements for one in statement.reads()]
+    return found + [one for result in plan.results for one in names(result)]
+
+
+class _Body:
+    """One body under construction. `tokens` maps the region's values to variables."""
+
+    def __init__(
+        self, lowering: Lowering, code: Code, tokens: dict[Value, str], module: str, frozen: bool
+    ) -> None:
+        self.lowering = lowering
+        self.code = code
+        self.tokens = tokens
+        self.module = module
+        self.frozen = frozen
+
+    def run(self, region: Graph) -> None:
+        for node in region.nodes:
+            operands = [self.tokens[value] for value in node.inputs]
+            if isinstance(node.op, Call):
+                made = self.call(node, node.op, operands)
+            elif isinstance(node.op, Repeat):
+                made = self.repeat(node, node.op, operands)
+            else:
+                made = Primitives(self.code, self.module, self.lowering.helpers, self.frozen).lower(node, operands)
+            self.tokens.update(zip(node.outputs, made, strict=True))
+        self.code.results = [name(self.tokens[value]) for value in region.outputs]
+
+    def call(self, node: Node, op: Call, operands: Sequence[str]) -> list[str]:
+        """`x = self.attention(x, mask)`."""
+        frozen = self.freezes(node)
+        code, plan = self.lowering.body(
+            node.regions[0],
+            kind=op.kind,
+            path=node.path,
+            module=op.module,
+            around=self.inside,
+            frozen=frozen or self.frozen,
+        )
+        number = self.lowering.classes.add(code, plan)
+        path = relative(op.module, self.module)
+        made = self.made(parse(f"{token(number)}()"), frozen)
+        if not self.code.attributes.declare(path, Attribute(made=made, inner=code.attributes)):
+            raise ReusedDifferently(node)
+        arguments = [operands[n] for n in code.inputs] + [self.bring(need) for need in code.needs]
+        targets = [self.code.variable(Variable(hint=value.name, type=value.type)) for value in node.outputs]
+        value = parse(f"{access(path)}({', '.join(arguments)})")
+        self.code.statements.append(Step(targets=tuple(targets), value=value))
+        return targets
+
+    def repeat(self, node: Node, op: Repeat, operands: Sequence[str]) -> list[str]:
+        """A list of layers and a loop."""
+        frozen = self.freezes(node)
+        stack = Stack(self.lowering, node, op, self.inside, frozen or self.frozen)
+        path = relative(op.module, self.module)
+        made = self.made(stack.made(), frozen)
+        self.code.attributes.declare(path, Attribute(made=made))
+        return stack.lower(self.code, access(path), operands, self.bring)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Kinds of the modules around what stands in this body."""
+        return (*self.code.around, self.code.kind) if self.code.kind else ()
+
+    def made(self, constructor: ast.expr, frozen: bool) -> ast.expr:
+        if not frozen:
+            return constructor
+        return ast.Call(ast.Attribute(constructor, "requires_grad_", ast.Load()), [ast.Constant(False)], [])
+
+    def freezes(self, node: Node) -> bool:
+        """Whether training is to be turned off for the whole of a module, and no module around does it."""
+        owned = [n.parameters[local] for region in node.regions for n in region.walk() for local in n.owned]
+        return bool(owned) and not self.frozen and not any(parameter.trainable for parameter in owned)
+
+    def bring(self, need: Need) -> str:
+        """Source of what a body inside needs."""
+        if isinstance(need.what, Symbol):
+            return self.code.size(Dim.of(need.what))
+        return self.code.attributes.locate(need.what) or self.code.need(need)
+
+
+class ReusedDifferently(Exception):
+    """A module is called twice, and the two bodies are not one piece of code."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(f"{node.path} reuses a module whose code would be another here")
+        self.node = node
+

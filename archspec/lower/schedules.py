@@ -1,0 +1,31 @@
+"""Lists that follow the schedule of a repeat, written short."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from archspec.ops.repeat import Schedule
+
+
+def by_schedule(schedule: Schedule, items: Mapping[int, ast.expr]) -> ast.expr:
+    """Source of the list of the items of all layers, by the numbers of their bodies: `[a] + [b, c] * 5 + [d]`."""
+    start, repeat, end = (_list(part, items) for part in (schedule.start, schedule.repeat, schedule.end))
+    parts = []
+    if schedule.start:
+        parts.append(start)
+    if schedule.repeat and schedule.times:
+        times = schedule.times
+        parts.append(repeat if times == 1 else ast.BinOp(repeat, ast.Mult(), ast.Constant(times)))
+    if schedule.end:
+        parts.append(end)
+    joined = parts[0] if parts else _list((), items)
+    for part in parts[1:]:
+        joined = ast.BinOp(joined, ast.Add(), part)
+    return joined
+
+
+def _list(bodies: Sequence[int], items: Mapping[int, ast.expr]) -> ast.expr:
+    return ast.List([items[body] for body in bodies])
+
+

@@ -1,0 +1,99 @@
+"""Where a body finds the sizes it needs: in the shape of a tensor at hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from archspec.ir.dim import Dim, Symbol
+from archspec.lower.code import Code, Default, Need
+from archspec.lower.inline import Plan, with_expressions
+from archspec.lower.syntax import names, parse, substitute
+
+LAYER = "layer"
+"""The number of the layer: a symbol of the language that no shape tells."""
+
+
+def resolve(code: Code, plan: Plan, arguments: Sequence[str]) -> Plan:
+    """Put expressions in the place of size tokens; what no tensor in reach tells becomes an argument."""
+    return _Resolver(code, plan, arguments).run()
+
+
+class _Resolver:
+    """Of the tensors that have the size, one that the statement reads comes first, then one that is read later."""
+
+    def __init__(self, code: Code, plan: Plan, arguments: Sequence[str]) -> None:
+        self.code = code
+        self.plan = plan
+        self.arguments = arguments
+        reads = [list(statement.reads()) for statement in plan.statements]
+        reads.append([found for result in plan.results for found in names(result)])
+        self.reads = reads
+
+    def run(self) -> Plan:
+        statements = [
+            with_expressions(one, partial(self.filled, number)) for number, one in enumerate(self.plan.statements)
+        ]
+        end = len(statements)
+        results = [self.filled(end, result) for result in self.plan.results]
+        return replace(self.plan, statements=statements, results=results)
+
+    def filled(self, number: int, tree: ast.expr) -> ast.expr:
+        wanted = [found for found in names(tree) if found in self.code.sizes]
+        if not wanted:
+            return tree
+        return substitute(tree, {token: parse(self.source(number, self.code.sizes[token])) for token in wanted})
+
+    def source(self, number: int, dim: Dim) -> str:
+        """Source of a size in one statement."""
+        for variable, axis, found in self.shapes(number):
+            if found == dim:
+                return f"{variable}.shape[{axis}]"
+        symbols = {symbol.name: symbol for symbol in dim.symbols()}
+        return dim.spelled(lambda symbol: self.symbol(number, symbols[symbol]))
+
+    def symbol(self, number: int, symbol: Symbol) -> str:
+        """Source of a dim: an axis, or what is left of one when constants are taken off."""
+        wanted = Dim.of(symbol)
+        if symbol.name != LAYER:
+            for variable, axis, found in self.shapes(number):
+                if found == wanted:
+                    return f"{variable}.shape[{axis}]"
+            for variable, axis, found in self.shapes(number):
+                solved = _solved(found, symbol, f"{variable}.shape[{axis}]")
+                if solved:
+                    return solved
+        return self.code.need(Need(what=symbol))
+
+    def shapes(self, number: int) -> Iterator[tuple[str, int, Dim]]:
+        for token in self.candidates(number):
+            type_ = self.code.variables[token].type
+            for axis, size in enumerate(type_.shape if type_ else ()):
+                yield token, axis, size
+
+    def candidates(self, number: int) -> Iterable[str]:
+        before = self.plan.statements[:number]
+        known = [*self.arguments, *(target for statement in before for target in statement.targets)]
+        if number < len(self.plan.statements) and isinstance(self.plan.statements[number], Default):
+            known = [token for token in known if token not in self.code.optional]
+        later = {token for reads in self.reads[number + 1 :] for token in reads}
+        here = [token for token in self.reads[number] if token in known]
+        after = [token for token in reversed(known) if token in later]
+        return dict.fromkeys([*here, *after, *known])
+
+
+def _solved(axis: Dim, symbol: Symbol, source: str) -> str | None:
+    """Source of a symbol from an axis of size `factor * symbol + constant`."""
+    constant = axis.terms.get((), 0)
+    linear = axis - constant
+    factor = linear.terms.get((symbol,), 0)
+    if not factor or len(linear.terms) != 1:
+        return None
+    text = f"({source} - {constant})" if constant > 0 else f"({source} + {-constant})" if constant else source
+    if factor == symbol.multiple:
+        return text
+    return f"({text} // {factor} * {symbol.multiple})" if symbol.multiple > 1 else f"({text} // {factor})"
+
+
