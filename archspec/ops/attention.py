@@ -102,8 +102,9 @@ class Attention(Primitive):
         if self.softcap is not None:
             cap = self.softcap.evaluate(sizes)
             scores = cap * np.tanh(scores / cap)
-        top = np.max(scores, axis=-1, keepdims=True, where=allowed, initial=-1e300)
-        weights = np.exp(np.where(allowed, scores - top, -np.inf))
+        scores = np.where(allowed, scores, -np.inf)
+        top = scores.max(-1, keepdims=True)
+        weights = np.exp(scores - np.where(np.isfinite(top), top, 0))
         total = weights.sum(-1, keepdims=True)
         weights = weights / np.where(total == 0, 1, total)
         return (weights @ v, weights) if self.weights else (weights @ v,)
