@@ -10,7 +10,7 @@ from archspec.diagnostics.model import Label, fail
 from archspec.diagnostics.source import Span
 from archspec.text.nodes import TextNode
 
-_TOKEN = re.compile(r"\s*(->|\(|\)|[A-Za-z_][A-Za-z0-9_]*|1(?![A-Za-z0-9_])|$)")
+_TOKEN = re.compile(r"\s*(->|\(|\)|[A-Za-z_][A-Za-z0-9_]*|1(?![A-Za-z0-9_]))")
 _HELP = "a pattern is like `b c h w -> b (h w) c`"
 
 Side = tuple[tuple[str, ...], ...]
@@ -49,14 +49,18 @@ def parse_rearrange(node: TextNode) -> RearrangePattern:
 
 
 def _tokens(node: TextNode) -> list[tuple[str, Span]]:
-    tokens = []
+    tokens: list[tuple[str, Span]] = []
     position = 0
-    while found := _TOKEN.match(node.value, position):
-        if found.end() == len(node.value) and not found.group(1):
-            return tokens
+    while node.value[position:].strip():
+        found = _TOKEN.match(node.value, position)
+        if found is None:
+            _unexpected(node, len(node.value) - len(node.value[position:].lstrip()))
         tokens.append((found.group(1), node.part(found.start(1), found.end(1))))
         position = found.end()
-    start = len(node.value) - len(node.value[position:].lstrip())
+    return tokens
+
+
+def _unexpected(node: TextNode, start: int) -> NoReturn:
     help = "name the axes; only axes of size 1 are written as a number" if node.value[start].isdigit() else _HELP
     fail("E120", f"unexpected `{node.value[start]}` in a pattern", node.part(start, start + 1), help=help)
 

@@ -1,0 +1,23 @@
+"""Checkpoint and module: what each calls its tensors, as data, and the way between them in both directions."""
+
+from __future__ import annotations
+
+from archspec.weights.apply import check_layout, export_weights, load_weights
+from archspec.weights.files import WeightsFile, read_weights, write_weights
+from archspec.weights.layout import Layout, read_layout
+from archspec.weights.load import layouts, load
+from archspec.weights.parameters import parameter_shapes
+
+__all__ = [
+    "Layout",
+    "WeightsFile",
+    "check_layout",
+    "export_weights",
+    "layouts",
+    "load",
+    "load_weights",
+    "parameter_shapes",
+    "read_layout",
+    "read_weights",
+    "write_weights",
+]

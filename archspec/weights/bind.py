@@ -1,0 +1,125 @@
+"""Our side of a layout: which tensors each line of the map stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from archspec.diagnostics import Collector, Label, nearest
+from archspec.weights.layout import Layout
+from archspec.weights.line import Line
+from archspec.weights.names import NamePattern
+from archspec.weights.operations import Shape
+from archspec.weights.report import and_more, shaped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """Tensors of ours that one line makes together: one, or the parts of a `split`.
+
+    `theirs` are the names that they are made from, without groups; `indices` and `rest` fill them.
+    """
+
+    line: Line
+    ours: tuple[str, ...]
+    theirs: tuple[NamePattern, ...]
+    indices: tuple[int, ...]
+    rest: str
+
+    def names(self) -> tuple[str, ...]:
+        """Their names, without prefix; only where no `*` is left to stack."""
+        return tuple(pattern.filled(self.indices, self.rest) for pattern in self.theirs)
+
+    def indexed(self, count: int) -> tuple[tuple[str, ...], ...]:
+        """Their names, without prefix: for each one, those of `count` indices of the extra `*`."""
+        return tuple(
+            tuple(pattern.filled((*self.indices, index), self.rest) for index in range(count))
+            for pattern in self.theirs
+        )
+
+
+def bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> list[Binding]:
+    """Find what every line of a layout stands for among our tensors.
+
+    Errors go to `found`: E512 for a line that names none, E515 for a tensor of ours that no line names, E516 for one
+    that two lines name.
+    """
+    bindings = []
+    lines: dict[str, Line] = {}
+    for line in layout.lines:
+        for binding in _bindings(line, ours, found):
+            fresh = [_claim(name, line, lines, found) for name in binding.ours]
+            if all(fresh):
+                bindings.append(binding)
+    unnamed = [name for name in ours if name not in lines]
+    if unnamed:
+        first = shaped(unnamed[0], ours)
+        help = "add a line for each, or for the module that holds them"
+        _error(found, "E515", f"no line of layout `{layout.name}` names {first}{and_more(unnamed)}", layout, help)
+    return bindings
+
+
+def _error(found: Collector, code: str, message: str, layout: Layout, help: str) -> None:
+    found.error(code, message, layout.span, help=help)
+
+
+def _claim(name: str, line: Line, lines: dict[str, Line], found: Collector) -> bool:
+    first = lines.setdefault(name, line)
+    if first is line:
+        return True
+    places = [Label(first.span, "first here")]
+    found.error("E516", f"`{name}` is named twice", line.span, secondary=places, help="keep one of the two lines")
+    return False
+
+
+def _bindings(line: Line, ours: Mapping[str, Shape], found: Collector) -> Iterator[Binding]:
+    parts = range(len(line.ours.groups[line.pairing.parts])) if line.pairing.parts is not None else [None]
+    paired = [place for place in range(len(line.ours.groups)) if place != line.pairing.parts]
+    for choice in product(*(range(len(line.ours.groups[place])) for place in paired)):
+        chosen = dict(zip(paired, choice, strict=True))
+        patterns = [
+            line.ours.chosen(chosen if part is None else {**chosen, line.pairing.parts or 0: part}) for part in parts
+        ]
+        hits = [_hits(pattern, ours) for pattern in patterns]
+        theirs = _theirs(line, choice)
+        for key in dict.fromkeys(key for hit in hits for key in hit):
+            if all(key in hit for hit in hits):
+                names = tuple(hit[key] for hit in hits)
+                yield Binding(line=line, ours=names, theirs=theirs, indices=key[0], rest=key[1])
+        _report_absent(line, patterns, hits, ours, found)
+
+
+def _hits(pattern: NamePattern, ours: Mapping[str, Shape]) -> dict[tuple[tuple[int, ...], str], str]:
+    matches = ((pattern.match(name), name) for name in ours)
+    return {match: name for match, name in matches if match is not None}
+
+
+def _theirs(line: Line, choice: tuple[int, ...]) -> tuple[NamePattern, ...]:
+    """Their names with the texts of the paired groups in place, one for each text of the group that is joined."""
+    joined = line.pairing.joined
+    chosen: list[NamePattern] = []
+    for pattern in line.theirs:
+        places = [place for place in range(len(pattern.groups)) if place != joined]
+        texts = dict(zip(places, choice, strict=True))
+        if joined is None:
+            chosen.append(pattern.chosen(texts))
+        else:
+            chosen.extend(pattern.chosen({**texts, joined: text}) for text in range(len(pattern.groups[joined])))
+    return tuple(chosen)
+
+
+def _report_absent(
+    line: Line,
+    patterns: list[NamePattern],
+    hits: list[dict[tuple[tuple[int, ...], str], str]],
+    ours: Mapping[str, Shape],
+    found: Collector,
+) -> None:
+    everywhere = {key for hit in hits for key in hit}
+    for pattern, hit in zip(patterns, hits, strict=True):
+        absent = [pattern.filled(*key) for key in everywhere if key not in hit] if everywhere else [str(pattern)]
+        if absent:
+            close = nearest(absent[0], ours)
+            help = f"did you mean `{close}`?" if close else None
+            found.error("E512", f"no parameter is called `{absent[0]}`{and_more(absent)}", line.span, help=help)

@@ -1,0 +1,64 @@
+"""Which layout a checkpoint has: the one that is named, or the one under which every name matches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from archspec.diagnostics import Span, did_you_mean, fail
+from archspec.weights.layout import Layout
+from archspec.weights.match import Match, Step, match
+from archspec.weights.operations import Shape
+
+
+def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Layout:
+    """The layout of this name. Raises SpecError E520 where there is none."""
+    found = {layout.name: layout for layout in layouts}
+    if name not in found:
+        help = "this spec has no layouts; weights under its own names need none"
+        fail("E520", f"no layout is called `{name}`", span, help=did_you_mean(name, found, kind="layouts") or help)
+    return found[name]
+
+
+def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match:
+    """The match of the one layout under which every name matches; a checkpoint in our own names needs none.
+
+    Raises SpecError E521 where no layout matches, with the nearest misses, or where several do.
+    """
+    if set(ours) == set(theirs):
+        return own(ours)
+    tried = [(layout, match(layout, ours, theirs)) for layout in layouts]
+    good = [(layout, found) for layout, found in tried if not found.misses]
+    if len(good) > 1:
+        names = ", ".join(f"`{layout.name}`" for layout, _ in good)
+        fail("E521", f"several layouts match these weights: {names}", None, help="name the one that is meant")
+    if not good:
+        _refuse(tried, ours, theirs)
+    return good[0][1]
+
+
+def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> NoReturn:
+    notes = [_miss("own names", own_misses(ours, theirs))]
+    for layout, found in sorted(tried, key=lambda pair: pair[1].misses):
+        first = found.diagnostics[0].message
+        notes.append(_miss(f"layout `{layout.name}`", (found.misses, first)))
+    help = "name a layout to see all that does not match it, or add one under `weights`"
+    fail("E521", "no layout matches these weights", None, notes=notes, help=help)
+
+
+def own(ours: Mapping[str, Shape]) -> Match:
+    """The match of a checkpoint that has our own names."""
+    return Match(steps=tuple(Step(ours=(name,), theirs=((name,),)) for name in ours), diagnostics=())
+
+
+def own_misses(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[int, str]:
+    """How many names differ from our own, and the first of them."""
+    missing = [name for name in ours if name not in theirs]
+    unexpected = [name for name in theirs if name not in ours]
+    first = f"`{missing[0]}` missing" if missing else f"unexpected `{unexpected[0]}`" if unexpected else ""
+    return len(missing) + len(unexpected), first
+
+
+def _miss(what: str, miss: tuple[int, str]) -> str:
+    count, first = miss
+    return f"{what}: {count} {'name does' if count == 1 else 'names do'} not match; {first}"

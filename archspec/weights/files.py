@@ -1,0 +1,117 @@
+"""Tensors in safetensors files: read where they are wanted, written whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from archspec.diagnostics import fail
+from archspec.weights.operations import Shape
+from archspec.weights.shards import find_shards
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class WeightsFile(Mapping[str, "Tensor"]):
+    """The tensors of a checkpoint by name; each is read from its file when it is asked for.
+
+    `shapes` gives their shapes without reading them. Close it, or use it in `with`, to let the files go.
+    """
+
+    def __init__(self, handles: Mapping[str, Any], shapes: Mapping[str, Shape], stack: ExitStack) -> None:
+        self._handles = handles
+        self._stack = stack
+        self.shapes = shapes
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._handles[name].get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def close(self) -> None:
+        """Let the files go; tensors that were read stay valid."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_weights(path: str | Path) -> WeightsFile:
+    """Open a checkpoint: a safetensors file, or a folder with `model.safetensors` or its index of shards.
+
+    Raises SpecError E522 for another format, E523 for what cannot be read or contradicts itself.
+    """
+    handles: dict[str, Any] = {}
+    shapes: dict[str, Shape] = {}
+    files: dict[str, Path] = {}
+    with ExitStack() as stack:
+        shards = find_shards(Path(path))
+        for shard in shards.files:
+            handle = stack.enter_context(_opened(shard))
+            for name in tuple(handle.keys()):
+                if name in files:
+                    fail("E523", f"`{name}` is in {files[name].name} and again in {shard.name}", None)
+                handles[name], files[name] = handle, shard
+                shapes[name] = tuple(handle.get_slice(name).get_shape())
+        for name, shard in shards.index.items():
+            if files.get(name) != shard:
+                fail("E523", f"the index puts `{name}` in {shard.name}, where it is not", None)
+        return WeightsFile(handles, shapes, stack.pop_all())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file while it is open; what is wrong with it is said as a diagnostic."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        opened: Any = safe_open(str(path), framework="pt")
+    except OSError as error:
+        fail("E523", f"cannot read {path}: {(error.strerror or str(error)).lower()}", None)
+    except SafetensorError as error:
+        help = "fetch the file again; a download may have been cut short"
+        fail("E523", f"{path} is not a whole safetensors file", None, notes=[str(error)], help=help)
+    with opened as handle:
+        yield handle
+
+
+def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors to one safetensors file; it appears whole or not at all.
+
+    Raises SpecError E522 for a path that is not named `.safetensors`, E523 where it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    target = Path(path)
+    if target.suffix != ".safetensors":
+        fail("E522", f"{target} is not named .safetensors", None, help="weights are written as safetensors only")
+    own = {name: _alone(tensor) for name, tensor in tensors.items()}
+    try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
+            made = Path(folder) / target.name
+            save_file(own, str(made), metadata={"format": "pt"})
+            made.replace(target)
+    except OSError as error:
+        fail("E523", f"cannot write {target}: {(error.strerror or str(error)).lower()}", None)
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """The tensor in memory of its own: a view of a larger one would bring all of it along."""
+    tensor = tensor.detach()
+    whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor if tensor.is_contiguous() and whole else tensor.clone().contiguous()

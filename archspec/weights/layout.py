@@ -1,0 +1,97 @@
+"""A layout: how a checkpoint names and shapes what an architecture holds, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from archspec.diagnostics import Collector, Span, fail
+from archspec.ir.scalar import Scalar
+from archspec.schema.model import unknown_key
+from archspec.spec.files import read_file
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+from archspec.weights.line import Line, read_lines
+from archspec.weights.names import NamePattern, parse_name
+from archspec.weights.rename import Rename, read_renames
+
+_KEYS = ["about", "prefix", "rename", "skip", "map"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One layout of a spec's `weights` section.
+
+    A checkpoint's names are renamed first; then a name that the map or `skip` writes is looked for with each prefix
+    in turn, and the first that is there is meant.
+    """
+
+    name: str
+    lines: tuple[Line, ...]
+    prefixes: tuple[str, ...] = ("",)
+    renames: tuple[Rename, ...] = ()
+    skip: tuple[NamePattern, ...] = ()
+    about: str = ""
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+def spread(pattern: NamePattern) -> list[NamePattern]:
+    """A pattern for each choice of texts from its groups."""
+    choices = product(*(range(len(group)) for group in pattern.groups))
+    return [pattern.chosen(dict(enumerate(choice))) for choice in choices]
+
+
+def read_layout(name: str, node: Node, constants: Mapping[str, Scalar] | None = None) -> Layout:
+    """Read a layout from its map, or from the file that it names relative to where it stands.
+
+    `constants` are those that sizes may use. Raises SpecError with everything that is wrong in it.
+    """
+    if isinstance(node, TextNode):
+        node = read_file(Path(node.span.source.name).parent / node.value, node.span)
+    if not isinstance(node, MapNode):
+        fail("E204", "expected a map or the name of a file, found a list", node.span)
+    found = Collector()
+    for entry in node.entries:
+        if entry.key.value not in _KEYS:
+            found.add(unknown_key(entry.key, _KEYS))
+    if node.get("map") is None:
+        found.error("E203", "missing field `map`", node.span)
+    layout = _read_fields(name, node, constants or {}, found)
+    found.raise_if_errors()
+    return layout
+
+
+def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], found: Collector) -> Layout:
+    prefixes = [text.value for text in _texts(node.get("prefix"), "prefixes", found)]
+    skip = []
+    for text in _texts(node.get("skip"), "names", found):
+        with found.catching():
+            skip.append(parse_name(text))
+    about = node.get("about")
+    if about is not None and not isinstance(about, TextNode):
+        found.error("E204", "expected a text", about.span)
+    return Layout(
+        name=name,
+        lines=tuple(read_lines(node.get("map"), constants, found)),
+        prefixes=tuple(prefixes) or ("",),
+        renames=read_renames(node.get("rename"), found),
+        skip=tuple(skip),
+        about=about.value if isinstance(about, TextNode) else "",
+        span=node.span,
+    )
+
+
+def _texts(node: Node | None, what: str, found: Collector) -> list[TextNode]:
+    """The texts of a list; a lone text is a list of one, `none` an empty one."""
+    if node is None or (isinstance(node, TextNode) and node.value == "none" and not node.quoted):
+        return []
+    if isinstance(node, TextNode):
+        return [node]
+    if not isinstance(node, ListNode):
+        found.error("E204", f"expected a list of {what}, found a map", node.span)
+        return []
+    for item in node.items:
+        if not isinstance(item, TextNode):
+            found.error("E204", "expected a text", item.span)
+    return [item for item in node.items if isinstance(item, TextNode)]

@@ -1,0 +1,120 @@
+"""The lines of a map: our name, their names, and what is done on the way; nested maps are written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from archspec.diagnostics import Collector, Span, fail
+from archspec.ir.scalar import Scalar
+from archspec.schema.model import unknown_key
+from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
+from archspec.weights.names import NamePattern, parse_name
+from archspec.weights.operations import Operation
+from archspec.weights.pairing import Pairing, pair
+from archspec.weights.read_operations import OPERATIONS, read_operations
+
+_KEYS = ["from", "map", *OPERATIONS, "sizes"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Line:
+    """One line of a map. `pairing` says which groups go together; `span` is our name, `place` theirs."""
+
+    ours: NamePattern
+    theirs: tuple[NamePattern, ...]
+    operations: tuple[Operation, ...] = ()
+    pairing: Pairing
+    span: Span
+    place: Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outer:
+    """The names that a nested map stands under."""
+
+    ours: NamePattern | None = None
+    theirs: NamePattern | None = None
+
+
+def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[Line]:
+    """Every line of a map with its full names; what is wrong goes to `found`."""
+    return [] if node is None else list(_lines(node, _Outer(), constants, found))
+
+
+def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
+    if not isinstance(node, MapNode):
+        if not _is_none(node):
+            found.error("E204", "expected a map from our names to theirs", node.span)
+        return
+    for entry in node.entries:
+        if _is_none(entry.value):
+            continue
+        with found.catching():
+            ours = parse_name(entry.key)
+            if not ours.pieces:
+                fail("E510", "our name is empty", entry.key.span, help="name a parameter or a module")
+            here = _Outer(ours=ours.inside(outer.ours), theirs=outer.theirs)
+            yield from _entry(entry, here, constants, found)
+
+
+def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
+    value = entry.value
+    if isinstance(value, TextNode):
+        yield _line(entry.key, here, value, None, constants)
+        return
+    if isinstance(value, ListNode):
+        help = "write `{from: [...], concat: 0}`, or a group such as `(q k v)`"
+        fail("E204", "expected their name, found a list", value.span, help=help)
+    for inner in value.entries:
+        if inner.key.value not in _KEYS:
+            found.add(unknown_key(inner.key, _KEYS))
+    source = value.get("from")
+    if source is None:
+        fail("E203", "missing field `from`", entry.key.span)
+    nested = value.get("map")
+    if nested is None:
+        yield _line(entry.key, here, source, value, constants)
+        return
+    _check_nested(value)
+    if not isinstance(source, TextNode):
+        fail("E204", "expected the name of their module", source.span)
+    theirs = parse_name(source).inside(here.theirs)
+    yield from _lines(nested, _Outer(ours=here.ours, theirs=theirs), constants, found)
+
+
+def _check_nested(value: MapNode) -> None:
+    for entry in value.entries:
+        if entry.key.value in (*OPERATIONS, "sizes"):
+            help = "give the operation on the lines of the inner map"
+            fail("E511", f"`{entry.key.value}` beside `map`", entry.key.span, help=help)
+
+
+def _line(key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]) -> Line:
+    assert here.ours is not None
+    theirs = tuple(parse_name(name).inside(here.theirs) for name in _names(source))
+    is_list = isinstance(source, ListNode)
+    steps = read_operations(fields, constants)
+    pairing = pair(here.ours, theirs, [step.word for step in steps], is_list=is_list, place=source.span)
+    return Line(
+        ours=here.ours,
+        theirs=theirs,
+        operations=tuple(step.build(pairing) for step in steps),
+        pairing=pairing,
+        span=key.span,
+        place=source.span,
+    )
+
+
+def _names(source: Node) -> list[TextNode]:
+    if isinstance(source, TextNode):
+        return [source]
+    items = source.items if isinstance(source, ListNode) else ()
+    names = [item for item in items if isinstance(item, TextNode)]
+    if not names or len(names) != len(items):
+        fail("E204", "expected their name, or a list of their names", source.span)
+    return names
+
+
+def _is_none(node: Node) -> bool:
+    return isinstance(node, TextNode) and node.value == "none" and not node.quoted

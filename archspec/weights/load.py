@@ -1,0 +1,56 @@
+"""Weights for an architecture, from a file or from tensors in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import Collector
+from archspec.spec import Spec
+from archspec.weights.apply import check_shapes, shapes_of, take
+from archspec.weights.choose import choose, named
+from archspec.weights.files import read_weights
+from archspec.weights.layout import Layout, read_layout
+from archspec.weights.match import match
+from archspec.weights.parameters import parameter_shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def layouts(spec: Spec) -> tuple[Layout, ...]:
+    """The layouts that a spec's `weights` section gives, in its order.
+
+    Raises SpecError with everything that is wrong in them.
+    """
+    found = Collector()
+    result = []
+    for name, node in spec.weights.items():
+        with found.catching():
+            result.append(read_layout(name, node, spec.constants))
+    found.raise_if_errors()
+    return tuple(result)
+
+
+def load(
+    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
+) -> dict[str, Tensor]:
+    """Weights as the module of `spec` wants them: ready for `module.load_state_dict(..., strict=True)`.
+
+    `weights` is a safetensors file, a folder with one (or with an index of shards), or tensors by name. `layout` is
+    one of the spec's, by name; left out, it is the one under which every name matches, and a checkpoint that has the
+    module's own names needs none. Tensors keep the dtype that they have.
+    Raises SpecError E510 to E523.
+    """
+    if not isinstance(weights, Mapping):
+        with read_weights(weights) as opened:
+            return load(spec, opened, layout)
+    ours, theirs = parameter_shapes(spec.graph), shapes_of(weights)
+    if layout is None:
+        matched = choose(layouts(spec), ours, theirs)
+    else:
+        chosen = named(layouts(spec), layout) if isinstance(layout, str) else layout
+        matched = match(chosen, ours, theirs)
+    check_shapes(matched, ours, theirs)
+    return take(matched, ours, weights)

@@ -1,0 +1,194 @@
+"""Their side of a layout: which tensor of a checkpoint each line takes, and what is left over."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from archspec.diagnostics import Collector, Diagnostic, Label, nearest
+from archspec.weights.bind import Binding, bind
+from archspec.weights.layout import Layout, spread
+from archspec.weights.line import Line
+from archspec.weights.names import NamePattern, Star, regex_of
+from archspec.weights.operations import Operation, Shape
+from archspec.weights.rename import renamed
+from archspec.weights.report import also, and_more, shaped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Tensors of theirs that become tensors of ours. `theirs` are names in the file, in rows."""
+
+    ours: tuple[str, ...]
+    theirs: tuple[tuple[str, ...], ...]
+    line: Line | None = None
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What is done on the way."""
+        return self.line.operations if self.line else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """How a layout meets a checkpoint: what each line takes, and everything that does not match by name."""
+
+    steps: tuple[Step, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    misses: int = field(default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Names of a checkpoint as a layout sees them: renamed, and looked for with each prefix in turn."""
+
+    actual: Mapping[str, str]
+    prefixes: Sequence[str]
+
+    def find(self, name: str) -> str | None:
+        """The name in the file, None where it is there with no prefix."""
+        return next((self.actual[p + name] for p in self.prefixes if p + name in self.actual), None)
+
+    @cached_property
+    def _prefix(self) -> str:
+        return f"(?:{'|'.join(map(re.escape, self.prefixes))})"
+
+    def count(self, binding: Binding) -> int:
+        """How many indices of an extra `*` are there: up to the largest, at least one."""
+        largest = 0
+        for pattern in binding.theirs:
+            pieces = list(pattern.pieces)
+            for index in binding.indices:
+                pieces[pieces.index(Star.STAR)] = str(index)
+            rest = re.escape(f".{binding.rest}" if binding.rest else "")
+            regex = re.compile(self._prefix + regex_of(pieces) + rest)
+            found = (regex.fullmatch(name) for name in self.actual)
+            largest = max([largest, *(int(one.group(1)) for one in found if one)])
+        return largest + 1
+
+
+def match(layout: Layout, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match:
+    """Match a layout's lines with the names of both sides.
+
+    Every tensor must be used once or be in `skip`: E513 for one that is missing, E514 for one left over, E516 for one
+    used twice, E518 for one that is both used and skipped; and what `bind` finds on our side.
+    """
+    found = Collector()
+    bindings = bind(layout, ours, found)
+    checkpoint = Checkpoint(actual=renamed(theirs, layout.renames, found), prefixes=layout.prefixes)
+    matcher = _Matcher(layout, ours, theirs, checkpoint, found)
+    steps = [step for binding in bindings if (step := matcher.take(binding)) is not None]
+    matcher.finish()
+    return Match(steps=tuple(steps), diagnostics=found.diagnostics, misses=matcher.misses + len(found.diagnostics))
+
+
+class _Matcher:
+    """Takes tensors of theirs line by line and keeps account of them."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        ours: Mapping[str, Shape],
+        theirs: Mapping[str, Shape],
+        checkpoint: Checkpoint,
+        found: Collector,
+    ) -> None:
+        self.layout = layout
+        self.ours = ours
+        self.theirs = theirs
+        self.checkpoint = checkpoint
+        self.found = found
+        self.used: dict[str, Line] = {}
+        self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
+        self.misses = 0
+
+    def take(self, binding: Binding) -> Step | None:
+        """The step of one binding, None where a tensor is missing."""
+        line = binding.line
+        if line.pairing.indexed:
+            names = binding.indexed(self.checkpoint.count(binding))
+        else:
+            names = tuple((name,) for name in binding.names())
+        rows = tuple(tuple(self.checkpoint.find(name) for name in row) for row in names)
+        for row, found in zip(names, rows, strict=True):
+            for name, actual in zip(row, found, strict=True):
+                if actual is None:
+                    self.missing[line].append((name, binding.ours[0]))
+                else:
+                    self._use(actual, line)
+        whole = tuple(tuple(name for name in row if name is not None) for row in rows)
+        return Step(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
+
+    def _use(self, name: str, line: Line) -> None:
+        if name in self.used:
+            places = [Label(self.used[name].place, "first here")]
+            message = f"{shaped(name, self.theirs)} is used twice"
+            self.found.error("E516", message, line.place, secondary=places, help="tied parameters are mapped once")
+        self.used[name] = line
+
+    def finish(self) -> None:
+        """Report what is missing, left over, or both used and skipped."""
+        left = [name for name in self.checkpoint.actual.values() if name not in self.used]
+        self._report_missing(left)
+        skipped = self._skipped()
+        self._report_unexpected([name for name in left if name not in skipped])
+
+    def _report_missing(self, left: Sequence[str]) -> None:
+        for line, pairs in self.missing.items():
+            names = [name for name, _ in pairs]
+            self.misses += len(names)
+            close = nearest(names[0], left)
+            self.found.error(
+                "E513",
+                f"`{names[0]}`{and_more(names)} missing in the weights",
+                line.place,
+                f"for {shaped(pairs[0][1], self.ours)}",
+                notes=also(names),
+                help=f"the nearest there is {shaped(close, self.theirs)}" if close else None,
+            )
+
+    def _skipped(self) -> set[str]:
+        """Names in the file that `skip` covers; an error for each pattern that names what the map uses."""
+        skipped: set[str] = set()
+        for pattern in self.layout.skip:
+            for name, inside in self._covered(pattern):
+                if name not in self.used:
+                    skipped.add(name)
+                elif not inside:
+                    places = [Label(self.used[name].place, "used here")]
+                    message = f"`skip` covers {shaped(name, self.theirs)}, which the map uses"
+                    help = "take it out of `skip`, or out of the map"
+                    self.found.error("E518", message, pattern.span, secondary=places, help=help)
+        return skipped
+
+    def _covered(self, pattern: NamePattern) -> Iterator[tuple[str, bool]]:
+        """Names in the file that a pattern of `skip` means, and whether each is inside a module that it names."""
+        for one in spread(pattern):
+            seen: set[tuple[tuple[int, ...], str]] = set()
+            for prefix in self.checkpoint.prefixes:
+                matched = [
+                    (hit, actual)
+                    for name, actual in self.checkpoint.actual.items()
+                    if name.startswith(prefix) and (hit := one.match(name[len(prefix) :])) and hit not in seen
+                ]
+                for hit, actual in matched:
+                    seen.add(hit)
+                    yield actual, bool(hit[1])
+
+    def _report_unexpected(self, names: Sequence[str]) -> None:
+        for alike in _alike(names):
+            self.misses += len(alike)
+            message = f"unexpected {shaped(alike[0], self.theirs)}{and_more(alike)} in the weights"
+            help = "map it, or name it in `skip` if the architecture does not need it"
+            self.found.error("E514", message, self.layout.span, notes=also(alike), help=help)
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Names in groups: those that differ only in their numbers together."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[re.sub(r"\d+", "*", name)].append(name)
+    return list(groups.values())

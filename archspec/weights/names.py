@@ -1,0 +1,140 @@
+"""Names of tensors as a map writes them: text, `*` for an index, `(a b c)` for one name after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from itertools import groupby, pairwise
+from typing import NoReturn
+
+from archspec.diagnostics import Span, fail
+from archspec.text.nodes import TextNode
+
+_PIECE = re.compile(r"\*|\(([^()*]*)\)|[^\s()*]+")
+_INDEX = "(0|[1-9][0-9]*)"
+
+
+class Star(Enum):
+    """The index of a layer, an expert and so on."""
+
+    STAR = "*"
+
+
+Piece = str | Star | tuple[str, ...]
+"""Text, an index, or a group of texts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamePattern:
+    """A name with indices and groups in it: `states.layers.*.attention.(q k v).weight`."""
+
+    pieces: tuple[Piece, ...]
+    span: Span
+
+    @property
+    def stars(self) -> int:
+        """How many indices it holds."""
+        return self.pieces.count(Star.STAR)
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Its groups, in order."""
+        return tuple(piece for piece in self.pieces if isinstance(piece, tuple))
+
+    def __str__(self) -> str:
+        return "".join(_spelled(piece) for piece in self.pieces)
+
+    def inside(self, outer: NamePattern | None) -> NamePattern:
+        """The name under the module that `outer` names."""
+        if outer is None or not outer.pieces:
+            return self
+        return NamePattern(pieces=(*outer.pieces, *((".", *self.pieces) if self.pieces else ())), span=self.span)
+
+    def chosen(self, choices: Mapping[int, int]) -> NamePattern:
+        """The name with one text of each group in its place: `choices` by the group's number."""
+        number = iter(range(len(self.pieces)))
+        pieces = tuple(piece[choices[next(number)]] if isinstance(piece, tuple) else piece for piece in self.pieces)
+        return NamePattern(pieces=pieces, span=self.span)
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(f"{regex_of(self.pieces)}(?:\\.(.+))?")
+
+    def match(self, name: str) -> tuple[tuple[int, ...], str] | None:
+        """The indices that make this pattern the name, or the module that holds it, and the rest inside the module.
+
+        None where it is neither. Groups match any of their texts.
+        """
+        found = self._regex.fullmatch(name)
+        if found is None:
+            return None
+        *indices, rest = found.groups()
+        return tuple(map(int, indices)), rest or ""
+
+    def filled(self, indices: Sequence[int], rest: str = "") -> str:
+        """The name at these indices, and `rest` inside it; the pattern has no groups left."""
+        remaining = iter(indices)
+        name = "".join(str(next(remaining)) if piece is Star.STAR else str(piece) for piece in self.pieces)
+        return ".".join(part for part in (name, rest) if part)
+
+
+def regex_of(pieces: Sequence[Piece]) -> str:
+    """A regular expression for the names of a pattern; one group for each index."""
+    return "".join(
+        _INDEX
+        if piece is Star.STAR
+        else f"(?:{'|'.join(map(re.escape, piece))})"
+        if isinstance(piece, tuple)
+        else re.escape(str(piece))
+        for piece in pieces
+    )
+
+
+def parse_name(node: TextNode) -> NamePattern:
+    """The name that a field's text holds; an empty one names the whole. Raises SpecError E510."""
+    pieces: list[Piece] = []
+    position = 0
+    while position < len(node.value):
+        found = _PIECE.match(node.value, position)
+        if found is None:
+            _refuse(node, position)
+        pieces.append(_piece(node, found))
+        position = found.end()
+    if any(left == right == Star.STAR for left, right in pairwise(pieces)):
+        fail("E510", "two indices stand side by side", node.span, help="a `*` is one index")
+    return NamePattern(pieces=tuple(_joined(pieces)), span=node.span)
+
+
+def _piece(node: TextNode, found: re.Match[str]) -> Piece:
+    if found.group() == "*":
+        return Star.STAR
+    if found.group(1) is None:
+        return found.group()
+    options = tuple(found.group(1).split())
+    if not options or any("," in option for option in options):
+        help = "a group is names with spaces between, such as `(q k v)`"
+        fail("E510", f"`{found.group()}` is not a group", node.part(found.start(), found.end()), help=help)
+    return options
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Adjoining texts as one."""
+    result: list[Piece] = []
+    for is_text, run in groupby(pieces, key=lambda piece: isinstance(piece, str)):
+        same = list(run)
+        result.extend(["".join(map(str, same))] if is_text else same)
+    return result
+
+
+def _refuse(node: TextNode, position: int) -> NoReturn:
+    wrong = node.value[position]
+    what = "a space" if wrong.isspace() else f"`{wrong}`"
+    help = "names hold no spaces; a group is like `(q k v)`, without brackets or `*` inside"
+    fail("E510", f"unexpected {what} in a name", node.part(position, position + 1), help=help)
+
+
+def _spelled(piece: Piece) -> str:
+    return f"({' '.join(piece)})" if isinstance(piece, tuple) else "*" if piece is Star.STAR else str(piece)

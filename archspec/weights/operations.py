@@ -1,0 +1,185 @@
+"""What a map does to tensors on their way: each operation, and its inverse.
+
+Tensors travel as rows: one row for each name that a line lists, a row holding one tensor for each index of an extra
+`*`. Everything runs on the meta device too, which is how shapes are checked without reading a tensor.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from archspec.diagnostics import Span
+from archspec.text.rearrange import RearrangePattern
+from archspec.weights.rearrange import Misfit, rearrange, solve
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Rows = list[list[Tensor]]
+
+Shape = tuple[int, ...]
+Shapes = list[list[Shape]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation(ABC):
+    """One step from their tensors to ours. `span` is where it is written."""
+
+    word: ClassVar[str]
+
+    span: Span = field(compare=False, repr=False)
+
+    @abstractmethod
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """Their way to ours; `after` has the shapes that must come out, for those that ask for sizes."""
+
+    @abstractmethod
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """Our way to theirs; `before` has the shapes that must come out where they are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rearrange(Operation):
+    """Split, reorder and merge axes by a pattern; `sizes` gives the sizes that a shape leaves open."""
+
+    word = "rearrange"
+
+    pattern: RearrangePattern
+    sizes: Mapping[str, int]
+
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """From the left side to the right."""
+        return [[rearrange(x, self.pattern.left, self.pattern.right, self.sizes) for x in row] for row in rows]
+
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """From the right side to the left."""
+        left, right = self.pattern.left, self.pattern.right
+        if before is None:
+            return [[rearrange(x, right, left, self.sizes) for x in row] for row in rows]
+        return [
+            [rearrange(x, right, left, solve(shape, left, self.sizes)) for x, shape in zip(row, shapes, strict=True)]
+            for row, shapes in zip(rows, before, strict=True)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transpose(Operation):
+    """Swap the last two axes; a tensor of one axis stays as it is, so that a module maps whole."""
+
+    word = "transpose"
+
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """Swap."""
+        return [[x.mT if x.dim() > 1 else x for x in row] for row in rows]
+
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """Swap back."""
+        return self.forward(rows, [])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split(Operation):
+    """Cut one tensor along an axis into the parts that our group names."""
+
+    word = "split"
+
+    axis: int
+
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """Cut, by the sizes of our tensors."""
+        ((whole,),) = rows
+        sizes = [shape[_place(self.axis, len(shape))] for (shape,) in after]
+        axis = _place(self.axis, whole.dim())
+        if sum(sizes) != whole.shape[axis]:
+            spelled = " + ".join(map(str, sizes))
+            raise Misfit(f"axis {self.axis} has {whole.shape[axis]} positions, and the parts have {spelled}")
+        return [[part] for part in _cut(whole, sizes, axis)]
+
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """Join the parts."""
+        return _joined(rows, self.axis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat(Operation):
+    """Join the tensors of `count` names along an axis."""
+
+    word = "concat"
+
+    axis: int
+    count: int
+
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """Join."""
+        return _joined(rows, self.axis)
+
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """Cut by the sizes that are known, else into equal parts."""
+        ((whole,),) = rows
+        axis = _place(self.axis, whole.dim())
+        if before is not None:
+            return [[part] for part in _cut(whole, [shape[axis] for (shape,) in before], axis)]
+        if whole.shape[axis] % self.count:
+            raise Misfit(f"axis {self.axis} has {whole.shape[axis]} positions, not {self.count} equal parts")
+        return [[part] for part in whole.chunk(self.count, axis)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack(Operation):
+    """Stack tensors along a new axis: those of an extra `*`, or those of several names."""
+
+    word = "stack"
+
+    axis: int
+    indexed: bool
+
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """Stack."""
+        if self.indexed:
+            return [[_stacked(row, self.axis)] for row in rows]
+        return [[_stacked([x for (x,) in rows], self.axis)]]
+
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """Take apart."""
+        if self.indexed:
+            return [list(x.unbind(_place(self.axis, x.dim()))) for (x,) in rows]
+        ((whole,),) = rows
+        return [[x] for x in whole.unbind(_place(self.axis, whole.dim()))]
+
+
+def _place(axis: int, rank: int) -> int:
+    """The axis counted from the front."""
+    if not -rank <= axis < rank:
+        raise Misfit(f"there is no axis {axis} in a tensor of {rank}")
+    return axis % rank
+
+
+def _stacked(tensors: Sequence[Tensor], axis: int) -> Tensor:
+    import torch
+
+    if len({tuple(x.shape) for x in tensors}) > 1:
+        raise Misfit(f"tensors of different shapes cannot be stacked: {_listed(tensors)}")
+    return torch.stack(list(tensors), _place(axis, tensors[0].dim() + 1))
+
+
+def _joined(rows: Rows, axis: int) -> Rows:
+    import torch
+
+    tensors = [x for (x,) in rows]
+    place = _place(axis, tensors[0].dim())
+    if len({(*x.shape[:place], *x.shape[place + 1 :]) for x in tensors}) > 1 or len({x.dim() for x in tensors}) > 1:
+        raise Misfit(f"tensors that differ in another axis than {axis} cannot be joined: {_listed(tensors)}")
+    return [[torch.cat(tensors, place)]]
+
+
+def _cut(tensor: Tensor, sizes: Sequence[int], axis: int) -> Sequence[Tensor]:
+    import torch
+
+    return torch.split(tensor, list(sizes), axis)
+
+
+def _listed(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(dict.fromkeys(str(list(x.shape)) for x in tensors))

@@ -1,0 +1,108 @@
+"""Which groups and indices of the two sides of a line belong together, and which an operation takes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archspec.diagnostics import Span, fail
+from archspec.weights.names import NamePattern
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """How the groups of a line pair: all in order, less the one that an operation takes.
+
+    `parts` is our group that `split` makes, `joined` their group that `concat` or `stack` joins; `rows` is the number
+    of their names that become one. `indexed` says that they have an extra `*`, which `stack` takes.
+    """
+
+    parts: int | None = None
+    joined: int | None = None
+    rows: int = 1
+    indexed: bool = False
+
+
+def pair(
+    ours: NamePattern, theirs: Sequence[NamePattern], words: Sequence[str], *, is_list: bool, place: Span
+) -> Pairing:
+    """Pair the two sides of a line whose operations are `words`.
+
+    Raises SpecError E511 where indices, groups and operations do not fit together.
+    """
+    indexed = _extra_index(ours, theirs, words, place)
+    joins = [word for word in words if word in ("concat", "stack")]
+    if indexed:
+        joins.remove("stack")
+    if len(joins) > 1:
+        fail("E511", "`concat` and `stack` both join names", place, help="one of them joins; a `*` is for `stack`")
+    by_group = bool(joins) and not is_list
+    parts, joined = _extra_groups(ours, theirs, "split" in words, by_group, place)
+    if is_list and len(theirs) > 1 and not joins:
+        fail("E511", "several names are not joined", place, help="add `concat: 0`, or pair groups such as `(q k v)`")
+    rows = len(theirs[0].groups[joined]) if joined is not None else len(theirs)
+    _check_order(words, indexed=indexed, rows=rows, place=place)
+    return Pairing(parts=parts, joined=joined, rows=rows, indexed=indexed)
+
+
+def _extra_index(ours: NamePattern, theirs: Sequence[NamePattern], words: Sequence[str], place: Span) -> bool:
+    counts = {pattern.stars for pattern in theirs}
+    if len(counts) > 1:
+        fail("E511", "the names of a list hold different numbers of `*`", place, help="give each as many `*`")
+    extra = counts.pop() - ours.stars
+    if extra < 0:
+        fail("E511", f"`{ours}` has {-extra} more `*` than their name", place, help="give both sides the same indices")
+    if extra == 1 and "stack" in words:
+        return True
+    if extra:
+        help = "an extra `*` needs `stack: AXIS`" if extra == 1 else "at most one extra `*` can be stacked"
+        fail("E511", f"their name has {extra} more `*` than `{ours}`", place, help=help)
+    return False
+
+
+def _extra_groups(
+    ours: NamePattern, theirs: Sequence[NamePattern], splits: bool, joins: bool, place: Span
+) -> tuple[int | None, int | None]:
+    """Our group that is split into and their group that is joined: the ones without which all others pair."""
+    fits: list[tuple[bool, int | None, int | None]] = []
+    for parts in _places(ours, splits):
+        for joined in _places(theirs[0], joins):
+            left = _without(ours, parts)
+            rights = [_without(pattern, joined) for pattern in theirs]
+            if all([len(group) for group in right] == [len(group) for group in left] for right in rights):
+                fits.append((left == rights[0], parts, joined))
+    best = [fit for fit in fits if fit[0]] or fits
+    if len(best) != 1:
+        what = "can pair in several ways" if best else "do not pair"
+        help = _groups_help(splits, joins)
+        fail("E511", f"the groups of `{ours}` and `{theirs[0]}` {what}", place, help=help)
+    return best[0][1:]
+
+
+def _places(pattern: NamePattern, wanted: bool) -> Sequence[int | None]:
+    return range(len(pattern.groups)) if wanted else [None]
+
+
+def _groups_help(splits: bool, joins: bool) -> str:
+    if splits:
+        return "our name needs one group more, the parts of `split`; all others pair in order"
+    if joins:
+        return "their name needs one group more, or a list of names; all others pair in order"
+    return "groups pair in order, each with as many names; one more needs `split`, `concat` or `stack`"
+
+
+def _without(pattern: NamePattern, number: int | None) -> list[tuple[str, ...]]:
+    return [group for place, group in enumerate(pattern.groups) if place != number]
+
+
+def _check_order(words: Sequence[str], *, indexed: bool, rows: int, place: Span) -> None:
+    """Check that `split` meets one tensor, and that indices are stacked before names are joined."""
+    for word in words:
+        if word == "stack" and indexed:
+            indexed = False
+        elif word in ("concat", "stack"):
+            if indexed:
+                fail("E511", f"`{word}` meets the tensors of a `*`", place, help="stack them first")
+            rows = 1
+        elif word == "split" and (indexed or rows > 1):
+            fail("E511", "`split` meets several tensors", place, help="write `concat` or `stack` before it")

@@ -1,0 +1,98 @@
+"""The operations of a line, as they are written: in order, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from archspec.diagnostics import Span, did_you_mean, fail
+from archspec.ir.scalar import Scalar
+from archspec.text.expr import parse_expr, size
+from archspec.text.nodes import MapNode, Node, TextNode
+from archspec.text.rearrange import RearrangePattern, parse_rearrange
+from archspec.text.scalars import parse_bool, parse_int
+from archspec.weights.operations import Concat, Operation, Rearrange, Split, Stack, Transpose
+from archspec.weights.pairing import Pairing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """An operation as it is written: it is built once it is known which names it works on."""
+
+    word: str
+    build: Callable[[Pairing], Operation]
+
+
+def read_operations(fields: MapNode | None, constants: Mapping[str, Scalar]) -> list[Written]:
+    """The operations that a line gives, in the written order.
+
+    Raises SpecError E120 or E121 for a pattern or an axis that does not parse, E511 for sizes that fit no pattern.
+    """
+    steps: list[Written] = []
+    for entry in fields.entries if fields else ():
+        word, node = entry.key.value, entry.value
+        if word in OPERATIONS:
+            if not isinstance(node, TextNode):
+                fail("E204", f"expected a text for `{word}`", node.span)
+            build = OPERATIONS[word](node, fields.get("sizes") if fields else None, constants)
+            if build is not None:
+                steps.append(Written(word=word, build=build))
+    sizes = fields.key("sizes") if fields else None
+    if sizes is not None and not any(step.word == "rearrange" for step in steps):
+        fail("E511", "`sizes` without `rearrange`", sizes.span, help="give the pattern whose axes have these sizes")
+    return steps
+
+
+Build = Callable[[Pairing], Operation]
+
+
+def _rearrange(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build:
+    pattern = parse_rearrange(node)
+    found = _sizes(sizes, pattern, constants)
+    return lambda _: Rearrange(pattern=pattern, sizes=found, span=node.span)
+
+
+def _sizes(node: Node | None, pattern: RearrangePattern, constants: Mapping[str, Scalar]) -> dict[str, int]:
+    if node is None:
+        return {}
+    if not isinstance(node, MapNode):
+        fail("E204", "expected a map from axes to sizes", node.span)
+    found = {}
+    for entry in node.entries:
+        name, value = entry.key.value, entry.value
+        if name not in pattern.names:
+            help = did_you_mean(name, pattern.names, kind="axes")
+            fail("E511", f"the pattern has no axis `{name}`", entry.key.span, help=help)
+        if not isinstance(value, TextNode):
+            fail("E204", "expected a size", value.span)
+        found[name] = _whole(value, constants)
+    return found
+
+
+def _whole(node: TextNode, constants: Mapping[str, Scalar]) -> int:
+    value = size(parse_expr(node), constants).constant
+    if value is None or value < 1:
+        fail("E511", f"`{node.value}` is not a fixed size of 1 or more", node.span, help="use constants alone")
+    return value
+
+
+def _transpose(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build | None:
+    return (lambda _: Transpose(span=node.span)) if parse_bool(node) else None
+
+
+def _on_axis(
+    make: Callable[[int, Pairing, Span], Operation], node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]
+) -> Build:
+    axis = parse_int(node)
+    return lambda pairing: make(axis, pairing, node.span)
+
+
+OPERATIONS: dict[str, Callable[[TextNode, Node | None, Mapping[str, Scalar]], Build | None]] = {
+    "rearrange": _rearrange,
+    "transpose": _transpose,
+    "split": partial(_on_axis, lambda axis, _, span: Split(axis=axis, span=span)),
+    "concat": partial(_on_axis, lambda axis, pairing, span: Concat(axis=axis, count=pairing.rows, span=span)),
+    "stack": partial(_on_axis, lambda axis, pairing, span: Stack(axis=axis, indexed=pairing.indexed, span=span)),
+}
+"""How each operation is read, by its word."""

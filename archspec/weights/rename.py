@@ -1,0 +1,68 @@
+"""`rename`: their names, rewritten before anything is looked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from archspec.diagnostics import Collector
+from archspec.text.nodes import MapNode, Node, TextNode
+from archspec.weights.names import NamePattern, parse_name, regex_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rename:
+    """One entry, `old: new`: whole parts between dots, wherever they stand; `*` is an index that is kept.
+
+    `gamma: weight` makes `ln.gamma` into `ln.weight` and leaves `gamma_1` alone. An empty `new` takes the parts out.
+    """
+
+    old: NamePattern
+    new: NamePattern
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<![^.]){regex_of(self.old.pieces)}(?![^.])")
+
+    def apply(self, name: str) -> str:
+        """The name after this entry."""
+        changed = self._regex.sub(lambda found: self.new.filled([int(index) for index in found.groups()]), name)
+        return changed if self.new.pieces else ".".join(part for part in changed.split(".") if part)
+
+
+def read_renames(node: Node | None, found: Collector) -> tuple[Rename, ...]:
+    """The entries of `rename`, in the written order."""
+    if node is None or (isinstance(node, TextNode) and node.value == "none"):
+        return ()
+    if not isinstance(node, MapNode):
+        found.error("E204", "expected a map from their names to the names that the map uses", node.span)
+        return ()
+    renames = []
+    for entry in node.entries:
+        if not isinstance(entry.value, TextNode):
+            found.error("E204", "expected a name", entry.value.span)
+            continue
+        with found.catching():
+            old, new = parse_name(entry.key), parse_name(entry.value)
+            if old.groups or new.groups or old.stars != new.stars or not old.pieces:
+                help = "write each name out, with as many `*` on either side"
+                found.error("E510", f"`{old}` cannot be renamed to `{new}`", entry.key.span, help=help)
+            else:
+                renames.append(Rename(old=old, new=new))
+    return tuple(renames)
+
+
+def renamed(names: Iterable[str], renames: Sequence[Rename], found: Collector) -> dict[str, str]:
+    """Their names by what they are called after `rename`; an error E519 where two become one."""
+    result: dict[str, str] = {}
+    for name in names:
+        new = name
+        for rename in renames:
+            new = rename.apply(new)
+        if new in result:
+            span = renames[0].old.span if renames else None
+            found.error("E519", f"`{result[new]}` and `{name}` are both renamed to `{new}`", span)
+        result[new] = name
+    return result

@@ -1,0 +1,89 @@
+"""Which files a checkpoint consists of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NoReturn
+
+from archspec.diagnostics import fail
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+_OTHER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".npz", ".gguf", ".onnx", ".tar")
+_HELP = "convert it where you trust it: load it there, and save its state dict with safetensors.torch.save_file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shards:
+    """The files of a checkpoint, and in which of them the index puts each tensor."""
+
+    files: tuple[Path, ...]
+    index: Mapping[str, Path] = field(default_factory=dict)
+
+
+def find_shards(path: Path) -> Shards:
+    """The safetensors files that a path means: itself, those of an index, or those of a folder.
+
+    Raises SpecError E522 for another format, E523 for what is not there or an index that is not sound.
+    """
+    if path.is_dir():
+        return _of_folder(path)
+    if not path.exists():
+        fail("E523", f"cannot read {path}: no such file or folder", None)
+    if path.name.endswith(".safetensors.index.json"):
+        return _of_index(path)
+    if path.suffix != ".safetensors":
+        _refuse(path)
+    return Shards(files=(path,))
+
+
+def _of_folder(folder: Path) -> Shards:
+    if (folder / SINGLE).is_file():
+        return Shards(files=(folder / SINGLE,))
+    if not (folder / INDEX).is_file():
+        _refuse_folder(folder)
+    return _of_index(folder / INDEX)
+
+
+def _refuse_folder(folder: Path) -> NoReturn:
+    others = sorted(file for file in folder.iterdir() if file.suffix in _OTHER)
+    if others:
+        _refuse(others[0])
+    help = f"give a folder with {SINGLE} or {INDEX}, or the file itself"
+    fail("E523", f"there are no weights in {folder}", None, help=help)
+
+
+def _refuse(path: Path) -> NoReturn:
+    fail("E522", f"{path} is not a safetensors file", None, help=_HELP)
+
+
+def _of_index(path: Path) -> Shards:
+    table = _read_index(path)
+    index: dict[str, Path] = {}
+    for name, file in table.items():
+        if not isinstance(file, str) or not _stays_inside(file):
+            help = "an index names safetensors files in its own folder"
+            fail("E523", f"{path} puts `{name}` in {json.dumps(file)}, which is no file of its folder", None, help=help)
+        index[name] = path.parent / file
+    return Shards(files=tuple(dict.fromkeys(index.values())), index=index)
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        fail("E523", f"cannot read {path}", None, notes=[str(error)])
+    table = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(table, dict) or not table:
+        fail("E523", f"{path} has no `weight_map`", None, help="an index maps the name of each tensor to its file")
+    return table
+
+
+def _stays_inside(file: str) -> bool:
+    """Whether a path names a safetensors file below the folder it stands in, on any system."""
+    windows, posix = PureWindowsPath(file), PurePosixPath(file)
+    rooted = windows.drive or windows.root or posix.is_absolute()
+    return file.endswith(".safetensors") and not rooted and ".." not in (*windows.parts, *posix.parts)
