@@ -34,7 +34,7 @@ ORDER = [
         "analyses",
         "oracle",
     ),
-    *("rules", "passes", "lower", "weights", "engines", "contract", "bundle", "decoding", "views", "testing"),
+    *("rules", "passes", "lower", "generated", "weights", "engines", "contract", "bundle", "decoding", "views", "testing"),
     *("cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])

@@ -15,7 +15,7 @@ def print_graph(graph: Graph) -> str:
     """The text form of a graph.
 
     `%x` is a value, `@q` the name of a node in its module. Parameters are called by their names in the node; one that
-    lives elsewhere has its path, with `&` where another node owns it. Values have numbers where they lack a name of their own.
+    lives elsewhere has its path, with `&` where another node owns it. Values without a name of their own have numbers.
     """
     lines = [f"graph {graph.name} {_Body(graph).head()} {{", *_Body(graph).lines(_STEP), "}"]
     return "\n".join(lines) + "\n"

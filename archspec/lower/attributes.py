@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from archspec.ir.graph import Parameter
+from archspec.lower.errors import TakenName
+from archspec.lower.naming import may_be_attribute
 from archspec.lower.syntax import parse
 
 
@@ -31,7 +33,13 @@ class Attributes:
         self._found: dict[str, Attribute] = {}
 
     def declare(self, path: str, attribute: Attribute) -> bool:
-        """Declare an attribute; one that is used again is there already. False where that is another."""
+        """Declare an attribute; one that is used again is there already. False where that is another.
+
+        Raises TakenName where no module can have such an attribute.
+        """
+        first, *rest = path.split(".")
+        if not may_be_attribute(first) or not all(part.isalnum() or part.isidentifier() for part in rest):
+            raise TakenName(first)
         found = self._found.setdefault(path, attribute)
         return ast.dump(found.made) == ast.dump(attribute.made)
 

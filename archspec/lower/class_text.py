@@ -147,5 +147,3 @@ def _return(code: Code, plan: Plan, given: Mapping[str, str]) -> list[str]:
         call.args = results
         value = call
     return statement("return ", value, indent=_BODY)
-
-

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from archspec.ir.dim import Dim, Symbol
-from archspec.ir.graph import Parameter
+from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.types import TensorType
 from archspec.lower.attributes import Attributes
 from archspec.lower.syntax import names
@@ -24,6 +24,12 @@ class Variable:
     hint: str = ""
     type: TensorType | None = None
     annotation: str = "Tensor"
+
+
+def hint_of(node: Node, value: Value) -> str:
+    """The name that an output asks for: none if it only has that of an inner part of a chain (`logits.0`)."""
+    is_part = node.name.rpartition(".")[2].isdigit() and value.name == node.name.replace(".", "_")
+    return "" if is_part else value.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +113,8 @@ Statement = Step | Default | Loop
 class Code:
     """One class: attributes, arguments of `forward` (by token), statements and results.
 
-    `around` gives the kinds of the modules around it, outermost first. `inputs` are the numbers of the region's inputs that are arguments; `needs` follow them.
+    `around` gives the kinds of the modules around it, outermost first. `inputs` are the numbers of the region's inputs
+    that are arguments; `needs` follow them.
     """
 
     kind: str

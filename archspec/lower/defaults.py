@@ -31,7 +31,7 @@ def _filled(code: Code, value: Value, default: Number, required: Mapping[Value, 
     dtype = _DTYPES.get(value.type.dtype)
     like = next((token for other, token in required.items() if other.type.shape == value.type.shape), None)
     if like:
-        word, number = {0: ("zeros", ""), 1: ("ones", "")}.get(default, ("full", f", {default!r}"))
+        word, number = {0.0: ("zeros", ""), 1.0: ("ones", "")}.get(float(default), ("full", f", {default!r}"))
         return f"torch.{word}_like({like}{number}, dtype={dtype or 'torch.get_default_dtype()'})"
     sizes = "".join(f"{code.size(size)}, " for size in value.type.shape)
     device = f", device={next(iter(required.values()))}.device" if required else ""

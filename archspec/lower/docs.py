@@ -38,8 +38,8 @@ def _origin(header: Header) -> Iterator[str]:
 
 def forward_docstring(graph: Graph, code: Code) -> list[str]:
     """Arguments and results of the model, their shapes in axis names."""
-    names = ", ".join(graph.output_names)
-    lines = [f'"""Compute {names}.', "", "Args:"]
+    *others, last = graph.output_names
+    lines = [_plain(f'"""Compute {", ".join(others)}{" and " if others else ""}{last}.'), "", "Args:"]
     by_token = dict(zip(code.arguments, graph.inputs, strict=True))
     for token, value in by_token.items():
         optional = " Optional." if token in code.optional else ""
@@ -47,7 +47,7 @@ def forward_docstring(graph: Graph, code: Code) -> list[str]:
     lines += ["", "Returns:"]
     for name, value in zip(graph.output_names, graph.outputs, strict=True):
         lines += _entry(identifier(name), value)
-    return [*(_plain(line) if number else line for number, line in enumerate(lines)), '"""']
+    return [*lines[:1], *map(_plain, lines[1:]), '"""']
 
 
 def outputs_class(graph: Graph) -> list[str]:

@@ -77,7 +77,7 @@ def _call(target: str, init: Init) -> str:
         case Init(kind="normal", value=std):
             return f"nn.init.normal_({target}, std={std!r})"
         case Init(kind="truncated_normal", value=std):
-            return f"nn.init.trunc_normal_({target}, std={std!r}, a={-2 * std!r}, b={2 * std!r})"
+            return f"nn.init.trunc_normal_({target}, std={std!r})"
         case Init(kind="uniform", value=limit):
             return f"nn.init.uniform_({target}, {-limit!r}, {limit!r})"
         case Init(kind="xavier_uniform" | "kaiming_normal" as kind):

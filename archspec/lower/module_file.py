@@ -19,11 +19,11 @@ def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | N
     """The PyTorch file of a graph: one formatted text that imports torch and the standard library alone.
 
     `defaults` gives the value of every input that may be left out. The module's class is the last one, and called
-    by `root_class(header.name)`.
+    by `class_name(header.name)`.
     """
     lowering = Lowering()
     everything = range(len(graph.inputs))
-    code, plan = lowering.body(graph, kind="", path="", module="", forced=everything)
+    code, _ = lowering.body(graph, kind="", path="", module="", forced=everything)
     make_optional(code, graph, defaults or {})
     code.output_names = graph.output_names
     lowering.classes.add(code, finished(code, code.arguments))
@@ -33,14 +33,9 @@ def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | N
     return "\n".join([*file_docstring(header), "", *_imports(body)]) + "\n\n\n" + body
 
 
-def root_class(name: str) -> str:
-    """The name of the model's class, from the name of the spec."""
-    return class_name(name)
-
-
 def _classes(lowering: Lowering, graph: Graph, header: Header) -> Iterable[list[str]]:
     taken = {*ALWAYS_TAKEN, *lowering.helpers.sources}
-    given = lowering.classes.names(root_class(header.name), sorted(taken))
+    given = lowering.classes.names(class_name(header.name), sorted(taken))
     reserved = {*taken, *given.values()}
     tokens = {token(number): found for number, found in given.items()}
     *inner, (last, root) = enumerate(lowering.classes.all)

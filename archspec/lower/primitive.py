@@ -11,7 +11,7 @@ from archspec.ir.graph import Node, Parameter
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import TensorType
 from archspec.lower.attributes import Attribute, access
-from archspec.lower.code import Code, Need, Step, Variable
+from archspec.lower.code import Code, Need, Step, Variable, hint_of
 from archspec.lower.syntax import parse
 from archspec.ops.base import Primitive
 
@@ -84,7 +84,7 @@ class Primitives:
         else:
             parameters = {local: self.source(node, local) for local in node.parameters}
             sources = node.op.emit(Writer(self.code, types, self.helpers), operands, parameters)
-        tokens = [self.code.variable(Variable(hint=value.name, type=value.type)) for value in node.outputs]
+        tokens = [self.code.variable(Variable(hint=hint_of(node, value), type=value.type)) for value in node.outputs]
         for token, source in zip(tokens, sources, strict=True):
             self.code.statements.append(Step(targets=(token,), value=parse(source)))
         return tokens

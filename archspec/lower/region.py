@@ -9,7 +9,8 @@ from archspec.ir.dim import Dim, Symbol
 from archspec.ir.graph import Graph, Node, Value
 from archspec.lower.attributes import Attribute, Attributes, access
 from archspec.lower.classes import Classes, token
-from archspec.lower.code import Code, Need, Step, Variable
+from archspec.lower.code import Code, Need, Step, Variable, hint_of
+from archspec.lower.errors import LoweringError, ReusedDifferently
 from archspec.lower.inline import Plan, inline
 from archspec.lower.primitive import Helpers, Primitives, relative
 from archspec.lower.repeats import Stack
@@ -72,9 +73,7 @@ def reads(plan: Plan) -> list[str]:
 class _Body:
     """One body under construction. `tokens` maps the region's values to variables."""
 
-    def __init__(
-        self, lowering: Lowering, code: Code, tokens: dict[Value, str], module: str, frozen: bool
-    ) -> None:
+    def __init__(self, lowering: Lowering, code: Code, tokens: dict[Value, str], module: str, frozen: bool) -> None:
         self.lowering = lowering
         self.code = code
         self.tokens = tokens
@@ -83,15 +82,23 @@ class _Body:
 
     def run(self, region: Graph) -> None:
         for node in region.nodes:
-            operands = [self.tokens[value] for value in node.inputs]
-            if isinstance(node.op, Call):
-                made = self.call(node, node.op, operands)
-            elif isinstance(node.op, Repeat):
-                made = self.repeat(node, node.op, operands)
-            else:
-                made = Primitives(self.code, self.module, self.lowering.helpers, self.frozen).lower(node, operands)
+            try:
+                made = self.node(node, [self.tokens[value] for value in node.inputs])
+            except LoweringError as error:
+                error.node = error.node or node
+                raise
             self.tokens.update(zip(node.outputs, made, strict=True))
         self.code.results = [name(self.tokens[value]) for value in region.outputs]
+
+    def node(self, node: Node, operands: Sequence[str]) -> list[str]:
+        """Append the statements of a node; returns the tokens of its outputs."""
+        match node.op:
+            case Call() as op:
+                return self.call(node, op, operands)
+            case Repeat() as op:
+                return self.repeat(node, op, operands)
+            case _:
+                return Primitives(self.code, self.module, self.lowering.helpers, self.frozen).lower(node, operands)
 
     def call(self, node: Node, op: Call, operands: Sequence[str]) -> list[str]:
         """`x = self.attention(x, mask)`."""
@@ -108,9 +115,9 @@ class _Body:
         path = relative(op.module, self.module)
         made = self.made(parse(f"{token(number)}()"), frozen)
         if not self.code.attributes.declare(path, Attribute(made=made, inner=code.attributes)):
-            raise ReusedDifferently(node)
+            raise ReusedDifferently(node.path)
         arguments = [operands[n] for n in code.inputs] + [self.bring(need) for need in code.needs]
-        targets = [self.code.variable(Variable(hint=value.name, type=value.type)) for value in node.outputs]
+        targets = [self.code.variable(Variable(hint=hint_of(node, value), type=value.type)) for value in node.outputs]
         value = parse(f"{access(path)}({', '.join(arguments)})")
         self.code.statements.append(Step(targets=tuple(targets), value=value))
         return targets
@@ -144,12 +151,3 @@ class _Body:
         if isinstance(need.what, Symbol):
             return self.code.size(Dim.of(need.what))
         return self.code.attributes.locate(need.what) or self.code.need(need)
-
-
-class ReusedDifferently(Exception):
-    """A module is called twice, and the two bodies are not one piece of code."""
-
-    def __init__(self, node: Node) -> None:
-        super().__init__(f"{node.path} reuses a module whose code would be another here")
-        self.node = node
-

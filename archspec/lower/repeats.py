@@ -89,18 +89,14 @@ class Stack:
         return substitute(tree, {"__over": by_schedule(self.op.schedule, classes)})
 
     def made_shared(self, classes: dict[int, ast.expr]) -> ast.expr:
-        made = {
-            self.op.schedule.first(kind): ast.Call(one, [], []) for kind, one in classes.items()
-        }
+        made = {self.op.schedule.first(kind): ast.Call(one, [], []) for kind, one in classes.items()}
         holders = self.holders
         if holders == list(range(len(holders))):
             return substitute(parse("nn.ModuleList(__over)"), {"__over": ast.List([made[n] for n in holders])})
         entries = ast.Dict([ast.Constant(str(n)) for n in holders], [made[n] for n in holders])
         return substitute(parse("nn.ModuleDict(__over)"), {"__over": entries})
 
-    def lower(
-        self, code: Code, access: str, operands: Sequence[str], bring: Callable[[Need], str]
-    ) -> list[str]:
+    def lower(self, code: Code, access: str, operands: Sequence[str], bring: Callable[[Need], str]) -> list[str]:
         """Append the loop to the code of the module around; returns the tokens of the node's outputs."""
         return _LoopWriter(self, code, access, operands, bring).run()
 

@@ -27,5 +27,3 @@ def by_schedule(schedule: Schedule, items: Mapping[int, ast.expr]) -> ast.expr:
 
 def _list(bodies: Sequence[int], items: Mapping[int, ast.expr]) -> ast.expr:
     return ast.List([items[body] for body in bodies])
-
-

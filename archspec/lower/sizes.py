@@ -95,5 +95,3 @@ def _solved(axis: Dim, symbol: Symbol, source: str) -> str | None:
     if factor == symbol.multiple:
         return text
     return f"({text} // {factor} * {symbol.multiple})" if symbol.multiple > 1 else f"({text} // {factor})"
-
-

@@ -6,9 +6,8 @@ import ast
 import json
 from collections.abc import Callable
 
-_TERNARY, _OR, _AND, _NOT, _COMPARE, _BIT_OR, _BIT_XOR, _BIT_AND, _SHIFT, _SUM, _PRODUCT, _SIGN, _POWER, _PRIMARY = range(
-    14
-)
+_TERNARY, _OR, _AND, _NOT, _COMPARE, _BIT_OR, _BIT_XOR = range(7)
+_BIT_AND, _SHIFT, _SUM, _PRODUCT, _SIGN, _POWER, _PRIMARY = range(7, 14)
 _BINARY: dict[type[ast.operator], tuple[str, int]] = {
     ast.Add: ("+", _SUM),
     ast.Sub: ("-", _SUM),

@@ -1,0 +1,107 @@
+"""The folder of the user's own that holds generated modules, each under the hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from archspec.diagnostics import fail
+
+ENVIRONMENT = "ARCHSPEC_CACHE"
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def folder() -> Path:
+    """Where generated modules are kept: `generated` in `$ARCHSPEC_CACHE`, or in the user's cache folder."""
+    given = os.environ.get(ENVIRONMENT)
+    if given:
+        return Path(given).expanduser().absolute() / "generated"
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base).absolute() / "archspec" / "generated"
+
+
+def digest(source: str) -> str:
+    """The hash under which a source is kept: SHA-256 of its bytes, in hex."""
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def store(source: str) -> str:
+    """Keep a source; returns its hash. Raises SpecError E503 where the folder cannot be made or is not private."""
+    name = digest(source)
+    home = folder()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_private(home)
+        if read(name) != source:
+            _write(home / f"{name}.py", source)
+    except OSError as error:
+        _refuse(home, error.strerror or str(error))
+    return name
+
+
+def read(name: str) -> str | None:
+    """The source of a hash; None where there is none, or where the file is not exactly that source.
+
+    The folder must be private, so that nobody else could have put the file there; the hash is of the text that is
+    returned, which is not read again.
+    """
+    if not _HASH.fullmatch(name) or not is_private(folder()):
+        return None
+    try:
+        content = path(name).read_bytes()
+    except OSError:
+        return None
+    return content.decode() if hashlib.sha256(content).hexdigest() == name else None
+
+
+def path(name: str) -> Path:
+    """The file of a hash."""
+    return folder() / f"{name}.py"
+
+
+def is_private(home: Path) -> bool:
+    """Whether a folder is a real one that belongs to this user and is open to nobody else."""
+    try:
+        found = home.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    return os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o077)
+
+
+def _require_private(home: Path) -> None:
+    if not is_private(home):
+        _refuse(home, "it must be a folder of this user's own, with mode 0700")
+
+
+def _refuse(home: Path, reason: str) -> None:
+    fail(
+        "E503",
+        f"generated modules cannot be kept in {home}",
+        None,
+        notes=(reason,),
+        help=f"make the folder private, or set {ENVIRONMENT} to another one",
+    )
+
+
+def _write(target: Path, source: str) -> None:
+    """Write a file whole: a reader finds all of it or nothing."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(source.encode())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,65 @@
+"""Modules `archspec.generated.HASH`, imported from the user's cache folder.
+
+A module that can be imported by name can be pickled, copied, handed to spawned workers and shown in tracebacks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import InspectLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from types import CodeType, ModuleType
+
+from archspec.lower import cache
+
+PACKAGE = "archspec.generated"
+
+
+class GeneratedLoader(InspectLoader):
+    """Loads one generated module. The source was checked when it was found, and is not read again."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self._origin = str(cache.path(name))
+        self._source = source
+
+    def get_source(self, fullname: str) -> str:
+        """The source, for tracebacks and `inspect`."""
+        return self._source
+
+    def get_filename(self, fullname: str) -> str:
+        """The file in the cache folder."""
+        return self._origin
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The compiled source; no bytecode is read or written."""
+        return self.source_to_code(self._source, self._origin)
+
+    def is_package(self, fullname: str) -> bool:
+        """Never a package."""
+        return False
+
+
+class GeneratedFinder(MetaPathFinder):
+    """Finds `archspec.generated.HASH` where the file of that hash is in the cache folder and matches it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module, or None: a file that does not match its name is as good as missing."""
+        package, _, name = fullname.rpartition(".")
+        source = cache.read(name) if package == PACKAGE else None
+        if source is None:
+            return None
+        loader = GeneratedLoader(name, source)
+        spec = spec_from_loader(fullname, loader, origin=str(cache.path(name)))
+        if spec is not None:
+            spec.has_location = True
+        return spec
+
+
+def install() -> None:
+    """Let Python find generated modules; once is enough."""
+    if not any(isinstance(finder, GeneratedFinder) for finder in sys.meta_path):
+        sys.meta_path.append(GeneratedFinder())
