@@ -38,10 +38,9 @@ def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping
 
 
 def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> NoReturn:
-    notes = [_miss("own names", own_misses(ours, theirs))]
-    for layout, found in sorted(tried, key=lambda pair: pair[1].misses):
-        first = found.diagnostics[0].message
-        notes.append(_miss(f"layout `{layout.name}`", (found.misses, first)))
+    misses = {f"layout `{layout.name}`": (found.misses, found.diagnostics[0].message) for layout, found in tried}
+    misses["own names"] = own_misses(ours, theirs)
+    notes = [_miss(what, misses[what]) for what in sorted(misses, key=lambda what: misses[what][0])]
     help = "name a layout to see all that does not match it, or add one under `weights`"
     fail("E521", "no layout matches these weights", None, notes=notes, help=help)
 
