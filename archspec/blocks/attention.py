@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, WrapValidator
 
-from archspec.blocks.norm import NormField, NormSwitch
+from archspec.blocks.norm import NormNeeded, NormSwitch
 from archspec.diagnostics import Diagnostic
 from archspec.schema.errors import carried
 from archspec.schema.findings import unsupported
@@ -49,7 +49,7 @@ BiasField = Annotated[
 class QkNormFields(Model):
     """Norms of queries and keys before they are compared."""
 
-    norm: NormField = Field(description="the norm")
+    norm: NormNeeded = Field(description="the norm")
     over: Annotated[Literal["head", "all"], WORD] = Field(description="each head alone, or all heads together")
 
 

@@ -22,7 +22,7 @@ class Block(Model):
     block: ClassVar[str]
     feeds: ClassVar[str | None] = "input"
 
-    about: TextField | None = None
+    about: TextField | None = Field(default=None, description="what the node is for")
     repeat: ExprField | None = Field(default=None, description="how many times the block runs, its output fed back")
     share: BoolField = Field(default=False, description="whether repeats use one set of weights")
     frozen: BoolField = Field(default=False, description="parameters exist and do not train")

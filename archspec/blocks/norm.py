@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, WrapValidator
+from pydantic import Field, WithJsonSchema, WrapValidator
 
 from archspec.blocks.context import Context
 from archspec.blocks.numbers import positive
@@ -17,6 +17,7 @@ from archspec.ops.rms_norm import RMSNorm
 from archspec.schema.errors import carried
 from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words, word
 from archspec.schema.model import WORD, Model
+from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, ExprField
 from archspec.text.nodes import Node, TextNode
 
@@ -80,10 +81,12 @@ def _choice(off: tuple[str, ...]) -> WrapValidator:
     return WrapValidator(validate)
 
 
-_True = Annotated[DefaultNorm, PlainValidator(lambda value: value), WithJsonSchema({"const": True})]
+_True = Annotated[DefaultNorm, Plain(lambda value: value), WithJsonSchema({"const": True})]
 NormChoice = NormFields | DefaultNorm | None
 NormField = Annotated[NormFields | _True | None, _choice(("none",))]
 """A norm, `true` for the default one, or `none`."""
+NormNeeded = Annotated[NormFields | _True | None, _choice(())]
+"""A norm, or `true` for the default one."""
 NormSwitch = Annotated[NormFields | _True | None, _choice(("none", "false"))]
 """A norm or a bool: `true` for the default one."""
 

@@ -28,13 +28,13 @@ from archspec.ops.slice import Slice
 from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
 from archspec.ops.where import Where
-from archspec.schema.model import MAYBE
+from archspec.schema.model import MAYBE, TWO
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import TextNode
 
 
-def _pair(node: Any) -> Any:
+def _patch(node: Any) -> Any:
     return [node, node] if isinstance(node, TextNode) else node
 
 
@@ -49,7 +49,7 @@ class PatchEmbedding(Block):
     block: ClassVar[str] = "patch_embedding"
 
     input: ValueField = Field(description="an image, float[batch, channels, height, width]")
-    patch: Annotated[list[ExprField], Field(min_length=2, max_length=2), BeforeValidator(_pair)] = Field(
+    patch: Annotated[list[ExprField], TWO, BeforeValidator(_patch)] = Field(
         description="side of a patch in pixels, or [height, width]; it must divide the image"
     )
     dim: ExprField = Field(description="features of a patch")

@@ -23,7 +23,7 @@ from archspec.ops.grid_sincos import GridSincos
 from archspec.ops.learned_positions import LearnedPositions
 from archspec.ops.sinusoidal import SinusoidalPositions
 from archspec.schema.findings import key_span, kind_of, misplaced, unsupported
-from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.model import MAYBE, TWO, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import Node
@@ -45,7 +45,7 @@ class PositionsFields(Model):
     length: ExprField | None = Field(
         default=None, description="learned: number of positions; the largest admitted sequence must fit"
     )
-    grid: Annotated[list[ExprField], Field(min_length=2, max_length=2)] | None = Field(
+    grid: Annotated[list[ExprField], TWO] | None = Field(
         default=None,
         description="learned: rows and columns of patches; the image's own when left out, class tokens come on top",
     )
@@ -148,7 +148,7 @@ def _base(cx: Context, fields: PositionsFields) -> float:
 def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[Dim, ...], width: int) -> Positions:
     rows = fixed(cx, length, "length")
     if fields.ids is not None:
-        value = ids(cx, fields.ids, "`ids` of positions", rows, length.span, what="the table of positions")
+        value = ids(cx, fields.ids, "`ids`", rows, length.span, what="the table of positions")
         same_shape(cx, value, shape, fields.ids.span, "`ids`")
         return Positions(op=Embedding(rows=Dim.of(rows), features=axis(width)), ids=value)
     positions = shape[-1]

@@ -19,13 +19,13 @@ from archspec.blocks.pattern import PatternFields, schedule
 from archspec.blocks.residual import NORM_FIRST, PARALLEL, Residual, ResidualFields, Sublayer, plan_residual
 from archspec.blocks.sublayers import CrossKinds, CrossSublayers, Kinds, Sublayers, check_fields, lay_kinds
 from archspec.blocks.values import sequence
-from archspec.diagnostics import Diagnostic
+from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Value
 from archspec.masks.mask import Mask
 from archspec.ops.base import Op
 from archspec.ops.builder import Builder
 from archspec.ops.repeat import Schedule
-from archspec.schema.findings import kind_of, missing
+from archspec.schema.findings import key_span, kind_of, missing, word
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.nodes import Node
@@ -46,7 +46,9 @@ class Stack(Block):
     input: ValueField = Field(description="float[batch, positions, features]")
     layers: ExprField = Field(description="number of layers")
     share: BoolField = Field(default=False, description="whether all layers, or those of one kind, share weights")
-    norm: NormField = Field(default=None, description="the norm of every sublayer; defaults.norm when left out")
+    norm: NormField = Field(
+        default=None, description="the norm of every sublayer; defaults.norm when left out, none for residual bare"
+    )
     dropout: ExprField | None = Field(
         default=None, description="dropout rate of every branch before it is added; defaults.dropout when left out"
     )
@@ -74,6 +76,7 @@ class Stack(Block):
         residual = kind_of(data.get("residual"))
         if residual is not None and residual not in ("post", "bare"):
             yield from missing(node, data, "final_norm", "write `final_norm: true` or `final_norm: false`")
+        yield from _check_norm(node, data, residual)
 
     def build(self, cx: Context) -> Built:
         """Build the layers."""
@@ -204,6 +207,16 @@ class _Layers:
 
     def _layer(self, b: Builder, layer: Layer) -> Callable[[Value], Value]:
         return lambda x: self.residual.join(b, x, layer)
+
+
+def _check_norm(node: Node, data: Mapping[str, Any], residual: str | None) -> Iterator[Diagnostic]:
+    """A norm is given where the residual has one, and nowhere else."""
+    if "norm" not in data or residual is None:
+        return
+    off = word(data["norm"]) == "none"
+    if off != (residual == "bare"):
+        message = f"residual `{residual}` {'needs a' if off else 'has no'} norm"
+        yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "norm")))
 
 
 def _camel(kind: str) -> str:

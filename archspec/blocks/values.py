@@ -31,7 +31,7 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
     """Integers that index a table of `rows` rows, given at `place`. Raises E342, E343."""
     value = cx.value(expr)
     if not value.type.dtype.is_integer or value.type.rank < 1:
-        cx.fail("E342", f"{block} takes ids, got {value.type}", expr.span)
+        cx.fail("E342", f"{block} are integers, got {value.type}", expr.span)
     bound = value.type.bound
     if bound is not None and compare(bound, "<=", rows) is not True:
         labels = (cx.origin(value), None if place is None else Label(place, f"{rows} rows"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
 from archspec.schema.errors import carry, diagnostics_of
+from archspec.schema.plain import Plain
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 SPAN = "(span)"
@@ -53,15 +54,26 @@ WORD = BeforeValidator(lambda node: node.value if isinstance(node, TextNode) els
 """Annotation: a fixed word, as in `Annotated[Literal["first", "last"], WORD]`."""
 
 
+def _two(node: Any) -> Any:
+    if isinstance(node, Items) and len(node) != 2:
+        message = f"expected a list of two, found {len(node)}"
+        raise carry([Diagnostic(code="E204", message=message, primary=Label(node.node.span))])
+    return node
+
+
+TWO = BeforeValidator(_two)
+"""Annotation: a list of exactly two items, as in `Annotated[list[ExprField], TWO]`."""
+
+
 class Model(BaseModel):
     """A map of the language. `at` is where it stands; `given` are the keys that the user wrote."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, populate_by_name=True)
 
     shorthand: ClassVar[str | None] = None
     """The field that a bare word stands for: `residual: pre` is `{kind: pre}`."""
 
-    at: SkipJsonSchema[Span | None] = Field(default=None, alias=SPAN, repr=False)
+    at: SkipJsonSchema[Annotated[Span | None, Plain(lambda span: span)]] = Field(default=None, alias=SPAN, repr=False)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -50,7 +50,7 @@ def test_parts_fill_the_layers_exactly_or_are_refused(
         [*start, *repeat * times, *end] for times in range(13) if len(start) + len(repeat) * times + len(end) == layers
     ]
     parts = ", ".join(
-        f"{key}: [{', '.join(names)}]" for key, names in zip(("start", "repeat", "end"), (start, repeat, end))
+        f"{key}: [{', '.join(names)}]" for key, names in {"start": start, "repeat": repeat, "end": end}.items()
     )
     node = NODE.format(layers=layers, pattern=f"{{{parts}}}")
     try:

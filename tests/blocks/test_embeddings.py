@@ -1,0 +1,170 @@
+"""Embeddings, heads and small blocks, against PyTorch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.blocks.surroundings import Trial
+
+
+def _same(found: Trial, wanted: Tensor) -> None:
+    np.testing.assert_allclose(found.result, wanted.numpy(), rtol=1e-9, atol=1e-9)
+
+
+def _tensor(found: Trial, name: str) -> Tensor:
+    return torch.tensor(found.inputs[name] if name in found.inputs else found[name])
+
+
+def _tokens(more: str) -> Trial:
+    node = f"{{block: token_embedding, ids: ids, vocab: vocab, dim: 8, {more}}}"
+    return Trial(node, "float[batch, n, 8]")
+
+
+def test_tokens_are_scaled_then_types_and_positions_added_then_normed() -> None:
+    more = "scale: sqrt(8), types: {ids: sorts, count: 2}, positions: {kind: learned, length: 32}, norm: layer_norm"
+    found = _tokens(more)
+    x = math.sqrt(8) * _tensor(found, "table")[_tensor(found, "ids")]
+    x = x + _tensor(found, "types")[_tensor(found, "sorts")] + _tensor(found, "positions")[:5]
+    _same(found, F.layer_norm(x, (8,), _tensor(found, "norm.weight"), _tensor(found, "norm.bias")))
+
+
+def test_positions_after_an_offset_and_by_their_own_ids() -> None:
+    found = _tokens("positions: {kind: learned, length: 32, offset: 2}")
+    _same(found, _tensor(found, "table")[_tensor(found, "ids")] + _tensor(found, "positions")[2:7])
+    found = _tokens("positions: {kind: learned, length: 32, ids: places}")
+    _same(found, _tensor(found, "table")[_tensor(found, "ids")] + _tensor(found, "positions")[_tensor(found, "places")])
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "halves"])
+def test_sinusoids(layout: str) -> None:
+    found = _tokens(f"positions: {{kind: sinusoidal, layout: {layout}, base: 100}}")
+    rows = np.zeros((5, 8))
+    for position in range(5):
+        for i in range(4):
+            angle = position * 100 ** (-2 * i / 8)
+            sine, cosine = (2 * i, 2 * i + 1) if layout == "interleaved" else (i, i + 4)
+            rows[position, sine], rows[position, cosine] = math.sin(angle), math.cos(angle)
+    np.testing.assert_allclose(found.result, found["table"][found.inputs["ids"]] + rows, rtol=1e-6, atol=1e-6)
+
+
+def test_positions_may_be_added_anywhere() -> None:
+    found = Trial("{block: add_positions, input: x, kind: learned, length: 40}", "float[batch, n, d]")
+    _same(found, _tensor(found, "x") + _tensor(found, "positions")[:5])
+
+
+def _patches(found: Trial) -> Tensor:
+    y = F.conv2d(_tensor(found, "pixels"), _tensor(found, "weight"), _tensor(found, "bias"), stride=16)
+    return y.flatten(2).transpose(1, 2)
+
+
+def _patch_trial(more: str, count: int) -> Trial:
+    return Trial(f"{{block: patch_embedding, input: pixels, patch: 16, dim: 8, {more}}}", f"float[batch, {count}, 8]")
+
+
+def test_class_tokens_stand_in_front_and_registers_get_no_position() -> None:
+    found = _patch_trial("class_token: true, distillation_token: true, registers: 3, positions: learned", 11)
+    front = [_tensor(found, name).expand(2, -1, -1) for name in ("class_token", "distillation_token")]
+    x = torch.cat([*front, _patches(found)], 1) + _tensor(found, "positions")
+    registers = _tensor(found, "registers").expand(2, -1, -1)
+    _same(found, torch.cat([x[:, :2], registers, x[:, 2:]], 1))
+
+
+def test_registers_without_class_tokens_stand_first() -> None:
+    found = _patch_trial("registers: 2, positions: learned", 8)
+    x = _patches(found) + _tensor(found, "positions")
+    _same(found, torch.cat([_tensor(found, "registers").expand(2, -1, -1), x], 1))
+
+
+def test_masked_patches_become_the_mask_token_before_positions() -> None:
+    found = _patch_trial("mask_token: masked, positions: learned, class_token: true", 7)
+    x = torch.where(_tensor(found, "masked")[..., None], _tensor(found, "mask_token"), _patches(found))
+    x = torch.cat([_tensor(found, "class_token").expand(2, -1, -1), x], 1)
+    _same(found, x + _tensor(found, "positions"))
+
+
+def test_grid_positions_leave_the_class_token_alone() -> None:
+    found = _patch_trial("positions: grid_sincos, class_token: true", 7)
+    grid = np.zeros((6, 8))
+    for patch in range(6):
+        row, column = divmod(patch, 3)
+        for i in range(2):
+            frequency = 10000 ** (-i / 2)
+            grid[patch, [i, i + 2, i + 4, i + 6]] = [
+                math.sin(column * frequency),
+                math.cos(column * frequency),
+                math.sin(row * frequency),
+                math.cos(row * frequency),
+            ]
+    wanted = torch.cat([_tensor(found, "class_token").expand(2, -1, -1), _patches(found) + torch.tensor(grid)], 1)
+    np.testing.assert_allclose(found.result, wanted.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_a_head_scales_before_its_bias_and_caps_after() -> None:
+    node = "{block: lm_head, input: x, vocab: 7, bias: true, scale: 1/8, softcap: 5}"
+    found = Trial(node, "float[batch, n, 7]")
+    logits = _tensor(found, "x") @ _tensor(found, "weight").T / 8 + _tensor(found, "bias")
+    _same(found, 5 * torch.tanh(logits / 5))
+
+
+def test_linear_with_an_activation() -> None:
+    found = Trial("{block: linear, input: x, dim: 10, activation: gelu}", "float[batch, n, 10]")
+    _same(found, F.gelu(F.linear(_tensor(found, "x"), _tensor(found, "weight"), _tensor(found, "bias"))))
+
+
+def test_a_norm_over_another_axis() -> None:
+    found = Trial("{block: norm, input: pixels, kind: layer_norm, axis: 1, eps: 1e-3}", "float[batch, 3, 32, 48]")
+    x = _tensor(found, "pixels").movedim(1, -1)
+    y = F.layer_norm(x, (3,), _tensor(found, "weight"), _tensor(found, "bias"), 1e-3)
+    _same(found, y.movedim(-1, 1))
+
+
+def _pooled(kind: str, x: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    rows = []
+    for row, keep in zip(x, valid, strict=True):
+        chosen = row[keep]
+        if not len(chosen):
+            rows.append(np.zeros(x.shape[-1]))
+        else:
+            rows.append({"mean": chosen.mean(0), "max": chosen.max(0), "last": chosen[-1]}[kind])
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("kind", ["mean", "max", "last"])
+@pytest.mark.parametrize("valid", [[[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], [[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]]])
+def test_pooling_of_valid_positions(kind: str, valid: list[list[int]]) -> None:
+    keep = np.array(valid, bool)
+    node = f"{{block: pool, input: x, kind: {kind}, valid: valid}}"
+    found = Trial(node, "float[batch, d]", inputs={"valid": keep})
+    np.testing.assert_allclose(found.result, _pooled(kind, found.inputs["x"], keep), rtol=1e-9)
+
+
+def test_pooling_of_all_positions() -> None:
+    for kind, pick in {
+        "first": lambda x: x[:, 0],
+        "last": lambda x: x[:, -1],
+        "mean": lambda x: x.mean(1),
+        "max": lambda x: x.max(1),
+    }.items():
+        found = Trial(f"{{block: pool, input: x, kind: {kind}}}", "float[batch, d]")
+        np.testing.assert_allclose(found.result, pick(found.inputs["x"]), rtol=1e-9)
+    found = Trial("{block: pool, input: x, kind: at, index: spot}", "float[batch, d]")
+    np.testing.assert_allclose(found.result, found.inputs["x"][[0, 1], found.inputs["spot"]], rtol=1e-9)
+    found = Trial("{block: pool, input: pixels, kind: max}", "float[batch, 3]")
+    np.testing.assert_allclose(found.result, found.inputs["pixels"].max((2, 3)), rtol=1e-9)
+
+
+def test_small_blocks() -> None:
+    found = Trial("{block: l2_normalize, input: x}", "float[batch, n, d]")
+    _same(found, F.normalize(_tensor(found, "x"), dim=-1))
+    found = Trial("{block: l2_normalize, input: pixels, axis: 1}", "float[batch, 3, 32, 48]")
+    _same(found, F.normalize(_tensor(found, "pixels"), dim=1))
+    found = Trial("{block: activation, input: x, kind: relu_squared}", "float[batch, n, d]")
+    _same(found, F.relu(_tensor(found, "x")) ** 2)
+    found = Trial("{block: dropout, input: x, rate: 0.5}", "float[batch, n, d]")
+    _same(found, _tensor(found, "x"))

@@ -1,0 +1,331 @@
+"""What blocks refuse: the whole message for one of each sort, code and place for the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.blocks.surroundings import complaints, refusal
+
+STACK = """\
+block: encoder
+input: x
+layers: 2
+residual: pre
+norm: layer_norm
+final_norm: false
+attention: {heads: 4, mask: all}
+feed_forward: {hidden: 8, activation: relu}
+"""
+
+
+def _with(old: str, new: str, node: str = STACK) -> str:
+    assert old in node
+    return node.replace(old, new)
+
+
+def _attention(more: str) -> str:
+    return _with("mask: all", f"mask: all, {more}")
+
+
+def _tokens(more: str) -> str:
+    return f"{{block: token_embedding, ids: ids, vocab: vocab, dim: 8, {more}}}"
+
+
+def _patches(more: str, image: str = "pixels") -> str:
+    return f"{{block: patch_embedding, input: {image}, dim: 8, {more}}}"
+
+
+CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
+LATER = {
+    _attention("sink: zero"): "sink",
+    _attention("positions: rotary"): "positions",
+    _attention("positions: {kind: rotary, layout: half}"): "positions",
+    _attention("add_to_scores: x"): "add_to_scores",
+    _attention("multiply_scores: x"): "multiply_scores",
+    _attention("latent: {key_value: 8, rotary: 4}"): "latent",
+    _with("relu}", "relu, experts: {count: 2, top_k: 1, scores: softmax, normalise: true}}"): "experts",
+    _with("residual: pre", "residual: {kind: pre, drop_path: 0.1}"): "drop_path",
+    _with("norm: layer_norm\n", "norm: batch_norm\n"): "batch_norm",
+    _with("norm: layer_norm\n", "norm: {kind: group_norm, groups: 4}\n"): "group_norm",
+    _with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: true}\n"): "unit_offset",
+    _tokens("positions: {kind: learned, length: 32, count: valid}"): "count",
+    _patches("patch: 16, positions: {kind: learned, resize: bicubic}"): "resize",
+}
+
+
+@pytest.mark.parametrize("node", LATER)
+def test_what_is_not_built_yet_is_refused_by_name(node: str) -> None:
+    name = LATER[node]
+    assert complaints(node) == [("E240", f"`{name}` is not supported yet", name)]
+
+
+def test_off_values_of_what_is_not_built_yet_are_taken() -> None:
+    off = "sink: none, positions: none, add_to_scores: none, multiply_scores: none, latent: none, softcap: none"
+    node = _with("relu}", "relu, experts: none}", _attention(f"{off}, qk_norm: none"))
+    node = _with("residual: pre", "residual: {kind: pre, drop_path: 0.0}", node)
+    assert complaints(_with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: false}\n", node)) == []
+    assert complaints(_tokens("positions: {kind: learned, length: 32, count: none, ids: none, resize: none}")) == []
+
+
+OTHERS: list[tuple[str, str, str, str]] = [
+    (_with("heads: 4", "heads: 7"), "E340", "`heads: 7` does not divide 64", "7"),
+    (_with("heads: 4", "heads: vocab"), "E340", "`heads: 100` does not divide 64", "vocab"),
+    (_attention("kv_heads: 3"), "E340", "`kv_heads: 3` does not divide `heads: 4`", "3"),
+    (_with("heads: 4", "heads: n"), "E341", "`heads` depends on `n`, which is known at run time alone", "n"),
+    (_with("layers: 2", "layers: n"), "E341", "`layers` depends on `n`, which is known at run time alone", "n"),
+    (_with("norm: layer_norm\n", ""), "E243", "there is no default norm", "pre"),
+    (_with("norm: layer_norm\n", "norm: true\n"), "E243", "there is no default norm", "true"),
+    (_with("final_norm: false", "final_norm: true"), "E243", "there is no default norm", "true"),
+    (_with("norm: layer_norm\n", "norm: none\n"), "E242", "residual `pre` needs a norm", "norm"),
+    (_with("residual: pre", "residual: bare"), "E242", "residual `bare` has no norm", "norm"),
+    (_with("norm: layer_norm\n", "norm: {eps: 1e-3}\n"), "E203", "missing field `kind`", "{eps: 1e-3}"),
+    (_with("norm: layer_norm\n", "norm: {kind: layer_norm, eps: 0}\n"), "E244", "`eps` is 0", "0"),
+    (_with("residual: pre", "residual: pree"), "E205", "`pree` is not a word of this field", "pree"),
+    (_attention("bias: [q, w]"), "E205", "`w` is not a word of this field", "w"),
+    (_attention("dropout: 1.5"), "E244", "a rate of 1.5", "1.5"),
+    (_attention("softcap: 0"), "E244", "`softcap` is 0", "0"),
+    (STACK + "dropout: -1\n", "E244", "a rate of -1", "-1"),
+    (
+        _attention("heads: [4]").replace("heads: 4, ", ""),
+        "E204",
+        "expected an expression over constants and dims, found a list",
+        "[4]",
+    ),
+    (STACK + CROSS, "E241", "`cross_attention` does not apply to `encoder`", "cross_attention"),
+    (
+        _with("residual: pre", "residual: post", _attention("pre_norm: false")),
+        "E241",
+        "`pre_norm: false` does not apply to residual `post`",
+        "{heads: 4, mask: all, pre_norm: false}",
+    ),
+    (
+        _with("encoder", "transformer", _with("residual: pre", "residual: parallel")) + CROSS,
+        "E242",
+        "residual `parallel` takes no `cross_attention`",
+        "{heads: 4, memory: memory, mask: all}",
+    ),
+    (
+        _with("input: x", "input: valid"),
+        "E342",
+        "`encoder` takes float[batch, positions, features], got bool[batch, n]",
+        "valid",
+    ),
+    (
+        _tokens("types: {ids: spot, count: 2}"),
+        "E347",
+        "`types` is int64[batch] < 2, and its axes must be [batch, n]",
+        "spot",
+    ),
+    (_tokens("types: {ids: places, count: 2}"), "E343", "ids below 32 index the table of types of 2 rows", "places"),
+    (_tokens("positions: learned"), "E203", "missing field `length`", "learned"),
+    (_tokens("positions: {kind: learned, grid: [2, 2]}"), "E241", "`grid` applies to patches alone", "2"),
+    (_tokens("positions: grid_sincos"), "E241", "`grid_sincos` applies to patches alone", "grid_sincos"),
+    (_tokens("positions: {kind: sinusoidal, length: 8}"), "E241", "`length` does not apply to `sinusoidal`", "length"),
+    (
+        _tokens("positions: {kind: learned, length: 32, offset: 1, ids: places}"),
+        "E242",
+        "`ids` and `offset` exclude each other",
+        "ids",
+    ),
+    (
+        _tokens("positions: {kind: learned, length: 8, ids: places}"),
+        "E343",
+        "ids below 32 index the table of positions of 8 rows",
+        "places",
+    ),
+    (_tokens("norm: false"), "E205", "`false` is not a word of this field", "false"),
+    (_patches("patch: [16]"), "E204", "expected a list of two, found 1", "[16]"),
+    (_patches("patch: 32"), "E349", "patches of 32 do not divide an image of 48", "32"),
+    (_patches("patch: 32", "large"), "E349", "patches of 32 do not divide an image of side", "32"),
+    (
+        _patches("patch: 16, positions: learned", "large"),
+        "E345",
+        "the grid of patches, side//16 by side//16, is known at run time alone",
+        "learned",
+    ),
+    (
+        _patches("patch: 16, positions: {kind: learned, length: 6}, class_token: true"),
+        "E344",
+        "6 positions are too few for a sequence of `7`",
+        "6",
+    ),
+    (
+        _patches("patch: 16, mask_token: valid"),
+        "E347",
+        "`mask_token` is bool[batch, n], and its axes must be [batch, 6]",
+        "valid",
+    ),
+    ("{block: pool, input: x, kind: at}", "E203", "missing field `index`", "{block: pool, input: x, kind: at}"),
+    ("{block: pool, input: x, kind: first, valid: valid}", "E241", "`valid` does not apply to `first`", "valid"),
+    (
+        "{block: pool, input: pixels, kind: last}",
+        "E342",
+        "`last` pools positions, and this is the map float[batch, 3, 32, 48]",
+        "pixels",
+    ),
+    (
+        "{block: pool, input: x, kind: at, index: ids}",
+        "E347",
+        "`index` is int64[batch, n] < 100, and its axes must be [batch]",
+        "ids",
+    ),
+    (
+        "{block: lm_head, input: x, tie: source.table, vocab: 99}",
+        "E346",
+        "`source.table` is [100, 64], and 99 rows are wanted",
+        "source.table",
+    ),
+    (
+        "{block: lm_head, input: memory, tie: source.table}",
+        "E346",
+        "`source.table` is [100, 64], and the input has 48 features",
+        "source.table",
+    ),
+    (
+        "{block: linear, input: x, dim: 4, tie: source.table}",
+        "E346",
+        "`source.table` is [100, 64], and 4 rows are wanted",
+        "source.table",
+    ),
+    (
+        "{block: linear, input: large, dim: 4}",
+        "E341",
+        "the last axis of float[batch, 3, side, side] is known at run time alone",
+        "large",
+    ),
+    (
+        "{block: l2_normalize, input: large, axis: side}",
+        "E350",
+        "float[batch, 3, side, side] has several axes of size `side`",
+        "side",
+    ),
+    ("{block: norm, input: x, eps: 1e-3}", "E203", "missing field `kind`", "{block: norm, input: x, eps: 1e-3}"),
+    ("{block: linear, input: x, dim: 4, init: {kind: normal}}", "E203", "missing field `std`", "{kind: normal}"),
+    (
+        "{block: linear, input: x, dim: 4, init: {kind: zeros, std: 1}}",
+        "E241",
+        "`std` does not apply to `zeros`",
+        "std",
+    ),
+    ("{block: activation, input: x, kind: swish}", "E205", "`swish` is not a word of this field", "swish"),
+]
+
+
+@pytest.mark.parametrize(
+    ("node", "code", "message", "place"), OTHERS, ids=[f"{code}-{message}" for _, code, message, _ in OTHERS]
+)
+def test_what_does_not_fit_is_refused_at_its_place(node: str, code: str, message: str, place: str) -> None:
+    assert complaints(node) == [(code, message, place)]
+
+
+def test_a_layer_without_its_sublayers_is_refused() -> None:
+    node = STACK.replace("attention: {heads: 4, mask: all}\nfeed_forward: {hidden: 8, activation: relu}\n", "")
+    assert [found[:2] for found in complaints(node)] == [
+        ("E203", "missing field `attention`"),
+        ("E203", "missing field `feed_forward`"),
+    ]
+    without_mask = _with(", mask: all", "") + "kinds: {a: {attention: {mask: all}}, b: {}}\npattern: [a, b]\n"
+    assert complaints(without_mask) == [("E203", "missing field `mask`", "{heads: 4}")]
+
+
+def test_final_norm_is_left_out_only_where_it_has_a_default() -> None:
+    norms = {"pre": "layer_norm", "sandwich": "layer_norm", "parallel": "layer_norm", "post_branch": "layer_norm"}
+    for residual, norm in {**norms, "post": "layer_norm", "bare": "none"}.items():
+        node = STACK.replace("final_norm: false\n", "").replace("norm: layer_norm", f"norm: {norm}")
+        found = [found[:2] for found in complaints(_with("residual: pre", f"residual: {residual}", node))]
+        assert found == ([] if residual in ("post", "bare") else [("E203", "missing field `final_norm`")])
+
+
+MASKS = {
+    "causal": True,
+    "causal & key_valid(valid)": True,
+    "last(3)": True,
+    "causal | prefix(4)": True,
+    "(causal | prefix(spot)) & key_valid(valid)": True,
+    "causal & (all | within(2))": True,
+    "all": False,
+    "key_valid(valid)": False,
+    "within(2)": False,
+    "causal | within(2)": False,
+    "prefix(4)": True,
+    "causal | key_valid(valid)": False,
+}
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_decoder_may_not_look_ahead(mask: str) -> None:
+    node = _with("mask: all", f'mask: "{mask}"', _with("encoder", "decoder"))
+    found = complaints(node)
+    assert found == ([] if MASKS[mask] else [("E440", "a decoder's self-attention may not look ahead", mask)])
+
+
+def test_a_decoder_judges_the_mask_of_every_kind() -> None:
+    kinds = (
+        "kinds:\n  near: {attention: {mask: last(4)}}\n  far: {attention: {mask: within(4)}}\npattern: [near, far]\n"
+    )
+    node = _with("encoder", "decoder", _with(", mask: all", "")) + kinds
+    assert complaints(node) == [("E440", "a decoder's self-attention may not look ahead", "within(4)")]
+
+
+def test_whole_messages() -> None:
+    assert (
+        refusal(_with("heads: 4", "heads: 7"))
+        == """\
+error[E340]: `heads: 7` does not divide 64
+  --> trial.yaml:18:24
+   |
+18 |     attention: {heads: 7, mask: all}
+   |                        ^
+   |
+   = help: choose a number that divides the 64 features, or give `head_dim`
+"""
+    )
+    assert (
+        refusal("{block: token_embedding, ids: ids, vocab: 50, dim: 8}")
+        == """\
+error[E343]: ids below 100 index the table of 50 rows
+  --> trial.yaml:12:35
+   |
+ 8 |   ids: int64[batch, n] < vocab
+   |   --- `ids` is int64[batch, n] < 100
+...
+12 |     {block: token_embedding, ids: ids, vocab: 50, dim: 8}
+   |                                   ^^^
+   |                                               -- 50 rows
+   |
+   = help: the bound of the ids must not exceed the rows
+"""
+    )
+    assert (
+        refusal(_tokens("positions: {kind: learned, length: 8}"))
+        == """\
+error[E344]: 8 positions are too few for a sequence of `n`
+  --> trial.yaml:12:97
+   |
+ 6 |   n: [2, 16, 32]
+   |   - `n` reaches 32
+...
+12 |     {block: token_embedding, ids: ids, vocab: vocab, dim: 8, positions: {kind: learned, length: 8}}
+   |                                                                                                 ^ 8 positions
+   |
+   = help: the largest sequence must fit: it has 32 positions
+"""
+    )
+    assert (
+        refusal(_with("encoder", "decoder", _with("all", '"causal | within(3)"')))
+        == """\
+error[E440]: a decoder's self-attention may not look ahead
+  --> trial.yaml:18:34
+   |
+18 |     attention: {heads: 4, mask: "causal | within(3)"}
+   |                                  ^^^^^^^^^^^^^^^^^^ this mask lets a position see later ones
+   |
+   = help: write `causal & (causal | within(3))`, or use the block `transformer`
+"""
+    )
+
+
+def test_independent_errors_of_a_node_come_in_one_run() -> None:
+    node = _with("relu}", "reluu}", _with("residual: pre", "residual: pree", _attention("sink: zero, haeds: 2")))
+    assert {found[0] for found in complaints(node)} == {"E240", "E202", "E205"}
+    assert len(complaints(node)) == 4
