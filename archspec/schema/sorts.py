@@ -10,11 +10,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from archspec.diagnostics import fail
 from archspec.schema.errors import carried
 from archspec.schema.model import Items
+from archspec.schema.plain import Plain
 from archspec.text.expr import Expr, parse_expr
 from archspec.text.mask import MaskSyntax, parse_mask
 from archspec.text.nodes import MapNode, Node, TextNode
@@ -36,12 +37,12 @@ def text_of(node: Node | Items, what: str) -> TextNode:
 T = TypeVar("T")
 
 
-def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[PlainValidator, WithJsonSchema]:
+def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSchema]:
     def validate(node: Any) -> T:
         with carried():
             return parse(text_of(node, what))
 
-    return PlainValidator(validate), WithJsonSchema({"type": ["string", "number", "boolean"], "description": what})
+    return Plain(validate), WithJsonSchema({"type": ["string", "number", "boolean"], "description": what})
 
 
 ExprField = Annotated[Expr, *_sort(parse_expr, "an expression over constants and dims")]

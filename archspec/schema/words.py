@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.schema.errors import carried
+from archspec.schema.plain import Plain
 from archspec.schema.sorts import text_of
 from archspec.text.nodes import TextNode
 from archspec.text.scalars import parse_axis
@@ -34,12 +35,12 @@ class AxisText:
     span: Span = field(compare=False, repr=False)
 
 
-def _read(read: Callable[[TextNode], Any], what: str) -> PlainValidator:
+def _read(read: Callable[[TextNode], Any], what: str) -> Plain:
     def validate(node: Any) -> Any:
         with carried():
             return read(text_of(node, what))
 
-    return PlainValidator(validate)
+    return Plain(validate)
 
 
 def check_word(node: TextNode, options: Sequence[str]) -> None:
