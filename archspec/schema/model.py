@@ -68,7 +68,9 @@ TWO = BeforeValidator(_two)
 class Model(BaseModel):
     """A map of the language. `at` is where it stands; `given` are the keys that the user wrote."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, populate_by_name=True
+    )
 
     shorthand: ClassVar[str | None] = None
     """The field that a bare word stands for: `residual: pre` is `{kind: pre}`."""
