@@ -16,6 +16,8 @@ from archspec.ir.dim import Dim
 
 Side = Literal["out", "in"]
 Key = Hashable
+Space = tuple[Dim, ...]
+"""The sizes of the coordinates of one value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ class PrefixBound:
     inp: int
     prefix: Key
     leading: tuple[int, ...] = ()
-    offset: int = 0
+    offset: Dim | int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Guard:
     side: Side
     predicate: Key
     coordinates: tuple[int, ...]
-    offset: int = 0
+    offset: Dim | int = 0
     negated: bool = False
 
 

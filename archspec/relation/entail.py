@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim
+from archspec.ir.dim import Dim, compare
 from archspec.relation.atoms import (
     ZERO,
     Atom,
@@ -77,7 +77,7 @@ def _high(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim |
 def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
     return any(
         (bound.inp, bound.prefix, bound.leading) == (wanted.inp, wanted.prefix, wanted.leading)
-        and bound.offset <= wanted.offset
+        and compare(bound.offset, "<=", wanted.offset) is True
         for bound in atom.prefixes
     )
 

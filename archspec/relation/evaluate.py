@@ -61,9 +61,9 @@ def _constraints(atom: Atom, at: _Indices, controls: Mapping[Key, Array], sizes:
     for r in atom.ranges:
         yield from _between(at(r.side, r.coordinate), r.lo, r.hi, sizes)
     for bound in atom.prefixes:
-        yield _prefix(bound, at, controls[bound.prefix])
+        yield _prefix(bound, at, controls[bound.prefix], sizes)
     for guard in atom.guards:
-        yield _guard(guard, at, controls[guard.predicate])
+        yield _guard(guard, at, controls[guard.predicate], sizes)
     for equality in atom.segments:
         yield _segment(equality, at, controls[equality.segments])
 
@@ -75,16 +75,16 @@ def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int])
         yield x <= hi.value(sizes)
 
 
-def _prefix(bound: PrefixBound, at: _Indices, length: Array) -> Array:
-    within: Array = at("in", bound.inp) < length[at.all("in", bound.leading)] + bound.offset
+def _prefix(bound: PrefixBound, at: _Indices, length: Array, sizes: Mapping[str, int]) -> Array:
+    within: Array = at("in", bound.inp) < length[at.all("in", bound.leading)] + Dim.of(bound.offset).value(sizes)
     return within
 
 
-def _guard(guard: Guard, at: _Indices, predicate: Array) -> Array:
+def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int]) -> Array:
     import numpy as np
 
     *leading, last = at.all(guard.side, guard.coordinates)
-    last = last + guard.offset
+    last = last + Dim.of(guard.offset).value(sizes)
     inside = (last >= 0) & (last < predicate.shape[-1])
     held = predicate[(*leading, np.clip(last, 0, predicate.shape[-1] - 1))].astype(bool)
     holds: Array = inside & (held != guard.negated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from archspec.ir.dim import Dim, compare
@@ -58,3 +59,23 @@ def empty(intervals: Iterable[Interval]) -> bool:
     lows = [interval.lo for interval in found if interval.lo is not None]
     highs = [interval.hi for interval in found if interval.hi is not None]
     return any(compare(lo, ">", hi) is True for lo in lows for hi in highs)
+
+
+def surely_more(left: Dim, right: Dim) -> bool:
+    """Whether the first size is the larger at all admitted sizes."""
+    if left is right:
+        return False
+    a, b = left.constant, right.constant
+    if a is not None and b is not None:
+        return a > b
+    return _surely_more(left, right)
+
+
+@lru_cache(maxsize=1 << 15)
+def _surely_more(left: Dim, right: Dim) -> bool:
+    return compare(left, ">", right) is True
+
+
+def no_less(left: Dim, right: Dim) -> bool:
+    """Whether the first size is surely no smaller than the second."""
+    return left is right or left == right or surely_more(left + 1, right)

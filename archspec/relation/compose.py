@@ -1,0 +1,170 @@
+"""Composition: what is read of what is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from math import gcd
+
+from archspec.ir.dim import Dim
+from archspec.relation.atoms import NOTHING, Atom, Guard, PrefixBound, Relation, SameSegment, Space, identity
+from archspec.relation.closure import (
+    Closure,
+    Linear,
+    close,
+    finish,
+    is_empty,
+    through_in,
+    through_out,
+    tighter,
+    to_in,
+    to_out,
+)
+from archspec.relation.interval import Interval
+from archspec.relation.normal import contradictory, shortest
+from archspec.relation.union import union
+
+
+@lru_cache(maxsize=1 << 14)
+def compose(left: Relation, right: Relation, out: Space, middle: Space, inp: Space) -> Relation:
+    """Pairs (i, j) for which some m has (i, m) in `left` and (m, j) in `right`; more where that cannot be said.
+
+    `out`, `middle` and `inp` are the sizes of the coordinates of i, m and j.
+    """
+    if not left.atoms or not right.atoms:
+        return NOTHING
+    if out == middle and left == identity(len(out)):
+        return right
+    if middle == inp and right == identity(len(inp)):
+        return left
+    found = (composed(a, b, out, middle, inp) for a in left.atoms for b in right.atoms)
+    return union((atom for atom in found if atom is not None), out, inp)
+
+
+def composed(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -> Atom | None:
+    """The composition of two atoms in normal form; None where surely nothing is related."""
+    a, b = close(left, out, middle), close(right, middle, inp)
+    if a is None or b is None:
+        return None
+    between = _between(a, b)
+    if between is None:
+        return None
+    met = Closure(
+        differences=_differences(a, b),
+        out=_seen_from_out(a, between),
+        inp=_seen_from_in(b, between),
+        guards=_guards(a, b),
+        prefixes=frozenset((*b.prefixes, *_moved_prefixes(a, b))),
+        segments=frozenset(_segments(a, b)),
+    )
+    done = finish(met)
+    return None if done is None else shortest(done, out, inp)
+
+
+def _between(a: Closure, b: Closure) -> list[Interval] | None:
+    """The ranges of m; None where one is surely empty, or a predicate would have to hold there and not to hold."""
+    result = []
+    for left, right in zip(a.inp, b.out, strict=True):
+        met = tighter(left, right)
+        if is_empty(met) or is_empty(Interval(left.lo, right.hi)) or is_empty(Interval(right.lo, left.hi)):
+            return None
+        result.append(met)
+    if a.guards and b.guards:
+        inside = {replace(guard, side="in") for guard in b.guards if guard.side == "out"}
+        if contradictory(frozenset(inside | {guard for guard in a.guards if guard.side == "in"})):
+            return None
+    return result
+
+
+def _seen_from_out(a: Closure, between: list[Interval]) -> list[Interval]:
+    result = list(a.out)
+    for (out, m, p, q), interval in a.differences.items():
+        if between[m] is not a.inp[m]:
+            result[out] = tighter(result[out], through_in(between[m], interval, p, q))
+    return result
+
+
+def _seen_from_in(b: Closure, between: list[Interval]) -> list[Interval]:
+    result = list(b.inp)
+    for (m, inp, p, q), interval in b.differences.items():
+        if between[m] is not b.out[m]:
+            result[inp] = tighter(result[inp], through_out(between[m], interval, p, q))
+    return result
+
+
+def _differences(a: Closure, b: Closure) -> dict[Linear, Interval]:
+    """`[l1, h1]` on (p, q) with `[l2, h2]` on (r, s) is `[r*l1 + q*l2, r*h1 + q*h2]` on (p*r, q*s)."""
+    result: dict[Linear, Interval] = {}
+    for (out, m, p, q), first in a.differences.items():
+        for (n, inp, r, s), second in b.differences.items():
+            if m == n:
+                shared = gcd(p * r, q * s)
+                lo = _up(_sum(r, first.lo, q, second.lo), shared)
+                hi = _down(_sum(r, first.hi, q, second.hi), shared)
+                if lo is not None or hi is not None:
+                    key = (out, inp, p * r // shared, q * s // shared)
+                    result[key] = tighter(result.get(key, Interval()), Interval(lo, hi))
+    return result
+
+
+def _sum(r: int, x: Dim | None, q: int, y: Dim | None) -> Dim | None:
+    if x is None or y is None:
+        return None
+    return (x if r == 1 else r * x) + (y if q == 1 else q * y)
+
+
+def _down(x: Dim | None, divisor: int) -> Dim | None:
+    return x if divisor == 1 or x is None else x // divisor
+
+
+def _up(x: Dim | None, divisor: int) -> Dim | None:
+    return x if divisor == 1 or x is None else -(-x // divisor)
+
+
+def _guards(a: Closure, b: Closure) -> frozenset[Guard]:
+    """Guards on i stay from the left, those on j from the right; those on m move where equalities carry them."""
+    if not a.guards and not b.guards:
+        return frozenset()
+    kept = {guard for guard in a.guards if guard.side == "out"} | {guard for guard in b.guards if guard.side == "in"}
+    for guard in a.guards:
+        if guard.side == "in" and (moved := to_in(replace(guard, side="out"), b)) is not None:
+            kept.add(moved)
+    for guard in b.guards:
+        if guard.side == "out" and (moved := to_out(replace(guard, side="in"), a)) is not None:
+            kept.add(moved)
+    return frozenset(kept)
+
+
+def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
+    """`m < p + c` and `m - j >= l` give `j < p + c - l`, where what indexes the prefix is the same."""
+    result = []
+    for bound in a.prefixes:
+        leading = [b.shift_onto_in(coordinate) for coordinate in bound.leading]
+        if any(place is None or place[1] != 0 for place in leading):
+            continue
+        for (m, inp, p, q), interval in b.differences.items():
+            if m == bound.inp and p == q == 1 and interval.lo is not None:
+                places = tuple(place[0] for place in leading if place is not None)
+                result.append(replace(bound, inp=inp, leading=places, offset=bound.offset - interval.lo))
+    return result
+
+
+def _segments(a: Closure, b: Closure) -> list[SameSegment]:
+    """Equality survives with equality, and with an exact zero difference on either side."""
+    result = [
+        replace(left, inp=right.inp)
+        for left in a.segments
+        for right in b.segments
+        if left.segments == right.segments and left.inp == right.out
+    ]
+    for left in a.segments:
+        places = [b.shift_onto_in(coordinate) for coordinate in left.inp]
+        inp = tuple(place[0] for place in places if place is not None and place[1] == 0)
+        if len(inp) == len(places):
+            result.append(replace(left, inp=inp))
+    for right in b.segments:
+        places = [a.shift_onto_out(coordinate) for coordinate in right.out]
+        out = tuple(place[0] for place in places if place is not None and place[1] == 0)
+        if len(out) == len(places):
+            result.append(replace(right, out=out))
+    return result

@@ -1,0 +1,89 @@
+"""One atom that contains two: the hull of their intervals, the guards that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.relation.atoms import ZERO, Atom, Difference, PrefixBound, Range, SameSegment, Space
+from archspec.relation.closure import Closure, Linear, both_sides, close
+from archspec.relation.interval import Interval, no_less
+from archspec.relation.normal import implied
+
+
+def join(left: Atom, right: Atom, out: Space, inp: Space) -> Atom:
+    """An atom that surely contains both."""
+    a, b = close(left, out, inp), close(right, out, inp)
+    if a is None or b is None:
+        return right if a is None else left
+    return Atom(
+        differences=frozenset(_differences(a, b)),
+        ranges=frozenset(_ranges(a, b)),
+        prefixes=frozenset(_prefixes(a, b)),
+        guards=frozenset(both_sides(a) & both_sides(b)),
+        segments=frozenset(_segments(a, b)),
+    )
+
+
+def loss(left: Atom, right: Atom) -> int:
+    """How much the join of two atoms gives up: the constraints that they do not share, those on data most."""
+    return (
+        len(left.differences ^ right.differences)
+        + len(left.ranges ^ right.ranges)
+        + 4 * len(left.guards ^ right.guards)
+        + 4 * len(left.prefixes ^ right.prefixes)
+        + 4 * len(left.segments ^ right.segments)
+    )
+
+
+def _differences(a: Closure, b: Closure) -> Iterator[Difference]:
+    for key in dict.fromkeys((*a.differences, *b.differences)):
+        lo, hi = _hull(_known(a, key), _known(b, key))
+        if lo is not None or hi is not None:
+            out, inp, p, q = key
+            yield Difference(out=out, inp=inp, a=p, b=q, lo=lo, hi=hi)
+
+
+def _known(found: Closure, key: Linear) -> Interval:
+    """What is known of a difference: as given, else by the ranges of its coordinates."""
+    if key in found.differences:
+        return found.differences[key]
+    out, inp, a, b = key
+    i, j = found.out[out], found.inp[inp]
+    lo = None if i.lo is None or j.hi is None else a * i.lo - b * j.hi
+    hi = None if i.hi is None or j.lo is None else a * i.hi - b * j.lo
+    return Interval(lo, hi)
+
+
+def _ranges(a: Closure, b: Closure) -> Iterator[Range]:
+    for coordinate, pair in enumerate(zip(a.out, b.out, strict=True)):
+        lo, hi = _hull(*pair)
+        yield Range(side="out", coordinate=coordinate, lo=lo, hi=hi)
+    for coordinate, pair in enumerate(zip(a.inp, b.inp, strict=True)):
+        lo, hi = _hull(*pair)
+        yield Range(side="in", coordinate=coordinate, lo=lo, hi=hi)
+
+
+def _hull(x: Interval, y: Interval) -> Interval:
+    """The least interval that holds both; open where it is not decided which end is the farther."""
+    lo = hi = None
+    if x.lo is not None and y.lo is not None:
+        lo = x.lo if no_less(y.lo, x.lo) else y.lo if no_less(x.lo, y.lo) else None
+    if x.hi is not None and y.hi is not None:
+        hi = x.hi if no_less(x.hi, y.hi) else y.hi if no_less(y.hi, x.hi) else None
+    return Interval(lo, hi)
+
+
+def _prefixes(a: Closure, b: Closure) -> Iterator[PrefixBound]:
+    """The looser of two bounds by one prefix."""
+    for x in a.prefixes:
+        for y in b.prefixes:
+            if (x.inp, x.prefix, x.leading) == (y.inp, y.prefix, y.leading):
+                if no_less(x.offset - y.offset + ZERO, ZERO):
+                    yield x
+                elif no_less(y.offset - x.offset + ZERO, ZERO):
+                    yield y
+
+
+def _segments(a: Closure, b: Closure) -> Iterator[SameSegment]:
+    for x, y in ((a, b), (b, a)):
+        yield from (equality for equality in x.segments if equality in y.segments or implied(equality, y))

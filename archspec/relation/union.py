@@ -1,0 +1,143 @@
+"""Union in normal form: no atom that another contains, touching intervals made one, few atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from itertools import combinations
+
+from archspec.relation.atoms import NOTHING, Atom, Difference, Guard, Range, Relation, Space
+from archspec.relation.closure import both_sides, close
+from archspec.relation.entail import implies
+from archspec.relation.interval import Interval, no_less
+from archspec.relation.join import join, loss
+from archspec.relation.normal import normal
+
+MOST_ATOMS = 12
+"""Over this many, atoms are joined, which loses precision and nothing else."""
+
+
+def union(atoms: Iterable[Atom], out: Space, inp: Space) -> Relation:
+    """The union of atoms in normal form between values of these sizes."""
+    kept: list[Atom] = []
+    for atom in dict.fromkeys(atoms):
+        _insert(atom, kept, out, inp)
+    while len(kept) > MOST_ATOMS:
+        pair = min(combinations(kept, 2), key=lambda pair: loss(*pair))
+        for atom in pair:
+            kept.remove(atom)
+        joined = normal(join(*pair, out, inp), out, inp)
+        if joined is not None:
+            _insert(joined, kept, out, inp)
+    return Relation(tuple(kept)) if kept else NOTHING
+
+
+def united(relations: Iterable[Relation], out: Space, inp: Space) -> Relation:
+    """The union of relations in normal form."""
+    found = [relation for relation in relations if relation.atoms]
+    if len(found) < 2:
+        return found[0] if found else NOTHING
+    return union((atom for relation in found for atom in relation.atoms), out, inp)
+
+
+def in_normal_form(relation: Relation, out: Space, inp: Space) -> Relation:
+    """Any relation in normal form."""
+    return union((atom for found in relation.atoms if (atom := normal(found, out, inp)) is not None), out, inp)
+
+
+def _insert(atom: Atom, kept: list[Atom], out: Space, inp: Space) -> None:
+    """Add an atom to those kept, merged with what it touches, unless it is contained; remove what it contains."""
+    if any(contained(atom, other, out, inp) for other in kept):
+        return
+    kept[:] = [other for other in kept if not contained(other, atom, out, inp)]
+    for other in kept:
+        merged = _merged(atom, other)
+        merged = None if merged is None else normal(merged, out, inp)
+        if merged is not None:
+            kept.remove(other)
+            _insert(merged, kept, out, inp)
+            return
+    kept.append(atom)
+
+
+@lru_cache(maxsize=1 << 14)
+def contained(left: Atom, right: Atom, out: Space, inp: Space) -> bool:
+    """Whether surely every pair of the first atom is in the second."""
+    if len(right.guards) > 2 * len(left.guards):
+        return False
+    full = _in_full(left, out, inp)
+    return full is None or implies(full, right)
+
+
+@lru_cache(maxsize=1 << 14)
+def _in_full(atom: Atom, out: Space, inp: Space) -> Atom | None:
+    """The closure of an atom as an atom; None where nothing is related."""
+    found = close(atom, out, inp)
+    if found is None:
+        return None
+    ranges = [Range(side="out", coordinate=k, lo=lo, hi=hi) for k, (lo, hi) in enumerate(found.out)]
+    ranges += [Range(side="in", coordinate=k, lo=lo, hi=hi) for k, (lo, hi) in enumerate(found.inp)]
+    return replace(atom, ranges=frozenset(ranges), guards=frozenset(both_sides(found)))
+
+
+def _merged(left: Atom, right: Atom) -> Atom | None:
+    """One atom that is the union of two, where they differ in one interval, or in the sign of one guard."""
+    if left.prefixes != right.prefixes or left.segments != right.segments:
+        return None
+    if left.guards != right.guards:
+        return _without_sign(left, right)
+    if left.ranges == right.ranges:
+        return _differences_merged(left, right)
+    return _ranges_merged(left, right) if left.differences == right.differences else None
+
+
+def _without_sign(left: Atom, right: Atom) -> Atom | None:
+    mine, other = left.guards - right.guards, right.guards - left.guards
+    if len(mine) != 1 or len(other) != 1 or replace(left, guards=frozenset()) != replace(right, guards=frozenset()):
+        return None
+    (guard,) = mine
+    opposite: frozenset[Guard] = frozenset((replace(guard, negated=not guard.negated),))
+    return replace(left, guards=left.guards & right.guards) if other == opposite else None
+
+
+def _differences_merged(left: Atom, right: Atom) -> Atom | None:
+    mine, other = left.differences - right.differences, right.differences - left.differences
+    if len(mine) != 1 or len(other) != 1:
+        return None
+    (x,), (y,) = mine, other
+    if (x.out, x.inp, x.a, x.b) != (y.out, y.inp, y.a, y.b):
+        return None
+    both = _touching(Interval(x.lo, x.hi), Interval(y.lo, y.hi))
+    if both is None:
+        return None
+    merged: frozenset[Difference] = frozenset((replace(x, lo=both.lo, hi=both.hi),))
+    return replace(left, differences=(left.differences & right.differences) | merged)
+
+
+def _ranges_merged(left: Atom, right: Atom) -> Atom | None:
+    mine, other = left.ranges - right.ranges, right.ranges - left.ranges
+    if len(mine) != 1 or len(other) != 1:
+        return None
+    (x,), (y,) = mine, other
+    if (x.side, x.coordinate) != (y.side, y.coordinate):
+        return None
+    both = _touching(Interval(x.lo, x.hi), Interval(y.lo, y.hi))
+    if both is None:
+        return None
+    merged: frozenset[Range] = frozenset((replace(x, lo=both.lo, hi=both.hi),))
+    return replace(left, ranges=(left.ranges & right.ranges) | merged)
+
+
+def _touching(x: Interval, y: Interval) -> Interval | None:
+    """The union of two intervals of integers that surely leave no gap between them."""
+    for low, high in ((x, y), (y, x)):
+        starts_first = low.lo is None or (high.lo is not None and no_less(high.lo, low.lo))
+        meets = low.hi is None or high.lo is None or no_less(low.hi + 1, high.lo)
+        if starts_first and meets:
+            if low.hi is None or high.hi is None:
+                return Interval(low.lo, None)
+            if no_less(high.hi, low.hi):
+                return Interval(low.lo, high.hi)
+            return Interval(low.lo, low.hi) if no_less(low.hi, high.hi) else None
+    return None
