@@ -93,3 +93,5 @@ def test_a_mask_made_with_its_rows_to_keep() -> None:
     assert may_leave_row_empty(Given(0)) is False
     assert may_leave_row_empty(Given(0, 1)) is True
     assert may_leave_row_empty(Given(0) & CAUSAL) is True
+    assert may_leave_row_empty(Given(0) & Given(1)) is True
+    assert may_leave_row_empty(Given(0) | VALID) is False
