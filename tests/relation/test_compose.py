@@ -13,7 +13,7 @@ from archspec.relation.evaluate import matrix
 from archspec.relation.join import join
 from archspec.relation.normal import normal
 from archspec.relation.union import contained, in_normal_form, union
-from tests.relation.worlds import atom, concrete, relation, sizes, space, values
+from tests.relation.random_atoms import atom, concrete, relation, sizes, space, values
 
 CASES = 500
 

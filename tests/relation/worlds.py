@@ -1,98 +1,93 @@
-"""Random atoms between small spaces, and values for what they mention."""
+"""Random relations over two output and two input coordinates, and what they mean, pair by pair."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable, Mapping
+from itertools import product
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from archspec.ir.dim import Dim, Symbol
-from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SameSegment, Space
+from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SameSegment
 
-N, M, BATCH = Symbol("n", 1, 3, 6), Symbol("m", 2, 3, 5), Symbol("b", 1, 2, 2)
-SIZES = (Dim.of(N), Dim.of(N) + 1, Dim.of(M), Dim.of(3), Dim.of(1))
-VALID, OTHER, SEGMENTS, LENGTH = "valid", "other", "segments", "length"
+SIZE = Symbol("n", 1, 2, 3)
+OUT, INP = (2, 4), (2, 4)
+Controls = Mapping[str, NDArray[np.int64]]
 
-
-def space(r: random.Random) -> Space:
-    """A batch, and one or two more coordinates."""
-    return (Dim.of(BATCH), *(r.choice(SIZES) for _ in range(r.choice((1, 1, 2)))))
-
-
-def sizes(r: random.Random) -> dict[str, int]:
-    return {symbol.name: r.randint(symbol.min, symbol.max) for symbol in (N, M, BATCH)}
-
-
-def bound(r: random.Random) -> Dim | None:
-    kind = r.random()
-    if kind < 0.2:
-        return None
-    return Dim.of(r.randint(-3, 3)) + (r.choice((Dim.of(N), Dim.of(M))) if kind < 0.35 else 0)
-
-
-def interval(r: random.Random) -> tuple[Dim | None, Dim | None]:
-    if r.random() < 0.4:
-        point = bound(r)
-        return point, point
-    return bound(r), bound(r)
+_ends = st.one_of(st.none(), st.integers(-3, 3).map(Dim.of), st.integers(-1, 1).map(lambda shift: Dim.of(SIZE) + shift))
+_coordinate = st.sampled_from([0, 1])
+_scale = st.sampled_from([1, 1, 1, 2])
+_differences = st.builds(Difference, out=_coordinate, inp=_coordinate, a=_scale, b=_scale, lo=_ends, hi=_ends)
+_ranges = st.builds(Range, side=st.sampled_from(["out", "in"]), coordinate=_coordinate, lo=_ends, hi=_ends)
+_prefixes = st.builds(
+    PrefixBound, inp=st.just(1), prefix=st.just("length"), leading=st.just((0,)), offset=st.integers(-1, 2)
+)
+_guards = st.builds(
+    Guard,
+    side=st.sampled_from(["out", "in"]),
+    predicate=st.just("valid"),
+    coordinates=st.just((0, 1)),
+    offset=st.integers(-1, 1),
+    negated=st.booleans(),
+)
+_segments = st.builds(SameSegment, segments=st.just("segments"), out=st.just((0, 1)), inp=st.just((0, 1)))
 
 
-def atom(r: random.Random, out: Space, inp: Space) -> Atom:
-    """Constraints of every kind; batch stays with batch in most."""
-    differences, ranges, prefixes, guards, segments = [], [], [], [], []
-    if r.random() < 0.85:
-        differences.append(Difference(out=0, inp=0, lo=Dim.of(0), hi=Dim.of(0)))
-    for o in range(1, len(out)):
-        for j in range(1, len(inp)):
-            if r.random() < 0.5:
-                a, b = r.choice(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 2)))
-                lo, hi = interval(r)
-                differences.append(Difference(out=o, inp=j, a=a, b=b, lo=lo, hi=hi))
-    for side, coordinates in (("out", len(out)), ("in", len(inp))):
-        for k in range(1, coordinates):
-            if r.random() < 0.2:
-                lo, hi = interval(r)
-                ranges.append(Range(side=side, coordinate=k, lo=lo, hi=hi))
-            if r.random() < 0.25:
-                at = (0, k) if r.random() < 0.7 else (k,)
-                key = (r.choice((VALID, OTHER)), len(at))
-                offset = r.choice((0, 0, 0, 1, -1, 2))
-                guard = Guard(side=side, predicate=key, coordinates=at, offset=offset, negated=r.random() < 0.4)
-                guards.append(guard)
-    for j in range(1, len(inp)):
-        if r.random() < 0.15:
-            leading = (0,) if r.random() < 0.7 else ()
-            prefixes.append(
-                PrefixBound(inp=j, prefix=(LENGTH, len(leading)), leading=leading, offset=r.choice((0, 1, -1)))
-            )
-        for o in range(1, len(out)):
-            if r.random() < 0.12:
-                segments.append(SameSegment(segments=(SEGMENTS, 2), out=(0, o), inp=(0, j)))
-    return Atom(
-        differences=frozenset(differences),
-        ranges=frozenset(ranges),
-        prefixes=frozenset(prefixes),
-        guards=frozenset(guards),
-        segments=frozenset(segments),
+def _sets(items: st.SearchStrategy, most: int) -> st.SearchStrategy:
+    return st.frozensets(items, max_size=most)
+
+
+def atoms() -> st.SearchStrategy[Atom]:
+    return st.builds(
+        Atom,
+        differences=_sets(_differences, 2),
+        ranges=_sets(_ranges, 2),
+        prefixes=_sets(_prefixes, 1),
+        guards=_sets(_guards, 2),
+        segments=_sets(_segments, 1),
     )
 
 
-def relation(r: random.Random, out: Space, inp: Space) -> Relation:
-    return Relation(tuple(atom(r, out, inp) for _ in range(r.choice((1, 1, 2, 3)))))
+def relations() -> st.SearchStrategy[Relation]:
+    return st.lists(atoms(), max_size=2).map(lambda found: Relation(tuple(found)))
 
 
-def values(r: random.Random) -> dict[object, NDArray[np.int64]]:
-    """What the keys hold: with one axis and with a batch before it, longer than any axis."""
-    seed = np.random.default_rng(r.randint(0, 2**20))
-    found: dict[object, NDArray[np.int64]] = {}
-    for name in (VALID, OTHER):
-        found[name, 1] = seed.integers(0, 2, 7)
-        found[name, 2] = seed.integers(0, 2, (3, 7))
-    found[SEGMENTS, 2] = seed.integers(0, 2, (3, 7))
-    found[LENGTH, 0], found[LENGTH, 1] = np.asarray(seed.integers(0, 6)), seed.integers(0, 6, 3)
-    return found
+@st.composite
+def controls(draw: Callable) -> Controls:
+    seed = np.random.default_rng(draw(st.integers(0, 2**16)))
+    return {
+        "valid": seed.integers(0, 2, INP),
+        "segments": seed.integers(0, 2, INP),
+        "length": seed.integers(0, INP[1] + 1, INP[:1]),
+    }
 
 
-def concrete(space: Space, at: dict[str, int]) -> tuple[int, ...]:
-    return tuple(size.value(at) for size in space)
+def table(relation: Relation, values: Controls, n: int) -> NDArray[np.bool_]:
+    """The relation by its definition: bool [out coordinates, in coordinates]."""
+    result = np.zeros((*OUT, *INP), dtype=bool)
+    for place in product(*(range(size) for size in result.shape)):
+        i, j = place[:2], place[2:]
+        result[place] = any(holds(atom, {"out": i, "in": j}, values, n) for atom in relation.atoms)
+    return result
+
+
+def holds(atom: Atom, at: Mapping[str, tuple[int, ...]], values: Controls, n: int) -> bool:
+    i, j = at["out"], at["in"]
+    return (
+        all(_between(d.lo, d.a * i[d.out] - d.b * j[d.inp], d.hi, n) for d in atom.differences)
+        and all(_between(r.lo, at[r.side][r.coordinate], r.hi, n) for r in atom.ranges)
+        and all(j[p.inp] < values[p.prefix][j[0]] + p.offset for p in atom.prefixes)
+        and all(_guarded(g, at[g.side], values) for g in atom.guards)
+        and all(values[s.segments][i] == values[s.segments][j] for s in atom.segments)
+    )
+
+
+def _between(lo: Dim | None, x: int, hi: Dim | None, n: int) -> bool:
+    return (lo is None or lo.value({"n": n}) <= x) and (hi is None or x <= hi.value({"n": n}))
+
+
+def _guarded(guard: Guard, index: tuple[int, ...], values: Controls) -> bool:
+    row, last = index[0], index[1] + guard.offset
+    return 0 <= last < INP[1] and bool(values["valid"][row, last]) is not guard.negated
