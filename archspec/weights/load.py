@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Collector
 from archspec.spec import Spec
+from archspec.spec import load as load_spec
 from archspec.weights.apply import check_shapes, shapes_of, take
 from archspec.weights.choose import choose, named
 from archspec.weights.files import read_weights
@@ -34,7 +35,7 @@ def layouts(spec: Spec) -> tuple[Layout, ...]:
 
 
 def load(
-    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
+    spec: Spec | str | Path, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
 ) -> dict[str, Tensor]:
     """Weights as the module of `spec` wants them: ready for `module.load_state_dict(..., strict=True)`.
 
@@ -46,6 +47,8 @@ def load(
     if not isinstance(weights, Mapping):
         with read_weights(weights) as opened:
             return load(spec, opened, layout)
+    if not isinstance(spec, Spec):
+        spec = load_spec(spec)
     ours, theirs = parameter_shapes(spec.graph), shapes_of(weights)
     if layout is None:
         matched = choose(layouts(spec), ours, theirs)

@@ -1,0 +1,105 @@
+"""Reference models with every parameter filled, and small sizes drawn by a seed."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """A small architecture, and the two lengths that it is run at."""
+
+    layers: int
+    heads: int
+    width: int
+    hidden: int
+    vocab: int
+    context: int
+    lengths: tuple[int, int]
+
+    def constants(self) -> dict[str, str]:
+        """Overrides of a spec's constants."""
+        named = {"layers": self.layers, "heads": self.heads, "d_model": self.width, "d_ff": self.hidden}
+        return {name: str(value) for name, value in named.items()}
+
+
+def size(seed: int) -> Size:
+    draw = random.Random(seed)
+    heads = draw.choice([1, 2, 3, 5])
+    context = draw.randint(12, 20)
+    return Size(
+        layers=draw.randint(1, 3),
+        heads=heads,
+        width=heads * 2 * draw.randint(2, 5),
+        hidden=draw.randint(7, 40),
+        vocab=draw.randint(20, 60),
+        context=context,
+        lengths=(draw.randint(2, 7), context),
+    )
+
+
+def fill(model: nn.Module, seed: int) -> nn.Module:
+    """Every parameter from a normal distribution of deviation 0.05; weights of norms around 1."""
+    made = torch.Generator().manual_seed(seed)
+    norms = {id(part.weight) for part in model.modules() if isinstance(part, nn.LayerNorm)}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = 0.05 * torch.randn(parameter.shape, generator=made)
+            parameter.copy_(1 + noise if id(parameter) in norms else noise)
+    return model.eval()
+
+
+def ids(size: Size, batch: int, length: int, seed: int) -> Tensor:
+    return torch.randint(size.vocab, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+def right_padded(batch: int, length: int) -> Tensor:
+    """True where a position is valid: sequences of different lengths, the first one whole."""
+    lengths = torch.tensor([max(1, length - 2 * row) for row in range(batch)])
+    return torch.arange(length) < lengths[:, None]
+
+
+class EncoderDecoder(nn.Module):
+    """`torch.nn.Transformer` between a table, shared by source, target and logits, and sinusoids."""
+
+    def __init__(self, size: Size, *, norm_first: bool) -> None:
+        super().__init__()
+        options = {"dim_feedforward": size.hidden, "batch_first": True, "norm_first": norm_first}
+        norms = [nn.LayerNorm(size.width) if norm_first else None for _ in range(2)]
+        encoder = nn.TransformerEncoderLayer(size.width, size.heads, **options)
+        decoder = nn.TransformerDecoderLayer(size.width, size.heads, **options)
+        self.width = size.width
+        self.embedding = nn.Embedding(size.vocab, size.width)
+        self.transformer = nn.Transformer(
+            size.width,
+            size.heads,
+            batch_first=True,
+            custom_encoder=nn.TransformerEncoder(encoder, size.layers, norms[0], enable_nested_tensor=False),
+            custom_decoder=nn.TransformerDecoder(decoder, size.layers, norms[1]),
+        )
+
+    def embed(self, ids: Tensor) -> Tensor:
+        rates = [10000 ** (-2 * (feature // 2) / self.width) for feature in range(self.width)]
+        turns = [
+            [(math.cos if feature % 2 else math.sin)(place * rate) for feature, rate in enumerate(rates)]
+            for place in range(ids.shape[1])
+        ]
+        return self.embedding(ids) * math.sqrt(self.width) + torch.tensor(turns, dtype=torch.float64).float()
+
+    def forward(self, src: Tensor, valid: Tensor, tgt: Tensor) -> Tensor:
+        ahead = torch.ones(tgt.shape[1], tgt.shape[1], dtype=torch.bool).triu(1)
+        states = self.transformer(
+            self.embed(src),
+            self.embed(tgt),
+            tgt_mask=ahead,
+            src_key_padding_mask=~valid,
+            memory_key_padding_mask=~valid,
+        )
+        return states @ self.embedding.weight.T

@@ -1,0 +1,33 @@
+"""Parameter counts of the shipped specs, from the graph and from the module."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from archspec.analyses.cost import cost
+from archspec.lower import compile
+from archspec.spec import load
+from archspec.weights import parameter_shapes
+
+COUNTS = {
+    "transformer-base": 63_082_496,
+    "transformer-big": 214_245_376,
+    "vit-b16": 86_567_656,
+    "vit-l16": 304_326_632,
+    "vit-h14": 632_045_800,
+    "bert-base": 109_482_240,
+    "minilm-l6": 22_713_216,
+    "gpt2": 124_439_808,
+}
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS.items())
+def test_counts(name: str, count: int) -> None:
+    spec = load(name)
+    assert cost(spec.graph).parameters == count
+    with torch.device("meta"):
+        module = compile(spec)
+    assert sum(parameter.numel() for parameter in module.parameters()) == count
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    assert list(shapes.items()) == list(parameter_shapes(spec.graph).items())

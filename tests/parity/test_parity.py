@@ -1,0 +1,153 @@
+"""Compiled specs with published weights against the models that those weights were made for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archspec import weights
+from archspec.lower import compile
+from archspec.spec import Spec, load
+from tests.parity.models import TOLERANCE, EncoderDecoder, Size, fill, ids, right_padded, size
+
+transformers = pytest.importorskip("transformers")
+
+SEEDS = (0, 1, 2)
+BATCH = 3
+
+
+def compiled(spec: Spec, source: Path | dict[str, Tensor], layout: str | None = None) -> nn.Module:
+    module = compile(spec)
+    module.load_state_dict(weights.load(spec, source, layout), strict=True)
+    return module.eval()
+
+
+def close(found: Tensor, expected: Tensor, valid: Tensor | None = None) -> None:
+    if valid is not None:
+        found, expected = found[valid], expected[valid]
+    torch.testing.assert_close(found, expected, **TOLERANCE)
+
+
+def bert(size: Size, seed: int) -> nn.Module:
+    config = transformers.BertConfig(
+        vocab_size=size.vocab,
+        hidden_size=size.width,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        intermediate_size=size.hidden,
+        max_position_embeddings=size.context,
+    )
+    return fill(transformers.BertModel(config), seed)
+
+
+def text_sizes(size: Size) -> dict[str, str]:
+    table = {"vocab": str(size.vocab), "context": str(size.context), "dims.length": f"[1, {size.lengths[0]}, context]"}
+    return {**size.constants(), **table}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bert_with_its_pooler(seed: int, tmp_path: Path) -> None:
+    small = size(seed)
+    reference = bert(small, seed)
+    reference.save_pretrained(tmp_path)
+    module = compiled(load("bert-base", set=text_sizes(small)), tmp_path)
+    for length in small.lengths:
+        tokens, valid = ids(small, BATCH, length, seed), right_padded(BATCH, length)
+        types = (torch.arange(length) > length // 2).long().expand(BATCH, length)
+        expected = reference(tokens, attention_mask=valid.long(), token_type_ids=types)
+        found = module(tokens, valid, types)
+        close(found.states, expected.last_hidden_state, valid)
+        close(found.pooled, expected.pooler_output)
+        close(module(tokens).states, reference(tokens).last_hidden_state)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_sentence_embeddings_of_minilm(seed: int) -> None:
+    small = size(seed)
+    reference = bert(small, seed)
+    module = compiled(load("minilm-l6", set=text_sizes(small)), dict(reference.state_dict()))
+    for length in small.lengths:
+        tokens, valid = ids(small, BATCH, length, seed), right_padded(BATCH, length)
+        states = reference(tokens, attention_mask=valid.long()).last_hidden_state
+        mean = (states * valid[:, :, None]).sum(1) / valid.sum(1, keepdim=True)
+        close(module(tokens, valid).embedding, mean / mean.norm(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_gpt2(seed: int, tmp_path: Path) -> None:
+    small = size(seed)
+    config = transformers.GPT2Config(
+        vocab_size=small.vocab,
+        n_positions=small.context,
+        n_embd=small.width,
+        n_layer=small.layers,
+        n_head=small.heads,
+        n_inner=small.hidden,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    reference = fill(transformers.GPT2LMHeadModel(config), seed)
+    reference.save_pretrained(tmp_path)
+    module = compiled(load("gpt2", set=text_sizes(small)), tmp_path)
+    for length in small.lengths:
+        tokens, valid = ids(small, BATCH, length, seed), right_padded(BATCH, length)
+        close(module(tokens), reference(tokens, attention_mask=valid.long()).logits, valid)
+        close(module(tokens), reference(tokens).logits)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("layout", ["huggingface", "huggingface-4"])
+def test_vit(seed: int, layout: str, tmp_path: Path) -> None:
+    small = size(seed)
+    image, patch, classes = 8 * (2 + seed), 4 + 4 * (seed % 2), 5 + seed
+    config = transformers.ViTConfig(
+        image_size=image,
+        patch_size=patch,
+        hidden_size=small.width,
+        num_hidden_layers=small.layers,
+        num_attention_heads=small.heads,
+        intermediate_size=small.hidden,
+        num_labels=classes,
+    )
+    reference = fill(transformers.ViTForImageClassification(config), seed)
+    reference.save_pretrained(tmp_path)
+    sizes = {"image": str(image), "patch": str(patch), "classes": str(classes)}
+    spec = load("vit-b16", set={**small.constants(), **sizes})
+    # What is saved has the older names; the modules in memory have those of version 5.
+    assert any("encoder.layer.0." in name for name in weights.read_weights(tmp_path))
+    source = tmp_path if layout == "huggingface-4" else dict(reference.state_dict())
+    for named in (None, layout):
+        module = compiled(spec, source, named)
+        for batch in (1, BATCH):
+            pixels = torch.randn(batch, 3, image, image, generator=torch.Generator().manual_seed(seed))
+            close(module(pixels), reference(pixels).logits)
+
+
+PRE = {
+    f"{path}.{stack}.{rest}": value
+    for stack in ("memory", "states")
+    for path, rest, value in (
+        ("graph", "residual", "pre"),
+        ("graph", "final_norm", "true"),
+        ("weights.torch.map", "map.final_norm", "norm"),
+    )
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("norm_first", [False, True], ids=["post", "pre"])
+def test_the_encoder_decoder_transformer(seed: int, norm_first: bool) -> None:
+    small = size(seed)
+    reference = fill(EncoderDecoder(small, norm_first=norm_first), seed)
+    sizes = {**small.constants(), "vocab": str(small.vocab)}
+    spec = load("transformer-base", set={**sizes, **(PRE if norm_first else {})})
+    module = compiled(spec, dict(reference.state_dict()))
+    for src, tgt in (small.lengths, small.lengths[::-1]):
+        source, target = ids(small, BATCH, src, seed), ids(small, BATCH, tgt, seed + 100)
+        valid = right_padded(BATCH, src)
+        close(module(source, valid, target), reference(source, valid, target))
+        whole = torch.ones_like(valid)
+        close(module(source, whole, target), reference(source, whole, target))
