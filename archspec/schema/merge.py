@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import re
-
 from archspec.diagnostics import Label, fail
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NOT_KINDS = {"none", "true", "false"}
+_SHORT = frozenset({"norm", "final_norm", "memory_norm", "residual", "positions", "init", "scaling"})
+"""Fields of which a bare word may stand for a map: `residual: pre` is `{kind: pre}`."""
+_SWITCHES = frozenset({"none", "true", "false"})
 
 
-def merge(base: Node, over: Node) -> Node:
+def merge(base: Node, over: Node, field: str = "") -> Node:
     """`over` laid on `base`: maps merge key by key, texts and lists replace.
 
     A map whose `kind` differs is replaced whole; one that gives no `kind` merges into what stands, be it a map or a
-    bare word that stands for a kind. Raises SpecError E206 where `block` changes.
+    bare word that stands for a kind. `field` is the key that both stand under. Raises SpecError E206 where `block`
+    changes.
     """
     if not isinstance(over, MapNode):
         return over
-    base = _as_map(base, over)
+    base = _as_map(base) if field in _SHORT else base
     if not isinstance(base, MapNode) or _replaces(base, over):
         return over
     _keep_block(base, over)
     entries = {entry.key.value: entry for entry in base.entries}
     for entry in over.entries:
         old = entries.get(entry.key.value)
-        value = entry.value if old is None else merge(old.value, entry.value)
+        value = entry.value if old is None else merge(old.value, entry.value, entry.key.value)
         entries[entry.key.value] = Entry(key=entry.key, value=value)
     return MapNode(entries=tuple(entries.values()), span=over.span, flow=over.flow)
 
 
-def _as_map(base: Node, over: MapNode) -> Node:
-    """A bare kind as the map that it is short for, where the map over it gives options of a kind."""
-    if not isinstance(base, TextNode) or not _WORD.fullmatch(base.value) or base.value in _NOT_KINDS:
-        return base
-    if {"kind", "block", "reuse", "type"} & set(over.keys()):
+def _as_map(base: Node) -> Node:
+    """A bare kind as the map that it is short for."""
+    if not isinstance(base, TextNode) or base.value in _SWITCHES:
         return base
     key = TextNode(value="kind", span=base.span)
     return MapNode(entries=(Entry(key=key, value=base),), span=base.span)
