@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from archspec.diagnostics import Span
 from archspec.ir.graph import Graph, Init, Node, Parameter, Value
@@ -13,6 +12,7 @@ from archspec.ops.base import Op, ParameterSpec, ShapeError
 from archspec.ops.call import Call
 from archspec.ops.repeat import Repeat, Schedule, Tap
 from archspec.ops.scope import Frame, align, join, names_something
+from archspec.record import record
 
 Body = Callable[..., Value | Sequence[Value]]
 
@@ -24,7 +24,7 @@ _ROLE_INIT = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Settings:
     """What new nodes take from where they stand in the spec."""
 
@@ -329,6 +329,7 @@ class Builder:
                 key=join(parent.key, module or name, f"*{number}"),
                 layers=frozenset(schedule.layers(number)),
             )
+            self.offered.add(frame.path)
             (result,) = self._run(frame, body, {"x": outer})
             if not result.type.matches(carried.type):
                 raise RepeatMismatch(carried.type, result.type)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 from archspec.blocks.block import Block
 from archspec.blocks.context import Built
@@ -65,12 +66,10 @@ def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
     if block.feeds is None:
         fail("E216", f"`{block.block}` takes no value that could be fed back", block.repeat.span)
     fed: ValueExpr = getattr(block, block.feeds)
+    inside = replace(cx.in_layers(times), name="")
 
     def body(x: Value) -> Value:
-        inner = NodeContext(
-            around=cx.around, name="", owner=part.module, result=_result(part), carried=(fed, x)
-        ).in_layers(times)
-        return block.build(inner).main
+        return block.build(replace(inside, carried=(fed, x))).main
 
     kind = "".join(word.capitalize() for word in block.block.split("_"))
     carried = cx.value(fed)

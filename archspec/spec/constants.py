@@ -35,13 +35,11 @@ def report_circles(
 ) -> None:
     """Report names that are defined by each other, each circle once."""
     for circle in circles:
-        first, rest = circle[0], circle[1:]
-        errors.error(
-            "E211",
-            f"{what} use each other in a circle: {' -> '.join(f'`{name}`' for name in (*circle, first))}",
-            places[first],
-            secondary=[Label(places[name]) for name in rest],
-        )
+        following = (*circle[1:], circle[0])
+        first, *rest = (Label(places[name], f"uses `{used}`") for name, used in zip(circle, following, strict=True))
+        chain = " -> ".join(f"`{name}`" for name in (*circle, circle[0]))
+        message = f"{what} use each other in a circle: {chain}" if rest else f"`{circle[0]}` uses itself"
+        errors.error("E211", message, first.span, first.text if rest else "", secondary=rest)
 
 
 def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span]) -> Scalar:

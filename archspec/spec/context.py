@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NoReturn
 
 from archspec.blocks.context import Defaults
@@ -14,6 +14,7 @@ from archspec.ir.scalar import Scalar
 from archspec.masks.mask import Mask
 from archspec.ops.base import Op
 from archspec.ops.builder import Body, Builder
+from archspec.record import record
 from archspec.spec.elementwise import build_value
 from archspec.spec.masks import MaskReader
 from archspec.spec.numbers import Numbers
@@ -25,8 +26,10 @@ from archspec.text.path import Path
 from archspec.text.pred import PredExpr
 from archspec.text.value import ValueExpr
 
+_MAX_LAYERS = 10_000
 
-@dataclass(frozen=True, kw_only=True)
+
+@record
 class Surroundings:
     """What all nodes of a graph share; `reduced` is the small copy, where windows are not judged."""
 
@@ -39,7 +42,7 @@ class Surroundings:
     made: dict[ValueExpr | PredExpr, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NodeContext:
     """The surroundings of one part of the graph; the `Context` that its block is given.
 
@@ -134,7 +137,13 @@ class NodeContext:
         return self.around.values.place(name)
 
     def in_layers(self, count: int) -> NodeContext:
-        """The same surroundings inside repeated layers, where `layer` may stand in numbers."""
+        """The same surroundings inside repeated layers, where `layer` may stand in numbers.
+
+        Raises SpecError E244 for more layers than anybody means.
+        """
+        if count > _MAX_LAYERS:
+            place = self.builder.span
+            fail("E244", f"{count:,} layers, and at most {_MAX_LAYERS:,} are built", place, help="check the constants")
         return replace(self, layer=Symbol("layer", 0, 0, max(count - 1, 0)))
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:

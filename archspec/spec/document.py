@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from archspec.blocks.norm import NormFields
-from archspec.diagnostics import Diagnostic, Label, SpecError, fail
+from archspec.diagnostics import Diagnostic, Label, fail
 from archspec.schema.errors import carried, carry
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, ExprField, PathField, TextField, TypeField, text_of
 from archspec.spec.rule_fields import RuleItem
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
@@ -23,9 +25,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 def entries(node: Any) -> dict[str, Node]:
     """The entries of a map of names."""
+    if isinstance(node, (list, ListNode)):
+        raise PydanticCustomError("form", "expected a map, found a list")
     if not isinstance(node, MapNode):
-        what = "a list" if isinstance(node, (list, ListNode)) else "a text"
-        raise carry([Diagnostic(code="E204", message=f"expected a map, found {what}", primary=Label(node.span))])
+        raise carry([Diagnostic(code="E204", message="expected a map, found a text", primary=Label(node.span))])
     return {entry.key.value: entry.value for entry in node.entries}
 
 
@@ -62,12 +65,12 @@ def _raw(node: Any) -> Any:
 TABLE = BeforeValidator(entries)
 """Annotation: a map from names to values of one sort."""
 
-VersionField = Annotated[int, PlainValidator(_version), WithJsonSchema({"const": 1})]
-NameField = Annotated[str, PlainValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
-IntegerField = Annotated[int, PlainValidator(_integer), WithJsonSchema({"type": "integer"})]
-RawText = Annotated[TextNode, PlainValidator(_raw_text), WithJsonSchema({"type": ["number", "boolean"]})]
-NodeField = Annotated[Any, PlainValidator(_raw), WithJsonSchema({"$ref": "#/$defs/Node"})]
-LayoutField = Annotated[Any, PlainValidator(_raw), WithJsonSchema({"type": ["object", "string"]})]
+VersionField = Annotated[int, Plain(_version), WithJsonSchema({"const": 1})]
+NameField = Annotated[str, Plain(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+IntegerField = Annotated[int, Plain(_integer), WithJsonSchema({"type": "integer"})]
+RawText = Annotated[TextNode, Plain(_raw_text), WithJsonSchema({"type": ["number", "boolean"]})]
+NodeField = Annotated[Any, Plain(_raw), WithJsonSchema({"format": "node"})]
+LayoutField = Annotated[Any, Plain(_raw), WithJsonSchema({"type": ["object", "string"]})]
 
 
 class DimFields(Model):
@@ -76,7 +79,7 @@ class DimFields(Model):
     min: ExprField = Field(description="the smallest size")
     typical: ExprField = Field(description="the size that costs are given for")
     max: ExprField = Field(description="the largest size")
-    multiple: ExprField | None = Field(default=None, description="what every size is a multiple of")
+    multiple: Annotated[ExprField | None, MAYBE] = Field(default=None, description="what every size is a multiple of")
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
@@ -94,7 +97,9 @@ class InputFields(Model):
     shorthand: ClassVar[str | None] = "type"
 
     type: TypeField = Field(description="dtype and axes, such as `int64[batch, length] < vocab`")
-    default: RawText | None = Field(default=None, description="what stands in where the input is left out")
+    default: Annotated[RawText | None, MAYBE] = Field(
+        default=None, description="what stands in where the input is left out"
+    )
     padding: Annotated[Literal["any", "right", "left"], WORD] = Field(
         default="any", description="where false values of a bool input may stand"
     )
@@ -106,7 +111,9 @@ class OutputFields(Model):
 
     shorthand: ClassVar[str | None] = "type"
 
-    source: PathField | None = Field(default=None, alias="from", description="the value; left out, the node so named")
+    source: Annotated[PathField | None, MAYBE] = Field(
+        default=None, alias="from", description="the value; left out, the node so named"
+    )
     type: TypeField = Field(description="the type that the value must have")
 
 
@@ -115,16 +122,22 @@ class DefaultsFields(Model):
 
     norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="normalisation of layers")
     bias: BoolField = Field(default=True, description="whether projections have a bias")
-    dropout: ExprField | None = Field(default=None, description="rate of embedding and residual dropout")
+    dropout: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="rate of embedding and residual dropout"
+    )
     init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
 
 
 class CountsFields(Model):
     """What the architecture must count, exactly."""
 
-    parameters: IntegerField | None = Field(default=None, description="unique parameters, tied ones once")
-    trainable: IntegerField | None = Field(default=None, description="parameters that are not frozen")
-    flops: IntegerField | None = Field(default=None, description="FLOPs of a forward pass at the typical dims")
+    parameters: Annotated[IntegerField | None, MAYBE] = Field(
+        default=None, description="unique parameters, tied ones once"
+    )
+    trainable: Annotated[IntegerField | None, MAYBE] = Field(default=None, description="parameters that are not frozen")
+    flops: Annotated[IntegerField | None, MAYBE] = Field(
+        default=None, description="FLOPs of a forward pass at the typical dims"
+    )
 
 
 class ReducedFields(Model):
@@ -148,7 +161,7 @@ class FileModel(Model):
 
     archspec: VersionField = Field(description="version of the language")
     name: NameField = Field(description="name of the architecture")
-    about: TextField | None = Field(default=None, description="what it is and where it comes from")
+    about: Annotated[TextField | None, MAYBE] = Field(default=None, description="what it is and where it comes from")
     extends: TextField | None = Field(default=None, description="a file, or the bare name of a shipped spec")
     constants: Annotated[dict[str, ExprField], TABLE] = Field(default_factory=dict, description="named numbers")
     dims: Annotated[dict[str, DimFields], TABLE] = Field(default_factory=dict, description="sizes known at run time")
@@ -158,12 +171,9 @@ class FileModel(Model):
     graph: Annotated[dict[str, NodeField], TABLE] = Field(description="the nodes, in any order")
     outputs: Annotated[dict[str, OutputFields], TABLE] = Field(description="what the model gives")
     rules: list[RuleItem] = Field(default_factory=list, description="what must depend on what")
-    counts: CountsFields | None = Field(default=None, description="what it must count")
-    reduced: ReducedFields | None = Field(default=None, description="a small copy for tests")
-    decode: DecodeFields | None = Field(default=None, description="what generation feeds back")
+    counts: Annotated[CountsFields | None, MAYBE] = Field(default=None, description="what it must count")
+    reduced: Annotated[ReducedFields | None, MAYBE] = Field(default=None, description="a small copy for tests")
+    decode: Annotated[DecodeFields | None, MAYBE] = Field(default=None, description="what generation feeds back")
     weights: Annotated[dict[str, LayoutField], TABLE] = Field(
         default_factory=dict, description="layouts of published checkpoints"
     )
-
-
-__all__ = ["FileModel", "SpecError", "entries"]

@@ -25,6 +25,9 @@ from archspec.spec.values import Values
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, parse_path
 
+_MISNAMED = {"E201", "E218", "E219"}
+"""Codes of names that stand where another one was meant, which is then unused."""
+
 
 @dataclass(kw_only=True)
 class GraphBuilder:
@@ -158,7 +161,8 @@ class GraphBuilder:
 
     def _check_use(self) -> None:
         """Inputs that nothing uses are errors, nodes that nothing uses are warnings; rules do not count."""
-        if any(node is None for node in self.nodes.values()):
+        misnamed = any(found.code in _MISNAMED for found in self.findings.diagnostics)
+        if misnamed or any(node is None for node in self.nodes.values()):
             return
         used = {name for node in self._read() for name in node.uses()}
         used |= {path.parts[0] for _, _, path in self._output_sources()}

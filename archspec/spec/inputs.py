@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
 from archspec.diagnostics import Span, fail
 from archspec.ir.dim import compare
 from archspec.ir.types import DType, TensorType
+from archspec.record import record
 from archspec.spec.document import InputFields
 from archspec.spec.numbers import Numbers
 from archspec.text.nodes import TextNode
@@ -17,7 +17,7 @@ from archspec.text.scalars import parse_bool, parse_decimal, parse_int
 Padding = Literal["any", "right", "left"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class InputSpec:
     """An input: its type, the value that stands in for it (broadcast) where it is optional, and its promises."""
 

@@ -87,7 +87,7 @@ class MaskReader:
                 "E403",
                 f"`{word}` compares positions, and queries and keys have different axes",
                 syntax.span,
-                notes=[f"there are {self._query_axis} queries and {self._key_axis} keys"],
+                notes=[f"there are `{self._query_axis}` queries and `{self._key_axis}` keys"],
             )
 
     def _window(self, expr: Expr, *, least: int, spare: int) -> Dim:
@@ -131,13 +131,13 @@ class MaskReader:
     def _prefix_length(self, expr: Expr) -> Dim:
         length = self.size(expr, 0)
         if compare(length, ">", self._key_axis):
-            fail("E404", f"a prefix of {length} is longer than the {self._key_axis} keys", expr.span)
+            fail("E404", f"a prefix of {length} is longer than the `{self._key_axis}` keys", expr.span)
         return length
 
     def _last_axis(self, value: Value, syntax: MaskSyntax, keys: Dim) -> None:
         if value.type.rank == 0 or compare(value.type.shape[-1], "==", keys) is not True:
-            found = value.type.shape[-1] if value.type.rank else "no axis"
-            self._refuse("E402", f"`{syntax}` is over {found}, and the keys are {keys}", value, syntax)
+            found = f"`{value.type.shape[-1]}`" if value.type.rank else "no axis"
+            self._refuse("E402", f"`{syntax}` is over {found}, and there are `{keys}` keys", value, syntax)
 
     def _leading(self, value: Value, syntax: MaskSyntax, leading: tuple[Dim, ...]) -> None:
         wanted = self.keys.shape[:1]

@@ -8,7 +8,7 @@ from archspec.diagnostics import Collector, Label, Span
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reserved import RESERVED
 
-SECTIONS = {"constants": "constant", "dims": "dim", "inputs": "input", "graph": "node"}
+SECTIONS = {"constants": "a constant", "dims": "a dim", "inputs": "an input", "graph": "a node"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -31,7 +31,7 @@ def check_names(tree: MapNode, errors: Collector) -> dict[str, Span]:
 def _check(key: TextNode, kind: str, errors: Collector) -> None:
     if not _NAME.fullmatch(key.value):
         help = "use letters, digits and `_`, a letter first"
-        errors.error("E223", f"`{key.value}` cannot name a {kind}", key.span, help=help)
+        errors.error("E223", f"`{key.value}` cannot name {kind}", key.span, help=help)
     elif key.value in RESERVED:
         errors.error("E210", f"`{key.value}` is a word of the language", key.span, help="choose another name")
 
@@ -39,8 +39,8 @@ def _check(key: TextNode, kind: str, errors: Collector) -> None:
 def _clash(key: TextNode, kind: str, other: str, place: Span, errors: Collector) -> None:
     errors.error(
         "E209",
-        f"`{key.value}` is the name of a {other} and of a {kind}",
+        f"`{key.value}` is the name of {other} and of {kind}",
         key.span,
-        secondary=[Label(place, f"the {other}")],
+        secondary=[Label(place, other)],
         help="constants, dims, inputs and nodes share one set of names",
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from archspec.blocks.block import Block
 from archspec.diagnostics import Span, SpecError, did_you_mean, fail
+from archspec.record import record
 from archspec.spec.planned import PLANNED
 from archspec.spec.reuse import reused
 from archspec.spec.syntax import paths, syntaxes
@@ -16,7 +17,7 @@ from archspec.text.path import Path
 from archspec.text.value import ValueExpr, parse_value
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Part:
     """One block or value expression of the graph.
 
@@ -41,7 +42,7 @@ class Part:
             yield from paths(syntax)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class GraphNode:
     """A node of the graph: one part, or those of a chain in order."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from archspec.diagnostics import SpecError, fail
 from archspec.ir.dim import Dim, Symbol, compare
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import DType, TensorType
+from archspec.record import record
 from archspec.text import expr as text
 from archspec.text.expr import Expr
 from archspec.text.types import TypeSyntax
@@ -29,7 +29,7 @@ class Names(dict[str, Scalar]):
         return super().get(key, default)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Numbers:
     """What names mean in expressions; `layer` is the index of a repeated layer, where there is one."""
 
@@ -42,7 +42,8 @@ class Numbers:
             fail("E304", "`layer` stands in numbers only, not in sizes", expr.span)
         dim = text.size(expr, self.names)
         if compare(dim, "<", least):
-            fail("E304", f"`{expr}` is {dim}, and must be at least {least}", expr.span)
+            value = f"`{expr}`" if str(expr) == str(dim) else f"`{expr}` is {dim}, and"
+            fail("E304", f"{value} must be at least {least}", expr.span)
         return dim
 
     def number(self, expr: Expr) -> Scalar:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
+from archspec.record import record
 
-@dataclass(frozen=True, kw_only=True)
+
+@record
 class Order:
     """Names in order, those on a circle left out; and the circles, each as names that use the next one."""
 

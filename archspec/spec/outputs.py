@@ -18,25 +18,23 @@ def output_value(name: str, fields: OutputFields, path: Path, values: Values, nu
     declared = numbers.type(fields.type)
     problem = _difference(declared, value.type)
     if problem is not None:
-        label = values.label(value)
-        fail(
-            "E308",
-            f"output `{name}` is {value.type}, and {declared} is declared",
-            fields.type.span,
-            problem,
-            secondary=[] if label is None else [label],
-        )
+        axis, label = problem
+        place = fields.type.span if axis is None else fields.type.axes[axis].span
+        message = f"output `{name}` is {value.type}, and {declared} is declared"
+        made = values.label(value)
+        fail("E308", message, place, label, secondary=[] if made is None else [made])
     return value
 
 
-def _difference(declared: TensorType, found: TensorType) -> str | None:
+def _difference(declared: TensorType, found: TensorType) -> tuple[int | None, str] | None:
+    """What differs first, and at which axis, if it is one."""
     if declared.dtype != found.dtype:
-        return f"the dtype is {found.dtype}"
+        return None, f"its dtype is {found.dtype}"
     if declared.rank != found.rank:
-        return f"there are {found.rank} axes, not {declared.rank}"
+        return None, f"it has {found.rank} axes, not {declared.rank}"
     for number, (wanted, size) in enumerate(zip(declared.shape, found.shape, strict=True)):
         if compare(wanted, "==", size) is not True:
-            return f"axis {number} is {size}, not {wanted}"
+            return number, f"axis {number} is {size}, not {wanted}"
     if declared.bound is not None and declared.bound != found.bound:
-        return "there is no bound" if found.bound is None else f"the bound is {found.bound}"
+        return None, "it has no bound" if found.bound is None else f"its bound is {found.bound}"
     return None

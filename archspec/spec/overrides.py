@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from archspec.diagnostics import Source, Span, did_you_mean, fail
+from archspec.record import record
 from archspec.schema.merge import merge
 from archspec.text.builder import build
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
@@ -13,7 +14,7 @@ from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 NAME = "--set"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Override:
     """One `NAME=VALUE` or `a.b.c=VALUE`: the keys, each with its span, and the value."""
 

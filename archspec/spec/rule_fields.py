@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from archspec.diagnostics import Diagnostic, Label
-from archspec.schema.model import Model
+from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import ExprField, MaskField, PathField, PredField
 from archspec.schema.words import AxisField
 from archspec.text.nodes import MapNode, Node
@@ -48,7 +48,9 @@ class IgnoresFields(RuleFields):
     """Some input positions do not matter."""
 
     where: PredField = Field(description="input positions that must not matter")
-    promised: PredField | None = Field(default=None, alias="at", description="output positions that are promised")
+    promised: Annotated[PredField | None, MAYBE] = Field(
+        default=None, alias="at", description="output positions that are promised"
+    )
 
 
 class SegmentsFields(RuleFields):

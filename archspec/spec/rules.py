@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.blocks.axis import resolve_axis
 from archspec.diagnostics import Span, fail
 from archspec.ir.dim import compare
 from archspec.ir.graph import Value
 from archspec.ir.types import DType, TensorType
+from archspec.record import record
 from archspec.spec.context import NodeContext
 from archspec.spec.masks import MaskReader
 from archspec.spec.predicates import check_predicate
@@ -31,7 +30,7 @@ from archspec.text.mask import MaskCausal, MaskSyntax
 from archspec.text.pred import PredExpr
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Rule:
     """A rule: its kind (`causal`), what it says as written, and the values that it is about.
 
@@ -66,7 +65,7 @@ def resolve_rule(item: RuleItem, cx: NodeContext) -> Rule:
     return rule
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Check:
     rule: Rule
     values: Values

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from archspec.diagnostics import Diagnostic
 from archspec.ir.dim import Symbol
 from archspec.ir.graph import Graph, Value
 from archspec.ir.scalar import Scalar
+from archspec.record import record
 from archspec.spec.document import CountsFields, FileModel
 from archspec.spec.inputs import InputSpec
 from archspec.spec.rules import Rule
 from archspec.text.nodes import MapNode, Node
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Decode:
     """What generation feeds back: the names of an input and an output, the first id, and the ids that end it."""
 
@@ -26,7 +27,7 @@ class Decode:
     end: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(eq=False)
 class Spec:
     """A spec as it was loaded, with the overrides and the reduction that were asked for.
 

@@ -19,9 +19,7 @@ def test_an_installation_uses_its_own_specs_first(tmp_path: Path, monkeypatch: p
     assert shipped.shipped_specs_dir() == tmp_path / "archspec" / "specs"
 
 
-def test_a_folder_that_only_has_the_right_name_is_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_only_has_the_right_name_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "specs").mkdir()
     monkeypatch.setattr(shipped, "PACKAGE", tmp_path / "archspec")
     with pytest.raises(FileNotFoundError, match="no shipped specs"):

@@ -1,0 +1,117 @@
+"""The JSON Schema of the language, from the models that read it; editors complete and check by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archspec.blocks.block import Block
+from archspec.blocks.registry import blocks
+from archspec.schema.model import Model
+from archspec.spec.document import DimFields, FileModel
+from archspec.spec.rule_fields import RuleItem
+
+Schema = dict[str, Any]
+_NODE = {"$ref": "#/$defs/Node"}
+
+
+def json_schema() -> Schema:
+    """The schema of a spec file (JSON Schema, draft 2020-12)."""
+    from pydantic.json_schema import models_json_schema
+
+    known = blocks()
+    models: list[type[Model]] = [FileModel, *known.values()]
+    _, made = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
+    classes = {model.__name__: model for model in _subclasses(Model)}
+    definitions = {name: _read(schema, classes.get(name)) for name, schema in made["$defs"].items()}
+    for word, block in known.items():
+        definitions[block.__name__] = _named(definitions[block.__name__], word, block)
+    file = definitions.pop(FileModel.__name__)
+    definitions["Node"] = _node(known)
+    # A file that extends another one takes from it whatever it leaves out.
+    required = {"required": ["archspec", "inputs", "graph", "outputs", "name"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **{key: value for key, value in file.items() if key != "required"},
+        "required": ["archspec"],
+        "if": {"not": {"required": ["extends"]}},
+        "then": required,
+        "$defs": definitions,
+    }
+
+
+def _subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    for found in model.__subclasses__():
+        yield found
+        yield from _subclasses(found)
+
+
+def _read(schema: Schema, model: type[Model] | None) -> Schema:
+    """What pydantic says, with what the model takes beside a map."""
+    cleaned: Schema = _cleaned(schema)
+    if model is None:
+        return cleaned
+    if issubclass(model, RuleItem):
+        return {**cleaned, "minProperties": 1, "maxProperties": 1}
+    if issubclass(model, DimFields):
+        sizes = {"type": "array", "minItems": 3, "maxItems": 3, "items": {"type": ["integer", "string"]}}
+        return {"anyOf": [cleaned, sizes], "description": cleaned.get("description", "")}
+    if model.shorthand is not None and not issubclass(model, Block):
+        word = cleaned["properties"][_alias(model, model.shorthand)]
+        return {"anyOf": [cleaned, word, {"type": "number"}], "description": cleaned.get("description", "")}
+    return cleaned
+
+
+def _alias(model: type[Model], name: str) -> str:
+    return model.model_fields[name].alias or name
+
+
+def _cleaned(schema: Any) -> Any:
+    """The schema with `none` for what JSON would call null, no titles, and every node by reference."""
+    if isinstance(schema, list):
+        return [_cleaned(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "null":
+        return {"const": "none"}
+    if schema.get("format") == "node":
+        return _NODE
+    dropped = {"title"} | ({"default"} if schema.get("default", 0) is None else set())
+    names = "properties" in schema
+    return {
+        key: {name: _cleaned(one) for name, one in value.items()} if key == "properties" and names else _cleaned(value)
+        for key, value in schema.items()
+        if key not in dropped or isinstance(value, dict)
+    }
+
+
+def _named(schema: Schema, word: str, block: type[Block]) -> Schema:
+    """A block with its word; what a chain feeds need not be written."""
+    required = [name for name in schema.get("required", []) if name != block.feeds]
+    return {
+        **schema,
+        "properties": {"block": {"const": word}, **schema["properties"]},
+        "required": ["block", *required],
+    }
+
+
+def _node(known: Mapping[str, type[Block]]) -> Schema:
+    """A node: an expression, a chain, a reuse, or the block that its `block` names."""
+    one_of_them = [
+        {
+            "if": {"properties": {"block": {"const": word}}, "required": ["block"]},
+            "then": {"$ref": f"#/$defs/{block.__name__}"},
+        }
+        for word, block in known.items()
+    ]
+    reuse = {"properties": {"reuse": {"type": "string", "description": "the node whose module runs again"}}}
+    block = {"properties": {"block": {"enum": list(known)}}, "required": ["block"], "allOf": one_of_them}
+    return {
+        "description": "a block, a chain of nodes, a reuse, or an expression over values",
+        "anyOf": [
+            {"type": ["string", "number"]},
+            {"type": "array", "items": _NODE, "minItems": 1},
+            {"type": "object", **reuse, "required": ["reuse"]},
+            {"type": "object", **block},
+        ],
+    }
