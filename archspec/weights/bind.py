@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 
 from archspec.diagnostics import Collector, Label, nearest
+from archspec.record import record
 from archspec.weights.layout import Layout
 from archspec.weights.line import Line
 from archspec.weights.names import NamePattern
@@ -14,7 +14,7 @@ from archspec.weights.operations import Shape
 from archspec.weights.report import and_more, shaped
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Binding:
     """Tensors of ours that one line makes together: one, or the parts of a `split`.
 

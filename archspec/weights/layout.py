@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from pathlib import Path
 
 from archspec.diagnostics import Collector, Span, fail
 from archspec.ir.scalar import Scalar
+from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
@@ -19,7 +20,7 @@ from archspec.weights.rename import Rename, read_renames
 _KEYS = ["about", "prefix", "rename", "skip", "map"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Layout:
     """One layout of a spec's `weights` section.
 

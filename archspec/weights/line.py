@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from archspec.diagnostics import Collector, Span, fail
 from archspec.ir.scalar import Scalar
+from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 from archspec.weights.names import NamePattern, parse_name
@@ -17,7 +17,7 @@ from archspec.weights.read_operations import OPERATIONS, read_operations
 _KEYS = ["from", "map", *OPERATIONS, "sizes"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(eq=False)
 class Line:
     """One line of a map. `pairing` says which groups go together; `span` is our name, `place` theirs."""
 
@@ -29,7 +29,7 @@ class Line:
     place: Span
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Outer:
     """The names that a nested map stands under."""
 

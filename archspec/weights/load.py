@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Collector
+from archspec.schema.model import is_none
 from archspec.spec import Spec
 from archspec.spec import load as load_spec
 from archspec.weights.apply import check_shapes, shapes_of, take
@@ -28,6 +29,8 @@ def layouts(spec: Spec) -> tuple[Layout, ...]:
     found = Collector()
     result = []
     for name, node in spec.weights.items():
+        if is_none(node):
+            continue
         with found.catching():
             result.append(read_layout(name, node, spec.constants))
     found.raise_if_errors()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from archspec.diagnostics import Collector, Diagnostic, Label, nearest
+from archspec.record import record
 from archspec.weights.bind import Binding, bind
 from archspec.weights.layout import Layout, spread
 from archspec.weights.line import Line
@@ -18,7 +18,7 @@ from archspec.weights.rename import renamed
 from archspec.weights.report import also, and_more, shaped
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Step:
     """Tensors of theirs that become tensors of ours. `theirs` are names in the file, in rows."""
 
@@ -32,16 +32,19 @@ class Step:
         return self.line.operations if self.line else ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Match:
-    """How a layout meets a checkpoint: what each line takes, and everything that does not match by name."""
+    """How a layout meets a checkpoint: what each line takes, and everything that does not match by name.
+
+    `misses` counts the names that are missing or left over, and every other finding once.
+    """
 
     steps: tuple[Step, ...]
     diagnostics: tuple[Diagnostic, ...]
-    misses: int = field(default=0)
+    misses: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Checkpoint:
     """Names of a checkpoint as a layout sees them: renamed, and looked for with each prefix in turn."""
 
@@ -82,7 +85,8 @@ def match(layout: Layout, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]
     matcher = _Matcher(layout, ours, theirs, checkpoint, found)
     steps = [step for binding in bindings if (step := matcher.take(binding)) is not None]
     matcher.finish()
-    return Match(steps=tuple(steps), diagnostics=found.diagnostics, misses=matcher.misses + len(found.diagnostics))
+    others = sum(one.code not in ("E513", "E514") for one in found.diagnostics)
+    return Match(steps=tuple(steps), diagnostics=found.diagnostics, misses=matcher.misses + others)
 
 
 class _Matcher:

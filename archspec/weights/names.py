@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import NoReturn
 
 from archspec.diagnostics import Span, fail
+from archspec.record import record
 from archspec.text.nodes import TextNode
 
 _PIECE = re.compile(r"\*|\(([^()*]*)\)|[^\s()*]+")
@@ -27,7 +27,7 @@ Piece = str | Star | tuple[str, ...]
 """Text, an index, or a group of texts."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NamePattern:
     """A name with indices and groups in it: `states.layers.*.attention.(q k v).weight`."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.diagnostics import Span
+from archspec.record import record
 from archspec.text.rearrange import RearrangePattern
 from archspec.weights.rearrange import Misfit, rearrange, solve
 
@@ -24,7 +25,7 @@ Shape = tuple[int, ...]
 Shapes = list[list[Shape]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Operation(ABC):
     """One step from their tensors to ours. `span` is where it is written."""
 
@@ -41,7 +42,7 @@ class Operation(ABC):
         """Our way to theirs; `before` has the shapes that must come out where they are known."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Rearrange(Operation):
     """Split, reorder and merge axes by a pattern; `sizes` gives the sizes that a shape leaves open."""
 
@@ -65,7 +66,7 @@ class Rearrange(Operation):
         ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Transpose(Operation):
     """Swap the last two axes; a tensor of one axis stays as it is, so that a module maps whole."""
 
@@ -80,7 +81,7 @@ class Transpose(Operation):
         return self.forward(rows, [])
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Split(Operation):
     """Cut one tensor along an axis into the parts that our group names."""
 
@@ -103,7 +104,7 @@ class Split(Operation):
         return _joined(rows, self.axis)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Concat(Operation):
     """Join the tensors of `count` names along an axis."""
 
@@ -127,7 +128,7 @@ class Concat(Operation):
         return [[part] for part in whole.chunk(self.count, axis)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Stack(Operation):
     """Stack tensors along a new axis: those of an extra `*`, or those of several names."""
 

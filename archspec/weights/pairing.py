@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from archspec.diagnostics import Span, fail
+from archspec.record import record
 from archspec.weights.names import NamePattern
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Pairing:
     """How the groups of a line pair: all in order, less the one that an operation takes.
 

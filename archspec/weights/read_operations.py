@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.ir.scalar import Scalar
+from archspec.record import record
 from archspec.text.expr import parse_expr, size
 from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.rearrange import RearrangePattern, parse_rearrange
@@ -16,7 +16,7 @@ from archspec.weights.operations import Concat, Operation, Rearrange, Split, Sta
 from archspec.weights.pairing import Pairing
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Written:
     """An operation as it is written: it is built once it is known which names it works on."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from archspec.diagnostics import Collector
+from archspec.record import record
 from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.weights.names import NamePattern, parse_name, regex_of
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Rename:
     """One entry, `old: new`: whole parts between dots, wherever they stand; `*` is an index that is kept.
 

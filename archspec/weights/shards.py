@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn
 
 from archspec.diagnostics import fail
+from archspec.record import record
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -16,7 +17,7 @@ _OTHER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", 
 _HELP = "convert it where you trust it: load it there, and save its state dict with safetensors.torch.save_file"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Shards:
     """The files of a checkpoint, and in which of them the index puts each tensor."""
 
