@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from archspec.analyses.parameters import parameter_groups
 from archspec.ir.dim import Dim
@@ -11,12 +10,13 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.types import DType
 from archspec.ops.base import Primitive
 from archspec.ops.repeat import Repeat
+from archspec.record import record
 
 BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.BOOL: 1}
 """Bytes of an element; a float in the module's default precision."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Cost:
     """Counts of a graph.
 

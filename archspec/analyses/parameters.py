@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from archspec.ir.graph import Graph, Node, Parameter
 from archspec.ops.repeat import Repeat
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Group:
     """All parameters that one body declares under one pattern: `states.layers.*.attention.q.weight`.
 

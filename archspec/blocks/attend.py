@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from archspec.blocks.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
 from archspec.blocks.context import Context
@@ -23,9 +22,10 @@ from archspec.ops.linear import Linear
 from archspec.ops.merge import Merge
 from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Heads:
     """Numbers of heads and their sizes; all are known before run time."""
 
@@ -35,7 +35,7 @@ class Heads:
     value_size: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Attend:
     """An attention sublayer whose sizes, mask and operands are known.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from archspec.diagnostics import Label, Span
@@ -13,6 +13,7 @@ from archspec.ir.scalar import Scalar
 from archspec.masks.mask import Mask
 from archspec.ops.base import Op
 from archspec.ops.builder import Body, Builder
+from archspec.record import record
 from archspec.text.expr import Expr
 from archspec.text.mask import MaskSyntax
 from archspec.text.path import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from archspec.blocks.norm import NormFields
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Defaults:
     """The file's `defaults`, where a block leaves a field out."""
 
@@ -32,7 +33,7 @@ class Defaults:
     dropout: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Built:
     """What a block gives: its main value, and further ones by port name."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -19,6 +18,7 @@ from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
 from archspec.ops.dropout import Dropout
 from archspec.ops.linear import Linear
+from archspec.record import record
 from archspec.schema.findings import unsupported
 from archspec.schema.model import MAYBE, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField
@@ -58,7 +58,7 @@ class FeedForwardFields(Model):
         yield from unsupported(node, data, {"experts": "none"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class FeedForward:
     """A feed-forward sublayer whose sizes are known."""
 

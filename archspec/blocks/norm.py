@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema, WrapValidator
@@ -14,6 +13,7 @@ from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.ops.base import Op
 from archspec.ops.layer_norm import LayerNorm
 from archspec.ops.rms_norm import RMSNorm
+from archspec.record import record
 from archspec.schema.errors import carried
 from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words, word
 from archspec.schema.model import WORD, Model
@@ -62,7 +62,7 @@ class NormFields(NormOptions):
     kind: Annotated[Kind, WORD] = Field(description="which norm")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class DefaultNorm:
     """`true` where a norm may stand: the file's `defaults.norm`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -28,6 +27,7 @@ from archspec.ops.slice import Slice
 from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
 from archspec.ops.where import Where
+from archspec.record import record
 from archspec.schema.model import MAYBE, TWO
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
@@ -131,7 +131,7 @@ def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Patches:
     """What a patch embedding is made of."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NoReturn
 
 from pydantic import Field
@@ -22,6 +21,7 @@ from archspec.ops.embedding import Embedding
 from archspec.ops.grid_sincos import GridSincos
 from archspec.ops.learned_positions import LearnedPositions
 from archspec.ops.sinusoidal import SinusoidalPositions
+from archspec.record import record
 from archspec.schema.findings import key_span, kind_of, misplaced, unsupported
 from archspec.schema.model import MAYBE, TWO, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
@@ -80,7 +80,7 @@ class PositionsFields(Model):
                 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Grid:
     """A grid of patches with tokens in front of it."""
 
@@ -89,7 +89,7 @@ class Grid:
     tokens: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Positions:
     """Positions, ready to be added to a value of axes (..., positions, features).
 

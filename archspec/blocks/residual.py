@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WrapValidator
@@ -18,6 +17,7 @@ from archspec.ops.builder import Builder
 from archspec.ops.dropout import Dropout
 from archspec.ops.learned import Learned
 from archspec.ops.with_number import WithNumber
+from archspec.record import record
 from archspec.schema.errors import carried
 from archspec.schema.findings import unsupported
 from archspec.schema.init import InitFields
@@ -70,7 +70,7 @@ class ResidualFields(Model):
         yield from unsupported(node, data, {"drop_path": "0"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Sublayer:
     """One sublayer of a layer: its name, whether a norm stands before it, and what it does."""
 
@@ -79,7 +79,7 @@ class Sublayer:
     run: Callable[[Builder, str, Value], Value]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Residual:
     """A way of joining sublayers whose numbers are known; `norm` is None where no norm is needed."""
 

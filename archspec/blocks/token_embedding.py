@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -23,6 +22,7 @@ from archspec.ops.builder import Body, Builder
 from archspec.ops.dropout import Dropout
 from archspec.ops.embedding import Embedding
 from archspec.ops.with_number import WithNumber
+from archspec.record import record
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import ExprField, ValueField
 
@@ -83,7 +83,7 @@ class TokenEmbedding(Block):
         return plan_positions(cx, self.positions, tokens.type.shape, width)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Sum:
     """What an embedding adds up."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -25,6 +24,7 @@ from archspec.masks.mask import Mask
 from archspec.ops.base import Op
 from archspec.ops.builder import Builder
 from archspec.ops.repeat import Schedule
+from archspec.record import record
 from archspec.schema.findings import key_span, kind_of, missing, word
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import BoolField, ExprField, ValueField
@@ -184,7 +184,7 @@ class Transformer(Stack):
         return {"memory": cx.value(next(iter(memories.values())))} if len(memories) == 1 else {}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Layers:
     """Layers whose sublayers are known."""
 

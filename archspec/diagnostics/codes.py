@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from archspec.record import record
 
 FAMILIES = {
     "E1": "YAML and text",
@@ -115,6 +115,7 @@ _TITLES = {
     "E521": "no one layout matches",
     "E522": "weights that are not safetensors",
     "E523": "weights that cannot be read or written",
+    "E524": "weights that are not floats",
     "E601": "unknown target",
     "E602": "GPU that is no target",
     "E603": "dtype that a target does not take",
@@ -151,7 +152,7 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Code:
     """A diagnostic code: its title, and the family that its first letters name."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 
 from archspec.diagnostics.source import Span
+from archspec.record import record
 
 MAX_WIDTH = 140
 _CONTEXT = 60
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Excerpt:
     """The shown part of a line: characters `first` up to `last` of `text`."""
 

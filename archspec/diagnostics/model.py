@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from archspec.diagnostics.source import Span
+from archspec.record import record
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Label:
     """A place, and what is to be said about it."""
 
@@ -19,7 +19,7 @@ class Label:
     text: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Diagnostic:
     """One finding: what is wrong, where, which other places conflict, and how to fix it.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from archspec.diagnostics.layout import columns, excerpt, printable
 from archspec.diagnostics.model import Diagnostic, Label
 from archspec.diagnostics.source import Source
+from archspec.record import record
 
 _ANSI = {
     "error": "1;31",
@@ -19,14 +19,14 @@ _ANSI = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Mark:
     label: Label
     primary: bool
     role: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Style:
     color: bool
 
@@ -59,12 +59,7 @@ def _lines(found: Diagnostic, style: _Style) -> Iterator[str]:
         yield margin + style.paint("frame", " |")
     for word, text in footer:
         sign = style.paint("frame", " = ") if marks else "  = "
-        yield (
-            margin
-            + sign
-            + style.paint("help" if word == "help" else "message", f"{word}: ")
-            + printable(text)
-        )
+        yield (margin + sign + style.paint("help" if word == "help" else "message", f"{word}: ") + printable(text))
 
 
 def _marks(found: Diagnostic) -> list[_Mark]:
@@ -74,9 +69,7 @@ def _marks(found: Diagnostic) -> list[_Mark]:
     return marks
 
 
-def _source_lines(
-    source: Source, marks: list[_Mark], margin: str, *, first: bool, style: _Style
-) -> Iterator[str]:
+def _source_lines(source: Source, marks: list[_Mark], margin: str, *, first: bool, style: _Style) -> Iterator[str]:
     bar = margin + style.paint("frame", " |")
     lead = next((mark for mark in marks if mark.primary), marks[0]).label.span
     if not first:
@@ -100,13 +93,9 @@ def _marked_line(source: Source, line: int, marks: list[_Mark], margin: str, sty
     yield f"{style.paint('frame', f'{number} |')} {shown.shown}".rstrip()
     for mark in sorted(marks, key=lambda mark: mark.label.span.start):
         start, end = columns(mark.label.span, line)
-        drawn = (
-            f"{shown.marks(start, end, '^' if mark.primary else '-')} {printable(mark.label.text)}".rstrip()
-        )
+        drawn = f"{shown.marks(start, end, '^' if mark.primary else '-')} {printable(mark.label.text)}".rstrip()
         indent = len(drawn) - len(drawn.lstrip(" "))
-        yield (
-            margin + style.paint("frame", " |") + " " * (indent + 1) + style.paint(mark.role, drawn[indent:])
-        )
+        yield (margin + style.paint("frame", " |") + " " * (indent + 1) + style.paint(mark.role, drawn[indent:]))
 
 
 def _number(source: Source, line: int) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
+
+from archspec.record import record
 
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Source:
     """A named text: a file, or the command line under the name `--set`."""
 
@@ -43,7 +44,7 @@ class Source:
         return Span(self, start, end)
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Span:
     """The characters from `start` up to `end` of a source."""
 

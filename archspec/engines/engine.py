@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from archspec.engines.interface import Interface
+from archspec.record import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,7 @@ OPSET = 18
 """The ONNX opset that ONNX Runtime and TensorRT both take; with masks guarded as the emitted module guards them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Target:
     """One thing to build: an engine's word, and the GPUs it is for (none: any host)."""
 
@@ -37,7 +38,7 @@ class Target:
         return "-".join((self.engine, *self.capabilities))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Artifact:
     """What a build left: file names in its folder (the one to open first), the tool, and what the tool warned of."""
 

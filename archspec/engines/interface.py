@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import DType, TensorType
+from archspec.record import record
 from archspec.text.expr import size
 from archspec.text.nodes import TextNode
 from archspec.text.types import parse_type
@@ -41,7 +41,7 @@ class InputPort(BaseModel):
     sorted: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Port:
     """A named tensor with its type read."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import tensorrt_rtx as trt
 
 from archspec.diagnostics import fail
 from archspec.engines.sizes import Shape
+from archspec.record import record
 
 Shapes = Mapping[str, tuple[Shape, Shape, Shape]]
 MAX_NOTES = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class BuiltEngine:
     """A serialised engine, and what TensorRT warned of."""
 

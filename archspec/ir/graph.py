@@ -8,11 +8,12 @@ A region sees only its own inputs: what it needs from outside is captured, that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Span
 from archspec.ir.types import TensorType
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Op
@@ -33,7 +34,7 @@ class Value:
         return f"%{self.name}: {self.type}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Init:
     """How a parameter starts: normal, truncated_normal, uniform, xavier_uniform, kaiming_normal or constant."""
 
@@ -44,7 +45,7 @@ class Init:
         return f"{self.kind}({self.value:g})" if self.kind not in ("xavier_uniform", "kaiming_normal") else self.kind
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(eq=False)
 class Parameter:
     """A learned tensor. In a repeated body `path` holds `*` for the layer's index and stands for one tensor a layer.
 
@@ -58,7 +59,7 @@ class Parameter:
     span: Span | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(eq=False)
 class Node:
     """One operation. `scope` is the path of the module that holds it, `name` its own name there ("" if none).
 
@@ -85,7 +86,7 @@ class Node:
         return ".".join(part for part in (self.scope, self.name) if part)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@record(eq=False)
 class Graph:
     """Inputs, nodes in an order in which each value is made before it is used, and outputs with their names."""
 
@@ -101,5 +102,3 @@ class Graph:
             yield node
             for region in node.regions:
                 yield from region.walk()
-
-

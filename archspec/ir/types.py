@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from archspec.ir.dim import Dim, Symbol, product
+from archspec.record import record
 
 
 class DType(StrEnum):
@@ -22,7 +22,7 @@ class DType(StrEnum):
         return self in (DType.INT64, DType.INT32)
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Axis:
     """One axis; an axis made by flattening keeps its factors, outermost first, so that relations survive it."""
 
@@ -42,7 +42,7 @@ def axis(size: Dim | Symbol | int | Axis) -> Axis:
     return size if isinstance(size, Axis) else Axis((Dim.of(size),))
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class TensorType:
     """The type of a value: dtype and axes; an integer may carry an exclusive upper `bound` on its values."""
 

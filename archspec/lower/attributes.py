@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archspec.ir.graph import Parameter
 from archspec.lower.errors import TakenName
 from archspec.lower.naming import may_be_attribute
 from archspec.lower.syntax import parse
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Attribute:
     """A submodule or a bare parameter, and how it is made.
 

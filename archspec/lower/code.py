@@ -15,9 +15,10 @@ from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.types import TensorType
 from archspec.lower.attributes import Attributes
 from archspec.lower.syntax import names
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Variable:
     """What a token stands for: the name that is wanted, and the type where it is a tensor of the graph."""
 
@@ -32,7 +33,7 @@ def hint_of(node: Node, value: Value) -> str:
     return "" if is_part else value.name
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Need:
     """What a body uses and does not have: a size that no tensor in it tells, or a parameter held elsewhere."""
 
@@ -46,7 +47,7 @@ class Need:
         return Variable(hint="_".join(self.what.path.split(".")[-2:]))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Step:
     """`targets = value`."""
 
@@ -58,7 +59,7 @@ class Step:
         return names(self.value)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Default:
     """`if target is None: target = value`."""
 
@@ -75,7 +76,7 @@ class Default:
         return chain([self.target], names(self.value))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Loop:
     """`for header in over: carried, *extra = value`, where `value` reads `carried`, which starts as `start`.
 

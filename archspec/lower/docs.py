@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from archspec.ir.graph import Graph, Value
 from archspec.lower.code import Code
 from archspec.lower.layout import WIDTH
 from archspec.lower.naming import identifier
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Header:
     """What a file says of its origin."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from archspec.ir.dim import Dim
 from archspec.ir.graph import Node, Parameter
@@ -14,6 +13,7 @@ from archspec.lower.attributes import Attribute, access
 from archspec.lower.code import Code, Need, Step, Variable, hint_of
 from archspec.lower.syntax import parse
 from archspec.ops.base import Primitive
+from archspec.record import record
 
 
 class Helpers:
@@ -62,7 +62,7 @@ class Writer:
         return self._helpers.add(source)
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Primitives:
     """Lowers the primitives of one body, whose parameters live below `prefix`.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from archspec.ir.dim import Dim
 from archspec.masks.mask import And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
 from archspec.masks.walk import leaves
+from archspec.record import record
 
 _COMPARISON, _OR, _AND, _PRIMARY = range(4)
 
@@ -25,7 +25,7 @@ class Writer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Control:
     """Source of a control operand (a name), and its number of axes."""
 
@@ -33,7 +33,7 @@ class Control:
     rank: int
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class _Text:
     """Source of a part of a mask, its number of axes and how tightly its outermost operator binds."""
 
@@ -61,7 +61,7 @@ def emit(mask: Mask, w: Writer, keys: Dim, device: str, controls: Sequence[Contr
     return f"{text.beside(_PRIMARY)}[{missing}]" if missing else text.source
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class _Emission:
     """`positions` is the name of the key positions, `distance` that of query less key position, where one is made."""
 

@@ -6,9 +6,8 @@ operand. From one tree come the emitted code, the reference, the relation and th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.ir.dim import Dim
+from archspec.record import record
 
 
 class Mask:
@@ -21,45 +20,45 @@ class Mask:
         return either(self, other)
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class All(Mask):
     """Every pair."""
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Causal(Mask):
     """`j <= i`."""
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Last(Mask):
     """`i - count < j <= i`: the last `count` keys, the query's own position among them."""
 
     count: Dim
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Within(Mask):
     """`|i - j| <= distance`: `2 * distance + 1` keys."""
 
     distance: Dim
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class KeyValid(Mask):
     """`p[..., j]` for the bool control operand p, whose last axis is the keys' and whose leading axes broadcast."""
 
     control: int
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class SameSegment(Mask):
     """`s[..., i] == s[..., j]` for the integer control operand s."""
 
     control: int
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Prefix(Mask):
     """`j < length`: a Dim, or an integer control operand over leading axes (`p[batch]`)."""
 
@@ -67,7 +66,7 @@ class Prefix(Mask):
     control: int | None = None
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Given(Mask):
     """A mask made elsewhere (by `make_mask`): a bool operand [batch or 1, 1, queries or 1, keys].
 
@@ -79,14 +78,14 @@ class Given(Mask):
     keep: int | None = None
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class And(Mask):
     """All of the terms."""
 
     terms: tuple[Mask, ...]
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Or(Mask):
     """Any of the terms."""
 

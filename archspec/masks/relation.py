@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 
 from archspec.masks.mask import And, Causal, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
+from archspec.record import record
 from archspec.relation.atoms import (
     EVERYTHING,
     NOTHING,
@@ -24,7 +24,7 @@ from archspec.relation.atoms import (
 from archspec.relation.meet import meet
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Coordinates:
     """Where a mask's indices stand among the coordinates of an output and an input.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ops import functions
 from archspec.ops.base import Emitter
 from archspec.ops.elementwise import Elementwise
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
@@ -27,7 +27,7 @@ _FUNCTIONS: Mapping[Kind, functions.Function] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Activation(Elementwise):
     """An activation of each element.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim, compare
@@ -20,6 +19,7 @@ from archspec.ops.mask_operands import MaskOperands
 from archspec.ops.operands import FLOAT, require
 from archspec.ops.signature import bind
 from archspec.ops.source import call, literal, named, operand
+from archspec.record import record
 from archspec.relation.atoms import NOTHING, ZERO, Atom, Difference, Relation
 from archspec.relation.meet import meet
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Attention(Primitive):
     """`softmax(softcap(scale * q k^T), over the keys that the mask allows) v`, per head; a row with no key gives zeros.
 

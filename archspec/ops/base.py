@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from archspec.diagnostics import Span
@@ -12,6 +11,7 @@ from archspec.ir.dim import Dim
 from archspec.ir.graph import Init, Value
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import TensorType
+from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ParameterSpec:
     """A parameter that an op wants: its type, its role (which picks the initialisation), and an init of its own."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.types import TensorType
@@ -11,12 +10,13 @@ from archspec.ops.arithmetic import FORMULAS, Operation, refuse_integer_quotient
 from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned, broadcast_axes
 from archspec.ops.operands import NUMERIC, broadcast, require
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Binary(Primitive):
     """`a + b`, `a - b`, `a * b` or `a / b`, element by element, broadcast as PyTorch does."""
 

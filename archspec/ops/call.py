@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.ir.types import TensorType
 from archspec.ops.base import Op
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Call(Op):
     """Run the body of a module on the operands; the node's one region is the body.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.scalar import Scalar
@@ -12,6 +11,7 @@ from archspec.ops.base import Emitter, Primitive, Reads
 from archspec.ops.coordinates import count
 from archspec.ops.operands import INTEGER, require
 from archspec.ops.source import operand
+from archspec.record import record
 from archspec.relation.atoms import identity
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["==", "!=", "<", "<=", ">", ">="]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Compare(Primitive):
     """`x != number` and the like for each integer: true or false. The number may depend on run-time sizes."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim, compare
@@ -11,13 +10,14 @@ from archspec.ir.types import TensorType
 from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import flat_shifted, numbered, same_positions
 from archspec.ops.operands import axis_number
+from archspec.record import record
 from archspec.relation.atoms import Atom, Range, Relation
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Concat(Primitive):
     """Join tensors along an axis; all other axes agree."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product as combinations
 from math import prod
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from archspec.ops.coordinates import coordinates, same_positions
 from archspec.ops.operands import FLOAT, require
 from archspec.ops.source import call
 from archspec.ops.source import sizes as size_of_each
+from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Range, Relation
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_ATOMS = 12
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Convolution(Primitive):
     """`y[b, o, i] = bias[o] + sum over c and k of weight[o, c, k] * x[b, c, stride*i - padding + dilation*k]`.
 
@@ -174,7 +174,7 @@ class Convolution(Primitive):
         return options | ({} if self.groups == 1 else {"groups": str(self.groups)})
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class _Part:
     """Constraints of one axis."""
 

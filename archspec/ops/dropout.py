@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ops.base import Emitter
 from archspec.ops.elementwise import Elementwise
 from archspec.ops.source import call, literal
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Dropout(Elementwise):
     """In training each element is zeroed with probability `rate` and the rest divided by `1 - rate`; else `y = x`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim
@@ -12,13 +11,14 @@ from archspec.ops.base import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ops.coordinates import count
 from archspec.ops.operands import INTEGER, require, within_bound
 from archspec.ops.source import call
+from archspec.record import record
 from archspec.relation.atoms import identity
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Embedding(Primitive):
     """`y = table[ids]`.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archspec.ops.base import Emitter
 from archspec.ops.source import named, operand
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Function:
     """`formula(numpy, x)` computes it; `source` is PyTorch code with `{x}` for its operand.
 

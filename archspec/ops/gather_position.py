@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.types import TensorType
@@ -12,12 +11,13 @@ from archspec.ops.coordinates import aligned
 from archspec.ops.operands import FLOAT, INTEGER, require, within_bound
 from archspec.ops.signature import bind
 from archspec.ops.source import named
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class GatherPosition(Primitive):
     """`y[b] = x[b, index[b]]`. A bound on the index must not exceed the positions."""
 

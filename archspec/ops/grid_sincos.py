@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim, compare
@@ -13,6 +12,7 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.operands import FLOAT, require
 from archspec.ops.signature import bind
 from archspec.ops.source import call, literal
+from archspec.record import record
 from archspec.relation.atoms import NOTHING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def grid_sincos(x, rows, columns, base):
 '''
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class GridSincos(Primitive):
     """Positions of a grid of patches, row by row: `sin(c f_i), cos(c f_i), sin(r f_i), cos(r f_i)`, one group after
     the other, for column c and row r, with `f_i = base^(-4i/d)`, i < d/4.

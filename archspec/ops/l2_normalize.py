@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.types import TensorType
@@ -11,12 +10,13 @@ from archspec.ops.base import Emitter, Primitive, Reads
 from archspec.ops.coordinates import aligned
 from archspec.ops.operands import FLOAT, axis_number, require
 from archspec.ops.source import call, literal
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class L2Normalize(Primitive):
     """`y = x / max(|x|, eps)` along one axis, |x| the Euclidean length."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.types import TensorType
@@ -12,13 +11,14 @@ from archspec.ops.coordinates import count
 from archspec.ops.operands import FLOAT, require
 from archspec.ops.signature import bind
 from archspec.ops.source import call, literal
+from archspec.record import record
 from archspec.relation.atoms import identity
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class LayerNorm(Primitive):
     """`y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias` over the last axis, var the biased variance.
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim
 from archspec.ir.graph import Init
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.ops.base import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.record import record
 from archspec.relation.atoms import NOTHING
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Learned(Primitive):
     """A parameter, repeated along the axes that are not `static`: it is stored with size 1 there.
 

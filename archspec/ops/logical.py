@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.types import TensorType
@@ -11,12 +10,13 @@ from archspec.ops.base import Emitter, Primitive, Reads
 from archspec.ops.coordinates import aligned, broadcast_axes
 from archspec.ops.operands import BOOL, broadcast, require
 from archspec.ops.source import operand
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Logical(Primitive):
     """`not a`, `a and b`, `a or b`, element by element, broadcast as PyTorch does."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim
@@ -16,13 +15,14 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned
 from archspec.ops.mask_operands import MaskOperands
 from archspec.ops.source import named, operand
+from archspec.record import record
 from archspec.relation.atoms import NOTHING, Relation
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MakeMask(Primitive):
     """Which of the keys each query may attend to, as bool [batch or 1, 1, queries or 1, keys].
 

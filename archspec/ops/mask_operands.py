@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from archspec.ir.dim import Dim, compare
 from archspec.ir.types import Axis, DType, TensorType, axis
@@ -13,6 +13,7 @@ from archspec.masks.walk import compares_positions, controls, leaves
 from archspec.ops.base import ShapeError
 from archspec.ops.coordinates import aligned, coordinates
 from archspec.ops.operands import BOOL, INTEGER
+from archspec.record import record
 from archspec.relation.atoms import NOTHING, Relation
 from archspec.relation.erase import erase, mentions
 from archspec.relation.meet import meet
@@ -20,7 +21,7 @@ from archspec.relation.meet import meet
 ONE = Dim.of(1)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskOperands:
     """A mask with the types of its controls; `first` is the operand number of control 0."""
 

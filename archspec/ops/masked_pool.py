@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.types import TensorType
@@ -12,6 +11,7 @@ from archspec.ops.coordinates import aligned, coordinates
 from archspec.ops.operands import BOOL, FLOAT, require
 from archspec.ops.signature import bind
 from archspec.ops.source import call
+from archspec.record import record
 from archspec.relation.atoms import Atom, Guard, Relation
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def last_valid(x, valid):
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskedPool(Primitive):
     """Mean or maximum over the valid positions, or the last of them; zeros where there is none."""
 

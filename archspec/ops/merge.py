@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.types import Axis, TensorType
@@ -11,13 +10,14 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import count
 from archspec.ops.operands import axis_number
 from archspec.ops.source import operand
+from archspec.record import record
 from archspec.relation.atoms import identity
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Merge(Primitive):
     """Make one axis of `count` adjacent ones, the first of them outermost: `[b, h, s, d] -> [b, h, s*d]`.
 

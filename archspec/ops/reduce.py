@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.types import TensorType
@@ -11,6 +10,7 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned
 from archspec.ops.operands import FLOAT, axis_number, require
 from archspec.ops.source import operand
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["mean", "max", "sum"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Reduce(Primitive):
     """Mean, maximum or sum over some axes, which go away."""
 

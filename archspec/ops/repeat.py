@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from archspec.ir.types import TensorType
 from archspec.ops.base import Op
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Schedule:
     """Which body runs at which layer: `start`, then `repeat` taken `times` times, then `end` (numbers of bodies)."""
 
@@ -52,7 +52,7 @@ class Schedule:
         return next(layer for layer, found in enumerate(self) if found == body)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Tap:
     """An output of one layer that is wanted outside: the layer, and the number of the output of its body."""
 
@@ -60,7 +60,7 @@ class Tap:
     output: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Repeat(Op):
     """Run layers in turn: operand 0 is carried from each to the next, the other operands are captured by all.
 

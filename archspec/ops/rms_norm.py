@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.graph import Init
@@ -13,13 +12,14 @@ from archspec.ops.coordinates import count
 from archspec.ops.operands import FLOAT, require
 from archspec.ops.signature import bind
 from archspec.ops.source import call, literal, operand
+from archspec.record import record
 from archspec.relation.atoms import identity
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RMSNorm(Primitive):
     """`y = x / sqrt(mean(x^2) + eps) * weight` over the last axis; with `unit_offset`, `* (1 + weight)`.
 

@@ -7,15 +7,15 @@ written once, as text that people read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from archspec.ir.dim import Dim, compare
 from archspec.ir.types import Axis, TensorType
 from archspec.ops.base import ShapeError
+from archspec.record import record
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Binding:
     """Axes by name, and those that `...` stands for."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.dim import compare
@@ -13,6 +12,7 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.operands import FLOAT, require
 from archspec.ops.signature import bind
 from archspec.ops.source import call, literal
+from archspec.record import record
 from archspec.relation.atoms import NOTHING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def sinusoidal_positions(x, base, halves=False, endpoint=False):
 '''
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SinusoidalPositions(Primitive):
     """`sin(s * f_i)` and `cos(s * f_i)` for position s, with frequencies `f_i = base^(-2i/d)`, i < d/2.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import Dim, compare
@@ -12,13 +11,14 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import flat_shifted, numbered, same_positions
 from archspec.ops.operands import axis_number
 from archspec.ops.source import index, operand
+from archspec.record import record
 from archspec.relation.atoms import Atom, Relation
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Slice(Primitive):
     """Positions `start` to `stop`, the latter excluded, of an axis; no `stop` is the end.
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.scalar import Scalar
 from archspec.ops.base import Emitter
 from archspec.ops.elementwise import Elementwise
 from archspec.ops.source import operand
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Softcap(Elementwise):
     """`y = cap * tanh(x / cap)`: near x for small x, never beyond the cap.
 

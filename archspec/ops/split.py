@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import compare, product
@@ -12,13 +11,14 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import flat_equal, numbered, same_positions
 from archspec.ops.operands import axis_number
 from archspec.ops.source import operand
+from archspec.record import record
 from archspec.relation.atoms import Atom, Relation
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Split(Primitive):
     """Make several axes of one, the first of `sizes` outermost: `[b, s, h*d] -> [b, s, h, d]`."""
 

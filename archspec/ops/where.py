@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.types import TensorType
@@ -11,13 +10,14 @@ from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned, broadcast_axes, coordinates
 from archspec.ops.operands import BOOL, NUMERIC, broadcast, require
 from archspec.ops.source import call
+from archspec.record import record
 from archspec.relation.atoms import Atom, Guard, Relation
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Where(Primitive):
     """`a` where the condition holds, else `b`, element by element, broadcast as PyTorch does."""
 

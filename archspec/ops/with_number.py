@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.ir.scalar import Scalar
@@ -12,12 +11,13 @@ from archspec.ops.arithmetic import FORMULAS, Operation, refuse_integer_quotient
 from archspec.ops.base import Emitter, ShapeError
 from archspec.ops.elementwise import Elementwise
 from archspec.ops.operands import NUMERIC, require
+from archspec.record import record
 
 if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WithNumber(Elementwise):
     """`x * number` and the like, or with `number_first` `number - x`. The number may depend on run-time sizes."""
 

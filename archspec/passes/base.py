@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from archspec.ir.graph import Graph
 from archspec.ops.verifier import verify
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PassResult:
     """The graph after a pass, and whether it is another than before."""
 
@@ -19,7 +19,7 @@ class PassResult:
     modified: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Pass(ABC):
     """A transformation of graphs. Subclasses are frozen dataclasses whose fields are their options.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from archspec.ir.graph import Graph, Node, Value
 from archspec.masks.empty_rows import Padding
@@ -15,9 +15,10 @@ from archspec.passes.mask_plan import MadeMask, MaskPlan, plan_masks
 from archspec.passes.prune import Prune
 from archspec.passes.rewrite import Copy
 from archspec.passes.scopes import Scope, Scopes
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class HoistMasks(Pass):
     """Masks of attention become values, made as far out as what they read is visible, each once.
 

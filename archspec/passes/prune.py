@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ops.repeat import Repeat
 from archspec.passes.base import Pass
 from archspec.passes.rewrite import Copy
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Prune(Pass):
     """Drop unused nodes and operands of modules. Inputs of the whole graph and carried values stay.
 

@@ -9,10 +9,10 @@ prefix length) are named by a key: within one op, the number of its operand.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from archspec.ir.dim import Dim
+from archspec.record import record
 
 Side = Literal["out", "in"]
 Key = Hashable
@@ -20,7 +20,7 @@ Space = tuple[Dim, ...]
 """The sizes of the coordinates of one value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Difference:
     """`lo <= a*i - b*j <= hi` for output coordinate i and input coordinate j; None is infinite."""
 
@@ -32,7 +32,7 @@ class Difference:
     hi: Dim | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Range:
     """`lo <= index <= hi` of one coordinate; None is infinite."""
 
@@ -42,7 +42,7 @@ class Range:
     hi: Dim | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PrefixBound:
     """`j < p[leading] + offset`: the input coordinate is inside a prefix whose length an operand or a Dim gives.
 
@@ -55,7 +55,7 @@ class PrefixBound:
     offset: Dim | int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Guard:
     """A bool operand holds at the given coordinates of one side; `offset` is added to the last of them."""
 
@@ -66,7 +66,7 @@ class Guard:
     negated: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SameSegment:
     """An integer operand has equal values at the coordinates of both sides (the last ones are the positions)."""
 
@@ -75,7 +75,7 @@ class SameSegment:
     inp: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Atom:
     """A conjunction of constraints; none at all relates everything to everything."""
 
@@ -86,7 +86,7 @@ class Atom:
     segments: frozenset[SameSegment] = frozenset()
 
 
-@dataclass(frozen=True)
+@record(kw_only=False)
 class Relation:
     """A union of atoms; no atom relates nothing."""
 

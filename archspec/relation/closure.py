@@ -6,10 +6,11 @@ the declared ranges leave open keeps the looser constraint, which is sound: a re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from archspec.ir.dim import Dim
+from archspec.record import record
 from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SameSegment, Space
 from archspec.relation.interval import Interval, surely_more
 
@@ -17,7 +18,7 @@ Linear = tuple[int, int, int, int]
 """`(out, inp, a, b)`: the difference `a*i - b*j` of an output and an input coordinate."""
 
 
-@dataclass(frozen=True, eq=False)
+@record(kw_only=False, eq=False)
 class Closure:
     """A conjunction with its implied ranges. `out` and `inp` hold one interval for each coordinate."""
 

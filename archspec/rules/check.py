@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from archspec.analyses.cost import Cost, cost
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.record import record
 from archspec.spec import Rule, Spec, check_counts, load
 
 Status = Literal["not judged"]
 """What is known of a rule. There is no prover yet: every rule is typed, and none is judged."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Verdict:
     """A rule and what is known of it."""
 
@@ -23,7 +23,7 @@ class Verdict:
     status: Status
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Report:
     """What `check` found: the spec, its cost, a verdict for each rule, and diagnostics (warnings when it holds)."""
 

@@ -7,14 +7,15 @@ most of the time that a start would take, and they are never serialised.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from archspec.record import record
 
-@dataclass(frozen=True)
+
+@record(kw_only=False)
 class Plain:
     """Annotation: `function` reads the field; the annotated type is for people and type checkers."""
 

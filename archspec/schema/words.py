@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
 from archspec.diagnostics import Span, did_you_mean, fail
+from archspec.record import record
 from archspec.schema.errors import carried
 from archspec.schema.plain import Plain
 from archspec.schema.sorts import text_of
@@ -16,7 +17,7 @@ from archspec.text.nodes import TextNode
 from archspec.text.scalars import parse_axis
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Word:
     """A word and where it stands."""
 
@@ -27,7 +28,7 @@ class Word:
         return self.text
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class AxisText:
     """An axis: a number, negative from the end, or the name of a dim or constant."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Context
 from fractions import Fraction
 from typing import Protocol, TypeVar
@@ -15,6 +15,7 @@ from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
 from archspec.ir.dim import Dim, compare
 from archspec.ir.scalar import Scalar
+from archspec.record import record
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
 from archspec.text.pratt import Cursor, Grammar, Infix, parse_whole
@@ -43,7 +44,7 @@ class Bindable(Protocol):
         """Higher binds tighter."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Number:
     """An exact rational, as the text gives it."""
 
@@ -58,7 +59,7 @@ class Number:
         return str(exact.normalize(exact.divide(self.value.numerator, self.value.denominator)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Name:
     """A constant or a dim."""
 
@@ -70,7 +71,7 @@ class Name:
         return self.name
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Unary:
     """A minus sign before an operand."""
 
@@ -83,7 +84,7 @@ class Unary:
         return f"{self.op}{bracketed(self.operand, UNARY)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Binary:
     """`left op right`, op one of + - * / // %."""
 
@@ -101,7 +102,7 @@ class Binary:
         return f"{bracketed(self.left, self.power)} {self.op} {bracketed(self.right, self.power + 1)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Call:
     """A function of one argument: `sqrt(x)`."""
 

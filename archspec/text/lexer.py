@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from archspec.diagnostics.model import fail
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.nodes import TextNode
 
 TokenKind = Literal["name", "number", "sign", "end"]
@@ -38,7 +38,7 @@ _FOREIGN = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Token:
     """A piece of a field's text. A dotted path is one token of kind `name`."""
 

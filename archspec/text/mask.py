@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NoReturn
 
 from archspec.diagnostics.model import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.expr import EXPR, Expr, bracketed
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
@@ -19,7 +20,7 @@ from archspec.text.pred import PRED, PredExpr
 _OR, _AND, _ATOM = 10, 20, 40
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskAll:
     """Every pair."""
 
@@ -30,7 +31,7 @@ class MaskAll:
         return "all"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskCausal:
     """Keys up to the query: j <= i."""
 
@@ -41,7 +42,7 @@ class MaskCausal:
         return "causal"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskLast:
     """The query's own and the keys before it, `count` in all: i - count < j <= i."""
 
@@ -53,7 +54,7 @@ class MaskLast:
         return f"last({self.count})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskWithin:
     """Keys at most `distance` away: |i - j| <= distance."""
 
@@ -65,7 +66,7 @@ class MaskWithin:
         return f"within({self.distance})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskKeyValid:
     """Keys at which a predicate is true."""
 
@@ -77,7 +78,7 @@ class MaskKeyValid:
         return f"key_valid({self.pred})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskSameSegment:
     """Keys of the query's segment: s[i] = s[j]."""
 
@@ -89,7 +90,7 @@ class MaskSameSegment:
         return f"same_segment({self.path})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskPrefix:
     """The first keys: j < length. A bare name may be a size or a value; it is kept as an expression."""
 
@@ -101,7 +102,7 @@ class MaskPrefix:
         return f"prefix({self.length})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskField:
     """A field of sort `mask` of the user-defined block around it."""
 
@@ -113,7 +114,7 @@ class MaskField:
         return self.name
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskAnd:
     """Pairs that both allow."""
 
@@ -126,7 +127,7 @@ class MaskAnd:
         return f"{bracketed(self.left, _AND)} & {bracketed(self.right, _AND + 1)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MaskOr:
     """Pairs that either allows."""
 

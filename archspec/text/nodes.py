@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from archspec.diagnostics.source import Source, Span
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class TextNode:
     """A scalar as text; what it means is for the field that holds it."""
 
@@ -39,7 +39,7 @@ class TextNode:
         return Span(self.span.source, self._offset + start, self._offset + end)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ListNode:
     """A YAML list."""
 
@@ -48,7 +48,7 @@ class ListNode:
     flow: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Entry:
     """One key of a map with its value."""
 
@@ -56,7 +56,7 @@ class Entry:
     value: Node
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MapNode:
     """A YAML map, entries in the written order, every key once."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
 from archspec.text.pratt import Cursor
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Path:
     """Names and indices joined by dots: `states.layers.3.cross_attention.weights`."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
 from archspec.diagnostics.model import Label, fail
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.lexer import Token, tokenize
 from archspec.text.nodes import TextNode
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Infix(Generic[T]):
     """A binary operator: how tightly it binds, and what it makes of its operands."""
 
@@ -25,7 +25,7 @@ class Infix(Generic[T]):
     build: Callable[[T, Token, T], T]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Grammar(Generic[T]):
     """A sort: how an operand starts, its operators, and what a message calls an operand."""
 

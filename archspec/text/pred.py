@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.expr import EXPR, Expr, bracketed
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
@@ -16,7 +17,7 @@ COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 WORDS = ("and", "not", "or")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PredPath:
     """A bool value."""
 
@@ -28,7 +29,7 @@ class PredPath:
         return str(self.path)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PredCompare:
     """An integer value compared with an expression, op one of == != < <= > >=."""
 
@@ -42,7 +43,7 @@ class PredCompare:
         return f"{self.path} {self.op} {self.expr}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PredNot:
     """True where the operand is false."""
 
@@ -54,7 +55,7 @@ class PredNot:
         return f"not {bracketed(self.operand, _NOT)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PredAnd:
     """True where both are."""
 
@@ -67,7 +68,7 @@ class PredAnd:
         return f"{bracketed(self.left, _AND)} and {bracketed(self.right, _AND + 1)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PredOr:
     """True where either is."""
 

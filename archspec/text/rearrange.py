@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
 from archspec.diagnostics.model import Label, fail
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.nodes import TextNode
 
 _TOKEN = re.compile(r"\s*(->|\(|\)|[A-Za-z_][A-Za-z0-9_]*|1(?![A-Za-z0-9_]))")
@@ -17,7 +18,7 @@ Side = tuple[tuple[str, ...], ...]
 """The axes of one side; each is the product of its names, outermost first, and one without names has size 1."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RearrangePattern:
     """Both sides name the same axes, each once, so that the way back is as well defined as the way there."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archspec.diagnostics.model import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.expr import EXPR, Expr
 from archspec.text.nodes import TextNode
 from archspec.text.pratt import Cursor
@@ -14,7 +15,7 @@ from archspec.text.pratt import Cursor
 DTYPES = ("float", "int64", "int32", "bool")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class TypeSyntax:
     """`int64[batch, src] < vocab`: dtype, axes as expressions, and the bound where one is given."""
 

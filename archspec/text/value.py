@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from archspec.diagnostics.source import Span
+from archspec.record import record
 from archspec.text.expr import ATOM, PRODUCT, SUM, UNARY, Number, bracketed, check_function, read_number
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
@@ -16,7 +17,7 @@ _POWERS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT}
 FUNCTIONS = ("exp", "relu", "sigmoid", "silu", "tanh")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ValueUnary:
     """A minus sign before a value."""
 
@@ -29,7 +30,7 @@ class ValueUnary:
         return f"{self.op}{bracketed(self.operand, UNARY)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ValueBinary:
     """`left op right`, elementwise, op one of + - * /."""
 
@@ -47,7 +48,7 @@ class ValueBinary:
         return f"{bracketed(self.left, self.power)} {self.op} {bracketed(self.right, self.power + 1)}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ValueCall:
     """An elementwise function of one value: exp, tanh, sigmoid, silu or relu."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics.model import Diagnostic, Label
 from archspec.diagnostics.source import Source
+from archspec.record import record
 
 if TYPE_CHECKING:
     from yaml import MarkedYAMLError
@@ -18,7 +18,7 @@ _COMMENT_OR_TAB = re.compile(r"#[^\r\n]*|\t")
 _TYPE_AFTER = re.compile(r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Known:
     """How one of the parser's problems is told: `context` names a second place that it gives, if any."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from archspec.analyses.cost import node_flops
 from archspec.analyses.parameters import parameter_groups
@@ -15,9 +14,10 @@ from archspec.ops.attention import Attention
 from archspec.ops.base import Primitive
 from archspec.ops.call import Call
 from archspec.ops.repeat import Repeat
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Row:
     """One line of the tree: what it is, the types it gives, its parameters and FLOPs in all, and what is inside."""
 
