@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.diagnostics import Collector
+from archspec.analyses.parameters import expand
+from archspec.diagnostics import Collector, fail
+from archspec.ir.graph import Graph
+from archspec.ir.types import DType
 from archspec.schema.model import is_none
 from archspec.spec import Spec
 from archspec.spec import load as load_spec
@@ -16,6 +19,7 @@ from archspec.weights.files import read_weights
 from archspec.weights.layout import Layout, read_layout
 from archspec.weights.match import match
 from archspec.weights.parameters import parameter_shapes
+from archspec.weights.report import also, and_more
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +49,7 @@ def load(
     `weights` is a safetensors file, a folder with one (or with an index of shards), or tensors by name. `layout` is
     one of the spec's, by name; left out, it is the one under which every name matches, and a checkpoint that has the
     module's own names needs none. Tensors keep the dtype that they have.
-    Raises SpecError E510 to E523.
+    Raises SpecError E510 to E524.
     """
     if not isinstance(weights, Mapping):
         with read_weights(weights) as opened:
@@ -59,4 +63,15 @@ def load(
         chosen = named(layouts(spec), layout) if isinstance(layout, str) else layout
         matched = match(chosen, ours, theirs)
     check_shapes(matched, ours, theirs)
-    return take(matched, ours, weights)
+    made = take(matched, ours, weights)
+    _check_floats(spec.graph, made)
+    return made
+
+
+def _check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:
+    floats = [name for name, parameter in expand(graph).items() if parameter.type.dtype == DType.FLOAT]
+    wrong = [name for name in floats if not tensors[name].is_floating_point()]
+    if wrong:
+        dtype = str(tensors[wrong[0]].dtype).removeprefix("torch.")
+        message = f"{dtype} weights for `{wrong[0]}`{and_more(wrong)}, which holds floats"
+        fail("E524", message, None, notes=also(wrong), help="give weights that are not quantised")

@@ -61,6 +61,14 @@ def test_weights_of_the_module_itself(gpt2: Spec, tmp_path: Path) -> None:
     assert codes(raised.value) == ["E517"]
 
 
+def test_quantised_weights_are_not_taken_for_floats(gpt2: Spec) -> None:
+    own = tensors_of(weights.parameter_shapes(gpt2.graph))
+    assert weights.load(gpt2, {name: x.half() for name, x in own.items()})["source.table"].dtype == torch.float16
+    with pytest.raises(SpecError) as raised:
+        weights.load(gpt2, {**own, "source.table": own["source.table"].to(torch.int8)})
+    assert only(raised.value).message == "int8 weights for `source.table`, which holds floats"
+
+
 def test_the_published_layout_there_and_back(gpt2: Spec) -> None:
     (layout,) = weights.layouts(gpt2)
     shapes = weights.parameter_shapes(gpt2.graph)

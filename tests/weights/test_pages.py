@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from archspec.diagnostics import CODES, SpecError, explain
@@ -9,6 +13,12 @@ from tests.weights.tables import OURS, THEIRS, codes, layout_of
 
 def pages() -> list[str]:
     return [code for code in CODES if code.startswith("E5") and "```weights" in explain(code)]
+
+
+def test_reading_layouts_loads_no_torch() -> None:
+    source = "import sys, archspec.spec, archspec.weights as w\n"
+    source += "assert w.layouts(archspec.spec.load('gpt2')) and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_there_are_pages_with_layouts() -> None:
