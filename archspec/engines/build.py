@@ -2,69 +2,73 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from archspec.engines.engine import Artifact, DTypeName, Target
-from archspec.engines.process import Progress, Stage, run_step
+from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.program import Program
+from archspec.record import record
 
 WORKER = "archspec.engines.worker"
+ARTIFACTS = "artifacts"
+_WORK = ".export"
+_NETWORK = f"{_WORK}/model.onnx"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Built:
-    """An artifact, and the folder that holds its files."""
+    """An artifact, and the folder that holds its files, relative to that of the build."""
 
     target: Target
     artifact: Artifact
     folder: Path
 
 
-def build_targets(
-    program: Program, targets: Sequence[Target], dtype: DTypeName, folder: Path, progress: Progress | None = None
-) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
-    """Export the program once and build each target in a folder of its own under `folder`.
+@record
+class Workshop:
+    """A folder in which a program is built: the program's paths are relative to it, and so are all that come out."""
 
-    Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
-    """
-    stages: list[Stage] = []
-    built: list[Built] = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as work:
-        onnx = Path(work, "model.onnx")
-        stages.append(_export(program, dtype, onnx, progress))
+    folder: Path
+    program: Program
+    dtype: DTypeName
+    progress: Progress | None = None
+
+    def build(self, targets: Sequence[Target]) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
+        """Export the program once, and build each target in a folder of its own under `artifacts`.
+
+        Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
+        """
+        stages: list[Stage] = []
+        built: list[Built] = []
+        (self.folder / ARTIFACTS).mkdir()
+        (self.folder / _WORK).mkdir()
+        stages.append(self._export())
         for target in targets:
-            place = folder / target.folder
-            place.mkdir()
-            artifact, stage = _build(program, onnx, target, dtype, place, progress)
-            built.append(Built(target=target, artifact=artifact, folder=place))
+            artifact, stage = self._build(target)
+            built.append(artifact)
             stages.append(stage)
-    return tuple(built), tuple(stages)
+        shutil.rmtree(self.folder / _WORK)
+        return tuple(built), tuple(stages)
+
+    def _export(self) -> Stage:
+        return self._run("export", {"dtype": self.dtype, "path": _NETWORK}, "export to ONNX").stage
+
+    def _build(self, target: Target) -> tuple[Built, Stage]:
+        place = Path(ARTIFACTS, target.folder)
+        (self.folder / place).mkdir()
+        wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
+        outcome = self._run("build", {**wanted, "onnx": _NETWORK, "folder": str(place)}, f"build {target}")
+        return Built(target=target, artifact=Artifact.from_json(outcome.result), folder=place), outcome.stage
+
+    def _run(self, task: str, job: dict[str, Any], stage: str) -> Outcome:
+        job = {"program": self.program.to_json(), **job}
+        return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress)
 
 
-def initialise(source: Path, module: str, seed: int, path: Path, progress: Progress | None = None) -> Stage:
-    """Write the state of a fresh module, initialised under a seed, to a safetensors file. Raises SpecError E605."""
-    job = {"source": str(source), "module": module, "seed": seed, "path": str(path)}
-    return run_step(WORKER, "initialise", job, stage="initialise weights", progress=progress).stage
-
-
-def _export(program: Program, dtype: DTypeName, onnx: Path, progress: Progress | None) -> Stage:
-    job = {"program": program.to_json(), "dtype": dtype, "path": str(onnx)}
-    return run_step(WORKER, "export", job, stage="export to ONNX", progress=progress).stage
-
-
-def _build(
-    program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path, progress: Progress | None
-) -> tuple[Artifact, Stage]:
-    job = {
-        "program": program.to_json(),
-        "onnx": str(onnx),
-        "engine": target.engine,
-        "capabilities": target.capabilities,
-        "dtype": dtype,
-        "folder": str(folder),
-    }
-    outcome = run_step(WORKER, "build", job, stage=f"build {target}", progress=progress)
-    return Artifact.from_json(outcome.result), outcome.stage
+def initialise(folder: Path, program: Program, seed: int, progress: Progress | None = None) -> Stage:
+    """Write the program's weights: the state of a fresh module, initialised under a seed. Raises SpecError E605."""
+    job = {"program": program.to_json(), "seed": seed}
+    return run_step(WORKER, "initialise", job, folder=folder, stage="initialise weights", progress=progress).stage

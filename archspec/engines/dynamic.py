@@ -40,12 +40,12 @@ def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
     """`size` as `factor * (symbol // multiple) + offset`. Raises SpecError E608 where it is not that."""
     rest = dict(size.terms)
     offset = rest.pop((), 0)
-    if len(rest) == 1:
-        (atoms, factor), *_ = rest.items()
-        if len(atoms) == 1 and isinstance(atoms[0], Symbol) and factor > 0:
-            return factor, atoms[0], offset
+    atoms, factor = next(iter(rest.items()))
+    atom = atoms[0]
+    if len(rest) == len(atoms) == 1 and isinstance(atom, Symbol) and factor > 0:
+        return factor, atom, offset
     message = f"the axis `{size}` of `{port.name}` cannot be exported: it is no multiple of one dim plus a number"
-    fail("E608", message, None, help="declare a dim for the axis, and derive the other sizes from it")
+    return fail("E608", message, None, help="declare a dim for the axis, and derive the other sizes from it")
 
 
 def _root(symbol: Symbol, roots: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What an artifact takes and gives: dims with their ranges, inputs with their promises, outputs, all in the words of the language."""
+"""What an artifact takes and gives, in the words of the language: dims with ranges, inputs with promises, outputs."""
 
 from __future__ import annotations
 

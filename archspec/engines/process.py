@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, NoReturn
 
+import archspec
 from archspec.diagnostics import Diagnostic, SpecError, fail
+from archspec.record import record
 
 Progress = Callable[[str, float | None], None]
 _LINES = 4
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Stage:
     """One step as it was measured: seconds with the start of its process, and the most memory it held."""
 
@@ -27,7 +30,7 @@ class Stage:
     peak_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Outcome:
     """What a step gave, and what it took."""
 
@@ -35,8 +38,10 @@ class Outcome:
     stage: Stage
 
 
-def run_step(worker: str, task: str, job: Mapping[str, Any], *, stage: str, progress: Progress | None) -> Outcome:
-    """Run `task` of the module `worker` on a job of plain data, and wait.
+def run_step(
+    worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
+) -> Outcome:
+    """Run `task` of the module `worker` on a job of plain data, and wait. Its paths are relative to `folder`.
 
     Raises SpecError with the step's own diagnostics, or E605 where its process ended without an answer.
     """
@@ -46,7 +51,9 @@ def run_step(worker: str, task: str, job: Mapping[str, Any], *, stage: str, prog
     with tempfile.TemporaryFile() as errors:
         # The pipe stays open while the step runs: its end tells an orphaned worker to stop.
         with subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", worker],
+            [sys.executable, "-P", "-m", "archspec.engines.steady", worker],
+            cwd=folder,
+            env=_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -58,12 +65,21 @@ def run_step(worker: str, task: str, job: Mapping[str, Any], *, stage: str, prog
                 process.kill()
                 raise
         if answer is None:
-            _ended(stage, process.returncode, errors)
+            return _ended(stage, process.returncode, errors)
     if "failed" in answer:
         raise SpecError([_diagnostic(data) for data in answer["failed"]])
     tell(stage, 1.0)
     measured = Stage(name=stage, seconds=round(time.monotonic() - begun, 3), peak_bytes=answer["peak_bytes"])
     return Outcome(result=answer["done"], stage=measured)
+
+
+def _environment() -> dict[str, str]:
+    # The working folder is not searched for modules (-P): it holds files of the bundle.
+    home = str(Path(archspec.__file__).parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([home, inherited]) if inherited else home
+    kept = {name: value for name, value in os.environ.items() if name not in ("PWD", "OLDPWD", "_")}
+    return {**kept, "PYTHONPATH": path, "PYTHONHASHSEED": "0"}
 
 
 def _converse(process: subprocess.Popen[str], message: dict[str, Any]) -> dict[str, Any] | None:
@@ -84,7 +100,7 @@ def _diagnostic(data: dict[str, Any]) -> Diagnostic:
     return Diagnostic(code=data["code"], message=data["message"], notes=tuple(data["notes"]), help=data["help"])
 
 
-def _ended(stage: str, code: int, errors: IO[bytes]) -> None:
+def _ended(stage: str, code: int, errors: IO[bytes]) -> NoReturn:
     errors.seek(0)
     lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
     if code >= 0:

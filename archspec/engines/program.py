@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from archspec.engines.interface import Interface
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Program:
     """A Python file that defines `module`, a safetensors file with its state, and its interface."""
 
@@ -17,6 +18,10 @@ class Program:
     module: str
     weights: Path
     interface: Interface
+
+    def inside(self, folder: Path) -> Program:
+        """The same program, its relative paths taken from a folder."""
+        return replace(self, source=folder / self.source, weights=folder / self.weights)
 
     def to_json(self) -> dict[str, Any]:
         """The program as plain data, for another process."""

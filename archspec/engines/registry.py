@@ -43,7 +43,7 @@ def read_dtype(text: str) -> DTypeName:
         if dtype == text:
             return dtype
     help = did_you_mean(text, DTYPES, kind="dtypes")
-    fail("E603", f"unknown dtype `{text}`", None, help=help)
+    return fail("E603", f"unknown dtype `{text}`", None, help=help)
 
 
 def read_target(text: str) -> tuple[Target, ...]:

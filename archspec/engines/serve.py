@@ -18,15 +18,17 @@ Task = Callable[[dict[str, Any]], dict[str, Any]]
 def serve(tasks: Mapping[str, Task]) -> None:
     """Do the task that standard input names, and write its result, or its diagnostics, to standard output.
 
-    What libraries print goes to standard error. The process ends as soon as the one that asked is gone.
+    What libraries print goes to standard error. The process ends as soon as the one that asked is gone. Its working
+    folder comes as the number of a descriptor, as `steady` gives it.
     """
+    os.fchdir(int(sys.argv[1]))
     # Native libraries print to descriptor 1 as well: the answer goes through a copy of it that they do not know.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     message = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        answer = {"done": tasks[message["task"]](message["job"])}
+        answer: dict[str, Any] = {"done": tasks[message["task"]](message["job"])}
     except SpecError as error:
         answer = {"failed": [_plain(diagnostic) for diagnostic in error.diagnostics]}
     answers.write(json.dumps({**answer, "peak_bytes": peak_bytes()}) + "\n")

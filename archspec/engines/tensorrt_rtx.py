@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
@@ -34,10 +34,11 @@ class TensorRTRTX(Engine):
             fail("E602", f"`{self.word}` does not say for which GPUs", None, help=help)
         groups = [tuple(part.strip() for part in group.split("+")) for group in options.split(",")]
         for capability in (name for group in groups for name in group if name not in CAPABILITIES):
-            help = None if capability == "sm90" else did_you_mean(capability, CAPABILITIES, kind="GPUs")
-            note = "H100 and H200 (sm90) are no targets of TensorRT-RTX" if capability == "sm90" else None
+            hopper = capability == "sm90"
+            notes = ["H100 and H200 (sm90) are no targets of TensorRT-RTX"] if hopper else []
+            close = None if hopper else did_you_mean(capability, CAPABILITIES, kind="GPUs")
             message = f"`{self.word}` does not build for `{capability}`"
-            fail("E602", message, None, notes=[note] if note else (), help=help or _known())
+            fail("E602", message, None, notes=notes, help=close or _known())
         return tuple(Target(engine=self.word, capabilities=tuple(dict.fromkeys(group))) for group in groups)
 
     def check(self, target: Target, dtype: DTypeName) -> None:
@@ -77,7 +78,12 @@ class TensorRTRTX(Engine):
     def open(self, path: Path, interface: Interface) -> Runner:
         """Refused by name. Raises SpecError E610."""
         help = "run the engine with NVIDIA's runtime, of the exact version that the manifest names"
-        fail("E610", f"{path.name} is an engine of TensorRT-RTX, which archspec builds and does not run yet", None, help=help)
+        fail(
+            "E610",
+            f"{path.name} is an engine of TensorRT-RTX, which archspec builds and does not run yet",
+            None,
+            help=help,
+        )
 
 
 def _known() -> str:

@@ -18,9 +18,10 @@ def initialise(job: dict[str, Any]) -> dict[str, Any]:
     import torch
     from safetensors.torch import save_file
 
+    program = Program.from_json(job["program"])
     torch.manual_seed(job["seed"])
-    module = module_class(Path(job["source"]), job["module"])()
-    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, job["path"])
+    module = module_class(program.source, program.module)()
+    save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, program.weights)
     return {}
 
 

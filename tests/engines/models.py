@@ -11,7 +11,7 @@ from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.engines.module import module_class
 from archspec.engines.program import Program
 
-ENCODER = '''
+ENCODER = """
 from __future__ import annotations
 
 import torch
@@ -49,7 +49,7 @@ class Layer(nn.Module):
         q, k, v = (p(x).unflatten(-1, (4, 4)).transpose(1, 2) for p in (self.q, self.k, self.v))
         h = torch.where(keep, F.scaled_dot_product_attention(q, k, v, mask), 0)
         return x + self.out(h.transpose(1, 2).flatten(2))
-'''
+"""
 
 ENCODER_INTERFACE = Interface(
     dims={
@@ -63,7 +63,7 @@ ENCODER_INTERFACE = Interface(
     outputs={"states": "float[batch, tokens, 16]", "pooled": "float[batch, 16]"},
 )
 
-IMAGES = '''
+IMAGES = """
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -76,7 +76,7 @@ class Images(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.project(pixels).flatten(2).transpose(1, 2)
-'''
+"""
 
 IMAGES_INTERFACE = Interface(
     dims={
@@ -90,14 +90,14 @@ IMAGES_INTERFACE = Interface(
 
 
 def write_program(folder: Path, source: str, module: str, interface: Interface, seed: int = 0) -> Program:
-    """The files of a program, every parameter filled from a seeded normal distribution."""
+    """A folder with the files of a program, every parameter filled from a seeded normal distribution."""
     folder.mkdir(parents=True, exist_ok=True)
     path, weights = folder / "model.py", folder / "model.safetensors"
     path.write_text(source)
     generator = torch.Generator().manual_seed(seed)
     state = module_class(path, module)().state_dict()
     save_file({name: torch.randn(t.shape, generator=generator) * 0.3 for name, t in state.items()}, weights)
-    return Program(source=path, module=module, weights=weights, interface=interface)
+    return Program(source=Path(path.name), module=module, weights=Path(weights.name), interface=interface)
 
 
 def encoder(folder: Path) -> Program:

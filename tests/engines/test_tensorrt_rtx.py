@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from archspec.diagnostics import SpecError
-from archspec.engines.build import Built, build_targets
+from archspec.engines.build import Workshop
 from archspec.engines.engine import DTypeName
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
@@ -20,35 +20,37 @@ rtx_build = pytest.importorskip("archspec.engines.rtx_build")
 THREE = "tensorrt-rtx:sm86,sm89,sm120"
 
 
-def build(program: Program, folder: Path, target: str, dtype: DTypeName = "float32") -> tuple[Built, ...]:
-    folder.mkdir()
-    return build_targets(program, read_targets([target], dtype), dtype, folder)[0]
+def build(folder: Path, make: Callable[[Path], Program], target: str, dtype: DTypeName = "float32") -> dict[str, bytes]:
+    workshop = Workshop(folder=folder, program=make(folder), dtype=dtype)
+    built, _ = workshop.build(read_targets([target], dtype))
+    assert {path.name for path in (folder / "artifacts").iterdir()} == {one.target.folder for one in built}
+    assert all(one.artifact.dtype == dtype and one.artifact.files == ("model.engine",) for one in built)
+    return {str(one.target): (folder / one.folder / "model.engine").read_bytes() for one in built}
 
 
-def digest(built: Built) -> str:
-    return hashlib.sha256((built.folder / "model.engine").read_bytes()).hexdigest()
-
-
+@pytest.mark.slow
 def test_three_gpus_get_an_engine_each_and_the_same_one_again(tmp_path: Path) -> None:
-    program = encoder(tmp_path)
-    first, second = (build(program, tmp_path / name, THREE) for name in ("first", "second"))
-    assert [built.artifact.target for built in first] == [f"tensorrt-rtx:{gpu}" for gpu in ("sm86", "sm89", "sm120")]
-    assert all((built.folder / "model.engine").stat().st_size > 10_000 for built in first)
-    assert [digest(built) for built in first] == [digest(built) for built in second]
-    assert len({digest(built) for built in first}) == 3
-    assert {path.name for path in (tmp_path / "first").iterdir()} == {built.target.folder for built in first}
+    first, second = (tmp_path / name for name in ("first", "a-folder-with-a-longer-name"))
+    for folder in (first, second):
+        folder.mkdir()
+    engines = build(first, encoder, THREE)
+    assert list(engines) == [f"tensorrt-rtx:{gpu}" for gpu in ("sm86", "sm89", "sm120")]
+    assert all(len(engine) > 10_000 for engine in engines.values())
+    assert len(set(engines.values())) == 3
+    assert build(second, encoder, THREE) == engines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_and_one_engine_for_two_gpus(tmp_path: Path, dtype: DTypeName) -> None:
-    (built,) = build(encoder(tmp_path), tmp_path / "out", "tensorrt-rtx:sm89+sm120", dtype)
-    assert built.artifact.dtype == dtype
-    assert (built.folder / "model.engine").stat().st_size > 10_000
+    (engine,) = build(tmp_path, encoder, "tensorrt-rtx:sm89+sm120", dtype).values()
+    assert len(engine) > 10_000
 
 
+@pytest.mark.slow
 def test_sizes_with_a_multiple_and_a_typical_size_that_is_the_least(tmp_path: Path) -> None:
-    (built,) = build(images(tmp_path), tmp_path / "out", "tensorrt-rtx:sm89")
-    assert (built.folder / "model.engine").stat().st_size > 1_000
+    (engine,) = build(tmp_path, images, "tensorrt-rtx:sm89").values()
+    assert len(engine) > 1_000
 
 
 def test_the_profile_comes_from_the_dims(tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Starts a worker in a process whose memory lies the same way every time: `python -m archspec.engines.steady WORKER`.
+
+TensorRT orders a few entries of an engine by the addresses of its objects. Where addresses do not vary, and no text
+around them does, two builds of one network on one machine give the same bytes.
+"""
+
+from __future__ import annotations
+
+import compileall
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import archspec
+
+ADDR_NO_RANDOMIZE = 0x0040000
+
+
+def main() -> None:
+    """Fix what can be fixed, and become the worker. Where the system does not allow it, the worker runs as it is."""
+    # Compiling a source file leaves another heap behind than reading it compiled.
+    compileall.compile_dir(Path(archspec.__file__).parent, quiet=2)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
+    # The folder goes along as a number, not as a path of some length.
+    folder = os.open(".", os.O_RDONLY)
+    os.set_inheritable(folder, True)
+    os.chdir("/")
+    os.execv(sys.executable, [sys.executable, "-P", "-W", "ignore", "-m", *sys.argv[1:], str(folder)])
+
+
+if __name__ == "__main__":
+    main()
