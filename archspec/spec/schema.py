@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from archspec.blocks.attention import AttentionFields
 from archspec.blocks.block import Block
+from archspec.blocks.feed_forward import FeedForwardFields
+from archspec.blocks.patch_embedding import PatchEmbedding
+from archspec.blocks.pattern import PatternFields
 from archspec.blocks.registry import blocks
+from archspec.blocks.sublayers import Sublayers
 from archspec.schema.model import Model
 from archspec.spec.document import DimFields, FileModel
 from archspec.spec.rule_fields import RuleItem
@@ -53,13 +58,25 @@ def _read(schema: Schema, model: type[Model] | None) -> Schema:
         return cleaned
     if issubclass(model, RuleItem):
         return {**cleaned, "minProperties": 1, "maxProperties": 1}
+    if issubclass(model, (AttentionFields, FeedForwardFields, Sublayers)):
+        # A required field may come from every kind, and a kind gives only what it changes.
+        return {key: value for key, value in cleaned.items() if key != "required"}
     if issubclass(model, DimFields):
-        sizes = {"type": "array", "minItems": 3, "maxItems": 3, "items": {"type": ["integer", "string"]}}
-        return {"anyOf": [cleaned, sizes], "description": cleaned.get("description", "")}
+        return _or_list(cleaned, {"type": ["integer", "string"]}, {"minItems": 3, "maxItems": 3})
+    if issubclass(model, PatternFields):
+        return _or_list(cleaned, {"type": "string"}, {"minItems": 1})
+    if issubclass(model, PatchEmbedding):
+        patch = cleaned["properties"]["patch"]
+        wider = _or_list(patch["items"], patch["items"], {"minItems": 2, "maxItems": 2})
+        cleaned["properties"]["patch"] = {**wider, "description": patch["description"]}
     if model.shorthand is not None and not issubclass(model, Block):
         word = cleaned["properties"][_alias(model, model.shorthand)]
         return {"anyOf": [cleaned, word, {"type": "number"}], "description": cleaned.get("description", "")}
     return cleaned
+
+
+def _or_list(schema: Schema, item: Schema, sizes: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "array", "items": item, **sizes}], "description": schema.get("description", "")}
 
 
 def _alias(model: type[Model], name: str) -> str:

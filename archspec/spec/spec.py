@@ -54,8 +54,3 @@ class Spec:
     reduced: bool = False
     as_written: bool = True
     warnings: tuple[Diagnostic, ...] = field(default=())
-
-    @property
-    def names(self) -> Mapping[str, Value]:
-        """Every value that a path may name."""
-        return self.values
