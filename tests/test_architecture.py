@@ -22,6 +22,7 @@ PACKAGE = ROOT / "archspec"
 # A part may import those before it and itself, never those after it.
 ORDER = [
     *(
+        "record",
         "diagnostics",
         "ir",
         "text",

@@ -10,27 +10,11 @@ from archspec.ir.graph import Graph, Init, Node, Parameter, Value
 from archspec.ir.types import TensorType
 from archspec.ops.base import Op, ParameterSpec, ShapeError
 from archspec.ops.call import Call
+from archspec.ops.parameter_book import ParameterBook, Settings
 from archspec.ops.repeat import Repeat, Schedule, Tap
 from archspec.ops.scope import Frame, align, join, names_something
-from archspec.record import record
 
 Body = Callable[..., Value | Sequence[Value]]
-
-_ROLE_INIT = {
-    "weight": Init(kind="truncated_normal", value=0.02),
-    "bias": Init(kind="constant", value=0.0),
-    "norm": Init(kind="constant", value=1.0),
-    "scale": Init(kind="constant", value=1.0),
-}
-
-
-@record
-class Settings:
-    """What new nodes take from where they stand in the spec."""
-
-    span: Span | None = None
-    init: Init | None = None
-    trainable: bool = True
 
 
 class Builder:
@@ -43,7 +27,7 @@ class Builder:
 
     def __init__(self, name: str, wanted: frozenset[str] = frozenset()) -> None:
         self._frames = [Frame(name=name, path="", module="", key="")]
-        self._parameters: dict[str, Parameter] = {}
+        self._book = ParameterBook()
         self._settings = Settings()
         self._wanted = wanted
         self._reusing = False
@@ -218,41 +202,25 @@ class Builder:
         tie: Mapping[str, Parameter],
         rename: Mapping[str, str],
     ) -> dict[str, Parameter]:
-        specs = op.parameters(*types)
         return {
             local: tie[local] if local in tie else self._parameter(join(name, rename.get(local, local)), spec)
-            for local, spec in specs.items()
+            for local, spec in op.parameters(*types).items()
         }
 
     def _parameter(self, name: str, spec: ParameterSpec) -> Parameter:
         frame = self._frames[-1]
-        key = join(frame.key, name)
-        if key in self._parameters:
-            found = self._parameters[key]
-            if not self._reusing:
-                raise ValueError(f"parameter {key} is made twice")
-            if not found.type.matches(spec.type):
-                raise ParameterMismatch(found, spec.type)
-            return found
-        init = spec.init or (self._settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
-        parameter = Parameter(
-            path=join(frame.module, name),
-            type=spec.type,
-            init=init,
-            trainable=self._settings.trainable,
-            span=self._settings.span,
+        return self._book.take(
+            join(frame.key, name), join(frame.module, name), spec, self._settings, reuse=self._reusing
         )
-        self._parameters[key] = parameter
-        return parameter
 
     def parameter(self, path: str) -> Parameter | None:
         """A parameter by its full path (`source.table`), for ties; in a repeated body give the index of the layer."""
-        return self._parameters.get(path)
+        return self._book.get(path)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Full paths of the parameters there are; those in repeated bodies hold a `*`."""
-        return tuple(self._parameters)
+        return self._book.names
 
     # -- scopes
 
@@ -392,15 +360,6 @@ class Builder:
         """Close the graph with its named outputs."""
         (frame,) = self._frames
         return frame.graph(list(outputs.values()), list(outputs))
-
-
-class ParameterMismatch(Exception):
-    """A reused module is asked for a parameter of another shape."""
-
-    def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
-        super().__init__(f"{parameter.path} is {parameter.type}, and here it would be {wanted}")
-        self.parameter = parameter
-        self.wanted = wanted
 
 
 class RepeatMismatch(Exception):

@@ -11,7 +11,8 @@ from archspec.blocks.context import Built
 from archspec.diagnostics import Diagnostic, Label, SpecError, fail
 from archspec.ir.graph import Value
 from archspec.ops.base import ShapeError
-from archspec.ops.builder import ParameterMismatch, RepeatMismatch
+from archspec.ops.builder import RepeatMismatch
+from archspec.ops.parameter_book import ParameterMismatch
 from archspec.ops.repeat import Schedule
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.nodes import Part

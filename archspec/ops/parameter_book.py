@@ -1,0 +1,69 @@
+"""The parameters of a graph under construction: made once, found again by modules that are used again."""
+
+from __future__ import annotations
+
+from archspec.diagnostics import Span
+from archspec.ir.graph import Init, Parameter
+from archspec.ir.types import TensorType
+from archspec.ops.base import ParameterSpec
+from archspec.record import record
+
+_ROLE_INIT = {
+    "weight": Init(kind="truncated_normal", value=0.02),
+    "bias": Init(kind="constant", value=0.0),
+    "norm": Init(kind="constant", value=1.0),
+    "scale": Init(kind="constant", value=1.0),
+}
+
+
+@record
+class Settings:
+    """What new nodes take from where they stand in the spec."""
+
+    span: Span | None = None
+    init: Init | None = None
+    trainable: bool = True
+
+
+class ParameterBook:
+    """Parameters by key: their full path, in which the bodies of one repeat are told apart."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Parameter] = {}
+
+    def take(self, key: str, path: str, spec: ParameterSpec, settings: Settings, *, reuse: bool) -> Parameter:
+        """Make a parameter, or find the one of a module that is used again.
+
+        Raises ParameterMismatch when that one has another shape.
+        """
+        if key not in self._known:
+            self._known[key] = self._make(path, spec, settings)
+            return self._known[key]
+        found = self._known[key]
+        if not reuse:
+            raise ValueError(f"parameter {key} is made twice")
+        if not found.type.matches(spec.type):
+            raise ParameterMismatch(found, spec.type)
+        return found
+
+    def _make(self, path: str, spec: ParameterSpec, settings: Settings) -> Parameter:
+        init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
+        return Parameter(path=path, type=spec.type, init=init, trainable=settings.trainable, span=settings.span)
+
+    def get(self, key: str) -> Parameter | None:
+        """The parameter under a key, if there is one."""
+        return self._known.get(key)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All keys, in the order in which the parameters were made."""
+        return tuple(self._known)
+
+
+class ParameterMismatch(Exception):
+    """A reused module is asked for a parameter of another shape."""
+
+    def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
+        super().__init__(f"{parameter.path} is {parameter.type}, and here it would be {wanted}")
+        self.parameter = parameter
+        self.wanted = wanted
