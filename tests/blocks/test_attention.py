@@ -153,3 +153,11 @@ def test_weights_are_made_where_they_are_asked_for() -> None:
     spec = elaborate(tree, path=Path("trial.yaml"), expose=("y.layers.1.attention.weights",))
     assert [str(value.type) for value in spec.graph.outputs[1:]] == ["float[batch, 4, n, n]"]
     assert all(not node.op.weights for node in trial(node).graph.walk() if isinstance(node.op, Attention))
+
+
+def test_the_default_rate_is_that_of_branches_and_embeddings_alone() -> None:
+    more = {"attention": "{heads: 4, mask: all}", "feed_forward": "{hidden: 8, activation: relu}", "more": ""}
+    inner = [node.op for node in trial(NODE.format(**more), "{dropout: 0.7}").graph.walk()]
+    assert [op.dropout for op in inner if isinstance(op, Attention)] == [0.0]
+    # The embedding that stands beside the node drops too.
+    assert [op.rate for op in inner if op.name == "dropout"] == [0.7, 0.7, 0.7]  # type: ignore[attr-defined]
