@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from archspec.blocks.block import Block
 from archspec.blocks.context import Built
+from archspec.blocks.transformer import Stack
 from archspec.diagnostics import Diagnostic, Label, SpecError, fail
 from archspec.ir.graph import Value
 from archspec.ops.base import ShapeError
@@ -42,6 +43,8 @@ def _result(part: Part) -> str:
 
 def _block(part: Part, block: Block, cx: NodeContext) -> Built:
     builder = cx.builder
+    if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
+        fail("E242", "`share` without `repeat`", part.span, help="write how often the block runs, or remove `share`")
     _prepare(block, cx)
     init = None if block.init is None else block.init.resolve(cx.constant)
     settings = builder.settings(init=init, trainable=False if block.frozen else None)

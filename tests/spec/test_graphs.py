@@ -108,6 +108,28 @@ graph:
     assert (second.inputs, third.inputs) == (first.outputs, second.outputs)
 
 
+def test_a_chain_feeds_a_reuse(tmp_path: Path) -> None:
+    spec = spec_of(
+        tmp_path,
+        """
+graph:
+  y:
+    - {reuse: a, input: x}
+    - {reuse: a}
+  a: {block: linear, input: x, dim: d}
+  z: y + a
+outputs:
+  z: float[batch, length, d]
+""",
+    )
+    assert lines(spec.graph)[:3] == [
+        "a: float[batch, length, 8] = linear a(x)",
+        "y_0: float[batch, length, 8] = linear a(x)",
+        "y: float[batch, length, 8] = linear a(y_0)",
+    ]
+    assert set(expand(spec.graph)) == {"a.weight", "a.bias"}
+
+
 def test_reuse_of_masks_and_values(tmp_path: Path) -> None:
     spec = spec_of(
         tmp_path,
