@@ -30,7 +30,14 @@ class Size:
         return {name: str(value) for name, value in named.items()}
 
 
+WIDE = Size(layers=2, heads=4, width=320, hidden=640, vocab=50, context=16, lengths=(5, 16))
+"""Wide enough that activations are far from linear: narrow models cannot tell the two forms of GELU apart."""
+
+
 def size(seed: int) -> Size:
+    """Small sizes drawn by a seed; seed 0 is the wide one."""
+    if seed == 0:
+        return WIDE
     draw = random.Random(seed)
     heads = draw.choice([1, 2, 3, 5])
     context = draw.randint(12, 20)

@@ -64,6 +64,24 @@ def test_bert_with_its_pooler(seed: int, tmp_path: Path) -> None:
         close(module(tokens).states, reference(tokens).last_hidden_state)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"graph.states.feed_forward.activation": "gelu_tanh"},
+        {"defaults.norm.eps": "1e-5"},
+        {"graph.states.attention.scale": "1/sqrt(d_model)"},
+        {"graph.states.attention.mask": "key_valid(valid) & causal"},
+    ],
+)
+def test_a_slightly_wrong_architecture_is_told(wrong: dict[str, str]) -> None:
+    small = size(0)
+    reference = bert(small, 0)
+    module = compiled(load("bert-base", set={**text_sizes(small), **wrong}), dict(reference.state_dict()))
+    tokens = ids(small, BATCH, small.context, 0)
+    with pytest.raises(AssertionError, match="not close"):
+        close(module(tokens).states, reference(tokens).last_hidden_state)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sentence_embeddings_of_minilm(seed: int) -> None:
     small = size(seed)
