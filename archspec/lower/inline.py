@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from archspec.lower.code import Code, Default, Loop, Statement, Step
-from archspec.lower.syntax import names, substitute
+from archspec.lower.syntax import name, names, substitute
+from archspec.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Plan:
     """Statements and results after inlining; `inlined` gives, by statement, all tokens that were put into it.
 
@@ -77,13 +78,25 @@ class _Inliner:
 
 
 def without_aliases(code: Code) -> tuple[list[Statement], list[ast.expr]]:
-    """Statements and results without `y = x`: x is read in the place of y."""
+    """Statements and results in which nothing has two names: `y = x` is left out, and what is computed before.
+
+    Only what neither reads the module nor draws numbers counts as computed before: positions, above all.
+    """
     aliases: dict[str, ast.expr] = {}
+    known: dict[str, str] = {}
     statements: list[Statement] = []
+    dims = {token: name(f"({dim})") for token, dim in code.sizes.items()}
     for statement in code.statements:
         done = with_expressions(statement, lambda tree: substitute(tree, aliases))
-        if isinstance(done, Step) and isinstance(done.value, ast.Name) and done.value.id in code.variables:
-            aliases[done.targets[0]] = done.value
+        value = done.value
+        if isinstance(done, Step) and isinstance(value, ast.Name) and value.id in code.variables:
+            aliases[done.targets[0]] = value
+        elif isinstance(done, Step) and len(done.targets) == 1 and not {"self", "F"} & set(names(value)):
+            first = known.setdefault(ast.dump(substitute(value, dims)), done.targets[0])
+            if first == done.targets[0]:
+                statements.append(done)
+            else:
+                aliases[done.targets[0]] = name(first)
         else:
             statements.append(done)
     return statements, [substitute(result, aliases) for result in code.results]

@@ -18,39 +18,74 @@ def fits(line: str) -> bool:
 
 def statement(before: str, tree: ast.expr, after: str = "", indent: str = "") -> list[str]:
     """Lines of a statement: `before` (`x = `, `return `), the expression, `after` (`:`)."""
-    whole = f"{indent}{before}{_unbracketed(tree)}{after}"
-    if fits(whole):
-        return [whole]
-    if isinstance(tree, ast.Call) and arguments(tree) and _is_path(tree.func):
-        return _call(before, tree, after, indent)
+    # Only behind `=`, `return` or `in` does a tuple stand without its brackets.
+    line = _unbracketed(tree) if before.endswith(" ") else flat(tree)
+    if fits(f"{indent}{before}{line}{after}"):
+        return [f"{indent}{before}{line}{after}"]
     if isinstance(tree, ast.Tuple | ast.List) and tree.elts:
         opening, closing = ("(", ")") if isinstance(tree, ast.Tuple) else ("[", "]")
-        return bracketed(f"{before}{opening}", list(tree.elts), f"{closing}{after}", indent)
+        return one_a_line(f"{before}{opening}", list(tree.elts), f"{closing}{after}", indent)
     last = _last_call(tree)
     if last is not None:
-        head = flat(tree)[: -len(_closing(last))]
-        if fits(indent + before + head):
-            return bracketed(before + head, arguments(last), f"){after}", indent)
+        head = before + flat(tree)[: -len(_closing(last))]
+        if fits(indent + head):
+            return bracketed(head, arguments(last), f"){after}", indent)
     return _parenthesised(before, tree, after, indent)
 
 
-def bracketed(
-    opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str, *, trailing: str = ","
-) -> list[str]:
-    """Items between brackets: all on one line if they fit, else one a line."""
+def is_settled(before: str, tree: ast.expr, after: str = "", indent: str = "") -> bool:
+    """Whether the lines of a statement are those that a formatter gives; if not, a part should become a variable.
+
+    Whole calls are, whatever their arguments, and chains of operators; so is a single operator or a chain of two calls
+    that ends with a call. What formatters weigh against each other is not.
+    """
+    lines = statement(before, tree, after, indent)
+    if len(lines) == 1:
+        return True
+    if not all(map(fits, lines)):
+        return False
+    if isinstance(tree, ast.Tuple | ast.List) or lines[0] != f"{indent}{before}(":
+        return _items_settled(tree, indent + _STEP)
+    return isinstance(tree, ast.BinOp) and (len(operands(tree)) > 2 or not _has_brackets(tree))
+
+
+def _items_settled(tree: ast.expr, indent: str) -> bool:
+    last = _last_call(tree)
+    if last is None and not isinstance(tree, ast.Tuple | ast.List):
+        return False
+    items = arguments(last) if last is not None else list(getattr(tree, "elts", []))
+    if last is not None and fits(indent + ", ".join(argument(item) for item in items)):
+        return True
+    return all(
+        is_settled(f"{item.arg}=", item.value, ",", indent)
+        if isinstance(item, ast.keyword)
+        else fits(f"{indent}{flat(item)},") or (isinstance(item, ast.Call) and is_settled("", item, ",", indent))
+        for item in items
+    )
+
+
+def _has_brackets(tree: ast.BinOp) -> bool:
+    """Whether an operand could be broken inside its own brackets."""
+    return any(text[0] in "([" or text[-1] in ")]" for _, text in operands(tree))
+
+
+def bracketed(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:
+    """Arguments between brackets: all on one line if they fit, else one a line."""
     inner = indent + _STEP
+    joined = ", ".join(argument(item) for item in items)
     if len(items) == 1 and isinstance(items[0], ast.GeneratorExp):
-        joined = flat(items[0])[1:-1]
-    else:
-        joined = ", ".join(argument(item) for item in items)
+        joined = joined[1:-1]
     if fits(inner + joined):
         return [indent + opening, inner + joined, indent + closing]
+    return one_a_line(opening, items, closing, indent)
+
+
+def one_a_line(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:
+    """Items between brackets, one a line."""
     lines = [indent + opening]
     for item in items:
-        if isinstance(item, ast.keyword):
-            lines += statement(f"{item.arg}=", item.value, trailing, inner)
-        else:
-            lines += statement("", item, trailing, inner)
+        before, tree = (f"{item.arg}=", item.value) if isinstance(item, ast.keyword) else ("", item)
+        lines += statement(before, tree, ",", indent + _STEP)
     return [*lines, indent + closing]
 
 
@@ -69,10 +104,6 @@ def _unbracketed(tree: ast.expr) -> str:
     return elements(tree) if isinstance(tree, ast.Tuple) and len(tree.elts) > 1 else flat(tree)
 
 
-def _call(before: str, tree: ast.Call, after: str, indent: str) -> list[str]:
-    return bracketed(f"{before}{flat(tree.func)}(", arguments(tree), f"){after}", indent)
-
-
 def _is_path(tree: ast.expr) -> bool:
     """Whether nothing in front of the call's own brackets can be broken."""
     if isinstance(tree, ast.Attribute):
@@ -83,20 +114,18 @@ def _is_path(tree: ast.expr) -> bool:
 
 
 def _last_call(tree: ast.expr) -> ast.Call | None:
-    """The call that ends the expression, where it is the operand of one operator or the end of a short chain."""
+    """The call that ends the expression: the expression itself, one behind another call, or behind one operator."""
     if isinstance(tree, ast.BinOp) and len(operands(tree)) == 2:
         tree = tree.right
-    elif not isinstance(tree, ast.Call) or _calls_before(tree) > 1:
+    if not isinstance(tree, ast.Call) or not arguments(tree):
         return None
-    return tree if isinstance(tree, ast.Call) and arguments(tree) else None
-
-
-def _calls_before(tree: ast.expr) -> int:
-    if isinstance(tree, ast.Call):
-        return _calls_before(tree.func)
-    if isinstance(tree, ast.Attribute):
-        return _calls_before(tree.value) + isinstance(tree.value, ast.Call)
-    return 0
+    function = tree.func
+    behind = isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call)
+    if behind:
+        assert isinstance(function, ast.Attribute)
+        assert isinstance(function.value, ast.Call)
+        function = function.value.func
+    return tree if _is_path(function) else None
 
 
 def _closing(tree: ast.Call) -> str:

@@ -48,14 +48,15 @@ class Lowering:
         """
         code = Code(kind=kind, path=path, around=around, attributes=Attributes())
         tokens = {value: code.variable(Variable(hint=value.name, type=value.type)) for value in region.inputs}
+        inputs = list(tokens.values())
         for need in needs:
             code.need(need)
         _Body(self, code, tokens, module, frozen).run(region)
         code.results += [parse("None")] * (width - len(code.results))
-        plan = finished(code, list(tokens.values()))
+        plan = finished(code, inputs)
         read = set(reads(plan))
-        code.inputs = tuple(n for n, value in enumerate(region.inputs) if tokens[value] in read or n in forced)
-        code.arguments[:0] = [tokens[region.inputs[n]] for n in code.inputs]
+        code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in forced)
+        code.arguments[:0] = [inputs[n] for n in code.inputs]
         return code, plan
 
 

@@ -118,7 +118,7 @@ class _LoopWriter:
         carried = self.code.variable(Variable(hint=first.name or "x", type=first.type))
         layer = self.layer()
         arguments = [carried, *(self.argument(position) for position in range(1, self.arity)), *self.needed()]
-        outputs = [carried, *(self.code.variable(Variable()) for _ in range(1, self.stack.width))]
+        outputs = [carried, *(self.code.variable(Variable(hint=self.hint(n))) for n in range(1, self.stack.width))]
         lists = {output: self.list_of(output) for output in sorted({tap.output for tap in self.stack.op.taps})}
         header, over = self.over()
         loop = Loop(
@@ -195,10 +195,13 @@ class _LoopWriter:
 
     def list_of(self, output: int) -> str:
         """The list that collects one output of every layer."""
-        regions = [self.stack.node.regions[kind] for kind in self.stack.kinds]
-        hints = [region.outputs[output].name for region in regions if output < len(region.outputs)]
-        hint = f"{hints[0] or 'output'}s" if output else "states"
+        hint = f"all_{self.hint(output)}" if output else "states"
         return self.code.variable(Variable(hint=hint, annotation="list[Tensor]"))
+
+    def hint(self, output: int) -> str:
+        """What a further output of the layers is called in them."""
+        regions = [self.stack.node.regions[kind] for kind in self.stack.kinds]
+        return next((one.outputs[output].name for one in regions if output < len(one.outputs)), "") or "output"
 
     def taps(self, lists: Mapping[int, str]) -> list[str]:
         """Outputs of single layers, taken from the lists."""

@@ -88,7 +88,7 @@ def _constant(tree: ast.Constant) -> tuple[str, int]:
 
 def _attribute(tree: ast.Attribute) -> tuple[str, int]:
     owner = flat(tree.value, _PRIMARY)
-    if isinstance(tree.value, ast.Constant) and isinstance(tree.value.value, int):
+    if isinstance(tree.value, ast.Constant) and isinstance(tree.value.value, int | float):
         owner = f"({owner})"
     return f"{owner}.{tree.attr}", _PRIMARY
 
@@ -105,14 +105,17 @@ def _binary(tree: ast.BinOp) -> tuple[str, int]:
     if own == _POWER:
         # A power binds tighter than a sign before it, and looser than one behind it.
         left, right = flat(tree.left, _PRIMARY), flat(tree.right, _SIGN)
-        space = "" if _is_simple(tree.left) and _is_simple(tree.right) else " "
+        is_close = not isinstance(tree.left, ast.UnaryOp) and _is_simple(tree.left) and _is_simple(tree.right)
+        space = "" if is_close else " "
         return f"{left}{space}**{space}{right}", own
     return f"{flat(tree.left, own)} {sign} {flat(tree.right, own + 1)}", own
 
 
 def _unary(tree: ast.UnaryOp) -> tuple[str, int]:
     sign, own = _UNARY[type(tree.op)]
-    return f"{sign}{flat(tree.operand, own)}", own
+    # A sign in front of a power gets brackets, though it binds looser than the power.
+    is_power = isinstance(tree.operand, ast.BinOp) and isinstance(tree.operand.op, ast.Pow)
+    return f"{sign}{flat(tree.operand, _PRIMARY if is_power and own == _SIGN else own)}", own
 
 
 def _logic(tree: ast.BoolOp) -> tuple[str, int]:
@@ -186,9 +189,11 @@ def _bare(tree: ast.expr) -> str:
 def _is_simple(tree: ast.expr) -> bool:
     """Whether a power's operand stands close to the operator."""
     if isinstance(tree, ast.UnaryOp) and not isinstance(tree.op, ast.Not):
-        return _is_simple(tree.operand) and not isinstance(tree.operand, ast.Attribute)
+        return _is_simple(tree.operand)
     if isinstance(tree, ast.Attribute):
         return isinstance(tree.value, ast.Name | ast.Attribute) and _is_simple(tree.value)
+    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Pow):
+        return _is_simple(tree.left) and _is_simple(tree.right)
     return isinstance(tree, ast.Name) or (isinstance(tree, ast.Constant) and isinstance(tree.value, int | float))
 
 

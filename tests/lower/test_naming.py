@@ -1,0 +1,40 @@
+"""Names in the emitted file."""
+
+from __future__ import annotations
+
+import keyword
+
+import pytest
+from torch import nn
+
+from archspec.lower.naming import MODULE_NAMES, class_name, identifier, may_be_attribute, unused
+
+
+def test_every_public_attribute_of_a_module_is_known() -> None:
+    public = {name for name in dir(nn.Module()) if not name.startswith("_")}
+    assert public <= MODULE_NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("transformer-base", "TransformerBase"), ("vit-b16", "VitB16"), ("gpt2", "Gpt2"), ("3d.net", "Model3dNet")],
+)
+def test_class_names(name: str, wanted: str) -> None:
+    assert class_name(name) == wanted
+
+
+@pytest.mark.parametrize("text", ["layers.3.weights", "lambda", "3", "", "ä-b", "x y"])
+def test_identifiers(text: str) -> None:
+    found = identifier(text)
+    assert found.isidentifier()
+    assert not keyword.iskeyword(found)
+
+
+def test_a_taken_name_gets_a_number() -> None:
+    assert unused("x", {"y"}) == "x"
+    assert unused("x", {"x", "x_2"}) == "x_3"
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("q", True), ("train", False), ("_q", False), ("class", False), ("1", False)])
+def test_attributes(name: str, wanted: bool) -> None:
+    assert may_be_attribute(name) is wanted
