@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 _HELPER = '''
-def grid_sincos(x, rows, columns, base):
-    """Sines and cosines [rows * columns, d] of the columns, then of the rows, of a grid of vectors x [..., d]."""
+def grid_sincos(x: Tensor, rows: int, columns: int, base: float) -> Tensor:
+    """Sines and cosines [rows * columns, d] of the columns and rows of x [..., d]."""
     quarter = x.shape[-1] // 4
     dtype = torch.promote_types(x.dtype, torch.float32)
-    frequencies = base ** (-torch.arange(quarter, device=x.device, dtype=dtype) / quarter)
+    steps = torch.arange(quarter, device=x.device, dtype=dtype)
+    frequencies = base ** (-steps / quarter)
     down = torch.arange(rows, device=x.device, dtype=dtype)[:, None, None] * frequencies
-    along = torch.arange(columns, device=x.device, dtype=dtype)[None, :, None] * frequencies
-    waves = (along.sin(), along.cos(), down.sin(), down.cos())
-    return torch.cat([wave.expand(rows, columns, -1) for wave in waves], dim=2).flatten(0, 1).to(x.dtype)
+    along = torch.arange(columns, device=x.device, dtype=dtype)[:, None] * frequencies
+    waves = [along.sin(), along.cos(), down.sin(), down.cos()]
+    waves = [wave.expand(rows, columns, -1) for wave in waves]
+    return torch.cat(waves, dim=2).flatten(0, 1).to(x.dtype)
 '''
 
 

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from archspec.ops.base import Array
 
 _HELPER = '''
-def sinusoidal_positions(x, base, halves=False, endpoint=False):
-    """Sines and cosines [s, d] of the positions of x [..., s, d], alternating or in two halves."""
+def sinusoidal_positions(
+    x: Tensor, base: float, halves: bool = False, endpoint: bool = False
+) -> Tensor:
+    """Sines and cosines [s, d] of the positions of x [..., s, d]."""
     length, half = x.shape[-2], x.shape[-1] // 2
     dtype = torch.promote_types(x.dtype, torch.float32)
     steps = torch.arange(half, device=x.device, dtype=dtype)
     frequencies = base ** (-steps / (max(half - 1, 1) if endpoint else half))
     angles = torch.arange(length, device=x.device, dtype=dtype)[:, None] * frequencies
-    waves = (angles.sin(), angles.cos())
-    return (torch.cat(waves, dim=1) if halves else torch.stack(waves, dim=2).flatten(1)).to(x.dtype)
+    if halves:
+        waves = torch.cat((angles.sin(), angles.cos()), dim=1)
+    else:
+        waves = torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
+    return waves.to(x.dtype)
 '''
 
 
