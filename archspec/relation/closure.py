@@ -10,24 +10,34 @@ from dataclasses import replace
 from functools import lru_cache
 
 from archspec.ir.dim import Dim
-from archspec.record import record
 from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SameSegment, Space
-from archspec.relation.interval import Interval, surely_more
+from archspec.relation.interval import Interval, no_less, surely_more
 
 Linear = tuple[int, int, int, int]
 """`(out, inp, a, b)`: the difference `a*i - b*j` of an output and an input coordinate."""
 
 
-@record(kw_only=False, eq=False)
 class Closure:
     """A conjunction with its implied ranges. `out` and `inp` hold one interval for each coordinate."""
 
-    differences: dict[Linear, Interval]
-    out: list[Interval]
-    inp: list[Interval]
-    guards: frozenset[Guard]
-    prefixes: frozenset[PrefixBound]
-    segments: frozenset[SameSegment]
+    __slots__ = ("differences", "guards", "inp", "out", "prefixes", "segments")
+
+    def __init__(
+        self,
+        *,
+        differences: dict[Linear, Interval],
+        out: list[Interval],
+        inp: list[Interval],
+        guards: frozenset[Guard],
+        prefixes: frozenset[PrefixBound],
+        segments: frozenset[SameSegment],
+    ) -> None:
+        self.differences = differences
+        self.out = out
+        self.inp = inp
+        self.guards = guards
+        self.prefixes = prefixes
+        self.segments = segments
 
     def shift(self, out: int, inp: int) -> Dim | None:
         """k where surely `i - j = k`; None where no such k is known."""
@@ -90,7 +100,9 @@ def finish(found: Closure) -> Closure | None:
         spread(found)
     if any(map(is_empty, (*found.out, *found.inp, *found.differences.values()))):
         return None
-    return replace(found, guards=frozenset(both_sides(found))) if found.guards else found
+    if found.guards:
+        found.guards = frozenset(both_sides(found))
+    return found
 
 
 @lru_cache(maxsize=1 << 12)
@@ -107,9 +119,9 @@ def is_empty(interval: Interval) -> bool:
 def tighter(old: Interval, new: Interval) -> Interval:
     """Both intervals at once, as far as it is decided which end is the tighter; else the old end."""
     lo, hi = old
-    if lo is None or (new.lo is not None and surely_more(new.lo, lo)):
+    if lo is None or (new.lo is not None and new.lo != lo and no_less(new.lo, lo)):
         lo = new.lo
-    if hi is None or (new.hi is not None and surely_more(hi, new.hi)):
+    if hi is None or (new.hi is not None and new.hi != hi and no_less(hi, new.hi)):
         hi = new.hi
     return old if lo is old.lo and hi is old.hi else Interval(lo, hi)
 

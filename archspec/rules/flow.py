@@ -1,0 +1,157 @@
+"""Dependence through a graph: for each value, which positions of one input it may depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.base import Primitive
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+from archspec.relation.atoms import EVERYTHING, NOTHING, Relation, Space, identity
+from archspec.relation.compose import compose
+from archspec.relation.union import united
+from archspec.rules.layers import Layers, Spaces
+from archspec.rules.reads import Reads, space
+
+
+class Dependence:
+    """The relations of a graph's values to its inputs, each computed when it is first asked for.
+
+    Soundness: for every admitted size, every parameter, in eval mode and exact arithmetic, if an input changes only at
+    positions to which position i of a value is not related, the value at i stays, all other inputs held fixed.
+    """
+
+    def __init__(self, graph: Graph, reads: Reads | None = None) -> None:
+        self.graph = graph
+        self.reads = Reads(graph) if reads is None else reads
+        self._flows: dict[Value, Flow] = {}
+        self._bodies: dict[tuple[Graph, int, str | None], tuple[Relation, ...]] = {}
+
+    def relation(self, value: Value, source: Value) -> Relation:
+        """What a value at the top, or in a module, may read of an input of the graph."""
+        return self.flow(source).relations.get(value, NOTHING)
+
+    def flow(self, source: Value) -> Flow:
+        """The relations of all values to one input."""
+        if source not in self._flows:
+            flow = Flow(self, source, source.name)
+            flow.known(source, identity(len(flow.source)))
+            flow.run(self.graph.nodes)
+            self._flows[source] = flow
+        return self._flows[source]
+
+    def body(self, region: Graph, number: int, changing: str) -> tuple[Relation, ...]:
+        """What the outputs of a repeated body read of its input of that number."""
+        key = (region, number, changing if changing in self.reads.mentioned(region) else None)
+        if key not in self._bodies:
+            source = region.inputs[number]
+            flow = Flow(self, source, changing)
+            flow.known(source, identity(len(flow.source)))
+            flow.run(region.nodes)
+            self._bodies[key] = tuple(flow.relations.get(value, NOTHING) for value in region.outputs)
+        return self._bodies[key]
+
+
+class Flow:
+    """One walk over a graph: `relations` to one source while the input named `changing` takes any values."""
+
+    def __init__(self, around: Dependence, source: Value, changing: str) -> None:
+        self.around = around
+        self.source: Space = space(source.type)
+        self.changing = changing
+        self.relations: dict[Value, Relation] = {}
+
+    def known(self, value: Value, relation: Relation) -> None:
+        """Note the relation of a value; one that reads nothing is left out."""
+        if relation.atoms:
+            self.relations[value] = relation
+
+    def run(self, nodes: Iterable[Node]) -> None:
+        """Walk over nodes in order."""
+        for node in nodes:
+            if any(value in self.relations for value in node.inputs):
+                for value, relation in zip(node.outputs, self._node(node), strict=True):
+                    self.known(value, relation)
+
+    def _node(self, node: Node) -> Sequence[Relation]:
+        operands = [self.relations.get(value, NOTHING) for value in node.inputs]
+        match node.op:
+            case Call():
+                (region,) = node.regions
+                for value, relation in zip(region.inputs, operands, strict=True):
+                    self.known(value, relation)
+                self.run(region.nodes)
+                return [self.relations.get(value, NOTHING) for value in region.outputs]
+            case Repeat():
+                return self._repeat(node, node.op, operands)
+            case Primitive():
+                return self._primitive(node, operands)
+            case _:
+                return [EVERYTHING for _ in node.outputs]
+
+    def _primitive(self, node: Node, operands: Sequence[Relation]) -> list[Relation]:
+        fixed = self.around.reads.fixed
+        rows = self.around.reads.of(node, self.changing)
+        result = []
+        for value, row in zip(node.outputs, rows, strict=True):
+            if fixed and self.around.reads.terms.of(value) in fixed:
+                result.append(NOTHING)
+                continue
+            out = space(value.type)
+            found = (
+                compose(read, known, out, space(x.type), self.source)
+                for read, known, x in zip(row, operands, node.inputs, strict=True)
+                if known.atoms
+            )
+            result.append(united(found, out, self.source))
+        return result
+
+    def _repeat(self, node: Node, op: Repeat, operands: Sequence[Relation]) -> list[Relation]:
+        used = [0, *(k for k in range(1, len(operands)) if operands[k].atoms)]
+        spaces = Spaces(space(node.inputs[0].type), tuple(space(node.inputs[k].type) for k in used[1:]))
+        bodies = [
+            {k: self.around.body(region, k, self.changing) for k in used if k == 0 or _reads(region, k)}
+            for region in node.regions
+        ]
+        layers = [_row(body, used, 0) for body in bodies]
+        result = [self._outside(spaces.schedule(layers, op.schedule), node.outputs[0], node, used, operands)]
+        for tap, value in zip(op.taps, node.outputs[1:], strict=True):
+            last = _row(bodies[op.schedule[tap.layer]], used, tap.output)
+            before = spaces.schedule(layers, op.schedule, tap.layer)
+            result.append(self._outside(_tapped(spaces, before, last, space(value.type)), value, node, used, operands))
+        return result
+
+    def _outside(
+        self, layers: Layers, value: Value, node: Node, used: Sequence[int], operands: Sequence[Relation]
+    ) -> Relation:
+        """The relation to the source, from those to what the layers carry and capture."""
+        out = space(value.type)
+        found = (
+            compose(read, operands[k], out, space(node.inputs[k].type), self.source)
+            for read, k in zip((layers.carried, *layers.captured), used, strict=True)
+        )
+        return united(found, out, self.source)
+
+
+def _reads(region: Graph, number: int) -> bool:
+    """Whether a body uses an input that other bodies capture."""
+    wanted = region.inputs[number]
+    return any(wanted in node.inputs for node in region.nodes) or wanted in region.outputs
+
+
+def _row(body: Mapping[int, tuple[Relation, ...]], used: Sequence[int], output: int) -> Layers:
+    found = [body[k][output] if k in body else NOTHING for k in used]
+    return Layers(found[0], tuple(found[1:]))
+
+
+def _tapped(spaces: Spaces, before: Layers, last: Layers, out: Space) -> Layers:
+    """What an output of one layer reads of what the layers carry at first and capture."""
+    s = spaces.carried
+    return Layers(
+        compose(last.carried, before.carried, out, s, s),
+        tuple(
+            united((own, compose(last.carried, early, out, s, other)), out, other)
+            for own, early, other in zip(last.captured, before.captured, spaces.captured, strict=True)
+        ),
+    )

@@ -1,0 +1,164 @@
+"""Controls named by what they compute: two values that compute the same of the graph's inputs are one term.
+
+Guards, prefixes and segments of a relation name terms, so that a mask in layer 40, in a module of its own, is known to
+read the same input as the one in layer 2, and `not padded` to be the opposite of `padded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from archspec.ir.graph import Graph, Value
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import TensorType
+from archspec.ops.base import Primitive
+from archspec.ops.call import Call
+from archspec.ops.compare import Compare
+from archspec.ops.logical import Logical
+from archspec.ops.repeat import Repeat
+from archspec.record import record
+
+
+@record(kw_only=False, eq=False)
+class Term:
+    """What a value computes, and the names of the inputs that it depends on. Equal ones are one object.
+
+    `op` is None for an input; `text` is what people read.
+    """
+
+    text: str
+    type: TensorType
+    inputs: frozenset[str]
+    op: Primitive | None = None
+    operands: tuple[Term, ...] = ()
+    output: int = 0
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<{self.text}>"
+
+
+class Literal(NamedTuple):
+    """A bool term that holds, or does not."""
+
+    term: Term
+    negated: bool
+
+    def __str__(self) -> str:
+        if not self.negated:
+            return self.term.text
+        return f"not ({self.term.text})" if " " in self.term.text else f"not {self.term.text}"
+
+
+class Terms:
+    """The terms of one graph's values, made when they are asked for."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._outside: Mapping[Value, Value | None] = dict(_outside(graph))
+        self._inputs = frozenset(graph.inputs)
+        self._of: dict[Value, Term | None] = {}
+        self._table: dict[tuple[object, ...], Term] = {}
+
+    def of(self, value: Value) -> Term | None:
+        """The term of a value; None where parameters, or what a layer carries, have a part in it."""
+        if value not in self._of:
+            self._of[value] = self._make(value)
+        return self._of[value]
+
+    def literals(self, value: Value, negated: bool = False) -> tuple[Literal, ...] | None:
+        """Literals that together say that a bool value holds (or does not); None where it has no term."""
+        value = self.source(value) or value
+        node = value.producer
+        if node is not None and isinstance(node.op, Logical):
+            if node.op.kind == "not":
+                return self.literals(node.inputs[0], not negated)
+            joins = "or" if negated else "and"
+            if node.op.kind == joins and all(x.type.axes == value.type.axes for x in node.inputs):
+                parts = [self.literals(x, negated) for x in node.inputs]
+                return tuple(literal for part in parts if part for literal in part) if all(parts) else None
+        if node is not None and isinstance(node.op, Compare):
+            operand = self.of(node.inputs[0])
+            return None if operand is None else (self.comparison(operand, node.op.kind, node.op.number, negated),)
+        term = self.of(value)
+        return None if term is None else (Literal(term, negated),)
+
+    def comparison(self, operand: Term, kind: str, number: Scalar, negated: bool = False) -> Literal:
+        """A comparison by `==`, `<` or, with what is no integer, `<=`; the others are negations of these."""
+        opposite = {"!=": "==", ">=": "<", ">": "<="}
+        if kind in opposite:
+            return self.comparison(operand, opposite[kind], number, not negated)
+        if kind == "<=" and number.as_dim() is not None:
+            kind, number = "<", number + 1
+        op = Compare(kind=kind, number=number)  # type: ignore[arg-type]
+        return Literal(self._applied(op, (operand,), op.infer(operand.type)[0]), negated)
+
+    def source(self, value: Value) -> Value | None:
+        """The value outside all modules that stands for this one; None for what a layer carries."""
+        found: Value | None = value
+        while found is not None:
+            if found in self._outside:
+                found = self._outside[found]
+            elif found.producer is not None and isinstance(found.producer.op, Call):
+                found = found.producer.regions[0].outputs[found.index]
+            else:
+                return found
+        return None
+
+    def _make(self, value: Value) -> Term | None:
+        found = self.source(value)
+        if found is None:
+            return None
+        if found is not value:
+            return self.of(found)
+        node = value.producer
+        if node is None:
+            return self._input(value) if value in self._inputs else None
+        if not isinstance(node.op, Primitive) or node.parameters:
+            return None
+        operands = [self.of(operand) for operand in node.inputs]
+        known = tuple(operand for operand in operands if operand is not None)
+        if len(known) < len(operands):
+            return None
+        if isinstance(node.op, Compare):
+            literal = self.comparison(known[0], node.op.kind, node.op.number)
+            return literal.term if not literal.negated else self._applied(_NOT, (literal.term,), value.type)
+        return self._applied(node.op, known, value.type, value.index)
+
+    def _input(self, value: Value) -> Term:
+        return self._interned((value.name,), Term(value.name, value.type, frozenset({value.name})))
+
+    def _applied(self, op: Primitive, operands: tuple[Term, ...], type_: TensorType, output: int = 0) -> Term:
+        inputs = frozenset(name for operand in operands for name in operand.inputs)
+        term = Term(_text(op, operands), type_, inputs, op, operands, output)
+        return self._interned((op, output, *(id(operand) for operand in operands)), term)
+
+    def _interned(self, key: tuple[object, ...], term: Term) -> Term:
+        return self._table.setdefault(key, term)
+
+
+_NOT = Logical(kind="not")
+
+
+def _outside(graph: Graph) -> Iterator[tuple[Value, Value | None]]:
+    """For every input of a region the operand that it is; None for what a layer carries."""
+    for node in graph.walk():
+        for region in node.regions:
+            yield from zip(region.inputs, node.inputs, strict=True)
+            if isinstance(node.op, Repeat):
+                yield region.inputs[0], None
+
+
+def _text(op: Primitive, operands: tuple[Term, ...]) -> str:
+    words = [operand.text for operand in operands]
+    match op:
+        case Compare(kind=kind, number=number):
+            return f"{words[0]} {kind} {number}"
+        case Logical(kind="not"):
+            return f"not {words[0]}"
+        case Logical(kind=kind):
+            return f" {kind} ".join(f"({word})" if " " in word else word for word in words)
+        case _:
+            return f"{op.name}({', '.join(words)})"
