@@ -25,7 +25,8 @@ from archspec.text.value import ValueExpr
 
 def build_part(part: Part, around: Surroundings) -> None:
     """Build a part and give its value its names. Raises SpecError."""
-    cx = NodeContext(around=around, name=part.name, owner=part.module, result=_result(part))
+    whole = None if isinstance(part.body, Block) else part.body
+    cx = NodeContext(around=around, name=part.name, owner=part.module, result=_result(part), whole=whole)
     with around.builder.settings(span=part.span), _as_diagnostics(part, around):
         built = _block(part, part.body, cx) if isinstance(part.body, Block) else Built(main=cx.value(part.body))
     for name in (part.name, *part.aliases):

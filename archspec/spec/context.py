@@ -47,7 +47,8 @@ class NodeContext:
     """The surroundings of one part of the graph; the `Context` that its block is given.
 
     `name` is where its module stands in the scope under construction ("" inside a repeat, which is the module),
-    `owner` the one whose parameters it uses, `result` the name of its value. In a repeat, `carried` replaces the
+    `owner` the one whose parameters it uses, `result` the name of its value. `whole` is the expression
+    that the part is, where it is one. In a repeat, `carried` replaces the
     value of one field by the value that is carried.
     """
 
@@ -55,6 +56,7 @@ class NodeContext:
     name: str
     owner: str
     result: str
+    whole: ValueExpr | None = None
     carried: tuple[ValueExpr, Value] | None = None
     layer: Symbol | None = None
 
@@ -189,8 +191,9 @@ class NodeContext:
         found = self.around.made.get(expr)
         if found is not None:
             return found
+        hint = self.result.replace(".", "_") if expr is self.whole else ""
         with self.builder.settings(span=expr.span):
-            return self._keep(expr, self.builder.add(op, *inputs))
+            return self._keep(expr, self.builder.add(op, *inputs, result=hint))
 
     def _warn_window(self, message: str, span: Span) -> None:
         if not self.around.reduced:

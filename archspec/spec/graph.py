@@ -67,7 +67,7 @@ class GraphBuilder:
     @cached_property
     def builder(self) -> Builder:
         """The graph under construction."""
-        return Builder(self.document.name, frozenset(str(path) for path in self._inner_paths()))
+        return Builder(self.document.name, frozenset(self._wanted()))
 
     @cached_property
     def root(self) -> NodeContext:
@@ -96,6 +96,20 @@ class GraphBuilder:
     def _init(self) -> Any:
         init = self.document.defaults.init
         return None if init is None else init.resolve(self.definitions.numbers.constant)
+
+    def _wanted(self) -> Iterator[str]:
+        """Inner paths in full. What is wanted of a module is wanted of every use of it, for it has one code."""
+        parts = [part for node in self._read() for part in node.parts]
+        modules = {part.name: part.module for part in parts}
+        uses: dict[str, list[str]] = {}
+        for part in parts:
+            uses.setdefault(part.module, []).append(part.name)
+        for path in self._inner_paths():
+            written = str(path)
+            yield written
+            owner = next((name for name in modules if written.startswith(f"{name}.")), None)
+            if owner is not None:
+                yield from (use + written[len(owner) :] for use in uses[modules[owner]])
 
     def _inner_paths(self) -> Iterator[Path]:
         """Paths into nodes, whose values must become visible at the top."""

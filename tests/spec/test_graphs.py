@@ -248,6 +248,28 @@ def test_inner_values_become_visible_where_they_are_named(tmp_path: Path) -> Non
     assert set(expand(spec.graph)) == set(expand(load("transformer-base").graph))
 
 
+def test_what_is_wanted_of_a_module_is_made_at_every_use(tmp_path: Path) -> None:
+    spec = spec_of(
+        tmp_path,
+        """
+graph:
+  a:
+    block: encoder
+    input: x
+    layers: 2
+    residual: bare
+    attention: {heads: 2, mask: all}
+    feed_forward: none
+  b: {reuse: a, input: a}
+  y: b + a.layers.0
+""",
+    )
+    first, second, last = spec.graph.nodes
+    assert [len(node.outputs) for node in (first, second)] == [2, 2]
+    assert last.inputs == (second.outputs[0], first.outputs[1])
+    assert last.outputs[0].name == "y"
+
+
 def test_layers_cost_nothing_in_nodes() -> None:
     few, many = load("gpt2", set=["layers=10"]), load("gpt2", set=["layers=1000"])
     assert len(list(few.graph.walk())) == len(list(many.graph.walk()))
