@@ -29,7 +29,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     import torch
 
     module = load_module(program, dtype)
-    ports = forward_order(module, program.interface.input_ports)
+    ports = forward_order(program.interface.input_ports)
     exported = torch.onnx.export(
         exported_program(module, ports, program.interface, dtype),
         (),

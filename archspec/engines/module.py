@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -62,10 +61,9 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
     return exact.get(port.type.dtype) or torch_dtype(dtype)
 
 
-def forward_order(module: nn.Module, ports: Sequence[Port]) -> tuple[Port, ...]:
-    """The ports in the order in which `forward` takes them: optional ones may come later than they are declared."""
-    by_name = {port.name: port for port in ports}
-    return tuple(by_name[name] for name in inspect.signature(module.forward).parameters)
+def forward_order(ports: Sequence[Port]) -> tuple[Port, ...]:
+    """The ports in the order in which an emitted `forward` takes them: as declared, those with a default last."""
+    return tuple(sorted(ports, key=lambda port: port.default is not None))
 
 
 def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeName) -> tuple[Tensor, ...]:

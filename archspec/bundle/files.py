@@ -1,0 +1,63 @@
+"""Files of a bundle: their hashes, and that none of them lies elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from archspec.bundle.manifest import MANIFEST, FileEntry
+from archspec.diagnostics import Collector
+
+
+def entry_of(path: Path) -> FileEntry:
+    """Size and hash of a file."""
+    with path.open("rb") as file:
+        return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
+
+
+def entries_under(folder: Path) -> dict[str, FileEntry]:
+    """Every file under a folder but the manifest, by its path there, in order."""
+    return {name: entry_of(folder / name) for name in sorted(names_under(folder)) if name != MANIFEST}
+
+
+def names_under(folder: Path) -> Iterator[str]:
+    """Paths of all that is no folder, relative and with forward slashes."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_dir():
+            yield path.relative_to(folder).as_posix()
+
+
+def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
+    """Check every file's path, then its size and hash.
+
+    Raises SpecError: E709 for every path that leaves the folder, or E708 for every file that is missing or changed.
+    """
+    found = Collector()
+    for name in entries:
+        if leaves(folder, name):
+            help = "do not use a bundle whose manifest points outside it"
+            found.error("E709", f"the manifest names `{name}`, which is not inside the bundle", None, help=help)
+    found.raise_if_errors()
+    for name, entry in entries.items():
+        problem = _problem(folder / name, entry)
+        if problem:
+            found.error("E708", f"`{name}` {problem}", None, help="copy the bundle again, whole, or build it again")
+    found.raise_if_errors()
+
+
+def leaves(folder: Path, name: str) -> bool:
+    """Whether a path of the manifest is absolute, climbs up, or passes through a link."""
+    path = PurePosixPath(name)
+    if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name:
+        return True
+    steps = [folder.joinpath(*path.parts[: count + 1]) for count in range(len(path.parts))]
+    return any(step.is_symlink() for step in steps)
+
+
+def _problem(path: Path, entry: FileEntry) -> str | None:
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != entry.bytes or entry_of(path).sha256 != entry.sha256:
+        return "was changed after the bundle was built"
+    return None

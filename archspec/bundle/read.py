@@ -1,0 +1,69 @@
+"""Opening a bundle: the manifest, then every file against it, before anything in them is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from archspec.bundle.bundle import Bundle
+from archspec.bundle.files import check_files
+from archspec.bundle.manifest import MANIFEST, Manifest, read_manifest
+from archspec.bundle.report import REPORT, Report
+from archspec.diagnostics import SpecError, fail
+from archspec.engines.interface import Interface
+from archspec.engines.registry import read_target
+
+_HELP = "give the folder that `archspec build` wrote"
+
+
+def open(path: str | Path) -> Bundle:
+    """Open a bundle, all of whose files are as they were written.
+
+    Raises SpecError: E705 for a folder that is no bundle, E706 for a newer format, E707 for a manifest that was
+    changed, E708 for a file that is missing or was changed, E709 for one outside the folder.
+    """
+    folder = Path(path).absolute()
+    manifest = read_manifest(_manifest_text(folder))
+    _check_meaning(manifest)
+    check_files(folder, manifest.files)
+    report = (folder / REPORT).read_text(encoding="utf-8")
+    try:
+        return Bundle(path=folder, manifest=manifest, report=Report.model_validate_json(report))
+    except ValidationError as error:
+        fail("E707", f"{REPORT} cannot be read", None, notes=[error.errors()[0]["msg"]])
+
+
+def _manifest_text(folder: Path) -> str:
+    if not folder.is_dir():
+        fail("E705", f"{folder} is no folder", None, help=_HELP)
+    try:
+        return (folder / MANIFEST).read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        fail("E705", f"{folder} is no bundle: it has no {MANIFEST}", None, help=_HELP)
+    except OSError as error:
+        fail("E705", f"{folder / MANIFEST} cannot be read: {error.strerror}", None)
+    except UnicodeDecodeError:
+        fail("E707", f"{MANIFEST} was changed after the bundle was built", None, notes=["it is not UTF-8"])
+
+
+def check_interface(interface: Interface) -> None:
+    """Read every type and range. Raises SpecError or ValueError for one that cannot be read."""
+    for port in (*interface.input_ports, *interface.output_ports):
+        port.type.elements()
+
+
+def _check_meaning(manifest: Manifest) -> None:
+    """Check that what the manifest names is among its files, and that its words can be read."""
+    named = [file for entry in manifest.artifacts for file in entry.files]
+    named += [manifest.weights.path, REPORT, *manifest.carried]
+    strangers = [name for name in named if name not in manifest.files]
+    if strangers:
+        fail("E707", f"{MANIFEST} is at odds with itself", None, notes=[f"`{strangers[0]}` is not among its files"])
+    try:
+        for entry in manifest.artifacts:
+            read_target(entry.target)
+        check_interface(manifest.interface)
+    except (SpecError, ValueError) as error:
+        notes = [found.message for found in error.diagnostics] if isinstance(error, SpecError) else [str(error)]
+        fail("E707", f"{MANIFEST} cannot be understood", None, notes=notes)

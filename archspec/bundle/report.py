@@ -1,0 +1,67 @@
+"""What was measured while a bundle was built."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from archspec.engines.engine import DTypeName
+
+REPORT = "report.json"
+TOLERANCE: dict[DTypeName, float] = {"float32": 1e-4, "float16": 5e-2, "bfloat16": 2e-1}
+"""Largest difference allowed, as a share of the reference's largest value or of 1, whichever is more.
+
+These tell another function from rounding; how far below them an artifact stays is in the report.
+"""
+
+Reference = Literal["module", "interpreter"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Difference(_Model):
+    """One output: the largest absolute difference over all positions, and the reference's largest value.
+
+    For an output that is not float: the share of elements that differ.
+    """
+
+    output: str
+    largest: float
+    scale: float
+
+    def allowed(self, dtype: DTypeName) -> bool:
+        """Whether this is rounding."""
+        return self.largest <= TOLERANCE[dtype] * max(1.0, self.scale)
+
+
+class Trial(_Model):
+    """One comparison on random inputs: the artifact against a reference, at sizes of the dims.
+
+    The `module` is the emitted one in float32, the `interpreter` is NumPy in float64, straight from the formulas.
+    """
+
+    artifact: str
+    dtype: DTypeName
+    reference: Reference
+    sizes: dict[str, int]
+    seed: int
+    differences: list[Difference]
+
+
+class StageEntry(_Model):
+    """One step of the build: seconds, and the most memory that its process held."""
+
+    name: str
+    seconds: float
+    peak_bytes: int
+
+
+class Report(_Model):
+    """Parity of each artifact that this host can run; what was left out, and why; the steps of the build."""
+
+    trials: list[Trial]
+    skipped: list[str]
+    stages: list[StageEntry]

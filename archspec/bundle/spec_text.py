@@ -1,0 +1,44 @@
+"""A spec's merged document as YAML again: inheritance resolved, overrides applied, readable as a spec of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+*/() <>=-]*")
+_ALONE = re.compile(r"-?[A-Za-z0-9_.]+")
+
+
+def spec_text(tree: MapNode) -> str:
+    """The document as block YAML; texts are quoted where a plain one would read as something else."""
+    return "\n".join(_map(tree, "")) + "\n"
+
+
+def _map(node: MapNode, indent: str) -> Iterator[str]:
+    for entry in node.entries:
+        if entry.key.value != "extends" or indent:
+            yield from _entry(f"{indent}{scalar(entry.key.value)}:", entry.value, f"{indent}  ")
+
+
+def _list(node: ListNode, indent: str) -> Iterator[str]:
+    for item in node.items:
+        yield from _entry(f"{indent}-", item, f"{indent}  ")
+
+
+def _entry(head: str, value: Node, indent: str) -> Iterator[str]:
+    if isinstance(value, TextNode):
+        yield f"{head} {scalar(value.value)}"
+    elif isinstance(value, MapNode):
+        yield from (head, *_map(value, indent)) if value.entries else [f"{head} {{}}"]
+    else:
+        yield from (head, *_list(value, indent)) if value.items else [f"{head} []"]
+
+
+def scalar(text: str) -> str:
+    """A text as a YAML scalar on one line."""
+    if (_PLAIN.fullmatch(text) and not text.endswith(" ")) or _ALONE.fullmatch(text):
+        return text
+    return json.dumps(text, ensure_ascii=True)

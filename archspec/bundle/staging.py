@@ -1,0 +1,133 @@
+"""A folder is written beside its place and moved there whole, or leaves nothing behind."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from archspec.bundle import janitor
+from archspec.bundle.files import names_under
+from archspec.bundle.manifest import MANIFEST, read_manifest
+from archspec.diagnostics import SpecError, fail
+
+AT_FDCWD = -100
+RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """An empty folder that becomes `output` when the block ends well, in place of a bundle that stands there.
+
+    Until then `output` is as it was, whatever happens to this process. Raises SpecError E702 or E704.
+    """
+    output = output.resolve()
+    check_output(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}.building-"))
+    except OSError as error:
+        fail("E702", f"{output} cannot be written: {error.strerror}", None)
+    aside = folder.with_name(f"{folder.name}.previous")
+    with _watched(folder, aside, output):
+        try:
+            yield folder
+            open_up(folder)
+            synchronise(folder)
+            publish(folder, output, aside)
+        finally:
+            janitor.clean(folder, aside, output)
+
+
+def check_output(output: Path) -> None:
+    """Refuse an output that holds anything but a whole bundle. Raises SpecError E704."""
+    if not output.exists() and not output.is_symlink():
+        return
+    if not output.is_dir():
+        _taken(output, "it is a file")
+    names = set(names_under(output))
+    if not names and not any(output.iterdir()):
+        return
+    if MANIFEST not in names:
+        _taken(output, "it is not empty, and not a bundle")
+    try:
+        known = read_manifest((output / MANIFEST).read_text(encoding="utf-8"))
+    except (SpecError, OSError, UnicodeDecodeError):
+        _taken(output, f"its {MANIFEST} is not that of a whole bundle")
+    strangers = sorted(names - {MANIFEST, *known.files})
+    if strangers:
+        _taken(output, f"it holds `{strangers[0]}`, which is no part of the bundle there")
+
+
+def _taken(output: Path, reason: str) -> None:
+    help = "give another folder, or remove that one first"
+    fail("E704", f"{output} is not replaced: {reason}", None, help=help)
+
+
+@contextmanager
+def _watched(folder: Path, aside: Path, output: Path) -> Iterator[None]:
+    script, paths = Path(janitor.__file__), (folder, aside, output)
+    # In a session of its own, so that what ends this process's group does not end it.
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", str(script), *map(str, paths)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        yield
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write(b"done\n")
+            process.stdin.flush()
+
+
+def open_up(folder: Path) -> None:
+    """Give every file and folder the mode that the user's new ones have: temporary ones are closed to others."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+
+
+def synchronise(folder: Path) -> None:
+    """Have every file and folder on the disk before anything is moved."""
+    for path in (folder, *folder.rglob("*")):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def publish(folder: Path, output: Path, aside: Path) -> None:
+    """Move a folder into place: at every moment the old one or the new one stands there, where the system can do it."""
+    if not output.exists():
+        folder.rename(output)
+    elif not exchange(folder, output):
+        output.rename(aside)
+        folder.rename(output)
+    handle = os.open(output.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step; False where the system or the file system has no such step."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))

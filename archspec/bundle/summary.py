@@ -1,0 +1,43 @@
+"""A bundle in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from archspec.bundle.manifest import ArtifactEntry
+from archspec.bundle.report import Trial
+
+if TYPE_CHECKING:
+    from archspec.bundle.bundle import Bundle
+
+
+def summary(bundle: Bundle) -> str:
+    """Name, weights, each artifact with its size and how far it was verified, and the largest differences measured."""
+    return "\n".join(_lines(bundle))
+
+
+def _lines(bundle: Bundle) -> Iterator[str]:
+    manifest = bundle.manifest
+    weights = manifest.weights
+    origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
+    yield f"{manifest.name} in {bundle.path}"
+    yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
+    for entry in manifest.artifacts:
+        size = sum(manifest.files[name].bytes for name in entry.files)
+        yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {entry.verified}{_parity(bundle, entry)}"
+
+
+def _parity(bundle: Bundle, entry: ArtifactEntry) -> str:
+    trials = [trial for trial in bundle.report.trials if trial.artifact == entry.target]
+    references = list(dict.fromkeys(trial.reference for trial in trials))
+    parts = [f"{_largest(trials, reference):.1e} from the {reference}" for reference in references]
+    return f"; at most {' and '.join(parts)}" if parts else ""
+
+
+def _largest(trials: list[Trial], reference: str) -> float:
+    return max(one.largest for trial in trials if trial.reference == reference for one in trial.differences)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

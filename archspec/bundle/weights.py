@@ -1,0 +1,43 @@
+"""The weights of a bundle: given ones brought under the module's names, or a fresh module's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.bundle.manifest import WeightsEntry
+from archspec.bundle.sources import WEIGHTS
+from archspec.engines.build import initialise
+from archspec.engines.process import Progress, Stage
+from archspec.engines.program import Program
+from archspec.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weights = str | Path | Mapping[str, Any] | None
+
+
+def put_weights(
+    folder: Path, spec: Spec, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
+) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+    """Write the weights file of a bundle. Raises SpecError E510 to E524 for weights that do not fit."""
+    if weights is None:
+        stage = initialise(folder, program, seed, progress)
+        return WeightsEntry(path=WEIGHTS, origin="initialised", seed=seed), (stage,)
+    from safetensors.torch import save_file
+
+    from archspec.weights import load
+
+    progress("load weights", None)
+    tensors = load(spec, weights if isinstance(weights, (str, Path)) else _tensors(weights), layout)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    progress("load weights", 1.0)
+    return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
+
+
+def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    import torch
+
+    return {name: torch.as_tensor(tensor).detach() for name, tensor in weights.items()}
