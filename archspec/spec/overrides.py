@@ -10,6 +10,7 @@ from archspec.record import record
 from archspec.schema.merge import merge
 from archspec.text.builder import build
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
+from archspec.text.reader import check_characters
 
 NAME = "--set"
 
@@ -58,6 +59,7 @@ def _parse(text: str) -> Override:
 
 def _value(source: Source, start: int) -> Node:
     """A list or a map as in a file; all else is a text."""
+    check_characters(source)
     text = source.text[start:]
     node = build(Source(source.name, text)) if text.lstrip().startswith(("[", "{", "'", '"')) else None
     if node is not None:

@@ -44,7 +44,7 @@ def read(source: Source) -> MapNode:
     _check_size(source, len(source.text.encode("utf-8", "surrogatepass")))
     if source.text.startswith("\ufeff"):
         source = Source(source.name, source.text[1:])
-    _check_characters(source)
+    check_characters(source)
     node = build(source)
     if node is None:
         fail("E105", "the file is empty", source.span(0, 0), help="start with `archspec: 1`")
@@ -72,7 +72,8 @@ def _check_size(source: Source, size: int) -> None:
         )
 
 
-def _check_characters(source: Source) -> None:
+def check_characters(source: Source) -> None:
+    """Refuse characters that are not text, which YAML cannot hold. Raises SpecError E104."""
     found = _UNPRINTABLE.search(source.text)
     if found is not None:
         fail(

@@ -233,6 +233,7 @@ error[E202]: unknown key `dmi`
   = help: did you mean `dim`?
 """,
     "dims.length=[1, 2": None,
+    "dims.length=[1, \x07, 2]": None,
 }
 
 
