@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, takewhile
 
 from archspec.lower.attributes import Attributes
 from archspec.lower.code import Code, Loop, Statement
@@ -17,10 +18,18 @@ from archspec.lower.syntax import renamed
 
 @dataclass(kw_only=True)
 class Class:
-    """One class: the code of the first body of its structure, and the paths of all."""
+    """One class: the code of the first body of its structure, and the kinds and paths of all."""
 
     code: Code
+    kinds: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """The kind, or the words that all kinds end with: `LocalLayer` and `GlobalLayer` are one `Layer`."""
+        endings = [re.findall(r"[A-Z][^A-Z]*", class_name(kind))[::-1] for kind in self.kinds]
+        common = list(takewhile(lambda words: len(set(words)) == 1, zip(*endings, strict=False)))
+        return "".join(words[0] for words in reversed(common)) or class_name(self.kinds[0])
 
 
 class Classes:
@@ -36,6 +45,7 @@ class Classes:
         number = self._known.setdefault(key, len(self.all))
         if number == len(self.all):
             self.all.append(Class(code=code))
+        self.all[number].kinds.append(code.kind)
         self.all[number].paths.append(code.path)
         return number
 
@@ -47,9 +57,9 @@ class Classes:
         found = {len(self.all) - 1: root}
         groups: dict[str, list[int]] = {}
         for number, one in enumerate(self.all[:-1]):
-            groups.setdefault(one.code.kind, []).append(number)
+            groups.setdefault(one.kind, []).append(number)
         for kind, members in groups.items():
-            found |= self._group(class_name(kind), members, {*taken, *found.values()})
+            found |= self._group(kind, members, {*taken, *found.values()})
         return found
 
     def _group(self, kind: str, members: Sequence[int], taken: set[str]) -> dict[int, str]:
@@ -57,7 +67,7 @@ class Classes:
         given: dict[int, str] = {}
         if len(members) == 1 and kind not in taken:
             return {members[0]: kind}
-        options = {number: _options(kind, self.all[number].code) for number in members}
+        options = {number: _options(kind, self.all[number]) for number in members}
         for level in range(_LEVELS):
             wanted = Counter(options[number][level] for number in members if number not in given)
             for number in members:
@@ -72,14 +82,19 @@ class Classes:
 _LEVELS = 4
 
 
-def _options(kind: str, code: Code) -> list[str]:
-    """Names from short to long: by the kind, the module around, the first node of the path, the whole path."""
-    parts = [part for part in code.path.split(".") if part != "*" and not part.isdigit()] or [kind]
+def _options(kind: str, one: Class) -> list[str]:
+    """Names from short to long: by the node, with the module around, the first node of the path, the whole path.
+
+    A class that serves nodes of several names is not named after one of them.
+    """
+    parts = [part for part in one.paths[0].split(".") if part != "*" and not part.isdigit()] or [kind]
+    nodes = {camel(path.rpartition(".")[2]) for path in one.paths}
     own = camel(parts[-1])
-    own = own if own.endswith(kind) else kind
-    outer = next((class_name(one) for one in code.around if one and class_name(one) not in own), "")
+    own = own if len(nodes) == 1 and own.endswith(kind) else kind
+    outer = next((class_name(found) for found in one.code.around if found and class_name(found) not in own), "")
     path = "".join(camel(part) for part in parts[:-1])
-    return [own, outer + own, camel(parts[0]) + own if len(parts) > 1 else own, path + own]
+    first = "" if own.startswith(camel(parts[0])) else camel(parts[0])
+    return [own, outer + own, first + own, path + own]
 
 
 def token(number: int) -> str:

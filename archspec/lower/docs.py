@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from archspec.ir.graph import Graph, Value
-from archspec.lower.code import Code
 from archspec.lower.layout import WIDTH
 from archspec.lower.naming import identifier
 from archspec.record import record
@@ -36,14 +35,14 @@ def _origin(header: Header) -> Iterator[str]:
         yield header.digest
 
 
-def forward_docstring(graph: Graph, code: Code) -> list[str]:
+def forward_docstring(graph: Graph, defaults: Mapping[str, object]) -> list[str]:
     """Arguments and results of the model, their shapes in axis names."""
     *others, last = graph.output_names
     lines = [_plain(f'"""Compute {", ".join(others)}{" and " if others else ""}{last}.'), "", "Args:"]
-    by_token = dict(zip(code.arguments, graph.inputs, strict=True))
-    for token, value in by_token.items():
-        optional = " Optional." if token in code.optional else ""
-        lines += _entry(identifier(value.name), value, optional)
+    # Inputs that may be left out come last.
+    for value in sorted(graph.inputs, key=lambda value: value.name in defaults):
+        more = f"; {defaults[value.name]} if left out" if value.name in defaults else ""
+        lines += _entry(identifier(value.name), value, more)
     lines += ["", "Returns:"]
     for name, value in zip(graph.output_names, graph.outputs, strict=True):
         lines += _entry(identifier(name), value)
@@ -58,7 +57,7 @@ def outputs_class(graph: Graph) -> list[str]:
 
 def _entry(name: str, value: Value, more: str = "") -> Sequence[str]:
     bound = f", below {value.type.bound}" if value.type.bound is not None else ""
-    text = f"{name}: {value.type.dtype} [{', '.join(map(str, value.type.axes))}]{bound}.{more}"
+    text = f"{name}: {value.type.dtype} [{', '.join(map(str, value.type.axes))}]{bound}{more}."
     return textwrap.wrap(text, WIDTH - 8, initial_indent="    ", subsequent_indent="        ")
 
 

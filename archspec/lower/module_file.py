@@ -28,12 +28,12 @@ def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | N
     code.output_names = graph.output_names
     lowering.classes.add(code, finished(code, code.arguments))
     parts = [source.splitlines() for source in lowering.helpers.sources.values()]
-    parts += _classes(lowering, graph, header)
+    parts += _classes(lowering, graph, header, defaults or {})
     body = "\n\n\n".join("\n".join(part) for part in parts) + "\n"
     return "\n".join([*file_docstring(header), "", *_imports(body)]) + "\n\n\n" + body
 
 
-def _classes(lowering: Lowering, graph: Graph, header: Header) -> Iterable[list[str]]:
+def _classes(lowering: Lowering, graph: Graph, header: Header, defaults: Mapping[str, Number]) -> Iterable[list[str]]:
     taken = {*ALWAYS_TAKEN, *lowering.helpers.sources}
     given = lowering.classes.names(class_name(header.name), sorted(taken))
     reserved = {*taken, *given.values()}
@@ -49,7 +49,7 @@ def _classes(lowering: Lowering, graph: Graph, header: Header) -> Iterable[list[
         tokens,
         given[last],
         reserved,
-        forward_docstring=forward_docstring(graph, root.code),
+        forward_docstring=forward_docstring(graph, defaults),
         output="Outputs" if several else "",
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from archspec.ir.dim import Dim
-from archspec.ir.graph import Node, Parameter
+from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import TensorType
 from archspec.lower.attributes import Attribute, access
@@ -78,16 +79,26 @@ class Primitives:
         """Append the statements of a node; returns the tokens of its outputs."""
         assert isinstance(node.op, Primitive)
         types = [value.type for value in node.inputs]
+        before = len(self.code.variables)
         layer = self.layer(node, node.op, types)
         if layer:
             sources: tuple[str, ...] = (f"{layer}({', '.join(operands)})",)
         else:
             parameters = {local: self.source(node, local) for local in node.parameters}
             sources = node.op.emit(Writer(self.code, types, self.helpers), operands, parameters)
-        tokens = [self.code.variable(Variable(hint=hint_of(node, value), type=value.type)) for value in node.outputs]
-        for token, source in zip(tokens, sources, strict=True):
-            self.code.statements.append(Step(targets=(token,), value=parse(source)))
-        return tokens
+        made = list(self.code.variables)[before:]
+        return [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
+
+    def output(self, node: Node, value: Value, source: str, made: Sequence[str]) -> str:
+        """The token of an output; a variable that the op itself has made becomes the output's."""
+        variable = Variable(hint=hint_of(node, value), type=value.type)
+        if source in made:
+            hint = variable.hint or self.code.variables[source].hint
+            self.code.variables[source] = replace(variable, hint=hint)
+            return source
+        token = self.code.variable(variable)
+        self.code.statements.append(Step(targets=(token,), value=parse(source)))
+        return token
 
     def layer(self, node: Node, op: Primitive, types: Sequence[TensorType]) -> str | None:
         """Source of the `torch.nn` layer that a node is, declared as an attribute; None where it is not one."""

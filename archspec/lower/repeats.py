@@ -161,7 +161,10 @@ class _LoopWriter:
         code = next(iter(self.stack.codes.values()))
         hint = code.variables[code.arguments[position]].hint
         sources = {kind: name(operand) for kind, operand in by_kind.items()}
-        return self.column(hint, by_schedule(self.stack.op.schedule, sources))
+        values = self.code.variable(Variable(hint=f"{hint}s", annotation="list[Tensor]"))
+        made = Step(targets=(values,), value=by_schedule(self.stack.op.schedule, sources))
+        self.code.statements.append(made)
+        return self.column(hint, name(values))
 
     def needed(self) -> list[str]:
         """What the bodies need beside tensors: the number of the layer, sizes, parameters held elsewhere."""

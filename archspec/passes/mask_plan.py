@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from archspec.diagnostics import Span
 from archspec.ir.dim import Dim
@@ -11,17 +12,18 @@ from archspec.ir.graph import Node, Value
 from archspec.ir.types import DType, TensorType
 from archspec.masks.empty_rows import Padding, may_leave_row_empty
 from archspec.masks.entail import normal
-from archspec.masks.mask import All, Causal, Given, Mask
-from archspec.masks.walk import compares_positions, controls, renumbered
+from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.walk import compares_positions, controls, leaves, renumbered
 from archspec.ops.attention import Attention
 from archspec.ops.make_mask import MakeMask
 from archspec.passes.scopes import Scope, Scopes
+from archspec.record import record
 
 _DEVICE = TensorType.of(DType.BOOL)
 """Stands for the operand that gives the device where only types are asked."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MadeMask:
     """One mask: its expression over `controls`, values of the body that it is made in."""
 
@@ -49,6 +51,7 @@ class MaskPlan:
         self.attention = attention
         self._reads: dict[Scope, dict[Node, list[MadeMask]]] = {}
         self._passed: dict[Scope, list[MadeMask]] = {}
+        self._wanted: dict[Scope, set[MadeMask]] = {}
         self._homes = {mask: _home(scopes, mask.controls) for mask in attention.values()}
         self._collect(scopes.root)
 
@@ -60,12 +63,13 @@ class MaskPlan:
             for inner in scope.inner.get(node, ()):
                 found += self._collect(inner)
             reads[node] = list(dict.fromkeys(found))
+        self._wanted[scope] = {mask for masks in reads.values() for mask in masks}
         for inners in scope.inner.values():
             union = list(dict.fromkeys(mask for inner in inners for mask in self._passed[inner]))
             self._passed.update(dict.fromkeys(inners, union))
         self._reads[scope] = reads
-        wanted = dict.fromkeys(mask for masks in reads.values() for mask in masks)
-        self._passed[scope] = [mask for mask in wanted if self._homes[mask] is not scope]
+        everything = dict.fromkeys(mask for masks in reads.values() for mask in masks)
+        self._passed[scope] = [mask for mask in everything if self._homes[mask] is not scope]
         return self._passed[scope]
 
     def read_by(self, scope: Scope, node: Node) -> list[MadeMask]:
@@ -77,15 +81,55 @@ class MaskPlan:
         return {mask: self.name(scope, mask) for mask in self._passed[scope]}
 
     def name(self, scope: Scope, mask: MadeMask) -> str:
-        """What a mask is called in a body: `mask` if it is the only one, else after the node that reads it first."""
-        reads = self._reads[scope]
-        if {found for masks in reads.values() for found in masks} <= {mask}:
+        """What a mask is called in a body: `mask` if it is the only one there.
+
+        Else after a node or a kind of layer that reads it and no other, or as it is called inside; where two masks
+        would have one name, after what they say.
+        """
+        masks = dict.fromkeys(found for read in self._reads[scope].values() for found in read)
+        if set(masks) <= {mask}:
             return "mask"
-        for node, masks in reads.items():
-            if mask in masks and len(masks) == 1 and node.name:
-                return f"{node.name}_mask"
-        inner = next((scope.inner[node][0] for node, masks in reads.items() if mask in masks and node.regions), None)
-        return self.name(inner, mask) if inner is not None else "mask"
+        names = {found: self._after_reader(scope, found) for found in masks}
+        if list(names.values()).count(names.get(mask, "")) == 1:
+            return names[mask]
+        words = dict.fromkeys(_WORDS[type(leaf)] for leaf in leaves(mask.mask))
+        return "_".join([*words, "mask"])
+
+    def _after_reader(self, scope: Scope, mask: MadeMask) -> str:
+        readers = {node: masks for node, masks in self._reads[scope].items() if mask in masks}
+        alone = next((node.name for node, masks in readers.items() if len(masks) == 1 and node.name), "")
+        if alone:
+            return f"{alone}_mask"
+        node = next(iter(readers))
+        inside = [(number, one) for number, one in enumerate(scope.inner.get(node, ())) if mask in self._wanted[one]]
+        if not inside:
+            return "mask"
+        number, one = inside[0]
+        name = self.name(one, mask)
+        return f"{_kind(node, number)}{name}" if len(inside) == 1 else name
+
+
+def _kind(node: Node, number: int) -> str:
+    """What tells one kind of layer from the others, as the start of a name: `local_` of `LocalDecoderLayer`."""
+    kinds = getattr(node.op, "kinds", ())
+    words = [re.findall(r"[A-Z][^A-Z]*", kind) for kind in kinds]
+    if len(kinds) < 2 or not all(words):
+        return ""
+    while len({found[-1] for found in words}) == 1 and all(len(found) > 1 for found in words):
+        words = [found[:-1] for found in words]
+    return "".join(f"{word.lower()}_" for word in words[number])
+
+
+_WORDS: Mapping[type[Mask], str] = {
+    All: "full",
+    Causal: "causal",
+    Last: "window",
+    Within: "window",
+    KeyValid: "valid",
+    SameSegment: "segment",
+    Prefix: "prefix",
+    Given: "given",
+}
 
 
 def plan_masks(scopes: Scopes, promises: Mapping[str, Padding]) -> MaskPlan:
@@ -94,7 +138,8 @@ def plan_masks(scopes: Scopes, promises: Mapping[str, Padding]) -> MaskPlan:
     made: dict[Node, MadeMask] = {}
     for group in _alike(found).values():
         masks = {node: _mask(scopes, node, promises) for _, node in group}
-        if all(_is_plain(node) for _, node in group):
+        styles = {_style(node) for _, node in group}
+        if len(styles) == 1 and None not in styles:
             continue
         keep = any(mask.keep for mask in masks.values())
         made |= {node: replace(mask, keep=keep) for node, mask in masks.items()}
@@ -116,11 +161,12 @@ def _alike(found: list[tuple[Scope, Node]]) -> dict[tuple[str, int], list[tuple[
     return groups
 
 
-def _is_plain(node: Node) -> bool:
-    """Whether a kernel needs no mask for it."""
+def _style(node: Node) -> Mask | None:
+    """`all` or `causal`, where a kernel needs no mask for it; None where it is to be made."""
     assert isinstance(node.op, Attention)
     explicit = node.op.weights or node.op.softcap is not None
-    return isinstance(normal(node.op.mask), All if explicit else All | Causal)
+    mask = normal(node.op.mask)
+    return mask if isinstance(mask, All if explicit else All | Causal) else None
 
 
 def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMask:

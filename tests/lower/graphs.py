@@ -125,9 +125,7 @@ def encoder_decoder(layers: int = 6, width: int = 16, hidden: int = 32, vocab: i
     (states,) = b.call("states", "Decoder", decoder, {"x": target})
     table = b.parameter("source.table")
     assert table is not None
-    logits = b.add(
-        Linear(out=axis(vocab), bias=False), states, name="logits", result="logits", tie={"weight": table}
-    )
+    logits = b.add(Linear(out=axis(vocab), bias=False), states, name="logits", result="logits", tie={"weight": table})
     return b.finish({"logits": logits})
 
 

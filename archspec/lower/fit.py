@@ -1,0 +1,115 @@
+"""Making statements fit: what would be a long line becomes two statements."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+
+from archspec.lower.code import Code, Step, Variable
+from archspec.lower.inline import Plan
+from archspec.lower.region import finished
+from archspec.lower.rows import Row, returned, rows
+from archspec.lower.syntax import name, names
+from archspec.lower.text import flat
+from archspec.lower.variables import name_variables
+
+_WORTH_A_NAME = 16
+"""A shorter part is not worth a variable."""
+
+
+def fitted(code: Code, reserved: frozenset[str], indent: str) -> tuple[dict[str, str], list[str]]:
+    """Names of the variables, and lines.
+
+    As long as a statement does not fit on a line, a value that was inlined in it becomes a variable; and as long as it
+    could be laid out in several ways, a part of it does.
+    """
+    variables: frozenset[str] = frozenset()
+    plan = finished(code, code.arguments)
+    while True:
+        given = name_variables(code, plan, reserved)
+        written = [*(rows(one, given, indent) for one in plan.statements), [returned(code, plan, given, indent)]]
+        inlined = _inlined_to_split(code, plan, written)
+        if inlined:
+            variables |= {inlined}
+            plan = finished(code, code.arguments, variables)
+            continue
+        split = _split(code, plan, written)
+        if split is None:
+            return given, [line for group in written for row in group for line in row.lines()]
+        plan = split
+
+
+def _inlined_to_split(code: Code, plan: Plan, written: Sequence[Sequence[Row]]) -> str:
+    """The inlined value whose being a variable leaves the shortest lines; "" where all fit or none would help."""
+    for group, parts in zip(written, plan.inlined, strict=True):
+        lengths = [len(row.lines()[0]) for row in group if len(row.lines()) > 1]
+        if not lengths or not parts:
+            continue
+        sizes = _sizes(code, parts)
+        total = max(sizes.values()) + lengths[0]
+        best = min(parts, key=lambda part: max(sizes[part], total - sizes[part]))
+        if sizes[best] > _WORTH_A_NAME:
+            return best
+    return ""
+
+
+def _sizes(code: Code, parts: Sequence[str]) -> dict[str, int]:
+    """Lengths of inlined values with all that is inlined in them."""
+    values = {one.targets[0]: one.value for one in code.statements if isinstance(one, Step)}
+    sizes: dict[str, int] = {}
+    for part in reversed(parts):
+        sizes[part] = len(flat(values[part])) + sum(sizes.get(found, 0) for found in names(values[part]))
+    return sizes
+
+
+def _split(code: Code, plan: Plan, written: Sequence[Sequence[Row]]) -> Plan | None:
+    """The plan with one part of a statement that is not settled as a variable; None where there is nothing to do."""
+    trees = [one.value if isinstance(one, Step) else None for one in plan.statements]
+    trees.append(plan.results[0] if len(plan.results) == 1 else None)
+    for number, (tree, group) in enumerate(zip(trees, written, strict=True)):
+        if tree is None or all(row.is_settled() for row in group):
+            continue
+        total = len(flat(tree))
+        parts = [part for part in _parts(tree) if part is not tree and len(flat(part)) > _WORTH_A_NAME]
+        if parts:
+            best = min(parts, key=lambda part: max(len(flat(part)), total - len(flat(part))))
+            return _with_variable(code, plan, number, best)
+    return None
+
+
+def _parts(tree: ast.expr) -> list[ast.expr]:
+    """Calls, sums and lists in a tree; none where variables of a comprehension could stand in them."""
+    found = list(ast.walk(tree))
+    if any(isinstance(node, ast.GeneratorExp | ast.ListComp) for node in found):
+        return []
+    return [node for node in found if isinstance(node, ast.Call | ast.BinOp | ast.List)]
+
+
+class _Replacement(ast.NodeTransformer):
+    def __init__(self, part: ast.expr, token: str) -> None:
+        self.part = part
+        self.token = token
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return name(self.token) if node is self.part else self.generic_visit(node)
+
+
+def _with_variable(code: Code, plan: Plan, number: int, part: ast.expr) -> Plan:
+    token = code.variable(Variable())
+    made = Step(targets=(token,), value=part)
+    replacement = _Replacement(part, token)
+    statements, results = list(plan.statements), list(plan.results)
+    if number == len(statements):
+        results[0] = _expression(replacement.visit(results[0]))
+    else:
+        one = statements[number]
+        statements[number] = replace(one, value=_expression(replacement.visit(one.value)))
+    statements.insert(number, made)
+    inlined = [*plan.inlined[:number], [], *plan.inlined[number:]]
+    return Plan(statements=statements, results=results, inlined=inlined)
+
+
+def _expression(tree: ast.AST) -> ast.expr:
+    assert isinstance(tree, ast.expr)
+    return tree

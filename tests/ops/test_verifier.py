@@ -1,0 +1,114 @@
+"""The verifier finds each way in which a graph can be broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat, Schedule, Tap
+from archspec.ops.verifier import InvalidGraph, verify
+from archspec.passes.rewrite import Copy, copy
+from tests.lower.graphs import GRAPHS, exposed, start
+
+WIDE = GRAPHS["chain"]().outputs[0].type
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_the_builder_makes_and_its_copy_are_valid(name: str) -> None:
+    graph = GRAPHS[name]()
+    verify(graph)
+    verify(copy(graph))
+
+
+def broken(graph: Graph, wanted: str) -> None:
+    with pytest.raises(InvalidGraph) as raised:
+        verify(graph)
+    assert any(wanted in finding for finding in raised.value.findings)
+
+
+def changed(graph: Graph, number: int, **fields: object) -> Graph:
+    """The graph with fields of one node changed; its outputs stay those of the old node."""
+    under_way = Copy(graph)
+    for place, node in enumerate(graph.nodes):
+        made = under_way.add(node, under_way.operands(node.inputs))
+        if place == number:
+            under_way.nodes[-1] = replace(made, **fields)
+    return under_way.finish()
+
+
+def test_an_operand_from_nowhere() -> None:
+    graph = GRAPHS["chain"]()
+    broken(changed(graph, 0, inputs=(Value("stray", graph.inputs[0].type),)), "not made before it")
+
+
+def test_a_body_that_sees_what_is_around_it() -> None:
+    graph = GRAPHS["numbered_layers"]()
+    (node,) = graph.nodes
+    region = node.regions[0]
+    inner = replace(region.nodes[0], inputs=(graph.inputs[0],), outputs=region.nodes[0].outputs)
+    leaky = replace(region, nodes=(inner, *region.nodes[1:]))
+    broken(replace(graph, nodes=(replace(node, regions=(leaky,)),)), "not made before it in its body")
+
+
+def test_nodes_in_the_wrong_order() -> None:
+    graph = GRAPHS["chain"]()
+    broken(replace(graph, nodes=graph.nodes[::-1]), "not made before it")
+
+
+def test_another_type_than_inferred() -> None:
+    graph = GRAPHS["chain"]()
+    node = graph.nodes[0]
+    value = Value("wrong", graph.inputs[0].type)
+    wrong = replace(node, outputs=(value,))
+    broken(replace(graph, nodes=(wrong,), outputs=(value,)), "output 0 is float[batch, src, 8] instead of")
+
+
+def test_parameters_that_are_not_the_ops() -> None:
+    graph = GRAPHS["chain"]()
+    node = graph.nodes[0]
+    broken(changed(graph, 0, parameters={}, owned=frozenset()), "the op has ['bias', 'weight']")
+    broken(changed(graph, 0, owned=frozenset({"weight", "bias", "more"})), "owns a parameter")
+    swapped = {"weight": node.parameters["bias"], "bias": node.parameters["weight"]}
+    broken(changed(graph, 0, parameters=swapped), "another shape")
+
+
+def test_a_body_with_other_inputs_or_outputs() -> None:
+    graph = GRAPHS["frozen"]()
+    region = graph.nodes[0].regions[0]
+    extra = replace(region, inputs=(*region.inputs, Value("extra", region.inputs[0].type)))
+    broken(changed(graph, 0, regions=(extra,)), "2 region inputs instead of 1")
+    none = replace(region, outputs=())
+    broken(changed(graph, 0, regions=(none,)), "0 results instead of 1")
+    broken(changed(graph, 0, regions=()), "a call has one body")
+
+
+def repeat_of(graph: Graph) -> tuple[Node, Repeat]:
+    (node,) = graph.nodes
+    assert isinstance(node.op, Repeat)
+    return node, node.op
+
+
+def test_schedules_and_taps_that_name_nothing() -> None:
+    graph = exposed(frozenset({"layers.1"}))
+    _, op = repeat_of(graph)
+    broken(changed(graph, 0, op=replace(op, schedule=Schedule(repeat=(1,), times=4))), "a body that there is not")
+    broken(changed(graph, 0, op=replace(op, taps=(Tap(layer=9, output=0),))), "tap of layer 9")
+    broken(changed(graph, 0, op=replace(op, taps=())), "0 taps of 1 outputs")
+    broken(changed(graph, 0, op=replace(op, kinds=("A", "B"))), "1 bodies of 2 kinds")
+
+
+def test_names_of_outputs() -> None:
+    graph = GRAPHS["chain"]()
+    broken(replace(graph, output_names=()), "one name each")
+    broken(replace(graph, outputs=graph.outputs * 2, output_names=("y", "y")), "one name each")
+
+
+def test_a_value_that_stands_twice() -> None:
+    b, x = start()
+    graph = b.finish({"x": x})
+    broken(replace(graph, inputs=(x, x)), "stands twice")
+    node = Node(op=Call(kind="K", module="m", results=(x.type,)), inputs=(), outputs=(x,))
+    broken(replace(graph, nodes=(node,)), "made twice")
