@@ -57,15 +57,8 @@ def test_settled_statements_are_what_ruff_makes_of_them(seed: int, tmp_path: Pat
 @pytest.mark.parametrize(
     "source",
     [
-        "(a + b) * c",
-        "a - (b - c)",
-        "-(x**2)",
-        "(-x) ** 2",
-        "2**-x",
-        "not a and b",
-        "(a, b)[0]",
-        "x[1:, ..., None]",
-        "~m | k",
+        *("(a + b) * c", "a - (b - c)", "-(x**2)", "(-x) ** 2", "2**-x", "a**b**c"),
+        *("not a and b", "(a, b)[0]", "x[1:, ..., None]", "~m | k", "a if b else c"),
     ],
 )
 def test_printing_keeps_the_meaning(source: str) -> None:
