@@ -117,7 +117,9 @@ def difference(name: str, found: NDArray[Any], expected: NDArray[Any]) -> Differ
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0.0, np.abs(one - other))
     scale = float(np.max(np.abs(other), initial=0.0, where=np.isfinite(other)))
-    return Difference(output=name, largest=float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0)), scale=scale)
+    return Difference(
+        output=name, largest=float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0)), scale=scale
+    )
 
 
 def shown(sizes: Mapping[str, int]) -> str:

@@ -39,7 +39,7 @@ def _check_padding(port: Port, array: Array, found: Collector) -> None:
 
     forward = array if port.padding == "right" else array[..., ::-1]
     falls = np.diff(forward.astype(np.int8), axis=-1) > 0
-    wrong = falls.any(-1) | ~forward[..., :1].any(-1)
+    wrong: Array = np.asarray(falls.any(-1) | ~forward[..., :1].any(-1))
     if wrong.any():
         side, other = ("right", "left") if port.padding == "right" else ("left", "right")
         notes = [f"true values stand at the {other}, adjoining, at least one", _count(wrong)]

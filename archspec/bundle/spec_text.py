@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+*/() <>=-]*")
-_ALONE = re.compile(r"-?[A-Za-z0-9_.]+")
+_ALONE = re.compile(r"-?[A-Za-z0-9_]+(\.[0-9]+)?")
 
 
 def spec_text(tree: MapNode) -> str:
@@ -39,6 +38,13 @@ def _entry(head: str, value: Node, indent: str) -> Iterator[str]:
 
 def scalar(text: str) -> str:
     """A text as a YAML scalar on one line."""
-    if (_PLAIN.fullmatch(text) and not text.endswith(" ")) or _ALONE.fullmatch(text):
+    plain = (_PLAIN.fullmatch(text) and not text.endswith(" ")) or _ALONE.fullmatch(text)
+    if plain and text.lower() != "null":
         return text
-    return json.dumps(text, ensure_ascii=True)
+    return "".join(['"', *(_escaped(character) for character in text), '"'])
+
+
+def _escaped(character: str) -> str:
+    if character in ('"', "\\"):
+        return "\\" + character
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

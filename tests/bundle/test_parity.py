@@ -1,0 +1,59 @@
+"""An artifact that computes another function never gets into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import archspec
+from archspec.bundle.building import _Work
+from archspec.bundle.parity import difference
+from archspec.bundle.worker import compare
+from archspec.diagnostics import SpecError
+from archspec.engines.build import Built
+from archspec.engines.engine import Artifact, Target
+
+
+def job(bundle: Path) -> dict[str, Any]:
+    work = _Work(
+        folder=bundle, spec=archspec.load(bundle / "spec.yaml"), dtype="float32", progress=lambda stage, fraction: None
+    )
+    artifact = Artifact(target="onnx", dtype="float32", files=("model.onnx",), tool="onnxruntime", version="1")
+    return work._comparison(Built(target=Target(engine="onnx"), artifact=artifact, folder=Path("artifacts/onnx")))
+
+
+def test_a_bias_that_was_lost_is_found(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copy)
+    assert len(compare(job(copy))["trials"]) == 4
+    weights = load_file(copy / "model.safetensors")
+    weights["states.layers.1.attention.v.bias"] = np.full(16, 0.5, dtype=np.float32)
+    save_file(weights, copy / "model.safetensors")
+    with pytest.raises(SpecError) as raised:
+        compare(job(copy))
+    found = raised.value.diagnostics
+    assert {one.code for one in found} == {"E609"}
+    assert any("onnx differs from the module by" in one.message and "`states`" in one.message for one in found)
+    assert any("onnx differs from the interpreter" in one.message for one in found)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "largest"),
+    [
+        ([1.0, 2.0], [1.0, 2.5], 0.5),
+        ([np.nan, 2.0], [1.0, 2.0], np.inf),
+        ([np.nan, -np.inf], [np.nan, -np.inf], 0.0),
+        ([np.inf, 1.0], [-np.inf, 1.0], np.inf),
+        ([1.0], [1.0, 1.0], np.inf),
+        ([], [], 0.0),
+    ],
+)
+def test_differences(found: list[float], expected: list[float], largest: float) -> None:
+    assert difference("x", np.array(found), np.array(expected)).largest == largest
+
+
+def test_integers_are_counted() -> None:
+    assert difference("x", np.array([1, 2, 3, 4]), np.array([1, 2, 3, 5])).largest == 0.25

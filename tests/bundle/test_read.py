@@ -1,0 +1,97 @@
+"""Opening: every flipped byte is found, no path leaves the folder, newer formats are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import archspec
+from archspec.bundle.manifest import Manifest, read_manifest, write_manifest
+from archspec.diagnostics import SpecError
+
+
+def refusal(folder: Path) -> tuple[str, str]:
+    with pytest.raises(SpecError) as raised:
+        archspec.open(folder)
+    found = raised.value.diagnostics[0]
+    return found.code, found.message
+
+
+def rewrite(folder: Path, **changes: object) -> None:
+    """A manifest with other content and the digest that goes with it."""
+    path = folder / "manifest.json"
+    data = {**read_manifest(path.read_text()).model_dump(mode="json"), **changes}
+    path.write_text(write_manifest(Manifest.model_validate_json(json.dumps(data))))
+
+
+def test_a_flipped_byte_is_found_in_every_file(copy: Path) -> None:
+    files = sorted(path for path in copy.rglob("*") if path.is_file())
+    assert len(files) == 8
+    for path in files:
+        content = path.read_bytes()
+        for place in {0, len(content) // 2, len(content) - 1}:
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            code, message = refusal(copy)
+            assert code in ("E705", "E707") if path.name == "manifest.json" else code == "E708", path
+            assert path.name in message
+        path.write_bytes(content)
+    archspec.open(copy)
+
+
+def test_every_byte_of_the_manifest_counts(copy: Path) -> None:
+    path = copy / "manifest.json"
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        with pytest.raises(SpecError) as raised:
+            read_manifest((content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]).decode())
+        assert raised.value.diagnostics[0].code in ("E705", "E706", "E707")
+
+
+def test_a_missing_file(copy: Path) -> None:
+    (copy / "files" / "tokenizer.json").unlink()
+    assert refusal(copy) == ("E708", "`files/tokenizer.json` is missing")
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/etc/hostname", "files/../../outside.txt", "a\\b", ""])
+def test_a_path_that_leaves_the_bundle(copy: Path, name: str) -> None:
+    (copy.parent / "outside.txt").write_text("secret")
+    entry = {"sha256": "0" * 64, "bytes": 6}
+    rewrite(copy, files={**read_manifest((copy / "manifest.json").read_text()).model_dump()["files"], name: entry})
+    assert refusal(copy) == ("E709", f"the manifest names `{name}`, which is not inside the bundle")
+
+
+@pytest.mark.parametrize("linked", ["files/tokenizer.json", "files"])
+def test_a_link_out_of_the_bundle(copy: Path, linked: str) -> None:
+    path, outside = copy / linked, copy.parent / "moved"
+    path.rename(outside)
+    path.symlink_to(outside)
+    assert refusal(copy)[0] == "E709"
+
+
+def test_a_newer_format(copy: Path) -> None:
+    path = copy / "manifest.json"
+    path.write_text(path.read_text().replace('"archspec_bundle": 1', '"archspec_bundle": 2', 1))
+    assert refusal(copy) == ("E706", "the bundle has format 2, this version of archspec reads up to 1")
+
+
+def test_what_is_no_bundle(tmp_path: Path) -> None:
+    assert refusal(tmp_path)[0] == "E705"
+    assert refusal(tmp_path / "nowhere")[0] == "E705"
+    (tmp_path / "manifest.json").write_text('{"manifest_version": 3}')
+    assert refusal(tmp_path)[0] == "E705"
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    assert refusal(tmp_path)[0] == "E707"
+
+
+def test_a_manifest_at_odds_with_itself(copy: Path) -> None:
+    data = read_manifest((copy / "manifest.json").read_text()).model_dump(mode="json")
+    artifact = {**data["artifacts"][0], "files": ["artifacts/other.onnx"]}
+    rewrite(copy, artifacts=[artifact])
+    assert refusal(copy) == ("E707", "manifest.json is at odds with itself")
+    rewrite(copy, artifacts=[{**data["artifacts"][0], "target": "tensorrt-rtx:sm1"}])
+    assert refusal(copy) == ("E707", "manifest.json cannot be understood")
+    broken = {**data["interface"], "outputs": {"states": "float[unknown]"}}
+    rewrite(copy, artifacts=data["artifacts"], interface=broken)
+    assert refusal(copy) == ("E707", "manifest.json cannot be understood")

@@ -1,0 +1,58 @@
+"""The resolved document reads back as the same tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import archspec
+from archspec.bundle.spec_text import scalar, spec_text
+from archspec.diagnostics import Source
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+from archspec.text.reader import read
+
+SPECS = sorted((Path(__file__).resolve().parents[2] / "specs").glob("*.yaml"))
+
+
+def plain(node: Node) -> Any:
+    if isinstance(node, TextNode):
+        return node.value
+    if isinstance(node, ListNode):
+        return [plain(item) for item in node.items]
+    return {entry.key.value: plain(entry.value) for entry in node.entries}
+
+
+def parsed(text: str) -> MapNode:
+    return read(Source("written.yaml", text))
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_shipped_specs_come_back_whole(path: Path) -> None:
+    tree = archspec.load(path).tree
+    again = plain(parsed(spec_text(tree)))
+    assert again == {key: value for key, value in plain(tree).items() if key != "extends"}
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co", "Cn"]), min_size=1))
+def test_any_text_comes_back(text: str) -> None:
+    assert plain(parsed(f"key: {scalar(text)}\n")) == {"key": text}
+
+
+ODD = ["yes", "~", "null", "- a", "a: b", "a #b", "*x", "{a}", "'q'", " lead", "trail ", "1:30", "\u2028", "\x85"]
+
+
+@pytest.mark.parametrize("text", [*ODD, "\ufeff", "\U0001f600", "<<", "---", "...", "=", "a\u200bb"])
+def test_texts_that_yaml_reads_as_something_else(text: str) -> None:
+    assert plain(parsed(f"key: {scalar(text)}\n")) == {"key": text}
+
+
+def test_empty_maps_and_lists() -> None:
+    assert plain(parsed(spec_text(parsed("a: {}\nb: []\nc: [1, {d: e}]\n")))) == {
+        "a": {},
+        "b": [],
+        "c": ["1", {"d": "e"}],
+    }
