@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from archspec.blocks.axis import resolve_axis
 from archspec.diagnostics import Span, fail
-from archspec.ir.dim import compare
-from archspec.ir.graph import Value
-from archspec.ir.types import DType, TensorType
+from archspec.ir.dim import Dim, compare
+from archspec.ir.graph import Node, Value
+from archspec.masks.mask import All, Mask
+from archspec.ops.base import Op, ShapeError
 from archspec.record import record
 from archspec.spec.context import NodeContext
 from archspec.spec.masks import MaskReader
-from archspec.spec.predicates import check_predicate
+from archspec.spec.predicates import build_predicate, check_predicate
 from archspec.spec.rule_fields import (
     CausalFields,
     CoversFields,
@@ -20,11 +24,11 @@ from archspec.spec.rule_fields import (
     ReceptiveFieldFields,
     RuleFields,
     RuleItem,
+    SeesFields,
     SegmentsFields,
     WindowFields,
     WithinFields,
 )
-from archspec.spec.syntax import paths
 from archspec.spec.values import Values
 from archspec.text.mask import MaskCausal, MaskSyntax
 from archspec.text.pred import PredExpr
@@ -34,7 +38,9 @@ from archspec.text.pred import PredExpr
 class Rule:
     """A rule: its kind (`causal`), what it says as written, and the values that it is about.
 
-    `output` and `input` are values at the top of the graph; `fields` holds the masks, predicates and numbers.
+    `output` and `input` are values at the top of the graph; `fields` is the rule as written. `mask` reads `controls`
+    by their numbers; `where` and `at` are bool values, which like computed controls stand apart from the graph; `by`
+    are segments.
     """
 
     kind: str
@@ -42,6 +48,13 @@ class Rule:
     output: Value
     input: Value
     span: Span
+    mask: Mask | None = None
+    controls: tuple[Value, ...] = ()
+    back: Dim | None = None
+    ahead: Dim | None = None
+    where: Value | None = None
+    at: Value | None = None
+    by: Value | None = None
 
     def __str__(self) -> str:
         """The rule on one line."""
@@ -61,8 +74,7 @@ def resolve_rule(item: RuleItem, cx: NodeContext) -> Rule:
         input=values.resolve(fields.input),
         span=item.at or fields.output.span,
     )
-    _Check(rule=rule, values=values, cx=cx).run()
-    return rule
+    return replace(rule, **_Check(rule=rule, values=values, cx=cx).run())
 
 
 @record
@@ -71,23 +83,27 @@ class _Check:
     values: Values
     cx: NodeContext
 
-    def run(self) -> None:
+    def run(self) -> dict[str, Any]:
+        """What the fields mean."""
         fields = self.rule.fields
         match fields:
             case WithinFields() | CoversFields():
-                self._mask(fields.mask)
+                return self._mask(fields.mask)
             case CausalFields():
-                self._mask(MaskCausal(span=self.rule.span))
+                return self._mask(MaskCausal(span=self.rule.span))
             case WindowFields():
                 self._mask(MaskCausal(span=self.rule.span))
-                self.cx.around.numbers.size(fields.back, 0)
-                self.cx.around.numbers.size(fields.ahead, 0)
+                size = self.cx.around.numbers.size
+                return {"back": size(fields.back, 0), "ahead": size(fields.ahead, 0)}
             case IgnoresFields():
-                self._positions(fields.where, self.rule.input)
+                found = {"where": self._positions(fields.where, self.rule.input)}
                 if fields.promised is not None:
-                    self._positions(fields.promised, self.rule.output)
+                    found["at"] = self._positions(fields.promised, self.rule.output)
+                return found
             case SegmentsFields():
-                self._segments(fields)
+                return {"by": self._segments(fields)}
+            case SeesFields():
+                return {"mask": All()}
             case EquivariantFields():
                 resolve_axis(self.cx, fields.axis, self.rule.input)
                 self.cx.size(fields.stride)
@@ -96,8 +112,9 @@ class _Check:
             case ReceptiveFieldFields():
                 resolve_axis(self.cx, fields.axis, self.rule.input)
                 self.cx.size(fields.at_most)
+        return {}
 
-    def _mask(self, mask: MaskSyntax) -> None:
+    def _mask(self, mask: MaskSyntax) -> dict[str, Any]:
         for path, value in ((self.rule.fields.output, self.rule.output), (self.rule.fields.input, self.rule.input)):
             if value.type.rank < 2:
                 fail("E403", f"`{path}` is {value.type}, and has no positions", path.span)
@@ -105,29 +122,43 @@ class _Check:
             queries=self.rule.output.type,
             keys=self.rule.input.type,
             value=self.values.resolve,
-            predicate=self._typed,
+            predicate=self._predicate,
             size=self.cx.around.numbers.size,
             find=self.values.get,
             label=self.values.label,
             warn=lambda message, span: None,
         )
-        reader.read(mask)
+        found = reader.read(mask)
+        return {"mask": found, "controls": tuple(reader.controls)}
 
-    def _typed(self, pred: PredExpr) -> Value:
-        """A value of the type that the predicate would have; a rule adds nothing to the graph."""
+    def _predicate(self, pred: PredExpr) -> Value:
+        """The value of a predicate, computed apart: a rule adds nothing to the graph."""
         check_predicate(pred, self.values.resolve)
-        axes = max((self.values.resolve(path).type.axes for path in paths(pred)), key=len)
-        return Value("predicate", TensorType(DType.BOOL, axes))
+        return build_predicate(pred, self.values.resolve, self.cx.around.numbers.number, _apart)
 
-    def _positions(self, pred: PredExpr, of: Value) -> None:
-        shape = self._typed(pred).type.shape
+    def _positions(self, pred: PredExpr, of: Value) -> Value:
+        value = self._predicate(pred)
+        shape = value.type.shape
         same = all(compare(a, "==", b) is True for a, b in zip(shape, of.type.shape, strict=False))
         if len(shape) > of.type.rank or not same:
             label = self.values.label(of)
             message = f"`{pred}` is over [{', '.join(map(str, shape))}], which are not the first axes of {of.type}"
             fail("E402", message, pred.span, secondary=[] if label is None else [label])
+        return value
 
-    def _segments(self, fields: SegmentsFields) -> None:
+    def _segments(self, fields: SegmentsFields) -> Value:
         value = self.values.resolve(fields.by)
         if not value.type.dtype.is_integer:
             fail("E401", f"`{fields.by}` is {value.type}, and segments are integers", fields.by.span)
+        return value
+
+
+def _apart(pred: PredExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
+    """An op on values of the graph that is no part of it."""
+    try:
+        (found,) = op.infer(*(value.type for value in inputs))
+    except ShapeError as error:
+        fail("E402", error.message, pred.span)
+    value = Value(str(pred), found)
+    Node(op=op, inputs=inputs, outputs=(value,), span=pred.span)
+    return value

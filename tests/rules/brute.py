@@ -47,10 +47,16 @@ class State:
 
 
 class Brute:
-    """`states` of the outputs of a graph."""
+    """`states` of the outputs of a graph.
 
-    def __init__(self, graph: Graph, inputs: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
+    With `erasing`, controls that depend on an input restrict nothing in the matrices to that input.
+    """
+
+    def __init__(
+        self, graph: Graph, inputs: Mapping[str, Array], sizes: Mapping[str, int], erasing: bool = True
+    ) -> None:
         self.sizes = sizes
+        self.erasing = erasing
         self.spaces = {value.name: coordinates(value.type, sizes) for value in graph.inputs}
         self.cache: dict[tuple[Node, int, int, frozenset[int]], Matrix] = {}
         self.cached_reads: dict[Node, Reads] = {}
@@ -108,9 +114,9 @@ class Brute:
         return op.reference([operand.array for operand in operands], {}, self.sizes)[number]
 
     def _read(self, node: Node, number: int, place: int, operands: Sequence[State], name: str) -> Matrix:
-        """What an output reads of one operand, whatever the controls are that depend on the input named."""
+        """What an output reads of one operand, to be followed to the input named."""
         known = {k: operand for k, operand in enumerate(operands) if operand.array is not None}
-        erased = frozenset(k for k, operand in known.items() if name in operand.reads)
+        erased = frozenset(k for k, operand in known.items() if self.erasing and name in operand.reads)
         key = (node, number, place, erased)
         if key not in self.cache:
             relation = self.cached_reads[node][number][place]

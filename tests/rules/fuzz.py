@@ -38,21 +38,32 @@ def controls(relation: Relation, inputs: dict[str, Array], sizes: dict[str, int]
     return {term: value_of(term, inputs, sizes).reshape(coordinates(term.type, sizes)) for term in terms}
 
 
-def judge(graph: Graph, r: random.Random, trials: int = 1) -> Iterator[tuple[bool, bool]]:
-    """For each output and input, whether the proven relation holds the true one at some sizes, and whether it is it."""
+def judge(graph: Graph, r: random.Random) -> Iterator[tuple[bool, bool]]:
+    """For each output and input, whether the proven relation holds the true one at some sizes, and whether it is it.
+
+    The relation to a control must hold whatever that control is: one control is drawn anew for the true one. A proven
+    relation may be narrower than one in which controls that depend on the input restrict nothing: `p and q` restricts
+    by p where q changes.
+    """
     dependence = Dependence(graph)
-    for _ in range(trials):
-        sizes = random_sizes(r)
-        inputs = random_inputs(graph, r, sizes)
-        brute = Brute(graph, inputs, sizes)
-        for value, state in zip(graph.outputs, brute.states, strict=True):
-            for source in graph.inputs:
-                proven = dependence.relation(value, source)
-                spaces = [coordinates(v.type, sizes) for v in (value, source)]
-                found = matrix(proven, *spaces, controls(proven, inputs, sizes), sizes)
-                expected = state.reads.get(source.name, np.zeros(found.shape, dtype=bool)).reshape(found.shape)
-                if expected.any() or proven.atoms:
-                    yield not (expected & ~found).any(), np.array_equal(expected, found)
+    sizes = random_sizes(r)
+    inputs = random_inputs(graph, r, sizes)
+    states = Brute(graph, inputs, sizes).states
+    anew = r.choice(sorted(inputs)) if inputs else ""
+    others = {anew: random_inputs(graph, r, sizes)[anew]} if inputs else {}
+    drawn = Brute(graph, {**inputs, **others}, sizes, erasing=False).states
+    for value, state, other in zip(graph.outputs, states, drawn, strict=True):
+        for source in graph.inputs:
+            proven = dependence.relation(value, source)
+            spaces = [coordinates(v.type, sizes) for v in (value, source)]
+            found = matrix(proven, *spaces, controls(proven, inputs, sizes), sizes)
+            widest, least = (
+                known.reads.get(source.name, np.zeros(found.shape, dtype=bool)).reshape(found.shape)
+                for known in (state, other if source.name == anew else state)
+            )
+            if widest.any() or proven.atoms:
+                sound = not (least & ~found).any() or (source.name in inputs and source.name != anew)
+                yield sound, not (found & ~widest).any()
 
 
 def run(seeds: range) -> Tally:
