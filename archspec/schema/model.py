@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -10,12 +11,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     ModelWrapValidatorHandler,
     ValidationError,
     WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
 from archspec.schema.errors import carry, diagnostics_of
@@ -65,6 +68,9 @@ TWO = BeforeValidator(_two)
 """Annotation: a list of exactly two items, as in `Annotated[list[ExprField], TWO]`."""
 
 
+_BUILDING: ContextVar[type[BaseModel] | None] = ContextVar("building", default=None)
+
+
 class Model(BaseModel):
     """A map of the language. `at` is where it stands; `given` are the keys that the user wrote."""
 
@@ -76,6 +82,32 @@ class Model(BaseModel):
     """The field that a bare word stands for: `residual: pre` is `{kind: pre}`."""
 
     at: SkipJsonSchema[Annotated[Span | None, Plain(lambda span: span)]] = Field(default=None, alias=SPAN, repr=False)
+
+    @classmethod
+    def model_rebuild(cls, *, whole: bool = False, **options: Any) -> bool | None:
+        """Build the validator, as happens when the model is first read.
+
+        `whole` builds it with those of the models inside it, as a JSON Schema wants to see them.
+        """
+        token = _BUILDING.set(None if whole else cls)
+        try:
+            return super().model_rebuild(**options)
+        finally:
+            _BUILDING.reset(token)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A model inside another is read by its own validator, which is built when a file has such a map."""
+        if _BUILDING.get() in (cls, None):
+            return handler(source)
+        return core_schema.no_info_plain_validator_function(cls._read_inside)
+
+    @classmethod
+    def _read_inside(cls, node: Any) -> Self:
+        try:
+            return cls.model_validate(node)
+        except ValidationError as error:
+            raise carry(diagnostics_of(error, node)) from None
 
     @model_validator(mode="wrap")
     @classmethod

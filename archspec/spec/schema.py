@@ -26,6 +26,8 @@ def json_schema() -> Schema:
 
     known = blocks()
     models: list[type[Model]] = [FileModel, *known.values()]
+    for model in models:
+        model.model_rebuild(force=True, whole=True)
     _, made = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     classes = {model.__name__: model for model in _subclasses(Model)}
     definitions = {name: _read(schema, classes.get(name)) for name, schema in made["$defs"].items()}
