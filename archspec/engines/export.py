@@ -63,6 +63,7 @@ def weight_bytes(module: nn.Module) -> int:
 def _tidy(model: Any, interface: Interface) -> None:
     # Traces name the machine's folders, and the tracer's own names of sizes mean nothing to a reader.
     ports = {port.name: port for port in (*interface.input_ports, *interface.output_ports)}
+    _rename_inner_values(model.graph)
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for node in model.graph.all_nodes():
@@ -76,6 +77,16 @@ def _tidy(model: Any, interface: Interface) -> None:
     for value in (*model.graph.inputs, *model.graph.outputs):
         value.metadata_props.clear()
         value.shape = _shape(ports[value.name])
+
+
+def _rename_inner_values(graph: Any) -> None:
+    # The exporter names values after operators: an output called `embedding` may meet an inner `embedding`.
+    outer = [*graph.inputs, *graph.outputs]
+    taken = {value.name for value in outer}
+    inner = [value for node in graph.all_nodes() for value in node.outputs if value not in outer]
+    for value in (*inner, *list(graph.initializers.values())):
+        if value.name in taken:
+            value.name = f"{value.name}.inner"
 
 
 def _shape(port: Port) -> Any:

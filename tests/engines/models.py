@@ -106,3 +106,30 @@ def encoder(folder: Path) -> Program:
 
 def images(folder: Path) -> Program:
     return write_program(folder, IMAGES, "Images", IMAGES_INTERFACE)
+
+
+NAMES = """
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Names(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(9, 4)
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, linear: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.relu(self.linear(self.embedding(linear)))
+        return x.sum(1), x
+"""
+
+NAMES_INTERFACE = Interface(
+    dims={"batch": DimRange(min=1, typical=2, max=8)},
+    inputs={"linear": InputPort(type="int64[batch, 3] < 9")},
+    outputs={"embedding": "float[batch, 4]", "sum_1": "float[batch, 3, 4]"},
+)
+
+
+def names(folder: Path) -> Program:
+    return write_program(folder, NAMES, "Names", NAMES_INTERFACE)

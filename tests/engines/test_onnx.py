@@ -18,7 +18,7 @@ from archspec.engines.engine import Runner, Target
 from archspec.engines.module import load_module, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
-from tests.engines.models import encoder, images
+from tests.engines.models import encoder, images, names
 
 NETWORK = Path("artifacts", "onnx", "model.onnx")
 
@@ -103,6 +103,16 @@ def test_sizes_with_a_multiple(tmp_path: Path) -> None:
         found = runner.run({"pixels": pixels.numpy()})["patches"]
         assert found.shape == (batch, height // 4 * (width // 4), 8)
         np.testing.assert_allclose(found, module(pixels).numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_names_that_the_exporter_uses_too(tmp_path: Path) -> None:
+    case = build_onnx(tmp_path, names)
+    onnx.checker.check_model(onnx.load(tmp_path / NETWORK), full_check=True)
+    ids = torch.randint(0, 9, (5, 3))
+    found, expected = case.open().run({"linear": ids.numpy()}), case.module()(ids)
+    np.testing.assert_allclose(found["embedding"], expected[0].numpy(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["sum_1"], expected[1].numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_file_that_is_not_onnx_is_refused(tmp_path: Path, built_encoder: Case) -> None:
