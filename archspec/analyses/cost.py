@@ -80,35 +80,29 @@ def node_flops(node: Node) -> Dim:
     return total
 
 
-def _bytes(value: Value) -> Dim:
-    return BYTES[value.type.dtype] * value.type.elements()
-
-
 def peak(graph: Graph) -> tuple[Dim, ...]:
     """Formulas of the most bytes that values hold at one time; the caller's inputs count."""
-    memory = {value: value for value in graph.inputs}
+    owner = {value: value for value in graph.inputs}
     for node in graph.nodes:
         shares = isinstance(node.op, Primitive) and node.op.view
-        memory.update((value, memory[node.inputs[0]] if shares else value) for value in node.outputs)
-    last = {memory[value]: number for number, node in enumerate(graph.nodes) for value in node.inputs}
-    last.update((memory[value], len(graph.nodes)) for value in graph.outputs)
-    alive = set(graph.inputs)
-    points: list[Dim] = [_sum(alive)]
+        owner.update((value, owner[node.inputs[0]] if shares else value) for value in node.outputs)
+    last = {owner[value]: number for number, node in enumerate(graph.nodes) for value in node.inputs}
+    last.update((owner[value], len(graph.nodes)) for value in graph.outputs)
+    sizes = {value: BYTES[value.type.dtype] * value.type.elements() for value in set(owner.values())}
+    ends: dict[int, list[Value]] = {}
+    for value in sizes:
+        ends.setdefault(last.get(value, -1), []).append(value)
+    held = sum((sizes[value] for value in graph.inputs), Dim.of(0))
+    points = [held]
     for number, node in enumerate(graph.nodes):
-        alive.update(memory[value] for value in node.outputs)
+        held = sum((sizes[value] for value in node.outputs if value in sizes), held)
+        points.append(held)
         if node.regions:
-            around = alive - {memory[value] for value in (*node.inputs, *node.outputs)}
-            points += [_sum(around) + inner for region in node.regions for inner in peak(region)]
-        points.append(_sum(alive))
-        alive = {value for value in alive if last.get(value, -1) > number}
+            own = {owner[value] for value in (*node.inputs, *node.outputs)}
+            around = held - sum((sizes[value] for value in own), Dim.of(0))
+            points += [around + inner for region in node.regions for inner in peak(region)]
+        held = held - sum((sizes[value] for value in ends.get(number, ())), Dim.of(0))
     return _largest(points)
-
-
-def _sum(values: Iterable[Value]) -> Dim:
-    total = Dim.of(0)
-    for value in values:
-        total = total + _bytes(value)
-    return total
 
 
 def _largest(points: Iterable[Dim]) -> tuple[Dim, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, WrapValidator
+from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.norm import NormNeeded, NormSwitch
 from archspec.diagnostics import Diagnostic
 from archspec.schema.errors import carried
 from archspec.schema.findings import unsupported
 from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.plain import Around
 from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField, text_of
 from archspec.schema.words import check_word
 from archspec.text.nodes import Node
@@ -40,7 +41,7 @@ def _biases(node: Any, handler: Any) -> Any:
 
 BiasField = Annotated[
     frozenset[str] | None,
-    WrapValidator(_biases),
+    Around(_biases),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"enum": list(PROJECTIONS)}}]}),
 ]
 """The projections that have a bias: a bool for all, or a list."""

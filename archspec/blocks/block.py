@@ -11,6 +11,7 @@ from archspec.blocks.context import Built, Context
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import BoolField, ExprField, TextField
+from archspec.text.value import ValueExpr
 
 
 class Block(Model):
@@ -27,6 +28,13 @@ class Block(Model):
     share: BoolField = Field(default=False, description="whether repeats use one set of weights")
     frozen: BoolField = Field(default=False, description="parameters exist and do not train")
     init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
+
+    @property
+    def fed(self) -> ValueExpr:
+        """What the field holds that a chain or a repeat feeds."""
+        assert self.feeds is not None
+        found: ValueExpr = getattr(self, self.feeds)
+        return found
 
     @abstractmethod
     def build(self, cx: Context) -> Built:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, WithJsonSchema, WrapValidator
+from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.context import Context
 from archspec.blocks.numbers import positive
@@ -17,7 +17,7 @@ from archspec.record import record
 from archspec.schema.errors import carried
 from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words, word
 from archspec.schema.model import WORD, Model
-from archspec.schema.plain import Plain
+from archspec.schema.plain import Around, Plain
 from archspec.schema.sorts import BoolField, ExprField
 from archspec.text.nodes import Node, TextNode
 
@@ -69,7 +69,7 @@ class DefaultNorm:
     at: Span
 
 
-def _choice(off: tuple[str, ...]) -> WrapValidator:
+def _choice(off: tuple[str, ...]) -> Around:
     def validate(node: Any, handler: Any) -> Any:
         if isinstance(node, TextNode) and node.value in off:
             return None
@@ -78,7 +78,7 @@ def _choice(off: tuple[str, ...]) -> WrapValidator:
         with carried():
             return NormFields.read(node) if isinstance(node, Node) else handler(node)
 
-    return WrapValidator(validate)
+    return Around(validate)
 
 
 _True = Annotated[DefaultNorm, Plain(lambda value: value), WithJsonSchema({"const": True})]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
@@ -29,6 +29,7 @@ from archspec.ops.transpose import Transpose
 from archspec.ops.where import Where
 from archspec.record import record
 from archspec.schema.model import MAYBE, TWO
+from archspec.schema.plain import Before
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import TextNode
@@ -49,7 +50,7 @@ class PatchEmbedding(Block):
     block: ClassVar[str] = "patch_embedding"
 
     input: ValueField = Field(description="an image, float[batch, channels, height, width]")
-    patch: Annotated[list[ExprField], TWO, BeforeValidator(_patch)] = Field(
+    patch: Annotated[list[ExprField], TWO, Before(_patch)] = Field(
         description="side of a patch in pixels, or [height, width]; it must divide the image"
     )
     dim: ExprField = Field(description="features of a patch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, WrapValidator
+from pydantic import Field
 
 from archspec.blocks.context import Context
 from archspec.diagnostics import Diagnostic
@@ -22,6 +22,7 @@ from archspec.schema.errors import carried
 from archspec.schema.findings import unsupported
 from archspec.schema.init import InitFields
 from archspec.schema.model import WORD, Model
+from archspec.schema.plain import Around
 from archspec.schema.sorts import ExprField, text_of
 from archspec.text.expr import Expr, parse_expr
 from archspec.text.nodes import MapNode, Node
@@ -57,7 +58,7 @@ class ResidualFields(Model):
         "sandwich x + norm2(f(norm1(x))); parallel x + f(norm(x)) + g(norm(x)); "
         "parallel_split x + f(norm1(x)) + g(norm2(x)); bare x + f(x)"
     )
-    branch_scale: Annotated[ExprField | LearnedScaleFields | None, WrapValidator(_scale)] = Field(
+    branch_scale: Annotated[ExprField | LearnedScaleFields | None, Around(_scale)] = Field(
         default=None, description="factor on every branch: a number, or learned for each feature; 1 when left out"
     )
     skip_scale: ExprField | None = Field(default=None, description="factor on x in the sum; 1 when left out")

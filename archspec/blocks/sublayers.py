@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from archspec.blocks.attention import AttentionFields, CrossAttentionFields
 from archspec.blocks.feed_forward import FeedForwardFields
@@ -13,6 +13,7 @@ from archspec.diagnostics import Diagnostic, Label, SpecError
 from archspec.schema.findings import key_span, missing
 from archspec.schema.merge import merge
 from archspec.schema.model import MAYBE, Model
+from archspec.schema.plain import Before
 from archspec.text.nodes import Entry, MapNode, Node
 
 
@@ -36,8 +37,8 @@ def as_map(node: Any) -> Any:
     return {entry.key.value: entry.value for entry in node.entries} if isinstance(node, MapNode) else node
 
 
-Kinds = Annotated[Mapping[str, Sublayers], BeforeValidator(as_map)]
-CrossKinds = Annotated[Mapping[str, CrossSublayers], BeforeValidator(as_map)]
+Kinds = Annotated[Mapping[str, Sublayers], Before(as_map)]
+CrossKinds = Annotated[Mapping[str, CrossSublayers], Before(as_map)]
 
 
 def lay_kinds(node: Node, data: dict[str, Any], fields: tuple[str, ...]) -> Iterator[Diagnostic]:

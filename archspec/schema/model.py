@@ -8,13 +8,11 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     ModelWrapValidatorHandler,
     ValidationError,
-    WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
@@ -22,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
 from archspec.schema.errors import carry, diagnostics_of
-from archspec.schema.plain import Plain
+from archspec.schema.plain import Around, Before, Plain
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 SPAN = "(span)"
@@ -50,10 +48,10 @@ def _maybe(node: Any, handler: Any) -> Any:
     return None if node is None or is_none(node) else handler(node)
 
 
-MAYBE = WrapValidator(_maybe)
+MAYBE = Around(_maybe)
 """Annotation: the word `none` is None, as in `Annotated[NormFields | None, MAYBE]`."""
 
-WORD = BeforeValidator(lambda node: node.value if isinstance(node, TextNode) else node)
+WORD = Before(lambda node: node.value if isinstance(node, TextNode) else node)
 """Annotation: a fixed word, as in `Annotated[Literal["first", "last"], WORD]`."""
 
 
@@ -64,7 +62,7 @@ def _two(node: Any) -> Any:
     return node
 
 
-TWO = BeforeValidator(_two)
+TWO = Before(_two)
 """Annotation: a list of exactly two items, as in `Annotated[list[ExprField], TWO]`."""
 
 

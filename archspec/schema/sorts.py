@@ -7,6 +7,7 @@ reports every independent error.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -36,6 +37,9 @@ def text_of(node: Node | Items, what: str) -> TextNode:
 
 T = TypeVar("T")
 
+MASK_FIELDS: ContextVar[frozenset[str]] = ContextVar("MASK_FIELDS", default=frozenset())
+"""Names of the fields of sort mask that the user-defined block has whose body is being read."""
+
 
 def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSchema]:
     def validate(node: Any) -> T:
@@ -48,7 +52,7 @@ def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSch
 ExprField = Annotated[Expr, *_sort(parse_expr, "an expression over constants and dims")]
 ValueField = Annotated[ValueExpr, *_sort(parse_value, "a value: a name, a path or an elementwise expression")]
 PredField = Annotated[PredExpr, *_sort(parse_pred, "a predicate, such as `valid` or `ids != 0`")]
-MaskField = Annotated[MaskSyntax, *_sort(parse_mask, "a mask, such as `causal & key_valid(valid)`")]
+MaskField = Annotated[MaskSyntax, *_sort(lambda node: parse_mask(node, MASK_FIELDS.get()), "a mask, such as `causal & key_valid(valid)`")]
 PathField = Annotated[Path, *_sort(parse_path, "a path, such as `source.table`")]
 TypeField = Annotated[TypeSyntax, *_sort(parse_type, "a type, such as `float[batch, d_model]`")]
 BoolField = Annotated[bool, *_sort(parse_bool, "true or false")]

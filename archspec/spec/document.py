@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archspec.blocks.norm import NormFields
@@ -13,7 +13,7 @@ from archspec.diagnostics import Diagnostic, Label, fail
 from archspec.schema.errors import carried, carry
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE, WORD, Model
-from archspec.schema.plain import Plain
+from archspec.schema.plain import Before, Plain
 from archspec.schema.sorts import BoolField, ExprField, PathField, TextField, TypeField, text_of
 from archspec.spec.rule_fields import RuleItem
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
@@ -62,7 +62,7 @@ def _raw(node: Any) -> Any:
     return node
 
 
-TABLE = BeforeValidator(entries)
+TABLE = Before(entries)
 """Annotation: a map from names to values of one sort."""
 
 VersionField = Annotated[int, Plain(_version), WithJsonSchema({"const": 1})]
@@ -117,6 +117,29 @@ class OutputFields(Model):
     type: TypeField = Field(description="the type that the value must have")
 
 
+class FieldFields(Model):
+    """A field of a user-defined block: its sort, and what it holds where a call leaves it out."""
+
+    shorthand: ClassVar[str | None] = "type"
+
+    type: Annotated[Literal["size", "number", "bool", "activation", "norm", "mask", "init"], WORD] = Field(
+        description="the sort of the field"
+    )
+    default: NodeField = Field(default=None, description="what the field holds where a call leaves it out")
+
+
+class BlockFields(Model):
+    """A block of one's own, made of other blocks."""
+
+    about: TextField | None = Field(default=None, description="what it is and where it comes from")
+    fields: Annotated[dict[str, FieldFields], TABLE] = Field(default_factory=dict, description="what a call may choose")
+    inputs: Annotated[dict[str, TypeField], TABLE] = Field(
+        description="values that a call gives; the axis names in their types are bound by the call"
+    )
+    graph: Annotated[dict[str, NodeField], TABLE] = Field(description="the nodes, in any order")
+    outputs: Annotated[dict[str, OutputFields], TABLE] = Field(description="what it gives; the first is the main one")
+
+
 class DefaultsFields(Model):
     """What a field is where a block leaves it out."""
 
@@ -167,7 +190,7 @@ class FileModel(Model):
     dims: Annotated[dict[str, DimFields], TABLE] = Field(default_factory=dict, description="sizes known at run time")
     inputs: Annotated[dict[str, InputFields], TABLE] = Field(description="what the model is given")
     defaults: DefaultsFields = Field(default_factory=DefaultsFields, description="fields that blocks may leave out")
-    blocks: Annotated[dict[str, NodeField], TABLE] = Field(default_factory=dict, description="blocks of your own")
+    blocks: Annotated[dict[str, BlockFields], TABLE] = Field(default_factory=dict, description="blocks of your own")
     graph: Annotated[dict[str, NodeField], TABLE] = Field(description="the nodes, in any order")
     outputs: Annotated[dict[str, OutputFields], TABLE] = Field(description="what the model gives")
     rules: list[RuleItem] = Field(default_factory=list, description="what must depend on what")

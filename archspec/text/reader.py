@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import NoReturn
+
+from yaml.reader import Reader
 
 from archspec.diagnostics.model import SpecError, fail
 from archspec.diagnostics.source import Source
@@ -11,7 +12,7 @@ from archspec.text.nodes import ListNode, MapNode, TextNode
 from archspec.text.yaml_errors import glued_key
 
 MAX_BYTES = 256 * 1024
-_UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_bytes(name: str, data: bytes) -> MapNode:
@@ -74,11 +75,9 @@ def _check_size(source: Source, size: int) -> None:
 
 def check_characters(source: Source) -> None:
     """Refuse characters that are not text, which YAML cannot hold. Raises SpecError E104."""
-    found = _UNPRINTABLE.search(source.text)
-    if found is not None:
-        fail(
-            "E104",
-            f"character U+{ord(found.group()):04X} is not text",
-            source.span(found.start(), found.end()),
-            help="remove it",
-        )
+    found = Reader.NON_PRINTABLE.search(source.text)
+    places = [source.text.find(_BYTE_ORDER_MARK), -1 if found is None else found.start()]
+    place = min((place for place in places if place >= 0), default=None)
+    if place is not None:
+        character = source.text[place]
+        fail("E104", f"character U+{ord(character):04X} is not text", source.span(place, place + 1), help="remove it")
