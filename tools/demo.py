@@ -40,6 +40,7 @@ def main() -> int:
     folder = parser.parse_args().folder
     started = time.perf_counter()
     if folder is not None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         found = demo(folder)
     else:
         with tempfile.TemporaryDirectory() as temporary:
