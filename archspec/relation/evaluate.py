@@ -25,7 +25,7 @@ def matrix(
 
     `out_sizes` and `in_sizes` are the sizes of the coordinates, `controls` the operands by key, with one axis for each
     coordinate that indexes them (a flattened axis split into its factors), `sizes` the run-time sizes.
-    Returns bool [out coordinates ..., in coordinates ...]. A guard beyond its operand's ends does not hold.
+    Returns bool [out coordinates ..., in coordinates ...]. Beyond an operand's ends no constraint by it holds.
     """
     import numpy as np
 
@@ -76,21 +76,31 @@ def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int])
 
 
 def _prefix(bound: PrefixBound, at: _Indices, length: Array, sizes: Mapping[str, int]) -> Array:
-    within: Array = at("in", bound.inp) < length[at.all("in", bound.leading)] + Dim.of(bound.offset).value(sizes)
+    inside, found = _look_up(length, at.all("in", bound.leading))
+    within: Array = inside & (at("in", bound.inp) < found + Dim.of(bound.offset).value(sizes))
     return within
 
 
 def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int]) -> Array:
-    import numpy as np
-
     *leading, last = at.all(guard.side, guard.coordinates)
-    last = last + Dim.of(guard.offset).value(sizes)
-    inside = (last >= 0) & (last < predicate.shape[-1])
-    held = predicate[(*leading, np.clip(last, 0, predicate.shape[-1] - 1))].astype(bool)
-    holds: Array = inside & (held != guard.negated)
+    inside, held = _look_up(predicate, (*leading, last + Dim.of(guard.offset).value(sizes)))
+    holds: Array = inside & (held.astype(bool) != guard.negated)
     return holds
 
 
 def _segment(equality: SameSegment, at: _Indices, segments: Array) -> Array:
-    same: Array = segments[at.all("out", equality.out)] == segments[at.all("in", equality.inp)]
+    here, left = _look_up(segments, at.all("out", equality.out))
+    there, right = _look_up(segments, at.all("in", equality.inp))
+    same: Array = here & there & (left == right)
     return same
+
+
+def _look_up(array: Array, indices: Sequence[Array]) -> tuple[Array, Array]:
+    """Which indices are inside the array, and what it holds there."""
+    import numpy as np
+
+    inside = np.asarray(True)
+    for index, size in zip(indices, array.shape, strict=True):
+        inside = inside & (index >= 0) & (index < size)
+    clipped = tuple(np.clip(index, 0, size - 1) for index, size in zip(indices, array.shape, strict=True))
+    return inside, np.asarray(array[clipped])

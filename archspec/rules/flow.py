@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ops.base import Primitive
 from archspec.ops.call import Call
+from archspec.ops.coordinates import aligned
 from archspec.ops.repeat import Repeat
 from archspec.relation.atoms import EVERYTHING, NOTHING, Relation, Space, identity
 from archspec.relation.compose import compose
 from archspec.relation.union import united
 from archspec.rules.layers import Layers, Spaces
 from archspec.rules.reads import Reads, space
+from archspec.rules.terms import Term
 
 
 class Dependence:
-    """The relations of a graph's values to its inputs, each computed when it is first asked for.
+    """The relations of a graph's values to its inputs, or to other values at its top, as they are asked for.
 
     Soundness: for every admitted size, every parameter, in eval mode and exact arithmetic, if an input changes only at
     positions to which position i of a value is not related, the value at i stays, all other inputs held fixed.
@@ -26,37 +28,44 @@ class Dependence:
         self.graph = graph
         self.reads = Reads(graph) if reads is None else reads
         self._flows: dict[Value, Flow] = {}
-        self._bodies: dict[tuple[Graph, int, str | None], tuple[Relation, ...]] = {}
+        self._bodies: dict[tuple[Graph, int, Term | None], tuple[Relation, ...]] = {}
 
     def relation(self, value: Value, source: Value) -> Relation:
-        """What a value at the top, or in a module, may read of an input of the graph."""
+        """What a value at the top, or in a module, may read of an input, or of a value at the top."""
         return self.flow(source).relations.get(value, NOTHING)
 
     def flow(self, source: Value) -> Flow:
-        """The relations of all values to one input."""
+        """The relations of all values to one of them."""
         if source not in self._flows:
-            flow = Flow(self, source, source.name)
+            flow = Flow(self, source, self.reads.terms.of(source))
             flow.known(source, identity(len(flow.source)))
             flow.run(self.graph.nodes)
             self._flows[source] = flow
         return self._flows[source]
 
-    def body(self, region: Graph, number: int, changing: str) -> tuple[Relation, ...]:
+    def body(self, region: Graph, number: int, changing: Term | None) -> tuple[Relation, ...]:
         """What the outputs of a repeated body read of its input of that number."""
-        key = (region, number, changing if changing in self.reads.mentioned(region) else None)
+        if changing is not None and not self.reads.restricted(region, changing):
+            changing = None
+        key = (region, number, changing)
         if key not in self._bodies:
             source = region.inputs[number]
             flow = Flow(self, source, changing)
             flow.known(source, identity(len(flow.source)))
             flow.run(region.nodes)
-            self._bodies[key] = tuple(flow.relations.get(value, NOTHING) for value in region.outputs)
+            found = [flow.relations.get(value, NOTHING) for value in region.outputs]
+            carried, result = region.inputs[0].type, region.outputs[0].type
+            if space(carried) != space(result):
+                same = aligned(carried, result, ((axis, axis) for axis in range(result.rank)))
+                found[0] = compose(same, found[0], space(carried), space(result), flow.source)
+            self._bodies[key] = tuple(found)
         return self._bodies[key]
 
 
 class Flow:
-    """One walk over a graph: `relations` to one source while the input named `changing` takes any values."""
+    """One walk over a graph: `relations` to one source, while the term `changing` takes any values."""
 
-    def __init__(self, around: Dependence, source: Value, changing: str) -> None:
+    def __init__(self, around: Dependence, source: Value, changing: Term | None) -> None:
         self.around = around
         self.source: Space = space(source.type)
         self.changing = changing
@@ -91,11 +100,10 @@ class Flow:
                 return [EVERYTHING for _ in node.outputs]
 
     def _primitive(self, node: Node, operands: Sequence[Relation]) -> list[Relation]:
-        fixed = self.around.reads.fixed
         rows = self.around.reads.of(node, self.changing)
         result = []
         for value, row in zip(node.outputs, rows, strict=True):
-            if fixed and self.around.reads.terms.of(value) in fixed:
+            if self.around.reads.is_fixed(value):
                 result.append(NOTHING)
                 continue
             out = space(value.type)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from archspec.ir.graph import Graph, Node
-from archspec.ir.types import TensorType
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.types import DType, TensorType
 from archspec.ops.base import Primitive
 from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment, Space
 from archspec.relation.union import in_normal_form
-from archspec.rules.terms import Term, Terms
+from archspec.rules.terms import Literal, Term, Terms
 
 Rows = tuple[tuple[Relation, ...], ...]
 """`rows[output][operand]`"""
@@ -31,37 +31,34 @@ class Reads:
         self.terms = Terms(graph) if terms is None else terms
         self.fixed = fixed
         self._rows: dict[Node, Rows] = {}
-        self._erased: dict[tuple[Node, str], Rows] = {}
-        self._mentioned: dict[Graph, frozenset[str]] = {}
+        self._erased: dict[tuple[Node, Term], Rows] = {}
+        self._keys: dict[Graph, frozenset[Term]] = {}
 
-    def of(self, node: Node, changing: str | None = None) -> Rows:
-        """What a primitive reads; with `changing`, for any values of the input of that name."""
+    def of(self, node: Node, changing: Term | None = None) -> Rows:
+        """What a primitive reads; with `changing`, for any values of what that term computes."""
         if node not in self._rows:
             self._rows[node] = self._read(node)
         rows = self._rows[node]
-        if changing is None or not any(self._reads_input(row, changing) for row in rows):
+        if changing is None or not any(self._restricted(row, changing) for row in rows):
             return rows
         key = (node, changing)
         if key not in self._erased:
             self._erased[key] = self._normal(node, [[self._without(r, changing) for r in row] for row in rows])
         return self._erased[key]
 
-    def mentioned(self, graph: Graph) -> frozenset[str]:
-        """Names of the inputs that controls inside a graph depend on."""
-        if graph not in self._mentioned:
-            found = (
-                name
-                for node in graph.walk()
-                if isinstance(node.op, Primitive)
-                for row in self.of(node)
-                for relation in row
-                for atom in relation.atoms
-                for term in keys(atom)
-                if term not in self.fixed
-                for name in term.inputs
-            )
-            self._mentioned[graph] = frozenset(found)
-        return self._mentioned[graph]
+    def restricted(self, graph: Graph, changing: Term) -> bool:
+        """Whether inside a graph something is read where a term says that depends on what changes."""
+        if graph not in self._keys:
+            rows = (row for node in graph.walk() if isinstance(node.op, Primitive) for row in self.of(node))
+            self._keys[graph] = frozenset(term for row in rows for r in row for atom in r.atoms for term in keys(atom))
+        return any(self._mentions(term, changing) for term in self._keys[graph])
+
+    def is_fixed(self, value: Value) -> bool:
+        """Whether a rule holds a value fixed."""
+        if not self.fixed or value.type.dtype is not DType.BOOL:
+            return False
+        literals = self.terms.literals(value)
+        return literals is not None and all(literal.term in self.fixed for literal in literals)
 
     def _read(self, node: Node) -> Rows:
         assert isinstance(node.op, Primitive)
@@ -79,47 +76,53 @@ class Reads:
         )
 
     def _named(self, node: Node, relation: Relation) -> Relation:
-        return Relation(tuple(self._atom(node, atom) for atom in relation.atoms))
+        found = (named(atom, node.inputs, self.terms) for atom in relation.atoms)
+        return Relation(tuple(atom for atom in found if atom is not None))
 
-    def _atom(self, node: Node, atom: Atom) -> Atom:
-        if not (atom.guards or atom.prefixes or atom.segments):
-            return atom
+    def _restricted(self, row: tuple[Relation, ...], changing: Term) -> bool:
+        return any(self._mentions(term, changing) for r in row for atom in r.atoms for term in keys(atom))
+
+    def _mentions(self, term: Term, changing: Term) -> bool:
+        return term.depends_on(changing, self.fixed)
+
+    def _without(self, relation: Relation, changing: Term) -> Relation:
+        return Relation(tuple(self._erased_atom(atom, changing) for atom in relation.atoms))
+
+    def _erased_atom(self, atom: Atom, changing: Term) -> Atom:
         return replace(
             atom,
-            guards=frozenset(found for guard in atom.guards for found in self._guards(node, guard)),
-            prefixes=frozenset(
-                replace(bound, prefix=term)
-                for bound in atom.prefixes
-                if (term := self.terms.of(node.inputs[_operand(bound)])) is not None
-            ),
-            segments=frozenset(
-                replace(equality, segments=term)
-                for equality in atom.segments
-                if (term := self.terms.of(node.inputs[_operand(equality)])) is not None
-            ),
+            guards=frozenset(g for g in atom.guards if not self._mentions(key_of(g), changing)),
+            prefixes=frozenset(p for p in atom.prefixes if not self._mentions(key_of(p), changing)),
+            segments=frozenset(s for s in atom.segments if not self._mentions(key_of(s), changing)),
         )
 
-    def _guards(self, node: Node, guard: Guard) -> Iterator[Guard]:
-        literals = self.terms.literals(node.inputs[_operand(guard)], guard.negated)
-        for literal in literals or () if guard.coordinates else ():
-            yield replace(guard, predicate=literal.term, negated=literal.negated)
 
-    def _reads_input(self, row: tuple[Relation, ...], name: str) -> bool:
-        return any(self._mentions(term, name) for relation in row for atom in relation.atoms for term in keys(atom))
+def named(atom: Atom, operands: Sequence[Value], terms: Terms, *, exactly: bool = False) -> Atom | None:
+    """An atom whose constraints name operands by number, with their terms instead.
 
-    def _mentions(self, term: Term, name: str) -> bool:
-        return name in term.inputs and term not in self.fixed
+    Constraints by what has no term are dropped; with `exactly` there is then no such atom.
+    """
+    if not (atom.guards or atom.prefixes or atom.segments):
+        return atom
+    prefixes = [(bound, terms.of(operands[_operand(bound)])) for bound in atom.prefixes]
+    segments = [(equality, terms.of(operands[_operand(equality)])) for equality in atom.segments]
+    guards = [(guard, _literals(guard, operands, terms)) for guard in atom.guards]
+    if exactly and any(term is None for _, term in (*prefixes, *segments, *guards)):
+        return None
+    return replace(
+        atom,
+        guards=frozenset(
+            replace(guard, predicate=literal.term, negated=literal.negated)
+            for guard, found in guards
+            for literal in found or ()
+        ),
+        prefixes=frozenset(replace(bound, prefix=term) for bound, term in prefixes if term is not None),
+        segments=frozenset(replace(equality, segments=term) for equality, term in segments if term is not None),
+    )
 
-    def _without(self, relation: Relation, name: str) -> Relation:
-        return Relation(tuple(self._erased_atom(atom, name) for atom in relation.atoms))
 
-    def _erased_atom(self, atom: Atom, name: str) -> Atom:
-        return replace(
-            atom,
-            guards=frozenset(g for g in atom.guards if not self._mentions(key_of(g), name)),
-            prefixes=frozenset(p for p in atom.prefixes if not self._mentions(key_of(p), name)),
-            segments=frozenset(s for s in atom.segments if not self._mentions(key_of(s), name)),
-        )
+def _literals(guard: Guard, operands: Sequence[Value], terms: Terms) -> tuple[Literal, ...] | None:
+    return terms.literals(operands[_operand(guard)], guard.negated) if guard.coordinates else None
 
 
 Constraint = Guard | PrefixBound | SameSegment

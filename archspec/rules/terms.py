@@ -22,14 +22,10 @@ from archspec.record import record
 
 @record(kw_only=False, eq=False)
 class Term:
-    """What a value computes, and the names of the inputs that it depends on. Equal ones are one object.
-
-    `op` is None for an input; `text` is what people read.
-    """
+    """What a value computes. Equal ones are one object. `op` is None for an input; `text` is what people read."""
 
     text: str
     type: TensorType
-    inputs: frozenset[str]
     op: Primitive | None = None
     operands: tuple[Term, ...] = ()
     output: int = 0
@@ -39,6 +35,12 @@ class Term:
 
     def __repr__(self) -> str:
         return f"<{self.text}>"
+
+    def depends_on(self, other: Term, fixed: frozenset[Term] = frozenset()) -> bool:
+        """Whether another term has a part in this one, but for those that are held fixed."""
+        if self in fixed:
+            return False
+        return self is other or any(operand.depends_on(other, fixed) for operand in self.operands)
 
 
 class Literal(NamedTuple):
@@ -61,6 +63,10 @@ class Terms:
         self._inputs = frozenset(graph.inputs)
         self._of: dict[Value, Term | None] = {}
         self._table: dict[tuple[object, ...], Term] = {}
+
+    def __iter__(self) -> Iterator[Term]:
+        """All terms made so far."""
+        return iter(tuple(self._table.values()))
 
     def of(self, value: Value) -> Term | None:
         """The term of a value; None where parameters, or what a layer carries, have a part in it."""
@@ -128,11 +134,10 @@ class Terms:
         return self._applied(node.op, known, value.type, value.index)
 
     def _input(self, value: Value) -> Term:
-        return self._interned((value.name,), Term(value.name, value.type, frozenset({value.name})))
+        return self._interned((value.name,), Term(value.name, value.type))
 
     def _applied(self, op: Primitive, operands: tuple[Term, ...], type_: TensorType, output: int = 0) -> Term:
-        inputs = frozenset(name for operand in operands for name in operand.inputs)
-        term = Term(_text(op, operands), type_, inputs, op, operands, output)
+        term = Term(_text(op, operands), type_, op, operands, output)
         return self._interned((op, output, *(id(operand) for operand in operands)), term)
 
     def _interned(self, key: tuple[object, ...], term: Term) -> Term:

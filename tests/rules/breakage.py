@@ -37,10 +37,6 @@ def broken(*changes: tuple[object, str, object]) -> Iterator[None]:
         forget()
 
 
-def _swap(a: Interval) -> Interval:
-    return Interval(None if a.lo is None else a.lo + 1, a.hi)
-
-
 def empty_too_soon() -> Iterator[None]:
     """(1) An interval of one place is taken for none."""
 
@@ -86,13 +82,12 @@ def rounding_outward_becomes_inward_twice() -> Iterator[None]:
 
 
 def prefix_not_shifted() -> Iterator[None]:
-    """(3) The prefix bound moves without the lower end of the difference."""
+    """(3) The prefix bound moves without the lower end of the difference, where that widens it."""
     real = compose._moved_prefixes
 
     def moved(a: Closure, b: Closure) -> list[PrefixBound]:
-        found = {(bound.prefix, bound.inp): bound.offset for bound in a.prefixes}
-        offset = next(iter(found.values()), 0)
-        return [replace(bound, offset=min(bound.offset, offset, key=lambda x: Dim.of(x).minimum())) for bound in real(a, b)]
+        offset = {(bound.prefix, bound.leading): bound.offset for bound in a.prefixes}
+        return [replace(x, offset=offset.get((x.prefix, x.leading), x.offset)) for x in real(a, b)]
 
     return broken((compose, "_moved_prefixes", moved))
 
@@ -297,7 +292,11 @@ def negation_forgotten() -> Iterator[None]:
 def terms_without_their_op() -> Iterator[None]:
     """Terms: what is computed of one input is taken for one term."""
     real = terms.Terms._interned
-    return broken((terms.Terms, "_interned", lambda self, key, term: real(self, tuple(sorted(term.inputs)), term)))
+    return broken((terms.Terms, "_interned", lambda self, key, term: real(self, (_root(term),), term)))
+
+
+def _root(term: terms.Term) -> str:
+    return _root(term.operands[0]) if term.operands else term.text
 
 
 BREAKAGES: tuple[Callable[[], object], ...] = (

@@ -1,0 +1,161 @@
+"""What a rule allows, as a relation between its output and its input, and what an `ignores` forbids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+from archspec.ir.graph import Value
+from archspec.masks.mask import KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.relation import Coordinates, relation
+from archspec.masks.walk import leaves
+from archspec.ops.coordinates import coordinates, count
+from archspec.ops.logical import Logical
+from archspec.record import record
+from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
+from archspec.relation.union import in_normal_form
+from archspec.rules.reads import named, space
+from archspec.rules.terms import Literal, Terms
+from archspec.spec import Rule
+
+Clause = tuple[Literal, ...]
+"""Literals that hold together."""
+
+
+class Inexpressible(Exception):
+    """The rule cannot be written exactly between these two values; the text says why."""
+
+
+@record
+class Forbidden:
+    """What `ignores` forbids: pairs at which a clause of `where` holds for the input and one of `at` for the output."""
+
+    where: tuple[frozenset[Guard], ...]
+    at: tuple[frozenset[Guard], ...]
+
+    def clauses(self) -> list[frozenset[Guard]]:
+        """Guards that must not hold together at a related pair."""
+        return [w | a for w, a in product(self.where, self.at)]
+
+
+def allowed(rule: Rule, terms: Terms) -> Relation:
+    """The pairs that an upper rule allows, and a lower rule wants. Raises Inexpressible."""
+    output, source = rule.output, rule.input
+    if rule.kind == "window":
+        i, j = _position(output), _position(source)
+        back_and_ahead = Difference(out=i, inp=j, lo=None if rule.ahead is None else -rule.ahead, hi=rule.back)
+        return Relation((Atom(differences=frozenset({back_and_ahead})),))
+    if rule.kind == "segments":
+        assert rule.by is not None
+        return _masked(SameSegment(0), (rule.by,), output, source, terms)
+    if rule.kind == "sees":
+        return Relation((Atom(),))
+    assert rule.mask is not None
+    return _masked(rule.mask, rule.controls, output, source, terms)
+
+
+def _masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, terms: Terms) -> Relation:
+    out, inp = coordinates(output.type), coordinates(source.type)
+    if output.type.rank < 2 or source.type.rank < 2:
+        raise Inexpressible("a value without positions")
+    windows = any(isinstance(leaf, Last | Within) for leaf in leaves(mask))
+    same = output.type.axes[1].factors == source.type.axes[1].factors
+    if max(len(out[1]), len(inp[1])) > 1 and (windows or not same):
+        raise Inexpressible("positions of several factors, which are not compared here")
+    for leaf in leaves(mask):
+        _fits(leaf, controls, output, source)
+    plain = frozenset(n for n, value in enumerate(controls) if value.type.rank == (0 if _is_prefix(mask, n) else 1))
+    at = Coordinates(query=out[1], key=inp[1], out_leading=out[0], in_leading=inp[0], plain=plain)
+    found = relation(mask, at)
+    known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
+    if None in known:
+        raise Inexpressible("a control that parameters have a part in")
+    exact = Relation(tuple(atom for atom in known if atom is not None))
+    return in_normal_form(exact, space(output.type), space(source.type))
+
+
+def _fits(leaf: Mask, controls: Sequence[Value], output: Value, source: Value) -> None:
+    """Check that a control's axes have the factors of the axes that index it."""
+    match leaf:
+        case KeyValid(control=n):
+            sides = [source.type.axes]
+        case SameSegment(control=n):
+            sides = [source.type.axes, output.type.axes]
+        case Prefix(control=int(n)):
+            axes = controls[n].type.axes
+            if axes and axes != source.type.axes[:1]:
+                raise Inexpressible("a prefix over other axes than those that lead the input")
+            return
+        case _:
+            return
+    own = controls[n].type.axes
+    if any(own != (side[:2] if len(own) == 2 else side[1:2]) for side in sides):
+        raise Inexpressible("a control over other axes than the positions")
+
+
+def _is_prefix(mask: Mask, control: int) -> bool:
+    return any(isinstance(leaf, Prefix) and leaf.control == control for leaf in leaves(mask))
+
+
+def _position(value: Value) -> int:
+    places = coordinates(value.type)
+    if len(places) < 2 or len(places[1]) > 1:
+        raise Inexpressible("positions of several factors, which are not compared here")
+    return places[1][0]
+
+
+def forbidden(rule: Rule, terms: Terms) -> Forbidden:
+    """What an `ignores` forbids. Raises Inexpressible."""
+    assert rule.where is not None
+    where = _clauses(rule.where, rule.input, "in", terms, negated=False)
+    if rule.at is not None:
+        return Forbidden(where=where, at=_clauses(rule.at, rule.output, "out", terms, negated=False))
+    if not carries(rule.output, rule.where):
+        return Forbidden(where=where, at=(frozenset(),))
+    return Forbidden(where=where, at=_clauses(rule.where, rule.output, "out", terms, negated=True))
+
+
+def carries(value: Value, predicate: Value) -> bool:
+    """Whether the first axes of a value are those of a predicate."""
+    return value.type.axes[: predicate.type.rank] == predicate.type.axes
+
+
+def literals(rule: Rule, terms: Terms) -> list[Literal]:
+    """The literals of an `ignores` rule's `where`."""
+    assert rule.where is not None
+    return [literal for clause in disjunction(rule.where, terms) for literal in clause]
+
+
+def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Clause]:
+    """A predicate (or its contrary) as clauses of which one holds. Raises Inexpressible."""
+    source = terms.source(value)
+    node = None if source is None else source.producer
+    if node is not None and isinstance(node.op, Logical):
+        if node.op.kind == "not":
+            return disjunction(node.inputs[0], terms, not negated)
+        parts = [disjunction(x, terms, negated) for x in node.inputs]
+        if (node.op.kind == "or") is not negated:
+            return [clause for part in parts for clause in part]
+        return [tuple(literal for clause in chosen for literal in clause) for chosen in product(*parts)]
+    found = terms.literals(value, negated)
+    if found is None:
+        raise Inexpressible("a predicate that parameters have a part in")
+    return [found]
+
+
+def _clauses(value: Value, of: Value, side: Side, terms: Terms, *, negated: bool) -> tuple[frozenset[Guard], ...]:
+    """The clauses of a predicate over the first axes of a value, as guards on that side."""
+    if not carries(of, value):
+        raise Inexpressible("a predicate whose axes have other factors than the value's")
+    places = tuple(range(count(of.type.axes[: value.type.rank])))
+    result = []
+    for clause in disjunction(value, terms, negated):
+        guards = []
+        for literal in clause:
+            own = len(space(literal.term.type))
+            if own == 0 or literal.term.type.axes != value.type.axes[value.type.rank - literal.term.type.rank :]:
+                raise Inexpressible("a predicate that is broadcast")
+            at = places[len(places) - own :]
+            guards.append(Guard(side=side, predicate=literal.term, coordinates=at, negated=literal.negated))
+        result.append(frozenset(guards))
+    return tuple(result)
