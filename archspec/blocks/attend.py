@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
 
 from archspec.blocks.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
 from archspec.blocks.context import Context
+from archspec.blocks.inner_plan import Sizes, plan_inner_positions
+from archspec.blocks.inner_positions import InnerPositions
 from archspec.blocks.norm import norm_of
 from archspec.blocks.numbers import cap, features, fixed, rate
-from archspec.blocks.values import sequence
+from archspec.blocks.top import Top
+from archspec.blocks.values import floats, sequence
 from archspec.diagnostics import Label
 from archspec.ir.dim import compare
 from archspec.ir.graph import Value
@@ -17,12 +22,14 @@ from archspec.ir.types import Axis, axis
 from archspec.masks.mask import Mask
 from archspec.ops.attention import Attention
 from archspec.ops.base import Op
+from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
 from archspec.ops.linear import Linear
 from archspec.ops.merge import Merge
 from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
 from archspec.record import record
+from archspec.text.value import ValueExpr
 
 
 @record
@@ -53,6 +60,14 @@ class Attend:
     over_all: bool = False
     memory: Value | None = None
     memory_norm: Op | None = None
+    positions: InnerPositions = InnerPositions()
+    add_to_scores: Value | None = None
+    multiply_scores: Value | None = None
+    sink: Literal["learned", "zero"] | None = None
+
+    def prepared(self, top: Top) -> Attend:
+        """The same with the positions that all layers share, made at the top of the stack."""
+        return replace(self, positions=self.positions.prepared(top, self.memory))
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
         """Add the sublayer as a module; parameters `q`, `k`, `v`, `out` and norms."""
@@ -67,9 +82,11 @@ class Attend:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
         source = x if memory is None else memory
         heads = self.heads
-        q = self._project(b, x, "q", heads.query, heads.size)
-        k = self._project(b, source, "k", heads.key_value, heads.size)
+        query, key = self.positions.inputs(b, x, source)
+        q = self._project(b, query, "q", heads.query, heads.size)
+        k = self._project(b, key, "k", heads.key_value, heads.size)
         v = self._project(b, source, "v", heads.key_value, heads.value_size)
+        q, k = self.positions.turned(b, q, k)
         y = b.add(Transpose(order=(0, 2, 1, 3)), self._attend(b, q, k, v))
         linear = Linear(out=x.type.axes[-1], bias="out" in self.biases)
         return b.add(linear, b.add(Merge(axis=2), y), name="out")
@@ -89,11 +106,29 @@ class Attend:
 
     def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
         wanted = b.wants("weights")
-        op = Attention(mask=self.mask, scale=self.scale, dropout=self.dropout, softcap=self.softcap, weights=wanted)
-        y, *weights = b.add_all(op, q, k, v, *self.controls, results=("y", "weights")[: 1 + wanted])
+        bias = self._bias(b, q, k)
+        more = [value for value in (self.multiply_scores, bias) if value is not None]
+        op = Attention(
+            mask=self.mask,
+            scale=self.scale,
+            dropout=self.dropout,
+            softcap=self.softcap,
+            weights=wanted,
+            factor=self.multiply_scores is not None,
+            bias=bias is not None,
+            sink=self.sink,
+        )
+        y, *weights = b.add_all(op, q, k, v, *more, *self.controls, results=("y", "weights")[: 1 + wanted])
         for value in weights:
             b.expose("weights", value)
         return y
+
+    def _bias(self, b: Builder, q: Value, k: Value) -> Value | None:
+        """What is added to the scores: of positions, and given."""
+        made = self.positions.scores(b, q, k)
+        if made is None or self.add_to_scores is None:
+            return made or self.add_to_scores
+        return b.add(Binary(kind="add"), made, self.add_to_scores, result="bias")
 
 
 def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
@@ -117,7 +152,16 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
         over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
         memory=memory,
         memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
+        positions=plan_inner_positions(cx, fields.positions, Sizes(heads.query, heads.size), x, memory),
+        add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
+        multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
+        sink=fields.sink,
     )
+
+
+def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
+    """A value of floats that acts on the scores."""
+    return None if expr is None else floats(cx, expr, f"`{field}`")
 
 
 def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:

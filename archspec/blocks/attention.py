@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
+from archspec.blocks.attention_positions import AttentionPositionsFields
 from archspec.blocks.norm import NormNeeded, NormSwitch
 from archspec.diagnostics import Diagnostic
 from archspec.schema.errors import carried
@@ -19,13 +20,7 @@ from archspec.text.nodes import Node
 from archspec.text.scalars import parse_bool
 
 PROJECTIONS = ("q", "k", "v", "out")
-_LATER = {
-    "sink": "none",
-    "positions": "none",
-    "add_to_scores": "none",
-    "multiply_scores": "none",
-    "latent": "none",
-}
+_LATER = {"latent": "none"}
 
 
 def _biases(node: Any, handler: Any) -> Any:
@@ -87,9 +82,9 @@ class AttentionFields(Model):
     sink: Annotated[Literal["learned", "zero"] | None, WORD, MAYBE] = Field(
         default=None, description="a score in every row's softmax that belongs to no key"
     )
-    positions: Annotated[
-        Literal["rotary", "alibi", "relative_buckets", "relative_grid", "added"] | None, WORD, MAYBE
-    ] = Field(default=None, description="positions inside attention")
+    positions: Annotated[AttentionPositionsFields | None, MAYBE] = Field(
+        default=None, description="positions inside attention"
+    )
     add_to_scores: Annotated[ValueField | None, MAYBE] = Field(default=None, description="a value added to the scores")
     multiply_scores: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="a value that multiplies the scores"

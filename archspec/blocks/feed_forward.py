@@ -10,6 +10,7 @@ from pydantic import Field
 from archspec.blocks.activation import Act, ActField
 from archspec.blocks.context import Context
 from archspec.blocks.numbers import fixed, rate
+from archspec.blocks.top import Top
 from archspec.diagnostics import Diagnostic
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, axis
@@ -67,6 +68,10 @@ class FeedForward:
     gated: bool
     bias: bool
     dropout: float
+
+    def prepared(self, top: Top) -> FeedForward:
+        """The same: layers share nothing."""
+        return self
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
         """Add the sublayer as a module; parameters `up`, `down` and, where gated, `gate`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
 from archspec.blocks.context import Context
+from archspec.blocks.top import Top
 from archspec.diagnostics import Diagnostic
 from archspec.ir.graph import Init, Value
 from archspec.ir.scalar import Scalar
@@ -71,13 +73,29 @@ class ResidualFields(Model):
         yield from unsupported(node, data, {"drop_path": "0"})
 
 
+class Part(Protocol):
+    """What a sublayer does."""
+
+    def prepared(self, top: Top) -> Part:
+        """The same with what all layers share, made at the top of the stack."""
+        ...
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add it as a module."""
+        ...
+
+
 @record
 class Sublayer:
     """One sublayer of a layer: its name, whether a norm stands before it, and what it does."""
 
     name: str
     pre_norm: bool
-    run: Callable[[Builder, str, Value], Value]
+    part: Part
+
+    def prepared(self, top: Top) -> Sublayer:
+        """The same with what all layers share, made at the top of the stack."""
+        return replace(self, part=self.part.prepared(top))
 
 
 @record
@@ -120,7 +138,7 @@ class Residual:
 
     def _branch(self, b: Builder, sublayer: Sublayer, x: Value) -> Value:
         """The sublayer's output as it is added: norm after it, scale, dropout."""
-        y = sublayer.run(b, sublayer.name, x)
+        y = sublayer.part.call(b, sublayer.name, x)
         if self.kind in ("post_branch", "sandwich"):
             suffix = "post_norm" if self.kind == "sandwich" else "norm"
             y = self._norm(b, y, f"{sublayer.name}_{suffix}")

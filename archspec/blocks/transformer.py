@@ -15,8 +15,9 @@ from archspec.blocks.feed_forward import FeedForwardFields, plan_feed_forward
 from archspec.blocks.norm import NormField, NormSwitch, default_norm, norm_of, norm_op
 from archspec.blocks.numbers import fixed, rate
 from archspec.blocks.pattern import PatternFields, schedule
-from archspec.blocks.residual import NORM_FIRST, PARALLEL, Residual, ResidualFields, Sublayer, plan_residual
+from archspec.blocks.residual import NORM_FIRST, PARALLEL, Part, Residual, ResidualFields, Sublayer, plan_residual
 from archspec.blocks.sublayers import CrossKinds, CrossSublayers, Kinds, Sublayers, check_fields, lay_kinds
+from archspec.blocks.top import Top
 from archspec.blocks.values import sequence
 from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Value
@@ -119,17 +120,17 @@ class Stack(Block):
             part: AttentionFields | FeedForwardFields | None = getattr(fields, name, None)
             if part is not None:
                 self._check_pre_norm(cx, part)
-                yield Sublayer(name=name, pre_norm=part.pre_norm, run=self._run(cx, inner, name, part, x))
+                yield Sublayer(name=name, pre_norm=part.pre_norm, part=self._part(cx, inner, name, part, x))
 
-    def _run(
+    def _part(
         self, cx: Context, inner: Context, name: str, part: AttentionFields | FeedForwardFields, x: Value
-    ) -> Callable[[Builder, str, Value], Value]:
+    ) -> Part:
         if isinstance(part, FeedForwardFields):
-            return plan_feed_forward(cx, part).call
+            return plan_feed_forward(cx, part)
         attend = plan_attention(cx, inner, part, x)
         if name == "attention":
             self.check_mask(cx, attend.mask, part)
-        return attend.call
+        return attend
 
     def check_mask(self, cx: Context, mask: Mask, fields: AttentionFields) -> None:
         """Refuse a mask that the block does not allow its self-attention."""
@@ -197,9 +198,11 @@ class _Layers:
 
     def body(self, b: Builder) -> Callable[..., Value]:
         """The module's body, of x and what it attends to."""
-        bodies = [self._layer(b, layer) for layer in self.layers]
 
         def run(x: Value, *_: Value) -> Value:
+            top = Top(b, x)
+            layers = [tuple(sublayer.prepared(top) for sublayer in layer) for layer in self.layers]
+            bodies = [self._layer(b, layer) for layer in layers]
             x = b.repeat("layers", self.classes, bodies, self.schedule, x, shared=self.shared)
             return x if self.final_norm is None else b.add(self.final_norm, x, name="final_norm")
 

@@ -27,11 +27,17 @@ def floats(cx: Context, expr: ValueExpr, block: str) -> Value:
     return value
 
 
-def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None, *, what: str) -> Value:
-    """Integers that index a table of `rows` rows, given at `place`. Raises E342, E343."""
+def integers(cx: Context, expr: ValueExpr, block: str) -> Value:
+    """Integers with at least one axis. Raises E342 for another value."""
     value = cx.value(expr)
     if not value.type.dtype.is_integer or value.type.rank < 1:
         cx.fail("E342", f"{block} are integers, got {value.type}", expr.span)
+    return value
+
+
+def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None, *, what: str) -> Value:
+    """Integers that index a table of `rows` rows, given at `place`. Raises E342, E343."""
+    value = integers(cx, expr, block)
     bound = value.type.bound
     if bound is not None and compare(bound, "<=", rows) is not True:
         labels = (cx.origin(value), None if place is None else Label(place, f"{rows} rows"))

@@ -79,7 +79,7 @@ class _Rebuild:
         mask = self.plan.attention.get(node)
         if mask is not None and isinstance(op, Attention):
             op = replace(op, mask=Given(0, 1 if mask.keep else None))
-            inputs[3:] = self.known[mask]
+            inputs[op.first :] = self.known[mask]
         inner = self.scope.inner.get(node, ())
         regions = [_Rebuild(self.plan, scope).run() for scope in inner]
         for found in self.plan.passed(inner[0]) if inner else ():

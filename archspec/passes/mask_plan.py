@@ -164,7 +164,7 @@ def _alike(found: list[tuple[Scope, Node]]) -> dict[tuple[str, int], list[tuple[
 def _style(node: Node) -> Mask | None:
     """`all` or `causal`, where a kernel needs no mask for it; None where it is to be made."""
     assert isinstance(node.op, Attention)
-    explicit = node.op.weights or node.op.softcap is not None
+    explicit = node.op.is_explicit or node.op.bias
     mask = normal(node.op.mask)
     return mask if isinstance(mask, All if explicit else All | Causal) else None
 
@@ -172,7 +172,7 @@ def _style(node: Node) -> Mask | None:
 def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMask:
     assert isinstance(node.op, Attention)
     mask = normal(node.op.mask)
-    origins = {number: scopes.origin(node.inputs[3 + number]) for number in controls(mask)}
+    origins = {number: scopes.origin(node.inputs[node.op.first + number]) for number in controls(mask)}
     read = tuple(dict.fromkeys(origins.values()))
     mask = renumbered(mask, {number: read.index(value) for number, value in origins.items()})
     given = [promises.get(value.name) if value in scopes.root.graph.inputs else None for value in read]

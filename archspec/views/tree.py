@@ -76,7 +76,7 @@ def _row(node: Node, name: str, kind: str, times: int, inside: tuple[Row, ...]) 
 
 def _kind(node: Node) -> str:
     if isinstance(node.op, Attention) and not isinstance(node.op.mask, All):
-        names = [value.name for value in node.inputs[3:]]
+        names = [value.name for value in node.inputs[node.op.first :]]
         return f"{node.op.name} [{mask_text(node.op.mask, names)}]"
     return node.op.name
 

@@ -53,6 +53,24 @@ CASES = [
     attend(SameSegment(0), *SELF, SEGMENTS),
     attend(SameSegment(0) & KeyValid(1), *SELF, SEGMENTS, VALID),
     attend(Given(0), *CROSS, bools(BATCH, 1, SRC, TGT), loose=SCORES | {2}),
+    *(
+        attend(mask, *SELF, *more, loose=loose | extra, bias=True, **options)
+        for mask, more, loose, extra, options in (
+            (All(), (floats(2, SRC, SRC),), frozenset(), frozenset(), {}),
+            (All(), (floats(1, 2, SRC, SRC),), frozenset(), frozenset(), {"weights": True}),
+            (Causal(), (floats(SRC, SRC),), SCORES, frozenset((3,)), {}),
+            (Causal(), (floats(BATCH, 1, SRC, SRC),), SCORES, frozenset((3,)), {}),
+            (KeyValid(0), (floats(BATCH, 2, SRC, SRC), VALID), SCORES, frozenset((3,)), {"softcap": Scalar.of(2)}),
+            (KeyValid(0), (floats(2, 1, SRC), VALID), SCORES, frozenset((3,)), {"dropout": 0.1}),
+        )
+    ),
+    attend(All(), *SELF, floats(BATCH, 2, SRC, SRC), loose=frozenset(), factor=True),
+    attend(
+        KeyValid(0), *SELF, floats(SRC, SRC), floats(2, SRC, 1), VALID, loose=SCORES | {3, 4}, factor=True, bias=True
+    ),
+    *(attend(All(), *GROUPED, loose=frozenset(), sink=sink) for sink in ("zero", "learned")),
+    attend(Causal(), *SELF, sink="zero", loose=frozenset()),
+    attend(KeyValid(0), *SELF, VALID, sink="learned", weights=True, scale=Scalar.of(1)),
     make(Causal()),
     make(Last(TWO) | Within(ONE)),
     make(KeyValid(0), bools(BATCH, TGT), keys=Dim.of(TGT)),

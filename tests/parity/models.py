@@ -55,7 +55,7 @@ def size(seed: int) -> Size:
 def fill(model: nn.Module, seed: int) -> nn.Module:
     """Every parameter from a normal distribution of deviation 0.05; weights of norms around 1."""
     made = torch.Generator().manual_seed(seed)
-    norms = {id(part.weight) for part in model.modules() if isinstance(part, nn.LayerNorm)}
+    norms = {id(part.weight) for part in model.modules() if type(part).__name__.endswith("Norm")}
     with torch.no_grad():
         for parameter in model.parameters():
             noise = 0.05 * torch.randn(parameter.shape, generator=made)

@@ -1,0 +1,108 @@
+"""POSITIONS in attention: the fields of the kinds that act on queries, keys and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.diagnostics import Diagnostic
+from archspec.schema.findings import kind_of, misplaced, missing, unsupported_words
+from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.text.nodes import Node
+
+_FIELDS = {
+    "rotary": ("layout", "base", "size", "scaling", "ids"),
+    "alibi": ("slopes",),
+    "relative_buckets": ("buckets", "max_distance", "bidirectional", "share"),
+    "relative_grid": ("rows", "columns", "share"),
+    "added": ("query", "key"),
+}
+_NEEDED = {
+    "rotary": ("layout",),
+    "relative_buckets": ("buckets", "max_distance", "bidirectional", "share"),
+    "relative_grid": ("rows", "columns", "share"),
+}
+_SCALING = {
+    "linear": ("factor",),
+    "llama3": ("factor", "low", "high", "original"),
+    "yarn": ("factor", "original", "fast", "slow"),
+}
+
+
+class ScalingFields(Model):
+    """A change of rotary frequencies for sequences longer than those of training."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Annotated[Literal["linear", "llama3", "yarn"], WORD] = Field(
+        description="linear: positions are divided; llama3: slow frequencies are; yarn: slow ones, with a ramp"
+    )
+    factor: ExprField = Field(description="what positions are divided by")
+    low: ExprField | None = Field(default=None, description="llama3: turns below which a frequency is divided")
+    high: ExprField | None = Field(default=None, description="llama3: turns above which a frequency is kept")
+    original: ExprField | None = Field(default=None, description="llama3, yarn: the length of training")
+    fast: ExprField | None = Field(default=None, description="yarn: turns above which a frequency is kept; 32")
+    slow: ExprField | None = Field(default=None, description="yarn: turns below which a frequency is divided; 1")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        kind = kind_of(data.get("kind"))
+        yield from misplaced(node, data, kind, _SCALING)
+        for field in _SCALING.get(kind or "", ()):
+            if field not in ("factor", "fast", "slow"):
+                yield from missing(node, data, field)
+
+
+class AttentionPositionsFields(Model):
+    """Positions inside attention."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Annotated[Literal["rotary", "alibi", "relative_buckets", "relative_grid", "added"], WORD] = Field(
+        description="which positions"
+    )
+    layout: Annotated[Literal["half", "interleaved"], WORD] | None = Field(
+        default=None, description="rotary: which features make a pair, i and i + size/2, or 2i and 2i + 1; required"
+    )
+    base: ExprField | None = Field(default=None, description="rotary: longest wavelength over 2 pi; 10000")
+    size: ExprField | None = Field(
+        default=None, description="rotary: features of a head that turn, the rest pass; head_dim when left out"
+    )
+    scaling: Annotated[ScalingFields | None, MAYBE] = Field(
+        default=None, description="rotary: how frequencies change for longer sequences"
+    )
+    ids: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="rotary: the position of every element; its index when left out"
+    )
+    slopes: Annotated[Literal["powers", "learned"], WORD] = Field(
+        default="powers", description="alibi: the paper's powers of two, or a learned slope a head"
+    )
+    buckets: ExprField | None = Field(default=None, description="relative_buckets: rows of the table; required")
+    max_distance: ExprField | None = Field(
+        default=None, description="relative_buckets: the distance from which all share one bucket; required"
+    )
+    bidirectional: BoolField | None = Field(
+        default=None, description="relative_buckets: whether keys after the query have buckets of their own; required"
+    )
+    share: BoolField | None = Field(
+        default=None, description="relative: one table for the stack, or else one a layer; required"
+    )
+    rows: ExprField | None = Field(default=None, description="relative_grid: rows of patches; required")
+    columns: ExprField | None = Field(default=None, description="relative_grid: columns of patches; required")
+    query: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="added: a value added to the input of the queries, in every layer"
+    )
+    key: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="added: a value added to the input of the keys, in every layer"
+    )
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        kind = kind_of(data.get("kind"))
+        yield from unsupported_words(node, data, "kind", ("alibi", "relative_buckets", "relative_grid"))
+        yield from misplaced(node, data, kind, _FIELDS)
+        for field in _NEEDED.get(kind or "", ()):
+            yield from missing(node, data, field)

@@ -1,0 +1,103 @@
+"""Positions inside attention, checked where they are written."""
+
+from __future__ import annotations
+
+from archspec.blocks.attention_positions import AttentionPositionsFields, ScalingFields
+from archspec.blocks.context import Context
+from archspec.blocks.inner_positions import AddedPositions, InnerPositions, RotaryPositions
+from archspec.blocks.numbers import fixed, positive
+from archspec.blocks.values import floats, integers
+from archspec.diagnostics import Span
+from archspec.ir.dim import compare
+from archspec.ir.graph import Value
+from archspec.ops.rotary import Rotary
+from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, Scaling, YarnScaling
+from archspec.ops.rotary_table import RotaryTable
+from archspec.record import record
+from archspec.text.expr import Expr
+from archspec.text.value import ValueExpr
+
+
+@record(kw_only=False)
+class Sizes:
+    """The number of query heads, and the features of a head."""
+
+    heads: int
+    head: int
+
+
+def plan_inner_positions(
+    cx: Context, fields: AttentionPositionsFields | None, sizes: Sizes, x: Value, memory: Value | None
+) -> InnerPositions:
+    """Check positions inside attention of `x`, to `memory` where there is one.
+
+    Raises SpecError at the field that does not fit.
+    """
+    if fields is None:
+        return InnerPositions()
+    if fields.kind == "rotary":
+        return _rotary(cx, fields, sizes.head, x, memory)
+    query = _added(cx, fields.query, x, "query")
+    key = _added(cx, fields.key, x if memory is None else memory, "key")
+    return AddedPositions(query=query, key=key)
+
+
+def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value | None:
+    """A value that may be added to another and keeps its axes."""
+    if expr is None:
+        return None
+    value = floats(cx, expr, f"`{field}`")
+    wanted = to.type.shape[-value.type.rank :]
+    fits = (compare(a, "==", b) is True or a == 1 for a, b in zip(value.type.shape, wanted, strict=False))
+    if value.type.rank > to.type.rank or not all(fits):
+        cx.fail("E347", f"`{field}` is {value.type}, and is added to {to.type}", expr.span)
+    return value
+
+
+def _rotary(
+    cx: Context, fields: AttentionPositionsFields, head: int, x: Value, memory: Value | None
+) -> RotaryPositions:
+    size = head if fields.size is None else fixed(cx, fields.size, "size")
+    place = fields.at if fields.size is None else fields.size.span
+    if size % 2:
+        cx.fail("E348", f"features turn in pairs, and `size` is {size}", place, help="choose an even number")
+    if size > head:
+        cx.fail("E340", f"`size: {size}` is more than the {head} features of a head", place)
+    base = 10000.0 if fields.base is None else positive(cx, fields.base, "base")
+    given = () if fields.ids is None else (_ids(cx, fields.ids, x, memory),)
+    scaling = None if fields.scaling is None else _scaling(cx, fields.scaling)
+    assert fields.layout is not None
+    op = RotaryTable(size=size, base=base, scaling=scaling, ids=bool(given))
+    return RotaryPositions(op=op, turn=Rotary(layout=fields.layout), ids=given)
+
+
+def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
+    if memory is not None:
+        cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
+    value = integers(cx, expr, "`ids`")
+    axes = x.type.shape[:2]
+    found, wanted = value.type.shape, axes[-value.type.rank :]
+    if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
+        cx.fail("E347", f"`ids` is {value.type}, and its axes must be [{', '.join(map(str, axes))}]", expr.span)
+    return value
+
+
+def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
+    def number(expr: Expr | None, name: str, default: float = 0.0) -> float:
+        return default if expr is None else positive(cx, expr, name)
+
+    factor, original = number(fields.factor, "factor"), number(fields.original, "original")
+    if fields.kind == "linear":
+        return LinearScaling(factor=factor)
+    if fields.kind == "llama3":
+        low, high = number(fields.low, "low"), number(fields.high, "high")
+        _ordered(cx, low, high, "low", "high", None if fields.high is None else fields.high.span)
+        return Llama3Scaling(factor=factor, low=low, high=high, original=original)
+    slow, fast = number(fields.slow, "slow", 1.0), number(fields.fast, "fast", 32.0)
+    _ordered(cx, slow, fast, "slow", "fast", fields.at if fields.fast is None else fields.fast.span)
+    return YarnScaling(factor=factor, original=original, fast=fast, slow=slow)
+
+
+def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
+    if low >= high:
+        cx.fail("E244", f"`{upper}` is {high:g}, and `{lower}` is {low:g}", span, help=f"`{upper}` must be the larger")

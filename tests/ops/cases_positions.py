@@ -1,0 +1,35 @@
+"""Cases of positions inside attention."""
+
+from __future__ import annotations
+
+from archspec.ops.rotary import Rotary
+from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
+from archspec.ops.rotary_table import RotaryTable
+from tests.ops.case import BATCH, SRC, Case, factored, floats, integers
+
+X = floats(BATCH, SRC, 4)
+HEADS = floats(BATCH, 2, SRC, 6)
+# A feature depends on its own pair alone, and one that passes on no angle.
+PAIRS = frozenset((0, 1))
+
+CASES = [
+    Case(op=RotaryTable(size=6), inputs=(X,)),
+    Case(op=RotaryTable(size=2, base=50.0), inputs=(floats(BATCH, factored(SRC, 2), 4),)),
+    Case(op=RotaryTable(size=8, ids=True), inputs=(X, integers(BATCH, SRC, bound=9))),
+    Case(op=RotaryTable(size=4, ids=True), inputs=(X, integers(SRC, bound=9))),
+    Case(op=RotaryTable(size=6, scaling=LinearScaling(factor=4.0)), inputs=(X,)),
+    Case(
+        op=RotaryTable(size=16, base=100.0, scaling=Llama3Scaling(factor=8.0, low=1.0, high=4.0, original=64.0)),
+        inputs=(X,),
+    ),
+    Case(op=RotaryTable(size=16, base=100.0, scaling=YarnScaling(factor=4.0, original=64.0)), inputs=(X,)),
+    Case(
+        op=RotaryTable(size=8, ids=True, scaling=YarnScaling(factor=4.0, original=64.0, fast=8.0, slow=2.0)),
+        inputs=(X, integers(BATCH, SRC, bound=9)),
+    ),
+    *(
+        Case(op=Rotary(layout=layout), inputs=(HEADS, table), loose=PAIRS)
+        for layout in ("half", "interleaved")
+        for table in (floats(2, SRC, 3), floats(2, SRC, 2), floats(2, BATCH, 1, SRC, 3))
+    ),
+]
