@@ -1,0 +1,126 @@
+"""Cells: stretches of an axis of fixed size whose positions nothing in the graph tells apart.
+
+A model has hundreds of features, and reads all or the same of them. They are followed as one; where a slice or a
+concatenation cuts an axis the cells are cut too, along every value that its positions flow to or from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.base import Primitive
+from archspec.ops.repeat import Repeat
+from archspec.relation.atoms import Atom, Relation
+from archspec.rules.reads import Reads, space
+
+Place = tuple[Value, int]
+"""One coordinate of a value."""
+
+
+class Cells:
+    """`starts(value)`: for each coordinate of fixed size where its cells start; None for a run-time size.
+
+    `extra` are relations between values that are to be told as exactly, such as that of a rule.
+    """
+
+    def __init__(self, graph: Graph, reads: Reads, extra: Iterable[tuple[Value, Value, Relation]] = ()) -> None:
+        self._cuts: dict[Place, set[int]] = {}
+        self._whole: set[Place] = set()
+        self._linked: dict[Place, list[tuple[Place, int]]] = {}
+        for out, inp, relation in (*_read(graph, reads), *extra):
+            for atom in relation.atoms:
+                self._atom(out, inp, atom)
+        for left, right in _passed(graph):
+            if len(space(left.type)) == len(space(right.type)):
+                for k in range(len(space(left.type))):
+                    self._link((left, k), (right, k), 0)
+        self._spread()
+
+    def starts(self, value: Value) -> list[Sequence[int] | None]:
+        """Where the cells of each coordinate start."""
+        return [self._starts((value, k), size.constant) for k, size in enumerate(space(value.type))]
+
+    def _starts(self, place: Place, size: int | None) -> Sequence[int] | None:
+        if size is None or place in self._whole:
+            return None if size is None else range(size)
+        return sorted({0, *(cut for cut in self._cuts.get(place, ()) if 0 < cut < size)})
+
+    def _atom(self, out: Value, inp: Value, atom: Atom) -> None:
+        for d in atom.differences:
+            left, right = (out, d.out), (inp, d.inp)
+            shift = d.lo.constant if d.lo is not None and d.lo == d.hi and d.a == d.b == 1 else None
+            if shift is not None:
+                self._link(left, right, shift)
+            else:
+                self._whole |= {left, right}
+        for r in atom.ranges:
+            self._cut((out if r.side == "out" else inp, r.coordinate), r.lo, 0)
+            self._cut((out if r.side == "out" else inp, r.coordinate), r.hi, 1)
+        self._whole |= {(out if g.side == "out" else inp, k) for g in atom.guards for k in g.coordinates}
+        self._whole |= {(inp, k) for bound in atom.prefixes for k in (bound.inp, *bound.leading)}
+        self._whole |= {(out, k) for equality in atom.segments for k in equality.out}
+        self._whole |= {(inp, k) for equality in atom.segments for k in equality.inp}
+
+    def _cut(self, place: Place, end: object, after: int) -> None:
+        if end is None:
+            return
+        whole = getattr(end, "constant", None)
+        if whole is None:
+            self._whole.add(place)
+        else:
+            self._cuts.setdefault(place, set()).add(whole + after)
+
+    def _link(self, left: Place, right: Place, shift: int) -> None:
+        """Position i of the left flows to position `i - shift` of the right."""
+        self._linked.setdefault(left, []).append((right, -shift))
+        self._linked.setdefault(right, []).append((left, shift))
+        sizes = [space(value.type)[k].constant for value, k in (left, right)]
+        if sizes[0] is not None and sizes[1] is not None:
+            self._cuts.setdefault(left, set()).update({shift, sizes[1] + shift})
+            self._cuts.setdefault(right, set()).update({-shift, sizes[0] - shift})
+
+    def _spread(self) -> None:
+        waiting = list({*self._cuts, *self._whole})
+        while waiting:
+            place = waiting.pop()
+            for other, shift in self._linked.get(place, ()):
+                if place in self._whole:
+                    if other not in self._whole:
+                        self._whole.add(other)
+                        waiting.append(other)
+                    continue
+                size = space(other[0].type)[other[1]].constant
+                found = {cut + shift for cut in self._cuts.get(place, ())}
+                known = self._cuts.setdefault(other, set())
+                new = {cut for cut in found - known if size is not None and 0 < cut < size}
+                if new:
+                    known |= new
+                    waiting.append(other)
+
+
+def _read(graph: Graph, reads: Reads) -> Iterator[tuple[Value, Value, Relation]]:
+    for node in graph.walk():
+        if isinstance(node.op, Primitive):
+            for value, row in zip(node.outputs, reads.of(node), strict=True):
+                for operand, relation in zip(node.inputs, row, strict=True):
+                    yield value, operand, relation
+
+
+def _passed(graph: Graph) -> Iterator[tuple[Value, Value]]:
+    """Pairs of values of which one is handed on as the other."""
+    for node in graph.walk():
+        for region in node.regions:
+            yield from zip(region.inputs, node.inputs, strict=True)
+            yield from _handed_back(node, region)
+
+
+def _handed_back(node: Node, region: Graph) -> Iterator[tuple[Value, Value]]:
+    if not isinstance(node.op, Repeat):
+        yield from zip(node.outputs, region.outputs, strict=True)
+        return
+    yield node.outputs[0], region.outputs[0]
+    yield region.inputs[0], region.outputs[0]
+    for tap, value in zip(node.op.taps, node.outputs[1:], strict=True):
+        if node.regions[node.op.schedule[tap.layer]] is region:
+            yield value, region.outputs[tap.output]

@@ -1,0 +1,83 @@
+"""Lower rules: whether every position that must be seen is read, at small sizes with open masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from archspec.ir.graph import Value
+from archspec.ir.types import DType
+from archspec.ops.coordinates import coordinates
+from archspec.relation.atoms import Relation, equal
+from archspec.rules.reads import Reads
+from archspec.rules.wiring.cells import Cells
+from archspec.rules.wiring.grid import Grid, Index, bits_of
+from archspec.rules.wiring.search import Witness, inside, rows
+from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.worlds import open_worlds, small_sizes
+from archspec.spec import Spec
+
+
+def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation) -> Witness | None:
+    """A pair that is wanted and that nothing reads; None where all are read. Features count together."""
+    wanted = _in_one_row(output, source, wanted)
+    cells = Cells(spec.graph, reads, [(output, source, wanted)])
+    row = inside(output, source, wanted)
+    for world in open_worlds(spec, reads, small_sizes(spec.graph), wanted):
+        wiring = Wiring(spec.graph, reads, cells, world)
+        out, inp = wiring.grid(output), wiring.grid(source)
+        for place, bits in _places(out, output, rows(out)):
+            wanted_bits = 0
+            for bit in bits_of(bits):
+                wanted_bits |= row(wiring, bit)
+            missing = wanted_bits and _missing(wanted_bits, wiring.read(output, bits, source), inp, source)
+            if missing:
+                return Witness(wiring=wiring, i=place, j=inp.index(next(bits_of(missing))))
+    return None
+
+
+def _in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
+    """The pairs within one place of the axis that leads both."""
+    if not output.type.rank or not source.type.rank or output.type.axes[0] != source.type.axes[0]:
+        return wanted
+    pairs = zip(coordinates(output.type)[0], coordinates(source.type)[0], strict=True)
+    rows = frozenset(equal(*pair) for pair in pairs)
+    return Relation(tuple(replace(atom, differences=atom.differences | rows) for atom in wanted.atoms))
+
+
+def position_coordinates(value: Value) -> list[int]:
+    """Coordinates that are positions: of floats not the features, of maps not the channels."""
+    type_ = value.type
+    axes = list(range(type_.rank))
+    if type_.dtype is DType.FLOAT:
+        axes = axes[:-1] if type_.rank < 4 else [0, *axes[2:]]
+    places = coordinates(type_)
+    return [k for axis in axes for k in places[axis]]
+
+
+def _places(grid: Grid, value: Value, bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
+    """The positions of a value, each with the bits of all its features."""
+    own = position_coordinates(value)
+    found: dict[Index, tuple[Index, int]] = {}
+    for bit in bits:
+        index = grid.index(bit)
+        key = tuple(index[k] for k in own)
+        first, known = found.get(key, (index, 0))
+        found[key] = (first, known | 1 << bit)
+    yield from found.values()
+
+
+def _missing(wanted: int, read: int, grid: Grid, value: Value) -> int:
+    """What is wanted and not read, but for positions of which some feature is read."""
+    missing = wanted & ~read
+    if not missing:
+        return 0
+    own = position_coordinates(value)
+    if len(own) == len(grid.counts):
+        return missing
+    seen = {tuple(grid.index(bit)[k] for k in own) for bit in bits_of(read)}
+    left = 0
+    for bit in bits_of(missing):
+        if tuple(grid.index(bit)[k] for k in own) not in seen:
+            left |= 1 << bit
+    return left

@@ -1,0 +1,76 @@
+"""The positions of a value as bits of an integer."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from math import prod
+
+Index = tuple[int, ...]
+
+
+class Grid:
+    """Coordinates, each with the positions at which its cells start; the last coordinate is the fastest."""
+
+    def __init__(self, starts: Sequence[Sequence[int]], sizes: Sequence[int]) -> None:
+        self.starts = [tuple(one) for one in starts]
+        self.sizes = tuple(sizes)
+        self.counts = tuple(len(one) for one in self.starts)
+        self.total = prod(self.counts)
+        strides = [1]
+        for count in reversed(self.counts[1:]):
+            strides.insert(0, strides[0] * count)
+        self.strides = tuple(strides[: len(self.counts)])
+        self._boxes: dict[tuple[tuple[int, int], ...], int] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grid) and self.starts == other.starts and self.sizes == other.sizes
+
+    def __hash__(self) -> int:
+        return hash((self.counts, self.sizes))
+
+    @property
+    def everything(self) -> int:
+        """All positions."""
+        return (1 << self.total) - 1
+
+    def index(self, bit: int) -> Index:
+        """The position that a bit stands for, where its cells start."""
+        result = []
+        for starts, stride in zip(self.starts, self.strides, strict=True):
+            number, bit = divmod(bit, stride)
+            result.append(starts[number])
+        return tuple(result)
+
+    def bit(self, index: Sequence[int]) -> int:
+        """The number of the bit of a position at which cells start."""
+        places = zip(self.starts, self.strides, index, strict=True)
+        return sum(bisect_left(starts, k) * stride for starts, stride, k in places)
+
+    def box(self, ranges: Sequence[tuple[int, int]]) -> int:
+        """All cells that start within the ranges, ends included."""
+        cells = tuple(
+            (bisect_left(starts, low), bisect_left(starts, high + 1))
+            for starts, (low, high) in zip(self.starts, ranges, strict=True)
+        )
+        if cells not in self._boxes:
+            self._boxes[cells] = self._fill(cells)
+        return self._boxes[cells]
+
+    def _fill(self, cells: tuple[tuple[int, int], ...]) -> int:
+        if any(low >= high for low, high in cells):
+            return 0
+        bits = 1
+        for (low, high), stride in zip(reversed(cells), reversed(self.strides), strict=True):
+            row, bits = bits, 0
+            for k in range(low, high):
+                bits |= row << (k * stride)
+        return bits
+
+
+def bits_of(found: int) -> Iterator[int]:
+    """The numbers of the bits that are set, lowest first."""
+    while found:
+        lowest = found & -found
+        yield lowest.bit_length() - 1
+        found ^= lowest

@@ -1,0 +1,131 @@
+"""A relation at chosen sizes and values of the controls: for each output position the input positions, as bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from archspec.ir.dim import Dim
+from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment, identity
+from archspec.rules.reads import key_of
+from archspec.rules.wiring.grid import Grid, Index, bits_of
+from archspec.rules.wiring.world import World
+
+
+class Table:
+    """Rows of a relation between two grids in a world, made when they are asked for."""
+
+    def __init__(self, relation: Relation, out: Grid, inp: Grid, world: World) -> None:
+        self.out, self.inp = out, inp
+        self._same = out == inp and relation == identity(len(out.counts))
+        self._atoms = [_Rows(atom, out, inp, world) for atom in relation.atoms]
+        self._rows: dict[int, int] = {}
+        self.reads_something = bool(self._atoms)
+
+    def row(self, bit: int) -> int:
+        """What one position reads."""
+        if bit not in self._rows:
+            index, found = self.out.index(bit), 0
+            for atom in self._atoms:
+                found |= atom.row(index)
+            self._rows[bit] = found
+        return self._rows[bit]
+
+    def image(self, positions: int) -> int:
+        """What some positions read."""
+        if self._same:
+            return positions
+        found = 0
+        for bit in bits_of(positions):
+            found |= self.row(bit)
+        return found
+
+
+class _Rows:
+    """The rows of one atom."""
+
+    def __init__(self, atom: Atom, out: Grid, inp: Grid, world: World) -> None:
+        self.atom, self.inp, self.world = atom, inp, world
+        sizes = world.sizes
+        self.ranges = [(r.coordinate, _value(r.lo, sizes), _value(r.hi, sizes)) for r in atom.ranges if r.side == "out"]
+        self.whole = [(0, size - 1) for size in inp.sizes]
+        for r in atom.ranges:
+            if r.side == "in":
+                here = self.whole[r.coordinate]
+                self.whole[r.coordinate] = _meet(here, _value(r.lo, sizes), _value(r.hi, sizes))
+        self.differences = [
+            (d.out, d.inp, d.a, d.b, _value(d.lo, sizes), _value(d.hi, sizes)) for d in atom.differences
+        ]
+        self.out_guards = [guard for guard in atom.guards if guard.side == "out"]
+        self.static = self._static()
+        self._segments: dict[tuple[object, int], int] = {}
+
+    def row(self, index: Index) -> int:
+        if not all(
+            (low is None or index[k] >= low) and (high is None or index[k] <= high) for k, low, high in self.ranges
+        ):
+            return 0
+        if not all(self._holds(guard, index) for guard in self.out_guards):
+            return 0
+        ranges = list(self.whole)
+        for out, inp, a, b, lo, hi in self.differences:
+            low = None if hi is None else -((hi - a * index[out]) // b)
+            high = None if lo is None else (a * index[out] - lo) // b
+            ranges[inp] = _meet(ranges[inp], low, high)
+        found = self.inp.box(ranges) & self.static
+        for equality in self.atom.segments:
+            if not found:
+                break
+            value = self.world.value(key_of(equality)).at(_at(index, equality.out))
+            found &= 0 if value is None else self._in_segment(equality, value)
+        return found
+
+    def _static(self) -> int:
+        """The input positions at which the constraints on them alone hold."""
+        guards = [guard for guard in self.atom.guards if guard.side == "in"]
+        if not guards and not self.atom.prefixes:
+            return self.inp.everything
+        found = 0
+        for bit in range(self.inp.total):
+            index = self.inp.index(bit)
+            if all(self._holds(g, index) for g in guards) and all(self._before(p, index) for p in self.atom.prefixes):
+                found |= 1 << bit
+        return found
+
+    def _holds(self, guard: Guard, index: Index) -> bool:
+        *leading, last = _at(index, guard.coordinates)
+        offset = Dim.of(guard.offset).value(self.world.sizes)
+        held = self.world.value(key_of(guard)).at((*leading, last + offset))
+        return held is not None and bool(held) is not guard.negated
+
+    def _before(self, bound: PrefixBound, index: Index) -> bool:
+        length = self.world.value(key_of(bound)).at(_at(index, bound.leading))
+        offset = Dim.of(bound.offset).value(self.world.sizes)
+        return length is not None and index[bound.inp] < length + offset
+
+    def _in_segment(self, equality: SameSegment, value: int) -> int:
+        key = (equality, value)
+        if key not in self._segments:
+            tensor = self.world.value(key_of(equality))
+            places = equality.inp
+            found = 0
+            for bit in range(self.inp.total):
+                if tensor.at(_at(self.inp.index(bit), places)) == value:
+                    found |= 1 << bit
+            self._segments[key] = found
+        return self._segments[key]
+
+
+def _at(index: Index, coordinates: Sequence[int]) -> Index:
+    return tuple(index[k] for k in coordinates)
+
+
+def _value(end: Dim | None, sizes: Mapping[str, int]) -> int | None:
+    return None if end is None else end.value(sizes)
+
+
+def _outside(index: int, low: int | None, high: int | None) -> bool:
+    return (low is not None and index < low) or (high is not None and index > high)
+
+
+def _meet(known: tuple[int, int], low: int | None, high: int | None) -> tuple[int, int]:
+    return known[0] if low is None else max(known[0], low), known[1] if high is None else min(known[1], high)

@@ -1,0 +1,116 @@
+"""Following positions backwards through a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.base import Primitive
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+from archspec.relation.atoms import Relation
+from archspec.rules.reads import Reads, space
+from archspec.rules.wiring.cells import Cells
+from archspec.rules.wiring.grid import Grid
+from archspec.rules.wiring.table import Table
+from archspec.rules.wiring.world import World
+
+Sets = dict[Value, int]
+"""Positions of values, as bits."""
+
+
+class Wiring:
+    """What positions of a graph's values read in a world."""
+
+    def __init__(self, graph: Graph, reads: Reads, cells: Cells, world: World) -> None:
+        self.graph, self.reads, self.cells, self.world = graph, reads, cells, world
+        self._grids: dict[Value, Grid] = {}
+        self._shapes: dict[tuple[object, ...], Grid] = {}
+        self._tables: dict[tuple[Value, int], Table] = {}
+        self._bodies: dict[tuple[Graph, tuple[int, ...]], tuple[int, ...]] = {}
+
+    def grid(self, value: Value) -> Grid:
+        """The positions of a value."""
+        if value not in self._grids:
+            sizes = tuple(size.value(self.world.sizes) for size in space(value.type))
+            starts = [range(n) if one is None else one for one, n in zip(self.cells.starts(value), sizes, strict=True)]
+            key = (sizes, *(tuple(one) for one in starts))
+            self._grids[value] = self._shapes.setdefault(key, Grid(starts, sizes))
+        return self._grids[value]
+
+    def table(self, node: Node, output: int, operand: int) -> Table | None:
+        """What an output of a primitive reads of an operand; None for nothing."""
+        key = (node.outputs[output], operand)
+        if key not in self._tables:
+            relation = self.reads.of(node)[output][operand]
+            self._tables[key] = self.between(node.outputs[output], node.inputs[operand], relation)
+        table = self._tables[key]
+        return table if table.reads_something else None
+
+    def between(self, out: Value, inp: Value, relation: Relation) -> Table:
+        """A relation between two values in this world."""
+        return Table(relation, self.grid(out), self.grid(inp), self.world)
+
+    def read(self, value: Value, positions: int, source: Value) -> int:
+        """The positions of an input, or of a value at the top, that some positions of a value read."""
+        sets: Sets = {value: positions}
+        self._walk(self.graph.nodes, sets)
+        return sets.get(source, 0)
+
+    def _walk(self, nodes: Iterable[Node], sets: Sets) -> None:
+        for node in reversed(tuple(nodes)):
+            if any(sets.get(value) for value in node.outputs):
+                self._node(node, sets)
+
+    def _node(self, node: Node, sets: Sets) -> None:
+        match node.op:
+            case Call():
+                outputs = tuple(sets.get(value, 0) for value in node.outputs)
+                self._join(sets, node, self._body(node.regions[0], outputs))
+            case Repeat():
+                self._repeat(node, node.op, sets)
+            case Primitive():
+                self._primitive(node, sets)
+            case _:
+                self._join(sets, node, tuple(self.grid(value).everything for value in node.inputs))
+
+    def _primitive(self, node: Node, sets: Sets) -> None:
+        for number, value in enumerate(node.outputs):
+            positions = sets.get(value, 0)
+            if not positions or self.reads.is_fixed(value):
+                continue
+            for place, operand in enumerate(node.inputs):
+                table = self.table(node, number, place)
+                if table is not None:
+                    sets[operand] = sets.get(operand, 0) | table.image(positions)
+
+    def _body(self, region: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
+        """The positions of a region's inputs that positions of its outputs read."""
+        key = (region, outputs)
+        if key not in self._bodies:
+            sets: Sets = {}
+            for value, positions in zip(region.outputs, outputs, strict=True):
+                sets[value] = sets.get(value, 0) | positions
+            self._walk(region.nodes, sets)
+            self._bodies[key] = tuple(sets.get(value, 0) for value in region.inputs)
+        return self._bodies[key]
+
+    def _repeat(self, node: Node, op: Repeat, sets: Sets) -> None:
+        taps: dict[int, list[tuple[int, int]]] = {}
+        for tap, value in zip(op.taps, node.outputs[1:], strict=True):
+            taps.setdefault(tap.layer, []).append((tap.output, sets.get(value, 0)))
+        carried, captured = sets.get(node.outputs[0], 0), [0] * (len(node.inputs) - 1)
+        for layer in range(len(op.schedule) - 1, -1, -1):
+            region = node.regions[op.schedule[layer]]
+            outputs = [carried, *(0 for _ in region.outputs[1:])]
+            for output, positions in taps.get(layer, ()):
+                outputs[output] |= positions
+            carried, *found = self._body(region, tuple(outputs))
+            captured = [old | new for old, new in zip(captured, found, strict=True)]
+        self._join(sets, node, (carried, *captured))
+
+    @staticmethod
+    def _join(sets: Sets, node: Node, found: Iterable[int]) -> None:
+        for value, positions in zip(node.inputs, found, strict=True):
+            if positions:
+                sets[value] = sets.get(value, 0) | positions

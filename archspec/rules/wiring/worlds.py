@@ -1,0 +1,152 @@
+"""The worlds that are tried: small sizes, and values of the controls that keep what the inputs promise."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+
+from archspec.ir.dim import Symbol
+from archspec.ir.graph import Graph, Value
+from archspec.ir.types import DType
+from archspec.ops.attention import Attention
+from archspec.ops.compare import Compare
+from archspec.relation.atoms import Relation
+from archspec.rules.reads import Reads, key_of, keys, space
+from archspec.rules.terms import Term
+from archspec.rules.wiring.world import Tensor, World
+from archspec.spec import InputSpec, Spec
+
+_BATCH, _SMALL = 2, 4
+_RANDOM_WORLDS = 6
+_MOST_IDS = 4
+
+
+def symbols(graph: Graph) -> list[Symbol]:
+    """The run-time sizes of a graph."""
+    found: dict[str, Symbol] = {}
+    for node in graph.walk():
+        for value in (*node.inputs, *node.outputs):
+            for size in value.type.shape:
+                found.update({symbol.name: symbol for symbol in size.symbols()})
+    for value in graph.inputs:
+        for size in value.type.shape:
+            found.update({symbol.name: symbol for symbol in size.symbols()})
+    return [found[name] for name in sorted(found)]
+
+
+def small_sizes(graph: Graph, at_least: int = _SMALL) -> dict[str, int]:
+    """A size for each dim: 2 for one that leads inputs alone, else `at_least` or a little more, all different."""
+    leading = {symbol for value in graph.inputs for size in value.type.shape[:1] for symbol in size.symbols()}
+    inner = {symbol for value in graph.inputs for size in value.type.shape[1:] for symbol in size.symbols()}
+    sizes, wanted = {}, at_least
+    for symbol in symbols(graph):
+        leads = symbol in leading and symbol not in inner
+        sizes[symbol.name] = _admitted(symbol, _BATCH if leads else wanted)
+        wanted += not leads
+    return sizes
+
+
+def _admitted(symbol: Symbol, wanted: int) -> int:
+    """The admitted size at or next above the wanted one; else the largest."""
+    steps = -(-max(wanted, symbol.min) // symbol.multiple)
+    return min(steps * symbol.multiple, symbol.max)
+
+
+class Inputs:
+    """Draws values of the inputs that are no floats."""
+
+    def __init__(self, graph: Graph, specs: Mapping[str, InputSpec]) -> None:
+        self.values = [value for value in graph.inputs if value.type.dtype is not DType.FLOAT]
+        self.specs = specs
+        self.numbers = [node.op.number for node in graph.walk() if isinstance(node.op, Compare)]
+
+    def open(self, sizes: Mapping[str, int]) -> dict[str, Tensor]:
+        """Every bool is true, every integer 0."""
+        found = {}
+        for value in self.values:
+            shape = _shape(value, sizes)
+            found[value.name] = Tensor(shape, (int(value.type.dtype is DType.BOOL),) * prod(shape))
+        return found
+
+    def drawn(self, sizes: Mapping[str, int], r: random.Random) -> dict[str, Tensor]:
+        """Values by chance, within bounds and promises."""
+        found = {}
+        for value in self.values:
+            shape = _shape(value, sizes)
+            rows = [self._row(value, shape[-1] if shape else 1, sizes, r) for _ in range(prod(shape[:-1]))]
+            found[value.name] = Tensor(shape, tuple(item for row in rows for item in row))
+        return found
+
+    def _row(self, value: Value, length: int, sizes: Mapping[str, int], r: random.Random) -> list[int]:
+        spec = self.specs.get(value.name)
+        if value.type.dtype is not DType.BOOL:
+            row = [r.choice(self._integers(value, length, sizes)) for _ in range(length)]
+            return sorted(row) if spec is not None and spec.sorted else row
+        if spec is None or spec.padding == "any":
+            return [r.randint(0, 1) for _ in range(length)]
+        valid = r.randint(1, length)
+        row = [int(k < valid) for k in range(length)]
+        return row if spec.padding == "right" else row[::-1]
+
+    def _integers(self, value: Value, length: int, sizes: Mapping[str, int]) -> list[int]:
+        """Small numbers, and those around what something is compared with."""
+        near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
+        most = None if value.type.bound is None else value.type.bound.value(sizes)
+        found = {*range(min(_MOST_IDS, length + 1)), *near}
+        return sorted(k for k in found if k >= 0 and (most is None or k < most))
+
+
+def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(size.value(sizes) for size in space(value.type))
+
+
+def worlds(spec: Spec, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
+    """Worlds of one size: all open, then some by chance."""
+    inputs = Inputs(spec.graph, spec.inputs)
+    yield World(sizes, inputs.open(sizes))
+    if inputs.values:
+        r = random.Random(seed)
+        for _ in range(_RANDOM_WORLDS):
+            yield World(sizes, inputs.drawn(sizes, r))
+
+
+def open_worlds(spec: Spec, reads: Reads, sizes: Mapping[str, int], named: Relation, seed: int = 0) -> Iterator[World]:
+    """Worlds for lower rules: all masks open, but for the terms that the rule's own mask names, which vary."""
+    inputs = Inputs(spec.graph, spec.inputs)
+    own = {term for atom in named.atoms for term in keys(atom)}
+    given = {term: number for term, number in opened(spec.graph, reads).items() if not _related(term, own)}
+    yield World(sizes, inputs.open(sizes), given)
+    if own:
+        r = random.Random(seed)
+        for _ in range(_RANDOM_WORLDS):
+            yield World(sizes, inputs.drawn(sizes, r), given)
+
+
+def _related(term: Term, own: Iterable[Term]) -> bool:
+    return any(term.depends_on(other) or other.depends_on(term) for other in own)
+
+
+def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
+    """What the terms of masks must be for them to hide nothing: predicates true, segments equal, prefixes full."""
+    found: dict[Term, int] = {}
+    for node in graph.walk():
+        if isinstance(node.op, Attention):
+            for relation in (relation for row in reads.of(node) for relation in row):
+                for atom in relation.atoms:
+                    for guard in atom.guards:
+                        found.setdefault(key_of(guard), int(not guard.negated))
+                    for equality in atom.segments:
+                        found.setdefault(key_of(equality), 0)
+                    for bound in atom.prefixes:
+                        found.setdefault(key_of(bound), _FULL)
+    return found
+
+
+_FULL = 1 << 30
+
+
+def reach(relation: Relation) -> int:
+    """The largest number that a relation's differences name: windows show at sizes beyond it."""
+    ends = [end for atom in relation.atoms for d in atom.differences for end in (d.lo, d.hi)]
+    return max((abs(end.constant) for end in ends if end is not None and end.constant is not None), default=0)
