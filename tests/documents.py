@@ -1,0 +1,82 @@
+"""Markdown pages as tests: files are written, commands run, and what they print is compared with what the page says.
+
+- A `yaml` block whose first line is `# NAME.yaml` is that file.
+- A `console` block holds commands after `$ ` and what each prints: standard output, and standard error where it fails.
+- A `python` block runs, and prints what the comments beside its `print` lines say.
+
+Measured differences and the sizes of files vary with the machine: they are compared by form alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = "/home/ada"
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_MEASURED = re.compile(r"\d\.\de-\d\d|\d+\.\d MB")
+_CLAIM = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+    line: int
+
+    @property
+    def file_name(self) -> str | None:
+        """The file that a YAML block is, if it is a whole one."""
+        found = re.match(r"# ([\w-]+\.yaml)\n", self.text)
+        return found[1] if found and self.language == "yaml" else None
+
+
+def examples(page: Path) -> list[Example]:
+    """The fenced blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    return [Example(found[1], found[2], text.count("\n", 0, found.start()) + 1) for found in _FENCE.finditer(text)]
+
+
+def run(example: Example, folder: Path) -> None:
+    """Do what a block says in a folder, and hold it to what it claims."""
+    if example.file_name is not None:
+        (folder / example.file_name).write_text(example.text, encoding="utf-8")
+    elif example.language == "console":
+        for command, claimed in commands(example):
+            assert without_figures(printed_by(command, folder)) == without_figures(claimed), command
+    elif example.language == "python":
+        printed = _finished([sys.executable, "-c", example.text], folder)
+        assert printed.splitlines() == _CLAIM.findall(example.text)
+
+
+def commands(example: Example) -> Iterator[tuple[str, str]]:
+    """Each command of a console block, with what it is said to print."""
+    for part in re.split(r"^\$ ", example.text, flags=re.MULTILINE)[1:]:
+        command, _, claimed = part.partition("\n")
+        yield command, claimed.strip("\n")
+
+
+def printed_by(command: str, folder: Path) -> str:
+    """What a shell command prints in the folder, `archspec` being this checkout's."""
+    own = f'archspec() {{ {shlex.quote(sys.executable)} -m archspec "$@"; }}'
+    return _finished(["bash", "-c", f"{own}\n{command}"], folder).replace(str(folder), HOME).strip("\n")
+
+
+def without_figures(text: str) -> str:
+    """The text with measured figures left out."""
+    return _MEASURED.sub("#", text)
+
+
+def _finished(command: list[str], folder: Path) -> str:
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "XDG_CACHE_HOME": str(folder / "cache")}
+    done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
+    return done.stdout + (done.stderr if done.returncode else "")
