@@ -68,6 +68,7 @@ _TITLES = {
     "E225": "unknown block",
     "E227": "count that differs",
     "E228": "dim that no input carries",
+    "E229": "section that needs a graph",
     "E240": "not supported yet",
     "E241": "field of another kind",
     "E242": "fields that do not go together",
@@ -147,6 +148,10 @@ _TITLES = {
     "E719": "broken padding promise",
     "E720": "not sorted",
     "E721": "file that cannot be carried along",
+    "E730": "model without a declared output",
+    "E731": "model that fails to run",
+    "E732": "nothing to verify",
+    "E733": "model that cannot be had",
     "W201": "unused node",
     "W401": "window that masks nothing",
 }

@@ -1,0 +1,117 @@
+"""`archspec verify`: a model against its contract."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archspec.cli.options import spec_options
+from archspec.cli.output import print_json
+from archspec.diagnostics import fail
+
+if TYPE_CHECKING:
+    from archspec.contract.report import Report
+    from archspec.spec.claims import Claims
+
+_MANIFEST = "manifest.json"
+_SMALL = 20_000_000
+
+
+@click.command("verify")
+@spec_options
+@click.option("--module", metavar="PACKAGE.MODULE:FACTORY", help="Verify what this factory returns.")
+@click.option("--onnx", type=click.Path(path_type=Path), help="Verify an ONNX file.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of parameters, inputs and their changes.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    module: str | None,
+    onnx: Path | None,
+    seed: int,
+) -> None:
+    """Hold a model to SPEC: its rules, shapes and promises, by running it.
+
+    SPEC is a spec (its compiled module is verified), a bundle (every artifact that this host can run), or a file of
+    rules without a graph, for the model that `--module` or `--onnx` gives.
+    """
+    if module is not None and onnx is not None:
+        raise click.UsageError("give `--module` or `--onnx`, not both")
+    if (Path(spec) / _MANIFEST).is_file():
+        if module is not None or onnx is not None or overrides or reduced:
+            raise click.UsageError(
+                "a bundle is verified as it is: it takes no `--module`, `--onnx`, `--set`, `--reduced`"
+            )
+        reports = list(of_bundle(Path(spec), seed))
+    else:
+        from archspec.spec.claims import load_claims
+
+        reports = [of_model(load_claims(spec, set=overrides, reduced=reduced), module, onnx, seed)]
+    holds = all(report.holds for report in reports)
+    if as_json:
+        print_json({"holds": holds, "reports": [report.to_json() for report in reports]})
+    else:
+        click.echo("\n".join(map(str, reports)))
+    if not holds:
+        sys.exit(1)
+
+
+def of_model(claims: Claims, module: str | None, onnx: Path | None, seed: int) -> Report:
+    """The report on a given model, or on the compiled module where none is given."""
+    from archspec.contract.verify import verify
+
+    if onnx is not None:
+        from archspec.contract.fitting import onnx_subject
+
+        return verify(onnx_subject(onnx, claims), claims, seed=seed)
+    _calm(claims)
+    if module is not None:
+        from archspec.contract.fitting import model_subject
+
+        return verify(model_subject(made(module), claims, module, seed=seed), claims, seed=seed)
+    from archspec.contract.compiled import verify_compiled
+
+    return verify_compiled(claims, seed)
+
+
+def of_bundle(path: Path, seed: int) -> Iterator[Report]:
+    """A report for each artifact of a bundle that this host can run."""
+    from archspec.bundle import open as open_bundle
+    from archspec.bundle.verify import verify_bundle
+
+    yield from verify_bundle(open_bundle(path), seed)
+
+
+def made(name: str) -> Any:
+    """What a factory `package.module:factory` returns. Raises SpecError E733."""
+    package, _, factory = name.partition(":")
+    if not package or not factory:
+        fail("E733", f"`{name}` names no factory", None, help="write `--module package.module:factory`")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(import_module(package), factory)()
+    except ImportError as error:
+        fail("E733", f"`{package}` cannot be imported", None, notes=[str(error)])
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        fail("E733", f"`{name}` gives no model", None, notes=[f"{type(error).__name__}: {error}"])
+    if not callable(found):
+        fail("E733", f"`{name}` gives a {type(found).__name__}, which cannot be called", None)
+    return found
+
+
+def _calm(claims: Claims) -> None:
+    """One thread for a small model: several only wait for each other."""
+    import torch
+
+    from archspec.analyses.cost import cost
+
+    if claims.spec is not None and cost(claims.spec.graph).parameters < _SMALL:
+        torch.set_num_threads(1)

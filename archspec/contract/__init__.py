@@ -1,0 +1,1 @@
+"""The contract: rules, shapes and promises held against anything that has named inputs and outputs."""

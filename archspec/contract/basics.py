@@ -1,0 +1,51 @@
+"""What every model must do, whatever its rules say: run, give the declared shapes, finite and the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from archspec.contract.generate import generate, patterns
+from archspec.contract.protocol import Arrays, Subject
+from archspec.contract.report import Finding, shown
+from archspec.contract.sizes import affordable, points
+from archspec.ir.types import DType
+from archspec.spec.claims import Claims
+
+_KINDS = {DType.FLOAT: "f", DType.INT64: "iu", DType.INT32: "iu", DType.BOOL: "b"}
+
+
+def basics(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
+    """Shapes, finite outputs and determinism at the sizes of `points`, under every pattern of the inputs."""
+    wrong: dict[str, str] = {}
+    skipped: list[str] = []
+    trials = 0
+    for name, sizes in points(claims).items():
+        if not affordable(claims, sizes):
+            skipped.append(name)
+            continue
+        for number, pattern in enumerate(patterns(claims)):
+            arrays = generate(claims, sizes, pattern, seed + number)
+            trials += 1
+            for claim, detail in _problems(claims, subject, arrays, sizes):
+                wrong.setdefault(claim, f"{detail}, at {shown(sizes)}")
+    note = f"too large to run here: {', '.join(skipped)} sizes" if skipped else ""
+    for claim in ("shapes", "finite", "deterministic"):
+        if claim in wrong:
+            yield Finding(claim=claim, status="violated", detail=wrong[claim], trials=trials)
+        else:
+            yield Finding(claim=claim, status="holds", detail=note if claim == "shapes" else "", trials=trials)
+
+
+def _problems(claims: Claims, subject: Subject, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    first, again = subject.runner.run(arrays), subject.runner.run(arrays)
+    for name, value in claims.outputs.items():
+        array, shape = first[name], tuple(dim.value(sizes) for dim in value.type.shape)
+        if array.shape != shape or array.dtype.kind not in _KINDS[value.type.dtype]:
+            yield "shapes", f"`{name}` is {array.dtype} {list(array.shape)}, declared {value.type} {list(shape)}"
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            place = [int(index) for index in np.argwhere(~np.isfinite(array))[0]]
+            yield "finite", f"`{name}` is {array[tuple(place)]} at {place}"
+        if not np.array_equal(array, again[name], equal_nan=array.dtype.kind == "f"):
+            yield "deterministic", f"`{name}` differs between two runs on the same inputs"

@@ -1,0 +1,46 @@
+"""From what a user has, a module, a function, a file, to a subject."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from archspec.contract.onnx_file import OnnxRunner
+from archspec.contract.protocol import Subject
+from archspec.contract.torch_module import Model, TorchRunner
+from archspec.spec.claims import Claims
+
+
+def model_subject(
+    model: Model,
+    claims: Claims,
+    name: str,
+    *,
+    seed: int | None = 0,
+    arguments: Mapping[str, str] | None = None,
+    outputs: Mapping[str, str | int] | None = None,
+    bools: Any = None,
+) -> Subject:
+    """A PyTorch module, or a function on tensors, as a subject.
+
+    A module is copied, and the copy's parameters filled under `seed` (None: they stay as they are); the other options
+    are those of `TorchRunner`.
+    """
+    import torch
+    from torch import nn
+
+    from archspec.contract.fill import fill
+
+    if isinstance(model, nn.Module):
+        copied = copy.deepcopy(model)
+        model = copied.eval() if seed is None else fill(copied, seed)
+    dtype = torch.bool if bools is None else bools
+    runner = TorchRunner(model, claims.inputs, claims.outputs, arguments=arguments, picks=outputs, bools=dtype)
+    return Subject(name=name, runner=runner, exact=runner.exact())
+
+
+def onnx_subject(path: Path, claims: Claims) -> Subject:
+    """An ONNX file, run by ONNX Runtime on the CPU. Raises SpecError E610 or E730."""
+    return Subject(name=path.name, runner=OnnxRunner(path, claims.inputs, claims.outputs))

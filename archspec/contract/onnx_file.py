@@ -1,0 +1,31 @@
+"""An ONNX file as a runner, through ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from archspec.contract.protocol import Array, Arrays
+from archspec.diagnostics import did_you_mean, fail
+from archspec.engines.interface import Interface
+from archspec.engines.registry import engine_of, read_target
+
+
+class OnnxRunner:
+    """Runs an ONNX file. Its inputs and outputs have the names that are declared."""
+
+    def __init__(self, path: Path, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self._path = path
+        (target,) = read_target("onnx")
+        self._runner = engine_of(target).open(path, Interface(dims={}, inputs={}, outputs={}))
+
+    def run(self, arrays: Arrays) -> dict[str, Array]:
+        """Outputs by name. Raises SpecError E610 where ONNX Runtime fails, E730 for an output that is not there."""
+        found = self._runner.run(arrays)
+        for name in self.outputs:
+            if name not in found:
+                help = did_you_mean(name, found, kind="outputs")
+                fail("E730", f"{self._path.name} has no output `{name}`", None, help=help)
+        return {name: found[name] for name in self.outputs}

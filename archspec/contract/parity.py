@@ -1,0 +1,78 @@
+"""A model of a spec against the interpreter of its graph, on the same parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from archspec.analyses.cost import cost
+from archspec.contract.generate import generate, patterns
+from archspec.contract.probes import output_name, promised
+from archspec.contract.protocol import Array, Arrays, Subject
+from archspec.contract.report import Finding, shown
+from archspec.contract.values import UnmeasurableError
+from archspec.oracle.interpreter import interpret
+from archspec.spec import Spec
+from archspec.spec.claims import Claims
+
+TOLERANCE = 1e-5
+"""In float32, as a share of the output's largest value or 1."""
+MOST_PARAMETERS = 150_000_000
+"""The interpreter keeps every parameter in float64: for larger models it is left out."""
+
+
+def parity(
+    claims: Claims,
+    spec: Spec,
+    subject: Subject,
+    parameters: Mapping[str, Array],
+    sizes: Mapping[str, int],
+    seed: int,
+) -> Finding:
+    """Compare outputs at promised positions, under every pattern of the inputs."""
+    claim = "equal to the interpreter"
+    if cost(spec.graph).parameters > MOST_PARAMETERS:
+        return Finding(claim=claim, status="not measured", detail="too many parameters for float64")
+    largest, trials = 0.0, 0
+    for number, pattern in enumerate(patterns(claims)):
+        arrays = generate(claims, sizes, pattern, seed + number)
+        expected = interpret(spec.graph, arrays, parameters, sizes)
+        found = subject.runner.run(arrays)
+        trials += 1
+        for name, wanted in expected.items():
+            where, apart = _difference(found[name], wanted, _counted(claims, name, arrays, sizes))
+            largest = max(largest, apart)
+            if apart > TOLERANCE:
+                place = f"{name}[{', '.join(map(str, where))}]"
+                detail = f"{place} differs by {apart:.2g}, at {shown(sizes)}"
+                return Finding(claim=claim, status="violated", detail=detail, trials=trials, largest=apart)
+    return Finding(claim=claim, status="holds", trials=trials, largest=largest)
+
+
+def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]) -> Array:
+    """Positions of an output that every `ignores` rule promises: what stands at padding is anyone's."""
+    counted = np.ones((1,), dtype=bool)
+    for rule in claims.rules:
+        if rule.where is None or rule.output is not claims.outputs[name]:
+            continue
+        try:
+            output_name(claims, rule)
+            at = promised(rule, arrays, sizes).astype(bool)
+        except UnmeasurableError:
+            continue
+        wide, narrow = (at, counted) if at.ndim > counted.ndim else (counted, at)
+        counted = wide & narrow.reshape(narrow.shape + (1,) * (wide.ndim - narrow.ndim))
+    return counted
+
+
+def _difference(found: Array, wanted: Array, counted: Array) -> tuple[tuple[int, ...], float]:
+    """Where the largest difference is, and how large, as a share of the largest value or 1."""
+    if found.shape != wanted.shape:
+        return (), float("inf")
+    scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+    apart = np.abs(found.astype(np.float64) - wanted.astype(np.float64)) / scale
+    apart = np.where(counted.reshape(counted.shape + (1,) * (apart.ndim - counted.ndim)), apart, 0.0)
+    apart = np.nan_to_num(apart, nan=np.inf)
+    place = np.unravel_index(int(apart.argmax()), apart.shape)
+    return tuple(int(index) for index in place), float(apart[place])

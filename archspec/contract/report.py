@@ -1,0 +1,69 @@
+"""What the contract found, as a table and as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal
+
+from archspec.record import record
+
+Status = Literal["holds", "violated", "not measured"]
+
+
+@record
+class Finding:
+    """One claim: whether it held, over how many runs, how far anything moved that must stay, and what showed it."""
+
+    claim: str
+    status: Status
+    detail: str = ""
+    trials: int = 0
+    largest: float = 0.0
+
+
+@record
+class Report:
+    """All findings about one subject."""
+
+    subject: str
+    claims: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is violated; what could not be measured is no violation."""
+        return not self.violations
+
+    @property
+    def violations(self) -> tuple[Finding, ...]:
+        """What does not hold."""
+        return tuple(found for found in self.findings if found.status == "violated")
+
+    def to_json(self) -> dict[str, Any]:
+        """The report for programs."""
+        findings = [asdict(found) for found in self.findings]
+        return {"subject": self.subject, "claims": self.claims, "holds": self.holds, "findings": findings}
+
+    def __str__(self) -> str:
+        """The report for people: a line for each claim, what was violated with its place below."""
+        width = max((len(found.claim) for found in self.findings), default=0)
+        lines = [f"{self.subject} against {self.claims}"]
+        for found in self.findings:
+            lines.append(f"  {found.claim:<{width}}  {_outcome(found)}")
+            if found.detail:
+                lines.append(f"      {found.detail}")
+        return "\n".join(lines)
+
+
+def _outcome(found: Finding) -> str:
+    if found.status != "holds" or not found.trials:
+        return found.status
+    moved = f", largest difference {found.largest:.1e}" if found.largest else ""
+    runs = "1 trial" if found.trials == 1 else f"{found.trials} trials"
+    return f"{found.status} ({runs}{moved})"
+
+
+def shown(sizes: Mapping[str, int]) -> str:
+    """Sizes for a reader: `batch=3, tokens=5`."""
+    return ", ".join(f"{name}={size}" for name, size in sizes.items())

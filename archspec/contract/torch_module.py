@@ -1,0 +1,113 @@
+"""A PyTorch module, ours or anyone's, or a function on tensors, as a runner."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from archspec.contract.protocol import Array, Arrays
+from archspec.diagnostics import fail
+
+Model = Callable[..., Any]
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError)
+
+
+class TorchRunner:
+    """Runs a module on arrays by name.
+
+    `arguments` are the names that `forward` has for inputs, where they differ; without it, and where `forward` has
+    other names, inputs are passed in the declared order. `picks` say where outputs are found in what it returns: a
+    key, an attribute or an index; left out, the output's own name, or its place. `bools` is the dtype that bool inputs
+    are given in, for models that take masks of zeros and ones.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        inputs: Iterable[str],
+        outputs: Iterable[str],
+        *,
+        arguments: Mapping[str, str] | None = None,
+        picks: Mapping[str, str | int] | None = None,
+        bools: torch.dtype = torch.bool,
+        floats: torch.dtype = torch.float32,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.model = model
+        self.arguments = dict(arguments or {})
+        self.picks = dict(picks or {})
+        self.bools = bools
+        self.floats = floats
+
+    def run(self, arrays: Arrays) -> dict[str, Array]:
+        """Outputs by name. Raises SpecError E731 where the model fails, E730 for an output that it does not give."""
+        tensors = {name: self._tensor(array) for name, array in arrays.items()}
+        try:
+            with torch.no_grad():
+                result = self._call(tensors)
+        except _FAILURES as error:
+            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
+            notes = [f"{type(error).__name__}: {line}" for line in str(error).strip().splitlines()[:3]]
+            fail("E731", f"the model fails on {shapes}", None, notes=notes)
+        return {name: _array(self._pick(result, place, name)) for place, name in enumerate(self.outputs)}
+
+    def exact(self) -> TorchRunner | None:
+        """The same module in float64; None for a function, whose parameters are out of reach."""
+        if not isinstance(self.model, nn.Module):
+            return None
+        options: dict[str, Any] = {"arguments": self.arguments, "picks": self.picks, "bools": self.bools}
+        twin = copy.deepcopy(self.model).double()
+        return TorchRunner(twin, self.inputs, self.outputs, floats=torch.float64, **options)
+
+    def _tensor(self, array: Array) -> Tensor:
+        tensor = torch.from_numpy(np.array(array))
+        if tensor.dtype == torch.bool:
+            return tensor.to(self.bools)
+        return tensor.to(self.floats) if tensor.is_floating_point() else tensor
+
+    def _call(self, tensors: Mapping[str, Tensor]) -> Any:
+        called = {self.arguments.get(name, name): tensor for name, tensor in tensors.items()}
+        if self.arguments or _takes(self.model, called):
+            return self.model(**called)
+        return self.model(*called.values())
+
+    def _pick(self, result: Any, place: int, name: str) -> Tensor:
+        found = _part(result, self.picks.get(name, name))
+        if found is None and name not in self.picks:
+            found = _part(result, place) if isinstance(result, (tuple, list, Mapping)) else result
+        if not isinstance(found, Tensor):
+            fail("E730", f"the model has no output `{name}`", None, help="say where it is found in what it returns")
+        return found
+
+
+def _takes(model: Model, names: Iterable[str]) -> bool:
+    """Whether a call may name the arguments so."""
+    function = model.forward if isinstance(model, nn.Module) else model
+    try:
+        known = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return all(name in known and known[name].kind is not inspect.Parameter.POSITIONAL_ONLY for name in names)
+
+
+def _part(result: Any, key: str | int) -> Any:
+    if isinstance(key, int):
+        values = list(result.values()) if isinstance(result, Mapping) else result
+        return values[key] if isinstance(values, (tuple, list)) and -len(values) <= key < len(values) else None
+    if isinstance(result, Mapping):
+        return result.get(key)
+    return None if isinstance(result, Tensor) else getattr(result, key, None)
+
+
+def _array(tensor: Tensor) -> Array:
+    found = tensor.detach().cpu()
+    half = found.dtype in (torch.bfloat16, torch.float16)
+    array: Array = (found.float() if half else found).numpy()
+    return array

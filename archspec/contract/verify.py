@@ -1,0 +1,64 @@
+"""Holding a model against its claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from archspec.contract.basics import basics
+from archspec.contract.lower import LOWER, lower
+from archspec.contract.parity import parity
+from archspec.contract.protocol import Array, Subject
+from archspec.contract.report import Finding, Report
+from archspec.contract.sizes import probe
+from archspec.contract.upper import UPPER, independent, upper
+from archspec.diagnostics import SpecError
+from archspec.spec import Rule
+from archspec.spec.claims import Claims
+
+
+def verify(subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> Report:
+    """Hold a subject against every claim.
+
+    Args:
+        subject: a runner whose inputs and outputs have the names of the claims, and its float64 twin if there is one.
+        claims: sizes, inputs, outputs and rules.
+        parameters: the model's parameters by the names of the spec: its outputs are then compared with the interpreter.
+        seed: of inputs and of their changes.
+
+    Returns:
+        a finding for each claim. A model that fails to run is a violation, and ends the report.
+    """
+    findings: list[Finding] = []
+    try:
+        for found in _findings(subject, claims, parameters, seed):
+            findings.append(found)  # noqa: PERF402 - what was found before a failure is kept
+    except SpecError as error:
+        first = error.diagnostics[0]
+        detail = "; ".join((first.message, *first.notes))
+        findings.append(Finding(claim="runs", status="violated", detail=detail))
+    return Report(subject=subject.name, claims=claims.name, findings=tuple(findings))
+
+
+def _findings(subject: Subject, claims: Claims, parameters: Mapping[str, Array] | None, seed: int) -> Iterator[Finding]:
+    first = tuple(basics(claims, subject, seed))
+    yield from first
+    broken = [found.claim for found in first if found.status == "violated"]
+    if broken:
+        # What is random or not finite moves by itself.
+        detail = f"`{broken[0]}` must hold first"
+        yield from (Finding(claim=str(rule), status="not measured", detail=detail) for rule in claims.rules)
+        return
+    sizes = probe(claims)
+    yield from independent(claims, subject, sizes, seed)
+    for rule in claims.rules:
+        yield _judge(claims, subject, rule, sizes, seed)
+    if parameters is not None and claims.spec is not None:
+        yield parity(claims, claims.spec, subject, parameters, sizes, seed)
+
+
+def _judge(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int], seed: int) -> Finding:
+    if rule.kind in UPPER:
+        return upper(claims, subject, rule, sizes, seed)
+    if rule.kind in LOWER:
+        return lower(claims, subject, rule, sizes, seed)
+    return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not judged yet")

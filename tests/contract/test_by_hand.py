@@ -1,0 +1,106 @@
+"""Models that people write by hand: a sound one passes, each mistake is named with the first pair of positions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archspec.testing import assert_contract, read_claims
+from tests.contract.decoders import RULES, Decoder
+
+CLAIMS = read_claims(RULES)
+
+
+def test_a_sound_decoder_passes() -> None:
+    report = assert_contract(Decoder(), CLAIMS)
+    assert {found.claim: found.status for found in report.findings} == {
+        "shapes": "holds",
+        "finite": "holds",
+        "deterministic": "holds",
+        "independent(batch)": "holds",
+        "causal(output: logits, input: ids)": "holds",
+        "ignores(output: logits, input: ids, where: not valid)": "holds",
+        "covers(output: logits, input: ids, mask: causal)": "holds",
+    }
+    assert all(found.trials for found in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "claim", "detail"),
+    [
+        ("one position ahead", "causal", "logits[0, 0] depends on ids[0, 1]"),
+        ("looks ahead after position 4", "causal", "logits[0, 5] depends on ids[0, 6]"),
+        ("no padding mask", "ignores", None),
+        ("padding forgotten in a mean", "ignores", None),
+        ("mean over the batch", "independent(batch)", "logits[0] depends on ids[1]"),
+        ("sees nothing but itself", "covers", "logits position 1 does not depend on ids position 0"),
+    ],
+)
+def test_a_mistake_is_caught_with_its_first_pair(mistake: str, claim: str, detail: str | None) -> None:
+    with pytest.raises(AssertionError) as raised:
+        assert_contract(Decoder(mistake), CLAIMS)
+    lines = str(raised.value).splitlines()
+    (place,) = [number for number, line in enumerate(lines) if line.strip().startswith(claim)]
+    assert lines[place].endswith("violated")
+    if detail is not None:
+        assert lines[place + 1].strip().startswith(detail)
+    broken = [line for line in lines if line.endswith("violated")]
+    assert broken == [lines[place]] or claim == "independent(batch)"
+
+
+def test_a_leak_into_padding_names_a_padded_position() -> None:
+    with pytest.raises(AssertionError) as raised:
+        assert_contract(Decoder("no padding mask"), CLAIMS)
+    (row, output, other, source) = map(
+        int, re.search(r"logits\[(\d), (\d)\] depends on ids\[(\d), (\d)\]", str(raised.value)).groups()
+    )
+    assert row == other
+    assert output > source or output == source
+
+
+def test_parameters_of_zero_hide_nothing_and_stay_as_they_were() -> None:
+    decoder = Decoder("one position ahead")
+    nn.init.zeros_(decoder.qkv.weight)
+    before = decoder.qkv.weight.clone()
+    with pytest.raises(AssertionError, match="depends on"):
+        assert_contract(decoder, CLAIMS)
+    assert torch.equal(decoder.qkv.weight, before)
+    assert decoder.training
+
+
+def test_a_function_and_names_of_its_own(tmp_path: Path) -> None:
+    decoder = Decoder().eval()
+    file = tmp_path / "rules.yaml"
+    file.write_text(RULES, encoding="utf-8")
+
+    def call(tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        return {"scores": decoder(tokens, mask.bool())}
+
+    names = {"ids": "tokens", "valid": "mask"}
+    assert_contract(call, file, arguments=names, outputs={"logits": "scores"}, bools=torch.int64)
+
+
+def test_a_model_that_fails_at_an_admitted_size_is_a_violation() -> None:
+    class Short(Decoder):
+        def forward(self, ids: Tensor, valid: Tensor) -> Tensor:
+            return super().forward(ids, valid) + torch.zeros(10)[: ids.shape[1], None]
+
+    with pytest.raises(AssertionError, match=r"runs +violated\n +the model fails on ids \[\d, 16\]"):
+        assert_contract(Short(), CLAIMS)
+
+
+def test_outputs_of_another_shape_or_not_finite_or_random() -> None:
+    class Wrong(Decoder):
+        def forward(self, ids: Tensor, valid: Tensor) -> Tensor:
+            logits = super().forward(ids, valid)
+            if self.mistake == "nan":
+                return logits / (ids != 3)[..., None]
+            return logits[..., :49] if self.mistake == "shape" else logits + torch.rand(())
+
+    for mistake, claim in (("nan", "finite"), ("shape", "shapes"), ("random", "deterministic")):
+        with pytest.raises(AssertionError, match=rf"{claim} +violated"):
+            assert_contract(Wrong(mistake), CLAIMS)

@@ -1,0 +1,19 @@
+"""The emitted modules of the shipped specs hold, and every rule of them is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from archspec.contract.compiled import verify_compiled
+from archspec.spec.claims import load_claims
+from archspec.spec.shipped import shipped_specs_dir
+
+SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_spec_holds(name: str) -> None:
+    report = verify_compiled(load_claims(name, reduced=True))
+    assert [found for found in report.findings if found.status != "holds"] == []
+    claims = {found.claim for found in report.findings}
+    assert {"shapes", "finite", "deterministic", "independent(batch)", "equal to the interpreter"} <= claims
