@@ -10,6 +10,8 @@ from archspec.blocks.block import Block
 _FILES = {
     "activation": "activation",
     "add_positions": "add_positions",
+    "affine": "affine",
+    "attend": "attend_block",
     "decoder": "decoder",
     "dropout": "dropout",
     "encoder": "encoder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from archspec.diagnostics import Span
@@ -12,7 +12,7 @@ from archspec.ops.base import Op, ParameterSpec, ShapeError
 from archspec.ops.call import Call
 from archspec.ops.parameter_book import ParameterBook, Settings
 from archspec.ops.repeat import Repeat, Schedule, Tap
-from archspec.ops.scope import Frame, align, join, names_something
+from archspec.ops.scope import Frame, align, below, join, names_something
 
 Body = Callable[..., Value | Sequence[Value]]
 
@@ -26,10 +26,9 @@ class Builder:
     """
 
     def __init__(self, name: str, wanted: frozenset[str] = frozenset()) -> None:
-        self._frames = [Frame(name=name, path="", module="", key="")]
+        self._frames = [Frame(name=name, path="", module="", key="", wanted=set(wanted))]
         self._book = ParameterBook()
         self._settings = Settings()
-        self._wanted = wanted
         self._reusing = False
         self.offered: set[str] = set()
 
@@ -70,13 +69,26 @@ class Builder:
         """Path of the scope under construction; `*` stands for the index of a repeated layer."""
         return self._frames[-1].path
 
+    @property
+    def key(self) -> str:
+        """What the full paths of the parameters of the scope under construction start with, as `parameter` has them."""
+        return self._frames[-1].key
+
     # -- inner values that are wanted outside
+
+    def want(self, paths: Iterable[str]) -> None:
+        """Ask for inner values of the scope under construction, by paths relative to it."""
+        self._frames[-1].wanted.update(paths)
 
     def wants(self, name: str) -> bool:
         """Whether some wanted path names `name` in the scope under construction, or something inside it."""
         pattern = join(self.path, name)
         self.offered.add(pattern)
-        return any(names_something(self._frames, pattern, path) for path in self._wanted)
+        return any(
+            names_something(self._frames[depth + 1 :], below(frame.path, pattern), path)
+            for depth, frame in enumerate(self._frames)
+            for path in frame.wanted
+        )
 
     def expose(self, name: str, value: Value) -> None:
         """Offer an inner value under a path relative to the scope under construction; it is kept if wanted."""
@@ -319,12 +331,12 @@ class Builder:
         module: str,
     ) -> Value:
         parent = self._frames[-1]
-        taps = self._taps(join(parent.path, name), schedule, frames)
+        taps = self._taps(name, schedule, frames)
         carried = operands[0]
         values = [Value(carried.name, carried.type)]
         for path, tap in taps.items():
             region = regions[schedule[tap.layer]]
-            values.append(Value(path[len(parent.path) :].strip(".").replace(".", "_"), region.outputs[tap.output].type))
+            values.append(Value(path.replace(".", "_"), region.outputs[tap.output].type))
         op = Repeat(
             module=join(parent.module, module or name),
             kinds=tuple(kinds),
@@ -335,24 +347,28 @@ class Builder:
         )
         self._append(op, operands, tuple(values), name=name, regions=regions)
         for path, value in zip(taps, values[1:], strict=True):
-            parent.exposed[path[len(parent.path) :].strip(".")] = value
+            parent.exposed[path] = value
         return values[0]
 
-    def _taps(self, path: str, schedule: Schedule, frames: Sequence[Frame]) -> dict[str, Tap]:
-        """Which outputs of which layers are wanted, by full path; a layer's index alone names its carried output."""
+    def _taps(self, name: str, schedule: Schedule, frames: Sequence[Frame]) -> dict[str, Tap]:
+        """Which outputs of which layers are wanted, by path in this scope; a layer's index names its carried output."""
         taps: dict[str, Tap] = {}
-        for wanted in sorted(self._wanted):
-            if not wanted.startswith(path + "."):
-                continue
-            index, _, rest = wanted[len(path) + 1 :].partition(".")
+        for wanted in sorted(self._wanted_inside(name)):
+            index, _, rest = wanted.partition(".")
             if not index.isdigit() or int(index) >= len(schedule):
                 continue
             exposed = list(frames[schedule[int(index)]].exposed)
             if not rest:
-                taps[wanted] = Tap(layer=int(index), output=0)
+                taps[join(name, wanted)] = Tap(layer=int(index), output=0)
             elif rest in exposed:
-                taps[wanted] = Tap(layer=int(index), output=1 + exposed.index(rest))
+                taps[join(name, wanted)] = Tap(layer=int(index), output=1 + exposed.index(rest))
         return taps
+
+    def _wanted_inside(self, name: str) -> set[str]:
+        """Wanted paths into a node of this scope, relative to the node."""
+        path = join(self.path, name)
+        starts = [(below(frame.path, path) + ".", frame.wanted) for frame in self._frames]
+        return {one[len(start) :] for start, wanted in starts for one in wanted if one.startswith(start)}
 
     # -- the end
 

@@ -13,7 +13,8 @@ class Frame:
     """A graph under construction.
 
     `path` names it for people, `module` is where its parameters live (both hold `*` for a repeated layer), `key` tells
-    the bodies of one repeat apart, and `layers` are the layers that a repeated body runs at.
+    the bodies of one repeat apart, and `layers` are the layers that a repeated body runs at. `wanted` are paths,
+    relative to the scope, of inner values that are wanted in it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Frame:
     own: set[Value] = field(default_factory=set)
     captured: dict[Value, Value] = field(default_factory=dict)
     exposed: dict[str, Value] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)
 
     def bind(self, name: str, value: Value, operand: Value) -> Value:
         """Make an input of this scope that stands for `value`, which the scope around calls `operand`."""
@@ -51,6 +53,11 @@ class Frame:
 def join(*parts: str) -> str:
     """Join the parts of a dotted path that are not empty."""
     return ".".join(part for part in parts if part)
+
+
+def below(path: str, inner: str) -> str:
+    """`inner` as the scope at `path` names it."""
+    return inner[len(path) + 1 :] if path else inner
 
 
 def align(frames: Sequence[Frame]) -> tuple[Value, ...]:

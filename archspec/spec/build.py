@@ -70,7 +70,7 @@ def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
         fail("E304", f"`repeat` is {times}, and must be at least 1", block.repeat.span)
     if block.feeds is None:
         fail("E216", f"`{block.block}` takes no value that could be fed back", block.repeat.span)
-    fed: ValueExpr = getattr(block, block.feeds)
+    fed = block.fed
     inside = replace(cx.in_layers(times), name="")
 
     def body(x: Value) -> Value:

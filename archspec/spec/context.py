@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from itertools import count
 from typing import NoReturn
 
 from archspec.blocks.context import Defaults
@@ -11,9 +12,11 @@ from archspec.diagnostics import Collector, Label, Span, did_you_mean, fail
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.graph import Parameter, Value
 from archspec.ir.scalar import Scalar
+from archspec.ir.types import TensorType
 from archspec.masks.mask import Mask
 from archspec.ops.base import Op
 from archspec.ops.builder import Body, Builder
+from archspec.ops.scope import below, join
 from archspec.record import record
 from archspec.spec.elementwise import build_value
 from archspec.spec.masks import MaskReader
@@ -30,8 +33,20 @@ _MAX_LAYERS = 10_000
 
 
 @record
+class GivenMask:
+    """A field of sort mask as it was given; `cx` are the surroundings of the call, None for a field's own default."""
+
+    syntax: MaskSyntax
+    cx: NodeContext | None
+
+
+@record
 class Surroundings:
-    """What all nodes of a graph share; `reduced` is the small copy, where windows are not judged."""
+    """What all nodes of a graph share; `reduced` is the small copy, where windows are not judged.
+
+    In the body of a user-defined block `scope` and `key` are the builder's path and key of its module, and `masks` its
+    fields of sort mask, each with the surroundings in which it is read. `calls` counts the calls of such blocks.
+    """
 
     builder: Builder
     defaults: Defaults
@@ -40,6 +55,10 @@ class Surroundings:
     findings: Collector
     reduced: bool = False
     made: dict[ValueExpr | PredExpr, Value] = field(default_factory=dict)
+    scope: str = ""
+    key: str = ""
+    masks: Mapping[str, GivenMask] = field(default_factory=dict)
+    calls: Iterator[int] = field(default_factory=lambda: count(1))
 
 
 @record
@@ -104,26 +123,39 @@ class NodeContext:
 
     def mask(self, syntax: MaskSyntax, queries: Value, keys: Value) -> tuple[Mask, tuple[Value, ...]]:
         """A mask over the position axes of `queries` and `keys`, with its control values."""
+        reader = self._mask_reader(queries.type, keys.type, [])
+        mask = reader.read(syntax)
+        return mask, tuple(reader.controls)
+
+    def _mask_reader(self, queries: TensorType, keys: TensorType, controls: list[Value]) -> MaskReader:
         values = self.around.values
-        reader = MaskReader(
-            queries=queries.type,
-            keys=keys.type,
+        return MaskReader(
+            queries=queries,
+            keys=keys,
             value=values.resolve,
             predicate=self.predicate,
             size=self.around.numbers.size,
             find=values.get,
             label=values.label,
             warn=self._warn_window,
+            given=self._given_mask,
+            controls=controls,
         )
-        mask = reader.read(syntax)
-        return mask, tuple(reader.controls)
+
+    def _given_mask(self, name: str, reader: MaskReader) -> Mask | None:
+        """The mask that a field of the block around holds, read where it was written."""
+        found = self.around.masks.get(name)
+        if found is None:
+            return None
+        cx = found.cx or self
+        return cx._mask_reader(reader.queries, reader.keys, reader.controls).read(found.syntax)
 
     def tied(self, path: Path) -> Parameter:
         """The parameter that a path names. Raises SpecError E221 for one that does not exist or cannot be shared."""
-        parameter = self.builder.parameter(str(path))
+        parameter = self.builder.parameter(join(self.around.key, str(path)))
         if parameter is None:
             node = path.parts[0]
-            names = self.builder.parameter_names
+            names = (below(self.around.key, name) for name in self.builder.parameter_names)
             known = [name for name in names if name.startswith(f"{node}.") and "*" not in name]
             repeated = any(part.isdecimal() for part in path.parts[1:])
             why = "belongs to repeated layers, and cannot be shared" if repeated else "is not a parameter"
@@ -183,7 +215,7 @@ class NodeContext:
 
     def _keep(self, expr: ValueExpr | PredExpr, value: Value) -> Value:
         # Inside a module the value belongs to a scope that closes.
-        if not self.builder.path:
+        if self.builder.path == self.around.scope:
             self.around.made[expr] = value
         return value
 

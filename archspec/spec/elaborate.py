@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Span, SpecError
 from archspec.ir.graph import Value
+from archspec.spec.composite import define_blocks
 from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
@@ -34,7 +34,6 @@ def elaborate(
         document = FileModel.read(tree)
     if document is None:
         raise SpecError(findings.diagnostics)
-    _refuse_blocks(tree, findings)
     _check_layouts(document, findings)
     definitions = define(document, tree, places, findings)
     graph = GraphBuilder(
@@ -79,7 +78,8 @@ def _read_nodes(tree: MapNode, findings: Collector) -> dict[str, GraphNode | Non
     if not isinstance(section, MapNode):
         return {}
     raw: dict[str, Node] = {entry.key.value: entry.value for entry in section.entries}
-    reader = NodeReader(raw, blocks(), own.keys() if isinstance(own, MapNode) else ())
+    known = define_blocks(tree, findings)
+    reader = NodeReader(raw, known, own.keys() if isinstance(own, MapNode) else ())
     nodes: dict[str, GraphNode | None] = dict.fromkeys(raw)
     for entry in section.entries:
         with findings.catching():
@@ -90,12 +90,6 @@ def _read_nodes(tree: MapNode, findings: Collector) -> dict[str, GraphNode | Non
 def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
     found = tree.get(section)
     return {entry.key.value: entry.key.span for entry in found.entries} if isinstance(found, MapNode) else {}
-
-
-def _refuse_blocks(tree: MapNode, findings: Collector) -> None:
-    own = tree.get("blocks")
-    for entry in own.entries if isinstance(own, MapNode) else ():
-        findings.error("E240", f"composite blocks are not supported yet: `{entry.key.value}`", entry.key.span)
 
 
 def _check_layouts(document: FileModel, findings: Collector) -> None:

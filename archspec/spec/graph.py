@@ -9,16 +9,14 @@ from typing import Any
 
 from archspec.blocks.context import Defaults
 from archspec.blocks.numbers import rate
-from archspec.diagnostics import Collector, Span, did_you_mean
+from archspec.diagnostics import Collector, Span
 from archspec.ir.graph import Value
 from archspec.ops.builder import Builder
-from archspec.spec.build import build_part
-from archspec.spec.constants import report_circles
+from archspec.spec.building import NodeNames, build_nodes
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.definitions import Definitions
 from archspec.spec.document import FileModel, OutputFields
 from archspec.spec.nodes import GraphNode
-from archspec.spec.order import ordered
 from archspec.spec.outputs import output_value
 from archspec.spec.syntax import paths, syntaxes
 from archspec.spec.values import Values
@@ -53,8 +51,7 @@ class GraphBuilder:
         for name, spec in self.definitions.inputs.items():
             self.values.define(name, self.builder.input(name, spec.type))
         with self.findings.catching(), self.builder.settings(init=self._init()):
-            for node in self._in_order():
-                self._node(node)
+            build_nodes(self._read(), self.root.around, self._names())
         outputs = self._outputs()
         self._check_use()
         return outputs
@@ -93,6 +90,13 @@ class GraphBuilder:
         )
         return NodeContext(around=around, name="", owner="", result="")
 
+    def _names(self) -> NodeNames:
+        return NodeNames(
+            places=self.definitions.places,
+            values=(*self.document.inputs, *self.nodes),
+            failed=self.definitions.failed,
+        )
+
     def _init(self) -> Any:
         init = self.document.defaults.init
         return None if init is None else init.resolve(self.definitions.numbers.constant)
@@ -127,34 +131,6 @@ class GraphBuilder:
 
     def _read(self) -> Iterator[GraphNode]:
         return (node for node in self.nodes.values() if node is not None)
-
-    def _in_order(self) -> Iterator[GraphNode]:
-        uses = {node.name: tuple(node.uses()) for node in self._read()}
-        order = ordered(uses)
-        report_circles(order.circles, self.definitions.places, "nodes", self.findings)
-        self.definitions.failed |= {name for circle in order.circles for name in circle}
-        return (node for name in order.names if (node := self.nodes[name]) is not None)
-
-    def _node(self, node: GraphNode) -> None:
-        failed = self.definitions.failed
-        if self._unknown_names(node) or any(name in failed for name in node.uses()):
-            failed.add(node.name)
-            return
-        for part in node.parts:
-            before = len(self.values.names)
-            with self.findings.catching():
-                build_part(part, self.root.around)
-            if len(self.values.names) == before:
-                failed.add(node.name)
-                return
-
-    def _unknown_names(self, node: GraphNode) -> bool:
-        unknown = [path for path in node.paths() if path.parts[0] not in self.definitions.places]
-        for path in unknown:
-            known = (*self.document.inputs, *self.nodes)
-            help = did_you_mean(path.parts[0], known, kind="values")
-            self.findings.error("E201", f"unknown value `{path.parts[0]}`", path.part_span(0), help=help)
-        return bool(unknown)
 
     def _outputs(self) -> dict[str, Value]:
         outputs: dict[str, Value] = {}

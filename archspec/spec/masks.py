@@ -33,7 +33,8 @@ class MaskReader:
     """Turns mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
 
     `value`, `predicate` and `size` read the parts; `find` gives the value of a name, None where it names none;
-    `label` tells where a value is defined; `warn` hears of windows that mask nothing.
+    `label` tells where a value is defined; `warn` hears of windows that mask nothing; `given` reads the field of the
+    block around that has a name, None where there is none.
     """
 
     queries: TensorType
@@ -44,6 +45,7 @@ class MaskReader:
     find: Callable[[Path], Value | None]
     label: Callable[[Value], Label | None]
     warn: Callable[[str, Span], None]
+    given: Callable[[str, MaskReader], Mask | None]
     controls: list[Value] = field(default_factory=list)
 
     def read(self, syntax: MaskSyntax) -> Mask:
@@ -60,7 +62,7 @@ class MaskReader:
             case MaskPrefix():
                 return self._prefix(syntax)
             case MaskField():
-                fail("E123", f"unknown mask `{syntax.name}`", syntax.span)
+                return self._given(syntax)
         self._same_axes(syntax)
         match syntax:
             case MaskCausal():
@@ -71,6 +73,12 @@ class MaskReader:
                 return Within(self._window(syntax.distance, least=0, spare=1))
             case MaskSameSegment():
                 return self._same_segment(syntax)
+
+    def _given(self, syntax: MaskField) -> Mask:
+        mask = self.given(syntax.name, self)
+        if mask is None:
+            fail("E123", f"unknown mask `{syntax.name}`", syntax.span)
+        return mask
 
     @property
     def _query_axis(self) -> Dim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from archspec.diagnostics import Collector, Label, Span
 from archspec.text.nodes import MapNode, TextNode
@@ -12,11 +13,14 @@ SECTIONS = {"constants": "a constant", "dims": "a dim", "inputs": "an input", "g
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def check_names(tree: MapNode, errors: Collector) -> dict[str, Span]:
-    """Where each name is defined; a name that clashes, is reserved or is no name is collected as an error."""
+def check_names(tree: MapNode, errors: Collector, sections: Mapping[str, str] = SECTIONS) -> dict[str, Span]:
+    """Where each name is defined; a name that clashes, is reserved or is no name is collected as an error.
+
+    `sections` says what the names of a section are.
+    """
     places: dict[str, Span] = {}
     what: dict[str, str] = {}
-    for section, kind in SECTIONS.items():
+    for section, kind in sections.items():
         found = tree.get(section)
         for entry in found.entries if isinstance(found, MapNode) else ():
             name = entry.key.value

@@ -127,6 +127,7 @@ class _Check:
             find=self.values.get,
             label=self.values.label,
             warn=lambda message, span: None,
+            given=lambda name, reader: None,
         )
         found = reader.read(mask)
         return {"mask": found, "controls": tuple(reader.controls)}

@@ -18,6 +18,7 @@ from archspec.spec.rule_fields import RuleItem
 
 Schema = dict[str, Any]
 _NODE = {"$ref": "#/$defs/Node"}
+_OWN_NODE = {"$ref": "#/$defs/OwnNode"}
 
 
 def json_schema() -> Schema:
@@ -34,7 +35,11 @@ def json_schema() -> Schema:
     for word, block in known.items():
         definitions[block.__name__] = _named(definitions[block.__name__], word, block)
     file = definitions.pop(FileModel.__name__)
+    file["properties"]["graph"]["additionalProperties"] = True
     definitions["Node"] = _node(known)
+    definitions["OwnNode"] = _node_among_own(definitions["Node"], list(known))
+    definitions["BlockFields"]["properties"]["graph"]["additionalProperties"] = _OWN_NODE
+    has_own = {"required": ["blocks"]}
     # A file that extends another one takes from it whatever it leaves out.
     required = {"required": ["archspec", "inputs", "graph", "outputs", "name"]}
     return {
@@ -43,6 +48,10 @@ def json_schema() -> Schema:
         "required": ["archspec"],
         "if": {"not": {"required": ["extends"]}},
         "then": required,
+        "allOf": [
+            {"if": has_own, "then": _graph_of(_OWN_NODE)},
+            {"if": {"not": has_own}, "then": _graph_of(_NODE)},
+        ],
         "$defs": definitions,
     }
 
@@ -134,3 +143,14 @@ def _node(known: Mapping[str, type[Block]]) -> Schema:
             {"type": "object", **block},
         ],
     }
+
+
+def _graph_of(node: Schema) -> Schema:
+    return {"properties": {"graph": {"additionalProperties": node}}}
+
+
+def _node_among_own(node: Schema, known: list[str]) -> Schema:
+    """A node in a file with blocks of its own, whose names no schema can know."""
+    text, chain, reuse, block = node["anyOf"]
+    own = {"type": "object", "properties": {"block": {"type": "string", "not": {"enum": known}}}, "required": ["block"]}
+    return {**node, "anyOf": [text, {**chain, "items": _OWN_NODE}, reuse, block, own]}

@@ -29,6 +29,10 @@ class Values:
         self._values[name] = value
         self._owners.setdefault(value, name)
 
+    def alias(self, value: Value, name: str) -> None:
+        """Let messages call a value of the scopes around by a name."""
+        self._owners.setdefault(value, name)
+
     def offer(self, paths: set[str]) -> None:
         """Note paths that could be asked for, `*` in the place of a layer's index."""
         self._offered |= paths

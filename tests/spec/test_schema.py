@@ -93,6 +93,26 @@ def test_what_the_language_refuses_does_not_fit(changes: str) -> None:
     assert not fits(data_of(read(Source("spec.yaml", text_with(changes)))), SCHEMA)
 
 
+OWN = """
+blocks:
+  mine: {inputs: {x: "float[b, n]"}, fields: {a: size}, graph: {y: {block: other, x: x}}, outputs: {y: "float[b, n]"}}
+graph:
+  y: [{block: mine, x: x, a: 3}, {block: linear, dim: d}]
+"""
+
+
+def test_a_file_with_blocks_of_its_own_may_name_them() -> None:
+    assert fits(data_of(read(Source("spec.yaml", text_with(OWN)))), SCHEMA)
+    for old, new in (
+        ("block: linear", "block: linear, bias: 3, dims"),
+        ("a: size", "a: sise"),
+        ("outputs: {y: ", "out: {"),
+    ):
+        assert not fits(data_of(read(Source("spec.yaml", text_with(OWN.replace(old, new))))), SCHEMA)
+    graph = OWN.partition("graph:\n")[2]
+    assert not fits(data_of(read(Source("spec.yaml", text_with(f"graph:\n{graph}")))), SCHEMA)
+
+
 def test_every_block_and_every_field_is_described() -> None:
     assert set(SCHEMA["$defs"]["Node"]["anyOf"][3]["properties"]["block"]["enum"]) == set(blocks())
     json.dumps(SCHEMA)

@@ -1,0 +1,43 @@
+"""The block `affine`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import features
+from archspec.blocks.values import floats
+from archspec.diagnostics import Diagnostic, Label
+from archspec.ops.affine import Affine as AffineOp
+from archspec.schema.findings import word
+from archspec.schema.sorts import BoolField, ValueField
+from archspec.text.nodes import Node
+
+
+class Affine(Block):
+    """`scale * x + shift` over the last axis; `init` says how the scale starts, at 1 where it is left out.
+
+    Parameters: `scale` [features], `shift` [features].
+    """
+
+    block: ClassVar[str] = "affine"
+
+    input: ValueField = Field(description="float[..., features]")
+    scale: BoolField = Field(default=True, description="whether features are scaled")
+    shift: BoolField = Field(default=True, description="whether a learned vector is added")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        if word(data.get("scale")) == "false" and word(data.get("shift")) == "false":
+            yield Diagnostic(code="E242", message="neither `scale` nor `shift`", primary=Label(node.span))
+
+    def build(self, cx: Context) -> Built:
+        """Build the map."""
+        x = floats(cx, self.input, "affine")
+        features(cx, x, self.input.span)
+        init = None if self.init is None else self.init.resolve(cx.constant)
+        return Built(main=cx.leaf(AffineOp(scale=self.scale, shift=self.shift, init=init), x))

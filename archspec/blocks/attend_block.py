@@ -1,0 +1,100 @@
+"""The block `attend`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import cap, features, fixed
+from archspec.blocks.values import sequence
+from archspec.diagnostics import Label
+from archspec.ir.dim import compare
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ir.types import DType, axis
+from archspec.ops.attention import Attention
+from archspec.ops.merge import Merge
+from archspec.ops.split import Split
+from archspec.ops.transpose import Transpose
+from archspec.ops.unnormalised_attention import UnnormalisedAttention
+from archspec.schema.model import MAYBE, WORD
+from archspec.schema.sorts import ExprField, MaskField, ValueField
+from archspec.text.value import ValueExpr
+
+
+class Attend(Block):
+    """Attention without projections, for blocks of one's own.
+
+    `weights(softcap(scale * q k^T) + add) v` per head; a row with no key gives zeros.
+    """
+
+    block: ClassVar[str] = "attend"
+    feeds: ClassVar[str | None] = "query"
+
+    query: ValueField = Field(description="float[batch, queries, heads * head_dim]")
+    key: ValueField = Field(description="float[batch, keys, heads * head_dim]")
+    value: ValueField = Field(description="float[batch, keys, heads * value_dim]")
+    mask: MaskField = Field(description="which keys a query may attend to; `all` when nothing is masked")
+    heads: ExprField | None = Field(default=None, description="number of heads; 1 when left out")
+    scale: ExprField | None = Field(default=None, description="factor on the scores; 1/sqrt(head_dim) when left out")
+    softcap: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="scores become softcap * tanh(scores / softcap)"
+    )
+    add: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="a value added to the scores, broadcast to [batch, heads, queries, keys]"
+    )
+    weights: Annotated[Literal["softmax", "relu_squared", "sigmoid"], WORD] = Field(
+        default="softmax", description="what makes weights of scores"
+    )
+
+    def build(self, cx: Context) -> Built:
+        """Build the attention."""
+        q, k, v = (
+            sequence(cx, expr, f"`{name}`")
+            for name, expr in (("query", self.query), ("key", self.key), ("value", self.value))
+        )
+        self._same(cx, q, k, 0, self.key)
+        self._same(cx, q, k, 2, self.key)
+        self._same(cx, k, v, 0, self.value)
+        self._same(cx, k, v, 1, self.value)
+        heads = 1 if self.heads is None else fixed(cx, self.heads, "heads")
+        mask, controls = cx.mask(self.mask, q, k)
+        added = () if self.add is None else (self._added(cx, self.add),)
+        options: dict[str, Any] = {
+            "mask": mask,
+            "scale": self._scale(cx, features(cx, q, self.query.span) // heads),
+            "softcap": None if self.softcap is None else cap(cx, self.softcap),
+            "bias": bool(added),
+        }
+        op = Attention(**options) if self.weights == "softmax" else UnnormalisedAttention(kind=self.weights, **options)
+        split = (self._heads(cx, x, heads, expr) for x, expr in ((q, self.query), (k, self.key), (v, self.value)))
+        y = cx.builder.add(op, *split, *added, *controls)
+        return Built(main=cx.leaf(Merge(axis=2), cx.builder.add(Transpose(order=(0, 2, 1, 3)), y)))
+
+    def _same(self, cx: Context, left: Value, right: Value, number: int, expr: ValueExpr) -> None:
+        if compare(left.type.shape[number], "==", right.type.shape[number]) is not True:
+            made = cx.origin(left)
+            labels = () if made is None else (made,)
+            cx.fail("E347", f"axis {number} of {right.type} is not that of {left.type}", expr.span, secondary=labels)
+
+    def _scale(self, cx: Context, size: int) -> Scalar | None:
+        scale = None if self.scale is None else cx.number(self.scale)
+        return None if scale == Scalar.of(1) / Scalar.of(size).sqrt() else scale
+
+    def _added(self, cx: Context, expr: ValueExpr) -> Value:
+        value = cx.value(expr)
+        if value.type.dtype is not DType.FLOAT:
+            cx.fail("E342", f"`add` is added to scores, got {value.type}", expr.span)
+        return value
+
+    def _heads(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> Value:
+        """[batch, heads, positions, features of a head]."""
+        width = features(cx, x, expr.span)
+        if width % heads:
+            labels = () if self.heads is None else (Label(self.heads.span, f"{heads} heads"),)
+            cx.fail("E340", f"{heads} heads do not divide {width} features", expr.span, secondary=labels)
+        parts = cx.builder.add(Split(axis=2, sizes=(axis(heads), axis(width // heads))), x)
+        return cx.builder.add(Transpose(order=(0, 2, 1, 3)), parts)

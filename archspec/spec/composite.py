@@ -1,0 +1,180 @@
+"""User-defined blocks: `blocks:` read and checked, each as a block that nodes may name."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Collection, Iterator, Mapping
+
+from archspec.blocks.block import Block
+from archspec.blocks.registry import blocks
+from archspec.diagnostics import Collector, Label, Span
+from archspec.record import record
+from archspec.schema.sorts import MASK_FIELDS
+from archspec.spec.building import NodeNames, checked
+from archspec.spec.composite_block import RESERVED_FIELDS, block_of, check_default
+from archspec.spec.constants import report_circles
+from archspec.spec.document import BlockFields
+from archspec.spec.names import check_names
+from archspec.spec.nodes import GraphNode, NodeReader
+from archspec.spec.order import ordered
+from archspec.spec.substitution import substitute
+from archspec.text.expr import names
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+from archspec.text.path import Path
+
+_SECTIONS = {"fields": "a field", "inputs": "an input", "graph": "a node"}
+_SAMPLES = {"bool": "false", "activation": "relu", "norm": "layer_norm", "init": "ones"}
+"""Sorts that are laid into the nodes, with a word by which a body is checked before it is called."""
+
+Known = Mapping[str, type[Block]]
+
+
+@record
+class Definition:
+    """A user-defined block as its file writes it; `places` are the spans of all names of its body."""
+
+    name: str
+    span: Span
+    fields: BlockFields
+    tree: MapNode
+    places: Mapping[str, Span]
+    known: Known
+    own: Collection[str]
+
+    def nodes(self, given: Mapping[str, Node]) -> list[GraphNode]:
+        """The nodes of the body with these fields in it. Raises SpecError with everything that is wrong in them."""
+        findings = Collector()
+        graph = self.tree.get("graph")
+        assert isinstance(graph, MapNode)
+        raw = {entry.key.value: substitute(entry.value, given) for entry in graph.entries}
+        reader = NodeReader(raw, self.known, self.own)
+        token = MASK_FIELDS.set(frozenset(name for name, one in self.fields.fields.items() if one.type == "mask"))
+        read: list[GraphNode] = []
+        try:
+            for entry in graph.entries:
+                with findings.catching():
+                    read.append(reader.read(entry.key.value, entry.key.span))
+        finally:
+            MASK_FIELDS.reset(token)
+        findings.raise_if_errors()
+        return read
+
+    def samples(self) -> dict[str, Node]:
+        """A word for each field that is laid into the nodes."""
+        sorts = {name: one.type for name, one in self.fields.fields.items()}
+        return {
+            name: TextNode(value=_SAMPLES[sort], span=self.places[name])
+            for name, sort in sorts.items()
+            if sort in _SAMPLES
+        }
+
+    def outputs(self) -> dict[str, Path]:
+        """The path of each output's value."""
+        section = self.tree.get("outputs")
+        assert isinstance(section, MapNode)
+        keys = {entry.key.value: entry.key.span for entry in section.entries}
+        given = self.fields.outputs
+        return {name: given[name].source or Path(parts=(name,), span=span) for name, span in keys.items()}
+
+
+def define_blocks(tree: MapNode, findings: Collector) -> Known:
+    """All blocks that nodes may name: those of the language, and the file's own that have no error."""
+    section = tree.get("blocks")
+    if not isinstance(section, MapNode):
+        return blocks()
+    own = {entry.key.value: entry for entry in section.entries if _can_name(entry.key, findings)}
+    places = {name: entry.key.span for name, entry in own.items()}
+    order = ordered({name: tuple(_words(entry.value)) for name, entry in own.items()})
+    report_circles(order.circles, places, "blocks", findings)
+    made: dict[str, type[Block]] = {}
+    known: Known = ChainMap(made, blocks())  # type: ignore[arg-type]
+    for name in order.names:
+        with findings.catching():
+            definition = _define(own[name].key, own[name].value, known, tuple(own))
+            made[name] = block_of(definition)
+    return known
+
+
+def _words(node: Node) -> Iterator[str]:
+    """The blocks that nodes name, wherever they stand."""
+    if isinstance(node, MapNode):
+        for entry in node.entries:
+            if entry.key.value == "block" and isinstance(entry.value, TextNode):
+                yield entry.value.value
+            yield from _words(entry.value)
+    elif isinstance(node, ListNode):
+        for item in node.items:
+            yield from _words(item)
+
+
+def _define(key: TextNode, tree: Node, known: Known, own: Collection[str]) -> Definition:
+    findings = Collector()
+    fields = BlockFields.read(tree)
+    assert isinstance(tree, MapNode)
+    places = check_names(tree, findings, _SECTIONS)
+    _check_fields(fields, places, findings)
+    _add_axes(fields, places, findings)
+    findings.raise_if_errors()
+    definition = Definition(
+        name=key.value, span=key.span, fields=fields, tree=tree, places=places, known=known, own=own
+    )
+    _check_body(definition, findings)
+    findings.raise_if_errors()
+    return definition
+
+
+def _can_name(key: TextNode, findings: Collector) -> bool:
+    if key.value in blocks():
+        help = "choose another name"
+        findings.error("E209", f"`{key.value}` is the name of a block of the language", key.span, help=help)
+        return False
+    if not (key.value.isascii() and key.value.isidentifier()):
+        help = "use letters, digits and `_`, a letter first"
+        findings.error("E223", f"`{key.value}` cannot name a block", key.span, help=help)
+        return False
+    return True
+
+
+def _check_fields(fields: BlockFields, places: Mapping[str, Span], findings: Collector) -> None:
+    for name in (*fields.fields, *fields.inputs):
+        if name in RESERVED_FIELDS and name in places:
+            message = f"`{name}` is a field of every block"
+            findings.error("E210", message, places[name], help="choose another name")
+    for one in fields.fields.values():
+        if one.default is not None:
+            with findings.catching():
+                check_default(one.type, one.default)
+    for what, section in (("inputs", fields.inputs), ("outputs", fields.outputs)):
+        if not section:
+            findings.error("E203", f"a block has {what}", fields.at, help=f"name one under `{what}` at least")
+
+
+def _add_axes(fields: BlockFields, places: dict[str, Span], findings: Collector) -> None:
+    """The names of axes are names of the body: those that stand alone in the type of an input are bound by the call."""
+    alone = {axis.name: axis.span for syntax in fields.inputs.values() for axis in syntax.axes if hasattr(axis, "name")}
+    for name, span in alone.items():
+        if name in places and name not in fields.fields:
+            labels = [Label(places[name], "the other")]
+            findings.error("E209", f"`{name}` is an axis and something else", span, secondary=labels)
+        places.setdefault(name, span)
+    for syntax in fields.inputs.values():
+        for name in (name for axis in syntax.axes for name in names(axis) if name not in places):
+            help = "an axis that a call binds stands alone once"
+            findings.error("E201", f"unknown name `{name}`", syntax.span, help=help)
+
+
+def _check_body(definition: Definition, findings: Collector) -> None:
+    """What is wrong whatever a call gives."""
+    nodes = definition.nodes(definition.samples())
+    values = (*definition.fields.inputs, *(node.name for node in nodes))
+    names = NodeNames(places=definition.places, values=values, failed=set())
+    for _ in checked(nodes, names, findings):
+        pass
+    used = {name for node in nodes for name in node.uses()}
+    used |= {path.parts[0] for path in definition.outputs().values()}
+    for name in definition.fields.inputs:
+        if name not in used:
+            findings.error("E213", f"nothing uses input `{name}`", definition.places[name], help="use it, or remove it")
+    for path in definition.outputs().values():
+        if path.parts[0] not in values:
+            findings.error("E201", f"unknown value `{path.parts[0]}`", path.part_span(0))

@@ -1,0 +1,90 @@
+"""The class of a user-defined block: its fields and inputs as fields of a block like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+
+from archspec.blocks.activation import ActField
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.norm import NormField
+from archspec.diagnostics import SpecError
+from archspec.schema.errors import diagnostics_of
+from archspec.schema.init import InitFields
+from archspec.schema.model import MAYBE
+from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField
+from archspec.spec.composite_call import Call
+from archspec.spec.context import NodeContext
+from archspec.text.nodes import Node
+from archspec.text.value import ValueExpr
+
+if TYPE_CHECKING:
+    from archspec.spec.composite import Definition
+
+RESERVED_FIELDS = frozenset({*Block.keys(), "block", "reuse"})
+"""Keys that every block has."""
+
+_SORTS: Mapping[str, Any] = {
+    "size": ExprField,
+    "number": ExprField,
+    "bool": BoolField,
+    "activation": ActField,
+    "norm": NormField,
+    "mask": MaskField,
+    "init": Annotated[InitFields | None, MAYBE],
+}
+
+
+class CompositeBlock(Block):
+    """A user-defined block. Its fields are attributes `field_NAME`, its inputs `input_NAME`."""
+
+    definition: ClassVar[Any]
+
+    @property
+    def fed(self) -> ValueExpr:
+        """What the input holds that a chain or a repeat feeds."""
+        found: ValueExpr = getattr(self, f"input_{self.feeds}")
+        return found
+
+    def build(self, cx: Context) -> Built:
+        """Build the body."""
+        assert isinstance(cx, NodeContext)
+        return Call(definition=self.definition, block=self, cx=cx).build()
+
+    def gives(self, name: str) -> bool:
+        """Whether the call gives a field."""
+        return f"field_{name}" in self.model_fields_set
+
+    def held(self, name: str) -> Any:
+        """What a field holds, given or by default."""
+        return getattr(self, f"field_{name}")
+
+
+def block_of(definition: Definition) -> type[Block]:
+    """The class of a definition; a chain feeds the input called `input`, else the first."""
+    inputs = definition.fields.inputs
+    fields: dict[str, Any] = {f"input_{name}": (ValueField, Field(alias=name)) for name in inputs}
+    for name, one in definition.fields.fields.items():
+        fields[f"field_{name}"] = (_SORTS[one.type], _field(name, one.default))
+    made = create_model(f"Composite_{definition.name}", __base__=CompositeBlock, **fields)
+    made.block = definition.name
+    made.feeds = "input" if "input" in inputs else next(iter(inputs))
+    made.definition = definition
+    return made
+
+
+def _field(name: str, default: Node | None) -> Any:
+    if default is None:
+        return Field(alias=name)
+    return Field(alias=name, default_factory=lambda: default, validate_default=True)
+
+
+def check_default(sort: str, default: Node) -> None:
+    """Read the default of a field by its sort. Raises SpecError."""
+    try:
+        TypeAdapter(_SORTS[sort], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(default)
+    except ValidationError as error:
+        raise SpecError(diagnostics_of(error, default)) from None

@@ -1,0 +1,196 @@
+"""A call of a user-defined block: its body built from what the call gives, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from archspec.blocks.context import Built, Defaults
+from archspec.diagnostics import Collector, Diagnostic, Label, SpecError, fail
+from archspec.ir.dim import compare
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.record import record
+from archspec.spec.building import NodeNames, build_nodes
+from archspec.spec.context import GivenMask, NodeContext, Surroundings
+from archspec.spec.numbers import Names, Numbers
+from archspec.spec.outputs import output_value
+from archspec.spec.substitution import settled, written
+from archspec.spec.values import Values
+from archspec.text.expr import Name
+from archspec.text.nodes import Node
+from archspec.text.path import Path
+from archspec.text.types import TypeSyntax
+
+if TYPE_CHECKING:
+    from archspec.spec.composite import Definition
+    from archspec.spec.composite_block import CompositeBlock
+
+_MAX_CALLS = 500
+
+
+@record
+class Call:
+    """One call; `cx` are the surroundings of the node that makes it."""
+
+    definition: Definition
+    block: CompositeBlock
+    cx: NodeContext
+
+    def build(self) -> Built:
+        """Build the body as a module. Raises SpecError, each finding with the place of the call."""
+        self._count()
+        operands = {name: self.cx.value(getattr(self.block, f"input_{name}")) for name in self.definition.fields.inputs}
+        with self._placed():
+            numbers, nodes = self._fields()
+            numbers = self._bound(operands, numbers)
+        ports = tuple(self.definition.fields.outputs)
+        result = self.cx.result.replace(".", "_")
+
+        def body(*values: Value) -> list[Value]:
+            with self._placed():
+                return self._body(dict(zip(operands, values, strict=True)), operands, numbers, nodes)
+
+        kind = "".join(word[:1].upper() + word[1:] for word in self.definition.name.split("_"))
+        hints = [result, *(f"{result}_{port}" for port in ports[1:])]
+        main, *others = self.cx.module(kind, body, operands, results=hints)
+        return Built(main=main, ports=dict(zip(ports[1:], others, strict=True)))
+
+    def _count(self) -> None:
+        if next(self.cx.around.calls) > _MAX_CALLS:
+            fail("E244", f"more than {_MAX_CALLS} calls of user-defined blocks", self.cx.builder.span)
+
+    # -- what the call gives
+
+    def _fields(self) -> tuple[dict[str, Scalar], dict[str, Node]]:
+        """Sizes and numbers by name, and the nodes that stand for the other fields."""
+        numbers: dict[str, Scalar] = {}
+        nodes: dict[str, Node] = {}
+        for name, field in self.definition.fields.fields.items():
+            cx, held = self._held(name, numbers)
+            if field.type == "size":
+                numbers[name] = Scalar.of(cx.size(held))
+            elif field.type == "number":
+                numbers[name] = cx.number(held)
+            elif field.type != "mask":
+                nodes[name] = written(cx, held, self.definition.places[name])
+        return numbers, nodes
+
+    def _held(self, name: str, numbers: Mapping[str, Scalar]) -> tuple[NodeContext, Any]:
+        """What a field holds, and the surroundings in which its names are read: a default sees the fields before it."""
+        if self.block.gives(name):
+            return self.cx, self.block.held(name)
+        inner = replace(self.cx.around, numbers=Numbers(names=Names(numbers)))
+        return replace(self.cx, around=inner, layer=None), self.block.held(name)
+
+    def _masks(self) -> dict[str, GivenMask]:
+        fields = self.definition.fields.fields
+        return {
+            name: GivenMask(syntax=self.block.held(name), cx=self.cx if self.block.gives(name) else None)
+            for name, field in fields.items()
+            if field.type == "mask"
+        }
+
+    def _bound(self, operands: Mapping[str, Value], numbers: dict[str, Scalar]) -> dict[str, Scalar]:
+        """The numbers with the axes that the operands bind. Raises SpecError E342, E347 for one that does not fit."""
+        names, later = dict(numbers), []
+        for name, syntax in self.definition.fields.inputs.items():
+            value = operands[name]
+            if value.type.dtype != syntax.dtype or value.type.rank != len(syntax.axes):
+                self._refuse("E342", name, syntax, value, "another dtype or another number of axes")
+            for axis, size in zip(syntax.axes, value.type.shape, strict=True):
+                if isinstance(axis, Name) and axis.name not in names:
+                    names[axis.name] = Scalar.of(size)
+                later.append((name, syntax, axis, size))
+        inner = Numbers(names=Names(names))
+        for name, syntax, axis, size in later:
+            if compare(inner.size(axis), "==", size) is not True:
+                self._refuse("E347", name, syntax, operands[name], f"`{axis}` is {inner.size(axis)} and {size}")
+        self._check_bounds(operands, inner)
+        return names
+
+    def _check_bounds(self, operands: Mapping[str, Value], numbers: Numbers) -> None:
+        for name, syntax in self.definition.fields.inputs.items():
+            if syntax.bound is not None:
+                bound, limit = operands[name].type.bound, numbers.size(syntax.bound)
+                if bound is None or compare(bound, "<=", limit) is not True:
+                    self._refuse("E343", name, syntax, operands[name], f"its values are not below {limit}")
+
+    def _refuse(self, code: str, name: str, syntax: TypeSyntax, value: Value, why: str) -> None:
+        span = getattr(self.block, f"input_{name}").span
+        made = self.cx.origin(value)
+        labels = [Label(syntax.span, "declared here"), *([] if made is None else [made])]
+        fail(code, f"`{name}` takes {syntax}, got {value.type}", span, why, secondary=labels)
+
+    # -- the body
+
+    def _body(
+        self,
+        inputs: Mapping[str, Value],
+        operands: Mapping[str, Value],
+        numbers: Mapping[str, Scalar],
+        given: Mapping[str, Node],
+    ) -> list[Value]:
+        nodes = self.definition.nodes(given)
+        around = self._surroundings(numbers)
+        for name, value in inputs.items():
+            around.values.define(name, value)
+            around.values.alias(operands[name], name)
+        sources = self.definition.outputs()
+        inner = [*(path for node in nodes for path in node.paths()), *sources.values()]
+        around.builder.want(str(path) for path in inner if len(path.parts) > 1)
+        values = (*inputs, *(node.name for node in nodes))
+        names = NodeNames(places=self.definition.places, values=values, failed=set())
+        build_nodes(nodes, around, names)
+        outputs = list(self._outputs(sources, around, names.failed))
+        self._report(around.findings)
+        for name, value in around.values.names.items():
+            if name not in inputs:
+                around.builder.expose(name, value)
+        return outputs
+
+    def _outputs(self, sources: Mapping[str, Path], around: Surroundings, failed: set[str]) -> Iterator[Value]:
+        for name, path in sources.items():
+            if path.parts[0] not in failed:
+                with around.findings.catching():
+                    fields = self.definition.fields.outputs[name]
+                    yield output_value(name, fields, path, around.values, around.numbers)
+
+    def _surroundings(self, numbers: Mapping[str, Scalar]) -> Surroundings:
+        outer, builder = self.cx.around, self.cx.builder
+        norm = outer.defaults.norm
+        defaults: Defaults = outer.defaults if norm is None else replace(outer.defaults, norm=settled(self.cx, norm))
+        return Surroundings(
+            builder=builder,
+            defaults=defaults,
+            numbers=Numbers(names=Names(numbers)),
+            values=Values(self.definition.places),
+            findings=Collector(),
+            reduced=outer.reduced,
+            scope=builder.path,
+            key=builder.key,
+            masks=self._masks(),
+            calls=outer.calls,
+        )
+
+    def _report(self, found: Collector) -> None:
+        """Raise what is wrong in the body; warnings go to the surroundings, with the place of the call."""
+        found.raise_if_errors()
+        for warning in found.diagnostics:
+            self.cx.around.findings.add(self._with_call(warning))
+
+    @contextmanager
+    def _placed(self) -> Iterator[None]:
+        try:
+            yield
+        except SpecError as error:
+            raise SpecError([self._with_call(found) for found in error.diagnostics]) from None
+
+    def _with_call(self, found: Diagnostic) -> Diagnostic:
+        span = self.cx.builder.span
+        if span is None:
+            return found
+        label = Label(span, f"in this call of `{self.definition.name}`")
+        return found if label in found.secondary else replace(found, secondary=(*found.secondary, label))
