@@ -14,7 +14,7 @@ from archspec.blocks.norm import norm_of
 from archspec.blocks.numbers import cap, features, fixed, rate
 from archspec.blocks.top import Top
 from archspec.blocks.values import floats, sequence
-from archspec.diagnostics import Label
+from archspec.diagnostics import Label, Span
 from archspec.ir.dim import compare
 from archspec.ir.graph import Value
 from archspec.ir.scalar import Scalar
@@ -46,7 +46,8 @@ class Heads:
 class Attend:
     """An attention sublayer whose sizes, mask and operands are known.
 
-    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence.
+    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence;
+    `span` is where the mask is written.
     """
 
     heads: Heads
@@ -64,6 +65,7 @@ class Attend:
     add_to_scores: Value | None = None
     multiply_scores: Value | None = None
     sink: Literal["learned", "zero"] | None = None
+    span: Span | None = None
 
     def prepared(self, top: Top) -> Attend:
         """The same with the positions that all layers share, made at the top of the stack."""
@@ -118,7 +120,8 @@ class Attend:
             bias=bias is not None,
             sink=self.sink,
         )
-        y, *weights = b.add_all(op, q, k, v, *more, *self.controls, results=("y", "weights")[: 1 + wanted])
+        with b.settings(span=self.span):
+            y, *weights = b.add_all(op, q, k, v, *more, *self.controls, results=("y", "weights")[: 1 + wanted])
         for value in weights:
             b.expose("weights", value)
         return y
@@ -156,6 +159,7 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
         add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
         multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
         sink=fields.sink,
+        span=fields.mask.span,
     )
 
 

@@ -9,14 +9,14 @@ import click
 from archspec.cli.options import spec_options
 from archspec.cli.output import grouped, print_json, report_errors, scaled
 from archspec.diagnostics import to_json
-from archspec.rules.check import Report, check
+from archspec.rules.check import Report, Verdict, check
 
 
 @click.command("check")
 @spec_options
 @click.option("--strict", is_flag=True, help="Exit 1 on a warning too.")
 def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool) -> None:
-    """Check SPEC: shapes, masks, counts and rules. No weights are made and torch is not loaded."""
+    """Check SPEC: shapes, masks, counts and rules, which are proved. No weights are made and torch is not loaded."""
     report = check(spec, set=overrides, reduced=reduced)
     if as_json:
         print_json(data_of(report))
@@ -41,7 +41,9 @@ def data_of(report: Report) -> dict[str, object]:
         "flops": str(report.cost.flops),
         "flops_typical": report.cost.flops.typical(),
         "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
-        "rules": [{"rule": str(v.rule), "status": v.status} for v in report.verdicts],
+        "rules": [
+            {"rule": str(v.rule), "status": v.status, "explanation": v.explanation} for v in report.verdicts
+        ],
         "diagnostics": [to_json(found) for found in report.diagnostics],
     }
 
@@ -53,5 +55,9 @@ def text_of(report: Report) -> str:
     lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {scaled(cost.flops.typical(), 'FLOP')}"]
     lines += [f"  {value.name}: {value.type}" for value in spec.graph.inputs]
     lines += [f"  -> {name}: {value.type}" for name, value in spec.outputs.items()]
-    lines += [f"  rule {verdict.rule}: {verdict.status}" for verdict in report.verdicts]
+    lines += [f"  rule {verdict.rule}: {_known(verdict)}" for verdict in report.verdicts]
     return "\n".join(lines)
+
+
+def _known(verdict: Verdict) -> str:
+    return f"{verdict.status}, {verdict.explanation}" if verdict.explanation else verdict.status

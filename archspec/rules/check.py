@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from archspec.analyses.cost import Cost, cost
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.record import record
-from archspec.spec import Rule, Spec, check_counts, load
-
-Status = Literal["not judged"]
-"""What is known of a rule. There is no prover yet: every rule is typed, and none is judged."""
-
-
-@record
-class Verdict:
-    """A rule and what is known of it."""
-
-    rule: Rule
-    status: Status
-
+from archspec.rules.judge import judge
+from archspec.rules.verdict import Verdict
+from archspec.spec import Spec, check_counts, load
 
 @record
 class Report:
-    """What `check` found: the spec, its cost, a verdict for each rule, and diagnostics (warnings when it holds)."""
+    """What `check` found: the spec, its cost, a verdict for each rule, and diagnostics (warnings when it holds).
+
+    The last verdicts are those on what always holds: that the places of each dim that leads inputs are independent.
+    """
 
     spec: Spec
     cost: Cost
@@ -42,15 +34,17 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
     """Check a spec: a file, the name of a shipped spec, or one that is loaded.
 
     `set` overrides constants and paths as `--set` does; `reduced` takes the small copy. Declared counts are compared
-    only for the file's own constants. Raises SpecError where the spec does not load.
+    only for the file's own constants. A rule that is broken, or not proved, is an error. Raises SpecError where the spec does not load.
     """
     spec = source if isinstance(source, Spec) else load(source, set=set, reduced=reduced)
     counted = cost(spec.graph)
+    verdicts = judge(spec)
+    fallen = (found for verdict in verdicts for found in verdict.diagnostics)
     return Report(
         spec=spec,
         cost=counted,
-        verdicts=tuple(Verdict(rule=rule, status="not judged") for rule in spec.rules),
-        diagnostics=(*spec.warnings, *check_counts(spec, counted)),
+        verdicts=verdicts,
+        diagnostics=(*spec.warnings, *check_counts(spec, counted), *fallen),
     )
 
 

@@ -37,6 +37,10 @@ class Forbidden:
         """Guards that must not hold together at a related pair."""
         return [w | a for w, a in product(self.where, self.at)]
 
+    def relation(self) -> Relation:
+        """The pairs that are forbidden."""
+        return Relation(tuple(Atom(guards=clause) for clause in self.clauses()))
+
 
 def allowed(rule: Rule, terms: Terms) -> Relation:
     """The pairs that an upper rule allows, and a lower rule wants. Raises Inexpressible."""

@@ -92,16 +92,13 @@ def prefix_not_shifted() -> Iterator[None]:
     return broken((compose, "_moved_prefixes", moved))
 
 
-def prefix_without_a_lower_end() -> Iterator[None]:
-    """(3) A prefix bound moves along a difference with no lower end."""
+def prefix_moved_by_the_upper_end() -> Iterator[None]:
+    """(3) A prefix bound moves by the wrong end of the difference."""
     real = compose._moved_prefixes
 
     def moved(a: Closure, b: Closure) -> list[PrefixBound]:
-        shown = {key: Interval(Dim.of(0) if i.lo is None else i.lo, i.hi) for key, i in b.differences.items()}
-        view = Closure(
-            differences=shown, out=b.out, inp=b.inp, guards=b.guards, prefixes=b.prefixes, segments=b.segments
-        )
-        return real(a, view)
+        shown = {key: Interval(i.lo if i.hi is None else i.hi, i.hi) for key, i in b.differences.items()}
+        return real(a, _with_differences(b, shown))
 
     return broken((compose, "_moved_prefixes", moved))
 
@@ -189,9 +186,12 @@ def segments_through_an_inexact_left() -> Iterator[None]:
 
 
 def _exact(found: Closure) -> Closure:
-    zero = Interval(Dim.of(0), Dim.of(0))
+    return _with_differences(found, dict.fromkeys(found.differences, Interval(Dim.of(0), Dim.of(0))))
+
+
+def _with_differences(found: Closure, differences: dict) -> Closure:
     return Closure(
-        differences=dict.fromkeys(found.differences, zero),
+        differences=differences,
         out=found.out,
         inp=found.inp,
         guards=found.guards,
@@ -306,7 +306,7 @@ BREAKAGES: tuple[Callable[[], object], ...] = (
     scales_not_crossed,
     rounding_outward_becomes_inward_twice,
     prefix_not_shifted,
-    prefix_without_a_lower_end,
+    prefix_moved_by_the_upper_end,
     guard_moves_onto_the_input_inexactly,
     guard_moves_onto_the_output_inexactly,
     guard_not_shifted,

@@ -18,12 +18,13 @@ from archspec.rules.wiring.worlds import open_worlds, small_sizes
 from archspec.spec import Spec
 
 
-def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation) -> Witness | None:
-    """A pair that is wanted and that nothing reads; None where all are read. Features count together."""
+def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation) -> Witness | dict[str, int]:
+    """A pair that is wanted and that nothing reads; the sizes where all are read. Features count together."""
     wanted = _in_one_row(output, source, wanted)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
     row = inside(output, source, wanted)
-    for world in open_worlds(spec, reads, small_sizes(spec.graph), wanted):
+    sizes = small_sizes(spec.graph)
+    for world in open_worlds(spec, reads, sizes, wanted):
         wiring = Wiring(spec.graph, reads, cells, world)
         out, inp = wiring.grid(output), wiring.grid(source)
         for place, bits in _places(out, output, rows(out)):
@@ -33,7 +34,7 @@ def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Re
             missing = wanted_bits and _missing(wanted_bits, wiring.read(output, bits, source), inp, source)
             if missing:
                 return Witness(wiring=wiring, i=place, j=inp.index(next(bits_of(missing))))
-    return None
+    return sizes
 
 
 def _in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:

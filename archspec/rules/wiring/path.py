@@ -87,6 +87,7 @@ def _steps(wiring: Wiring, state: State, source: Value) -> Iterator[tuple[Step, 
                 path=path_of(node, frame),
                 at=wiring.grid(made).index(bit),
                 reads=wiring.grid(operand).index(other),
+                operand=operand,
             )
             outer, around = _origin(operand, frame, source)
             yield step, (outer, around, other)

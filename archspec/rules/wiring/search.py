@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from archspec.ir.graph import Value
 from archspec.record import record
-from archspec.relation.atoms import Atom, Relation
+from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
-from archspec.rules.target import Forbidden
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import Grid, Index, bits_of
 from archspec.rules.wiring.table import Table
@@ -91,8 +90,3 @@ def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
         return tables[wiring].row(bit)
 
     return row
-
-
-def relation_of(forbidden: Forbidden) -> Relation:
-    """The pairs that `ignores` forbids."""
-    return Relation(tuple(Atom(guards=clause) for clause in forbidden.clauses()))

@@ -1,0 +1,71 @@
+"""Always on: what stands at different places of a dim that leads inputs does not mix."""
+
+from __future__ import annotations
+
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Graph, Value
+from archspec.ops.coordinates import coordinates
+from archspec.record import record
+from archspec.relation.atoms import Atom, Relation, equal
+from archspec.rules.flow import Dependence
+from archspec.rules.prove import within
+from archspec.rules.reads import space
+
+
+@record
+class Pair:
+    """An output and an input that the dim leads.
+
+    The first coordinate of the input must be one of `out` of the output, which are those along the dim. An output that
+    has none may not depend on the input at all.
+    """
+
+    output: Value
+    output_name: str
+    input: Value
+    out: tuple[int, ...]
+
+    def allowed(self) -> list[Relation]:
+        """Relations of which one must hold all related pairs."""
+        return [Relation((Atom(differences=frozenset({equal(place, 0)})),)) for place in self.out]
+
+    def proved(self, dependence: Dependence) -> bool:
+        """Whether surely no two places along the dim mix."""
+        found = dependence.relation(self.output, self.input)
+        out, inp = space(self.output.type), space(self.input.type)
+        return not found.atoms or any(within(found, one, out, inp, {}) for one in self.allowed())
+
+
+@record
+class Independent:
+    """The rule that the places of one dim are independent, for every output and every input that it leads."""
+
+    dim: str
+    pairs: tuple[Pair, ...]
+    kind: str = "independent"
+
+    def __str__(self) -> str:
+        return f"independent(dim: {self.dim})"
+
+
+def independence(graph: Graph) -> list[Independent]:
+    """A rule for each dim that leads inputs. A dim that stands elsewhere in an input, too, leads nothing."""
+    found: dict[str, list[Pair]] = {}
+    for source in graph.inputs:
+        dim = _leading(source)
+        if dim is None or any(axis.size == dim for value in graph.inputs for axis in value.type.axes[1:]):
+            continue
+        for name, output in zip(graph.output_names, graph.outputs, strict=True):
+            places = coordinates(output.type)
+            own = tuple(places[k][0] for k, axis in enumerate(output.type.axes) if axis.size == dim)
+            found.setdefault(str(dim), []).append(Pair(output=output, output_name=name, input=source, out=own))
+    return [Independent(dim=dim, pairs=tuple(pairs)) for dim, pairs in found.items()]
+
+
+def _leading(value: Value) -> Dim | None:
+    """The size of the first axis, where it is one dim."""
+    if not value.type.rank or len(value.type.axes[0].factors) != 1:
+        return None
+    size = value.type.axes[0].size
+    symbols = size.symbols()
+    return size if len(symbols) == 1 and str(size) == next(iter(symbols)).name else None

@@ -1,0 +1,29 @@
+"""What is known of a rule."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from archspec.diagnostics import Diagnostic
+from archspec.record import record
+from archspec.rules.independence import Independent
+from archspec.spec import Rule
+
+Status = Literal["proved", "violated", "unknown", "wired", "not yet"]
+"""`proved`: at all sizes, for all values of the controls. `violated`: a witness is known. `unknown`: neither.
+`wired`: a lower rule that holds at small sizes. `not yet`: rules of symmetry, which nothing judges yet."""
+
+
+@record
+class Verdict:
+    """A rule, what is known of it, and a few words on that; `diagnostics` tell why it falls short."""
+
+    rule: Rule | Independent
+    status: Status
+    explanation: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the rule does not fall short."""
+        return self.status not in ("violated", "unknown")

@@ -1,0 +1,90 @@
+"""The way of a leak, as people read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from archspec.ir.graph import Value
+from archspec.rules.reads import space
+from archspec.rules.wiring.grid import Index
+from archspec.rules.wiring.path import Step
+from archspec.rules.wiring.search import Witness
+
+
+class Way:
+    """Steps from an input to an output. Of positions only those coordinates are shown that are no features."""
+
+    def __init__(self, steps: Sequence[Step], output: Value, source: Value) -> None:
+        self.steps = tuple(reversed(steps))
+        self._sizes = {size for value in (output, source) for size in _positions(value)}
+
+    def shown(self, value: Value, index: Index) -> str:
+        """`[0, 3]`: the coordinates of a position that are no features."""
+        return f"[{', '.join(map(str, self._place(value, index)))}]"
+
+    @cached_property
+    def culprit(self) -> Step | None:
+        """The step that goes farthest from one position to another, by later ones first; the last where none does."""
+        moved = [step for step in self.steps if self._moves(step)]
+        return max(moved, key=self._ahead) if moved else self.steps[-1] if self.steps else None
+
+    def lines(self, source: str, output: str, witness: Witness) -> Iterator[str]:
+        """The way, a line a module; layers that only hand a position on are one line."""
+        if not self.steps:
+            return
+        first, last = self.steps[0], self.steps[-1]
+        yield f"the way from `{source}` at {self.shown(first.operand, first.reads)}:"
+        for names, step, moves in self._stretches():
+            where = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+            line = f", line {step.node.span.line}" if step.node.span is not None else ""
+            at, reads = self.shown(step.node.outputs[0], step.at), self.shown(step.operand, step.reads)
+            yield f"  {where}{line}: {f'{at} reads {reads}' if moves else at}"
+        yield f"  `{output}` at {self.shown(last.node.outputs[0], witness.i)}"
+
+    def _stretches(self) -> Iterator[tuple[list[str], Step, bool]]:
+        """Steps with the modules that they stand for, and whether they move."""
+        names: list[str] = []
+        kept: Step | None = None
+        for step in self.steps:
+            moves, name = self._moves(step), _module(step)
+            if kept is not None and (moves or not _alike(names[-1], name)):
+                yield names, kept, False
+                names, kept = [], None
+            if moves:
+                yield [step.path or name], step, True
+            else:
+                names, kept = ([*names, name] if name not in names else names), step
+        if kept is not None:
+            yield names, kept, False
+
+    def _moves(self, step: Step) -> bool:
+        return self._place(step.node.outputs[0], step.at) != self._place(step.operand, step.reads)
+
+    def _ahead(self, step: Step) -> int:
+        here, there = self._place(step.node.outputs[0], step.at), self._place(step.operand, step.reads)
+        return sum(there) - sum(here) if len(here) == len(there) else 0
+
+    def _place(self, value: Value, index: Index) -> tuple[int, ...]:
+        return tuple(
+            k for k, size in zip(index, space(value.type), strict=True) if size.symbols() or size in self._sizes
+        )
+
+
+def _positions(value: Value) -> list[object]:
+    """The sizes of the axes that positions stand on."""
+    sizes = list(space(value.type))
+    return list(sizes[:-1] if value.type.dtype == "float" and value.type.rank < 4 else sizes)
+
+
+def _module(step: Step) -> str:
+    """The module of a step, down to the layer that it is in."""
+    path = step.path.rpartition(".")[0] if step.node.name else step.path
+    found = re.match(r"(.*?\.\d+)(\.|$)", path)
+    return found.group(1) if found else path.partition(".")[0] or step.path or step.node.op.name
+
+
+def _alike(left: str, right: str) -> bool:
+    """Whether two modules are one, or layers of one stack."""
+    return left == right or ("." in left and left.rpartition(".")[0] == right.rpartition(".")[0])
