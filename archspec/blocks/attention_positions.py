@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from archspec.diagnostics import Diagnostic
-from archspec.schema.findings import kind_of, misplaced, missing, unsupported_words
+from archspec.schema.findings import kind_of, misplaced, missing
 from archspec.schema.model import MAYBE, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.nodes import Node
@@ -102,7 +102,6 @@ class AttentionPositionsFields(Model):
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         kind = kind_of(data.get("kind"))
-        yield from unsupported_words(node, data, "kind", ("alibi", "relative_buckets", "relative_grid"))
         yield from misplaced(node, data, kind, _FIELDS)
         for field in _NEEDED.get(kind or "", ()):
             yield from missing(node, data, field)

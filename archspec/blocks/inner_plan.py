@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from archspec.blocks.attention_positions import AttentionPositionsFields, ScalingFields
 from archspec.blocks.context import Context
-from archspec.blocks.inner_positions import AddedPositions, InnerPositions, RotaryPositions
+from archspec.blocks.inner_positions import AddedPositions, InnerPositions, RotaryPositions, ScorePositions
 from archspec.blocks.numbers import fixed, positive
 from archspec.blocks.values import floats, integers
 from archspec.diagnostics import Span
 from archspec.ir.dim import compare
 from archspec.ir.graph import Value
+from archspec.ops.alibi import Alibi
+from archspec.ops.relative_buckets import RelativeBuckets
+from archspec.ops.relative_grid import RelativeGrid
 from archspec.ops.rotary import Rotary
 from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, Scaling, YarnScaling
 from archspec.ops.rotary_table import RotaryTable
@@ -37,6 +40,13 @@ def plan_inner_positions(
         return InnerPositions()
     if fields.kind == "rotary":
         return _rotary(cx, fields, sizes.head, x, memory)
+    if fields.kind == "alibi":
+        learned = fields.slopes == "learned"
+        return ScorePositions(op=Alibi(heads=sizes.heads, learned=learned), shared=not learned)
+    if fields.kind == "relative_buckets":
+        return ScorePositions(op=_buckets(cx, fields, sizes.heads), shared=bool(fields.share))
+    if fields.kind == "relative_grid":
+        return ScorePositions(op=_grid(cx, fields, sizes.heads, x, memory), shared=bool(fields.share))
     query = _added(cx, fields.query, x, "query")
     key = _added(cx, fields.key, x if memory is None else memory, "key")
     return AddedPositions(query=query, key=key)
@@ -69,6 +79,33 @@ def _rotary(
     assert fields.layout is not None
     op = RotaryTable(size=size, base=base, scaling=scaling, ids=bool(given))
     return RotaryPositions(op=op, turn=Rotary(layout=fields.layout), ids=given)
+
+
+def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> RelativeBuckets:
+    assert fields.buckets is not None and fields.max_distance is not None
+    buckets, far = fixed(cx, fields.buckets, "buckets"), fixed(cx, fields.max_distance, "max_distance")
+    step = 4 if fields.bidirectional else 2
+    if buckets % step:
+        cx.fail("E244", f"`buckets` is {buckets}", fields.buckets.span, help=f"write a multiple of {step}")
+    if far <= buckets // step:
+        help = f"write more than the {buckets // step} distances that have a bucket each"
+        cx.fail("E244", f"`max_distance` is {far}", fields.max_distance.span, help=help)
+    return RelativeBuckets(heads=heads, buckets=buckets, max_distance=far, bidirectional=bool(fields.bidirectional))
+
+
+def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None) -> RelativeGrid:
+    assert fields.rows is not None and fields.columns is not None
+    rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
+    for value in (x, memory or x):
+        found = value.type.shape[1]
+        if compare(found, "==", rows * columns) is not True:
+            cx.fail(
+                "E345",
+                f"a grid of {rows} by {columns} patches, and there are `{found}` positions",
+                fields.rows.span.to(fields.columns.span),
+                help="tokens in front of the patches have no place in the grid",
+            )
+    return RelativeGrid(heads=heads, rows=rows, columns=columns)
 
 
 def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:

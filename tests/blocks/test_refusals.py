@@ -37,7 +37,6 @@ def _patches(more: str, image: str = "pixels") -> str:
 
 CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
 LATER = {
-    _attention("positions: alibi"): "alibi",
     _attention("latent: {key_value: 8, rotary: 4}"): "latent",
     _with("relu}", "relu, experts: {count: 2, top_k: 1, scores: softmax, normalise: true}}"): "experts",
     _with("residual: pre", "residual: {kind: pre, drop_path: 0.1}"): "drop_path",
@@ -322,6 +321,10 @@ error[E440]: a decoder's self-attention may not look ahead
 
 
 def test_independent_errors_of_a_node_come_in_one_run() -> None:
-    node = _with("relu}", "reluu}", _with("residual: pre", "residual: pree", _attention("latent: {key_value: 8, rotary: 4}, haeds: 2")))
+    node = _with(
+        "relu}",
+        "reluu}",
+        _with("residual: pre", "residual: pree", _attention("latent: {key_value: 8, rotary: 4}, haeds: 2")),
+    )
     assert {found[0] for found in complaints(node)} == {"E240", "E202", "E205"}
     assert len(complaints(node)) == 4

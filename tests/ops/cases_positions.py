@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from archspec.ops.alibi import Alibi
+from archspec.ops.relative_buckets import RelativeBuckets
+from archspec.ops.relative_grid import RelativeGrid
 from archspec.ops.rotary import Rotary
 from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
 from archspec.ops.rotary_table import RotaryTable
-from tests.ops.case import BATCH, SRC, Case, factored, floats, integers
+from tests.ops.case import BATCH, SRC, TGT, Case, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)
 HEADS = floats(BATCH, 2, SRC, 6)
@@ -32,4 +35,17 @@ CASES = [
         for layout in ("half", "interleaved")
         for table in (floats(2, SRC, 3), floats(2, SRC, 2), floats(2, BATCH, 1, SRC, 3))
     ),
+    *(
+        Case(op=Alibi(heads=heads, learned=learned), inputs=(X, floats(BATCH, TGT, 2)))
+        for heads, learned in ((4, False), (12, False), (3, True))
+    ),
+    *(
+        Case(
+            op=RelativeBuckets(heads=3, buckets=buckets, max_distance=distance, bidirectional=both),
+            inputs=(floats(BATCH, 2, 40, 4), floats(BATCH, TGT, 2)),
+        )
+        for buckets, distance, both in ((8, 20, False), (12, 16, True), (32, 128, True))
+    ),
+    Case(op=RelativeGrid(heads=2, rows=2, columns=3), inputs=(floats(BATCH, 6, 4),) * 2),
+    Case(op=RelativeGrid(heads=2, rows=3, columns=1), inputs=(floats(BATCH, 2, 3, 4),) * 2),
 ]

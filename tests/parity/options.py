@@ -37,7 +37,7 @@ graph:
     residual: {residual}
     final_norm: true
     attention:
-      heads: 4
+      heads: {heads}
 {attention}
     feed_forward: {feed_forward}
 outputs:
@@ -62,13 +62,15 @@ def decoder(
     bias: str = "false",
     residual: str = "pre",
     embedding: str = "",
+    heads: int = 4,
     feed_forward: str = "{hidden: hidden, activation: silu, gated: true}",
 ) -> Spec:
-    """A decoder of two layers and four heads, with a layout of weights."""
+    """A decoder of two layers, with a layout of weights."""
     text = _DECODER.format(
         attention=indented(attention, 6),
         map=indented(map, 6),
         inputs=indented(inputs, 2),
+        heads=heads,
         norm=norm,
         bias=bias,
         residual=residual,

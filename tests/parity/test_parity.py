@@ -169,3 +169,27 @@ def test_the_encoder_decoder_transformer(seed: int, norm_first: bool) -> None:
         close(module(source, valid, target), reference(source, valid, target))
         whole = torch.ones_like(valid)
         close(module(source, whole, target), reference(source, whole, target))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_t5(seed: int, tmp_path: Path) -> None:
+    small = size(seed)
+    config = transformers.T5Config(
+        vocab_size=small.vocab,
+        d_model=small.width,
+        d_kv=6,
+        d_ff=small.hidden,
+        num_layers=small.layers,
+        num_heads=small.heads,
+        tie_word_embeddings=True,
+    )
+    reference = fill(transformers.T5ForConditionalGeneration(config), seed)
+    reference.save_pretrained(tmp_path)
+    # Far enough that distances share the last bucket.
+    lengths = {"longest": "160", "head_dim": "6", "vocab": str(small.vocab)}
+    module = compiled(load("t5-small", set={**small.constants(), **lengths}), tmp_path)
+    for src, tgt in ((150, 7), (5, 150)):
+        source, target, valid = ids(small, 2, src, seed), ids(small, 2, tgt, seed + 1), right_padded(2, src)
+        expected = reference(input_ids=source, attention_mask=valid.long(), decoder_input_ids=target).logits
+        close(module(source, target, valid), expected)
+        close(module(source, target), reference(input_ids=source, decoder_input_ids=target).logits)
