@@ -1,0 +1,162 @@
+"""The reference of the language, from the models that read it and the docstrings of the primitives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from inspect import cleandoc
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from archspec.blocks.block import Block
+from archspec.blocks.norm import DefaultNorm
+from archspec.blocks.registry import blocks
+from archspec.diagnostics import CODES
+from archspec.ops.registry import all_primitives
+from archspec.schema.model import Model
+from archspec.schema.words import AxisText, Word
+from archspec.spec.document import FileModel
+from archspec.text.expr import Expr
+from archspec.text.mask import MaskSyntax
+from archspec.text.nodes import TextNode
+from archspec.text.path import Path
+from archspec.text.pred import PredExpr
+from archspec.text.types import TypeSyntax
+from archspec.text.value import ValueExpr
+
+_HEAD = """\
+# Reference
+
+Every section, block and field of the language, and every primitive that blocks are made of. `tools/reference` writes
+this page from the code; [the language](language.md) explains the ideas.
+
+What a field holds: an *expr* is arithmetic over constants and dims; a *value* names what a node or an input gives; a
+*pred*, a *mask*, a *path* and a *type* are as the page on the language says. A part with fields of its own is written
+as a map, or as its main word alone where the rest is default. A field with nothing under *left out* is off then, or
+holds what its description says. What is not built yet is refused by name.
+"""
+_SORTS: Mapping[Any, str] = {
+    Expr: "expr",
+    ValueExpr: "value",
+    PredExpr: "pred",
+    MaskSyntax: "mask",
+    Path: "path",
+    TypeSyntax: "type",
+    AxisText: "axis",
+    Word: "name",
+    DefaultNorm: "`true`",
+    TextNode: "number, `true` or `false`",
+    bool: "`true` or `false`",
+    int: "whole number",
+    Decimal: "number",
+    str: "text",
+    NoneType: "`none`",
+}
+
+
+def reference() -> str:
+    """The page, as Markdown."""
+    parts = list(_parts())
+    sections = (
+        _HEAD,
+        "## The file\n",
+        _fields(FileModel),
+        "## Blocks\n\nAny block also takes:\n",
+        _fields(Block),
+        *(_block(word, block) for word, block in blocks().items()),
+        "## Parts\n",
+        *(_part(model) for model in parts),
+        "## Primitives\n\nWhat blocks are made of, as `archspec show --ir` prints it.\n",
+        *(_primitive(name, primitive.signature, primitive) for name, primitive in all_primitives().items()),
+        "## Diagnostics\n\n`archspec explain CODE` prints the page of one.\n",
+        "\n".join(["| code | title |", "|---|---|", *(f"| {code} | {found.title} |" for code, found in CODES.items())]),
+    )
+    return "\n".join(section.rstrip() + "\n" for section in sections)
+
+
+def _block(word: str, block: type[Block]) -> str:
+    return f"### `{word}`\n\n{_told(block)}\n\n{_fields(block, besides=Block)}"
+
+
+def _part(model: type[Model]) -> str:
+    return f"### {_title(model)}\n\n{_told(model)}\n\n{_fields(model)}"
+
+
+def _primitive(name: str, signature: str, primitive: type) -> str:
+    return f"### {name}\n\n`{signature}`\n\n{_told(primitive)}"
+
+
+def _told(model: type) -> str:
+    """The docstring, each line of a list of facts a paragraph of its own."""
+    return re.sub(r"(?<!\n)\n(Parameters|Source):", r"\n\n\1:", cleandoc(model.__doc__ or ""))
+
+
+def _fields(model: type[Model], *, besides: type[Model] = Model) -> str:
+    rows = [_row(name, field) for name, field in model.model_fields.items() if name not in besides.model_fields]
+    return "\n".join(["| field | holds | left out | what |", "|---|---|---|---|", *rows]) if rows else ""
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    cells = (f"`{field.alias or name}`", _holds(field.annotation), _left_out(field), _what(field))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _what(field: FieldInfo) -> str:
+    """What the field says of itself; else the first line of what its part says."""
+    said = field.description or next((model.__doc__ or "" for model in _models(field.annotation)), "")
+    return said.split("\n", 1)[0]
+
+
+def _left_out(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    if field.default is None or field.default_factory is not None:
+        return ""
+    return f"`{str(field.default).lower()}`" if isinstance(field.default, bool) else f"`{field.default}`"
+
+
+def _holds(annotation: Any) -> str:
+    if annotation in _SORTS:
+        return _SORTS[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _holds(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{word}`" for word in arguments)
+    if origin in (dict, Mapping):
+        return f"map of names to {_holds(arguments[1])}"
+    if origin in (list, tuple):
+        return f"list of {_holds(arguments[0])}"
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_holds(one) for one in arguments if one is not NoneType))
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
+    return "node"
+
+
+def _title(model: type[Model]) -> str:
+    """The heading of a part: `FeedForwardFields` is "Feed forward fields"."""
+    return re.sub(r"(?<=.)([A-Z])", r" \1", model.__name__).capitalize()
+
+
+def _parts() -> Iterator[type[Model]]:
+    """Models inside the file and the blocks, each once, in the order in which they are met."""
+    waiting: list[type[Model]] = [FileModel, *blocks().values()]
+    met = set(waiting)
+    while waiting:
+        for field in waiting.pop(0).model_fields.values():
+            for model in _models(field.annotation):
+                if model not in met:
+                    met.add(model)
+                    waiting.append(model)
+                    yield model
+
+
+def _models(annotation: Any) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
