@@ -41,6 +41,8 @@ def staging(output: Path) -> Iterator[Path]:
             open_up(folder)
             synchronise(folder)
             publish(folder, output, aside)
+        except OSError as error:
+            fail("E702", f"{output} cannot be written: {error.strerror or error}", None)
         finally:
             janitor.clean(folder, aside, output)
 

@@ -62,6 +62,8 @@ def build_engine(onnx: Path, shapes: Shapes, outputs: tuple[str, ...], capabilit
         fail("E606", "TensorRT-RTX did not take the network", None, notes=_parser_errors(parser))
     _check_names(network, shapes, outputs)
     config = builder.create_builder_config()
+    # Or float32 products would be rounded to ten bits, which no one asked for.
+    config.clear_flag(trt.BuilderFlag.TF32)
     _set_profile(builder, config, shapes)
     _set_capabilities(config, capabilities)
     engine = builder.build_serialized_network(network, config)

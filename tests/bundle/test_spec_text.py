@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archspec
+from archspec.bundle.sources import standing_alone
 from archspec.bundle.spec_text import scalar, spec_text
 from archspec.diagnostics import Source
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
@@ -56,3 +57,11 @@ def test_empty_maps_and_lists() -> None:
         "b": [],
         "c": ["1", {"d": "e"}],
     }
+
+
+def test_a_layout_in_a_file_of_its_own_is_written_into_the_document(tmp_path: Path, spec_file: Path) -> None:
+    (tmp_path / "layout.yaml").write_text("map: {source.table: wte.weight}\n")
+    path = tmp_path / "spec.yaml"
+    path.write_text(spec_file.read_text() + "weights: {theirs: layout.yaml, other: none}\n")
+    written = plain(parsed(spec_text(standing_alone(archspec.load(path).tree))))
+    assert written["weights"] == {"theirs": {"map": {"source.table": "wte.weight"}}, "other": "none"}

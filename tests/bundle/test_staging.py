@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -90,11 +91,13 @@ def test_a_bundle_is_replaced_whole(copy: Path, can_exchange: bool, monkeypatch:
 def test_what_was_set_aside_comes_back(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail_halfway(folder: Path, output: Path, aside: Path) -> None:
         output.rename(aside)
-        raise OSError("the disk is full")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(module, "publish", fail_halfway)
-    with pytest.raises(OSError, match="the disk is full"), staging(copy):
+    with pytest.raises(SpecError) as raised, staging(copy):
         pass
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.message) == ("E702", f"{copy} cannot be written: No space left on device")
     archspec.open(copy)
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]
 
