@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 from archspec.ir.dim import Dim, Symbol, product
 from archspec.record import record
@@ -59,6 +60,11 @@ class TensorType:
     def shape(self) -> tuple[Dim, ...]:
         """Sizes of the axes."""
         return tuple(a.size for a in self.axes)
+
+    @cached_property
+    def space(self) -> tuple[Dim, ...]:
+        """Sizes of the coordinates: the factors of all axes in order."""
+        return tuple(factor for axis in self.axes for factor in axis.factors)
 
     @property
     def rank(self) -> int:

@@ -13,6 +13,7 @@ from archspec.ir.dim import Dim
 from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SameSegment, Space
 from archspec.relation.interval import Interval, no_less, surely_more
 
+_EQUAL = Interval(ZERO, ZERO)
 Linear = tuple[int, int, int, int]
 """`(out, inp, a, b)`: the difference `a*i - b*j` of an output and an input coordinate."""
 
@@ -134,14 +135,16 @@ def _given(explicit: Interval, size: Interval) -> Interval:
 def spread(found: Closure) -> None:
     """Tighten the ranges of both sides through every difference."""
     for (out, inp, a, b), interval in found.differences.items():
+        if found.out[out] is found.inp[inp] and a == b and interval == _EQUAL:
+            continue
         found.inp[inp] = tighter(found.inp[inp], through_out(found.out[out], interval, a, b))
         found.out[out] = tighter(found.out[out], through_in(found.inp[inp], interval, a, b))
 
 
 def through_out(i: Interval, difference: Interval, a: int, b: int) -> Interval:
     """The range of j where `lo <= a*i - b*j <= hi` and i is in its range."""
-    lo = None if i.lo is None or difference.hi is None else _up(_times(a, i.lo) - difference.hi, b)
-    hi = None if i.hi is None or difference.lo is None else _down(_times(a, i.hi) - difference.lo, b)
+    lo = None if i.lo is None or difference.hi is None else _up(less(_times(a, i.lo), difference.hi), b)
+    hi = None if i.hi is None or difference.lo is None else _down(less(_times(a, i.hi), difference.lo), b)
     return Interval(lo, hi)
 
 
@@ -150,6 +153,11 @@ def through_in(j: Interval, difference: Interval, a: int, b: int) -> Interval:
     lo = None if j.lo is None or difference.lo is None else _up(_times(b, j.lo) + difference.lo, a)
     hi = None if j.hi is None or difference.hi is None else _down(_times(b, j.hi) + difference.hi, a)
     return Interval(lo, hi)
+
+
+def less(x: Dim, y: Dim) -> Dim:
+    """`x - y`, without work where y is 0."""
+    return x - y if y.terms else x
 
 
 def _times(factor: int, x: Dim) -> Dim:

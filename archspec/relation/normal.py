@@ -7,7 +7,7 @@ from math import gcd
 
 from archspec.ir.dim import Dim
 from archspec.relation.atoms import ZERO, Atom, Difference, Guard, PrefixBound, Range, SameSegment, Side, Space
-from archspec.relation.closure import Closure, close, through_in, through_out, to_in
+from archspec.relation.closure import Closure, close, through_in, through_out, to_in, whole
 from archspec.relation.interval import Interval, no_less
 
 
@@ -75,9 +75,9 @@ def _differences(found: Closure, out: Space, inp: Space) -> list[Difference]:
                 continue
         else:
             # What the sizes alone imply says nothing.
-            if lo is not None and no_less(-b * (inp[j] - 1), lo):
+            if lo is not None and lo.terms and no_less(-b * (inp[j] - 1), lo):
                 lo = None
-            if hi is not None and no_less(hi, a * (out[o] - 1)):
+            if hi is not None and hi.terms and no_less(hi, a * (out[o] - 1)):
                 hi = None
         if lo is not None or hi is not None:
             shared = gcd(a, b)
@@ -92,6 +92,8 @@ def _ranges(found: Closure, out: Space, inp: Space) -> list[Range]:
     result: list[Range] = []
     left = [_within_axis(interval, size) for interval, size in zip(found.out, out, strict=True)]
     right = [_within_axis(interval, size) for interval, size in zip(found.inp, inp, strict=True)]
+    if all(interval is _OPEN for interval in (*left, *right)):
+        return result
     for (o, j, a, b), interval in found.differences.items():
         if left[o] != _OPEN:
             left[o] = _unless(left[o], through_in(_filled(right[j], inp[j]), interval, a, b))
@@ -110,6 +112,8 @@ _OPEN = Interval()
 
 
 def _within_axis(interval: Interval, size: Dim) -> Interval:
+    if interval is whole(size):
+        return _OPEN
     lo, hi = interval
     if lo is not None and no_less(ZERO, lo):
         lo = None

@@ -12,6 +12,7 @@ from archspec.rules.judge import judge
 from archspec.rules.verdict import Verdict
 from archspec.spec import Spec, check_counts, load
 
+
 @record
 class Report:
     """What `check` found: the spec, its cost, a verdict for each rule, and diagnostics (warnings when it holds).
@@ -34,7 +35,8 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
     """Check a spec: a file, the name of a shipped spec, or one that is loaded.
 
     `set` overrides constants and paths as `--set` does; `reduced` takes the small copy. Declared counts are compared
-    only for the file's own constants. A rule that is broken, or not proved, is an error. Raises SpecError where the spec does not load.
+    only for the file's own constants. A rule that is broken, or not proved, is an error. Raises SpecError where the
+    spec does not load.
     """
     spec = source if isinstance(source, Spec) else load(source, set=set, reduced=reduced)
     counted = cost(spec.graph)

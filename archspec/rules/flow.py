@@ -13,7 +13,7 @@ from archspec.relation.atoms import EVERYTHING, NOTHING, Relation, Space, identi
 from archspec.relation.compose import compose
 from archspec.relation.union import united
 from archspec.rules.layers import Layers, Spaces
-from archspec.rules.reads import Reads, space
+from archspec.rules.reads import Reads
 from archspec.rules.terms import Term
 
 
@@ -55,9 +55,9 @@ class Dependence:
             flow.run(region.nodes)
             found = [flow.relations.get(value, NOTHING) for value in region.outputs]
             carried, result = region.inputs[0].type, region.outputs[0].type
-            if space(carried) != space(result):
+            if carried.space != result.space:
                 same = aligned(carried, result, ((axis, axis) for axis in range(result.rank)))
-                found[0] = compose(same, found[0], space(carried), space(result), flow.source)
+                found[0] = compose(same, found[0], carried.space, result.space, flow.source)
             self._bodies[key] = tuple(found)
         return self._bodies[key]
 
@@ -67,7 +67,7 @@ class Flow:
 
     def __init__(self, around: Dependence, source: Value, changing: Term | None) -> None:
         self.around = around
-        self.source: Space = space(source.type)
+        self.source: Space = source.type.space
         self.changing = changing
         self.relations: dict[Value, Relation] = {}
 
@@ -106,9 +106,9 @@ class Flow:
             if self.around.reads.is_fixed(value):
                 result.append(NOTHING)
                 continue
-            out = space(value.type)
+            out = value.type.space
             found = (
-                compose(read, known, out, space(x.type), self.source)
+                compose(read, known, out, x.type.space, self.source)
                 for read, known, x in zip(row, operands, node.inputs, strict=True)
                 if known.atoms
             )
@@ -117,7 +117,7 @@ class Flow:
 
     def _repeat(self, node: Node, op: Repeat, operands: Sequence[Relation]) -> list[Relation]:
         used = [0, *(k for k in range(1, len(operands)) if operands[k].atoms)]
-        spaces = Spaces(space(node.inputs[0].type), tuple(space(node.inputs[k].type) for k in used[1:]))
+        spaces = Spaces(node.inputs[0].type.space, tuple(node.inputs[k].type.space for k in used[1:]))
         bodies = [
             {k: self.around.body(region, k, self.changing) for k in used if k == 0 or _reads(region, k)}
             for region in node.regions
@@ -127,16 +127,16 @@ class Flow:
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):
             last = _row(bodies[op.schedule[tap.layer]], used, tap.output)
             before = spaces.schedule(layers, op.schedule, tap.layer)
-            result.append(self._outside(_tapped(spaces, before, last, space(value.type)), value, node, used, operands))
+            result.append(self._outside(_tapped(spaces, before, last, value.type.space), value, node, used, operands))
         return result
 
     def _outside(
         self, layers: Layers, value: Value, node: Node, used: Sequence[int], operands: Sequence[Relation]
     ) -> Relation:
         """The relation to the source, from those to what the layers carry and capture."""
-        out = space(value.type)
+        out = value.type.space
         found = (
-            compose(read, operands[k], out, space(node.inputs[k].type), self.source)
+            compose(read, operands[k], out, node.inputs[k].type.space, self.source)
             for read, k in zip((layers.carried, *layers.captured), used, strict=True)
         )
         return united(found, out, self.source)

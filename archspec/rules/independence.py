@@ -9,7 +9,6 @@ from archspec.record import record
 from archspec.relation.atoms import Atom, Relation, equal
 from archspec.rules.flow import Dependence
 from archspec.rules.prove import within
-from archspec.rules.reads import space
 
 
 @record
@@ -32,7 +31,7 @@ class Pair:
     def proved(self, dependence: Dependence) -> bool:
         """Whether surely no two places along the dim mix."""
         found = dependence.relation(self.output, self.input)
-        out, inp = space(self.output.type), space(self.input.type)
+        out, inp = self.output.type.space, self.input.type.space
         return not found.atoms or any(within(found, one, out, inp, {}) for one in self.allowed())
 
 

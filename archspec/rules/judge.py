@@ -10,7 +10,7 @@ from archspec.rules.independence import Independent, independence
 from archspec.rules.lost import where_lost
 from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, promises, within
-from archspec.rules.reads import Reads, space
+from archspec.rules.reads import Reads
 from archspec.rules.target import Inexpressible, allowed, forbidden, literals
 from archspec.rules.terms import Term
 from archspec.rules.verdict import Verdict
@@ -59,7 +59,7 @@ class Judge:
 
         def proved(value: Value) -> bool:
             found = self.dependence.relation(value, rule.input)
-            return within(found, wanted, space(value.type), space(rule.input.type), self.promises)
+            return within(found, wanted, value.type.space, rule.input.type.space, self.promises)
 
         if proved(rule.output):
             return Verdict(rule=rule, status="proved", explanation="at all sizes")
@@ -71,7 +71,7 @@ class Judge:
 
         def proved(value: Value) -> bool:
             found = dependence.relation(value, rule.input)
-            return avoids(found, clauses, space(value.type), space(rule.input.type), self.promises)
+            return avoids(found, clauses, value.type.space, rule.input.type.space, self.promises)
 
         if proved(rule.output):
             return Verdict(rule=rule, status="proved", explanation=f"at all sizes, {at_text(rule)}")

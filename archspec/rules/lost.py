@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from archspec.ir.graph import Node, Value
 from archspec.ops.call import Call
 from archspec.rules.flow import Dependence
-from archspec.rules.reads import space
 from archspec.spec import Rule
 
 
@@ -16,7 +15,7 @@ def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], boo
     axes = rule.output.type.axes[:2]
     for node in _inside(dependence.graph.nodes):
         for value in node.outputs:
-            same = value.type.axes[: len(axes)] == axes and len(space(value.type)) >= len(space(rule.output.type)[:2])
+            same = value.type.axes[: len(axes)] == axes and len(value.type.space) >= len(rule.output.type.space[:2])
             if same and dependence.relation(value, rule.input).atoms and not proved(value):
                 return node
     return rule.output.producer

@@ -6,19 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.types import DType, TensorType
+from archspec.ir.types import DType
 from archspec.ops.base import Primitive
-from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment, Space
+from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment
 from archspec.relation.union import in_normal_form
 from archspec.rules.terms import Literal, Term, Terms
 
 Rows = tuple[tuple[Relation, ...], ...]
 """`rows[output][operand]`"""
-
-
-def space(type_: TensorType) -> Space:
-    """The sizes of the coordinates of a type."""
-    return tuple(factor for axis in type_.axes for factor in axis.factors)
 
 
 class Reads:
@@ -69,7 +64,7 @@ class Reads:
     def _normal(self, node: Node, rows: list[list[Relation]]) -> Rows:
         return tuple(
             tuple(
-                in_normal_form(relation, space(y.type), space(x.type))
+                in_normal_form(relation, y.type.space, x.type.space)
                 for relation, x in zip(row, node.inputs, strict=True)
             )
             for row, y in zip(rows, node.outputs, strict=True)

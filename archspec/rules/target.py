@@ -14,7 +14,7 @@ from archspec.ops.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
 from archspec.relation.union import in_normal_form
-from archspec.rules.reads import named, space
+from archspec.rules.reads import named
 from archspec.rules.terms import Literal, Terms
 from archspec.spec import Rule
 
@@ -75,7 +75,7 @@ def _masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value,
     if None in known:
         raise Inexpressible("a control that parameters have a part in")
     exact = Relation(tuple(atom for atom in known if atom is not None))
-    return in_normal_form(exact, space(output.type), space(source.type))
+    return in_normal_form(exact, output.type.space, source.type.space)
 
 
 def _fits(leaf: Mask, controls: Sequence[Value], output: Value, source: Value) -> None:
@@ -156,7 +156,7 @@ def _clauses(value: Value, of: Value, side: Side, terms: Terms, *, negated: bool
     for clause in disjunction(value, terms, negated):
         guards = []
         for literal in clause:
-            own = len(space(literal.term.type))
+            own = len(literal.term.type.space)
             if own == 0 or literal.term.type.axes != value.type.axes[value.type.rank - literal.term.type.rank :]:
                 raise Inexpressible("a predicate that is broadcast")
             at = places[len(places) - own :]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from archspec.ir.graph import Value
-from archspec.rules.reads import space
 from archspec.rules.wiring.grid import Index
 from archspec.rules.wiring.path import Step
 from archspec.rules.wiring.search import Witness
@@ -68,13 +67,13 @@ class Way:
 
     def _place(self, value: Value, index: Index) -> tuple[int, ...]:
         return tuple(
-            k for k, size in zip(index, space(value.type), strict=True) if size.symbols() or size in self._sizes
+            k for k, size in zip(index, value.type.space, strict=True) if size.symbols() or size in self._sizes
         )
 
 
 def _positions(value: Value) -> list[object]:
     """The sizes of the axes that positions stand on."""
-    sizes = list(space(value.type))
+    sizes = list(value.type.space)
     return list(sizes[:-1] if value.type.dtype == "float" and value.type.rank < 4 else sizes)
 
 

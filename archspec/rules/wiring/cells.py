@@ -12,7 +12,7 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ops.base import Primitive
 from archspec.ops.repeat import Repeat
 from archspec.relation.atoms import Atom, Relation
-from archspec.rules.reads import Reads, space
+from archspec.rules.reads import Reads
 
 Place = tuple[Value, int]
 """One coordinate of a value."""
@@ -32,14 +32,14 @@ class Cells:
             for atom in relation.atoms:
                 self._atom(out, inp, atom)
         for left, right in _passed(graph):
-            if len(space(left.type)) == len(space(right.type)):
-                for k in range(len(space(left.type))):
+            if len(left.type.space) == len(right.type.space):
+                for k in range(len(left.type.space)):
                     self._link((left, k), (right, k), 0)
         self._spread()
 
     def starts(self, value: Value) -> list[Sequence[int] | None]:
         """Where the cells of each coordinate start."""
-        return [self._starts((value, k), size.constant) for k, size in enumerate(space(value.type))]
+        return [self._starts((value, k), size.constant) for k, size in enumerate(value.type.space)]
 
     def _starts(self, place: Place, size: int | None) -> Sequence[int] | None:
         if size is None or place in self._whole:
@@ -75,7 +75,7 @@ class Cells:
         """Position i of the left flows to position `i - shift` of the right."""
         self._linked.setdefault(left, []).append((right, -shift))
         self._linked.setdefault(right, []).append((left, shift))
-        sizes = [space(value.type)[k].constant for value, k in (left, right)]
+        sizes = [value.type.space[k].constant for value, k in (left, right)]
         if sizes[0] is not None and sizes[1] is not None:
             self._cuts.setdefault(left, set()).update({shift, sizes[1] + shift})
             self._cuts.setdefault(right, set()).update({-shift, sizes[0] - shift})
@@ -90,7 +90,7 @@ class Cells:
                         self._whole.add(other)
                         waiting.append(other)
                     continue
-                size = space(other[0].type)[other[1]].constant
+                size = other[0].type.space[other[1]].constant
                 found = {cut + shift for cut in self._cuts.get(place, ())}
                 known = self._cuts.setdefault(other, set())
                 new = {cut for cut in found - known if size is not None and 0 < cut < size}

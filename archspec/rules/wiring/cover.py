@@ -23,7 +23,7 @@ def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Re
     wanted = _in_one_row(output, source, wanted)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
     row = inside(output, source, wanted)
-    sizes = small_sizes(spec.graph)
+    sizes = small_sizes(spec.graph, batch=1)
     for world in open_worlds(spec, reads, sizes, wanted):
         wiring = Wiring(spec.graph, reads, cells, world)
         out, inp = wiring.grid(output), wiring.grid(source)

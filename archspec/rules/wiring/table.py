@@ -57,6 +57,13 @@ class _Rows:
         ]
         self.out_guards = [guard for guard in atom.guards if guard.side == "out"]
         self.static = self._static()
+        self._used = sorted(
+            {d.out for d in atom.differences}
+            | {k for k, _, _ in self.ranges}
+            | {k for guard in self.out_guards for k in guard.coordinates}
+            | {k for equality in atom.segments for k in equality.out}
+        )
+        self._known: dict[Index, int] = {}
         self._segments: dict[tuple[object, int], int] = {}
 
     def row(self, index: Index) -> int:

@@ -9,7 +9,7 @@ from archspec.ops.base import Primitive
 from archspec.ops.call import Call
 from archspec.ops.repeat import Repeat
 from archspec.relation.atoms import Relation
-from archspec.rules.reads import Reads, space
+from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import Grid
 from archspec.rules.wiring.table import Table
@@ -32,7 +32,7 @@ class Wiring:
     def grid(self, value: Value) -> Grid:
         """The positions of a value."""
         if value not in self._grids:
-            sizes = tuple(size.value(self.world.sizes) for size in space(value.type))
+            sizes = tuple(size.value(self.world.sizes) for size in value.type.space)
             starts = [range(n) if one is None else one for one, n in zip(self.cells.starts(value), sizes, strict=True)]
             key = (sizes, *(tuple(one) for one in starts))
             self._grids[value] = self._shapes.setdefault(key, Grid(starts, sizes))

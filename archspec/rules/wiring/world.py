@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from archspec.ops.compare import Compare
 from archspec.ops.logical import Logical
-from archspec.rules.reads import space
 from archspec.rules.terms import Term
 
 
@@ -46,7 +45,7 @@ class World:
         return self._known[term]
 
     def _value(self, term: Term) -> Tensor:
-        shape = tuple(size.value(self.sizes) for size in space(term.type))
+        shape = tuple(size.value(self.sizes) for size in term.type.space)
         if term in self.given:
             return Tensor(shape, (self.given[term],) * prod(shape))
         if term.op is None:

@@ -12,7 +12,7 @@ from archspec.ir.types import DType
 from archspec.ops.attention import Attention
 from archspec.ops.compare import Compare
 from archspec.relation.atoms import Relation
-from archspec.rules.reads import Reads, key_of, keys, space
+from archspec.rules.reads import Reads, key_of, keys
 from archspec.rules.terms import Term
 from archspec.rules.wiring.world import Tensor, World
 from archspec.spec import InputSpec, Spec
@@ -35,14 +35,14 @@ def symbols(graph: Graph) -> list[Symbol]:
     return [found[name] for name in sorted(found)]
 
 
-def small_sizes(graph: Graph, at_least: int = _SMALL) -> dict[str, int]:
-    """A size for each dim: 2 for one that leads inputs alone, else `at_least` or a little more, all different."""
+def small_sizes(graph: Graph, at_least: int = _SMALL, batch: int = _BATCH) -> dict[str, int]:
+    """A size for each dim: `batch` for one that leads inputs alone, else `at_least` or a little more, all different."""
     leading = {symbol for value in graph.inputs for size in value.type.shape[:1] for symbol in size.symbols()}
     inner = {symbol for value in graph.inputs for size in value.type.shape[1:] for symbol in size.symbols()}
     sizes, wanted = {}, at_least
     for symbol in symbols(graph):
         leads = symbol in leading and symbol not in inner
-        sizes[symbol.name] = _admitted(symbol, _BATCH if leads else wanted)
+        sizes[symbol.name] = _admitted(symbol, batch if leads else wanted)
         wanted += not leads
     return sizes
 
@@ -98,7 +98,7 @@ class Inputs:
 
 
 def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(size.value(sizes) for size in space(value.type))
+    return tuple(size.value(sizes) for size in value.type.space)
 
 
 def worlds(spec: Spec, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
