@@ -70,6 +70,14 @@ class Context(Protocol):
         """A value; elementwise expressions are built on the spot."""
         ...
 
+    def value_or_number(self, expr: ValueExpr) -> Value | Scalar:
+        """A value, or a number where the expression names none."""
+        ...
+
+    def anchor(self) -> Value:
+        """Some value that can be reached, floats before others: it gives device and precision."""
+        ...
+
     def predicate(self, expr: PredExpr) -> Value:
         """A bool value: comparisons and logic are built on the spot."""
         ...

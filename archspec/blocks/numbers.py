@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.blocks.context import Context
 from archspec.diagnostics import Span
+from archspec.ir.dim import Dim
 from archspec.ir.graph import Value
 from archspec.ir.scalar import Scalar
 from archspec.text.expr import Expr
@@ -37,6 +38,21 @@ def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
     return value
 
 
+def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
+    """A rate that may depend on `layer`, at least 0 and below 1 in every layer; None where it is always 0."""
+    value = cx.number(expr)
+    symbols = sorted(value.symbols(), key=lambda symbol: symbol.name)
+    outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
+    if outside:
+        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is known at run time alone", expr.span)
+    layers = range(symbols[0].max + 1) if symbols else range(1)
+    rates = [value.evaluate({"layer": layer}) for layer in layers]
+    wrong = next((found for found in rates if not 0 <= found < 1), None)
+    if wrong is not None:
+        cx.fail("E244", f"a rate of {wrong:g}", expr.span, help="rates are at least 0 and below 1")
+    return value if any(rates) else None
+
+
 def positive(cx: Context, expr: Expr, field: str) -> float:
     """A number above zero that is known before run time."""
     value = cx.constant(expr)
@@ -60,3 +76,11 @@ def cap(cx: Context, expr: Expr) -> Scalar:
     if value.constant() is not None:
         positive(cx, expr, "softcap")
     return value
+
+
+def offset(cx: Context, expr: Expr, field: str) -> Dim:
+    """A whole number of positions, which may be negative or depend on dims. Raises E301 for another number."""
+    found = cx.number(expr).as_dim()
+    if found is None:
+        cx.fail("E301", f"`{field}` is not a whole number", expr.span)
+    return found

@@ -59,7 +59,7 @@ def _prepare(block: Block, cx: NodeContext) -> None:
         for pred in predicates(syntax):
             cx.predicate(pred)
         if isinstance(syntax, ValueExpr) and not isinstance(syntax, (Path, Number)):
-            cx.value(syntax)
+            cx.value_or_number(syntax)
 
 
 def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:

@@ -12,13 +12,13 @@ from archspec.diagnostics import Collector, Label, Span, did_you_mean, fail
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.graph import Parameter, Value
 from archspec.ir.scalar import Scalar
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.masks.mask import Mask
 from archspec.ops.base import Op
 from archspec.ops.builder import Body, Builder
 from archspec.ops.scope import below, join
 from archspec.record import record
-from archspec.spec.elementwise import build_value
+from archspec.spec.elementwise import build_value, number_of
 from archspec.spec.masks import MaskReader
 from archspec.spec.numbers import Numbers
 from archspec.spec.predicates import build_predicate
@@ -112,6 +112,16 @@ class NodeContext:
         if isinstance(expr, Path):
             return self.around.values.resolve(expr)
         return self.around.made.get(expr) or self._keep(expr, build_value(expr, self._look, self._add))
+
+    def value_or_number(self, expr: ValueExpr) -> Value | Scalar:
+        """A value, or a number where the expression names none."""
+        number = number_of(expr, self._look)
+        return self.value(expr) if number is None else number
+
+    def anchor(self) -> Value:
+        """Some value that can be reached, floats before others."""
+        values = list(self.around.values.names.values())
+        return next((value for value in values if value.type.dtype is DType.FLOAT), values[0])
 
     def predicate(self, expr: PredExpr) -> Value:
         """A bool value; comparisons and logic are built once, where they are first needed."""

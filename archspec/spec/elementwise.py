@@ -14,7 +14,7 @@ from archspec.ops.unary import Unary
 from archspec.ops.with_number import WithNumber
 from archspec.text.expr import Number
 from archspec.text.path import Path
-from archspec.text.value import ValueBinary, ValueCall, ValueExpr
+from archspec.text.value import ValueBinary, ValueCall, ValueExpr, paths
 
 Add = Callable[..., Value]
 Look = Callable[[Path], Value | Scalar]
@@ -36,6 +36,17 @@ def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple
     if isinstance(made, Scalar):
         fail("E219", f"`{expr}` is a number, and a value is needed here", expr.span)
     return made
+
+
+def number_of(expr: ValueExpr, look: Look) -> Scalar | None:
+    """The number that an expression stands for; None where it names a value."""
+    numeric = all(isinstance(look(path), Scalar) for path in paths(expr))
+    made = _build(expr, look, _no_node) if numeric else None
+    return made if isinstance(made, Scalar) else None
+
+
+def _no_node(expr: ValueExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
+    raise ValueError(f"{expr} names no value")
 
 
 def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value | Scalar:

@@ -5,7 +5,5 @@ from __future__ import annotations
 PLANNED = frozenset(
     {
         *("conv", "conv_residual", "max_pool", "avg_pool", "squeeze_excite"),
-        *("rearrange", "concat", "slice", "shift", "matmul", "argmax"),
-        *("learned", "constant"),
     }
 )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from archspec.ir.dim import Dim
 from archspec.ir.graph import Init
 from archspec.ir.scalar import Scalar
+from archspec.ir.types import axis
 from archspec.masks.mask import All, Causal, Given, KeyValid
 from archspec.ops.affine import Affine
+from archspec.ops.argmax import Argmax
+from archspec.ops.constant import Constant
+from archspec.ops.matmul import Matmul
+from archspec.ops.shift import Shift
 from archspec.ops.unnormalised_attention import UnnormalisedAttention
-from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats
+from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)
 GRID = floats(BATCH, factored(SRC, 2), 2)
@@ -21,7 +27,34 @@ def weigh(kind, mask, *inputs, loose=(), **options):
     return Case(op=op, inputs=inputs, loose=frozenset(loose))
 
 
+WIDE = floats(BATCH, factored(2, SRC), 2)
+
+
+def shift(by, axis, *inputs, fill=0, loose=()):
+    """A case of a shift."""
+    return Case(op=Shift(axis=axis, by=Dim.of(by), fill=Scalar.of(fill)), inputs=inputs, loose=frozenset(loose))
+
+
+def matmul(*inputs, transpose_right=False):
+    """A case of a product."""
+    return Case(op=Matmul(transpose_right=transpose_right), inputs=inputs)
+
+
 CASES = [
+    shift(1, 1, X),
+    shift(-2, -1, X, fill=3),
+    shift(1, 0, integers(TGT, bound=4)),
+    shift(3, 0, floats(3, 2), fill=Scalar.of(SRC)),
+    shift(1, 1, WIDE, loose=(0,)),
+    matmul(floats(SRC, 2), floats(2, 3)),
+    matmul(floats(BATCH, SRC, 2), floats(2, TGT)),
+    matmul(floats(SRC, 3), floats(BATCH, TGT, 3), transpose_right=True),
+    matmul(floats(BATCH, 1, SRC, 2), floats(3, TGT, 2), transpose_right=True),
+    matmul(GRID, floats(BATCH, 2, factored(2, SRC))),
+    Case(op=Argmax(axis=-1), inputs=(X,)),
+    Case(op=Argmax(axis=1), inputs=(integers(BATCH, SRC, 2),)),
+    Case(op=Constant(axes=(axis(SRC), axis(2)), number=Scalar.of(1) / Scalar.of(SRC)), inputs=(X,)),
+    Case(op=Constant(axes=(axis(3),), number=Scalar.of(-2)), inputs=(floats(BATCH, 2),)),
     *(Case(op=Affine(scale=scale, shift=not scale), inputs=(X,)) for scale in (True, False)),
     Case(op=Affine(init=Init(kind="constant", value=1e-6)), inputs=(GRID,)),
     Case(op=Affine(shift=False), inputs=(floats(factored(2, 2)),)),

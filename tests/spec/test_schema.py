@@ -104,7 +104,7 @@ graph:
 def test_a_file_with_blocks_of_its_own_may_name_them() -> None:
     assert fits(data_of(read(Source("spec.yaml", text_with(OWN)))), SCHEMA)
     for old, new in (
-        ("block: linear", "block: linear, bias: 3, dims"),
+        ("dim: d}", "dimm: d}"),
         ("a: size", "a: sise"),
         ("outputs: {y: ", "out: {"),
     ):

@@ -1,0 +1,28 @@
+"""The block `argmax`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.axis import resolve_axis
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.ops.argmax import Argmax as ArgmaxOp
+from archspec.schema.sorts import ValueField
+from archspec.schema.words import AxisField
+
+
+class Argmax(Block):
+    """The position of the largest element along one axis, which goes away: int64, below the axis's size."""
+
+    block: ClassVar[str] = "argmax"
+
+    input: ValueField = Field(description="float[...] or integers")
+    axis: AxisField = Field(description="the axis")
+
+    def build(self, cx: Context) -> Built:
+        """Build the search."""
+        x = cx.value(self.input)
+        return Built(main=cx.leaf(ArgmaxOp(axis=resolve_axis(cx, self.axis, x)), x))

@@ -1,0 +1,29 @@
+"""The block `concat`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.axis import resolve_axis
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.ops.concat import Concat as ConcatOp
+from archspec.schema.sorts import ValueField
+from archspec.schema.words import AxisField
+
+
+class Concat(Block):
+    """Values one after another along an axis; all other axes agree."""
+
+    block: ClassVar[str] = "concat"
+    feeds: ClassVar[str | None] = None
+
+    inputs: list[ValueField] = Field(description="the values, in order", min_length=1)
+    axis: AxisField = Field(description="the axis along which they are joined")
+
+    def build(self, cx: Context) -> Built:
+        """Build the joining."""
+        values = [cx.value(expr) for expr in self.inputs]
+        return Built(main=cx.leaf(ConcatOp(axis=resolve_axis(cx, self.axis, values[0])), *values))

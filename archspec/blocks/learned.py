@@ -1,0 +1,31 @@
+"""The block `learned`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.ir.types import axis
+from archspec.ops.learned import Learned as LearnedOp
+from archspec.schema.sorts import ExprField
+
+
+class Learned(Block):
+    """A learned tensor. It is stored with size 1 along axes whose size is known at run time alone, and repeated there.
+
+    Parameters: `value`.
+    """
+
+    block: ClassVar[str] = "learned"
+    feeds: ClassVar[str | None] = None
+
+    shape: list[ExprField] = Field(description="sizes of the axes", min_length=1)
+
+    def build(self, cx: Context) -> Built:
+        """Build the tensor."""
+        axes = tuple(axis(cx.size(expr)) for expr in self.shape)
+        op = LearnedOp(axes=axes, static=tuple(one.size.is_constant for one in axes))
+        return Built(main=cx.leaf(op, cx.anchor()))

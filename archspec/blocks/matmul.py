@@ -1,0 +1,29 @@
+"""The block `matmul`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.values import floats
+from archspec.ops.matmul import Matmul as MatmulOp
+from archspec.schema.sorts import BoolField, ValueField
+
+
+class Matmul(Block):
+    """The product of matrices, the last two axes of each value; leading axes broadcast."""
+
+    block: ClassVar[str] = "matmul"
+    feeds: ClassVar[str | None] = None
+
+    left: ValueField = Field(description="float[..., rows, inner]")
+    right: ValueField = Field(description="float[..., inner, columns]")
+    transpose_right: BoolField = Field(default=False, description="whether `right` is [..., columns, inner]")
+
+    def build(self, cx: Context) -> Built:
+        """Build the product."""
+        left, right = (floats(cx, expr, "matmul") for expr in (self.left, self.right))
+        return Built(main=cx.leaf(MatmulOp(transpose_right=self.transpose_right), left, right))

@@ -1,0 +1,105 @@
+"""The block `rearrange`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, WithJsonSchema
+
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.ir.dim import Dim, compare, product
+from archspec.ir.graph import Value
+from archspec.ir.types import axis
+from archspec.ops.base import Op
+from archspec.ops.merge import Merge
+from archspec.ops.split import Split
+from archspec.ops.take import Take
+from archspec.ops.transpose import Transpose
+from archspec.schema.errors import carried
+from archspec.schema.plain import Plain
+from archspec.schema.sizes import SizesField
+from archspec.schema.sorts import ValueField, text_of
+from archspec.text.rearrange import RearrangePattern, parse_rearrange
+
+
+def _pattern(node: Any) -> RearrangePattern:
+    with carried():
+        return parse_rearrange(text_of(node, "a pattern, such as `b c h w -> b (h w) c`"))
+
+
+PatternField = Annotated[RearrangePattern, Plain(_pattern), WithJsonSchema({"type": "string"})]
+
+
+class Rearrange(Block):
+    """Axes split, put in another order and merged: `b c h w -> b (h w) c`."""
+
+    block: ClassVar[str] = "rearrange"
+
+    input: ValueField = Field(description="any value")
+    pattern: PatternField = Field(description="the axes before and after, such as `b c h w -> b (h w) c`")
+    sizes: SizesField = Field(default_factory=dict, description="sizes of axes that are split off, by name")
+
+    def build(self, cx: Context) -> Built:
+        """Build the steps."""
+        x = cx.value(self.input)
+        sizes = self._sizes(cx, x)
+        steps = list(self._steps(sizes))
+        for step in steps[:-1]:
+            x = cx.builder.add(step, x)
+        return Built(main=cx.leaf(steps[-1], x) if steps else x)
+
+    def _sizes(self, cx: Context, x: Value) -> dict[str, Dim]:
+        """The size of every name. Raises E347, E349 where the pattern does not fit."""
+        left = self.pattern.left
+        if len(left) != x.type.rank:
+            cx.fail("E347", f"the pattern has {len(left)} axes, and this is {x.type}", self.pattern.span)
+        for name, expr in self.sizes.items():
+            if name not in self.pattern.names:
+                cx.fail("E202", f"the pattern has no axis `{name}`", expr.span)
+        sizes = {name: cx.size(expr) for name, expr in self.sizes.items()}
+        for names, size in zip(left, x.type.shape, strict=True):
+            unknown = [name for name in names if name not in sizes]
+            if len(unknown) > 1:
+                cx.fail("E203", f"missing size of `{unknown[0]}`", self.pattern.span, help="give it under `sizes`")
+            given = product(sizes[name] for name in names if name in sizes)
+            if compare(size % given, "==", 0) is not True:
+                cx.fail("E347", f"an axis of {size} does not split by {given}", self.pattern.span)
+            if unknown:
+                sizes[unknown[0]] = size // given
+            elif compare(size, "==", given) is not True:
+                cx.fail("E347", f"an axis of {size} is {given} in the pattern", self.pattern.span)
+        return sizes
+
+    def _steps(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:
+        """Ops in order: axes of size 1 go, axes split, move, merge, and axes of size 1 come."""
+        left, right = self.pattern.left, self.pattern.right
+        for place in reversed(range(len(left))):
+            if not left[place]:
+                yield Take(axis=place, index=0)
+        groups = [names for names in left if names]
+        for place in reversed(range(len(groups))):
+            if len(groups[place]) > 1:
+                yield Split(axis=place, sizes=tuple(axis(sizes[name]) for name in groups[place]))
+        before = [name for names in groups for name in names]
+        after = [name for names in right for name in names]
+        if before != after:
+            yield Transpose(order=tuple(before.index(name) for name in after))
+        groups = [names for names in right if names]
+        for place in reversed(range(len(groups))):
+            if len(groups[place]) > 1:
+                start = sum(len(names) for names in groups[:place])
+                yield Merge(axis=start, count=len(groups[place]))
+        yield from self._ones(sizes)
+
+    def _ones(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:
+        """Splits that make the axes of size 1 of the right side, each off the axis after it, or before it."""
+        made: list[Dim] = [product(sizes[name] for name in names) for names in self.pattern.right if names]
+        for place, names in enumerate(self.pattern.right):
+            if not names and place < len(made):
+                yield Split(axis=place, sizes=(axis(1), axis(made[place])))
+                made.insert(place, Dim.of(1))
+            elif not names:
+                yield Split(axis=place - 1, sizes=(axis(made[place - 1]), axis(1)))
+                made.append(Dim.of(1))

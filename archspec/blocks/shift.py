@@ -1,0 +1,54 @@
+"""The block `shift`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.axis import resolve_axis
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import offset
+from archspec.blocks.values import same_shape
+from archspec.ir.dim import Dim, compare
+from archspec.ir.graph import Value
+from archspec.ir.scalar import Scalar
+from archspec.ops.concat import Concat
+from archspec.ops.shift import Shift as ShiftOp
+from archspec.ops.slice import Slice
+from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.words import AxisField
+from archspec.text.value import ValueExpr
+
+
+class Shift(Block):
+    """`y[i] = x[i - by]` along one axis; a negative `by` moves towards the front. `fill` stands where nothing came."""
+
+    block: ClassVar[str] = "shift"
+
+    input: ValueField = Field(description="any value")
+    axis: AxisField = Field(description="the axis")
+    by: ExprField = Field(description="how many positions, towards the end; negative towards the front")
+    fill: ValueField | None = Field(
+        default=None, description="a number, or a value of the input's axes with |by| positions; 0 when left out"
+    )
+
+    def build(self, cx: Context) -> Built:
+        """Build the shift."""
+        x = cx.value(self.input)
+        axis, by = resolve_axis(cx, self.axis, x), offset(cx, self.by, "by")
+        fill = Scalar.of(0) if self.fill is None else cx.value_or_number(self.fill)
+        if isinstance(fill, Scalar):
+            return Built(main=cx.leaf(ShiftOp(axis=axis, by=by, fill=fill), x))
+        assert self.fill is not None
+        return Built(main=self._filled(cx, x, axis, by, fill, self.fill))
+
+    def _filled(self, cx: Context, x: Value, axis: int, by: Dim, fill: Value, expr: ValueExpr) -> Value:
+        backward = compare(by, "<", 0) is True
+        shape = (*x.type.shape[:axis], -by if backward else by, *x.type.shape[axis + 1 :])
+        same_shape(cx, fill, shape, expr.span, "`fill`")
+        size = x.type.shape[axis]
+        start, stop = (-by, size) if backward else (Dim.of(0), size - by)
+        kept = cx.builder.add(Slice(axis=axis, start=start, stop=stop), x)
+        return cx.leaf(Concat(axis=axis), *((kept, fill) if backward else (fill, kept)))

@@ -1,0 +1,35 @@
+"""The block `slice`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.axis import resolve_axis
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.numbers import offset
+from archspec.ir.dim import Dim
+from archspec.ops.slice import Slice as SliceOp
+from archspec.schema.model import MAYBE
+from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.words import AxisField
+
+
+class Slice(Block):
+    """The positions from `start` up to `stop`, which is excluded, of one axis; negative ones count from the end."""
+
+    block: ClassVar[str] = "slice"
+
+    input: ValueField = Field(description="any value")
+    axis: AxisField = Field(description="the axis")
+    start: ExprField | None = Field(default=None, description="the first position; 0 when left out")
+    stop: Annotated[ExprField | None, MAYBE] = Field(default=None, description="the end; that of the axis for none")
+
+    def build(self, cx: Context) -> Built:
+        """Build the slice."""
+        x = cx.value(self.input)
+        start = Dim.of(0) if self.start is None else offset(cx, self.start, "start")
+        stop = None if self.stop is None else offset(cx, self.stop, "stop")
+        return Built(main=cx.leaf(SliceOp(axis=resolve_axis(cx, self.axis, x), start=start, stop=stop), x))
