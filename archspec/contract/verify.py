@@ -30,7 +30,7 @@ def verify(subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] 
     """
     findings: list[Finding] = []
     try:
-        for found in _findings(subject, claims, parameters, seed):
+        for found in findings_of(subject, claims, parameters=parameters, seed=seed):
             findings.append(found)  # noqa: PERF402 - what was found before a failure is kept
     except SpecError as error:
         first = error.diagnostics[0]
@@ -39,7 +39,10 @@ def verify(subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] 
     return Report(subject=subject.name, claims=claims.name, findings=tuple(findings))
 
 
-def _findings(subject: Subject, claims: Claims, parameters: Mapping[str, Array] | None, seed: int) -> Iterator[Finding]:
+def findings_of(
+    subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] | None = None, seed: int = 0
+) -> Iterator[Finding]:
+    """The findings one by one, as they are made. Raises SpecError where the model fails to run."""
     first = tuple(basics(claims, subject, seed))
     yield from first
     broken = [found.claim for found in first if found.status == "violated"]

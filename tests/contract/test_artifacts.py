@@ -1,0 +1,126 @@
+"""ONNX files and bundles, and the command that verifies them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
+
+from archspec.bundle import build
+from archspec.cli import cli
+from archspec.contract.fitting import onnx_subject
+from archspec.contract.verify import verify
+from archspec.diagnostics import SpecError
+from archspec.spec import load
+from archspec.spec.claims import read_claims
+
+RULES = """
+archspec: 1
+name: running-sum
+dims: {batch: [1, 2, 4], length: [1, 6, 16]}
+inputs:
+  x: float[batch, length, 3]
+outputs:
+  y: float[batch, length, 3]
+rules:
+  - causal: {output: y, input: x}
+  - covers: {output: y, input: x, mask: causal}
+"""
+
+
+def running_sum(path: Path, *, exclusive: bool = False, reverse: bool = False) -> Path:
+    """An ONNX file that sums along the positions."""
+    shape = ["batch", "length", 3]
+    node = helper.make_node("CumSum", ["x", "axis"], ["y"], exclusive=int(exclusive), reverse=int(reverse))
+    graph = helper.make_graph(
+        [node],
+        "sum",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(np.array(1), "axis")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+def test_an_onnx_file_holds(tmp_path: Path) -> None:
+    claims = read_claims(RULES)
+    report = verify(onnx_subject(running_sum(tmp_path / "sum.onnx"), claims), claims)
+    assert [found.status for found in report.findings] == ["holds"] * 6
+
+
+@pytest.mark.parametrize(
+    ("options", "detail"),
+    [
+        ({"reverse": True}, "y[0, 0] depends on x[0, 1]"),
+        ({"exclusive": True}, "y position 0 does not depend on x position 0"),
+    ],
+)
+def test_an_onnx_file_that_does_not_hold(options: dict[str, bool], detail: str, tmp_path: Path) -> None:
+    claims = read_claims(RULES)
+    report = verify(onnx_subject(running_sum(tmp_path / "sum.onnx", **options), claims), claims)
+    assert any(found.detail.startswith(detail) for found in report.violations)
+
+
+def test_an_onnx_file_with_other_names_is_told(tmp_path: Path) -> None:
+    claims = read_claims(RULES.replace("  y:", "  z:").replace("output: y", "output: z"))
+    with pytest.raises(SpecError, match="no output `z`"):
+        onnx_subject(running_sum(tmp_path / "sum.onnx"), claims).runner.run({"x": np.zeros((1, 2, 3), np.float32)})
+
+
+def test_the_command_on_rules_and_a_file(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    good, bad = running_sum(tmp_path / "good.onnx"), running_sum(tmp_path / "bad.onnx", reverse=True)
+    done = CliRunner().invoke(cli, ["verify", str(rules), "--onnx", str(good), "--json"])
+    assert done.exit_code == 0
+    (report,) = json.loads(done.output)["reports"]
+    assert report["subject"] == "good.onnx"
+    assert report["holds"] is True
+    done = CliRunner().invoke(cli, ["verify", str(rules), "--onnx", str(bad)])
+    assert done.exit_code == 1
+    assert "causal(output: y, input: x)                violated" in done.output
+    with pytest.raises(SpecError, match="no graph to compile"):
+        CliRunner().invoke(cli, ["verify", str(rules)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("torch.nn", "names no factory"),
+        ("no_such_package_here:model", "cannot be imported"),
+        ("torch.nn:Missing", "gives no model"),
+        ("torch.nn:Linear", "gives no model"),
+        ("builtins:dict", "which cannot be called"),
+    ],
+)
+def test_a_factory_that_is_none_is_told(name: str, message: str, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    with pytest.raises(SpecError, match=message):
+        CliRunner().invoke(cli, ["verify", str(rules), "--module", name], catch_exceptions=False)
+
+
+def test_the_command_on_a_factory(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    text = RULES.replace("  - covers: {output: y, input: x, mask: causal}\n", "")
+    rules.write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(cli, ["verify", str(rules), "--module", "torch.nn:Identity"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.slow
+def test_a_bundle_holds_in_every_artifact(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    build(load("transformer-base", reduced=True), folder)
+    done = CliRunner().invoke(cli, ["verify", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    (report,) = json.loads(done.output)["reports"]
+    assert report["subject"] == "bundle: onnx"
+    assert {found["claim"]: found["status"] for found in report["findings"]}["equal to the interpreter"] == "holds"

@@ -1,0 +1,59 @@
+"""Models that are not ours, under both of their implementations of attention."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from archspec.testing import assert_contract, read_claims
+from tests.contract.strangers import STRANGERS
+
+pytest.importorskip("transformers")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_model_of_hugging_face_holds(name: str, attention: str) -> None:
+    stranger = STRANGERS[name]
+    report = assert_contract(stranger.build(attention), read_claims(stranger.rules), bools=torch.int64)
+    assert [found for found in report.findings if found.status == "not measured"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "complaint"),
+    [
+        (
+            "bert",
+            "- sees: {output: last_hidden_state, input: input_ids}",
+            "- causal: {O}",
+            "depends on input_ids[0, 1]",
+        ),
+        ("gpt2", "- covers: {output: logits, input: input_ids, mask: causal}", "- sees: {O}", "does not depend on"),
+        (
+            "mistral",
+            "- causal: {output: logits, input: input_ids}",
+            "- window: {O, back: 3, ahead: 0}",
+            "[0, 4] depends",
+        ),
+    ],
+)
+def test_a_rule_that_does_not_hold_is_refused(name: str, right: str, wrong: str, complaint: str) -> None:
+    stranger = STRANGERS[name]
+    assert right in stranger.rules
+    output = right.partition("output: ")[2].partition(",")[0]
+    rules = stranger.rules.replace(right, wrong.replace("O", f"output: {output}, input: input_ids"))
+    model = stranger.build("sdpa")
+    with pytest.raises(AssertionError, match="violated") as raised:
+        assert_contract(model, read_claims(rules), bools=torch.int64)
+    assert complaint in str(raised.value)
+
+
+def test_a_mask_that_is_not_passed_on_is_caught() -> None:
+    model = STRANGERS["llama"].build("sdpa")
+
+    def careless(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        return model(input_ids).logits
+
+    with pytest.raises(AssertionError, match=r"ignores.*violated"):
+        assert_contract(careless, read_claims(STRANGERS["llama"].rules))
