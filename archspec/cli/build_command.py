@@ -16,13 +16,28 @@ from archspec.cli.output import print_json
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
 @click.option("--layout", help="Which of the spec's weight layouts the checkpoint has (default: the one that fits).")
 @click.option(
-    "--target", "targets", multiple=True, default=("onnx",), show_default=True, help="onnx, or tensorrt-rtx:sm86,sm89."
+    "--target",
+    "targets",
+    multiple=True,
+    default=("onnx",),
+    show_default=True,
+    help="An artifact to build: onnx, or tensorrt-rtx:sm86,sm89.",
 )
-@click.option("--dtype", type=click.Choice(("float32", "float16", "bfloat16")), default="float32", show_default=True)
 @click.option(
-    "--file", "files", multiple=True, type=click.Path(path_type=Path), help="A file to carry along (tokenizer)."
+    "--dtype",
+    type=click.Choice(("float32", "float16", "bfloat16")),
+    default="float32",
+    show_default=True,
+    help="Precision of the artifacts.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="For fresh weights, where none are given.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file to carry along, such as a tokenizer's.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of fresh weights, where none are given.")
 def command(
     spec: str,
     overrides: tuple[str, ...],

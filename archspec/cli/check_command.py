@@ -41,9 +41,7 @@ def data_of(report: Report) -> dict[str, object]:
         "flops": str(report.cost.flops),
         "flops_typical": report.cost.flops.typical(),
         "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
-        "rules": [
-            {"rule": str(v.rule), "status": v.status, "explanation": v.explanation} for v in report.verdicts
-        ],
+        "rules": [{"rule": str(v.rule), "status": v.status, "explanation": v.explanation} for v in report.verdicts],
         "diagnostics": [to_json(found) for found in report.diagnostics],
     }
 

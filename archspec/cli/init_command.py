@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from archspec.cli.options import JSON
-from archspec.cli.output import print_json
+from archspec.cli.output import not_written, print_json
 from archspec.diagnostics import did_you_mean, fail
 from archspec.spec.shipped import shipped_specs_dir
 
@@ -28,7 +28,7 @@ def command(name: str, output: Path | None, as_json: bool) -> None:
     except FileExistsError:
         fail("E702", f"{target} exists", None, help="give another file with `-o`")
     except OSError as error:
-        fail("E702", f"{target} cannot be written: {error.strerror}", None)
+        not_written(target, error)
     if as_json:
         print_json({"written": str(target)})
     else:

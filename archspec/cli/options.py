@@ -23,7 +23,7 @@ def spec_options(command: Command) -> Command:
             "overrides",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Override a constant, or a.b.c=VALUE a path.",
+            help="Override a constant, or anything by its path: graph.states.layers=2.",
         ),
         SPEC,
     ):

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -55,4 +55,9 @@ def write_whole(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        fail("E702", f"{path} cannot be written: {error.strerror}", None)
+        not_written(path, error)
+
+
+def not_written(path: Path, error: OSError) -> NoReturn:
+    """Refuse a file that cannot be written. Raises SpecError E702."""
+    fail("E702", f"cannot write {path}: {(error.strerror or str(error)).lower()}", None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec.cli.options import JSON
-from archspec.cli.output import print_json
+from archspec.cli.output import not_written, print_json
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
@@ -42,13 +42,18 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Arrays by name from an .npz file; nothing in it is unpickled."""
+    from zipfile import BadZipFile
+
     import numpy as np
 
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, AttributeError) as error:
-        fail("E703", f"{path} is not an .npz file of plain arrays: {error}", None)
+    except OSError as error:
+        fail("E703", f"cannot read {path}: {(error.strerror or str(error)).lower()}", None)
+    except (ValueError, AttributeError, TypeError, EOFError, BadZipFile):
+        help = "write it with `numpy.savez(file, **arrays)`"
+        fail("E703", f"{path} is not an .npz file of plain arrays", None, help=help)
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
@@ -63,4 +68,4 @@ def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        fail("E702", f"{path} cannot be written: {error.strerror}", None)
+        not_written(path, error)

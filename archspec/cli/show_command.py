@@ -12,6 +12,8 @@ from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
 from archspec.views.tree import Row, tree
 
+_WIDE = 1000
+
 
 @click.command("show")
 @spec_options
@@ -65,7 +67,10 @@ def show(spec: Spec, depth: int) -> None:
             "  " * indent + row.name, row.kind, row.gives, grouped(row.parameters) if row.parameters else "", flops
         )
     console = Console()
-    console.print(table, markup=False, soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        # A pipe has no width to fit into: nothing is cut.
+        console = Console(width=_WIDE)
+    console.print(table, markup=False)
 
 
 def lines(rows: Iterable[Row], depth: int, indent: int) -> Iterable[tuple[int, Row]]:

@@ -39,6 +39,8 @@ def apply_overrides(tree: MapNode, overrides: Sequence[Override]) -> MapNode:
         if len(keys) == 1:
             _check_constant(tree, keys[0])
             keys = (TextNode(value="constants", span=keys[0].span), *keys)
+        else:
+            _check_section(tree, keys)
         tree = _in_map(tree, keys, override.value)
     return tree
 
@@ -89,6 +91,14 @@ def _check_constant(tree: MapNode, key: TextNode) -> None:
     if key.value not in names:
         help = did_you_mean(key.value, names, kind="constants", limit=30)
         fail("E201", f"the file has no constant `{key.value}`", key.span, help=help)
+
+
+def _check_section(tree: MapNode, keys: Sequence[TextNode]) -> None:
+    """Refuse a path that begins with a node: it begins with a section of the file."""
+    graph, first = tree.get("graph"), keys[0]
+    if tree.get(first.value) is None and isinstance(graph, MapNode) and first.value in graph.keys():  # noqa: SIM118
+        path = ".".join(key.value for key in keys)
+        fail("E214", f"`{first.value}` is a node, no section", first.span, help=f"write `--set graph.{path}=...`")
 
 
 def _put(node: Node | None, keys: Sequence[TextNode], value: Node) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.blocks.attention import AttentionFields
@@ -27,6 +27,7 @@ def json_schema() -> Schema:
 
     known = blocks()
     models: list[type[Model]] = [FileModel, *known.values()]
+    _forget(_subclasses(Model))
     for model in models:
         model.model_rebuild(force=True, whole=True)
     _, made = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
@@ -54,6 +55,13 @@ def json_schema() -> Schema:
         ],
         "$defs": definitions,
     }
+
+
+def _forget(models: Iterable[type[Model]]) -> None:
+    """Drop what pydantic keeps of models that were read: where a model stands in it, there is only its validator."""
+    for model in models:
+        if "__pydantic_core_schema__" in vars(model):
+            del model.__pydantic_core_schema__
 
 
 def _subclasses(model: type[Model]) -> Iterator[type[Model]]:

@@ -1,0 +1,122 @@
+"""`build` and `run`: a bundle of a small spec, and inputs that it takes or refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from archspec.bundle import build
+from tests.cli.conftest import SMALL, Command
+
+pytestmark = pytest.mark.slow
+
+IDS = np.arange(10, dtype=np.int64).reshape(2, 5)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX bundle of the small spec."""
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "small.yaml").write_text(SMALL, encoding="utf-8")
+    return build(folder / "small.yaml", folder / "built").path
+
+
+def write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path.name
+
+
+def test_build_and_its_json(archspec: Command, folder: Path) -> None:
+    ran = archspec("build", "small.yaml", "-o", "one")
+    assert ran.status == 0
+    assert ran.out.startswith("small in ")
+    assert "  onnx float32, " in ran.out
+    assert ", executed; at most " in ran.out
+    assert ran.err.splitlines()[0] == "initialise weights"
+    told = archspec("build", "small.yaml", "-o", "two", "--json", "--seed", "1")
+    assert told.err == ""
+    assert told.data["manifest"]["artifacts"][0]["verified"] == "executed"
+    assert told.data["manifest"]["weights"]["seed"] == 1
+
+
+def test_build_refuses_what_it_cannot_have_before_it_begins(archspec: Command, folder: Path) -> None:
+    for wrong in (("--target", "onyx"), ("--weights", "nothing.safetensors"), ("--file", "nothing.json")):
+        ran = archspec("build", "small.yaml", "-o", "one", *wrong)
+        assert ran.status == 1
+        assert "error[E" in ran.err
+        assert not (folder / "one").exists()
+
+
+def test_build_never_replaces_a_folder_that_is_no_bundle(archspec: Command, folder: Path) -> None:
+    (folder / "mine").mkdir()
+    (folder / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    assert archspec("build", "small.yaml", "-o", "mine").status == 1
+    assert (folder / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+def test_run(archspec: Command, folder: Path, bundle: Path) -> None:
+    source = write(folder / "in.npz", {"ids": IDS})
+    ran = archspec("run", str(bundle), "--inputs", source, "--output", "out.npz")
+    assert ran.status == 0
+    assert ran.out == "ran onnx\n  logits: [2, 5, 50]\n"
+    with np.load(folder / "out.npz", allow_pickle=False) as found:
+        assert found["logits"].shape == (2, 5, 50)
+        assert np.isfinite(found["logits"]).all()
+    told = archspec("run", str(bundle), "--inputs", source, "--json").data
+    assert told == {"holds": True, "artifact": "onnx", "outputs": {"logits": [2, 5, 50]}, "written": None}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "codes"),
+    [
+        ({"idz": IDS}, ["E711", "E712"]),
+        ({"ids": IDS.astype(np.float64)}, ["E713"]),
+        ({"ids": IDS + 45}, ["E718"]),
+        ({"ids": np.zeros((2, 13), dtype=np.int64)}, ["E716"]),
+        ({"ids": IDS, "valid": IDS > 0}, ["E711"]),
+    ],
+)
+def test_wrong_inputs_are_1(
+    archspec: Command, folder: Path, bundle: Path, arrays: Mapping[str, NDArray[np.generic]], codes: list[str]
+) -> None:
+    source = write(folder / "in.npz", arrays)
+    ran = archspec("run", str(bundle), "--inputs", source, "--output", "out.npz", "--json")
+    assert ran.status == 1
+    assert [one["code"] for one in ran.data["diagnostics"]] == codes
+    assert not (folder / "out.npz").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04junk", b"\x93NUMPY"])
+def test_files_that_are_no_arrays(archspec: Command, folder: Path, bundle: Path, content: bytes) -> None:
+    (folder / "in.npz").write_bytes(content)
+    ran = archspec("run", str(bundle), "--inputs", "in.npz")
+    assert ran.status == 1
+    assert ran.err.startswith("error[E703]: in.npz is not an .npz file of plain arrays\n")
+
+
+def test_objects_are_not_unpickled(archspec: Command, folder: Path, bundle: Path) -> None:
+    np.savez(folder / "in.npz", ids=np.array([{}], dtype=object))
+    assert archspec("run", str(bundle), "--inputs", "in.npz").err.startswith("error[E703]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("nowhere", "--inputs", "in.npz"), "E705"),
+        ((".", "--inputs", "in.npz"), "E70"),
+        (("BUNDLE", "--inputs", "nothing.npz"), "E703"),
+        (("BUNDLE", "--inputs", "in.npz", "--artifact", "tensorrt-rtx:sm86"), "E710"),
+        (("BUNDLE", "--inputs", "in.npz", "--output", "nowhere/out.npz"), "E702"),
+    ],
+)
+def test_run_on_what_is_not_there(
+    archspec: Command, folder: Path, bundle: Path, arguments: tuple[str, ...], code: str
+) -> None:
+    write(folder / "in.npz", {"ids": IDS})
+    ran = archspec("run", *(str(bundle) if one == "BUNDLE" else one for one in arguments))
+    assert ran.status == 1
+    assert ran.err.startswith(f"error[{code}")
