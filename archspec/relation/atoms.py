@@ -9,6 +9,7 @@ prefix length) are named by a key: within one op, the number of its operand.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from typing import Literal
 
 from archspec.ir.dim import Dim
@@ -101,6 +102,7 @@ NOTHING = Relation(())
 ZERO = Dim.of(0)
 
 
+@lru_cache(maxsize=1 << 10)
 def equal(out: int, inp: int, shift: Dim | int = 0) -> Difference:
     """`i - j = shift` between one output and one input coordinate."""
     return Difference(out=out, inp=inp, lo=Dim.of(shift), hi=Dim.of(shift))
@@ -111,6 +113,7 @@ def pairs(coordinates: Iterable[tuple[int, int]]) -> Relation:
     return Relation((Atom(differences=frozenset(equal(out, inp) for out, inp in coordinates)),))
 
 
+@lru_cache(maxsize=1 << 6)
 def identity(count: int) -> Relation:
     """Equality of the first `count` coordinates."""
     return pairs((k, k) for k in range(count))

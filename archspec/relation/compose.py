@@ -22,6 +22,7 @@ from archspec.relation.closure import (
 )
 from archspec.relation.interval import Interval
 from archspec.relation.normal import contradictory, shortest
+from archspec.relation.rename import renamed_in, renamed_out, renaming
 from archspec.relation.union import union
 
 
@@ -43,6 +44,16 @@ def compose(left: Relation, right: Relation, out: Space, middle: Space, inp: Spa
 
 def composed(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -> Atom | None:
     """The composition of two atoms in normal form; None where surely nothing is related."""
+    names = renaming(left, out, middle)
+    found = None if names is None else renamed_out(names, right, middle, inp)
+    if found is None:
+        names = renaming(right, middle, inp)
+        found = None if names is None else renamed_in(left, {m: j for j, m in names.items()}, out, middle)
+    return worked_out(left, right, out, middle, inp) if found is None else found
+
+
+def worked_out(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -> Atom | None:
+    """The composition of any two atoms in normal form."""
     a, b = close(left, out, middle), close(right, middle, inp)
     if a is None or b is None:
         return None

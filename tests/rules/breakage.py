@@ -8,13 +8,13 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from archspec.ir.dim import Dim
-from archspec.relation import closure, compose, join, normal, union
+from archspec.relation import closure, compose, join, normal, rename, union
 from archspec.relation.atoms import NOTHING, Guard, PrefixBound
 from archspec.relation.closure import Closure
 from archspec.relation.interval import Interval
 from archspec.rules import flow, layers, reads, terms
 
-CACHED = (closure.close, normal.normal, compose.compose, union.contained, union._in_full)
+CACHED = (closure.close, normal.normal, compose.compose, union.contained, union._in_full, rename.renaming)
 
 
 def forget() -> None:

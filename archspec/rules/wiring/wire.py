@@ -27,6 +27,7 @@ class Wiring:
         self._grids: dict[Value, Grid] = {}
         self._shapes: dict[tuple[object, ...], Grid] = {}
         self._tables: dict[tuple[Value, int], Table] = {}
+        self._made: dict[tuple[Relation, Grid, Grid], Table] = {}
         self._bodies: dict[tuple[Graph, tuple[int, ...]], tuple[int, ...]] = {}
 
     def grid(self, value: Value) -> Grid:
@@ -49,7 +50,10 @@ class Wiring:
 
     def between(self, out: Value, inp: Value, relation: Relation) -> Table:
         """A relation between two values in this world."""
-        return Table(relation, self.grid(out), self.grid(inp), self.world)
+        key = (relation, self.grid(out), self.grid(inp))
+        if key not in self._made:
+            self._made[key] = Table(*key, self.world)
+        return self._made[key]
 
     def read(self, value: Value, positions: int, source: Value) -> int:
         """The positions of an input, or of a value at the top, that some positions of a value read."""

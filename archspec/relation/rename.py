@@ -1,0 +1,97 @@
+"""Composition with what only renames coordinates, the common case: nothing has to be worked out.
+
+An atom renames where it is nothing but equalities, each coordinate in one at most, between axes of one size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+from archspec.relation.atoms import ZERO, Atom, Difference, Side, Space
+
+Names = Mapping[int, int]
+
+
+@lru_cache(maxsize=1 << 12)
+def renaming(atom: Atom, out: Space, inp: Space) -> Names | None:
+    """The output coordinate of each input coordinate that is equal to one; None where the atom says more."""
+    if atom.ranges or atom.guards or atom.prefixes or atom.segments:
+        return None
+    names: dict[int, int] = {}
+    for d in atom.differences:
+        if not _is_equality(d) or d.inp in names or out[d.out] != inp[d.inp]:
+            return None
+        names[d.inp] = d.out
+    return names if len(set(names.values())) == len(names) else None
+
+
+def renamed_out(names: Names, right: Atom, middle: Space, inp: Space) -> Atom | None:
+    """The composition of what renames and another atom; None where it has to be worked out."""
+    return _renamed(names, right, "out", lambda d: middle[d.out] == inp[d.inp])
+
+
+def renamed_in(left: Atom, names: Names, out: Space, middle: Space) -> Atom | None:
+    """The composition of an atom and what renames; `names` gives the new coordinate of each old one."""
+    return _renamed(names, left, "in", lambda d: out[d.out] == middle[d.inp])
+
+
+def _renamed(names: Names, atom: Atom, side: Side, whole: Callable[[Difference], bool]) -> Atom | None:
+    if not names.keys() >= set(_used(atom, side)):
+        return None
+    differences = _differences(names, atom, side, whole)
+    if differences is None:
+        return None
+    if not (atom.ranges or atom.guards or atom.prefixes or atom.segments):
+        return Atom(differences=frozenset(differences))
+    return Atom(
+        differences=frozenset(differences),
+        ranges=frozenset(replace(r, coordinate=names[r.coordinate]) if r.side == side else r for r in atom.ranges),
+        guards=frozenset(
+            replace(g, coordinates=_all(names, g.coordinates)) if g.side == side else g for g in atom.guards
+        ),
+        prefixes=frozenset(
+            replace(b, inp=names[b.inp], leading=_all(names, b.leading)) if side == "in" else b for b in atom.prefixes
+        ),
+        segments=frozenset(
+            replace(e, inp=_all(names, e.inp)) if side == "in" else replace(e, out=_all(names, e.out))
+            for e in atom.segments
+        ),
+    )
+
+
+def _used(atom: Atom, side: Side) -> Iterator[int]:
+    """The coordinates of one side that ranges, guards, prefixes and segments name."""
+    yield from (r.coordinate for r in atom.ranges if r.side == side)
+    for guard in atom.guards:
+        yield from guard.coordinates if guard.side == side else ()
+    for bound in atom.prefixes:
+        yield from (bound.inp, *bound.leading) if side == "in" else ()
+    for equality in atom.segments:
+        yield from equality.inp if side == "in" else equality.out
+
+
+def _differences(names: Names, atom: Atom, side: Side, whole: Callable[[Difference], bool]) -> list[Difference] | None:
+    """Those of coordinates that go on; one that ends here must say nothing of the other side's range."""
+    result = []
+    for d in atom.differences:
+        own = d.out if side == "out" else d.inp
+        if own in names:
+            result.append(_moved(d, names[own], side))
+        elif not (_is_equality(d) and whole(d)):
+            return None
+    return result
+
+
+def _is_equality(d: Difference) -> bool:
+    return d.a == d.b == 1 and d.lo is not None and d.lo == d.hi == ZERO
+
+
+@lru_cache(maxsize=1 << 12)
+def _moved(d: Difference, to: int, side: Side) -> Difference:
+    return replace(d, out=to) if side == "out" else replace(d, inp=to)
+
+
+def _all(names: Names, coordinates: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(names[k] for k in coordinates)
