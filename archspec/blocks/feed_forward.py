@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated
 
 from pydantic import Field
 
 from archspec.blocks.activation import Act, ActField
 from archspec.blocks.context import Context
+from archspec.blocks.experts import ExpertsFields, plan_experts
 from archspec.blocks.numbers import fixed, rate
+from archspec.blocks.residual import Part
 from archspec.blocks.top import Top
-from archspec.diagnostics import Diagnostic
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, axis
 from archspec.ops.activation import Activation
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
 from archspec.ops.dropout import Dropout
+from archspec.ops.experts import Experts
 from archspec.ops.linear import Linear
 from archspec.record import record
-from archspec.schema.findings import unsupported
-from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import BoolField, ExprField
-from archspec.text.nodes import Node
-
-
-class SharedExpertFields(Model):
-    """An expert that every token passes."""
-
-    hidden: ExprField = Field(description="hidden features of the shared expert")
-
-
-class ExpertsFields(Model):
-    """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
-
-    count: ExprField = Field(description="number of experts")
-    top_k: ExprField = Field(description="experts that a token passes")
-    scores: Annotated[Literal["softmax", "sigmoid"], WORD] = Field(description="how the router scores")
-    normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
-    shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
-    scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
 
 
 class FeedForwardFields(Model):
@@ -53,10 +36,6 @@ class FeedForwardFields(Model):
     dropout: ExprField | None = Field(default=None, description="dropout rate between the two maps; 0 when left out")
     pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     experts: Annotated[ExpertsFields | None, MAYBE] = Field(default=None, description="a mixture of experts")
-
-    @classmethod
-    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        yield from unsupported(node, data, {"experts": "none"})
 
 
 @record
@@ -78,6 +57,14 @@ class FeedForward:
         (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
         return y
 
+    def expert(self) -> Experts:
+        """The same as one of many experts."""
+        hidden = self.hidden.size.constant
+        assert hidden is not None
+        return Experts(
+            hidden=hidden, activation=self.activation, gated=self.gated, bias=self.bias, dropout=self.dropout
+        )
+
     def _body(self, b: Builder, x: Value) -> Value:
         out = x.type.axes[-1]
         h = self._map(b, x, "gate", self.hidden) if self.gated else self._map(b, x, "up", self.hidden)
@@ -93,12 +80,17 @@ class FeedForward:
         return b.add(Linear(out=out, bias=self.bias), x, name=name)
 
 
-def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> FeedForward:
+def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> Part:
     """Check the sublayer's numbers."""
-    return FeedForward(
+    plain = FeedForward(
         hidden=axis(fixed(cx, fields.hidden, "hidden")),
         activation=fields.activation,
         gated=fields.gated,
         bias=cx.defaults.bias if fields.bias is None else fields.bias,
         dropout=rate(cx, fields.dropout),
     )
+    if fields.experts is None:
+        return plain
+    shared = fields.experts.shared
+    every = None if shared is None else replace(plain, hidden=axis(fixed(cx, shared.hidden, "hidden")))
+    return plan_experts(cx, fields.experts, plain.expert(), every)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
 from archspec.blocks.context import Context
+from archspec.blocks.numbers import rate_of_layers
 from archspec.blocks.top import Top
-from archspec.diagnostics import Diagnostic
 from archspec.ir.graph import Init, Value
 from archspec.ir.scalar import Scalar
 from archspec.ops.base import Op
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
+from archspec.ops.drop_path import DropPath
 from archspec.ops.dropout import Dropout
 from archspec.ops.learned import Learned
 from archspec.ops.with_number import WithNumber
 from archspec.record import record
 from archspec.schema.errors import carried
-from archspec.schema.findings import unsupported
 from archspec.schema.init import InitFields
 from archspec.schema.model import WORD, Model
 from archspec.schema.plain import Around
@@ -68,10 +68,6 @@ class ResidualFields(Model):
         default=None, description="in training, the probability that a branch is left out; 0 when left out"
     )
 
-    @classmethod
-    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        yield from unsupported(node, data, {"drop_path": "0"})
-
 
 class Part(Protocol):
     """What a sublayer does."""
@@ -107,6 +103,7 @@ class Residual:
     dropout: float
     branch_scale: Scalar | Init | None = None
     skip_scale: Scalar | None = None
+    drop_path: Scalar | None = None
 
     def join(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
         """Run the sublayers of one layer, in turn or side by side.
@@ -147,7 +144,8 @@ class Residual:
         elif self.branch_scale is not None:
             op = Learned(axes=y.type.axes[-1:], static=(True,), init=self.branch_scale)
             y = b.add(Binary(kind="multiply"), y, b.add(op, y, rename={"value": f"{sublayer.name}_scale"}))
-        return b.add(Dropout(rate=self.dropout), y) if self.dropout else y
+        y = b.add(Dropout(rate=self.dropout), y) if self.dropout else y
+        return y if self.drop_path is None else b.add(DropPath(rate=self.drop_path), y)
 
     def _skip(self, b: Builder, x: Value) -> Value:
         return x if self.skip_scale is None else b.add(WithNumber(kind="multiply", number=self.skip_scale), x)
@@ -165,6 +163,7 @@ def plan_residual(cx: Context, inner: Context, fields: ResidualFields, norm: Op 
         dropout=dropout,
         branch_scale=_learned(cx, scale) if isinstance(scale, LearnedScaleFields) else _factor(inner, scale),
         skip_scale=_factor(inner, fields.skip_scale),
+        drop_path=None if fields.drop_path is None else rate_of_layers(inner, fields.drop_path),
     )
 
 

@@ -90,5 +90,10 @@ def made_in_dict(members: Mapping[str, Attribute]) -> ast.expr:
     is_module = any(attribute.is_module or "." in path for path, attribute in members.items())
     call = parse("nn.ModuleDict()" if is_module else "nn.ParameterDict()")
     assert isinstance(call, ast.Call)
-    call.args = [ast.Dict([ast.Constant(key) for key in grouped], values)]
+    keys: list[ast.expr] = [ast.Constant(key) for key in grouped]
+    if is_module or list(grouped) == sorted(grouped):
+        call.args = [ast.Dict([*keys], values)]
+    else:
+        # A dict of parameters made from a dict sorts its names, one made from pairs does not.
+        call.args = [ast.List([ast.Tuple(list(pair)) for pair in zip(keys, values, strict=True)])]
     return call

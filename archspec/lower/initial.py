@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 from archspec.ir.graph import Init
 from archspec.lower.attributes import Attribute, Attributes, access
-from archspec.lower.layout import bracketed, fits, statement
+from archspec.lower.layout import fits, one_a_line, statement
 from archspec.lower.syntax import parse
 
+_BATCH_NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0, "num_batches_tracked": 0.0}
 _OWN_DEFAULTS = {
     "nn.LayerNorm": {"weight": 1.0, "bias": 0.0},
     "nn.RMSNorm": {"weight": 1.0},
     "nn.GroupNorm": {"weight": 1.0, "bias": 0.0},
-    "nn.BatchNorm1d": {"weight": 1.0, "bias": 0.0},
-    "nn.BatchNorm2d": {"weight": 1.0, "bias": 0.0},
+    "nn.BatchNorm1d": _BATCH_NORM,
+    "nn.BatchNorm2d": _BATCH_NORM,
 }
 """Constants with which layers of `torch.nn` start; all else starts in ways that no spec asks for."""
 
@@ -41,7 +42,7 @@ def reset_lines(attributes: Attributes, indent: str) -> list[str]:
 def _loop(target: str, owners: list[str], indent: str) -> list[str]:
     opening = f"for {target} in "
     line = f"{indent}{opening}({', '.join(owners)}):"
-    return [line] if fits(line) else bracketed(f"{opening}(", [parse(owner) for owner in owners], "):", indent)
+    return [line] if fits(line) else one_a_line(f"{opening}(", [parse(owner) for owner in owners], "):", indent)
 
 
 def _calls(target: str, fills: tuple[tuple[str, Init], ...], indent: str) -> list[str]:

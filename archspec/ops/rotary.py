@@ -28,7 +28,9 @@ def rotate_interleaved(x: Tensor, table: Tensor) -> Tensor:
     """Turn the pairs (2i, 2i + 1) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
     cos, sin = table.unbind(0)
     first, second = x[..., 0::2], x[..., 1::2]
-    return torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1).flatten(-2)
+    return torch.stack(
+        (first * cos - second * sin, second * cos + first * sin), dim=-1
+    ).flatten(-2)
 '''
 
 

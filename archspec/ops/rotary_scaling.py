@@ -23,9 +23,13 @@ def llama3_frequencies(
     return frequencies * (keep + (1 - keep) / factor)
 '''
 _YARN = '''
-def yarn_frequencies(frequencies: Tensor, factor: float, first: float, last: float) -> Tensor:
+def yarn_frequencies(
+    frequencies: Tensor, factor: float, first: float, last: float
+) -> Tensor:
     """Kept up to number `first`, divided by factor from number `last` on, blended between."""
-    numbers = torch.arange(len(frequencies), device=frequencies.device, dtype=frequencies.dtype)
+    numbers = torch.arange(
+        len(frequencies), device=frequencies.device, dtype=frequencies.dtype
+    )
     blend = ((numbers - first) / (last - first)).clamp(0, 1)
     return frequencies * (1 - blend + blend / factor)
 '''

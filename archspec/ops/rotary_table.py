@@ -25,7 +25,10 @@ def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
 '''
 _TABLE = '''
 def rotary_table(
-    x: Tensor, frequencies: Tensor, positions: Tensor | None = None, magnitude: float = 1.0
+    x: Tensor,
+    frequencies: Tensor,
+    positions: Tensor | None = None,
+    magnitude: float = 1.0,
 ) -> Tensor:
     """Cosines and sines [2, ..., s, r] of positions [..., s], or of the indices of x [..., s, d]."""
     if positions is None:

@@ -37,8 +37,8 @@ INPUTS = {
     "pixels": "float[batch, 3, 32, 48]",
     "large": "float[batch, 3, side, side]",
     "masked": "bool[batch, 6]",
-    "near": "float[batch, 1, n, n]",
-    "far": "float[n, n]",
+    "nudge": "float[batch, 1, n, n]",
+    "gain": "float[n, n]",
 }
 ALWAYS = ("ids", "x")
 TAIL = """

@@ -38,8 +38,6 @@ def _patches(more: str, image: str = "pixels") -> str:
 CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
 LATER = {
     _attention("latent: {key_value: 8, rotary: 4}"): "latent",
-    _with("relu}", "relu, experts: {count: 2, top_k: 1, scores: softmax, normalise: true}}"): "experts",
-    _with("residual: pre", "residual: {kind: pre, drop_path: 0.1}"): "drop_path",
     _with("norm: layer_norm\n", "norm: batch_norm\n"): "batch_norm",
     _with("norm: layer_norm\n", "norm: {kind: group_norm, groups: 4}\n"): "group_norm",
     _with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: true}\n"): "unit_offset",
@@ -328,3 +326,63 @@ def test_independent_errors_of_a_node_come_in_one_run() -> None:
     )
     assert {found[0] for found in complaints(node)} == {"E240", "E202", "E205"}
     assert len(complaints(node)) == 4
+
+
+NUMBERS = {
+    _with("residual: pre", "residual: {kind: pre, drop_path: 0.5 * (layer + 1)}"): ("E244", "a rate of 1"),
+    _with("residual: pre", "residual: {kind: pre, drop_path: n}"): (
+        "E341",
+        "a rate depends on `n`, which is known at run time alone",
+    ),
+    _with("relu}", "relu, experts: {count: 2, top_k: 3, scores: softmax, normalise: true}}"): (
+        "E244",
+        "`top_k` is 3, and there are 2 experts",
+    ),
+    _attention("positions: {kind: rotary, layout: half, size: 20}"): (
+        "E340",
+        "`size: 20` is more than the 16 features of a head",
+    ),
+    _attention("positions: {kind: rotary, layout: half, size: 3}"): (
+        "E348",
+        "features turn in pairs, and `size` is 3",
+    ),
+    _attention("positions: rotary"): ("E203", "missing field `layout`"),
+    _attention("positions: {kind: alibi, layout: half}"): ("E241", "`layout` does not apply to `alibi`"),
+    _attention("positions: {kind: rotary, layout: half, ids: spot}"): (
+        "E347",
+        "`ids` is int64[batch] < 2, and its axes must be [batch, n]",
+    ),
+    _attention("positions: {kind: rotary, layout: half, scaling: {kind: yarn, factor: 2, original: 9, fast: 1}}"): (
+        "E244",
+        "`fast` is 1, and `slow` is 1",
+    ),
+    _attention("positions: {kind: rotary, layout: half, scaling: {kind: llama3, factor: 2, low: 1, high: 4}}"): (
+        "E203",
+        "missing field `original`",
+    ),
+    _attention("positions: {kind: relative_buckets, buckets: 6, max_distance: 9, bidirectional: true, share: true}"): (
+        "E244",
+        "`buckets` is 6",
+    ),
+    _attention("positions: {kind: relative_buckets, buckets: 8, max_distance: 2, bidirectional: true, share: true}"): (
+        "E244",
+        "`max_distance` is 2",
+    ),
+    _attention("positions: {kind: relative_grid, rows: 2, columns: 3, share: true}"): (
+        "E345",
+        "a grid of 2 by 3 patches, and there are `n` positions",
+    ),
+    _attention("positions: {kind: added, query: memory}"): (
+        "E347",
+        "`query` is float[batch, m, 48], and is added to float[batch, n, 64]",
+    ),
+    _attention("add_to_scores: sorts"): (
+        "E342",
+        "`add_to_scores` takes floats with at least one axis, got int64[batch, n] < 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("node", NUMBERS)
+def test_numbers_and_values_of_options_that_do_not_fit(node: str) -> None:
+    assert [found[:2] for found in complaints(node)] == [NUMBERS[node]]

@@ -151,20 +151,20 @@ def test_values_are_added_to_what_queries_and_keys_are_made_of() -> None:
 
 
 def test_a_value_is_added_to_the_scores_and_one_multiplies_them() -> None:
-    options = "add_to_scores: near, multiply_scores: far"
+    options = "add_to_scores: nudge, multiply_scores: gain"
     for mask, allowed in (("all", None), ("causal", causal(5)), ("key_valid(valid)", ...)):
         rng = np.random.default_rng(2)
-        inputs = {"near": rng.normal(size=(2, 1, 5, 5)), "far": rng.normal(size=(5, 5))}
+        inputs = {"nudge": rng.normal(size=(2, 1, 5, 5)), "gain": rng.normal(size=(5, 5))}
         found = run(f"mask: {mask}, {options}", **inputs)
         if allowed is ...:
             allowed = torch.tensor(found.inputs["valid"])[:, None, None]
-        near, far = (torch.tensor(inputs[name]) for name in ("near", "far"))
+        near, far = (torch.tensor(inputs[name]) for name in ("nudge", "gain"))
         same(found, expected(found, near, allowed, far))
 
 
 def test_positions_and_a_value_are_added_both() -> None:
     near = np.random.default_rng(3).normal(size=(2, 1, 5, 5))
-    found = run("mask: all, positions: alibi, add_to_scores: near", near=near)
+    found = run("mask: all, positions: alibi, add_to_scores: nudge", nudge=near)
     slopes = torch.tensor([2.0**-2, 2.0**-4, 2.0**-6, 2.0**-8])
     distance = torch.tensor([[abs(i - j) for j in range(5)] for i in range(5)])
     same(found, expected(found, torch.tensor(near) - slopes[:, None, None] * distance))

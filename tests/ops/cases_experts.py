@@ -1,0 +1,29 @@
+"""Cases of the ops that drop paths, route tokens and run experts."""
+
+from __future__ import annotations
+
+from archspec.ir.scalar import Scalar
+from archspec.ops.drop_path import DropPath
+from archspec.ops.experts import Experts
+from archspec.ops.routing import Routing
+from tests.ops.case import BATCH, LAYER, SRC, Case, factored, floats
+
+# A score that is not chosen is not read.
+CHOICE = frozenset((0,))
+X = floats(BATCH, SRC, 4)
+
+CASES = [
+    Case(op=DropPath(rate=Scalar.of(1) / 4), inputs=(X,)),
+    Case(op=DropPath(rate=Scalar.of(LAYER) / 10), inputs=(X,)),
+    Case(op=Routing(top_k=2, scores="softmax", normalise=True), inputs=(floats(BATCH, SRC, 5),), loose=CHOICE),
+    Case(op=Routing(top_k=1, scores="softmax", normalise=False, scale=2.5), inputs=(floats(factored(SRC, 2), 3),), loose=CHOICE),
+    Case(op=Routing(top_k=3, scores="sigmoid", normalise=True, scale=0.5), inputs=(floats(BATCH, SRC, 4),)),
+    Case(op=Routing(top_k=2, scores="sigmoid", normalise=False), inputs=(floats(4),), loose=CHOICE),
+    *(
+        Case(op=Experts(hidden=6, activation="silu", gated=gated, bias=bias), inputs=(X, floats(BATCH, SRC, 3)))
+        for gated in (False, True)
+        for bias in (False, True)
+    ),
+    Case(op=Experts(hidden=3, activation=None, gated=True), inputs=(floats(SRC, 4), floats(SRC, 2))),
+    Case(op=Experts(hidden=3, activation="relu", gated=False, dropout=0.1), inputs=(floats(SRC, 4), floats(SRC, 2))),
+]
