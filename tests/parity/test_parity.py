@@ -193,3 +193,74 @@ def test_t5(seed: int, tmp_path: Path) -> None:
         expected = reference(input_ids=source, attention_mask=valid.long(), decoder_input_ids=target).logits
         close(module(source, target, valid), expected)
         close(module(source, target), reference(input_ids=source, decoder_input_ids=target).logits)
+
+
+def llama_sizes(small: Size) -> dict[str, object]:
+    return {
+        "vocab_size": small.vocab,
+        "hidden_size": small.width,
+        "intermediate_size": small.hidden,
+        "num_hidden_layers": small.layers,
+        "num_attention_heads": small.heads,
+        "max_position_embeddings": small.context,
+        "rms_norm_eps": 1e-5,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+    }
+
+
+LLAMAS = {"llama-3-8b": (500000.0, False), "smollm2-135m": (100000.0, True)}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", LLAMAS)
+def test_llama(name: str, seed: int, tmp_path: Path) -> None:
+    small, (base, tied) = size(seed), LLAMAS[name]
+    config = transformers.LlamaConfig(
+        **llama_sizes(small),
+        num_key_value_heads=1,
+        rope_parameters={"rope_type": "default", "rope_theta": base},
+        tie_word_embeddings=tied,
+    )
+    reference = fill(transformers.LlamaForCausalLM(config), seed)
+    reference.save_pretrained(tmp_path)
+    module = compiled(load(name, set={**text_sizes(small), "kv_heads": "1"}), tmp_path)
+    for length in small.lengths:
+        tokens = ids(small, BATCH, length, seed)
+        close(module(tokens), reference(tokens).logits)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mixtral(seed: int, tmp_path: Path) -> None:
+    small = size(seed)
+    config = transformers.MixtralConfig(
+        **llama_sizes(small),
+        num_key_value_heads=1,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        experts_implementation="eager",
+    )
+    reference = fill(transformers.MixtralForCausalLM(config), seed)
+    reference.save_pretrained(tmp_path)
+    spec = load("mixtral-8x7b", set={**text_sizes(small), "kv_heads": "1", "experts": "4"})
+    # What is saved has the older names, one tensor an expert; the modules in memory have those of version 5.
+    assert any("block_sparse_moe.experts.0.w1" in name for name in weights.read_weights(tmp_path))
+    for source in (tmp_path, dict(reference.state_dict())):
+        module = compiled(spec, source)
+        for length in small.lengths:
+            tokens = ids(small, BATCH, length, seed)
+            close(module(tokens), reference(tokens).logits)
+
+
+def test_llama_cpp_stores_queries_and_keys_pair_by_pair() -> None:
+    sizes = {"d_model": "16", "heads": "4", "kv_heads": "2", "d_ff": "8", "layers": "1", "vocab": "9"}
+    spec = load("smollm2-135m", set=sizes)
+    parameters = weights.parameter_shapes(spec.graph)
+    state = {name: torch.randn(shape) for name, shape in parameters.items()}
+    theirs = weights.export_weights(parameters, weights.layouts(spec)[1], state)
+    for ours, name, heads in (("q", "attn_q", 4), ("k", "attn_k", 2)):
+        stored = theirs[f"blk.0.{name}.weight"]
+        rows, columns = stored.shape
+        undone = stored.reshape(heads, rows // heads // 2, 2, columns).transpose(1, 2).reshape(rows, columns)
+        torch.testing.assert_close(undone, state[f"states.layers.0.attention.{ours}.weight"])
