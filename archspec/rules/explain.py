@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.ir.graph import Node
@@ -43,7 +43,7 @@ def violation(rule: Rule, witness: Witness) -> Diagnostic:
         code="E420",
         message=f"`{rule}` is broken: `{output}` at {i} depends on `{source}` at {j}",
         **_places(way, rule.span),  # type: ignore[arg-type]
-        notes=(*_world(witness), *way.lines(source, output, witness)),
+        notes=(*_world(witness), *way.lines(source)),
         help=_help(rule, way.culprit.node if way.culprit is not None else None),
     )
 
@@ -56,7 +56,7 @@ def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagn
         code="E422",
         message=f"`{pair.output_name}` mixes places of `{rule.dim}`: at {i} it depends on `{pair.input.name}` at {j}",
         **_places(way, spec.inputs[pair.input.name].span),  # type: ignore[arg-type]
-        notes=(*_world(witness), *way.lines(pair.input.name, pair.output_name, witness)),
+        notes=(*_world(witness), *way.lines(pair.input.name)),
     )
 
 
@@ -100,12 +100,14 @@ def _places(way: Way, rule: Span) -> dict[str, object]:
 
 
 def _world(witness: Witness) -> tuple[str, ...]:
-    return (f"sizes: {sizes_text(witness.world.sizes)}", *_controls(witness))
-
-
-def _controls(witness: Witness) -> Iterator[str]:
-    for name, tensor in witness.world.inputs.items():
-        yield f"`{name}` is {_nested(tensor.shape, tensor.items)}"
+    """The sizes, and the inputs that controls read."""
+    read = {term for known in witness.wiring.reads.used() for term in known.leaves()}
+    values = (
+        f"`{term}` is {_nested(*witness.world.inputs[term.text])}"
+        for term in sorted(read, key=str)
+        if term.text in witness.world.inputs
+    )
+    return (f"sizes: {sizes_text(witness.world.sizes)}", *values)
 
 
 def _nested(shape: tuple[int, ...], items: tuple[int, ...]) -> str:

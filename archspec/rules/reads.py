@@ -48,6 +48,11 @@ class Reads:
             self._keys[graph] = frozenset(term for row in rows for r in row for atom in r.atoms for term in keys(atom))
         return any(self._mentions(term, changing) for term in self._keys[graph])
 
+    def used(self) -> frozenset[Term]:
+        """The terms that restrict what is read, wherever in the graph."""
+        rows = (row for found in self._rows.values() for row in found)
+        return frozenset(term for row in rows for relation in row for atom in relation.atoms for term in keys(atom))
+
     def is_fixed(self, value: Value) -> bool:
         """Whether a rule holds a value fixed."""
         if not self.fixed or value.type.dtype is not DType.BOOL:

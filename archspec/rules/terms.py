@@ -36,6 +36,13 @@ class Term:
     def __repr__(self) -> str:
         return f"<{self.text}>"
 
+    def leaves(self) -> Iterator[Term]:
+        """The inputs that have a part in it."""
+        if not self.operands:
+            yield self
+        for operand in self.operands:
+            yield from operand.leaves()
+
     def depends_on(self, other: Term, fixed: frozenset[Term] = frozenset()) -> bool:
         """Whether another term has a part in this one, but for those that are held fixed."""
         if self in fixed:

@@ -9,7 +9,6 @@ from functools import cached_property
 from archspec.ir.graph import Value
 from archspec.rules.wiring.grid import Index
 from archspec.rules.wiring.path import Step
-from archspec.rules.wiring.search import Witness
 
 
 class Way:
@@ -29,18 +28,17 @@ class Way:
         moved = [step for step in self.steps if self._moves(step)]
         return max(moved, key=self._ahead) if moved else self.steps[-1] if self.steps else None
 
-    def lines(self, source: str, output: str, witness: Witness) -> Iterator[str]:
+    def lines(self, source: str) -> Iterator[str]:
         """The way, a line a module; layers that only hand a position on are one line."""
         if not self.steps:
             return
-        first, last = self.steps[0], self.steps[-1]
+        first = self.steps[0]
         yield f"the way from `{source}` at {self.shown(first.operand, first.reads)}:"
         for names, step, moves in self._stretches():
             where = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
             line = f", line {step.node.span.line}" if step.node.span is not None else ""
             at, reads = self.shown(step.node.outputs[0], step.at), self.shown(step.operand, step.reads)
             yield f"  {where}{line}: {f'{at} reads {reads}' if moves else at}"
-        yield f"  `{output}` at {self.shown(last.node.outputs[0], witness.i)}"
 
     def _stretches(self) -> Iterator[tuple[list[str], Step, bool]]:
         """Steps with the modules that they stand for, and whether they move."""

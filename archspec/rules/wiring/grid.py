@@ -24,7 +24,7 @@ class Grid:
         self._boxes: dict[tuple[tuple[int, int], ...], int] = {}
 
     def __eq__(self, other: object) -> bool:
-        return self is other or isinstance(other, Grid) and self.starts == other.starts and self.sizes == other.sizes
+        return self is other or (isinstance(other, Grid) and self.starts == other.starts and self.sizes == other.sizes)
 
     def __hash__(self) -> int:
         return hash((self.counts, self.sizes))

@@ -51,7 +51,7 @@ class Step:
 def shortest(witness: Witness, output: Value, source: Value) -> tuple[Step, ...]:
     """The steps from the output to the input; empty where one is the other."""
     wiring = witness.wiring
-    start: State = (output, None, wiring.grid(output).bit(witness.i))
+    start: State = (*_origin(output, None, source), wiring.grid(output).bit(witness.i))
     goal: State = (source, None, wiring.grid(source).bit(witness.j))
     came: dict[State, tuple[State, Step] | None] = {start: None}
     waiting = deque([start])

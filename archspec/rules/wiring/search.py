@@ -44,7 +44,7 @@ def find(
     """A pair of positions that breaks an upper rule; None where none was found. `extra` are the rule's relations."""
     cells = Cells(spec.graph, reads, extra)
     for sizes in _sizes(spec, extra):
-        for world in worlds(spec, sizes):
+        for world in worlds(spec, reads.terms, sizes):
             wiring = Wiring(spec.graph, reads, cells, world)
             out, inp = wiring.grid(output), wiring.grid(source)
             for bit in rows(out):

@@ -13,7 +13,7 @@ from archspec.ops.attention import Attention
 from archspec.ops.compare import Compare
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads, key_of, keys
-from archspec.rules.terms import Term
+from archspec.rules.terms import Term, Terms
 from archspec.rules.wiring.world import Tensor, World
 from archspec.spec import InputSpec, Spec
 
@@ -56,10 +56,10 @@ def _admitted(symbol: Symbol, wanted: int) -> int:
 class Inputs:
     """Draws values of the inputs that are no floats."""
 
-    def __init__(self, graph: Graph, specs: Mapping[str, InputSpec]) -> None:
+    def __init__(self, graph: Graph, specs: Mapping[str, InputSpec], terms: Terms) -> None:
         self.values = [value for value in graph.inputs if value.type.dtype is not DType.FLOAT]
         self.specs = specs
-        self.numbers = [node.op.number for node in graph.walk() if isinstance(node.op, Compare)]
+        self.numbers = [term.op.number for term in terms if isinstance(term.op, Compare)]
 
     def open(self, sizes: Mapping[str, int]) -> dict[str, Tensor]:
         """Every bool is true, every integer 0."""
@@ -101,9 +101,9 @@ def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(size.value(sizes) for size in value.type.space)
 
 
-def worlds(spec: Spec, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
+def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
     """Worlds of one size: all open, then some by chance."""
-    inputs = Inputs(spec.graph, spec.inputs)
+    inputs = Inputs(spec.graph, spec.inputs, terms)
     yield World(sizes, inputs.open(sizes))
     if inputs.values:
         r = random.Random(seed)
@@ -113,7 +113,7 @@ def worlds(spec: Spec, sizes: Mapping[str, int], seed: int = 0) -> Iterator[Worl
 
 def open_worlds(spec: Spec, reads: Reads, sizes: Mapping[str, int], named: Relation, seed: int = 0) -> Iterator[World]:
     """Worlds for lower rules: all masks open, but for the terms that the rule's own mask names, which vary."""
-    inputs = Inputs(spec.graph, spec.inputs)
+    inputs = Inputs(spec.graph, spec.inputs, reads.terms)
     own = {term for atom in named.atoms for term in keys(atom)}
     given = {term: number for term, number in opened(spec.graph, reads).items() if not _related(term, own)}
     yield World(sizes, inputs.open(sizes), given)

@@ -1,0 +1,115 @@
+"""What is said of a leak: the layer, its line, and the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from archspec.cli import cli
+from archspec.diagnostics import render
+from archspec.rules.check import check
+
+LEAKING = """archspec: 1
+name: leaking
+constants: {vocab: 97, d: 32}
+dims:
+  batch: [1, 2, 4]
+  length: [1, 9, 64]
+inputs:
+  ids: int64[batch, length] < vocab
+defaults: {norm: layer_norm}
+graph:
+  source: {block: token_embedding, ids: ids, vocab: vocab, dim: d, positions: sinusoidal}
+  states:
+    block: transformer
+    input: source
+    layers: 12
+    residual: pre
+    final_norm: true
+    attention: {heads: 4, mask: causal}
+    feed_forward: {hidden: 64, activation: relu}
+    kinds:
+      plain: {}
+      open:
+        attention: {mask: all}
+    pattern: {start: [plain, plain, plain, plain, plain, plain, plain, open], repeat: [plain], end: []}
+  logits: {block: lm_head, input: states, tie: source.table}
+outputs:
+  logits: float[batch, length, vocab]
+rules:
+  - causal: {output: logits, input: ids}
+"""
+SAID = """error[E420]: `causal(output: logits, input: ids)` is broken: `logits` at [0, 0] depends on `ids` at [0, 1]
+  --> leaking.yaml:23:27
+   |
+23 |         attention: {mask: all}
+   |                           ^^^ `states.layers.7.attention` reads [0, 1] for [0, 0]
+...
+29 |   - causal: {output: logits, input: ids}
+   |     ------------------------------------ the rule
+   |
+   = note: sizes: batch = 2, length = 4
+   = note: the way from `ids` at [0, 1]:
+   = note:   source, line 11: [0, 1]
+   = note:   states.layers.0 to states.layers.7, line 12: [0, 1]
+   = note:   states.layers.7.attention, line 23: [0, 0] reads [0, 1]
+   = note:   states.layers.7 to states.layers.11, line 12: [0, 0]
+   = note:   states, line 12: [0, 0]
+   = note:   logits, line 25: [0, 0]
+   = help: let the mask there imply `causal`
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "leaking.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_one_open_layer_of_twelve_is_named_with_its_line(tmp_path: Path) -> None:
+    found = check(written(tmp_path, LEAKING))
+    assert not found.holds
+    assert render(found.diagnostics).replace(f"{tmp_path}/", "").strip() == SAID.strip()
+
+
+def test_without_it_the_rule_is_proved(tmp_path: Path) -> None:
+    assert check(written(tmp_path, LEAKING.replace("mask: all", "mask: last(3)"))).holds
+
+
+def test_the_command_exits_1_and_says_so_in_json_too(tmp_path: Path) -> None:
+    path = str(written(tmp_path, LEAKING))
+    assert CliRunner().invoke(cli, ["check", path]).exit_code == 1
+    result = CliRunner().invoke(cli, ["check", path, "--json"])
+    data = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [rule["status"] for rule in data["rules"]] == ["violated", "proved"]
+    assert [found["code"] for found in data["diagnostics"]] == ["E420"]
+
+
+def test_a_leak_by_padding_names_the_values_that_show_it(tmp_path: Path) -> None:
+    text = LEAKING.replace("  ids: int64", "  valid: bool[batch, length]\n  ids: int64")
+    text = text.replace("mask: causal", "mask: key_valid(valid)")
+    text = text.replace(
+        "causal: {output: logits, input: ids}", "ignores: {output: logits, input: ids, where: not valid}"
+    )
+    (found,) = check(written(tmp_path, text)).diagnostics
+    assert found.code == "E420"
+    assert found.help == "let the mask there imply `key_valid(valid)`"
+    (values,) = [note for note in found.notes if note.startswith("`valid` is")]
+    place = re.search(r"`ids` at \[(\d), (\d)\]", found.message)
+    assert place is not None
+    assert json.loads(values.removeprefix("`valid` is "))[int(place[1])][int(place[2])] == 0
+
+
+def test_mixing_a_batch_names_the_node(tmp_path: Path) -> None:
+    text = LEAKING.replace("mask: all", "mask: causal")
+    text = text.replace("input: states, tie: source.table}", "input: mixed, tie: source.table}")
+    text = text.replace("  logits: {block", "  mixed: {block: l2_normalize, input: states, axis: 0}\n  logits: {block")
+    (found,) = check(written(tmp_path, text)).diagnostics
+    assert found.code == "E422"
+    assert found.primary is not None
+    assert found.primary.span.line == 25
+    assert "mixes places of `batch`: at [0, " in found.message

@@ -1,0 +1,98 @@
+"""Wiring is the composition of what every op reads: the same, position by position, as boolean matrices."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from pathlib import Path
+
+import numpy as np
+
+from archspec.ir.graph import Value
+from archspec.rules.reads import Reads
+from archspec.rules.wiring.cells import Cells
+from archspec.rules.wiring.grid import Grid, bits_of
+from archspec.rules.wiring.path import shortest
+from archspec.rules.wiring.search import Witness
+from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.world import Tensor, World
+from tests.rules.brute import Brute, coordinates, random_inputs
+from tests.rules.random_graphs import random_graph, random_sizes
+from tests.rules.specs import report
+
+
+def cells_of(grid: Grid) -> list[int]:
+    """The cell of every position, as the number of its bit."""
+    found = []
+    for index in np.ndindex(grid.sizes):
+        starts = [one[bisect_right(one, k) - 1] for one, k in zip(grid.starts, index, strict=True)]
+        found.append(grid.bit(starts))
+    return found
+
+
+def by_cells(matrix: np.ndarray, left: Grid, right: Grid) -> np.ndarray:
+    """Which cells are related: those of which some positions are."""
+    found = np.zeros((left.total, right.total), dtype=bool)
+    np.logical_or.at(found, (np.asarray(cells_of(left))[:, None], np.asarray(cells_of(right))), matrix)
+    return found
+
+
+def wired(wiring: Wiring, out: Value, inp: Value) -> np.ndarray:
+    """The whole relation as a matrix over cells."""
+    left, right = wiring.grid(out), wiring.grid(inp)
+    rows = [wiring.read(out, 1 << bit, inp) for bit in range(left.total)]
+    return np.asarray([[row >> k & 1 for k in range(right.total)] for row in rows], dtype=bool)
+
+
+def worlds(seeds: range):
+    for seed in seeds:
+        r, graph = random.Random(seed), random_graph(seed)
+        sizes = random_sizes(r)
+        inputs = random_inputs(graph, r, sizes)
+        tensors = {
+            value.name: Tensor(coordinates(value.type, sizes), tuple(int(k) for k in inputs[value.name].reshape(-1)))
+            for value in graph.inputs
+            if value.name in inputs
+        }
+        reads = Reads(graph)
+        wiring = Wiring(graph, reads, Cells(graph, reads), World(sizes, tensors))
+        yield graph, wiring, Brute(graph, inputs, sizes, erasing=False).states
+
+
+def test_wiring_is_the_boolean_composition() -> None:
+    compared = 0
+    for graph, wiring, states in worlds(range(60)):
+        for out, state in zip(graph.outputs, states, strict=True):
+            for source in graph.inputs:
+                found = wired(wiring, out, source)
+                whole = [int(np.prod(wiring.grid(value).sizes)) for value in (out, source)]
+                matrix = state.reads.get(source.name, np.zeros(whole, dtype=bool))
+                expected = by_cells(matrix, wiring.grid(out), wiring.grid(source))
+                assert np.array_equal(found, expected)
+                compared += expected.any()
+    assert compared > 100
+
+
+def test_the_shortest_way_leads_from_the_output_to_the_input_step_by_step() -> None:
+    ways = 0
+    for graph, wiring, _ in worlds(range(100, 130)):
+        for out in graph.outputs:
+            for source in graph.inputs:
+                read = wiring.read(out, 1, source)
+                if not read:
+                    continue
+                j = wiring.grid(source).index(next(bits_of(read)))
+                steps = shortest(Witness(wiring=wiring, i=wiring.grid(out).index(0), j=j), out, source)
+                places = [wiring.grid(out).index(0), *(step.reads for step in steps)]
+                assert places[-1] == j
+                assert [step.at for step in steps] == places[:-1]
+                ways += 1
+    assert ways > 30
+
+
+def test_features_are_followed_together_and_the_positions_one_by_one(tmp_path: Path) -> None:
+    spec = report(tmp_path, "causal", "causal: {output: logits, input: ids}").spec
+    reads = Reads(spec.graph)
+    cells = Cells(spec.graph, reads)
+    logits = spec.outputs["logits"]
+    assert [None if one is None else list(one) for one in cells.starts(logits)] == [None, None, [0]]
