@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archspec.contract.fill import fill
-from archspec.contract.protocol import Array, Subject
+from archspec.contract.gradients import subject_of
+from archspec.contract.protocol import Array
 from archspec.contract.report import Report
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import verify
@@ -24,5 +25,5 @@ def verify_compiled(claims: Claims, seed: int = 0) -> Report:
     module = fill(compile(claims.spec), seed)
     runner = TorchRunner(module, claims.inputs, claims.outputs)
     parameters: dict[str, Array] = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-    subject = Subject(name="the compiled module", runner=runner, exact=runner.exact())
+    subject = subject_of("the compiled module", runner)
     return verify(subject, claims, parameters=parameters, seed=seed)

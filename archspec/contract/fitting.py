@@ -32,13 +32,14 @@ def model_subject(
     from torch import nn
 
     from archspec.contract.fill import fill
+    from archspec.contract.gradients import subject_of
 
     if isinstance(model, nn.Module):
         copied = copy.deepcopy(model)
         model = copied.eval() if seed is None else fill(copied, seed)
     dtype = torch.bool if bools is None else bools
     runner = TorchRunner(model, claims.inputs, claims.outputs, arguments=arguments, picks=outputs, bools=dtype)
-    return Subject(name=name, runner=runner, exact=runner.exact())
+    return subject_of(name, runner)
 
 
 def onnx_subject(path: Path, claims: Claims) -> Subject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -44,10 +44,25 @@ class FunctionRunner:
         return dict(self.function(arrays))
 
 
+class Differentiable(Protocol):
+    """A model whose gradients can be had."""
+
+    def dependence(
+        self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
+    ) -> Array | None:
+        """Which output positions depend on which input positions, in every row: bool [outputs, inputs].
+
+        `source` is an input with the axes that number its positions, `result` an output. None where no gradient
+        reaches the input.
+        """
+        ...
+
+
 @record
 class Subject:
-    """What is judged: a runner, and where there is one the same model in float64, which tells a leak from rounding."""
+    """What is judged: a runner; the same model in float64, which tells a leak from rounding; and its gradients."""
 
     name: str
     runner: Runner
     exact: Runner | None = None
+    gradients: Callable[[], Differentiable | None] | None = None

@@ -46,22 +46,22 @@ class Report:
         return {"subject": self.subject, "claims": self.claims, "holds": self.holds, "findings": findings}
 
     def __str__(self) -> str:
-        """The report for people: a line for each claim, what was violated with its place below."""
+        """The report for people: a line for each claim, and below it what showed that it does not hold."""
         width = max((len(found.claim) for found in self.findings), default=0)
         lines = [f"{self.subject} against {self.claims}"]
         for found in self.findings:
             lines.append(f"  {found.claim:<{width}}  {_outcome(found)}")
-            if found.detail:
+            if found.detail and found.status != "holds":
                 lines.append(f"      {found.detail}")
         return "\n".join(lines)
 
 
 def _outcome(found: Finding) -> str:
-    if found.status != "holds" or not found.trials:
+    if found.status != "holds":
         return found.status
-    moved = f", largest difference {found.largest:.1e}" if found.largest else ""
     runs = "1 trial" if found.trials == 1 else f"{found.trials} trials"
-    return f"{found.status} ({runs}{moved})"
+    moved = f"largest difference {found.largest:.1e}" if found.largest else ""
+    return f"holds ({', '.join(part for part in (runs, moved, found.detail) if part)})"
 
 
 def shown(sizes: Mapping[str, int]) -> str:

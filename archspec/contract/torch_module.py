@@ -48,23 +48,34 @@ class TorchRunner:
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
         """Outputs by name. Raises SpecError E731 where the model fails, E730 for an output that it does not give."""
-        tensors = {name: self._tensor(array) for name, array in arrays.items()}
         try:
             with torch.no_grad():
-                result = self._call(tensors)
+                found = self.call(self.tensors(arrays))
         except _FAILURES as error:
             shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
             notes = [f"{type(error).__name__}: {line}" for line in str(error).strip().splitlines()[:3]]
             fail("E731", f"the model fails on {shapes}", None, notes=notes)
-        return {name: _array(self._pick(result, place, name)) for place, name in enumerate(self.outputs)}
+        return {name: _array(tensor) for name, tensor in found.items()}
+
+    def tensors(self, arrays: Arrays) -> dict[str, Tensor]:
+        """Inputs as the model takes them."""
+        return {name: self._tensor(array) for name, array in arrays.items()}
+
+    def call(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs by name. Raises SpecError E730, and whatever the model raises."""
+        result = self._result(tensors)
+        return {name: self._pick(result, place, name) for place, name in enumerate(self.outputs)}
 
     def exact(self) -> TorchRunner | None:
         """The same module in float64; None for a function, whose parameters are out of reach."""
         if not isinstance(self.model, nn.Module):
             return None
+        return self.over(copy.deepcopy(self.model).double(), torch.float64)
+
+    def over(self, model: Model, floats: torch.dtype) -> TorchRunner:
+        """Another model that is called in the same way."""
         options: dict[str, Any] = {"arguments": self.arguments, "picks": self.picks, "bools": self.bools}
-        twin = copy.deepcopy(self.model).double()
-        return TorchRunner(twin, self.inputs, self.outputs, floats=torch.float64, **options)
+        return TorchRunner(model, self.inputs, self.outputs, floats=floats, **options)
 
     def _tensor(self, array: Array) -> Tensor:
         tensor = torch.from_numpy(np.array(array))
@@ -72,7 +83,7 @@ class TorchRunner:
             return tensor.to(self.bools)
         return tensor.to(self.floats) if tensor.is_floating_point() else tensor
 
-    def _call(self, tensors: Mapping[str, Tensor]) -> Any:
+    def _result(self, tensors: Mapping[str, Tensor]) -> Any:
         called = {self.arguments.get(name, name): tensor for name, tensor in tensors.items()}
         if self.arguments or _takes(self.model, called):
             return self.model(**called)
