@@ -9,6 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from archspec.contract.fill import fill
+
+__all__ = ["EncoderDecoder", "Size", "fill", "ids", "right_padded", "size"]
+
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 
 
@@ -50,17 +54,6 @@ def size(seed: int) -> Size:
         context=context,
         lengths=(draw.randint(2, 7), context),
     )
-
-
-def fill(model: nn.Module, seed: int) -> nn.Module:
-    """Every parameter from a normal distribution of deviation 0.05; weights of norms around 1."""
-    made = torch.Generator().manual_seed(seed)
-    norms = {id(part.weight) for part in model.modules() if type(part).__name__.endswith("Norm")}
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = 0.05 * torch.randn(parameter.shape, generator=made)
-            parameter.copy_(1 + noise if id(parameter) in norms else noise)
-    return model.eval()
 
 
 def ids(size: Size, batch: int, length: int, seed: int) -> Tensor:
