@@ -10,6 +10,7 @@ from archspec.blocks.attention import PROJECTIONS, AttentionFields, CrossAttenti
 from archspec.blocks.context import Context
 from archspec.blocks.inner_plan import Sizes, plan_inner_positions
 from archspec.blocks.inner_positions import InnerPositions
+from archspec.blocks.latent import Latent, plan_latent
 from archspec.blocks.norm import norm_of
 from archspec.blocks.numbers import cap, features, fixed, rate
 from archspec.blocks.top import Top
@@ -65,6 +66,7 @@ class Attend:
     add_to_scores: Value | None = None
     multiply_scores: Value | None = None
     sink: Literal["learned", "zero"] | None = None
+    latent: Latent | None = None
     span: Span | None = None
 
     def prepared(self, top: Top) -> Attend:
@@ -84,11 +86,14 @@ class Attend:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
         source = x if memory is None else memory
         heads = self.heads
-        query, key = self.positions.inputs(b, x, source)
-        q = self._project(b, query, "q", heads.query, heads.size)
-        k = self._project(b, key, "k", heads.key_value, heads.size)
-        v = self._project(b, source, "v", heads.key_value, heads.value_size)
-        q, k = self.positions.turned(b, q, k)
+        if self.latent is not None:
+            q, k, v = self.latent.project(b, x, source, self.positions)
+        else:
+            query, key = self.positions.inputs(b, x, source)
+            q = self._project(b, query, "q", heads.query, heads.size)
+            k = self._project(b, key, "k", heads.key_value, heads.size)
+            v = self._project(b, source, "v", heads.key_value, heads.value_size)
+            q, k = self.positions.turned(b, q, k)
         y = b.add(Transpose(order=(0, 2, 1, 3)), self._attend(b, q, k, v))
         linear = Linear(out=x.type.axes[-1], bias="out" in self.biases)
         return b.add(linear, b.add(Merge(axis=2), y), name="out")
@@ -142,6 +147,9 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
     memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
     heads = _heads(cx, fields, x)
+    biases = _biases(cx, fields)
+    latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
+    turned = heads.size if latent is None else latent.rotary
     qk_norm = None if fields.qk_norm is None else norm_of(cx, fields.qk_norm.norm)
     return Attend(
         heads=heads,
@@ -150,12 +158,13 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
         scale=_scale(inner, fields, heads),
         softcap=None if fields.softcap is None else cap(inner, fields.softcap),
         dropout=rate(cx, fields.dropout),
-        biases=_biases(cx, fields),
+        biases=biases,
         norms={} if qk_norm is None else {"q": qk_norm, "k": qk_norm},
         over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
         memory=memory,
         memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
-        positions=plan_inner_positions(cx, fields.positions, Sizes(heads.query, heads.size), x, memory),
+        positions=plan_inner_positions(cx, fields.positions, Sizes(heads.query, turned), x, memory),
+        latent=latent,
         add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
         multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
         sink=fields.sink,

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.attention_positions import AttentionPositionsFields
 from archspec.blocks.norm import NormNeeded, NormSwitch
-from archspec.diagnostics import Diagnostic
 from archspec.schema.errors import carried
-from archspec.schema.findings import unsupported
 from archspec.schema.model import MAYBE, WORD, Model
 from archspec.schema.plain import Around
 from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField, text_of
 from archspec.schema.words import check_word
-from archspec.text.nodes import Node
 from archspec.text.scalars import parse_bool
 
 PROJECTIONS = ("q", "k", "v", "out")
-_LATER = {"latent": "none"}
 
 
 def _biases(node: Any, handler: Any) -> Any:
@@ -54,7 +49,7 @@ class LatentFields(Model):
 
     query: Annotated[ExprField | None, MAYBE] = Field(default=None, description="features of the latent query")
     key_value: ExprField = Field(description="features of the latent that keys and values are made of")
-    rotary: ExprField = Field(description="rotated features of a head, beside the others")
+    rotary: ExprField = Field(description="rotated features of a head, the last of its head_dim")
 
 
 class AttentionFields(Model):
@@ -90,10 +85,6 @@ class AttentionFields(Model):
         default=None, description="a value that multiplies the scores"
     )
     latent: Annotated[LatentFields | None, MAYBE] = Field(default=None, description="latent queries, keys, values")
-
-    @classmethod
-    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        yield from unsupported(node, data, _LATER)
 
 
 class CrossAttentionFields(AttentionFields):

@@ -37,7 +37,6 @@ def _patches(more: str, image: str = "pixels") -> str:
 
 CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
 LATER = {
-    _attention("latent: {key_value: 8, rotary: 4}"): "latent",
     _with("norm: layer_norm\n", "norm: batch_norm\n"): "batch_norm",
     _with("norm: layer_norm\n", "norm: {kind: group_norm, groups: 4}\n"): "group_norm",
     _with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: true}\n"): "unit_offset",
@@ -322,9 +321,9 @@ def test_independent_errors_of_a_node_come_in_one_run() -> None:
     node = _with(
         "relu}",
         "reluu}",
-        _with("residual: pre", "residual: pree", _attention("latent: {key_value: 8, rotary: 4}, haeds: 2")),
+        _with("residual: pre", "residual: pree", _attention("sink: zeroo, haeds: 2")),
     )
-    assert {found[0] for found in complaints(node)} == {"E240", "E202", "E205"}
+    assert {found[0] for found in complaints(node)} == {"E202", "E205"}
     assert len(complaints(node)) == 4
 
 
@@ -375,6 +374,15 @@ NUMBERS = {
     _attention("positions: {kind: added, query: memory}"): (
         "E347",
         "`query` is float[batch, m, 48], and is added to float[batch, n, 64]",
+    ),
+    _attention("latent: {key_value: 8, rotary: 4}"): ("E242", "`latent` needs rotary `positions`"),
+    _attention("latent: {key_value: 8, rotary: 16}, positions: {kind: rotary, layout: half}"): (
+        "E340",
+        "`rotary: 16` leaves nothing of the 16 features of a head",
+    ),
+    _attention("latent: {key_value: 8, rotary: 4}, kv_heads: 2, positions: {kind: rotary, layout: half}"): (
+        "E241",
+        "`kv_heads` does not apply to `latent` attention",
     ),
     _attention("add_to_scores: sorts"): (
         "E342",

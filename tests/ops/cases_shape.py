@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.ir.dim import Dim
 from archspec.ir.types import axis
+from archspec.ops.broadcast_axis import BroadcastAxis
 from archspec.ops.concat import Concat
 from archspec.ops.merge import Merge
 from archspec.ops.slice import Slice
@@ -59,4 +60,6 @@ CASES = [
     Case(op=Concat(axis=0), inputs=(floats(SRC, factored(2, 2)), floats(TGT, factored(2, 2)))),
     Case(op=Concat(axis=1), inputs=(GRID,)),
     Case(op=Concat(axis=1), inputs=(bools(BATCH, 1), bools(BATCH, SRC))),
+    Case(op=BroadcastAxis(axis=1, size=axis(3)), inputs=(floats(BATCH, 1, SRC),)),
+    Case(op=BroadcastAxis(axis=-2, size=factored(SRC, 2)), inputs=(floats(BATCH, 1, 2),)),
 ]
