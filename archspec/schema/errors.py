@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import ValidationError
@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
 from archspec.text.nodes import ListNode, MapNode, Node
+
+_NOTHING: Mapping[str, str] = {}
 
 
 def carry(diagnostics: Iterable[Diagnostic]) -> PydanticCustomError:
@@ -27,20 +29,24 @@ def carried() -> Iterator[None]:
         raise carry(error.diagnostics) from None
 
 
-def diagnostics_of(error: ValidationError, node: Node) -> list[Diagnostic]:
-    """Diagnostics for everything that pydantic found wrong with `node`, each once."""
-    found = [one for detail in error.errors(include_url=False) for one in _translate(detail, node)]
+def diagnostics_of(error: ValidationError, node: Node, told: Mapping[str, str] = _NOTHING) -> list[Diagnostic]:
+    """Diagnostics for everything that pydantic found wrong with `node`, each once.
+
+    `told` says of fields by name what a user who left one out wants to know.
+    """
+    found = [one for detail in error.errors(include_url=False) for one in _translate(detail, node, told)]
     return list(dict.fromkeys(found))
 
 
-def _translate(detail: ErrorDetails, root: Node) -> tuple[Diagnostic, ...]:
+def _translate(detail: ErrorDetails, root: Node, told: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     if detail["type"] == "archspec":
         diagnostics: tuple[Diagnostic, ...] = detail["ctx"]["diagnostics"]
         return diagnostics
     place = _locate(root, detail["loc"])
     name = str(detail["loc"][-1]) if detail["loc"] else ""
     if detail["type"] == "missing":
-        return (_error("E203", f"missing field `{name}`", place.span),)
+        help = told.get(name) if len(detail["loc"]) == 1 else None
+        return (_error("E203", f"missing field `{name}`", place.span, help),)
     if detail["type"] == "literal_error":
         options = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
         help = did_you_mean(str(detail["input"]), options, kind="words")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -105,7 +105,7 @@ class Model(BaseModel):
         try:
             return cls.model_validate(node)
         except ValidationError as error:
-            raise carry(diagnostics_of(error, node)) from None
+            raise carry(diagnostics_of(error, node, cls._told())) from None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -119,7 +119,7 @@ class Model(BaseModel):
         try:
             model = handler({**data, SPAN: node.span})
         except ValidationError as error:
-            raise carry([*found, *diagnostics_of(error, node)]) from None
+            raise carry([*found, *diagnostics_of(error, node, cls._told())]) from None
         if found:
             raise carry(found)
         return model
@@ -141,6 +141,16 @@ class Model(BaseModel):
         return {entry.key.value: plain(entry.value) for entry in node.entries if entry.key.value in known}
 
     @classmethod
+    def _told(cls) -> dict[str, str]:
+        """What each field is, for the user who left it out."""
+        told = {}
+        for name, field in cls.model_fields.items():
+            key, words = field.alias or name, _words(field.annotation)
+            choice = f"; one of {', '.join(f'`{word}`' for word in words)}" if words else ""
+            told[key] = f"`{key}`: {field.description}{choice}" if field.description else ""
+        return {key: text for key, text in told.items() if text}
+
+    @classmethod
     def keys(cls) -> list[str]:
         """Names of the fields, as a user writes them."""
         return [field.alias or name for name, field in cls.model_fields.items() if name != "at"]
@@ -156,7 +166,17 @@ class Model(BaseModel):
         try:
             return cls.model_validate(node)
         except ValidationError as error:
-            raise SpecError(diagnostics_of(error, node)) from None
+            raise SpecError(diagnostics_of(error, node, cls._told())) from None
+
+
+def _words(annotation: Any) -> tuple[str, ...]:
+    """The words that a field may hold, itself or as the kind of what it holds."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, Model) and annotation.shorthand is not None:
+        field = annotation.model_fields[annotation.shorthand]
+        return _words(field.annotation)
+    return ()
 
 
 def unknown_key(key: TextNode, known: list[str]) -> Diagnostic:

@@ -52,7 +52,9 @@ def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSch
 ExprField = Annotated[Expr, *_sort(parse_expr, "an expression over constants and dims")]
 ValueField = Annotated[ValueExpr, *_sort(parse_value, "a value: a name, a path or an elementwise expression")]
 PredField = Annotated[PredExpr, *_sort(parse_pred, "a predicate, such as `valid` or `ids != 0`")]
-MaskField = Annotated[MaskSyntax, *_sort(lambda node: parse_mask(node, MASK_FIELDS.get()), "a mask, such as `causal & key_valid(valid)`")]
+MaskField = Annotated[
+    MaskSyntax, *_sort(lambda node: parse_mask(node, MASK_FIELDS.get()), "a mask, such as `causal & key_valid(valid)`")
+]
 PathField = Annotated[Path, *_sort(parse_path, "a path, such as `source.table`")]
 TypeField = Annotated[TypeSyntax, *_sort(parse_type, "a type, such as `float[batch, d_model]`")]
 BoolField = Annotated[bool, *_sort(parse_bool, "true or false")]

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import NoReturn
 
 from archspec.diagnostics.model import fail
-from archspec.diagnostics.nearest import did_you_mean
+from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.expr import EXPR, Expr, bracketed
@@ -162,7 +162,8 @@ def parse_mask(node: TextNode, known_names: Collection[str] = ()) -> MaskSyntax:
     mask = parse_whole(node, MASK)
     for atom in _fields(mask):
         if atom.name not in known_names:
-            _unknown(atom.name, atom.span, (*ATOMS, *known_names))
+            value = f"write `key_valid({atom.name})` where `{atom.name}` is a bool value"
+            _unknown(atom.name, atom.span, (*ATOMS, *known_names), value)
     return mask
 
 
@@ -239,8 +240,10 @@ def _fields(mask: MaskSyntax) -> Iterator[MaskField]:
         yield from _fields(mask.right)
 
 
-def _unknown(word: str, span: Span, options: Collection[str]) -> NoReturn:
-    fail("E123", f"unknown mask `{word}`", span, help=did_you_mean(word, options, kind="masks"))
+def _unknown(word: str, span: Span, options: Collection[str], otherwise: str | None = None) -> NoReturn:
+    known = otherwise is None or nearest(word, options) is not None
+    help = did_you_mean(word, options, kind="masks") if known else otherwise
+    fail("E123", f"unknown mask `{word}`", span, help=help)
 
 
 _PLAIN: dict[str, Callable[..., MaskSyntax]] = {"all": MaskAll, "causal": MaskCausal}
