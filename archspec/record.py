@@ -1,14 +1,14 @@
 """Frozen dataclasses that are cheap to define.
 
 `dataclasses` compiles six functions for every class, which for the many small classes of a compiler is a large part of
-the time that `archspec check` takes to start. A record has the same fields and meaning, its methods are shared.
-`dataclasses.fields`, `replace` and `asdict` work on it.
+the time that `archspec check` takes to start. A record has the same fields and the same meaning; its methods are
+shared, and what `dataclasses.fields`, `replace` and `asdict` look at is made when they ask for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
@@ -30,30 +30,84 @@ def record(cls: type[T] | None = None, /, *, kw_only: bool = True, eq: bool = Tr
     return define if cls is None else define(cls)
 
 
+class _Fields:
+    """The fields of a record by name: (declared by `field()` or None, whether by keyword only)."""
+
+    def __init__(self, cls: type, kw_only: bool) -> None:
+        self.own: dict[str, tuple[Field[Any] | None, bool]] = {}
+        self.defaults: dict[str, Any] = {}
+        self._made: Mapping[str, Field[Any]] | None = None
+        for base in reversed(cls.__mro__[1:]):
+            if isinstance(known := vars(base).get("__record__"), _Fields):
+                self.own |= known.own
+                self.defaults |= known.defaults
+        for name, annotation in vars(cls).get("__annotations__", {}).items():
+            if not str(annotation).startswith(("ClassVar", "typing.ClassVar")):
+                self._add(cls, name, kw_only)
+
+    def _add(self, cls: type, name: str, kw_only: bool) -> None:
+        given = vars(cls).get(name, MISSING)
+        declared = given if isinstance(given, Field) else None
+        self.own[name] = (declared, kw_only)
+        self.defaults.pop(name, None)
+        default = given if declared is None else declared.default
+        if default is not MISSING:
+            self.defaults[name] = default
+        if declared is not None and default is not MISSING:
+            setattr(cls, name, default)
+        elif declared is not None:
+            delattr(cls, name)
+
+    def names(self, flag: str) -> tuple[str, ...]:
+        """Names of the fields whose `init`, `compare` or `repr` is on."""
+        return tuple(name for name, (found, _) in self.own.items() if found is None or getattr(found, flag))
+
+    def factories(self) -> dict[str, Callable[[], Any]]:
+        """Functions that make defaults, by name."""
+        made = {name: found.default_factory for name, (found, _) in self.own.items() if found is not None}
+        return {name: factory for name, factory in made.items() if factory is not MISSING}
+
+    def __get__(self, instance: Any, owner: type) -> Mapping[str, Field[Any]]:
+        """What `dataclasses` keeps under `__dataclass_fields__`."""
+        if self._made is None:
+            self._made = self._fields(owner.__name__)
+        return self._made
+
+    def _fields(self, name: str) -> Mapping[str, Field[Any]]:
+        """Fields as `dataclasses` makes them, on a class that is like the record."""
+        space: dict[str, Any] = {"__annotations__": {}, "__doc__": name}
+        for field_name, (found, kw_only) in self.own.items():
+            options = {"kw_only": kw_only, "default": self.defaults.get(field_name, MISSING)}
+            if found is not None:
+                options |= {key: getattr(found, key) for key in ("default_factory", "init", "repr", "compare")}
+            space["__annotations__"][field_name] = object
+            space[field_name] = field(**options)
+        made: type = dataclasses.dataclass(init=False, repr=False, eq=False)(type(name, (), space))
+        return {one.name: one for one in fields(made)}
+
+
 def _define(cls: type[T], kw_only: bool, eq: bool) -> type[T]:
-    made = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(cls)
-    known: tuple[Field[Any], ...] = fields(made)  # type: ignore[arg-type]
-    positional = tuple(f.name for f in known if f.init and not f.kw_only)
+    known = _Fields(cls, kw_only)
+    init = known.names("init")
     methods: dict[str, Any] = {
-        "__init__": _init(known, positional),
-        "__repr__": _repr,
+        "__init__": _init(init, tuple(name for name in init if not known.own[name][1]), known),
+        "__repr__": _repr(known),
         "__setattr__": _refuse,
         "__delattr__": _refuse,
     }
     if eq:
-        compared = tuple(f.name for f in known if f.compare)
+        compared = known.names("compare")
         methods |= {"__eq__": _eq(compared), "__hash__": _hash(compared)}
     own = vars(cls)
-    for name, method in methods.items():
-        if name not in own or (name == "__hash__" and own[name] is None):
-            setattr(made, name, method)
-    return made
+    missing = {name: method for name, method in methods.items() if own.get(name) is None}
+    missing |= {"__record__": known, "__dataclass_fields__": known, "__match_args__": init}
+    for name, method in missing.items():
+        setattr(cls, name, method)
+    return cls
 
 
-def _init(known: tuple[Field[Any], ...], positional: tuple[str, ...]) -> Callable[..., None]:
-    given = frozenset(f.name for f in known if f.init)
-    defaults = {f.name: f.default for f in known if f.default is not MISSING}
-    factories = {f.name: f.default_factory for f in known if f.default_factory is not MISSING}
+def _init(init: tuple[str, ...], positional: tuple[str, ...], known: _Fields) -> Callable[..., None]:
+    given, defaults, factories = frozenset(init), known.defaults, known.factories()
     required = given - defaults.keys() - factories.keys()
 
     def __init__(self: Any, *args: Any, **values: Any) -> None:  # noqa: N807
@@ -109,9 +163,12 @@ def _state(names: tuple[str, ...]) -> Callable[[Any], object]:
     return attrgetter(*names) if names else lambda self: ()
 
 
-def _repr(self: Any) -> str:
-    shown = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)
-    return f"{type(self).__qualname__}({shown})"
+def _repr(known: _Fields) -> Callable[[Any], str]:
+    def __repr__(self: Any) -> str:  # noqa: N807
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in known.names("repr"))
+        return f"{type(self).__qualname__}({shown})"
+
+    return __repr__
 
 
 def _refuse(self: Any, name: str, *value: object) -> None:
