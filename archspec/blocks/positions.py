@@ -13,16 +13,17 @@ from archspec.blocks.values import ids, same_shape
 from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.ir.dim import Dim, compare
 from archspec.ir.graph import Value
-from archspec.ir.types import axis
+from archspec.ir.types import DType, axis
 from archspec.ops.base import Op
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
+from archspec.ops.counted_positions import CountedPositions
 from archspec.ops.embedding import Embedding
 from archspec.ops.grid_sincos import GridSincos
 from archspec.ops.learned_positions import LearnedPositions
 from archspec.ops.sinusoidal import SinusoidalPositions
 from archspec.record import record
-from archspec.schema.findings import key_span, kind_of, misplaced, unsupported
+from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, word
 from archspec.schema.model import MAYBE, TWO, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
@@ -33,7 +34,7 @@ _FIELDS = {
     "sinusoidal": ("base", "layout", "endpoint"),
     "grid_sincos": ("base",),
 }
-_LATER = {"count": "none", "resize": "none"}
+_LATER = {"resize": "none"}
 
 
 class PositionsFields(Model):
@@ -69,8 +70,8 @@ class PositionsFields(Model):
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
         yield from unsupported(node, data, _LATER)
-        for pair in (("length", "grid"), ("offset", "ids"), ("grid", "ids")):
-            if set(pair) <= set(data):
+        for pair in (("length", "grid"), ("offset", "ids"), ("grid", "ids"), ("grid", "count"), ("ids", "count")):
+            if all(key in data and word(data[key]) != "none" for key in pair):
                 first, second = (key_span(node, key) for key in pair)
                 yield Diagnostic(
                     code="E242",
@@ -91,7 +92,7 @@ class Grid:
 
 @record
 class Positions:
-    """Positions, ready to be added to a value of axes (..., positions, features).
+    """Positions, ready to be added to a value of axes (..., positions, features); `ids` is what `op` reads.
 
     `patches_alone` says that the tokens in front of patches get none.
     """
@@ -102,7 +103,7 @@ class Positions:
 
     def add(self, b: Builder, x: Value) -> Value:
         """`x + positions`; a table is the parameter `positions` of the scope."""
-        rename = {"table": "positions"} if self.ids is not None else {}
+        rename = {"table": "positions"} if isinstance(self.op, Embedding) else {}
         rows = b.add(self.op, x if self.ids is None else self.ids, rename=rename)
         return b.add(Binary(kind="add"), x, rows, result="x")
 
@@ -122,7 +123,7 @@ def plan_positions(
         cx.fail("E241", "`grid` applies to patches alone", fields.grid[0].span, help="give `length`")
     if fields.length is not None:
         return _of_length(cx, fields, fields.length, shape, width)
-    if grid is None:
+    if fields.count is not None or grid is None:
         cx.fail("E203", "missing field `length`", fields.at, help="give the number of positions")
     return Positions(op=LearnedPositions(rows=Dim.of(_grid_rows(cx, fields, grid)), offset=_offset(cx, fields)))
 
@@ -162,6 +163,13 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
             help=f"the largest sequence must fit: it has {positions.maximum()} positions",
         )
     offset = _offset(cx, fields)
+    if fields.count is not None:
+        valid = cx.value(fields.count)
+        if valid.type.dtype != DType.BOOL:
+            cx.fail("E342", f"`count` takes bools, got {valid.type}", fields.count.span)
+        same_shape(cx, valid, shape, fields.count.span, "`count`")
+        counted = CountedPositions(rows=Dim.of(rows + offset), features=axis(width), offset=offset)
+        return Positions(op=counted, ids=valid)
     return Positions(op=LearnedPositions(rows=Dim.of(rows + offset), offset=offset))
 
 

@@ -37,10 +37,7 @@ def _patches(more: str, image: str = "pixels") -> str:
 
 CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
 LATER = {
-    _with("norm: layer_norm\n", "norm: batch_norm\n"): "batch_norm",
-    _with("norm: layer_norm\n", "norm: {kind: group_norm, groups: 4}\n"): "group_norm",
     _with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: true}\n"): "unit_offset",
-    _tokens("positions: {kind: learned, length: 32, count: valid}"): "count",
     _patches("patch: 16, positions: {kind: learned, resize: bicubic}"): "resize",
 }
 
@@ -383,6 +380,10 @@ NUMBERS = {
     _attention("latent: {key_value: 8, rotary: 4}, kv_heads: 2, positions: {kind: rotary, layout: half}"): (
         "E241",
         "`kv_heads` does not apply to `latent` attention",
+    ),
+    _tokens("positions: {kind: learned, length: 32, count: sorts}"): (
+        "E342",
+        "`count` takes bools, got int64[batch, n] < 2",
     ),
     _attention("add_to_scores: sorts"): (
         "E342",

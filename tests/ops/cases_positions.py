@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from archspec.ir.dim import Dim
+from archspec.ir.types import axis
 from archspec.ops.alibi import Alibi
+from archspec.ops.counted_positions import CountedPositions
 from archspec.ops.relative_buckets import RelativeBuckets
 from archspec.ops.relative_grid import RelativeGrid
 from archspec.ops.rotary import Rotary
 from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
 from archspec.ops.rotary_table import RotaryTable
-from tests.ops.case import BATCH, SRC, TGT, Case, factored, floats, integers
+from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)
 HEADS = floats(BATCH, 2, SRC, 6)
@@ -48,4 +51,14 @@ CASES = [
     ),
     Case(op=RelativeGrid(heads=2, rows=2, columns=3), inputs=(floats(BATCH, 6, 4),) * 2),
     Case(op=RelativeGrid(heads=2, rows=3, columns=1), inputs=(floats(BATCH, 2, 3, 4),) * 2),
+    *(
+        Case(
+            op=CountedPositions(rows=Dim.of(9), features=axis(3), offset=offset),
+            inputs=(bools(*shape),),
+            # Of no valid position and of one alone the row is the first.
+            loose=frozenset(() if offset else (0,)),
+        )
+        for offset in (0, 1, 2)
+        for shape in ((BATCH, SRC), (TGT,))
+    ),
 ]

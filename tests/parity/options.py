@@ -31,11 +31,11 @@ defaults: {{norm: {norm}, bias: {bias}}}
 graph:
   source: {{block: token_embedding, ids: ids, vocab: vocab, dim: d{embedding}}}
   states:
-    block: decoder
+    block: {block}
     input: source
     layers: 2
     residual: {residual}
-    final_norm: true
+    final_norm: {final_norm}
     attention:
       heads: {heads}
 {attention}
@@ -63,6 +63,8 @@ def decoder(
     residual: str = "pre",
     embedding: str = "",
     heads: int = 4,
+    block: str = "decoder",
+    final_norm: str = "true",
     feed_forward: str = "{hidden: hidden, activation: silu, gated: true}",
 ) -> Spec:
     """A decoder of two layers, with a layout of weights."""
@@ -71,6 +73,8 @@ def decoder(
         map=indented(map, 6),
         inputs=indented(inputs, 2),
         heads=heads,
+        block=block,
+        final_norm=final_norm,
         norm=norm,
         bias=bias,
         residual=residual,
