@@ -42,7 +42,10 @@ class Group:
 
 
 def parameter_groups(graph: Graph) -> tuple[Group, ...]:
-    """Every owned parameter once, in the order of the nodes; tied and reused ones count where they are owned."""
+    """Every owned parameter once, in the order of the nodes; tied and reused ones count where they are owned.
+
+    Buffers are no parameters.
+    """
     seen: set[Parameter] = set()
     return tuple(_groups(graph, (), seen))
 
@@ -51,7 +54,7 @@ def _groups(graph: Graph, layers: tuple[tuple[int, ...], ...], seen: set[Paramet
     for node in graph.nodes:
         for local in node.parameters:
             parameter = node.parameters[local]
-            if local in node.owned and parameter not in seen:
+            if local in node.owned and parameter not in seen and not parameter.buffer:
                 seen.add(parameter)
                 yield Group(parameter=parameter, layers=layers)
         for number, region in enumerate(node.regions):
@@ -67,7 +70,7 @@ def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
 
 
 def expand(graph: Graph) -> dict[str, Parameter]:
-    """Every parameter by its real name, layer by layer, as a state dict lists them."""
+    """Every parameter and buffer by its real name, layer by layer, as a state dict lists them."""
     return dict(_expand(graph, ()))
 
 

@@ -8,14 +8,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.context import Context
-from archspec.blocks.numbers import positive
+from archspec.blocks.numbers import fixed, positive
 from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.ir.graph import Value
 from archspec.ops.base import Op
+from archspec.ops.batch_norm import BatchNorm
+from archspec.ops.builder import Builder
+from archspec.ops.group_norm import GroupNorm
 from archspec.ops.layer_norm import LayerNorm
 from archspec.ops.rms_norm import RMSNorm
+from archspec.ops.transpose import Transpose
 from archspec.record import record
 from archspec.schema.errors import carried
-from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, unsupported_words, word
+from archspec.schema.findings import key_span, kind_of, misplaced, missing, unsupported, word
 from archspec.schema.model import WORD, Model
 from archspec.schema.plain import Around, Plain
 from archspec.schema.sorts import BoolField, ExprField
@@ -28,7 +33,7 @@ _FIELDS = {
     "batch_norm": ("bias", "unit_offset"),
     "group_norm": ("bias", "unit_offset", "groups"),
 }
-_EPS = {"layer_norm": 1e-5, "rms_norm": 1e-6}
+_EPS = {"layer_norm": 1e-5, "rms_norm": 1e-6, "batch_norm": 1e-5, "group_norm": 1e-5}
 
 
 class NormOptions(Model):
@@ -45,13 +50,21 @@ class NormOptions(Model):
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         kind = kind_of(data.get("kind"))
-        yield from unsupported_words(node, data, "kind", ("batch_norm", "group_norm"))
         yield from misplaced(node, data, kind, _FIELDS)
         if kind != "rms_norm":
             yield from unsupported(node, data, {"unit_offset": "false"})
         elif word(data.get("unit_offset")) == "true" and word(data.get("weight")) == "false":
             span = key_span(node, "unit_offset")
             yield Diagnostic(code="E242", message="`unit_offset` needs the weight", primary=Label(span))
+        if kind == "group_norm":
+            yield from missing(node, data, "groups")
+        if kind == "batch_norm" and _off(data, "weight") != _off(data, "bias"):
+            message = "`batch_norm` has both weight and bias, or none"
+            yield Diagnostic(code="E242", message=message, primary=Label(node.span))
+
+
+def _off(data: dict[str, Any], key: str) -> bool:
+    return word(data.get(key)) == "false"
 
 
 class NormFields(NormOptions):
@@ -66,7 +79,7 @@ class NormFields(NormOptions):
 class DefaultNorm:
     """`true` where a norm may stand: the file's `defaults.norm`."""
 
-    at: Span
+    at: Span | None
 
 
 def _choice(off: tuple[str, ...]) -> Around:
@@ -106,14 +119,50 @@ def default_norm(cx: Context, span: Span | None) -> NormFields:
 
 
 def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
-    """The primitive of a norm."""
+    """The primitive of a norm over the last axis. Raises E241 for a norm of channels."""
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
     if kind == "rms_norm":
         return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
+    if kind != "layer_norm":
+        cx.fail("E241", f"`{kind}` is a norm of channels, and this is none", options.at, help="choose another norm")
     return LayerNorm(eps=eps, weight=options.weight, bias=options.bias)
+
+
+def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
+    """The primitive of a norm of channels: over axis 1 for batch_norm and group_norm, over the last for the others."""
+    if kind not in ("batch_norm", "group_norm"):
+        return norm_op(cx, kind, options)
+    eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
+    if kind == "batch_norm":
+        return BatchNorm(eps=eps, affine=options.weight)
+    assert options.groups is not None
+    return GroupNorm(groups=fixed(cx, options.groups, "groups"), eps=eps, weight=options.weight, bias=options.bias)
 
 
 def norm_of(cx: Context, choice: NormChoice) -> Op | None:
     """The primitive that a norm field asks for; None where it is off."""
     norm = chosen(cx, choice)
     return None if norm is None else norm_op(cx, norm.kind, norm)
+
+
+def channel_norm_of(cx: Context, choice: NormChoice) -> Op | None:
+    """The primitive that a norm field of a map block asks for; None where it is off."""
+    norm = chosen(cx, choice)
+    return None if norm is None else channel_norm_op(cx, norm.kind, norm)
+
+
+def along(op: Op, axis: int, rank: int) -> tuple[int, ...] | None:
+    """The order of axes in which a norm works along `axis`, its own inverse; None where they may stay."""
+    place = 1 if isinstance(op, (BatchNorm, GroupNorm)) else rank - 1
+    if axis == place:
+        return None
+    return tuple({axis: place, place: axis}.get(number, number) for number in range(rank))
+
+
+def add_channel_norm(b: Builder, op: Op, x: Value, name: str, result: str) -> Value:
+    """Add a norm along axis 1 of a map; parameters `name.weight`."""
+    order = along(op, 1, x.type.rank)
+    if order is None:
+        return b.add(op, x, name=name, result=result)
+    y = b.add(op, b.add(Transpose(order=order), x), name=name)
+    return b.add(Transpose(order=order), y, result=result)

@@ -9,7 +9,7 @@ from pydantic import Field
 from archspec.blocks.axis import resolve_axis
 from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
-from archspec.blocks.norm import Kind, NormOptions, default_norm, norm_op
+from archspec.blocks.norm import Kind, NormOptions, along, channel_norm_op, default_norm
 from archspec.blocks.values import floats
 from archspec.ops.base import Op
 from archspec.ops.transpose import Transpose
@@ -33,18 +33,17 @@ class Norm(Block, NormOptions):
     def build(self, cx: Context) -> Built:
         """Build the norm."""
         x = floats(cx, self.input, "norm")
-        axis, last = resolve_axis(cx, self.axis, x), x.type.rank - 1
         op = self._op(cx)
-        if axis == last:
+        order = along(op, resolve_axis(cx, self.axis, x), x.type.rank)
+        if order is None:
             return Built(main=cx.leaf(op, x))
-        order = tuple({axis: last, last: axis}.get(place, place) for place in range(x.type.rank))
         y = cx.leaf(op, cx.builder.add(Transpose(order=order), x))
         return Built(main=cx.builder.add(Transpose(order=order), y))
 
     def _op(self, cx: Context) -> Op:
         if self.kind is not None:
-            return norm_op(cx, self.kind, self)
+            return channel_norm_op(cx, self.kind, self)
         if self.given & NormOptions.model_fields.keys():
             cx.fail("E203", "missing field `kind`", self.at, help="a norm with options of its own names its kind")
         default = default_norm(cx, self.at)
-        return norm_op(cx, default.kind, default)
+        return channel_norm_op(cx, default.kind, default)

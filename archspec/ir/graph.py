@@ -57,6 +57,7 @@ class Parameter:
     init: Init
     trainable: bool = True
     span: Span | None = None
+    buffer: bool = False
 
 
 @record(eq=False)

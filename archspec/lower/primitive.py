@@ -9,7 +9,7 @@ from dataclasses import replace
 from archspec.ir.dim import Dim
 from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.scalar import Scalar
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.lower.attributes import Attribute, access
 from archspec.lower.code import Code, Need, Step, Variable, hint_of
 from archspec.lower.syntax import parse
@@ -131,6 +131,9 @@ class Primitives:
         shape = ", ".join(str(size) for size in parameter.type.shape)
         frozen = ", requires_grad=False" if self.freezes(node) else ""
         made = parse(f"nn.Parameter(torch.empty({shape or '()'}){frozen})")
+        if parameter.buffer:
+            dtype = "" if parameter.type.dtype is DType.FLOAT else f", dtype=torch.{parameter.type.dtype}"
+            made = parse(f"nn.Buffer(torch.empty({shape or '()'}{dtype}))")
         self.code.attributes.declare(path, Attribute(made=made, parameters={"": parameter}, is_module=False))
         return access(path)
 

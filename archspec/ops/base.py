@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-Role = Literal["weight", "bias", "norm", "scale"]
+Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count"]
+BUFFERS = frozenset({"mean", "variance", "count"})
+"""Roles of the statistics of batch norm: they are kept with the weights, and no training step fits them."""
 Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.diagnostics import Span
 from archspec.ir.graph import Init, Parameter
 from archspec.ir.types import TensorType
-from archspec.ops.base import ParameterSpec
+from archspec.ops.base import BUFFERS, ParameterSpec
 from archspec.record import record
 
 _ROLE_INIT = {
@@ -13,6 +13,9 @@ _ROLE_INIT = {
     "bias": Init(kind="constant", value=0.0),
     "norm": Init(kind="constant", value=1.0),
     "scale": Init(kind="constant", value=1.0),
+    "mean": Init(kind="constant", value=0.0),
+    "variance": Init(kind="constant", value=1.0),
+    "count": Init(kind="constant", value=0.0),
 }
 
 
@@ -48,7 +51,14 @@ class ParameterBook:
 
     def _make(self, path: str, spec: ParameterSpec, settings: Settings) -> Parameter:
         init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
-        return Parameter(path=path, type=spec.type, init=init, trainable=settings.trainable, span=settings.span)
+        return Parameter(
+            path=path,
+            type=spec.type,
+            init=init,
+            trainable=settings.trainable,
+            span=settings.span,
+            buffer=spec.role in BUFFERS,
+        )
 
     def get(self, key: str) -> Parameter | None:
         """The parameter under a key, if there is one."""

@@ -9,7 +9,6 @@ from typing import NoReturn
 from archspec.blocks.block import Block
 from archspec.diagnostics import Span, SpecError, did_you_mean, fail
 from archspec.record import record
-from archspec.spec.planned import PLANNED
 from archspec.spec.reuse import reused
 from archspec.spec.syntax import paths, syntaxes
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
@@ -143,8 +142,6 @@ class NodeReader:
     def _unknown(self, word: TextNode) -> NoReturn:
         if word.value in self._own:
             raise SpecError([])  # refused where it is defined
-        if word.value in PLANNED:
-            fail("E240", f"block `{word.value}` is not supported yet", word.span)
         help = did_you_mean(word.value, [*self._blocks, *self._own], kind="blocks", limit=30)
         fail("E225", f"unknown block `{word.value}`", word.span, help=help)
 

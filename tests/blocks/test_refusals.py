@@ -38,7 +38,6 @@ def _patches(more: str, image: str = "pixels") -> str:
 CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
 LATER = {
     _with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: true}\n"): "unit_offset",
-    _patches("patch: 16, positions: {kind: learned, resize: bicubic}"): "resize",
 }
 
 
@@ -384,6 +383,10 @@ NUMBERS = {
     _tokens("positions: {kind: learned, length: 32, count: sorts}"): (
         "E342",
         "`count` takes bools, got int64[batch, n] < 2",
+    ),
+    _patches("patch: 16, positions: {kind: learned, length: 7, resize: bicubic}"): (
+        "E242",
+        "`resize` and `length` exclude each other",
     ),
     _attention("add_to_scores: sorts"): (
         "E342",

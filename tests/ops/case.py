@@ -14,7 +14,7 @@ import numpy as np
 
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.types import Axis, DType, TensorType
-from archspec.ops.base import Primitive
+from archspec.ops.base import ParameterSpec, Primitive
 
 BATCH = Symbol("batch", 1, 2, 4)
 SRC = Symbol("src", 1, 3, 6)
@@ -52,7 +52,14 @@ class Case:
     def parameters(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Random parameters."""
         specs = self.op.parameters(*self.inputs)
-        return {name: rng.normal(size=self.shape(spec.type)) for name, spec in specs.items()}
+        return {name: self.parameter(spec, rng) for name, spec in specs.items()}
+
+    def parameter(self, spec: ParameterSpec, rng: np.random.Generator) -> np.ndarray:
+        """A random parameter: variances are above zero, counts whole."""
+        values = rng.normal(size=self.shape(spec.type))
+        if spec.role == "count":
+            return np.zeros_like(values, dtype=np.int64)
+        return 0.5 + np.abs(values) if spec.role == "variance" else values
 
     def values(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Random operands."""

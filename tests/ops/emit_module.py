@@ -10,6 +10,7 @@ import torch
 
 from archspec.ir.dim import Dim
 from archspec.ir.types import DType
+from archspec.ops.base import BUFFERS
 from tests.ops.case import Case
 from tests.ops.emit_one import OneEmitter
 
@@ -23,10 +24,12 @@ from torch import nn
 {helpers}
 
 class Model(nn.Module):
-    def __init__(self, parameters):
+    def __init__(self, parameters, buffers):
         super().__init__()
         for name, value in parameters.items():
             self.register_parameter(name, nn.Parameter(value))
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
 
     def forward(self, {operands}):
 {lines}
@@ -83,7 +86,10 @@ def module_of(case: Case, parameters: Mapping[str, np.ndarray], *, inline: bool 
     """The emitted module in evaluation, with these parameters."""
     namespace: dict[str, Any] = {}
     exec(source_of(case, inline=inline), namespace)
-    module = namespace["Model"]({name: torch.tensor(value) for name, value in parameters.items()})
+    buffers = {name for name, spec in case.op.parameters(*case.inputs).items() if spec.role in BUFFERS}
+    given = {name: torch.tensor(value) for name, value in parameters.items()}
+    kept = {name: given.pop(name) for name in given.keys() & buffers}
+    module = namespace["Model"](given, kept)
     assert isinstance(module, torch.nn.Module)
     return module.eval()
 

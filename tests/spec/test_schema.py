@@ -106,7 +106,7 @@ def test_a_file_with_blocks_of_its_own_may_name_them() -> None:
     for old, new in (
         ("dim: d}", "dimm: d}"),
         ("a: size", "a: sise"),
-        ("outputs: {y: ", "out: {"),
+        ("outputs: {y:", "out: {y:"),
     ):
         assert not fits(data_of(read(Source("spec.yaml", text_with(OWN.replace(old, new))))), SCHEMA)
     graph = OWN.partition("graph:\n")[2]

@@ -1,0 +1,100 @@
+"""The block `conv`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, WithJsonSchema
+
+from archspec.blocks.activation import ActField
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.maps import channels_of, convolution, feature_map
+from archspec.blocks.norm import NormField, add_channel_norm, channel_norm_of
+from archspec.blocks.numbers import fixed, whole
+from archspec.ir.graph import Value
+from archspec.ops.activation import Activation
+from archspec.ops.base import Op
+from archspec.schema.errors import carried
+from archspec.schema.plain import Plain
+from archspec.schema.sorts import BoolField, ExprField, ValueField, text_of
+from archspec.text.expr import Expr, parse_expr
+
+
+def _padding(node: Any) -> Expr | str:
+    with carried():
+        text = text_of(node, "`same`, `circular` or a number")
+        return text.value if text.value in ("same", "circular") else parse_expr(text)
+
+
+PaddingField = Annotated[Expr | str, Plain(_padding), WithJsonSchema({"type": ["integer", "string"]})]
+
+
+class Conv(Block):
+    """A convolution, then a norm of its channels, then an activation; of signals or images, as the input is.
+
+    Parameters: `weight` [channels, input channels / groups, kernel...], `bias` [channels], `norm`.
+    """
+
+    block: ClassVar[str] = "conv"
+
+    input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
+    channels: ExprField = Field(description="channels of the result")
+    kernel: ExprField = Field(description="positions that the kernel covers along each axis of space")
+    stride: ExprField | None = Field(default=None, description="positions from one place to the next; 1 when left out")
+    padding: PaddingField | None = Field(
+        default=None,
+        description="zeros at both ends, 0 when left out; `same` keeps the size, `circular` too and wraps around",
+    )
+    dilation: ExprField | None = Field(default=None, description="positions between two of the kernel; 1 when left out")
+    groups: ExprField | None = Field(default=None, description="groups that channels are convolved in; 1 when left out")
+    bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
+    norm: NormField = Field(default=None, description="a norm of the channels")
+    activation: ActField = Field(default=None, description="an activation of the result")
+
+    def build(self, cx: Context) -> Built:
+        """Build the convolution."""
+        x = feature_map(cx, self.input, "conv")
+        channels_of(cx, x, self.input.span)
+        *pads, op = self._ops(cx, x.type.rank - 2)
+        norm = channel_norm_of(cx, self.norm)
+        if norm is None:
+            y = cx.leaf(op, self._padded(cx, pads, x))
+            return Built(main=y if self.activation is None else cx.builder.add(Activation(kind=self.activation), y))
+
+        def body(x: Value) -> Value:
+            x = cx.builder.add(op, self._padded(cx, pads, x), result="x")
+            x = add_channel_norm(cx.builder, norm, x, "norm", "x")
+            return x if self.activation is None else cx.builder.add(Activation(kind=self.activation), x)
+
+        (y,) = cx.module("Conv", body, {"x": x})
+        return Built(main=y)
+
+    def _padded(self, cx: Context, pads: list[Op], x: Value) -> Value:
+        for pad in pads:
+            x = cx.builder.add(pad, x)
+        return x
+
+    def _ops(self, cx: Context, space: int) -> list[Op]:
+        numbers = {
+            name: 1 if expr is None else fixed(cx, expr, name)
+            for name, expr in (("stride", self.stride), ("dilation", self.dilation), ("groups", self.groups))
+        }
+        padding = self.padding
+        if isinstance(padding, str) and numbers["stride"] != 1:
+            assert self.stride is not None
+            cx.fail("E242", f"`padding: {padding}` keeps the size, and a stride does not", self.stride.span)
+        return [
+            *convolution(
+                space,
+                fixed(cx, self.channels, "channels"),
+                fixed(cx, self.kernel, "kernel"),
+                padding=padding
+                if isinstance(padding, str)
+                else 0
+                if padding is None
+                else whole(cx, padding, "padding"),
+                bias=cx.defaults.bias if self.bias is None else self.bias,
+                **numbers,
+            )
+        ]

@@ -1,0 +1,57 @@
+"""The block `squeeze_excite`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.activation import ActField
+from archspec.blocks.block import Block
+from archspec.blocks.context import Built, Context
+from archspec.blocks.maps import channels_of, convolution, feature_map
+from archspec.blocks.numbers import fixed
+from archspec.ir.graph import Value
+from archspec.ir.types import axis
+from archspec.ops.activation import Activation
+from archspec.ops.binary import Binary
+from archspec.ops.reduce import Reduce
+from archspec.ops.split import Split
+from archspec.schema.sorts import ExprField, ValueField
+
+
+class SqueezeExcite(Block):
+    """`x * sigmoid(up(act(down(mean of x over space))))`, a factor for each channel (Hu et al. 2017, arXiv 1709.01507).
+
+    Parameters: `down.weight` [channels / reduction, channels, 1...], `up.weight`, and their biases.
+    """
+
+    block: ClassVar[str] = "squeeze_excite"
+
+    input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
+    reduction: ExprField = Field(description="how many times fewer channels there are inside; it must divide them")
+    activation: ActField = Field(default="relu", description="the activation inside")
+
+    def build(self, cx: Context) -> Built:
+        """Build the factors and the product."""
+        x = feature_map(cx, self.input, "squeeze_excite")
+        channels = channels_of(cx, x, self.input.span)
+        reduction = fixed(cx, self.reduction, "reduction")
+        if channels % reduction:
+            cx.fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
+        space = x.type.rank - 2
+        (down,) = convolution(space, channels // reduction, 1)
+        (up,) = convolution(space, channels, 1)
+        b = cx.builder
+
+        def body(x: Value) -> Value:
+            y = b.add(Reduce(kind="mean", axes=tuple(range(2, x.type.rank))), x)
+            y = b.add(Split(axis=1, sizes=(axis(channels), *(axis(1) for _ in range(space)))), y)
+            y = b.add(down, y, name="down", result="y")
+            if self.activation is not None:
+                y = b.add(Activation(kind=self.activation), y, result="y")
+            y = b.add(up, y, name="up", result="y")
+            return b.add(Binary(kind="multiply"), x, b.add(Activation(kind="sigmoid"), y))
+
+        (y,) = cx.module("SqueezeExcite", body, {"x": x})
+        return Built(main=y)

@@ -1,0 +1,83 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.types import DType, TensorType
+from archspec.ops.base import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ops.coordinates import aligned
+from archspec.ops.operands import FLOAT, require
+from archspec.ops.source import call, literal
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Array
+
+
+@record
+class BatchNorm(Primitive):
+    """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` by channel, axis 1.
+
+    In training mean and variance are those of the batch over all other axes, and the running ones move towards them
+    by a tenth, the variance by its unbiased estimate. Parameters: `weight` [c], `bias` [c], both or, without `affine`,
+    none. Buffers: `running_mean` [c], `running_var` [c], `num_batches_tracked` [].
+    Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
+    """
+
+    name = "batch_norm"
+    signature = "b c ... -> b c ..."
+
+    eps: float = 1e-5
+    affine: bool = True
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand. Raises ShapeError for one without channels, or with more than 2 axes of space."""
+        require(inputs, FLOAT)
+        if not 2 <= inputs[0].rank <= 4:
+            raise ShapeError(f"needs batch, channels and up to 2 axes of space, got {inputs[0]}", (0,))
+        return (inputs[0],)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Weight and bias, where asked, and the statistics."""
+        channels = inputs[0].with_axes(inputs[0].shape[1])
+        learned = {
+            "weight": ParameterSpec(type=channels, role="norm"),
+            "bias": ParameterSpec(type=channels, role="bias"),
+        }
+        return (learned if self.affine else {}) | {
+            "running_mean": ParameterSpec(type=channels, role="mean"),
+            "running_var": ParameterSpec(type=channels, role="variance"),
+            "num_batches_tracked": ParameterSpec(type=TensorType.of(DType.INT64), role="count"),
+        }
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position: outside of training statistics are constants."""
+        return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        x = inputs[0]
+        p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items() if array.ndim}
+        y = (x - p["running_mean"]) / np.sqrt(p["running_var"] + self.eps)
+        return (y * p["weight"] + p["bias"] if self.affine else y,)
+
+    def layer(self, *inputs: TensorType) -> str | None:
+        """`nn.BatchNorm2d`."""
+        affine = None if self.affine else "False"
+        name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
+        return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.batch_norm`."""
+        given = [parameters[name] for name in ("running_mean", "running_var", "weight", "bias") if name in parameters]
+        return (call("F.batch_norm", inputs[0], *given, training=e.training, eps=_eps(self.eps)),)
+
+
+def _eps(eps: float) -> str | None:
+    return None if eps == 1e-5 else literal(eps)

@@ -1,0 +1,84 @@
+"""Group normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.dim import compare
+from archspec.ir.types import TensorType
+from archspec.ops.base import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ops.coordinates import aligned
+from archspec.ops.operands import FLOAT, require
+from archspec.ops.source import call, literal
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Array
+
+
+@record
+class GroupNorm(Primitive):
+    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance over the channels of a group and all space.
+
+    Axis 1 is the channels; var is the biased variance. Parameters: `weight` [c], `bias` [c].
+    Source: Wu and He 2018, arXiv 1803.08494.
+    """
+
+    name = "group_norm"
+    signature = "b c ... -> b c ..."
+    reads_more = "groups of channels are not told apart"
+
+    groups: int
+    eps: float = 1e-5
+    weight: bool = True
+    bias: bool = True
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand. Raises ShapeError where the groups do not divide the channels."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        if x.rank < 2:
+            raise ShapeError(f"needs batch and channels, got {x}", (0,))
+        if compare(x.shape[1] % self.groups, "==", 0) is not True:
+            raise ShapeError(f"{self.groups} groups do not divide {x.shape[1]} channels", (0,))
+        return (x,)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Weight and bias, where asked."""
+        channels = inputs[0].with_axes(inputs[0].shape[1])
+        specs = {"weight": ParameterSpec(type=channels, role="norm")} if self.weight else {}
+        return specs | ({"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {})
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same row of the batch."""
+        return ((aligned(outputs[0], inputs[0], [(0, 0)]),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        x = inputs[0]
+        groups = x.reshape(x.shape[0], self.groups, -1)
+        mean, variance = groups.mean(-1, keepdims=True), groups.var(-1, keepdims=True)
+        y = ((groups - mean) / np.sqrt(variance + self.eps)).reshape(x.shape)
+        p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items()}
+        y = y * p["weight"] if self.weight else y
+        return (y + p["bias"] if self.bias else y,)
+
+    def layer(self, *inputs: TensorType) -> str | None:
+        """`nn.GroupNorm`, which has both weight and bias."""
+        if not (self.weight and self.bias):
+            return None
+        return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps))
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.group_norm`."""
+        given = {"weight": parameters.get("weight"), "bias": parameters.get("bias"), "eps": _eps(self.eps)}
+        return (call("F.group_norm", inputs[0], str(self.groups), **given),)
+
+
+def _eps(eps: float) -> str | None:
+    return None if eps == 1e-5 else literal(eps)

@@ -1,0 +1,85 @@
+"""Maximum or mean over windows of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.dim import Dim, compare
+from archspec.ir.types import TensorType
+from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
+from archspec.ops.coordinates import coordinates, same_positions
+from archspec.ops.operands import FLOAT, require
+from archspec.ops.source import call
+from archspec.ops.source import sizes as size_of_each
+from archspec.record import record
+from archspec.relation.atoms import Atom, Difference, Relation
+
+if TYPE_CHECKING:
+    from archspec.ops.base import Array
+
+
+@record
+class WindowPool(Primitive):
+    """`y[b, c, i]` is the largest, or the mean, of `x[b, c, stride*i - padding + k]` over the places k of the kernel.
+
+    One number an axis of space. Padding is passed over by the maximum, and counts as zeros in the mean.
+    """
+
+    name = "window_pool"
+    signature = "b c ... -> b c ..."
+    reads_more = "space of several factors is not tracked"
+
+    kind: Literal["max", "mean"]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The places of the kernel along each axis of space. Raises ShapeError where it may not fit."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        if x.rank != 2 + len(self.kernel):
+            raise ShapeError(f"needs batch, channels and {len(self.kernel)} axes of space, got {x}", (0,))
+        if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
+            raise ShapeError(f"padding of {max(self.padding)} is more than half of the kernel", (0,))
+        return (x.with_axes(*x.axes[:2], *(self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))),)
+
+    def _places(self, size: Dim, k: int) -> Dim:
+        padded = size + 2 * self.padding[k]
+        if compare(padded, ">=", self.kernel[k]) is not True:
+            raise ShapeError(f"a kernel of {self.kernel[k]} does not always fit into {padded}", (0,))
+        return (padded - self.kernel[k]) // self.stride[k] + 1
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same row and channel, and in space what the kernel covers."""
+        x, y = inputs[0], outputs[0]
+        found = list(same_positions(y, x, [(0, 0), (1, 1)]))
+        for k in range(len(self.kernel)):
+            if len(x.axes[2 + k].factors) == 1:
+                low, high = Dim.of(self.padding[k] - self.kernel[k] + 1), Dim.of(self.padding[k])
+                out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+                found.append(Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high))
+        return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Over all windows at once."""
+        import numpy as np
+
+        fill = -np.inf if self.kind == "max" else 0.0
+        pads = [(0, 0), (0, 0), *((p, p) for p in self.padding)]
+        padded = np.pad(inputs[0], pads, constant_values=fill)
+        axes = tuple(range(2, 2 + len(self.kernel)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, axis=axes)
+        windows = windows[(slice(None), slice(None), *(slice(None, None, stride) for stride in self.stride))]
+        inner = tuple(range(-len(self.kernel), 0))
+        return (windows.max(inner) if self.kind == "max" else windows.mean(inner),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.max_pool2d`."""
+        function = f"F.{'max' if self.kind == 'max' else 'avg'}_pool{len(self.kernel)}d"
+        stride = None if self.stride == self.kernel else size_of_each(self.stride)
+        padding = size_of_each(self.padding) if any(self.padding) else None
+        return (call(function, inputs[0], size_of_each(self.kernel), stride=stride, padding=padding),)

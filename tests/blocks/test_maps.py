@@ -1,0 +1,259 @@
+"""Blocks on maps against torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import archspec
+from archspec.analyses.cost import cost
+from archspec.analyses.parameters import expand
+from archspec.oracle.interpreter import interpret
+from archspec.spec import Spec
+from tests.lower.running import compare, filled
+from tests.spec.example import refusal, spec_of
+
+SIGNAL = torch.randn(2, 4, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+IMAGE = torch.randn(2, 4, 8, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+
+def spec_with(folder: Path, node: str, output: str, x: torch.Tensor, more: str = "") -> Spec:
+    axes = "length" if x.ndim == 3 else "8, 6"
+    dims = "dims: {batch: [1, 2, 4], length: [5, 9, 16]}" if x.ndim == 3 else "dims: {batch: [1, 2, 4]}"
+    text = f"{dims}\ninputs:\n  x: float[batch, 4, {axes}]\n{more}\ngraph:\n  y: {node}\noutputs:\n  y: {output}\n"
+    return spec_of(folder, text)
+
+
+def run(folder: Path, node: str, output: str, x: torch.Tensor, more: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
+    """The result of a node, by the interpreter and by the emitted module, and its parameters."""
+    spec = spec_with(folder, node, output, x, more)
+    rng = np.random.default_rng(0)
+    parameters = {}
+    for name, one in expand(spec.graph).items():
+        values = rng.normal(0, 0.5, [size.constant for size in one.type.shape])
+        values = np.abs(values) + 0.5 if name.endswith("running_var") else values
+        parameters[name] = np.array(7) if name.endswith("tracked") else values
+    found = interpret(spec.graph, {"x": x.numpy()}, parameters)["y"]
+    module = archspec.compile(spec).double().eval()
+    module.load_state_dict({name: torch.tensor(array) for name, array in parameters.items()}, strict=True)
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), torch.tensor(found), rtol=1e-9, atol=1e-9)
+    tensors = {name.removeprefix("y."): torch.tensor(array) for name, array in parameters.items()}
+    return torch.tensor(found), tensors
+
+
+def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "length"),
+    [
+        ("kernel: 3", {}, "length - 2"),
+        ("kernel: 3, bias: false", {"bias": False}, "length - 2"),
+        ("kernel: 3, stride: 2, padding: 1", {"stride": 2, "padding": 1}, "(length - 1) // 2 + 1"),
+        ("kernel: 3, padding: same", {"padding": "same"}, "length"),
+        ("kernel: 4, padding: same, dilation: 2", {"padding": "same", "dilation": 2}, "length"),
+        ("kernel: 2, padding: same", {"padding": "same"}, "length"),
+        ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "length"),
+        ("kernel: 5, padding: circular", {"padding": 2, "padding_mode": "circular"}, "length"),
+        ("kernel: 2, dilation: 3", {"dilation": 3}, "length - 3"),
+        ("kernel: 3, groups: 2", {"groups": 2}, "length - 2"),
+    ],
+)
+def test_conv_of_signals(fields: str, options: dict[str, Any], length: str, tmp_path: Path) -> None:
+    node = f"{{block: conv, input: x, channels: 6, {fields}}}"
+    found, p = run(tmp_path, node, f"float[batch, 6, {length}]", SIGNAL)
+    wanted = nn.Conv1d(4, 6, p["weight"].shape[-1], **options).double()
+    wanted.load_state_dict(p, strict=True)
+    close(found, wanted(SIGNAL).detach())
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "space"),
+    [
+        ("kernel: 3, stride: 2, padding: 1", {"stride": 2, "padding": 1}, "4, 3"),
+        ("kernel: 3, padding: same, groups: 4", {"padding": "same", "groups": 4}, "8, 6"),
+        ("kernel: 2, padding: same", {"padding": "same"}, "8, 6"),
+        ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "8, 6"),
+    ],
+)
+def test_conv_of_images(fields: str, options: dict[str, Any], space: str, tmp_path: Path) -> None:
+    node = f"{{block: conv, input: x, channels: 8, {fields}}}"
+    found, p = run(tmp_path, node, f"float[batch, 8, {space}]", IMAGE)
+    wanted = nn.Conv2d(4, 8, p["weight"].shape[-1], **options).double()
+    wanted.load_state_dict(p, strict=True)
+    close(found, wanted(IMAGE).detach())
+
+
+NORMS = {
+    "batch_norm": lambda x, p: F.batch_norm(x, p["running_mean"], p["running_var"], p["weight"], p["bias"]),
+    "{kind: batch_norm, weight: false, bias: false, eps: 1e-3}": lambda x, p: F.batch_norm(
+        x, p["running_mean"], p["running_var"], eps=1e-3
+    ),
+    "{kind: group_norm, groups: 2}": lambda x, p: F.group_norm(x, 2, p["weight"], p["bias"]),
+    "{kind: group_norm, groups: 4, bias: false, eps: 1e-2}": lambda x, p: F.group_norm(x, 4, p["weight"], eps=1e-2),
+    "layer_norm": lambda x, p: F.layer_norm(x.movedim(1, -1), (4,), p["weight"], p["bias"]).movedim(-1, 1),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("x", [SIGNAL, IMAGE], ids=["signal", "image"])
+def test_conv_with_a_norm_and_an_activation(norm: str, x: torch.Tensor, tmp_path: Path) -> None:
+    node = f"{{block: conv, input: x, channels: 4, kernel: 1, norm: {norm}, activation: relu}}"
+    found, p = run(tmp_path, node, f"float[batch, 4, {'length' if x.ndim == 3 else '8, 6'}]", x)
+    y = (F.conv1d if x.ndim == 3 else F.conv2d)(x, p["weight"], p["bias"])
+    inner = {name.removeprefix("norm."): array for name, array in p.items() if name.startswith("norm.")}
+    close(found, NORMS[norm](y, inner).relu())
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_norm_block_along_channels(norm: str, tmp_path: Path) -> None:
+    fields = norm.strip("{}") if norm.startswith("{") else f"kind: {norm}"
+    found, p = run(tmp_path, f"{{block: norm, input: x, axis: 1, {fields}}}", "float[batch, 4, 8, 6]", IMAGE)
+    close(found, NORMS[norm](IMAGE, p))
+
+
+def test_batch_norm_trains_its_statistics_and_counts_them_as_no_parameters(tmp_path: Path) -> None:
+    spec = spec_with(tmp_path, "{block: norm, input: x, axis: 1, kind: batch_norm}", "float[batch, 4, 8, 6]", IMAGE)
+    assert cost(spec.graph).parameters == cost(spec.graph).trainable == 8
+    module, wanted = archspec.compile(spec).double(), nn.BatchNorm2d(4).double()
+    assert {name for name, _ in module.named_buffers()} == {f"y.{name}" for name, _ in wanted.named_buffers()}
+    close(module(IMAGE), wanted(IMAGE))
+    for name, buffer in wanted.named_buffers():
+        torch.testing.assert_close(module.get_buffer(f"y.{name}"), buffer)
+
+
+@pytest.mark.parametrize(
+    ("node", "space", "function"),
+    [
+        ("max_pool, kernel: 2", "4, 3", lambda x: F.max_pool2d(x, 2)),
+        ("max_pool, kernel: 3, stride: 2, padding: 1", "4, 3", lambda x: F.max_pool2d(x, 3, 2, 1)),
+        ("avg_pool, kernel: 2", "4, 3", lambda x: F.avg_pool2d(x, 2)),
+        ("avg_pool, kernel: 3, stride: 1, padding: 1", "8, 6", lambda x: F.avg_pool2d(x, 3, 1, 1)),
+    ],
+)
+def test_pools_of_images(node: str, space: str, function, tmp_path: Path) -> None:
+    found, _ = run(tmp_path, f"{{input: x, block: {node}}}", f"float[batch, 4, {space}]", IMAGE)
+    close(found, function(IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("node", "length", "function"),
+    [
+        ("{block: max_pool, input: x, kernel: 3, stride: 2}", "(length - 3) // 2 + 1", lambda x: F.max_pool1d(x, 3, 2)),
+        ("{block: avg_pool, input: x, kernel: 4}", "length // 4", lambda x: F.avg_pool1d(x, 4)),
+    ],
+)
+def test_pools_of_signals(node: str, length: str, function, tmp_path: Path) -> None:
+    found, _ = run(tmp_path, node, f"float[batch, 4, {length}]", SIGNAL)
+    close(found, function(SIGNAL))
+
+
+@pytest.mark.parametrize("kind", ["mean", "max"])
+def test_pool_over_all_space(kind: str, tmp_path: Path) -> None:
+    found, _ = run(tmp_path, f"{{block: pool, input: x, kind: {kind}}}", "float[batch, 4]", IMAGE)
+    close(found, IMAGE.mean((2, 3)) if kind == "mean" else IMAGE.amax((2, 3)))
+
+
+@pytest.mark.parametrize(("field", "act"), [("", F.relu), (", activation: silu", F.silu)])
+@pytest.mark.parametrize("x", [SIGNAL, IMAGE], ids=["signal", "image"])
+def test_squeeze_excite(field: str, act, x: torch.Tensor, tmp_path: Path) -> None:
+    output = f"float[batch, 4, {'length' if x.ndim == 3 else '8, 6'}]"
+    found, p = run(tmp_path, f"{{block: squeeze_excite, input: x, reduction: 2{field}}}", output, x)
+    mean = x.flatten(2).mean(-1)
+    down = act(mean @ p["down.weight"].flatten(1).T + p["down.bias"])
+    factors = torch.sigmoid(down @ p["up.weight"].flatten(1).T + p["up.bias"])
+    close(found, x * factors.reshape(*factors.shape, *(1 for _ in x.shape[2:])))
+
+
+def residual(x: torch.Tensor, p: dict[str, torch.Tensor], kernels: list[int], stride: int, act) -> torch.Tensor:
+    """One layer of the paper's figure 5, from the formula; `stride` stands on the first 3x3."""
+
+    def convolve(x: torch.Tensor, name: str, norm: str, **options: int) -> torch.Tensor:
+        y = F.conv2d(x, p[f"{name}.weight"], p.get(f"{name}.bias"), **options)
+        if f"{norm}.weight" not in p:
+            return y
+        statistics = (p[f"{norm}.running_mean"], p[f"{norm}.running_var"])
+        return F.batch_norm(y, *statistics, p[f"{norm}.weight"], p[f"{norm}.bias"])
+
+    y, strided = x, kernels.index(3)
+    for number, kernel in enumerate(kernels):
+        one = stride if number == strided else 1
+        y = convolve(y, f"conv{number + 1}", f"norm{number + 1}", stride=one, padding=kernel // 2)
+        y = act(y) if number + 1 < len(kernels) else y
+    if "shortcut.weight" in p:
+        x = convolve(x, "shortcut", "shortcut_norm", stride=stride)
+    return act(x + y)
+
+
+@pytest.mark.parametrize(
+    ("fields", "channels", "kernels", "stride", "act"),
+    [
+        ("kind: basic, channels: 4", 4, [3, 3], 1, F.relu),
+        ("kind: basic, channels: 6", 6, [3, 3], 1, F.relu),
+        ("kind: basic, channels: 4, stride: 2, activation: silu", 4, [3, 3], 2, F.silu),
+        ("kind: basic, channels: 4, norm: none", 4, [3, 3], 1, F.relu),
+        ("kind: bottleneck, channels: 8", 8, [1, 3, 1], 1, F.relu),
+        ("kind: bottleneck, channels: 8, reduction: 2, stride: 2", 8, [1, 3, 1], 2, F.relu),
+    ],
+)
+def test_conv_residual(fields: str, channels: int, kernels: list[int], stride: int, act, tmp_path: Path) -> None:
+    node = f"{{block: conv_residual, input: x, layers: 2, {fields}}}"
+    space = "8, 6" if stride == 1 else "4, 3"
+    defaults = "defaults: {norm: batch_norm}"
+    found, p = run(tmp_path, node, f"float[batch, {channels}, {space}]", IMAGE, defaults)
+    wanted = IMAGE
+    for layer, one in enumerate((stride, 1)):
+        inner = {
+            name.removeprefix(f"layers.{layer}."): array for name, array in p.items() if f"layers.{layer}." in name
+        }
+        assert ("shortcut.weight" in inner) == (layer == 0 and (stride != 1 or channels != 4))
+        wanted = residual(wanted, inner, kernels, one, act)
+    close(found, wanted)
+    narrow = channels // (2 if "reduction" in fields else 4)
+    assert p["layers.0.conv1.weight"].shape[0] == (channels if "basic" in fields else narrow)
+
+
+def test_an_odd_size_at_run_time(tmp_path: Path) -> None:
+    chain = "[{block: conv, input: x, channels: 4, kernel: 3, padding: circular}, {block: max_pool, kernel: 2}]"
+    spec = spec_with(tmp_path, chain, "float[batch, 4, length // 2]", SIGNAL)
+    for length in (5, 8, 16):
+        compare(spec.graph, filled(archspec.compile(spec)).eval(), {"batch": 3, "length": length})
+
+
+@pytest.mark.parametrize(
+    ("node", "code"),
+    [
+        ("{block: conv, input: x, channels: 5, kernel: 3, groups: 2}", "E305"),
+        ("{block: conv, input: x, channels: 4, kernel: 9}", "E305"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: 2}", "E242"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: group_norm, groups: 3}}", "E305"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, norm: group_norm}", "E203"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: batch_norm, bias: false}}", "E242"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: layer_norm, groups: 2}}", "E241"),
+        ("{block: max_pool, input: x, kernel: 2, padding: 2}", "E305"),
+        ("{block: squeeze_excite, input: x, reduction: 3}", "E340"),
+        ("{block: conv_residual, input: x, kind: bottleneck, channels: 8, reduction: 3, layers: 1}", "E243"),
+        (
+            "{block: conv_residual, input: x, kind: bottleneck, channels: 8, reduction: 3, layers: 1, norm: none}",
+            "E340",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(node: str, code: str, tmp_path: Path) -> None:
+    inputs = "inputs:\n  x: float[batch, 4, 8, 6]\ndims: {batch: [1, 2, 4]}"
+    said = refusal(tmp_path, f"{inputs}\ngraph:\n  y: {node}\noutputs:\n  y: float[batch]")
+    assert f"error[{code}]" in said, said
+
+
+def test_norms_of_channels_do_not_stand_in_transformers(tmp_path: Path) -> None:
+    encoder = "block: encoder, input: x, layers: 1, residual: pre, attention: none"
+    node = f"{{{encoder}, feed_forward: {{hidden: 4, activation: relu}}, norm: batch_norm, final_norm: false}}"
+    assert "error[E241]: `batch_norm` is a norm of channels" in refusal(tmp_path, f"graph:\n  y: {node}")

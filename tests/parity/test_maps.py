@@ -1,0 +1,44 @@
+"""Convolutional specs with the weights and statistics of transformers' models."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from archspec import weights
+from archspec.lower import compile
+from archspec.spec import load
+from tests.parity.models import TOLERANCE, fill
+
+transformers = pytest.importorskip("transformers")
+
+
+def filled(model: nn.Module, seed: int) -> nn.Module:
+    """Every parameter and every statistic at random, so that none can be lost."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, buffer in model.named_buffers():
+        if buffer.is_floating_point():
+            noise = 0.3 * torch.randn(buffer.shape, generator=generator)
+            buffer.copy_(1 + noise.abs() if name.endswith("var") else noise)
+        else:
+            buffer.fill_(seed + 5)
+    return fill(model, seed)
+
+
+@pytest.mark.parametrize(("seed", "depths", "side"), [(0, (2, 2, 2), 64), (1, (1, 3, 2), 65), (2, (3, 1, 1), 47)])
+def test_resnet(seed: int, depths: tuple[int, int, int], side: int) -> None:
+    config = transformers.ResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[32, 64, 128, 256],
+        depths=[depths[0], depths[1], depths[2], depths[0]],
+        num_labels=7,
+    )
+    reference = filled(transformers.ResNetForImageClassification(config), seed)
+    names = dict(zip(("layers", "layers2", "layers3"), map(str, depths), strict=True))
+    spec = load("resnet-50", set={**names, "width": "8", "classes": "7", "image": str(side)})
+    module = compile(spec)
+    module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)
+    assert int(module.state_dict()["stage1.layers.0.norm1.num_batches_tracked"]) == seed + 5
+    pixels = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(module.eval()(pixels), reference(pixels).logits, **TOLERANCE)
