@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from archspec.contract.fill import fill
 
-__all__ = ["EncoderDecoder", "Size", "fill", "ids", "right_padded", "size"]
+__all__ = ["TOLERANCE", "EncoderDecoder", "Size", "fill", "ids", "right_padded", "size"]
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 
