@@ -75,7 +75,7 @@ def printed_by(command: str, folder: Path) -> str:
 
 def pattern_of(claimed: str) -> str:
     """What output must match: the lines of the page, where `...` stands for any lines."""
-    return re.escape(without_figures(claimed)).replace(re.escape("\n...\n"), "\n(?s:.*)\n")
+    return re.escape(without_figures(claimed)).replace(re.escape("\n..."), "\n(?s:.*)")
 
 
 def without_figures(text: str) -> str:
