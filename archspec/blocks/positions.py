@@ -21,9 +21,10 @@ from archspec.ops.counted_positions import CountedPositions
 from archspec.ops.embedding import Embedding
 from archspec.ops.grid_sincos import GridSincos
 from archspec.ops.learned_positions import LearnedPositions
+from archspec.ops.resized_positions import ResizedPositions
 from archspec.ops.sinusoidal import SinusoidalPositions
 from archspec.record import record
-from archspec.schema.findings import key_span, kind_of, misplaced, unsupported, word
+from archspec.schema.findings import key_span, kind_of, misplaced, word
 from archspec.schema.model import MAYBE, TWO, WORD, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
@@ -34,7 +35,14 @@ _FIELDS = {
     "sinusoidal": ("base", "layout", "endpoint"),
     "grid_sincos": ("base",),
 }
-_LATER = {"resize": "none"}
+_EXCLUDE = (
+    ("length", "grid"),
+    ("offset", "ids"),
+    ("grid", "ids"),
+    ("grid", "count"),
+    ("ids", "count"),
+    ("length", "resize"),
+)
 
 
 class PositionsFields(Model):
@@ -69,8 +77,7 @@ class PositionsFields(Model):
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
-        yield from unsupported(node, data, _LATER)
-        for pair in (("length", "grid"), ("offset", "ids"), ("grid", "ids"), ("grid", "count"), ("ids", "count")):
+        for pair in _EXCLUDE:
             if all(key in data and word(data[key]) != "none" for key in pair):
                 first, second = (key_span(node, key) for key in pair)
                 yield Diagnostic(
@@ -125,7 +132,7 @@ def plan_positions(
         return _of_length(cx, fields, fields.length, shape, width)
     if fields.count is not None or grid is None:
         cx.fail("E203", "missing field `length`", fields.at, help="give the number of positions")
-    return Positions(op=LearnedPositions(rows=Dim.of(_grid_rows(cx, fields, grid)), offset=_offset(cx, fields)))
+    return Positions(op=_of_grid(cx, fields, grid))
 
 
 def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
@@ -184,6 +191,22 @@ def _offset(cx: Context, fields: PositionsFields) -> int:
     return 0 if fields.offset is None else whole(cx, fields.offset, "offset")
 
 
+def _of_grid(cx: Context, fields: PositionsFields, grid: Grid) -> Op:
+    """A table for the patches of the image, or one of another grid that is resized."""
+    if fields.grid is not None and fields.resize is not None:
+        given = (fixed(cx, fields.grid[0], "grid"), fixed(cx, fields.grid[1], "grid"))
+        if given != (grid.rows.constant, grid.columns.constant):
+            return ResizedPositions(
+                grid=given,
+                rows=grid.rows,
+                columns=grid.columns,
+                mode=fields.resize,
+                tokens=grid.tokens,
+                offset=_offset(cx, fields),
+            )
+    return LearnedPositions(rows=Dim.of(_grid_rows(cx, fields, grid)), offset=_offset(cx, fields))
+
+
 def _grid_rows(cx: Context, fields: PositionsFields, grid: Grid) -> int:
     """Rows of the table of a grid: that of the image, or the one given, which must be the same."""
     rows, columns = grid.rows.constant, grid.columns.constant
@@ -196,7 +219,7 @@ def _grid_rows(cx: Context, fields: PositionsFields, grid: Grid) -> int:
             "E345",
             f"the grid of patches, {grid.rows} by {grid.columns}, is known at run time alone",
             fields.at,
-            help="give `length`, the largest number of positions",
+            help="give `length`, the largest number of positions, or the `grid` of the table and `resize`",
         )
     return rows * columns + grid.tokens + _offset(cx, fields)
 
@@ -206,5 +229,5 @@ def _other_grid(cx: Context, span: Span, given: list[int], grid: Grid) -> NoRetu
         "E345",
         f"a table of {given[0]} by {given[1]} patches, and the image has {grid.rows} by {grid.columns}",
         span,
-        help="the grids must be the same: `resize` is not supported yet",
+        help="the grids must be the same, or the table resized: write `resize: bicubic`",
     )

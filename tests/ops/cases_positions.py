@@ -8,10 +8,11 @@ from archspec.ops.alibi import Alibi
 from archspec.ops.counted_positions import CountedPositions
 from archspec.ops.relative_buckets import RelativeBuckets
 from archspec.ops.relative_grid import RelativeGrid
+from archspec.ops.resized_positions import ResizedPositions
 from archspec.ops.rotary import Rotary
 from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
 from archspec.ops.rotary_table import RotaryTable
-from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
+from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, bools, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)
 HEADS = floats(BATCH, 2, SRC, 6)
@@ -60,5 +61,18 @@ CASES = [
         )
         for offset in (0, 1, 2)
         for shape in ((BATCH, SRC), (TGT,))
+    ),
+    *(
+        Case(
+            op=ResizedPositions(grid=(4, 3), rows=rows, columns=columns, mode=mode, tokens=tokens, offset=offset),
+            inputs=(floats(BATCH, rows * columns + tokens, 2),),
+        )
+        for mode in ("bilinear", "bicubic")
+        for rows, columns, tokens, offset in (
+            (Dim.of(SRC), Dim.of(1), 0, 1),
+            (Dim.of(HEIGHT) // 2, Dim.of(5), 1, 0),
+            (Dim.of(7), Dim.of(SRC), 0, 2),
+            (Dim.of(9), Dim.of(2), 2, 0),
+        )
     ),
 ]
