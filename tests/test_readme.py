@@ -7,7 +7,6 @@ import shlex
 from importlib.util import find_spec
 from pathlib import Path
 
-import click
 import pytest
 
 from archspec.cli import COMMANDS, cli
@@ -39,9 +38,10 @@ def test_commands_without_output_are_commands() -> None:
     for line in found:
         name, *arguments = shlex.split(line.partition(" > ")[0], comments=True)
         if name == "archspec":
-            command = cli.get_command(click.Context(cli), arguments[0])
+            parent = cli.make_context("archspec", arguments, resilient_parsing=True)
+            command = cli.get_command(parent, arguments[0])
             assert command is not None, line
-            command.make_context(arguments[0], arguments[1:])
+            command.make_context(arguments[0], arguments[1:], parent=parent)
 
 
 def test_every_command_is_named() -> None:
