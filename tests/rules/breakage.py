@@ -154,11 +154,12 @@ def guard_stays_though_its_place_is_gone() -> Iterator[None]:
     return broken((compose, "_guards", guards))
 
 
-def contradiction_without_the_sign() -> Iterator[None]:
-    """(1) Two guards by one predicate at one place are taken for a contradiction."""
+def contradiction_without_the_offset() -> Iterator[None]:
+    """(1) A predicate that holds at one place and not at the next is taken for a contradiction."""
 
     def contradictory(guards: frozenset[Guard]) -> bool:
-        return len({(g.side, g.predicate) for g in guards}) < len(guards)
+        signs = [{(g.side, g.predicate, g.coordinates) for g in guards if g.negated is sign} for sign in (False, True)]
+        return not signs[0].isdisjoint(signs[1])
 
     return broken((compose, "contradictory", contradictory), (normal, "contradictory", contradictory))
 
@@ -312,7 +313,7 @@ BREAKAGES: tuple[Callable[[], object], ...] = (
     guard_not_shifted,
     guard_shifted_the_other_way,
     guard_stays_though_its_place_is_gone,
-    contradiction_without_the_sign,
+    contradiction_without_the_offset,
     segments_by_any_key,
     segments_through_an_inexact_right,
     segments_through_an_inexact_left,

@@ -76,7 +76,7 @@ class Maker:
         axes = (BATCH, symbol) if self.r.random() < 0.8 else (symbol,)
         if self.r.random() < 0.8:
             self._input(DType.BOOL, *axes, to=self.pool.valid)
-        if self.r.random() < 0.4:
+        for _ in range(self.r.choice((0, 0, 1, 1, 2))):
             ids = self._input(DType.INT64, *axes, to=self.pool.segments)
             compared = Compare(kind=self.r.choice(("==", "!=", "<", "<=", ">", ">=")), number=Scalar.of(1))
             self.pool.valid.append(self.b.add(compared, ids))
@@ -96,7 +96,8 @@ class Maker:
             (2, self._add),
             (3, self._concat),
             (3, self._slice),
-            (3, self._choose),
+            (4, self._choose),
+            (2, self._shift),
             (2, self._convolve),
             (1, self._pool),
             (1, self._features),
@@ -154,6 +155,14 @@ class Maker:
             rest = [Slice(axis=1, start=Dim.of(0), stop=Dim.of(start)), Slice(axis=1, start=stop)]
             y = self.b.add(Concat(axis=1), self.b.add(rest[0], x), y, self.b.add(rest[1], x))
         return y
+
+    def _shift(self, pool: Pool, x: Value) -> Value:
+        """One position later or earlier, what falls over one end put to the other."""
+        if x.type.shape[1].minimum() < 2:
+            return self._pointwise(pool, x)
+        at = Dim.of(1) if self.r.random() < 0.5 else x.type.shape[1] - 1
+        parts = [Slice(axis=1, start=at), Slice(axis=1, start=Dim.of(0), stop=at)]
+        return self.b.add(Concat(axis=1), *(self.b.add(part, x) for part in parts))
 
     def _choose(self, pool: Pool, x: Value) -> Value:
         """`where(valid, x, y)`, over one feature."""
