@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = "/home/ada"
+HOME = "/models"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MEASURED = re.compile(r"\d\.\de-\d\d|\d+\.\d MB")
 _CLAIM = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
