@@ -42,3 +42,19 @@ def test_resnet(seed: int, depths: tuple[int, int, int], side: int) -> None:
     assert int(module.state_dict()["stage1.layers.0.norm1.num_batches_tracked"]) == seed + 5
     pixels = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(seed))
     torch.testing.assert_close(module.eval()(pixels), reference(pixels).logits, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("seed", "depths", "side"), [(0, (2, 3), 64), (1, (1, 2), 37), (2, (3, 1), 96)])
+def test_convnext(seed: int, depths: tuple[int, int], side: int) -> None:
+    config = transformers.ConvNextConfig(
+        hidden_sizes=[16, 32, 64, 128], depths=[depths[0], depths[0], depths[1], depths[0]], num_labels=7
+    )
+    reference = filled(transformers.ConvNextForImageClassification(config), seed)
+    names = {"layers": str(depths[0]), "layers3": str(depths[1]), "width": "16", "classes": "7", "image": str(side)}
+    spec = load("convnext-tiny", set=names)
+    module = compile(spec)
+    module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)
+    pixels = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(seed))
+    found, wanted = module.eval()(pixels), reference(pixels).logits
+    assert wanted.std() > 0.01
+    torch.testing.assert_close(found, wanted, **TOLERANCE)
