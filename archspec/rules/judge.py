@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import Node, Value
+from collections.abc import Callable
+
+from archspec.ir.graph import Value
 from archspec.relation.atoms import NOTHING, Relation
 from archspec.rules.explain import at_text, mixing, not_seen, open_question, sizes_text, violation
 from archspec.rules.flow import Dependence
@@ -63,7 +65,7 @@ class Judge:
 
         if proved(rule.output):
             return Verdict(rule=rule, status="proved", explanation="at all sizes")
-        return self._short(rule, self.dependence, wanted, False, where_lost(rule, self.dependence, proved))
+        return self._short(rule, self.dependence, wanted, False, proved)
 
     def _ignores(self, rule: Rule) -> Verdict:
         dependence = self._with_fixed(rule)
@@ -75,7 +77,7 @@ class Judge:
 
         if proved(rule.output):
             return Verdict(rule=rule, status="proved", explanation=f"at all sizes, {at_text(rule)}")
-        return self._short(rule, dependence, clauses.relation(), True, where_lost(rule, dependence, proved))
+        return self._short(rule, dependence, clauses.relation(), True, proved)
 
     def _with_fixed(self, rule: Rule) -> Dependence:
         """The relations; where `where` reads the input itself, those while it stays as it is."""
@@ -86,16 +88,19 @@ class Judge:
         )
         return Dependence(self.spec.graph, Reads(self.spec.graph, terms, fixed)) if fixed else self.dependence
 
-    def _short(self, rule: Rule, dependence: Dependence, pairs: Relation, bad: bool, lost: Node | None) -> Verdict:
+    def _short(
+        self, rule: Rule, dependence: Dependence, pairs: Relation, bad: bool, proved: Callable[[Value], bool]
+    ) -> Verdict:
         """The verdict on a rule that is not proved; `bad` says that the pairs are those that must not be."""
         from archspec.rules.wiring.search import find, inside, outside
 
         test = (inside if bad else outside)(rule.output, rule.input, pairs)
         extra = [(rule.output, rule.input, pairs)]
         witness = find(self.spec, dependence.reads, rule.output, rule.input, extra, test)
-        if witness is None:
-            return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, lost),))
-        return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, witness),))
+        if witness is not None:
+            return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, witness),))
+        lost = where_lost(rule, dependence, proved)
+        return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, lost),))
 
     def _lower(self, rule: Rule) -> Verdict:
         from archspec.rules.wiring.cover import uncovered

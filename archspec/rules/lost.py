@@ -15,8 +15,11 @@ def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], boo
     axes = rule.output.type.axes[:2]
     for node in _inside(dependence.graph.nodes):
         for value in node.outputs:
-            same = value.type.axes[: len(axes)] == axes and len(value.type.space) >= len(rule.output.type.space[:2])
-            if same and dependence.relation(value, rule.input).atoms and not proved(value):
+            if (
+                value.type.axes[: len(axes)] == axes
+                and dependence.relation(value, rule.input).atoms
+                and not proved(value)
+            ):
                 return node
     return rule.output.producer
 

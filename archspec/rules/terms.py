@@ -93,7 +93,7 @@ class Terms:
                 parts = [self.literals(x, negated) for x in node.inputs]
                 return tuple(literal for part in parts if part for literal in part) if all(parts) else None
         if node is not None and isinstance(node.op, Compare):
-            operand = self.of(node.inputs[0])
+            operand = None if _differs_by_layer(node.op) else self.of(node.inputs[0])
             return None if operand is None else (self.comparison(operand, node.op.kind, node.op.number, negated),)
         term = self.of(value)
         return None if term is None else (Literal(term, negated),)
@@ -129,7 +129,7 @@ class Terms:
         node = value.producer
         if node is None:
             return self._input(value) if value in self._inputs else None
-        if not isinstance(node.op, Primitive) or node.parameters:
+        if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
         operands = [self.of(operand) for operand in node.inputs]
         known = tuple(operand for operand in operands if operand is not None)
@@ -152,6 +152,12 @@ class Terms:
 
 
 _NOT = Logical(kind="not")
+
+
+def _differs_by_layer(op: Primitive) -> bool:
+    """Whether a number of the op depends on the index of a repeated layer."""
+    numbers = (number for number in vars(op).values() if isinstance(number, Scalar))
+    return any(symbol.name == "layer" for number in numbers for symbol in number.symbols())
 
 
 def _outside(graph: Graph) -> Iterator[tuple[Value, Value | None]]:

@@ -12,29 +12,41 @@ from archspec.relation.atoms import Relation, equal
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import Grid, Index, bits_of
-from archspec.rules.wiring.search import Witness, inside, rows
+from archspec.rules.wiring.search import Witness, rows
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.worlds import open_worlds, small_sizes
 from archspec.spec import Spec
 
 
 def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation) -> Witness | dict[str, int]:
-    """A pair that is wanted and that nothing reads; the sizes where all are read. Features count together."""
+    """A pair that is wanted and that nothing reads; the sizes where all are read. Features count together.
+
+    A bool input that no mask reads, such as the choice of patches that are replaced, may be true or false for it.
+    """
     wanted = _in_one_row(output, source, wanted)
-    cells = Cells(spec.graph, reads, [(output, source, wanted)])
-    row = inside(output, source, wanted)
     sizes = small_sizes(spec.graph, batch=1)
-    for world in open_worlds(spec, reads, sizes, wanted):
-        wiring = Wiring(spec.graph, reads, cells, world)
-        out, inp = wiring.grid(output), wiring.grid(source)
-        for place, bits in _places(out, output, rows(out)):
-            wanted_bits = 0
-            for bit in bits_of(bits):
-                wanted_bits |= row(wiring, bit)
-            missing = wanted_bits and _missing(wanted_bits, wiring.read(output, bits, source), inp, source)
-            if missing:
-                return Witness(wiring=wiring, i=place, j=inp.index(next(bits_of(missing))))
-    return sizes
+    cells = Cells(spec.graph, reads, [(output, source, wanted)])
+    found: Witness | None = None
+    for truth in (1, 0):
+        worlds = open_worlds(spec, reads, sizes, wanted, truth)
+        wirings = (Wiring(spec.graph, reads, cells, world) for world in worlds)
+        missed = next((w for wiring in wirings if (w := _uncovered(wiring, output, source, wanted)) is not None), None)
+        if missed is None:
+            return sizes
+        found = found or missed
+    assert found is not None
+    return found
+
+
+def _uncovered(wiring: Wiring, output: Value, source: Value, wanted: Relation) -> Witness | None:
+    out, inp = wiring.grid(output), wiring.grid(source)
+    table = wiring.between(output, source, wanted)
+    for place, bits in _places(out, output, rows(out)):
+        asked = table.image(bits)
+        missing = asked and _missing(asked, wiring.read(output, bits, source), inp, source)
+        if missing:
+            return Witness(wiring=wiring, i=place, j=inp.index(next(bits_of(missing))))
+    return None
 
 
 def _in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:

@@ -11,6 +11,7 @@ from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
 from archspec.ops.attention import Attention
 from archspec.ops.compare import Compare
+from archspec.ops.masked_pool import MaskedPool
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads, key_of, keys
 from archspec.rules.terms import Term, Terms
@@ -61,12 +62,12 @@ class Inputs:
         self.specs = specs
         self.numbers = [term.op.number for term in terms if isinstance(term.op, Compare)]
 
-    def open(self, sizes: Mapping[str, int]) -> dict[str, Tensor]:
-        """Every bool is true, every integer 0."""
+    def open(self, sizes: Mapping[str, int], truth: int = 1) -> dict[str, Tensor]:
+        """Every bool is `truth`, every integer 0."""
         found = {}
         for value in self.values:
             shape = _shape(value, sizes)
-            found[value.name] = Tensor(shape, (int(value.type.dtype is DType.BOOL),) * prod(shape))
+            found[value.name] = Tensor(shape, (truth if value.type.dtype is DType.BOOL else 0,) * prod(shape))
         return found
 
     def drawn(self, sizes: Mapping[str, int], r: random.Random) -> dict[str, Tensor]:
@@ -81,7 +82,7 @@ class Inputs:
     def _row(self, value: Value, length: int, sizes: Mapping[str, int], r: random.Random) -> list[int]:
         spec = self.specs.get(value.name)
         if value.type.dtype is not DType.BOOL:
-            row = [r.choice(self._integers(value, length, sizes)) for _ in range(length)]
+            row = [r.choice(self._integers(value, sizes)) for _ in range(length)]
             return sorted(row) if spec is not None and spec.sorted else row
         if spec is None or spec.padding == "any":
             return [r.randint(0, 1) for _ in range(length)]
@@ -89,11 +90,11 @@ class Inputs:
         row = [int(k < valid) for k in range(length)]
         return row if spec.padding == "right" else row[::-1]
 
-    def _integers(self, value: Value, length: int, sizes: Mapping[str, int]) -> list[int]:
+    def _integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
         """Small numbers, and those around what something is compared with."""
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
         most = None if value.type.bound is None else value.type.bound.value(sizes)
-        found = {*range(min(_MOST_IDS, length + 1)), *near}
+        found = {*range(_MOST_IDS + 1), *near}
         return sorted(k for k in found if k >= 0 and (most is None or k < most))
 
 
@@ -111,12 +112,17 @@ def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) ->
             yield World(sizes, inputs.drawn(sizes, r))
 
 
-def open_worlds(spec: Spec, reads: Reads, sizes: Mapping[str, int], named: Relation, seed: int = 0) -> Iterator[World]:
-    """Worlds for lower rules: all masks open, but for the terms that the rule's own mask names, which vary."""
+def open_worlds(
+    spec: Spec, reads: Reads, sizes: Mapping[str, int], named: Relation, truth: int = 1, seed: int = 0
+) -> Iterator[World]:
+    """Worlds for lower rules: all masks open, but for the terms that the rule's own mask names, which vary.
+
+    A bool input that no mask reads is `truth`.
+    """
     inputs = Inputs(spec.graph, spec.inputs, reads.terms)
     own = {term for atom in named.atoms for term in keys(atom)}
     given = {term: number for term, number in opened(spec.graph, reads).items() if not _related(term, own)}
-    yield World(sizes, inputs.open(sizes), given)
+    yield World(sizes, inputs.open(sizes, truth), given)
     if own:
         r = random.Random(seed)
         for _ in range(_RANDOM_WORLDS):
@@ -128,10 +134,13 @@ def _related(term: Term, own: Iterable[Term]) -> bool:
 
 
 def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
-    """What the terms of masks must be for them to hide nothing: predicates true, segments equal, prefixes full."""
+    """What the terms of masks, and of masked pools, must be for them to hide nothing.
+
+    Predicates are true, segments equal and prefixes full.
+    """
     found: dict[Term, int] = {}
     for node in graph.walk():
-        if isinstance(node.op, Attention):
+        if isinstance(node.op, Attention | MaskedPool):
             for relation in (relation for row in reads.of(node) for relation in row):
                 for atom in relation.atoms:
                     for guard in atom.guards:
