@@ -56,7 +56,7 @@ class Gradients:
     def dependence(
         self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
     ) -> Array | None:
-        """Which output positions depend on which input positions, in every row: bool [outputs, inputs].
+        """Which output positions depend on which input positions, in some row: bool [outputs, inputs].
 
         Of many output positions some. None where gradients do not reach the input: ids that nothing embeds, or bools.
         """
@@ -65,10 +65,14 @@ class Gradients:
         leaf = tensors[name]
         if leaf.is_floating_point():
             leaf.requires_grad_()
-            return _by_position(self._runner.call(tensors)[output], [leaf], inputs, outputs, seed)
-        with _Tap(leaf) as tap:
-            found = self._runner.call(tensors)[output]
-        return _by_position(found, tap.zeros, inputs, outputs, seed) if tap.zeros else None
+            leaves, found = [leaf], self._runner.call(tensors)[output]
+        else:
+            with _Tap(leaf) as tap:
+                found = self._runner.call(tensors)[output]
+            leaves = tap.zeros
+        if not leaves or not found.requires_grad:
+            return None
+        return _by_position(found, leaves, inputs, outputs, seed)
 
 
 def _by_position(
@@ -87,11 +91,11 @@ def _by_position(
 
 
 def _reached(gradients: Sequence[Tensor], leaf: Tensor, inputs: Sequence[int]) -> Array:
-    """Input positions that a gradient reaches in every row."""
+    """Input positions that a gradient reaches in some row."""
     total = sum((gradient.abs() for gradient in gradients), torch.zeros_like(leaf))
     rest = [axis for axis in range(1, total.ndim) if axis not in inputs]
     by_position = total.amax(rest) if rest else total
-    reached: Array = (by_position > _LEAST).all(0).reshape(-1).numpy()
+    reached: Array = (by_position > _LEAST).any(0).reshape(-1).numpy()
     return reached
 
 

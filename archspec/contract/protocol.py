@@ -50,7 +50,7 @@ class Differentiable(Protocol):
     def dependence(
         self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
     ) -> Array | None:
-        """Which output positions depend on which input positions, in every row: bool [outputs, inputs].
+        """Which output positions depend on which input positions, in some row: bool [outputs, inputs].
 
         `source` is an input with the axes that number its positions, `result` an output. None where no gradient
         reaches the input.

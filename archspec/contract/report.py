@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
@@ -42,7 +43,8 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report for programs."""
-        findings = [asdict(found) for found in self.findings]
+        # JSON has no infinity.
+        findings = [asdict(found) | {"largest": min(found.largest, sys.float_info.max)} for found in self.findings]
         return {"subject": self.subject, "claims": self.claims, "holds": self.holds, "findings": findings}
 
     def __str__(self) -> str:

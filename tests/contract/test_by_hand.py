@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -104,3 +105,24 @@ def test_outputs_of_another_shape_or_not_finite_or_random() -> None:
     for mistake, claim in (("nan", "finite"), ("shape", "shapes"), ("random", "deterministic")):
         with pytest.raises(AssertionError, match=rf"{claim} +violated"):
             assert_contract(Wrong(mistake), CLAIMS)
+
+
+def test_a_model_that_runs_in_float32_alone_is_judged_in_float32() -> None:
+    class Single(Decoder):
+        def forward(self, ids: Tensor, valid: Tensor) -> Tensor:
+            return super().forward(ids, valid) @ torch.eye(50, dtype=torch.float32)
+
+    assert_contract(Single(), CLAIMS)
+    with pytest.raises(AssertionError, match=r"logits\[0, 0\] depends on ids\[0, 1\]"):
+        assert_contract(Single("one position ahead"), CLAIMS)
+
+
+def test_a_model_without_gradients_is_judged_by_changes() -> None:
+    class Detached(Decoder):
+        def forward(self, ids: Tensor, valid: Tensor) -> Tensor:
+            with torch.no_grad():
+                return super().forward(ids, valid)
+
+    report = assert_contract(Detached(), CLAIMS)
+    assert report.findings[-1].trials == 8
+    json.dumps(report.to_json(), allow_nan=False)
