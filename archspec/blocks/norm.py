@@ -51,7 +51,7 @@ class NormOptions(Model):
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _FIELDS)
-        if kind != "rms_norm":
+        if kind in ("batch_norm", "group_norm"):
             yield from unsupported(node, data, {"unit_offset": "false"})
         elif word(data.get("unit_offset")) == "true" and word(data.get("weight")) == "false":
             span = key_span(node, "unit_offset")
@@ -125,7 +125,7 @@ def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
         return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
     if kind != "layer_norm":
         cx.fail("E241", f"`{kind}` is a norm of channels, and this is none", options.at, help="choose another norm")
-    return LayerNorm(eps=eps, weight=options.weight, bias=options.bias)
+    return LayerNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
 
 
 def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:

@@ -37,7 +37,7 @@ def _patches(more: str, image: str = "pixels") -> str:
 
 CROSS = "cross_attention: {heads: 4, memory: memory, mask: all}\n"
 LATER = {
-    _with("norm: layer_norm\n", "norm: {kind: layer_norm, unit_offset: true}\n"): "unit_offset",
+    _with("norm: layer_norm\n", "norm: {kind: batch_norm, unit_offset: true}\n"): "unit_offset",
 }
 
 

@@ -43,6 +43,7 @@ CASES = [
         for x, weight, bias in product(NORMED, (True, False), (True, False))
     ),
     Case(op=LayerNorm(eps=1e-12), inputs=(X,)),
+    *(Case(op=LayerNorm(unit_offset=True, bias=bias), inputs=(X,)) for bias in (True, False)),
     *(
         Case(op=RMSNorm(weight=weight, unit_offset=offset), inputs=(x,))
         for x, (weight, offset) in product(NORMED, ((True, False), (True, True), (False, False)))
