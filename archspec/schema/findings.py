@@ -25,13 +25,6 @@ def unsupported(node: Node, data: dict[str, Any], off: Mapping[str, str]) -> Ite
             yield _error("E240", f"`{key}` is not supported yet", key_span(node, key))
 
 
-def unsupported_words(node: Node, data: Mapping[str, Any], key: str, words: Collection[str]) -> Iterator[Diagnostic]:
-    """Refuse, by name, words of a field that have a meaning in the language and are not built yet."""
-    value = data.get(key)
-    if isinstance(value, TextNode) and value.value in words:
-        yield _error("E240", f"`{value.value}` is not supported yet", value.span)
-
-
 def misplaced(
     node: Node, data: dict[str, Any], kind: str | None, fields: Mapping[str, Collection[str]]
 ) -> Iterator[Diagnostic]:

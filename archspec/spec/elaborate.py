@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from archspec.blocks.block import Block
+from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Span, SpecError
 from archspec.ir.graph import Value
-from archspec.spec.composite import define_blocks
 from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
@@ -78,13 +79,21 @@ def _read_nodes(tree: MapNode, findings: Collector) -> dict[str, GraphNode | Non
     if not isinstance(section, MapNode):
         return {}
     raw: dict[str, Node] = {entry.key.value: entry.value for entry in section.entries}
-    known = define_blocks(tree, findings)
-    reader = NodeReader(raw, known, own.keys() if isinstance(own, MapNode) else ())
+    reader = NodeReader(raw, _known_blocks(tree, findings), own.keys() if isinstance(own, MapNode) else ())
     nodes: dict[str, GraphNode | None] = dict.fromkeys(raw)
     for entry in section.entries:
         with findings.catching():
             nodes[entry.key.value] = reader.read(entry.key.value, entry.key.span)
     return nodes
+
+
+def _known_blocks(tree: MapNode, findings: Collector) -> Mapping[str, type[Block]]:
+    """The blocks of the language, and the file's own; what those need is loaded for a file that has some."""
+    if tree.get("blocks") is None:
+        return blocks()
+    from archspec.spec.composite import define_blocks
+
+    return define_blocks(tree, findings)
 
 
 def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
