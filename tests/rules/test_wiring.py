@@ -96,3 +96,15 @@ def test_features_are_followed_together_and_the_positions_one_by_one(tmp_path: P
     cells = Cells(spec.graph, reads)
     logits = spec.outputs["logits"]
     assert [None if one is None else list(one) for one in cells.starts(logits)] == [None, None, [0]]
+
+
+def test_layers_that_change_nothing_more_are_skipped_and_no_others(tmp_path: Path) -> None:
+    """A window of two reaches one position farther with every layer, until there is none left."""
+    for layers in (1, 2, 3, 7, 40):
+        spec = report(tmp_path, "last(2)", "causal: {output: logits, input: ids}", layers=layers).spec
+        reads = Reads(spec.graph)
+        wiring = Wiring(spec.graph, reads, Cells(spec.graph, reads), World({"batch": 1, "length": 9}, {}))
+        logits, (ids,) = spec.outputs["logits"], spec.graph.inputs
+        place = wiring.grid(logits).bit((0, 8, 0))
+        read = {wiring.grid(ids).index(bit)[1] for bit in bits_of(wiring.read(logits, 1 << place, ids))}
+        assert read == set(range(max(0, 8 - layers), 9))

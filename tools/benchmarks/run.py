@@ -16,6 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from check import check_rows
 from forward import forward_rows
 from layers import layer_rows
+from prover import prover_rows
 from rich.console import Console
 from rich.table import Table
 from row import Row
@@ -24,6 +25,7 @@ from stages import stage_rows
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "check": check_rows,
     "layers": layer_rows,
+    "prover": prover_rows,
     "forward": forward_rows,
     "build": stage_rows,
 }

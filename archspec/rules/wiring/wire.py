@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ops.base import Primitive
 from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ops.repeat import Repeat, Schedule
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
@@ -104,13 +104,21 @@ class Wiring:
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):
             taps.setdefault(tap.layer, []).append((tap.output, sets.get(value, 0)))
         carried, captured = sets.get(node.outputs[0], 0), [0] * (len(node.inputs) - 1)
-        for layer in range(len(op.schedule) - 1, -1, -1):
+        layer, before = len(op.schedule) - 1, -1
+        while layer >= 0:
+            if _starts_period(op.schedule, layer) and min(taps, default=layer + 1) > layer:
+                if carried == before:
+                    # The period that just ran left what it got, and so will all earlier ones.
+                    layer = len(op.schedule.start) - 1
+                    continue
+                before = carried
             region = node.regions[op.schedule[layer]]
             outputs = [carried, *(0 for _ in region.outputs[1:])]
             for output, positions in taps.get(layer, ()):
                 outputs[output] |= positions
             carried, *found = self._body(region, tuple(outputs))
             captured = [old | new for old, new in zip(captured, found, strict=True)]
+            layer -= 1
         self._join(sets, node, (carried, *captured))
 
     @staticmethod
@@ -118,3 +126,10 @@ class Wiring:
         for value, positions in zip(node.inputs, found, strict=True):
             if positions:
                 sets[value] = sets.get(value, 0) | positions
+
+
+def _starts_period(schedule: Schedule, layer: int) -> bool:
+    """Whether a layer is the last of a period of the repeated part, which comes first from behind."""
+    inner = layer - len(schedule.start)
+    period = len(schedule.repeat)
+    return period > 0 and 0 <= inner < period * schedule.times and inner % period == period - 1
