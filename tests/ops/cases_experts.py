@@ -16,7 +16,11 @@ CASES = [
     Case(op=DropPath(rate=Scalar.of(1) / 4), inputs=(X,)),
     Case(op=DropPath(rate=Scalar.of(LAYER) / 10), inputs=(X,)),
     Case(op=Routing(top_k=2, scores="softmax", normalise=True), inputs=(floats(BATCH, SRC, 5),), loose=CHOICE),
-    Case(op=Routing(top_k=1, scores="softmax", normalise=False, scale=2.5), inputs=(floats(factored(SRC, 2), 3),), loose=CHOICE),
+    Case(
+        op=Routing(top_k=1, scores="softmax", normalise=False, scale=2.5),
+        inputs=(floats(factored(SRC, 2), 3),),
+        loose=CHOICE,
+    ),
     Case(op=Routing(top_k=3, scores="sigmoid", normalise=True, scale=0.5), inputs=(floats(BATCH, SRC, 4),)),
     Case(op=Routing(top_k=2, scores="sigmoid", normalise=False), inputs=(floats(4),), loose=CHOICE),
     *(
