@@ -75,7 +75,7 @@ class Closure:
         return None
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 13)
 def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
     """The closure of an atom between values of these sizes; None where surely nothing is related."""
     found = Closure(

@@ -26,7 +26,7 @@ from archspec.relation.rename import renamed_in, renamed_out, renaming
 from archspec.relation.union import union
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def compose(left: Relation, right: Relation, out: Space, middle: Space, inp: Space) -> Relation:
     """Pairs (i, j) for which some m has (i, m) in `left` and (m, j) in `right`; more where that cannot be said.
 

@@ -71,7 +71,7 @@ def surely_more(left: Dim, right: Dim) -> bool:
     return _surely_more(left, right)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 13)
 def _surely_more(left: Dim, right: Dim) -> bool:
     return compare(left, ">", right) is True
 

@@ -11,7 +11,7 @@ from archspec.relation.closure import Closure, close, through_in, through_out, t
 from archspec.relation.interval import Interval, no_less
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 13)
 def normal(atom: Atom, out: Space, inp: Space) -> Atom | None:
     """An atom in normal form; None where surely nothing is related."""
     found = close(atom, out, inp)

@@ -61,7 +61,7 @@ def _insert(atom: Atom, kept: list[Atom], out: Space, inp: Space) -> None:
     kept.append(atom)
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def contained(left: Atom, right: Atom, out: Space, inp: Space) -> bool:
     """Whether surely every pair of the first atom is in the second."""
     if len(right.guards) > 2 * len(left.guards):
@@ -70,7 +70,7 @@ def contained(left: Atom, right: Atom, out: Space, inp: Space) -> bool:
     return full is None or implies(full, right)
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 13)
 def _in_full(atom: Atom, out: Space, inp: Space) -> Atom | None:
     """The closure of an atom as an atom; None where nothing is related."""
     found = close(atom, out, inp)

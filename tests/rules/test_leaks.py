@@ -10,7 +10,13 @@ from click.testing import CliRunner
 
 from archspec.cli import cli
 from archspec.diagnostics import render
+from archspec.ir.graph import Value
 from archspec.rules.check import check
+from archspec.rules.explain import open_question
+from archspec.rules.flow import Dependence
+from archspec.rules.lost import where_lost
+from archspec.rules.prove import within
+from archspec.rules.target import allowed
 
 LEAKING = """archspec: 1
 name: leaking
@@ -113,3 +119,20 @@ def test_mixing_a_batch_names_the_node(tmp_path: Path) -> None:
     assert found.primary is not None
     assert found.primary.span.line == 25
     assert "mixes places of `batch`: at [0, " in found.message
+
+
+def test_the_node_is_named_from_which_on_a_rule_is_not_proved(tmp_path: Path) -> None:
+    spec = check(written(tmp_path, LEAKING)).spec
+    dependence, (rule,) = Dependence(spec.graph), spec.rules
+    wanted = allowed(rule, dependence.reads.terms)
+
+    def proved(value: Value) -> bool:
+        spaces = value.type.space, rule.input.type.space
+        return within(dependence.relation(value, rule.input), wanted, *spaces, {})
+
+    lost = where_lost(rule, dependence, proved)
+    assert lost is not None
+    assert lost.path == "states.layers"
+    said = render([open_question(rule, lost)])
+    assert "error[E421]: `causal(output: logits, input: ids)` is not proved" in said
+    assert "what `states.layers` reads is known too loosely from here on" in said
