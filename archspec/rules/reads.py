@@ -76,6 +76,8 @@ class Reads:
         )
 
     def _named(self, node: Node, relation: Relation) -> Relation:
+        if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
+            return relation
         found = (named(atom, node.inputs, self.terms) for atom in relation.atoms)
         return Relation(tuple(atom for atom in found if atom is not None))
 

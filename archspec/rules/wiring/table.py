@@ -17,12 +17,14 @@ class Table:
     def __init__(self, relation: Relation, out: Grid, inp: Grid, world: World) -> None:
         self.out, self.inp = out, inp
         self._same = out == inp and relation == identity(len(out.counts))
-        self._atoms = [_Rows(atom, out, inp, world) for atom in relation.atoms]
+        self._atoms = [] if self._same else [_Rows(atom, out, inp, world) for atom in relation.atoms]
         self._rows: dict[int, int] = {}
-        self.reads_something = bool(self._atoms)
+        self.reads_something = bool(relation.atoms)
 
     def row(self, bit: int) -> int:
         """What one position reads."""
+        if self._same:
+            return 1 << bit
         if bit not in self._rows:
             index, found = self.out.index(bit), 0
             for atom in self._atoms:
