@@ -24,7 +24,7 @@ def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Re
     A bool input that no mask reads, such as the choice of patches that are replaced, may be true or false for it.
     """
     wanted = _in_one_row(output, source, wanted)
-    sizes = small_sizes(spec.graph, batch=1)
+    sizes = small_sizes(spec, batch=1)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
     found: Witness | None = None
     for truth in (1, 0):

@@ -57,10 +57,10 @@ def find(
 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
     """Small sizes, and where the rule names a window one that is longer."""
-    yield small_sizes(spec.graph)
+    yield small_sizes(spec)
     beyond = max((reach(relation) for _, _, relation in extra), default=0) + 2
     if 4 < beyond <= _LONGEST:
-        yield small_sizes(spec.graph, beyond)
+        yield small_sizes(spec, beyond)
 
 
 def rows(grid: Grid) -> Sequence[int]:

@@ -23,25 +23,13 @@ _RANDOM_WORLDS = 6
 _MOST_IDS = 4
 
 
-def symbols(graph: Graph) -> list[Symbol]:
-    """The run-time sizes of a graph."""
-    found: dict[str, Symbol] = {}
-    for node in graph.walk():
-        for value in (*node.inputs, *node.outputs):
-            for size in value.type.shape:
-                found.update({symbol.name: symbol for symbol in size.symbols()})
-    for value in graph.inputs:
-        for size in value.type.shape:
-            found.update({symbol.name: symbol for symbol in size.symbols()})
-    return [found[name] for name in sorted(found)]
-
-
-def small_sizes(graph: Graph, at_least: int = _SMALL, batch: int = _BATCH) -> dict[str, int]:
+def small_sizes(spec: Spec, at_least: int = _SMALL, batch: int = _BATCH) -> dict[str, int]:
     """A size for each dim: `batch` for one that leads inputs alone, else `at_least` or a little more, all different."""
-    leading = {symbol for value in graph.inputs for size in value.type.shape[:1] for symbol in size.symbols()}
-    inner = {symbol for value in graph.inputs for size in value.type.shape[1:] for symbol in size.symbols()}
+    inputs = spec.graph.inputs
+    leading = {symbol for value in inputs for size in value.type.shape[:1] for symbol in size.symbols()}
+    inner = {symbol for value in inputs for size in value.type.shape[1:] for symbol in size.symbols()}
     sizes, wanted = {}, at_least
-    for symbol in symbols(graph):
+    for symbol in spec.dims.values():
         leads = symbol in leading and symbol not in inner
         sizes[symbol.name] = _admitted(symbol, batch if leads else wanted)
         wanted += not leads
