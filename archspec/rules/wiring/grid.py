@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 
 Index = tuple[int, ...]
@@ -58,14 +58,21 @@ class Grid:
         return self._boxes[cells]
 
     def _fill(self, cells: tuple[tuple[int, int], ...]) -> int:
-        if any(low >= high for low, high in cells):
-            return 0
+        return self.product([range(low, high) for low, high in cells])
+
+    def product(self, cells: Sequence[Iterable[int]]) -> int:
+        """All positions whose cells are of the numbers given for each coordinate."""
         bits = 1
-        for (low, high), stride in zip(reversed(cells), reversed(self.strides), strict=True):
+        for numbers, stride in zip(reversed(cells), reversed(self.strides), strict=True):
             row, bits = bits, 0
-            for k in range(low, high):
+            for k in numbers:
                 bits |= row << (k * stride)
         return bits
+
+    def corners(self, found: int) -> tuple[Index, Index] | None:
+        """The first and the last position of a set that is a box; None for one that is none."""
+        low, high = self.index((found & -found).bit_length() - 1), self.index(found.bit_length() - 1)
+        return (low, high) if self.box(list(zip(low, high, strict=True))) == found else None
 
 
 def bits_of(found: int) -> Iterator[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.ir.dim import Dim
 from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment, identity
@@ -19,6 +20,7 @@ class Table:
         self._same = out == inp and relation == identity(len(out.counts))
         self._atoms = [] if self._same else [_Rows(atom, out, inp, world) for atom in relation.atoms]
         self._rows: dict[int, int] = {}
+        self._images: dict[int, int] = {}
         self.reads_something = bool(relation.atoms)
 
     def row(self, bit: int) -> int:
@@ -34,11 +36,29 @@ class Table:
 
     def image(self, positions: int) -> int:
         """What some positions read."""
-        if self._same:
+        if self._same or not positions:
             return positions
-        found = 0
-        for bit in bits_of(positions):
-            found |= self.row(bit)
+        if positions not in self._images:
+            self._images[positions] = self._image(positions)
+        return self._images[positions]
+
+    def _image(self, positions: int) -> int:
+        found, box = 0, self.out.corners(positions)
+        left = []
+        for atom in self._atoms:
+            read = None if box is None else atom.box(*box)
+            if read is None:
+                left.append(atom)
+            else:
+                found |= read
+        if left == self._atoms:
+            for bit in bits_of(positions):
+                found |= self.row(bit)
+            return found
+        for bit in bits_of(positions) if left else ():
+            index = self.out.index(bit)
+            for atom in left:
+                found |= atom.row(index)
         return found
 
 
@@ -46,7 +66,7 @@ class _Rows:
     """The rows of one atom."""
 
     def __init__(self, atom: Atom, out: Grid, inp: Grid, world: World) -> None:
-        self.atom, self.inp, self.world = atom, inp, world
+        self.atom, self.out, self.inp, self.world = atom, out, inp, world
         sizes = world.sizes
         self.ranges = [(r.coordinate, _value(r.lo, sizes), _value(r.hi, sizes)) for r in atom.ranges if r.side == "out"]
         self.whole = [(0, size - 1) for size in inp.sizes]
@@ -66,6 +86,9 @@ class _Rows:
             | {k for equality in atom.segments for k in equality.out}
         )
         self._known: dict[Index, int] = {}
+        linked = [d.out for d in atom.differences], [d.inp for d in atom.differences]
+        data = atom.guards or atom.prefixes or atom.segments
+        self._separable = not data and all(len(set(side)) == len(side) for side in linked)
         self._segments: dict[tuple[object, int], int] = {}
 
     def row(self, index: Index) -> int:
@@ -77,9 +100,7 @@ class _Rows:
             return 0
         ranges = list(self.whole)
         for out, inp, a, b, lo, hi in self.differences:
-            low = None if hi is None else -((hi - a * index[out]) // b)
-            high = None if lo is None else (a * index[out] - lo) // b
-            ranges[inp] = _meet(ranges[inp], low, high)
+            ranges[inp] = _meet(ranges[inp], *_through(index[out], a, b, lo, hi))
         found = self.inp.box(ranges) & self.static
         for equality in self.atom.segments:
             if not found:
@@ -87,6 +108,37 @@ class _Rows:
             value = self.world.value(key_of(equality)).at(_at(index, equality.out))
             found &= 0 if value is None else self._in_segment(equality, value)
         return found
+
+    def box(self, low: Index, high: Index) -> int | None:
+        """What a box of positions reads; None where its coordinates cannot be followed one by one."""
+        if not self._separable:
+            return None
+        kept = list(zip(low, high, strict=True))
+        for k, first, last in self.ranges:
+            kept[k] = _meet(kept[k], first, last)
+        if any(a > b for a, b in kept):
+            return 0
+        linked = {inp: (out, a, b, lo, hi) for out, inp, a, b, lo, hi in self.differences}
+        return self.inp.product(
+            [
+                self._cells(k, kept[linked[k][0]], *linked[k]) if k in linked else self._within(k, *self.whole[k])
+                for k in range(len(self.whole))
+            ]
+        )
+
+    def _cells(
+        self, k: int, kept: tuple[int, int], out: int, a: int, b: int, lo: int | None, hi: int | None
+    ) -> Iterable[int]:
+        """The cells of input coordinate k that some kept position of an output coordinate reads."""
+        found: set[int] = set()
+        for i in self.out.starts[out]:
+            if kept[0] <= i <= kept[1]:
+                found.update(self._within(k, *_meet(self.whole[k], *_through(i, a, b, lo, hi))))
+        return found
+
+    def _within(self, k: int, low: int, high: int) -> range:
+        starts = self.inp.starts[k]
+        return range(bisect_left(starts, low), bisect_left(starts, high + 1))
 
     def _static(self) -> int:
         """The input positions at which the constraints on them alone hold."""
@@ -130,6 +182,11 @@ def _at(index: Index, coordinates: Sequence[int]) -> Index:
 
 def _value(end: Dim | None, sizes: Mapping[str, int]) -> int | None:
     return None if end is None else end.value(sizes)
+
+
+def _through(i: int, a: int, b: int, lo: int | None, hi: int | None) -> tuple[int | None, int | None]:
+    """The range of j where `lo <= a*i - b*j <= hi`."""
+    return None if hi is None else -((hi - a * i) // b), None if lo is None else (a * i - lo) // b
 
 
 def _outside(index: int, low: int | None, high: int | None) -> bool:
