@@ -10,11 +10,11 @@ from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
 from archspec.blocks.values import floats
 from archspec.ops.activation import Activation as ActivationOp
-from archspec.schema.model import MAYBE, WORD
+from archspec.schema.model import MAYBE
 from archspec.schema.sorts import ValueField
 
 Act = Literal["relu", "gelu", "gelu_tanh", "quick_gelu", "silu", "tanh", "sigmoid", "relu_squared"]
-ActField = Annotated[Act | None, WORD, MAYBE]
+ActField = Annotated[Act | None, MAYBE]
 """ACT: an activation, or `none`."""
 
 

@@ -20,7 +20,7 @@ from archspec.ops.merge import Merge
 from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
 from archspec.ops.unnormalised_attention import UnnormalisedAttention
-from archspec.schema.model import MAYBE, WORD
+from archspec.schema.model import MAYBE
 from archspec.schema.sorts import ExprField, MaskField, ValueField
 from archspec.text.value import ValueExpr
 
@@ -46,7 +46,7 @@ class Attend(Block):
     add: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="a value added to the scores, broadcast to [batch, heads, queries, keys]"
     )
-    weights: Annotated[Literal["softmax", "relu_squared", "sigmoid"], WORD] = Field(
+    weights: Literal["softmax", "relu_squared", "sigmoid"] = Field(
         default="softmax", description="what makes weights of scores"
     )
 

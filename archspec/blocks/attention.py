@@ -8,8 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.attention_positions import AttentionPositionsFields
 from archspec.blocks.norm import NormNeeded, NormSwitch
-from archspec.schema.errors import carried
-from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Around
 from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField, text_of
 from archspec.schema.words import check_word
@@ -21,12 +20,11 @@ PROJECTIONS = ("q", "k", "v", "out")
 def _biases(node: Any, handler: Any) -> Any:
     if node is None or isinstance(node, frozenset):
         return node
-    with carried():
-        if not isinstance(node, list):
-            return frozenset(PROJECTIONS if parse_bool(text_of(node, "true, false or a list")) else ())
-        for item in node:
-            check_word(text_of(item, "a projection"), PROJECTIONS)
-        return frozenset(item.value for item in node)
+    if not isinstance(node, list):
+        return frozenset(PROJECTIONS if parse_bool(text_of(node, "true, false or a list")) else ())
+    for item in node:
+        check_word(text_of(item, "a projection"), PROJECTIONS)
+    return frozenset(item.value for item in node)
 
 
 BiasField = Annotated[
@@ -41,7 +39,7 @@ class QkNormFields(Model):
     """Norms of queries and keys before they are compared."""
 
     norm: NormNeeded = Field(description="the norm")
-    over: Annotated[Literal["head", "all"], WORD] = Field(description="each head alone, or all heads together")
+    over: Literal["head", "all"] = Field(description="each head alone, or all heads together")
 
 
 class LatentFields(Model):
@@ -74,7 +72,7 @@ class AttentionFields(Model):
         default=None, description="whether projections have a bias, or the list of those that do; defaults.bias"
     )
     qk_norm: Annotated[QkNormFields | None, MAYBE] = Field(default=None, description="norms of queries and keys")
-    sink: Annotated[Literal["learned", "zero"] | None, WORD, MAYBE] = Field(
+    sink: Annotated[Literal["learned", "zero"] | None, MAYBE] = Field(
         default=None, description="a score in every row's softmax that belongs to no key"
     )
     positions: Annotated[AttentionPositionsFields | None, MAYBE] = Field(

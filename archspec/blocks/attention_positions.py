@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archspec.diagnostics import Diagnostic
 from archspec.schema.findings import kind_of, misplaced, missing
-from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.nodes import Node
 
@@ -37,7 +37,7 @@ class ScalingFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Annotated[Literal["linear", "llama3", "yarn"], WORD] = Field(
+    kind: Literal["linear", "llama3", "yarn"] = Field(
         description="linear: positions are divided; llama3: slow frequencies are; yarn: slow ones, with a ramp"
     )
     factor: ExprField = Field(description="what positions are divided by")
@@ -61,10 +61,10 @@ class AttentionPositionsFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Annotated[Literal["rotary", "alibi", "relative_buckets", "relative_grid", "added"], WORD] = Field(
+    kind: Literal["rotary", "alibi", "relative_buckets", "relative_grid", "added"] = Field(
         description="which positions"
     )
-    layout: Annotated[Literal["half", "interleaved"], WORD] | None = Field(
+    layout: Literal["half", "interleaved"] | None = Field(
         default=None, description="rotary: which features make a pair, i and i + size/2, or 2i and 2i + 1; required"
     )
     base: ExprField | None = Field(default=None, description="rotary: longest wavelength over 2 pi; 10000")
@@ -77,7 +77,7 @@ class AttentionPositionsFields(Model):
     ids: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="rotary: the position of every element; its index when left out"
     )
-    slopes: Annotated[Literal["powers", "learned"], WORD] = Field(
+    slopes: Literal["powers", "learned"] = Field(
         default="powers", description="alibi: the paper's powers of two, or a learned slope a head"
     )
     buckets: ExprField | None = Field(default=None, description="relative_buckets: rows of the table; required")

@@ -15,16 +15,14 @@ from archspec.blocks.numbers import fixed, whole
 from archspec.ir.graph import Value
 from archspec.ops.activation import Activation
 from archspec.ops.base import Op
-from archspec.schema.errors import carried
 from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, ExprField, ValueField, text_of
 from archspec.text.expr import Expr, parse_expr
 
 
 def _padding(node: Any) -> Expr | str:
-    with carried():
-        text = text_of(node, "`same`, `circular` or a number")
-        return text.value if text.value in ("same", "circular") else parse_expr(text)
+    text = text_of(node, "`same`, `circular` or a number")
+    return text.value if text.value in ("same", "circular") else parse_expr(text)
 
 
 PaddingField = Annotated[Expr | str, Plain(_padding), WithJsonSchema({"type": ["integer", "string"]})]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,6 @@ from archspec.ops.base import Op
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
 from archspec.record import record
-from archspec.schema.model import WORD
 from archspec.schema.sorts import ExprField, ValueField
 
 
@@ -35,7 +34,7 @@ class ConvResidual(Block):
     block: ClassVar[str] = "conv_residual"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    kind: Annotated[Literal["basic", "bottleneck"], WORD] = Field(description="which layers")
+    kind: Literal["basic", "bottleneck"] = Field(description="which layers")
     channels: ExprField = Field(description="channels of the result")
     layers: ExprField = Field(description="number of layers")
     stride: ExprField | None = Field(default=None, description="stride of the first layer; 1 when left out")

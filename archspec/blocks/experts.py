@@ -18,7 +18,7 @@ from archspec.ops.experts import Experts
 from archspec.ops.linear import Linear
 from archspec.ops.routing import Routing
 from archspec.record import record
-from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import BoolField, ExprField
 
 
@@ -33,7 +33,7 @@ class ExpertsFields(Model):
 
     count: ExprField = Field(description="number of experts")
     top_k: ExprField = Field(description="experts that a token passes")
-    scores: Annotated[Literal["softmax", "sigmoid"], WORD] = Field(description="how the router scores")
+    scores: Literal["softmax", "sigmoid"] = Field(description="how the router scores")
     normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
     scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")

@@ -19,9 +19,8 @@ from archspec.ops.layer_norm import LayerNorm
 from archspec.ops.rms_norm import RMSNorm
 from archspec.ops.transpose import Transpose
 from archspec.record import record
-from archspec.schema.errors import carried
 from archspec.schema.findings import key_span, kind_of, misplaced, missing, unsupported, word
-from archspec.schema.model import WORD, Model
+from archspec.schema.model import Model
 from archspec.schema.plain import Around, Plain
 from archspec.schema.sorts import BoolField, ExprField
 from archspec.text.nodes import Node, TextNode
@@ -72,7 +71,7 @@ class NormFields(NormOptions):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Annotated[Kind, WORD] = Field(description="which norm")
+    kind: Kind = Field(description="which norm")
 
 
 @record
@@ -88,8 +87,7 @@ def _choice(off: tuple[str, ...]) -> Around:
             return None
         if isinstance(node, TextNode) and node.value == "true":
             return DefaultNorm(at=node.span)
-        with carried():
-            return NormFields.read(node) if isinstance(node, Node) else handler(node)
+        return NormFields.read(node) if isinstance(node, Node) else handler(node)
 
     return Around(validate)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -13,7 +13,6 @@ from archspec.blocks.norm import Kind, NormOptions, along, channel_norm_op, defa
 from archspec.blocks.values import floats
 from archspec.ops.base import Op
 from archspec.ops.transpose import Transpose
-from archspec.schema.model import WORD
 from archspec.schema.sorts import ValueField
 from archspec.schema.words import AxisField
 
@@ -28,7 +27,7 @@ class Norm(Block, NormOptions):
 
     input: ValueField = Field(description="float[...]")
     axis: AxisField | None = Field(default=None, description="the axis; the last when left out")
-    kind: Annotated[Kind | None, WORD] = Field(default=None, description="which norm; defaults.norm when left out")
+    kind: Kind | None = Field(default=None, description="which norm; defaults.norm when left out")
 
     def build(self, cx: Context) -> Built:
         """Build the norm."""

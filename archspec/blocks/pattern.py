@@ -11,7 +11,8 @@ from pydantic.json_schema import SkipJsonSchema
 from archspec.blocks.context import Context
 from archspec.diagnostics import Diagnostic, did_you_mean
 from archspec.ops.repeat import Schedule
-from archspec.schema.model import Items, Model
+from archspec.schema.model import Model
+from archspec.schema.reading import Items
 from archspec.schema.words import NameField, Word
 from archspec.text.nodes import ListNode, Node
 

@@ -19,7 +19,7 @@ from archspec.ops.masked_pool import MaskedPool
 from archspec.ops.reduce import Reduce
 from archspec.ops.take import Take
 from archspec.schema.findings import misplaced, missing, word
-from archspec.schema.model import MAYBE, WORD
+from archspec.schema.model import MAYBE
 from archspec.schema.sorts import PredField, ValueField
 from archspec.text.nodes import Node
 
@@ -38,7 +38,7 @@ class Pool(Block):
     block: ClassVar[str] = "pool"
 
     input: ValueField = Field(description="float[batch, positions, features], or a map float[batch, channels, y, x]")
-    kind: Annotated[Literal["first", "last", "mean", "max", "at"], WORD] = Field(description="which vector")
+    kind: Literal["first", "last", "mean", "max", "at"] = Field(description="which vector")
     valid: Annotated[PredField | None, MAYBE] = Field(
         default=None, description="positions that count, for last, mean and max; zeros where there is none"
     )

@@ -25,7 +25,7 @@ from archspec.ops.resized_positions import ResizedPositions
 from archspec.ops.sinusoidal import SinusoidalPositions
 from archspec.record import record
 from archspec.schema.findings import key_span, kind_of, misplaced, word
-from archspec.schema.model import MAYBE, TWO, WORD, Model
+from archspec.schema.model import MAYBE, TWO, Model
 from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import Node
@@ -50,7 +50,7 @@ class PositionsFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Annotated[Literal["learned", "sinusoidal", "grid_sincos"], WORD] = Field(description="which positions")
+    kind: Literal["learned", "sinusoidal", "grid_sincos"] = Field(description="which positions")
     length: ExprField | None = Field(
         default=None, description="learned: number of positions; the largest admitted sequence must fit"
     )
@@ -65,11 +65,11 @@ class PositionsFields(Model):
     ids: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="learned: the position of every element; its index when left out"
     )
-    resize: Annotated[Literal["bilinear", "bicubic"] | None, WORD, MAYBE] = Field(
+    resize: Annotated[Literal["bilinear", "bicubic"] | None, MAYBE] = Field(
         default=None, description="learned: how the table is resized to the grid of another image"
     )
     base: ExprField | None = Field(default=None, description="longest wavelength over 2 pi; 10000 when left out")
-    layout: Annotated[Literal["interleaved", "halves"], WORD] = Field(
+    layout: Literal["interleaved", "halves"] = Field(
         default="interleaved", description="sinusoidal: sine and cosine side by side, or all sines first"
     )
     endpoint: BoolField = Field(default=False, description="sinusoidal: whether the lowest frequency is exactly 1/base")

@@ -17,7 +17,6 @@ from archspec.ops.merge import Merge
 from archspec.ops.split import Split
 from archspec.ops.take import Take
 from archspec.ops.transpose import Transpose
-from archspec.schema.errors import carried
 from archspec.schema.plain import Plain
 from archspec.schema.sizes import SizesField
 from archspec.schema.sorts import ValueField, text_of
@@ -25,8 +24,7 @@ from archspec.text.rearrange import RearrangePattern, parse_rearrange
 
 
 def _pattern(node: Any) -> RearrangePattern:
-    with carried():
-        return parse_rearrange(text_of(node, "a pattern, such as `b c h w -> b (h w) c`"))
+    return parse_rearrange(text_of(node, "a pattern, such as `b c h w -> b (h w) c`"))
 
 
 PatternField = Annotated[RearrangePattern, Plain(_pattern), WithJsonSchema({"type": "string"})]

@@ -21,9 +21,8 @@ from archspec.ops.dropout import Dropout
 from archspec.ops.learned import Learned
 from archspec.ops.with_number import WithNumber
 from archspec.record import record
-from archspec.schema.errors import carried
 from archspec.schema.init import InitFields
-from archspec.schema.model import WORD, Model
+from archspec.schema.model import Model
 from archspec.schema.plain import Around
 from archspec.schema.sorts import ExprField, text_of
 from archspec.text.expr import Expr, parse_expr
@@ -37,17 +36,16 @@ NORM_FIRST = ("pre", "sandwich", *PARALLEL)
 class LearnedScaleFields(Model):
     """A learned factor for each feature of a branch."""
 
-    kind: Annotated[Literal["learned"], WORD] = Field(description="learned")
+    kind: Literal["learned"] = Field(description="learned")
     init: InitFields = Field(description="how the factors start")
 
 
 def _scale(node: Any, handler: Any) -> Any:
     if not isinstance(node, Node):
         return handler(node)
-    with carried():
-        if isinstance(node, MapNode):
-            return LearnedScaleFields.read(node)
-        return parse_expr(text_of(node, "a number"))
+    if isinstance(node, MapNode):
+        return LearnedScaleFields.read(node)
+    return parse_expr(text_of(node, "a number"))
 
 
 class ResidualFields(Model):
@@ -55,7 +53,7 @@ class ResidualFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Annotated[Kind, WORD] = Field(
+    kind: Kind = Field(
         description="pre x + f(norm(x)); post norm(x + f(x)); post_branch x + norm(f(x)); "
         "sandwich x + norm2(f(norm1(x))); parallel x + f(norm(x)) + g(norm(x)); "
         "parallel_split x + f(norm1(x)) + g(norm2(x)); bare x + f(x)"

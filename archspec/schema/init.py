@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from archspec.diagnostics import Diagnostic
 from archspec.ir.graph import Init
 from archspec.schema.findings import kind_of, misplaced, missing
-from archspec.schema.model import WORD, Model
+from archspec.schema.model import Model
 from archspec.schema.sorts import ExprField
 from archspec.text.expr import Expr
 from archspec.text.nodes import Node, TextNode
@@ -27,15 +27,16 @@ _FIELDS = {
 }
 _CONSTANTS = {"zeros": 0.0, "ones": 1.0}
 
+Kind = Literal["normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"]
+
 
 class InitFields(Model):
     """How a parameter starts: a distribution, `zeros`, `ones`, or a number."""
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Annotated[
-        Literal["normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"],
-        WORD,
+    kind: Literal[
+        "normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"
     ] = Field(description="the distribution; a bare number is a constant of that value")
     std: ExprField | None = Field(default=None, description="standard deviation of normal and truncated_normal")
     limit: ExprField | None = Field(default=None, description="uniform draws from -limit to limit")

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextvars import ContextVar
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import CoreSchema, core_schema
 
-from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
-from archspec.schema.errors import carry, diagnostics_of
+from archspec.diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from archspec.schema.plain import Around, Before, Plain
-from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+from archspec.schema.reading import Items, Reader, plain, reader
+from archspec.text.nodes import MapNode, Node, TextNode
 
 SPAN = "(span)"
-
-
-class Items(list[Any]):
-    """The items of a list node, which is kept for its place."""
-
-    def __init__(self, node: ListNode) -> None:
-        super().__init__(plain(item) for item in node.items)
-        self.node = node
-
-
-def plain(node: Any) -> Any:
-    """Lists of nodes as Python lists; texts and maps stay nodes for the validators of their fields."""
-    return Items(node) if isinstance(node, ListNode) else node
 
 
 def is_none(node: Any) -> bool:
@@ -51,22 +29,15 @@ def _maybe(node: Any, handler: Any) -> Any:
 MAYBE = Around(_maybe)
 """Annotation: the word `none` is None, as in `Annotated[NormFields | None, MAYBE]`."""
 
-WORD = Before(lambda node: node.value if isinstance(node, TextNode) else node)
-"""Annotation: a fixed word, as in `Annotated[Literal["first", "last"], WORD]`."""
-
 
 def _two(node: Any) -> Any:
     if isinstance(node, Items) and len(node) != 2:
-        message = f"expected a list of two, found {len(node)}"
-        raise carry([Diagnostic(code="E204", message=message, primary=Label(node.node.span))])
+        fail("E204", f"expected a list of two, found {len(node)}", node.node.span)
     return node
 
 
 TWO = Before(_two)
 """Annotation: a list of exactly two items, as in `Annotated[list[ExprField], TWO]`."""
-
-
-_BUILDING: ContextVar[type[BaseModel] | None] = ContextVar("building", default=None)
 
 
 class Model(BaseModel):
@@ -82,47 +53,40 @@ class Model(BaseModel):
     at: SkipJsonSchema[Annotated[Span | None, Plain(lambda span: span)]] = Field(default=None, alias=SPAN, repr=False)
 
     @classmethod
-    def model_rebuild(cls, *, whole: bool = False, **options: Any) -> bool | None:
-        """Build the validator, as happens when the model is first read.
-
-        `whole` builds it with those of the models inside it, as a JSON Schema wants to see them.
-        """
-        token = _BUILDING.set(None if whole else cls)
-        try:
-            return super().model_rebuild(**options)
-        finally:
-            _BUILDING.reset(token)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """A model inside another is read by its own validator, which is built when a file has such a map."""
-        if _BUILDING.get() in (cls, None):
-            return handler(source)
-        return core_schema.no_info_plain_validator_function(cls._read_inside)
-
-    @classmethod
-    def _read_inside(cls, node: Any) -> Self:
-        try:
-            return cls.model_validate(node)
-        except ValidationError as error:
-            raise carry(diagnostics_of(error, node, cls._told())) from None
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _open(cls, node: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def read(cls, node: Any) -> Self:
+        """Read a node; raises SpecError with every error in it."""
         node = node.node if isinstance(node, Items) else node
-        if not isinstance(node, (TextNode, ListNode, MapNode)):
-            return handler(node)
         found: list[Diagnostic] = []
         data = cls._data(node, found)
         found.extend(cls._check(node, data))
-        try:
-            model = handler({**data, SPAN: node.span})
-        except ValidationError as error:
-            raise carry([*found, *diagnostics_of(error, node, cls._told())]) from None
+        given: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if key in data:
+                try:
+                    given[name] = cls._readers()[name](data[key])
+                except SpecError as error:
+                    found.extend(error.diagnostics)
+            elif field.is_required():
+                found.append(_missing(key, node.span, cls._told().get(key)))
         if found:
-            raise carry(found)
-        return model
+            raise SpecError(dict.fromkeys(found))
+        values = {**cls._defaults(), **given, "at": node.span}
+        return cast(Self, cls.model_construct(_fields_set=set(given), **values))
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Defaults that are written as a file writes them, read."""
+        written = {name: field for name, field in cls.model_fields.items() if field.validate_default}
+        return {
+            name: cls._readers()[name](plain(field.get_default(call_default_factory=True)))
+            for name, field in written.items()
+        }
+
+    @classmethod
+    @cache
+    def _readers(cls) -> dict[str, Reader]:
+        return {name: reader(field.annotation, field.metadata) for name, field in cls.model_fields.items()}
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
@@ -135,7 +99,7 @@ class Model(BaseModel):
             return {cls.shorthand: node}
         if not isinstance(node, MapNode):
             what = "text" if isinstance(node, TextNode) else "list"
-            raise carry([Diagnostic(code="E204", message=f"expected a map, found a {what}", primary=Label(node.span))])
+            fail("E204", f"expected a map, found a {what}", node.span)
         known = cls.keys()
         found.extend(unknown_key(entry.key, known) for entry in node.entries if entry.key.value not in known)
         return {entry.key.value: plain(entry.value) for entry in node.entries if entry.key.value in known}
@@ -160,13 +124,9 @@ class Model(BaseModel):
         """Fields that the user wrote, as opposed to those left at their defaults."""
         return frozenset(self.model_fields_set) - {"at"}
 
-    @classmethod
-    def read(cls, node: Node) -> Self:
-        """Validate a node; raises SpecError with every error in it."""
-        try:
-            return cls.model_validate(node)
-        except ValidationError as error:
-            raise SpecError(diagnostics_of(error, node, cls._told())) from None
+
+def _missing(key: str, span: Span, told: str | None) -> Diagnostic:
+    return Diagnostic(code="E203", message=f"missing field `{key}`", primary=Label(span), help=told)
 
 
 def _words(annotation: Any) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from archspec.diagnostics import fail
-from archspec.schema.errors import carried
 from archspec.schema.plain import Plain
 from archspec.schema.sorts import text_of
 from archspec.text.expr import Expr, parse_expr
@@ -17,10 +16,9 @@ from archspec.text.nodes import MapNode
 def _sizes(node: Any) -> dict[str, Expr]:
     if isinstance(node, dict):
         return node
-    with carried():
-        if not isinstance(node, MapNode):
-            fail("E204", "expected a map of sizes", getattr(node, "node", node).span)
-        return {entry.key.value: parse_expr(text_of(entry.value, "a size")) for entry in node.entries}
+    if not isinstance(node, MapNode):
+        fail("E204", "expected a map of sizes", getattr(node, "node", node).span)
+    return {entry.key.value: parse_expr(text_of(entry.value, "a size")) for entry in node.entries}
 
 
 SizesField = Annotated[

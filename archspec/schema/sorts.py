@@ -14,9 +14,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import WithJsonSchema
 
 from archspec.diagnostics import fail
-from archspec.schema.errors import carried
-from archspec.schema.model import Items
 from archspec.schema.plain import Plain
+from archspec.schema.reading import Items
 from archspec.text.expr import Expr, parse_expr
 from archspec.text.mask import MaskSyntax, parse_mask
 from archspec.text.nodes import MapNode, Node, TextNode
@@ -43,8 +42,7 @@ MASK_FIELDS: ContextVar[frozenset[str]] = ContextVar("MASK_FIELDS", default=froz
 
 def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSchema]:
     def validate(node: Any) -> T:
-        with carried():
-            return parse(text_of(node, what))
+        return parse(text_of(node, what))
 
     return Plain(validate), WithJsonSchema({"type": ["string", "number", "boolean"], "description": what})
 

@@ -10,7 +10,6 @@ from pydantic import WithJsonSchema
 
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.record import record
-from archspec.schema.errors import carried
 from archspec.schema.plain import Plain
 from archspec.schema.sorts import text_of
 from archspec.text.nodes import TextNode
@@ -38,8 +37,7 @@ class AxisText:
 
 def _read(read: Callable[[TextNode], Any], what: str) -> Plain:
     def validate(node: Any) -> Any:
-        with carried():
-            return read(text_of(node, what))
+        return read(text_of(node, what))
 
     return Plain(validate)
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import Field, create_model
 
 from archspec.blocks.activation import ActField
 from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
 from archspec.blocks.norm import NormField
-from archspec.diagnostics import SpecError
-from archspec.schema.errors import diagnostics_of
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE
+from archspec.schema.reading import plain, reader
 from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField
 from archspec.spec.composite_call import Call
 from archspec.spec.context import NodeContext
@@ -84,7 +83,4 @@ def _field(name: str, default: Node | None) -> Any:
 
 def check_default(sort: str, default: Node) -> None:
     """Read the default of a field by its sort. Raises SpecError."""
-    try:
-        TypeAdapter(_SORTS[sort], config=ConfigDict(arbitrary_types_allowed=True)).validate_python(default)
-    except ValidationError as error:
-        raise SpecError(diagnostics_of(error, default)) from None
+    reader(_SORTS[sort])(plain(default))

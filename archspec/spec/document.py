@@ -6,14 +6,13 @@ import re
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from archspec.blocks.norm import NormFields
-from archspec.diagnostics import Diagnostic, Label, fail
-from archspec.schema.errors import carried, carry
+from archspec.diagnostics import Diagnostic, fail
 from archspec.schema.init import InitFields
-from archspec.schema.model import MAYBE, WORD, Model
+from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Before, Plain
+from archspec.schema.reading import Items
 from archspec.schema.sorts import BoolField, ExprField, PathField, TextField, TypeField, text_of
 from archspec.spec.rule_fields import RuleItem
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
@@ -25,37 +24,32 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 def entries(node: Any) -> dict[str, Node]:
     """The entries of a map of names."""
-    if isinstance(node, (list, ListNode)):
-        raise PydanticCustomError("form", "expected a map, found a list")
     if not isinstance(node, MapNode):
-        raise carry([Diagnostic(code="E204", message="expected a map, found a text", primary=Label(node.span))])
+        found, place = ("list", node.node) if isinstance(node, Items) else ("text", node)
+        fail("E204", f"expected a map, found a {found}", place.span)
     return {entry.key.value: entry.value for entry in node.entries}
 
 
 def _version(node: Any) -> int:
-    with carried():
-        text = text_of(node, "the version of the language")
-        if text.value != "1":
-            fail("E222", f"unknown language version `{text.value}`", text.span, help="write `archspec: 1`")
+    text = text_of(node, "the version of the language")
+    if text.value != "1":
+        fail("E222", f"unknown language version `{text.value}`", text.span, help="write `archspec: 1`")
     return 1
 
 
 def _name(node: Any) -> str:
-    with carried():
-        text = text_of(node, "a name")
-        if not _NAME.fullmatch(text.value):
-            fail("E223", f"`{text.value}` is not a name", text.span, help="use letters, digits, `.`, `-` and `_`")
+    text = text_of(node, "a name")
+    if not _NAME.fullmatch(text.value):
+        fail("E223", f"`{text.value}` is not a name", text.span, help="use letters, digits, `.`, `-` and `_`")
     return text.value
 
 
 def _integer(node: Any) -> int:
-    with carried():
-        return parse_int(text_of(node, "a whole number"))
+    return parse_int(text_of(node, "a whole number"))
 
 
 def _raw_text(node: Any) -> TextNode:
-    with carried():
-        return text_of(node, "a number, true or false")
+    return text_of(node, "a number, true or false")
 
 
 def _raw(node: Any) -> Any:
@@ -86,8 +80,7 @@ class DimFields(Model):
         if not isinstance(node, ListNode):
             return super()._data(node, found)
         if len(node.items) != 3:
-            message = f"expected [min, typical, max], found {len(node.items)} sizes"
-            raise carry([Diagnostic(code="E204", message=message, primary=Label(node.span))])
+            fail("E204", f"expected [min, typical, max], found {len(node.items)} sizes", node.span)
         return dict(zip(("min", "typical", "max"), node.items, strict=True))
 
 
@@ -100,7 +93,7 @@ class InputFields(Model):
     default: Annotated[RawText | None, MAYBE] = Field(
         default=None, description="what stands in where the input is left out"
     )
-    padding: Annotated[Literal["any", "right", "left"], WORD] = Field(
+    padding: Literal["any", "right", "left"] = Field(
         default="any", description="where false values of a bool input may stand"
     )
     sorted: BoolField = Field(default=False, description="whether values never fall along the last axis")
@@ -122,7 +115,7 @@ class FieldFields(Model):
 
     shorthand: ClassVar[str | None] = "type"
 
-    type: Annotated[Literal["size", "number", "bool", "activation", "norm", "mask", "init"], WORD] = Field(
+    type: Literal["size", "number", "bool", "activation", "norm", "mask", "init"] = Field(
         description="the sort of the field"
     )
     default: NodeField = Field(default=None, description="what the field holds where a call leaves it out")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.blocks.attention import AttentionFields
@@ -27,9 +27,8 @@ def json_schema() -> Schema:
 
     known = blocks()
     models: list[type[Model]] = [FileModel, *known.values()]
-    _forget(_subclasses(Model))
     for model in models:
-        model.model_rebuild(force=True, whole=True)
+        model.model_rebuild()
     _, made = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     classes = {model.__name__: model for model in _subclasses(Model)}
     definitions = {name: _read(schema, classes.get(name)) for name, schema in made["$defs"].items()}
@@ -55,13 +54,6 @@ def json_schema() -> Schema:
         ],
         "$defs": definitions,
     }
-
-
-def _forget(models: Iterable[type[Model]]) -> None:
-    """Drop what pydantic keeps of models that were read: where a model stands in it, there is only its validator."""
-    for model in models:
-        if "__pydantic_core_schema__" in vars(model):
-            del model.__pydantic_core_schema__
 
 
 def _subclasses(model: type[Model]) -> Iterator[type[Model]]:

@@ -1,0 +1,147 @@
+"""Reading a field by its annotation.
+
+The models declare the language, and pydantic makes the JSON Schema from them. What a file holds is read here instead:
+every value has a place, all errors of a file are told in one run, and only the models that a file uses cost anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import MinLen
+
+from archspec.diagnostics import Diagnostic, Span, SpecError, did_you_mean, fail
+from archspec.schema.plain import Around, Before, Plain
+from archspec.text.nodes import ListNode, Node, TextNode
+
+Reader = Callable[[Any], Any]
+
+
+class Items(list[Any]):
+    """The items of a list node, which is kept for its place."""
+
+    def __init__(self, node: ListNode) -> None:
+        super().__init__(plain(item) for item in node.items)
+        self.node = node
+
+
+def plain(node: Any) -> Any:
+    """Lists of nodes as Python lists; texts and maps stay nodes for the readers of their fields."""
+    return Items(node) if isinstance(node, ListNode) else node
+
+
+def place(value: Any) -> Span | None:
+    """Where a value stands in the file."""
+    node = value.node if isinstance(value, Items) else value
+    return node.span if isinstance(node, Node) else None
+
+
+def reader(annotation: Any, metadata: Sequence[Any] = ()) -> Reader:
+    """What reads a field of an annotated type: the type's own reader, and around it those of its metadata, in order."""
+    read = _base(annotation)
+    for item in metadata:
+        if isinstance(item, Plain):
+            read = item.function
+        elif isinstance(item, Before):
+            read = _before(item.function, read)
+        elif isinstance(item, Around):
+            read = _around(item.function, read)
+        elif isinstance(item, MinLen):
+            read = _at_least(item.min_length, read)
+    return read
+
+
+def _base(annotation: Any) -> Reader:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return reader(inner[0], inner[1:])
+    if origin in (Union, UnionType):
+        return _either([reader(one) for one in inner if one is not NoneType], NoneType in inner)
+    if origin is Literal:
+        return _word(inner)
+    if origin is list:
+        return _items(reader(inner[0]))
+    if origin in (dict, Mapping):
+        return _entries(reader(inner[1]))
+    read: Reader | None = getattr(annotation, "read", None)
+    return read or _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _before(function: Reader, read: Reader) -> Reader:
+    return lambda value: read(function(value))
+
+
+def _around(function: Callable[[Any, Reader], Any], read: Reader) -> Reader:
+    return lambda value: function(value, read)
+
+
+def _either(readers: Sequence[Reader], optional: bool) -> Reader:
+    """The first reader that takes the value; what the last one says where none does."""
+
+    def read(value: Any) -> Any:
+        if value is None and optional:
+            return None
+        for one in readers[:-1]:
+            try:
+                return one(value)
+            except SpecError:
+                continue
+        return readers[-1](value)
+
+    return read
+
+
+def _word(options: Sequence[str]) -> Reader:
+    def read(value: Any) -> Any:
+        word = value.value if isinstance(value, TextNode) else value
+        if word not in options:
+            help = did_you_mean(str(word), options, kind="words")
+            fail("E205", f"`{word}` is not a word of this field", place(value), help=help)
+        return word
+
+    return read
+
+
+def _items(read: Reader) -> Reader:
+    def read_all(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            fail("E204", f"expected a list, found a {'text' if isinstance(value, TextNode) else 'map'}", place(value))
+        return collect(read, value)
+
+    return read_all
+
+
+def _entries(read: Reader) -> Reader:
+    def read_all(value: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(zip(value, collect(read, [plain(one) for one in value.values()]), strict=True))
+
+    return read_all
+
+
+def collect(read: Reader, values: Sequence[Any]) -> list[Any]:
+    """Read all values; raises SpecError with what is wrong in any of them."""
+    made: list[Any] = []
+    found: list[Diagnostic] = []
+    for value in values:
+        try:
+            made.append(read(value))
+        except SpecError as error:
+            found.extend(error.diagnostics)
+    if found:
+        raise SpecError(found)
+    return made
+
+
+def _at_least(count: int, read: Reader) -> Reader:
+    def read_all(value: Any) -> Any:
+        if isinstance(value, list) and len(value) < count:
+            fail("E204", f"expected a list of at least {count}, found {len(value)}", place(value))
+        return read(value)
+
+    return read_all
