@@ -1,18 +1,14 @@
-"""What is said of a rule that falls short."""
+"""A few words on a verdict, and what is said of a rule that is not proved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Node
-from archspec.ops.attention import Attention
-from archspec.rules.independence import Independent, Pair
+from archspec.rules.independence import Independent
 from archspec.rules.target import carries
-from archspec.rules.way import Way
-from archspec.rules.wiring.path import shortest
-from archspec.rules.wiring.search import Witness
-from archspec.spec import Rule, Spec
+from archspec.spec import Rule
 from archspec.spec.rule_fields import IgnoresFields
 from archspec.text.pred import PredNot
 
@@ -34,44 +30,6 @@ def sizes_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the one size there is"
 
 
-def violation(rule: Rule, witness: Witness) -> Diagnostic:
-    """An upper rule that a witness breaks: the way from the input to the output, the node that opens it marked."""
-    way = Way(shortest(witness, rule.output, rule.input), rule.output, rule.input)
-    output, source = str(rule.fields.output), str(rule.fields.input)
-    i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
-    return Diagnostic(
-        code="E420",
-        message=f"`{rule}` is broken: `{output}` at {i} depends on `{source}` at {j}",
-        **_places(way, rule.span),  # type: ignore[arg-type]
-        notes=(*_world(witness), *way.lines(source)),
-        help=_help(rule, way.culprit.node if way.culprit is not None else None),
-    )
-
-
-def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagnostic:
-    """A dim whose places mix."""
-    way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input)
-    i, j = way.shown(pair.output, witness.i), way.shown(pair.input, witness.j)
-    return Diagnostic(
-        code="E422",
-        message=f"`{pair.output_name}` mixes places of `{rule.dim}`: at {i} it depends on `{pair.input.name}` at {j}",
-        **_places(way, spec.inputs[pair.input.name].span),  # type: ignore[arg-type]
-        notes=(*_world(witness), *way.lines(pair.input.name)),
-    )
-
-
-def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
-    """A lower rule that a pair of positions breaks."""
-    way = Way((), rule.output, rule.input)
-    i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
-    return Diagnostic(
-        code="E423",
-        message=f"`{rule}` is broken: nothing leads from `{rule.fields.input}` at {j} to `{rule.fields.output}` at {i}",
-        primary=Label(rule.span),
-        notes=_world(witness),
-    )
-
-
 def open_question(rule: Rule | Independent, node: Node | None, reason: str = "") -> Diagnostic:
     """A rule that is neither proved nor broken."""
     span = rule.span if isinstance(rule, Rule) else None
@@ -86,51 +44,3 @@ def open_question(rule: Rule | Independent, node: Node | None, reason: str = "")
         secondary=() if span is None else (Label(span, "the rule"),),
         notes=notes,
     )
-
-
-def _places(way: Way, rule: Span) -> dict[str, object]:
-    step = way.culprit
-    if step is None or step.node.span is None:
-        return {"primary": Label(rule)}
-    at, reads = way.shown(step.node.outputs[0], step.at), way.shown(step.operand, step.reads)
-    return {
-        "primary": Label(step.node.span, f"`{step.path or step.node.op.name}` reads {reads} for {at}"),
-        "secondary": (Label(rule, "the rule"),),
-    }
-
-
-def _world(witness: Witness) -> tuple[str, ...]:
-    """The sizes, and the inputs that controls read."""
-    read = {term for known in witness.wiring.reads.used() for term in known.leaves()}
-    values = (
-        f"`{term}` is {_nested(*witness.world.inputs[term.text])}"
-        for term in sorted(read, key=str)
-        if term.text in witness.world.inputs
-    )
-    return (f"sizes: {sizes_text(witness.world.sizes)}", *values)
-
-
-def _nested(shape: tuple[int, ...], items: tuple[int, ...]) -> str:
-    if not shape:
-        return str(items[0])
-    if len(shape) == 1:
-        return f"[{', '.join(map(str, items))}]"
-    step = len(items) // shape[0] if shape[0] else 0
-    return f"[{', '.join(_nested(shape[1:], items[k * step : (k + 1) * step]) for k in range(shape[0]))}]"
-
-
-def _help(rule: Rule, node: Node | None) -> str | None:
-    if node is None or not isinstance(node.op, Attention):
-        return None
-    match rule.kind:
-        case "causal":
-            return "let the mask there imply `causal`"
-        case "ignores":
-            fields = rule.fields
-            assert isinstance(fields, IgnoresFields)
-            kept = fields.where.operand if isinstance(fields.where, PredNot) else f"not ({fields.where})"
-            return f"let the mask there imply `key_valid({kept})`"
-        case "segments":
-            return f"let the mask there imply `same_segment({getattr(rule.fields, 'by', '')})`"
-        case _:
-            return None

@@ -39,9 +39,14 @@ class Pair:
 class Independent:
     """The rule that the places of one dim are independent, for every output and every input that it leads."""
 
-    dim: str
+    size: Dim
     pairs: tuple[Pair, ...]
     kind: str = "independent"
+
+    @property
+    def dim(self) -> str:
+        """Its name."""
+        return str(self.size)
 
     def __str__(self) -> str:
         return f"independent(dim: {self.dim})"
@@ -49,7 +54,7 @@ class Independent:
 
 def independence(graph: Graph) -> list[Independent]:
     """A rule for each dim that leads inputs. A dim that stands elsewhere in an input, too, leads nothing."""
-    found: dict[str, list[Pair]] = {}
+    found: dict[Dim, list[Pair]] = {}
     for source in graph.inputs:
         dim = _leading(source)
         if dim is None or any(axis.size == dim for value in graph.inputs for axis in value.type.axes[1:]):
@@ -57,8 +62,8 @@ def independence(graph: Graph) -> list[Independent]:
         for name, output in zip(graph.output_names, graph.outputs, strict=True):
             places = coordinates(output.type)
             own = tuple(places[k][0] for k, axis in enumerate(output.type.axes) if axis.size == dim)
-            found.setdefault(str(dim), []).append(Pair(output=output, output_name=name, input=source, out=own))
-    return [Independent(dim=dim, pairs=tuple(pairs)) for dim, pairs in found.items()]
+            found.setdefault(dim, []).append(Pair(output=output, output_name=name, input=source, out=own))
+    return [Independent(size=dim, pairs=tuple(pairs)) for dim, pairs in found.items()]
 
 
 def _leading(value: Value) -> Dim | None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from archspec.ir.graph import Value
 from archspec.relation.atoms import NOTHING, Relation
-from archspec.rules.explain import at_text, mixing, not_seen, open_question, sizes_text, violation
+from archspec.rules.explain import at_text, open_question, sizes_text
 from archspec.rules.flow import Dependence
 from archspec.rules.independence import Independent, independence
 from archspec.rules.lost import where_lost
 from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, promises, within
 from archspec.rules.reads import Reads
+from archspec.rules.rows import keeps_rows
 from archspec.rules.target import Inexpressible, allowed, forbidden, literals
 from archspec.rules.terms import Term
 from archspec.rules.verdict import Verdict
@@ -98,6 +99,8 @@ class Judge:
         extra = [(rule.output, rule.input, pairs)]
         witness = find(self.spec, dependence.reads, rule.output, rule.input, extra, test)
         if witness is not None:
+            from archspec.rules.leak import violation
+
             return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, witness),))
         lost = where_lost(rule, dependence, proved)
         return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, lost),))
@@ -109,21 +112,26 @@ class Judge:
         found = uncovered(self.spec, self.dependence.reads, rule.output, rule.input, wanted)
         if isinstance(found, dict):
             return Verdict(rule=rule, status="wired", explanation=f"at {sizes_text(found)}")
+        from archspec.rules.leak import not_seen
+
         return Verdict(rule=rule, status="violated", diagnostics=(not_seen(rule, found),))
 
     def independent(self, rule: Independent) -> Verdict:
         """The verdict on the independence of one dim."""
         from archspec.rules.wiring.search import find, outside
 
-        short = [pair for pair in rule.pairs if not pair.proved(self.dependence)]
+        reads = self.dependence.reads
+        kept = keeps_rows(self.spec.graph, reads, rule.size)
+        short = [] if kept else [pair for pair in rule.pairs if not pair.proved(self.dependence)]
         if not short:
             return Verdict(rule=rule, status="proved", explanation="at all sizes")
-        reads = self.dependence.reads
         for pair in short:
             allowed_pairs = (pair.allowed() or [NOTHING])[0]
             test = outside(pair.output, pair.input, allowed_pairs)
             extra = [(pair.output, pair.input, allowed_pairs)]
             witness = find(self.spec, reads, pair.output, pair.input, extra, test)
             if witness is not None:
+                from archspec.rules.leak import mixing
+
                 return Verdict(rule=rule, status="violated", diagnostics=(mixing(self.spec, rule, pair, witness),))
         return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, None),))

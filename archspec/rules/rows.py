@@ -1,0 +1,68 @@
+"""A quick proof that the places of a leading dim do not mix: every node keeps each row by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.base import Primitive
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+from archspec.relation.atoms import Relation, equal
+from archspec.rules.reads import Reads
+
+_SAME_ROW = equal(0, 0)
+
+
+def keeps_rows(graph: Graph, reads: Reads, dim: Dim) -> bool:
+    """Whether everything that depends on an input led by the dim is led by it too, and reads its own row alone.
+
+    False says only that the relations must be worked out.
+    """
+    return _Rows(reads, dim).walk(graph.nodes, {value for value in graph.inputs if _leads(value, dim)})
+
+
+def _leads(value: Value, dim: Dim) -> bool:
+    return bool(value.type.rank) and value.type.axes[0].factors == (dim,)
+
+
+class _Rows:
+    """`led` are values that depend on the dim's inputs; all others depend on none of them."""
+
+    def __init__(self, reads: Reads, dim: Dim) -> None:
+        self.reads, self.dim = reads, dim
+
+    def walk(self, nodes: Iterable[Node], led: set[Value]) -> bool:
+        """Go over nodes, which adds to the values that are led."""
+        return all(self._node(node, led) for node in nodes)
+
+    def _node(self, node: Node, led: set[Value]) -> bool:
+        if not any(value in led for value in node.inputs):
+            return True
+        if isinstance(node.op, Primitive):
+            return self._primitive(node, led)
+        return isinstance(node.op, Call | Repeat) and all(self._region(node, region, led) for region in node.regions)
+
+    def _region(self, node: Node, region: Graph, led: set[Value]) -> bool:
+        led |= {inner for inner, outer in zip(region.inputs, node.inputs, strict=True) if outer in led}
+        if isinstance(node.op, Repeat):
+            # A layer may hand on what it was not given first.
+            led.add(region.inputs[0])
+        if not self.walk(region.nodes, led):
+            return False
+        led.update(node.outputs)
+        return all(_leads(value, self.dim) for value in (*node.outputs, *region.outputs))
+
+    def _primitive(self, node: Node, led: set[Value]) -> bool:
+        for value, row in zip(node.outputs, self.reads.of(node), strict=True):
+            read = [relation for relation, x in zip(row, node.inputs, strict=True) if x in led and relation.atoms]
+            if read and not (_leads(value, self.dim) and all(map(_same_row, read))):
+                return False
+            if read:
+                led.add(value)
+        return True
+
+
+def _same_row(relation: Relation) -> bool:
+    return all(_SAME_ROW in atom.differences for atom in relation.atoms)
