@@ -7,9 +7,11 @@ from bisect import bisect_right
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from archspec.ir.graph import Value
 from archspec.rules.reads import Reads
+from archspec.rules.wiring import table
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import Grid, bits_of
 from archspec.rules.wiring.path import shortest
@@ -59,7 +61,10 @@ def worlds(seeds: range):
         yield graph, wiring, Brute(graph, inputs, sizes, erasing=False).states
 
 
-def test_wiring_is_the_boolean_composition() -> None:
+@pytest.mark.parametrize("few", [0, 32])
+def test_wiring_is_the_boolean_composition(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row by row where there are few positions, and as boxes where there are more."""
+    monkeypatch.setattr(table, "_FEW", few)
     compared = 0
     for graph, wiring, states in worlds(range(60)):
         for out, state in zip(graph.outputs, states, strict=True):

@@ -11,6 +11,8 @@ from archspec.rules.reads import key_of
 from archspec.rules.wiring.grid import Grid, Index, bits_of
 from archspec.rules.wiring.world import World
 
+_FEW = 32
+
 
 class Table:
     """Rows of a relation between two grids in a world, made when they are asked for."""
@@ -43,7 +45,8 @@ class Table:
         return self._images[positions]
 
     def _image(self, positions: int) -> int:
-        found, box = 0, self.out.corners(positions)
+        # Of a few positions the rows are sooner looked up than put together.
+        found, box = 0, self.out.corners(positions) if positions.bit_count() > _FEW else None
         left = []
         for atom in self._atoms:
             read = None if box is None else atom.box(*box)
