@@ -35,8 +35,8 @@ ORDER = [
         "analyses",
         "oracle",
     ),
-    *("rules", "passes", "lower", "generated", "weights", "engines", "contract", "bundle", "decoding", "views", "testing"),
-    *("cli", "__main__"),
+    *("rules", "passes", "lower", "generated", "weights", "engines", "contract", "bundle"),
+    *("decoding", "views", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])
 TOO_HEAVY_FOR_CORE = {
