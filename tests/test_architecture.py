@@ -48,10 +48,7 @@ UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib
 UNSAFE_CALLS = {"eval", "exec", "__import__"}
 # YAML is read from its event stream alone, and tensors from safetensors alone.
 UNSAFE_ATTRIBUTES = {
-    *(
-        ("yaml", name)
-        for name in ("load", "load_all", "full_load", "full_load_all", "safe_load", "safe_load_all")
-    ),
+    *(("yaml", name) for name in ("load", "load_all", "full_load", "full_load_all", "safe_load", "safe_load_all")),
     *(("yaml", name) for name in ("unsafe_load", "unsafe_load_all", "compose", "compose_all")),
     ("torch", "load"),
 }
@@ -110,9 +107,7 @@ def walk(node: ast.AST, at_top: bool = True) -> Iterator[tuple[ast.AST, bool]]:
                 yield from walk(other, at_top)
             continue
         yield child, at_top
-        yield from walk(
-            child, at_top and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        )
+        yield from walk(child, at_top and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
 
 
 def base_of(file: File, node: ast.ImportFrom) -> str:
@@ -219,9 +214,7 @@ def banned(file: File) -> Iterator[str]:
                 for alias in node.names:
                     if (module, alias.name) in UNSAFE_ATTRIBUTES:
                         yield f"{file.at(node.lineno)} imports {module}.{alias.name}"
-            case ast.Raise(
-                exc=ast.Name(id="NotImplementedError") | ast.Call(func=ast.Name(id="NotImplementedError"))
-            ):
+            case ast.Raise(exc=ast.Name(id="NotImplementedError") | ast.Call(func=ast.Name(id="NotImplementedError"))):
                 yield f"{file.at(node.lineno)} is a stub"
             case _:
                 pass
@@ -237,9 +230,7 @@ def test_nothing_runs_or_unpickles_what_it_reads() -> None:
 def test_no_unfinished_work_and_no_drawer_for_odds_and_ends() -> None:
     mark = re.compile(r"\b(TODO|FIXME|XXX)\b")
     assert [str(file.path) for file in files() if mark.search(file.path.read_text(encoding="utf-8"))] == []
-    assert [
-        str(file.path) for file in files() if file.path.stem in {"utils", "util", "helpers", "misc"}
-    ] == []
+    assert [str(file.path) for file in files() if file.path.stem in {"utils", "util", "helpers", "misc"}] == []
 
 
 def function_lengths(file: File) -> Iterator[tuple[int, str]]:
