@@ -56,6 +56,8 @@ def _items_settled(tree: ast.expr, indent: str) -> bool:
     items = arguments(last) if last is not None else list(getattr(tree, "elts", []))
     if last is not None and fits(indent + ", ".join(argument(item) for item in items)):
         return True
+    if len(items) == 1 and isinstance(items[0], ast.Dict):
+        return all(map(fits, _entries(items[0], indent)))
     return all(
         is_settled(f"{item.arg}=", item.value, ",", indent)
         if isinstance(item, ast.keyword)
@@ -77,7 +79,15 @@ def bracketed(opening: str, items: Sequence[ast.expr | ast.keyword], closing: st
         joined = joined[1:-1]
     if fits(inner + joined):
         return [indent + opening, inner + joined, indent + closing]
+    if len(items) == 1 and isinstance(items[0], ast.Dict):
+        return [indent + opening, *_entries(items[0], inner), indent + closing]
     return one_a_line(opening, items, closing, indent)
+
+
+def _entries(tree: ast.Dict, indent: str) -> list[str]:
+    """A dict with one entry a line."""
+    pairs = [(flat(key), flat(value)) for key, value in zip(tree.keys, tree.values, strict=True) if key is not None]
+    return [f"{indent}{{", *(f"{indent}{_STEP}{key}: {value}," for key, value in pairs), f"{indent}}}"]
 
 
 def one_a_line(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:

@@ -10,7 +10,7 @@ from archspec.ir.types import TensorType
 from archspec.ops.base import Emitter, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import coordinates, same_positions
 from archspec.ops.operands import FLOAT, require
-from archspec.ops.source import call
+from archspec.ops.source import call, operand
 from archspec.ops.source import sizes as size_of_each
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Relation
@@ -78,8 +78,18 @@ class WindowPool(Primitive):
         return (windows.max(inner) if self.kind == "max" else windows.mean(inner),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.max_pool2d`."""
-        function = f"F.{'max' if self.kind == 'max' else 'avg'}_pool{len(self.kernel)}d"
-        stride = None if self.stride == self.kernel else size_of_each(self.stride)
-        padding = size_of_each(self.padding) if any(self.padding) else None
-        return (call(function, inputs[0], size_of_each(self.kernel), stride=stride, padding=padding),)
+        """`F.max_pool2d`; signals are images of one row, since torch.export fixes the size that `F.max_pool1d` sees."""
+        signals = len(self.kernel) == 1
+        kernel, stride, padding = (
+            ((neutral, *sizes) if signals else sizes)
+            for neutral, sizes in ((1, self.kernel), (1, self.stride), (0, self.padding))
+        )
+        x = f"{operand(inputs[0])}.unsqueeze(2)" if signals else inputs[0]
+        pooled = call(
+            f"F.{'max' if self.kind == 'max' else 'avg'}_pool2d",
+            x,
+            size_of_each(kernel),
+            stride=None if stride == kernel else size_of_each(stride),
+            padding=size_of_each(padding) if any(padding) else None,
+        )
+        return (f"{pooled}.squeeze(2)" if signals else pooled,)

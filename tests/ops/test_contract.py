@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.ir.types import DType
 from archspec.ops.dropout import Dropout
 from archspec.ops.registry import all_primitives
+from archspec.record import record
 from archspec.relation.evaluate import matrix
 from tests.ops.case import Case, all_cases, without_case
 from tests.ops.emit_module import layer_of, module_of
@@ -44,7 +44,7 @@ def test_every_primitive_has_a_case() -> None:
 
 
 def test_a_primitive_without_a_case_is_found() -> None:
-    @dataclass(frozen=True, kw_only=True)
+    @record
     class Uncovered(Dropout):
         name = "uncovered"
 
