@@ -1,8 +1,8 @@
-"""Validators that pydantic takes as they are.
+"""Annotations of fields: how what is written becomes what the annotated type holds.
 
-pydantic's own annotations look at the signature of each function, and PlainValidator also builds a schema of the
-annotated type, for serialisation. For models of syntax trees that is most of the time that a start would take, and
-they are never serialised.
+`archspec.schema.reading` runs them when a file is read. For pydantic, which makes the JSON Schema from the same
+annotations, they are validators that it takes as they are: its own inspect every function and describe syntax trees
+for serialisation, which never happens.
 """
 
 from __future__ import annotations
