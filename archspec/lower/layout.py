@@ -74,14 +74,27 @@ def _has_brackets(tree: ast.BinOp) -> bool:
 def bracketed(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:
     """Arguments between brackets: all on one line if they fit, else one a line."""
     inner = indent + _STEP
-    joined = ", ".join(argument(item) for item in items)
     if len(items) == 1 and isinstance(items[0], ast.GeneratorExp):
-        joined = joined[1:-1]
+        return [indent + opening, *_generator(items[0], inner), indent + closing]
+    joined = ", ".join(argument(item) for item in items)
     if fits(inner + joined):
         return [indent + opening, inner + joined, indent + closing]
     if len(items) == 1 and isinstance(items[0], ast.Dict):
         return [indent + opening, *_entries(items[0], inner), indent + closing]
     return one_a_line(opening, items, closing, indent)
+
+
+def _generator(tree: ast.GeneratorExp, indent: str) -> list[str]:
+    """A generator that is the only argument: on one line if it fits, else what it runs over stands below."""
+    (clause,) = tree.generators
+    if fits(indent + flat(tree)[1:-1]):
+        return [indent + flat(tree)[1:-1]]
+    before, over = f"for {flat(clause.target)} in ", clause.iter
+    first = indent + flat(tree.elt)
+    if isinstance(over, ast.List) or fits(indent + before + flat(over)):
+        return [first, *statement(before, over, indent=indent)]
+    (_, start), *rest = operands(over) if isinstance(over, ast.BinOp) else [("", flat(over))]
+    return [first, f"{indent}{before}{start}", *(f"{indent}{sign} {text}" for sign, text in rest)]
 
 
 def _entries(tree: ast.Dict, indent: str) -> list[str]:
@@ -139,7 +152,10 @@ def _last_call(tree: ast.expr) -> ast.Call | None:
 
 
 def _closing(tree: ast.Call) -> str:
-    return f"{', '.join(argument(one) for one in arguments(tree))})"
+    written = arguments(tree)
+    if len(written) == 1 and isinstance(written[0], ast.GeneratorExp):
+        return f"{flat(written[0])[1:-1]})"
+    return f"{', '.join(argument(one) for one in written)})"
 
 
 def _parenthesised(before: str, tree: ast.expr, after: str, indent: str) -> list[str]:

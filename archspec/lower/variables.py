@@ -66,6 +66,8 @@ class _Naming:
         for token, _ in loop.collected:
             self.give(token, self.hint(token))
         kept = set(self.live)
+        # A loop does not give its own meaning to the name of an argument, even of one that is no longer used.
+        self.live |= set(self.code.arguments)
         wanted = {value for _, value in loop.collected}
         for token in (*loop.locals, *loop.extra):
             if token in loop.extra and token not in wanted:

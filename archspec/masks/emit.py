@@ -93,10 +93,18 @@ class _Emission:
                 return _Text(f"torch.ones_like({self.positions}, dtype=torch.bool)", 1, _PRIMARY)
 
     def _joined(self, sign: str, binding: int, terms: Sequence[Mask]) -> _Text:
-        parts = [self.text(term) for term in terms]
+        parts = [self._named(term) for term in terms]
         # A comparison binds looser than `&` and `|` in Python, so it is bracketed beside either.
         source = sign.join(part.beside(binding) for part in parts)
         return _Text(source, max(part.rank for part in parts), binding)
+
+    def _named(self, mask: Mask) -> _Text:
+        """A term; one that spreads a control over four axes is long, and gets a name."""
+        found = self.text(mask)
+        if not isinstance(mask, SameSegment | Prefix) or found.rank < 4:
+            return found
+        hint = "same_segment" if isinstance(mask, SameSegment) else "in_prefix"
+        return _Text(self.writer.assign(hint, found.source), found.rank, _PRIMARY)
 
     def _control(self, mask: KeyValid | SameSegment | Prefix, control: Control) -> _Text:
         name, single = control.source, control.rank == (0 if isinstance(mask, Prefix) else 1)

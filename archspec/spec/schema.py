@@ -15,6 +15,7 @@ from archspec.blocks.sublayers import Sublayers
 from archspec.schema.model import Model
 from archspec.spec.document import DimFields, FileModel
 from archspec.spec.rule_fields import RuleItem
+from archspec.spec.schema_changes import change, changes, node_change
 
 Schema = dict[str, Any]
 _NODE = {"$ref": "#/$defs/Node"}
@@ -35,24 +36,49 @@ def json_schema() -> Schema:
     for word, block in known.items():
         definitions[block.__name__] = _named(definitions[block.__name__], word, block)
     file = definitions.pop(FileModel.__name__)
-    file["properties"]["graph"]["additionalProperties"] = True
     definitions["Node"] = _node(known)
     definitions["OwnNode"] = _node_among_own(definitions["Node"], list(known))
     definitions["BlockFields"]["properties"]["graph"]["additionalProperties"] = _OWN_NODE
-    has_own = {"required": ["blocks"]}
-    # A file that extends another one takes from it whatever it leaves out.
-    required = {"required": ["archspec", "inputs", "graph", "outputs", "name"]}
+    definitions |= _changes(definitions, known)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **{key: value for key, value in file.items() if key != "required"},
+        **_whole_and_changes(file),
         "required": ["archspec"],
-        "if": {"not": {"required": ["extends"]}},
-        "then": required,
-        "allOf": [
-            {"if": has_own, "then": _graph_of(_OWN_NODE)},
-            {"if": {"not": has_own}, "then": _graph_of(_NODE)},
-        ],
         "$defs": definitions,
+    }
+
+
+def _changes(definitions: dict[str, Schema], known: Mapping[str, type[Block]]) -> dict[str, Schema]:
+    """Definitions for what is laid over other fields; kinds of layers take theirs from them."""
+    sections = ("DimFields", "InputFields", "DefaultsFields", "BlockFields", "OutputFields", "DecodeFields")
+    others = ("CountsFields", "ReducedFields", *(block.__name__ for block in known.values()))
+    made = changes({**definitions, "Node": {}, "OwnNode": {}}, *sections, *others)
+    for block in known.values():
+        properties = definitions[block.__name__]["properties"]
+        if "kinds" in properties:
+            properties["kinds"] = change(properties["kinds"])
+    made["NodeChange"] = made["OwnNodeChange"] = node_change({word: block.__name__ for word, block in known.items()})
+    return made
+
+
+def _whole_and_changes(file: Schema) -> Schema:
+    """The sections of a file, and what they hold in one that extends another: only what it changes."""
+    graph = {**file["properties"]["graph"], "additionalProperties": True}
+    whole, extends = {**file["properties"], "graph": graph}, {"required": ["extends"]}
+    laid_over = {name: one if name == "rules" else change(one) for name, one in whole.items()}
+    laid_over["graph"] = {**graph, "additionalProperties": {"$ref": "#/$defs/NodeChange"}}
+    has_own = {"required": ["blocks"]}
+    named = {name: {"description": one["description"]} for name, one in whole.items()}
+    required = ["archspec", "inputs", "graph", "outputs", "name"]
+    return {
+        **file,
+        "properties": named,
+        "allOf": [
+            {"if": extends, "then": {"properties": laid_over}},
+            {"if": {"not": extends}, "then": {"properties": whole, "required": required}},
+            {"if": {**has_own, "not": extends}, "then": _graph_of(_OWN_NODE)},
+            {"if": {"not": {"anyOf": [has_own, extends]}}, "then": _graph_of(_NODE)},
+        ],
     }
 
 

@@ -55,6 +55,24 @@ def test_settled_statements_are_what_ruff_makes_of_them(seed: int, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    "over",
+    [
+        "[FirstEncoderLayer] + [EncoderLayer, EncoderLayer] * 7",
+        "[FirstEncoderLayer] + [EncoderLayer, EncoderLayer, EncoderLayer] * 7",
+        "[FirstEncoderLayer, EncoderLayer, EncoderLayer, EncoderLayer, EncoderLayer, EncoderLayer]",
+        "[FirstEncoderLayer, EncoderLayer, EncoderLayer, EncoderLayer]",
+    ],
+)
+def test_lists_of_layers_are_broken_as_ruff_breaks_them(over: str, tmp_path: Path) -> None:
+    lines = statement("self.layers = ", parse(f"nn.ModuleList(kind() for kind in {over})"), indent="        ")
+    file = tmp_path / "lines.py"
+    file.write_text("\n".join(["class Encoder:", "    def __init__(self):", *lines]) + "\n")
+    done = subprocess.run([find_ruff_bin(), "format", "--isolated", "--diff", file], capture_output=True, text=True)
+    assert done.stdout == ""
+    assert len(lines) > 2
+
+
+@pytest.mark.parametrize(
     "source",
     [
         *("(a + b) * c", "a - (b - c)", "-(x**2)", "(-x) ** 2", "2**-x", "a**b**c"),

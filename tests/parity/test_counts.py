@@ -25,6 +25,10 @@ COUNTS = {
     "mixtral-8x7b": 46_702_792_704,
     "resnet-50": 25_557_032,
     "convnext-tiny": 28_589_128,
+    "mistral-7b": 7_241_732_096,
+    "gemma-2-2b": 2_614_341_888,
+    "prefix-lm-base": 124_439_808,
+    "modernbert-base": 149_014_272,
 }
 
 

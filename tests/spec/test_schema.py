@@ -113,6 +113,38 @@ def test_a_file_with_blocks_of_its_own_may_name_them() -> None:
     assert not fits(data_of(read(Source("spec.yaml", text_with(f"graph:\n{graph}")))), SCHEMA)
 
 
+EXTENDED = "archspec: 1\nname: mine\nextends: gpt2\n"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "graph: {states: {attention: {mask: last(4)}}}",
+        "graph: {states: {block: decoder, attention: {positions: {base: 500}}}, more: x + y}",
+        "graph: {more: [{block: linear, dim: 3}, {block: norm, eps: 1e-6}]}",
+        "dims: {length: {max: 9}}\ninputs: {ids: {default: 0}}\ndefaults: {norm: {eps: 1e-6}}\ndecode: {end: 3}",
+    ],
+)
+def test_a_file_that_extends_another_one_gives_what_it_changes(changes: str) -> None:
+    assert fits(data_of(read(Source("spec.yaml", EXTENDED + changes + "\n"))), SCHEMA)
+    alone = EXTENDED.replace("extends: gpt2\n", "") + changes + "\n"
+    assert not fits(data_of(read(Source("spec.yaml", alone))), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "graph: {states: {block: decoder, atention: {mask: causal}}}",
+        "graph: {states: {block: decoder, attention: {positions: {bas: 500}}}}",
+        "graph: {states: {block: decoder, kinds: {local: {attention: {maks: causal}}}}}",
+        "decode: {ending: 3}",
+        "rules:\n  - causal: {output: logits}",
+    ],
+)
+def test_what_it_changes_has_names_that_are_known(changes: str) -> None:
+    assert not fits(data_of(read(Source("spec.yaml", EXTENDED + changes + "\n"))), SCHEMA)
+
+
 def test_every_block_and_every_field_is_described() -> None:
     assert set(SCHEMA["$defs"]["Node"]["anyOf"][3]["properties"]["block"]["enum"]) == set(blocks())
     json.dumps(SCHEMA)

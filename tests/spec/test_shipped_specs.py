@@ -20,6 +20,10 @@ PARAMETERS = {
     "vit-h14": 632_045_800,
     "resnet-50": 25_557_032,
     "convnext-tiny": 28_589_128,
+    "mistral-7b": 7_241_732_096,
+    "gemma-2-2b": 2_614_341_888,
+    "prefix-lm-base": 124_439_808,
+    "modernbert-base": 149_014_272,
 }
 
 
@@ -45,7 +49,8 @@ def test_each_holds_says_what_it_is_and_warns_of_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_a_small_copy(name: str) -> None:
     small = load(name, reduced=True)
-    assert small.constants["layers"].constant() == 2
+    # Two layers, or one round of a pattern.
+    assert small.constants["layers"].constant() in {2, 4}
     assert cost(small.graph).parameters < 200_000
     assert small.warnings == ()
     assert check_counts(small, cost(small.graph)) == ()

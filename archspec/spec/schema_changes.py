@@ -1,0 +1,59 @@
+"""The part of the JSON Schema for what changes other fields: a file that extends another one, and kinds of layers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+_SUFFIX = "Change"
+_REFERENCE = re.compile(r'"#/\$defs/(\w+)"')
+
+
+def changes(definitions: Mapping[str, Schema], *roots: str) -> dict[str, Schema]:
+    """Definitions that ask for no field, of the roots and of all that they refer to; each name ends in `Change`."""
+    found: dict[str, Schema] = {}
+    left = list(roots)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found[name] = definitions[name]
+            left += _REFERENCE.findall(json.dumps(definitions[name]))
+    return {f"{name}{_SUFFIX}": change(schema) for name, schema in found.items()}
+
+
+def change(schema: Any) -> Any:
+    """A schema that asks for no field, and refers to definitions that ask for none."""
+    if isinstance(schema, list):
+        return [change(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: f"{value}{_SUFFIX}" if key == "$ref" else change(value)
+        for key, value in schema.items()
+        if key != "required" or not isinstance(value, list)
+    }
+
+
+def node_change(known: Mapping[str, str]) -> Schema:
+    """A node that may stand over another file's node: the fields of the block that it names, if it names one.
+
+    `known` gives the definition of each block.
+    """
+    one_of_them = [
+        {
+            "if": {"properties": {"block": {"const": word}}, "required": ["block"]},
+            "then": {"$ref": f"#/$defs/{definition}{_SUFFIX}"},
+        }
+        for word, definition in known.items()
+    ]
+    return {
+        "description": "a node, or fields that are laid over the node of the file that this one extends",
+        "anyOf": [
+            {"type": ["string", "number"]},
+            {"type": "array", "items": {"$ref": f"#/$defs/Node{_SUFFIX}"}, "minItems": 1},
+            {"type": "object", "allOf": one_of_them},
+        ],
+    }
