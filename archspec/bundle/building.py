@@ -28,7 +28,7 @@ from archspec.lower.naming import class_name
 from archspec.spec import Spec, load
 
 CARRIED = "files"
-_TOOLS = ("archspec-compiler", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "tensorrt-rtx")
+_TOOLS = ("archspec-compiler", "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "numpy", "tensorrt-rtx")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
 
@@ -130,7 +130,7 @@ class _Work:
         skipped: list[str] = []
         stages = list(before)
         for one in built:
-            obstacle = engine_of(one.target).obstacle(one.target)
+            obstacle = engine_of(one.target).obstacle(one.target, one.artifact)
             if obstacle is not None:
                 skipped.append(f"{one.target}: {obstacle}")
                 continue
@@ -186,6 +186,8 @@ class _Work:
             tool=artifact.tool,
             version=artifact.version,
             profile={symbol.name: [symbol.min, symbol.typical, symbol.max] for symbol in self.spec.dims.values()},
+            host=artifact.host,
+            notes=list(artifact.notes),
             warnings=list(artifact.warnings),
         )
 

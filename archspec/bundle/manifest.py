@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import DTypeName
+from archspec.engines.engine import Artifact, DTypeName
 from archspec.engines.interface import Interface
 
 FORMAT = 1
@@ -44,7 +44,10 @@ class WeightsEntry(_Model):
 
 
 class ArtifactEntry(_Model):
-    """One artifact. `files[0]` is what its tool opens; `profile` gives each dim's least, typical and largest size."""
+    """One artifact. `files[0]` is what its tool opens; `profile` gives each dim's least, typical and largest size.
+
+    `host` is the kind of machine that it is bound to (None: any), `notes` say what was chosen for it and why.
+    """
 
     target: str
     dtype: DTypeName
@@ -53,7 +56,22 @@ class ArtifactEntry(_Model):
     tool: str
     version: str
     profile: dict[str, list[int]]
+    host: str | None = None
+    notes: list[str] = []
     warnings: list[str] = []
+
+    def artifact(self) -> Artifact:
+        """The artifact as its engine knows it."""
+        return Artifact(
+            target=self.target,
+            dtype=self.dtype,
+            files=tuple(self.files),
+            tool=self.tool,
+            version=self.version,
+            host=self.host,
+            notes=tuple(self.notes),
+            warnings=tuple(self.warnings),
+        )
 
 
 class Manifest(_Model):

@@ -17,11 +17,14 @@ from archspec.engines.registry import read_target
 _HELP = "give the folder that `archspec build` wrote"
 
 
-def open(path: str | Path) -> Bundle:
-    """Open a bundle, all of whose files are as they were written.
+def open(path: str | Path, artifact: str | None = None) -> Bundle:
+    """Open a bundle, all of whose files are as they were written, to run the artifact of a target.
+
+    Without one, the best for this host is taken when it runs: `choice` says which, and why.
 
     Raises SpecError: E705 for a folder that is no bundle, E706 for a newer format, E707 for a manifest that was
-    changed, E708 for a file that is missing or was changed, E709 for one outside the folder.
+    changed, E708 for a file that is missing or was changed, E709 for one outside the folder, E610 or E710 for an
+    artifact that cannot be had.
     """
     folder = Path(path).absolute()
     manifest = read_manifest(_manifest_text(folder))
@@ -29,9 +32,12 @@ def open(path: str | Path) -> Bundle:
     check_files(folder, manifest.files)
     report = (folder / REPORT).read_text(encoding="utf-8")
     try:
-        return Bundle(path=folder, manifest=manifest, report=Report.model_validate_json(report))
+        bundle = Bundle(path=folder, manifest=manifest, report=Report.model_validate_json(report), artifact=artifact)
     except ValidationError as error:
         fail("E707", f"{REPORT} cannot be read", None, notes=[error.errors()[0]["msg"]])
+    if artifact is not None:
+        bundle.choice()
+    return bundle
 
 
 def _manifest_text(folder: Path) -> str:

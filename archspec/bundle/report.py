@@ -51,6 +51,15 @@ class Trial(_Model):
     differences: list[Difference]
 
 
+class Timing(_Model):
+    """How long an artifact took on the host that built it: median of alternating runs at sizes of the dims."""
+
+    artifact: str
+    sizes: dict[str, int]
+    milliseconds: float
+    runs: int
+
+
 class StageEntry(_Model):
     """One step of the build: seconds, and the most memory that its process held."""
 
@@ -60,8 +69,13 @@ class StageEntry(_Model):
 
 
 class Report(_Model):
-    """Parity of each artifact that this host can run; what was left out, and why; the steps of the build."""
+    """Parity of each artifact that this host can run; what was left out, and why; times; the steps of the build."""
 
     trials: list[Trial]
     skipped: list[str]
+    timings: list[Timing] = []
     stages: list[StageEntry]
+
+    def milliseconds(self, artifact: str) -> float | None:
+        """The measured time of an artifact; None where it was not timed."""
+        return next((timing.milliseconds for timing in self.timings if timing.artifact == artifact), None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.choice import obstacle
 from archspec.bundle.parity import float_arrays
 from archspec.bundle.sources import SPEC
 from archspec.contract.protocol import Array, Arrays, FunctionRunner, Subject
 from archspec.contract.report import Report
 from archspec.contract.verify import verify
-from archspec.engines.registry import engine_of, read_target
 from archspec.spec.claims import load_claims
 
 
@@ -21,7 +21,7 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[Report]:
     """
     claims = load_claims(bundle.path / SPEC)
     parameters: Mapping[str, Array] | None = None
-    entries = [entry for entry in bundle.manifest.artifacts if _opens(entry.target)]
+    entries = [entry for entry in bundle.manifest.artifacts if obstacle(entry) is None]
     for entry in entries or [bundle.manifest.artifacts[0]]:
         target = bundle.chosen(entry.target)
         if parameters is None and entry.dtype == "float32":
@@ -34,8 +34,3 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[Report]:
         subject = Subject(name=f"{bundle.path.name}: {target}", runner=runner)
         exact = parameters if entry.dtype == "float32" else None
         yield verify(subject, claims, parameters=exact, seed=seed)
-
-
-def _opens(text: str) -> bool:
-    (target,) = read_target(text)
-    return engine_of(target).obstacle(target) is None

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.engines.engine import Artifact, DTypeName, Target
+from archspec.engines.engine import Artifact, DTypeName, Form, Target
 from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
 from archspec.record import record
 
 WORKER = "archspec.engines.worker"
 ARTIFACTS = "artifacts"
 _WORK = ".export"
-_NETWORK = f"{_WORK}/model.onnx"
+_EXPORTS: dict[Form, tuple[str, str]] = {
+    "onnx": ("export to ONNX", f"{_WORK}/model.onnx"),
+    "program": ("export the program", f"{_WORK}/model.pt2"),
+}
 
 
 @record
@@ -37,7 +41,7 @@ class Workshop:
     progress: Progress | None = None
 
     def build(self, targets: Sequence[Target]) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
-        """Export the program once, and build each target in a folder of its own under `artifacts`.
+        """Export the program once in each form, and build each target in a folder of its own under `artifacts`.
 
         Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
         """
@@ -45,7 +49,7 @@ class Workshop:
         built: list[Built] = []
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
-        stages.append(self._export())
+        stages += [self._export(form) for form in dict.fromkeys(engine_of(target).form for target in targets)]
         for target in targets:
             artifact, stage = self._build(target)
             built.append(artifact)
@@ -53,14 +57,16 @@ class Workshop:
         shutil.rmtree(self.folder / _WORK)
         return tuple(built), tuple(stages)
 
-    def _export(self) -> Stage:
-        return self._run("export", {"dtype": self.dtype, "path": _NETWORK}, "export to ONNX").stage
+    def _export(self, form: Form) -> Stage:
+        stage, path = _EXPORTS[form]
+        return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, stage).stage
 
     def _build(self, target: Target) -> tuple[Built, Stage]:
         place = Path(ARTIFACTS, target.folder)
         (self.folder / place).mkdir()
+        _, source = _EXPORTS[engine_of(target).form]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
-        outcome = self._run("build", {**wanted, "onnx": _NETWORK, "folder": str(place)}, f"build {target}")
+        outcome = self._run("build", {**wanted, "source": source, "folder": str(place)}, f"build {target}")
         return Built(target=target, artifact=Artifact.from_json(outcome.result), folder=place), outcome.stage
 
     def _run(self, task: str, job: dict[str, Any], stage: str) -> Outcome:

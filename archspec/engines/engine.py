@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 DTypeName = Literal["float32", "float16", "bfloat16"]
 DTYPES: tuple[DTypeName, ...] = ("float32", "float16", "bfloat16")
 OPSET = 18
-"""The ONNX opset that ONNX Runtime and TensorRT both take; with masks guarded as the emitted module guards them."""
+OPSET_REASON = (
+    "opset 18: the lowest that has every operator of the emitted module, taken by ONNX Runtime, OpenVINO and TensorRT "
+    "in every precision; from 23 on, Attention is built for some head sizes only, and masks that broadcast are refused"
+)
+Form = Literal["onnx", "program"]
+"""What an engine is built from: an ONNX file, or a program of torch.export."""
 
 
 @record
@@ -40,13 +45,18 @@ class Target:
 
 @record
 class Artifact:
-    """What a build left: file names in its folder (the one to open first), the tool, and what the tool warned of."""
+    """What a build left: file names in its folder (the one to open first), the tool, and what the tool warned of.
+
+    `host` is the kind of machine that it is bound to (None: any), `notes` say what was chosen for it and why.
+    """
 
     target: str
     dtype: DTypeName
     files: tuple[str, ...]
     tool: str
     version: str
+    host: str | None = None
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +66,7 @@ class Artifact:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Artifact:
         """The artifact that `to_json` gave."""
-        lists = {"files": tuple(data["files"]), "warnings": tuple(data["warnings"])}
+        lists = {name: tuple(data[name]) for name in ("files", "notes", "warnings")}
         return Artifact(**{**data, **lists})
 
 
@@ -71,6 +81,9 @@ class Engine(ABC):
     """A family of targets. One instance serves all; it holds nothing."""
 
     word: ClassVar[str]
+    form: ClassVar[Form] = "onnx"
+    speed: ClassVar[int] = 0
+    """Of two artifacts verified as far, the one whose engine has more of this is taken."""
     extra: ClassVar[str | None] = None
 
     @abstractmethod
@@ -82,16 +95,16 @@ class Engine(ABC):
         """Refuse, before anything is built, what this host cannot build. Raises SpecError E603 or E604."""
 
     @abstractmethod
-    def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Build into an empty folder, in the process that calls. `onnx` is the program exported in this dtype.
+    def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+        """Build into an empty folder, in the process that calls. `source` is the program exported in the engine's form.
 
         Raises SpecError E606.
         """
 
     @abstractmethod
-    def obstacle(self, target: Target) -> str | None:
-        """Why this host cannot open such an artifact; None when it can."""
+    def obstacle(self, target: Target, artifact: Artifact) -> str | None:
+        """Why this host cannot open the artifact; None when it can."""
 
     @abstractmethod
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Open an artifact's first file. Raises SpecError E610."""
+        """Open an artifact's first file, which this host can. Raises SpecError E610."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.engine import OPSET_REASON, Artifact, DTypeName, Engine, Runner, Target
 from archspec.engines.interface import Interface
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Onnx(Engine):
     """ONNX at opset 18, float32 or float16: what any host can run."""
 
     word = "onnx"
+    speed = 1
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
         """The one target. Raises SpecError E601 where something follows it."""
@@ -35,18 +36,23 @@ class Onnx(Engine):
             help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
             fail("E603", f"`{target}` does not take {dtype}: ONNX Runtime cannot run it on a CPU", None, help=help)
 
-    def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+    def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Take the exported program as it is."""
         import onnxruntime
 
-        names = sorted(path.name for path in onnx.parent.glob(f"{onnx.name}*"))
+        names = sorted(path.name for path in source.parent.glob(f"{source.name}*"))
         for name in names:
-            shutil.copyfile(onnx.with_name(name), folder / name)
-        files = (onnx.name, *(name for name in names if name != onnx.name))
-        version = onnxruntime.__version__
-        return Artifact(target=str(target), dtype=dtype, files=files, tool="onnxruntime", version=version)
+            shutil.copyfile(source.with_name(name), folder / name)
+        return Artifact(
+            target=str(target),
+            dtype=dtype,
+            files=(source.name, *(name for name in names if name != source.name)),
+            tool="onnxruntime",
+            version=onnxruntime.__version__,
+            notes=(OPSET_REASON,),
+        )
 
-    def obstacle(self, target: Target) -> str | None:
+    def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Nothing: ONNX Runtime is always installed."""
         return None
 

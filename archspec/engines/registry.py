@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.engines.engine import DTYPES, DTypeName, Engine, Target
+from archspec.engines.inductor import Inductor
 from archspec.engines.onnx import Onnx
+from archspec.engines.openvino import OpenVINO
 from archspec.engines.tensorrt_rtx import TensorRTRTX
 
-ENGINES: dict[str, Engine] = {engine.word: engine for engine in (Onnx(), TensorRTRTX())}
+ENGINES: dict[str, Engine] = {engine.word: engine for engine in (Onnx(), OpenVINO(), Inductor(), TensorRTRTX())}
 
 
 def engine_of(target: Target) -> Engine:
@@ -53,3 +55,9 @@ def read_target(text: str) -> tuple[Target, ...]:
     if engine is None:
         fail("E601", f"unknown target `{word}`", None, help=did_you_mean(word, ENGINES, kind="targets"))
     return engine.targets(options if colon else None)
+
+
+def target_of(text: str) -> Target:
+    """The one target of a text that a target was written as. Raises SpecError E601 or E602."""
+    (target,) = read_target(text)
+    return target

@@ -71,7 +71,7 @@ class TensorRTRTX(Engine):
             warnings=built.warnings,
         )
 
-    def obstacle(self, target: Target) -> str | None:
+    def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Always something: engines are built here, and run by NVIDIA's runtime on a host with such a GPU."""
         return f"engines for {', '.join(target.capabilities)} are built here, not run: take them to NVIDIA's runtime"
 

@@ -10,6 +10,7 @@ from archspec.engines.export import export_onnx
 from archspec.engines.module import module_class
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
+from archspec.engines.saved_program import save_program
 from archspec.engines.serve import serve
 
 
@@ -26,16 +27,17 @@ def initialise(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def export(job: dict[str, Any]) -> dict[str, Any]:
-    """Write a program as ONNX."""
-    export_onnx(Program.from_json(job["program"]), job["dtype"], Path(job["path"]))
+    """Write a program in the form that an engine takes."""
+    save = {"onnx": export_onnx, "program": save_program}[job["form"]]
+    save(Program.from_json(job["program"]), job["dtype"], Path(job["path"]))
     return {}
 
 
 def build(job: dict[str, Any]) -> dict[str, Any]:
-    """Build one target from a program and its ONNX file."""
+    """Build one target from a program and the file that it was exported to."""
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
-    program, onnx = Program.from_json(job["program"]), Path(job["onnx"])
-    return engine_of(target).build(program, onnx, target, job["dtype"], Path(job["folder"])).to_json()
+    program, source = Program.from_json(job["program"]), Path(job["source"])
+    return engine_of(target).build(program, source, target, job["dtype"], Path(job["folder"])).to_json()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Workshop
-from archspec.engines.engine import DTypeName
+from archspec.engines.engine import Artifact, DTypeName
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
 from archspec.engines.sizes import profile
@@ -85,7 +85,8 @@ def test_an_error_that_is_only_logged_fails_the_build() -> None:
 
 def test_engines_are_not_run_here(tmp_path: Path) -> None:
     (target,) = read_targets(["tensorrt-rtx:sm89"], "float32")
-    assert "sm89" in (engine_of(target).obstacle(target) or "")
+    artifact = Artifact(target=str(target), dtype="float32", files=(), tool="tensorrt_rtx", version="1.7.1.116")
+    assert "sm89" in (engine_of(target).obstacle(target, artifact) or "")
     with pytest.raises(SpecError) as raised:
         engine_of(target).open(tmp_path / "model.engine", encoder(tmp_path).interface)
     assert [found.code for found in raised.value.diagnostics] == ["E610"]

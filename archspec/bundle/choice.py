@@ -1,0 +1,95 @@
+"""Which of a bundle's artifacts runs on this host: the furthest verified that it can open, and of those the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
+from archspec.bundle.report import Report
+from archspec.diagnostics import did_you_mean, fail
+from archspec.engines.registry import engine_of, target_of
+from archspec.record import record
+
+RANKS: tuple[Verified, ...] = get_args(Verified)
+_WITH_ONNX = "build the bundle with `--target onnx` too: it runs on any host"
+
+
+@record
+class Choice:
+    """The artifact that runs, why it was taken, and of each other why it was not."""
+
+    target: str
+    reason: str
+    rejected: Mapping[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{self.target}: {self.reason}", *(f"  not {name}: {why}" for name, why in self.rejected.items())]
+        return "\n".join(lines)
+
+
+def choose(manifest: Manifest, report: Report, wanted: str | None = None) -> Choice:
+    """The artifact that is asked for, or else the best that this host can open.
+
+    Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Of those verified as
+    far, the faster one: as measured where all were, else by the class of its engine.
+    Raises SpecError E610 where the one asked for cannot be opened here, E710 where there is none.
+    """
+    entries = {entry.target: entry for entry in manifest.artifacts}
+    obstacles = {name: obstacle(entry) for name, entry in entries.items()}
+    if wanted is not None:
+        return _told(wanted, entries, obstacles)
+    able = [entry for name, entry in entries.items() if obstacles[name] is None]
+    if not able:
+        notes = [f"{name}: {why}" for name, why in obstacles.items()]
+        fail("E710", "the bundle has no artifact that this host can run", None, notes=notes, help=_WITH_ONNX)
+    best = max(able, key=lambda entry: _merit(entry, report))
+    rejected = {name: why or _beaten(entries[name], best, report) for name, why in obstacles.items()}
+    del rejected[best.target]
+    return Choice(target=best.target, reason=_reason(best, able, report), rejected=rejected)
+
+
+def obstacle(entry: ArtifactEntry) -> str | None:
+    """Why this host cannot open an artifact; None when it can."""
+    target = target_of(entry.target)
+    return engine_of(target).obstacle(target, entry.artifact())
+
+
+def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]) -> Choice:
+    if wanted not in entries:
+        help = did_you_mean(wanted, entries, kind="artifacts")
+        fail("E710", f"the bundle has no artifact `{wanted}`", None, help=help)
+    found = obstacles[wanted]
+    if found is not None:
+        fail("E610", f"`{wanted}` cannot be run here", None, notes=[found])
+    rejected = {name: "another was asked for" for name in entries if name != wanted}
+    return Choice(target=wanted, reason=f"asked for; {entries[wanted].verified}", rejected=rejected)
+
+
+def _merit(entry: ArtifactEntry, report: Report) -> tuple[float, ...]:
+    measured = report.milliseconds(entry.target)
+    return (RANKS.index(entry.verified), 0.0 if measured is None else -measured, _speed(entry))
+
+
+def _speed(entry: ArtifactEntry) -> int:
+    return engine_of(target_of(entry.target)).speed
+
+
+def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: Report) -> str:
+    if len(able) == 1:
+        return f"{best.verified}, and the only one that this host can open"
+    if any(entry.verified != best.verified for entry in able):
+        return f"{best.verified}, further than the others that this host can open"
+    measured = report.milliseconds(best.target)
+    if measured is None:
+        return f"{best.verified}, and of the fastest class"
+    return f"{best.verified}, and the fastest: {measured:.3g} ms"
+
+
+def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: Report) -> str:
+    if entry.verified != best.verified:
+        return f"it is only {entry.verified}"
+    measured = report.milliseconds(entry.target)
+    if measured is not None:
+        return f"it took {measured:.3g} ms when it was built"
+    return "engines of its class are slower, as a rule"

@@ -1,0 +1,28 @@
+"""The kind of processor that native code is compiled for, and whether another can run it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+LEVELS = {"DEFAULT": "x86-64", "AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}
+"""torch's word for what an x86 processor can do, and the level of the instruction set that compilers name."""
+_ORDER = tuple(LEVELS.values())
+
+
+def this_host() -> str:
+    """System and processor: `linux x86-64-v3`; for what is no x86, the machine's own name."""
+    import torch
+
+    machine = platform.machine().lower()
+    known = LEVELS.get(torch.backends.cpu.get_cpu_capability()) if machine in ("x86_64", "amd64") else None
+    return f"{sys.platform} {known or machine}"
+
+
+def runs_on(built_for: str, host: str) -> bool:
+    """Whether code for one host runs on another: the same, or an x86 processor that can do more."""
+    system, _, level = built_for.partition(" ")
+    here, _, able = host.partition(" ")
+    if level in _ORDER and able in _ORDER:
+        return system == here and _ORDER.index(level) <= _ORDER.index(able)
+    return built_for == host

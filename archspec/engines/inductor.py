@@ -1,0 +1,120 @@
+"""The target `inductor`: native code by torch's AOTInductor, for processors like this one or for this host's GPU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import fail
+from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.host import runs_on, this_host
+from archspec.engines.interface import Interface
+from archspec.engines.module import forward_order
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from archspec.engines.program import Program
+
+CUDA = "cuda"
+_COMPILERS = {"darwin": "clang++", "win32": "cl"}
+
+
+class Inductor(Engine):
+    """A package of native code: `inductor` for this kind of processor, `inductor:cuda` for this host's GPU."""
+
+    word = "inductor"
+    form = "program"
+    speed = 1
+
+    def targets(self, options: str | None) -> tuple[Target, ...]:
+        """The processor, or the GPU. Raises SpecError E601 for anything else."""
+        if options not in (None, CUDA):
+            message = f"`{self.word}:{options}`: inductor builds for this host's processor or its GPU"
+            fail("E601", message, None, help=f"write `{self.word}` or `{self.word}:{CUDA}`")
+        return (Target(engine=self.word, capabilities=() if options is None else (CUDA,)),)
+
+    def check(self, target: Target, dtype: DTypeName) -> None:
+        """Refuse bfloat16, which arrays cannot hold (E603), and a host without a compiler or GPU (E611)."""
+        if dtype == "bfloat16":
+            help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
+            message = f"`{target}` does not take {dtype}: it runs on arrays, which have no such numbers"
+            fail("E603", message, None, help=help)
+        compiler = os.environ.get("CXX") or _COMPILERS.get(sys.platform, "g++")
+        if shutil.which(compiler) is None:
+            help = "install one, or name it in the environment variable CXX"
+            fail("E611", f"`{target}` needs a C++ compiler, and there is no `{compiler}` on this host", None, help=help)
+        if target.capabilities and _gpu() is None:
+            fail("E611", f"`{target}` is built beside the GPU that it is for, and this host has none", None)
+
+    def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+        """Compile the exported program. Raises SpecError E606 where torch or the compiler fails."""
+        import torch
+
+        from archspec.engines.inductor_build import compile_package
+
+        device = CUDA if target.capabilities else None
+        compile_package(source, folder / "model.pt2", device)
+        return Artifact(
+            target=str(target),
+            dtype=dtype,
+            files=("model.pt2",),
+            tool="torch",
+            version=torch.__version__,
+            host=(_gpu() if device else None) or this_host(),
+        )
+
+    def obstacle(self, target: Target, artifact: Artifact) -> str | None:
+        """Another torch, another kind of processor, or another GPU: native code is bound to all three."""
+        here = version("torch")
+        if _public(here) != _public(artifact.version):
+            return f"it runs with torch {artifact.version} alone, which built it; here is {here}"
+        if target.capabilities:
+            found = _gpu()
+            return None if found == artifact.host else f"it was built for {artifact.host}; here is {found or 'no GPU'}"
+        host = this_host()
+        if artifact.host is not None and not runs_on(artifact.host, host):
+            return f"it was built for {artifact.host}; here is {host}"
+        return None
+
+    def open(self, path: Path, interface: Interface) -> Runner:
+        """Load the native code. Raises SpecError E610 for a package that torch does not load, or that holds more."""
+        from archspec.engines.inductor_build import load_package
+
+        model = load_package(path)
+        device = CUDA if path.parent.name.endswith(CUDA) else "cpu"
+        return _Package(model, [port.name for port in forward_order(interface.input_ports)], interface.outputs, device)
+
+
+class _Package:
+    """Runs native code on arrays by name."""
+
+    def __init__(self, model: Any, inputs: list[str], outputs: Mapping[str, str], device: str) -> None:
+        self._model, self._inputs, self._outputs, self._device = model, inputs, tuple(outputs), device
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Raises SpecError E610 where the code fails."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                values = self._model(*(torch.from_numpy(inputs[name]).to(self._device) for name in self._inputs))
+        except RuntimeError as error:
+            fail("E610", "the package of inductor failed on these inputs", None, notes=(str(error).strip()[:400],))
+        return {name: value.cpu().numpy() for name, value in zip(self._outputs, values, strict=True)}
+
+
+def _public(version: str) -> str:
+    return version.partition("+")[0]
+
+
+def _gpu() -> str | None:
+    """The name of this host's GPU."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -1,0 +1,90 @@
+"""Packages of AOTInductor, written and loaded. A package holds native code and names, and nothing that is unpickled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from archspec.diagnostics import fail
+from archspec.engines.host import this_host
+
+CACHE = "TORCHINDUCTOR_CACHE_DIR"
+MODEL = "model"
+_CODE = f"data/aotinductor/{MODEL}/"
+_ABOUT = ("archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id")
+_CODE_SUFFIXES = (".so", ".cpp", ".json", ".cubin", ".pyd")
+
+
+def compile_package(source: Path, package: Path, device: str | None) -> None:
+    """Compile a saved program for this kind of processor, or for a device.
+
+    Raises SpecError E606 where torch or the compiler fails.
+    """
+    import torch
+
+    program = torch.export.load(source)
+    if device is not None:
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, device)
+    with _own_cache(package.parent / "cache"):
+        from torch._inductor import aoti_compile_and_package
+
+        try:
+            aoti_compile_and_package(program, package_path=str(package), inductor_configs=_configuration())
+        except RuntimeError as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            fail("E606", "inductor did not compile the program", None, notes=lines[:4])
+
+
+def _configuration() -> dict[str, Any]:
+    """A level that compilers have a name for: `native` would bind the code to this very model of processor."""
+    from torch._inductor import config
+
+    level = this_host().partition(" ")[2]
+    wanted: dict[str, Any] = {"cpp.march": level} if level.startswith("x86-64") else {}
+    return {name: value for name, value in wanted.items() if hasattr(config.cpp, name.partition(".")[2])}
+
+
+@contextmanager
+def _own_cache(folder: Path) -> Iterator[None]:
+    # torch keeps pickled graphs in a folder under /tmp that it shares between all builds: this one has its own.
+    before = os.environ.get(CACHE)
+    os.environ[CACHE] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ[CACHE]
+        else:
+            os.environ[CACHE] = before
+
+
+def load_package(path: Path) -> Any:
+    """The compiled model as a function of tensors. Raises SpecError E610."""
+    from torch._inductor import aoti_load_package
+
+    try:
+        strangers = [name for name in _names(path) if not _known(name)]
+        if strangers:
+            # torch would unpickle weights and programs that it finds beside the code.
+            fail("E610", f"{path.name} holds more than native code", None, notes=[f"`{strangers[0]}`"])
+        return aoti_load_package(str(path))
+    except (BadZipFile, OSError, RuntimeError, ValueError) as error:
+        fail("E610", f"torch does not load {path.name}", None, notes=(str(error).strip()[:400],))
+
+
+def _names(path: Path) -> list[str]:
+    with ZipFile(path) as archive:
+        return [name.partition("/")[2] for name in archive.namelist()]
+
+
+def _known(name: str) -> bool:
+    inside = name.removeprefix(_CODE)
+    return name in _ABOUT or (inside != name and "/" not in inside and inside.endswith(_CODE_SUFFIXES))

@@ -1,0 +1,114 @@
+"""The target `openvino`: the network in OpenVINO's own form, run on the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import fail
+from archspec.engines.engine import OPSET_REASON, Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.interface import Interface
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from archspec.engines.program import Program
+
+_DEVICE = "CPU"
+PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+"""Left to itself, OpenVINO computes in bfloat16 where the processor can, whatever the network says."""
+
+
+class OpenVINO(Engine):
+    """The network as `model.xml`, its weights as `model.bin`; computed in float32."""
+
+    word = "openvino"
+    speed = 2
+    extra = "openvino"
+
+    def targets(self, options: str | None) -> tuple[Target, ...]:
+        """The one target. Raises SpecError E601 where something follows it."""
+        if options is not None:
+            message = f"`{self.word}:{options}`: the target `{self.word}` takes no options"
+            fail("E601", message, None, help=f"write `{self.word}`")
+        return (Target(engine=self.word),)
+
+    def check(self, target: Target, dtype: DTypeName) -> None:
+        """Refuse bfloat16, which arrays cannot hold (E603), and a host without the package (E604)."""
+        if dtype == "bfloat16":
+            help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
+            message = f"`{target}` does not take {dtype}: it runs on arrays, which have no such numbers"
+            fail("E603", message, None, help=help)
+        if find_spec("openvino") is None:
+            fail("E604", f"the target `{self.word}` needs the package openvino", None, help=self._install())
+
+    def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+        """Read the ONNX file and write it in OpenVINO's form. Raises SpecError E606 where OpenVINO does not take it."""
+        import openvino
+
+        try:
+            # Read by the runtime itself: `convert_model` would send word of it to its makers.
+            model = openvino.Core().read_model(source)
+            openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+        except RuntimeError as error:
+            fail("E606", "OpenVINO does not take the network", None, notes=_lines(error))
+        return Artifact(
+            target=str(target),
+            dtype=dtype,
+            files=("model.xml", "model.bin"),
+            tool="openvino",
+            version=openvino.__version__,
+            notes=(OPSET_REASON, "computed in float32: OpenVINO would take bfloat16 where the processor has it"),
+        )
+
+    def obstacle(self, target: Target, artifact: Artifact) -> str | None:
+        """The package is missing, or older than the one that wrote the network."""
+        if find_spec("openvino") is None:
+            return f"the package openvino is not installed: {self._install()}"
+        from importlib.metadata import version
+
+        here = version("openvino")
+        if _release(here) < _release(artifact.version):
+            return f"it was written by openvino {artifact.version.partition('-')[0]}; here is the older {here}"
+        return None
+
+    def open(self, path: Path, interface: Interface) -> Runner:
+        """Compile for the processor. Raises SpecError E610 for a file that OpenVINO does not take."""
+        import openvino
+
+        core = openvino.Core()
+        try:
+            return _Compiled(core.compile_model(core.read_model(path), _DEVICE, PROPERTIES))
+        except RuntimeError as error:
+            fail("E610", f"OpenVINO does not open {path.name}", None, notes=_lines(error))
+
+    def _install(self) -> str:
+        return f"pip install 'archspec-compiler[{self.extra}]'"
+
+
+class _Compiled:
+    """Runs a compiled network on arrays by name."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._outputs = [port.get_any_name() for port in model.outputs]
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Raises SpecError E610 where OpenVINO fails."""
+        request = self._model.create_infer_request()
+        try:
+            request.infer(dict(inputs))
+        except RuntimeError as error:
+            fail("E610", "OpenVINO failed on these inputs", None, notes=_lines(error))
+        # The arrays lie in the request's memory, which goes with it.
+        return {name: request.get_tensor(name).data.copy() for name in self._outputs}
+
+
+def _lines(error: Exception) -> list[str]:
+    return [line.strip() for line in str(error).splitlines() if line.strip()][:4]
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.partition("-")[0].split(".")[:3] if part.isdigit())

@@ -1,0 +1,43 @@
+"""An emitted module to a program of torch.export, in a file: what inductor compiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.engines.dynamic import dynamic_shapes
+from archspec.engines.engine import DTypeName
+from archspec.engines.module import example_inputs, forward_order, load_module, named_outputs
+from archspec.engines.program import Program
+from archspec.engines.sizes import example
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
+    """Write the traced module with its weights, dynamic in every dim that varies. Raises SpecError E607 or E608."""
+    import torch
+
+    interface = program.interface
+    ports = forward_order(interface.input_ports)
+    module = _flat(load_module(program, dtype), tuple(interface.outputs))
+    inputs = example_inputs(ports, example(interface.symbols), dtype)
+    with torch.no_grad():
+        exported = torch.export.export(module, inputs, dynamic_shapes=(dynamic_shapes(ports),))
+    torch.export.save(exported, path)
+
+
+def _flat(module: nn.Module, names: tuple[str, ...]) -> nn.Module:
+    """The module with its outputs in a plain tuple: the emitted file's own class of outputs is unknown to a reader."""
+    from torch import nn
+
+    class Flat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+            return tuple(named_outputs(self.module(*arguments), names).values())
+
+    return Flat()
