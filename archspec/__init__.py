@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archspec.bundle import Bundle, build, open
+    from archspec.decoding import generate
     from archspec.diagnostics import Diagnostic, SpecError
     from archspec.lower import compile
     from archspec.rules.check import Report, check
@@ -24,11 +25,24 @@ _HOMES = {
     "build": "archspec.bundle",
     "check": "archspec.rules.check",
     "compile": "archspec.lower",
+    "generate": "archspec.decoding",
     "load": "archspec.spec",
     "open": "archspec.bundle",
 }
 
-__all__ = ["Bundle", "Diagnostic", "Report", "Spec", "SpecError", "build", "check", "compile", "load", "open"]
+__all__ = [
+    "Bundle",
+    "Diagnostic",
+    "Report",
+    "Spec",
+    "SpecError",
+    "build",
+    "check",
+    "compile",
+    "generate",
+    "load",
+    "open",
+]
 
 
 def __getattr__(name: str) -> Any:

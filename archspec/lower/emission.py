@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
+from archspec.ir.graph import Graph
+from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
@@ -18,10 +21,19 @@ def emit(spec: Spec) -> str:
     Its last class is the model, which takes the spec's inputs in order, those with a default last. The same spec gives
     the same text. Raises SpecError E501 or E502 for what no module can express.
     """
-    promises = {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
-    graph = run_passes(spec.graph, (HoistMasks(promises=promises),)).graph
-    header = Header(name=spec.name, about=spec.about or "", version=_version(), digest=spec.digest)
+    return emit_graph(with_masks(spec), spec.name, spec, defaults)
+
+
+def with_masks(spec: Spec) -> Graph:
+    """The graph of a spec as it is emitted: its masks are values."""
+    promises = {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
+    return run_passes(spec.graph, (HoistMasks(promises=promises),)).graph
+
+
+def emit_graph(graph: Graph, name: str, spec: Spec, defaults: Mapping[str, Number] | None = None) -> str:
+    """The PyTorch file of a graph made from a spec; its class is called after `name`. Raises E501 or E502."""
+    header = Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
     try:
         return module_file(graph, header, defaults)
     except LoweringError as error:

@@ -40,8 +40,13 @@ def module_class(spec: Spec | str | Path, *, expose: Sequence[str] = ()) -> type
     Arguments and errors are those of `compile`.
     """
     loaded = _loaded(spec, tuple(expose))
-    module = import_module(f"{PACKAGE}.{cache.store(emit(loaded))}")
-    found: type[nn.Module] = getattr(module, class_name(loaded.name))
+    return class_in(emit(loaded), loaded.name)
+
+
+def class_in(source: str, name: str) -> type[nn.Module]:
+    """The class that an emitted file defines for a name. Raises SpecError E503."""
+    module = import_module(f"{PACKAGE}.{cache.store(source)}")
+    found: type[nn.Module] = getattr(module, class_name(name))
     return found
 
 

@@ -23,6 +23,12 @@ class Copy:
         self.inputs.append(made)
         return made
 
+    def rename_input(self, value: Value, name: str) -> None:
+        """Call the new input that stands for an old one by another name."""
+        made = Value(name, value.type)
+        self.inputs[self.inputs.index(self.new[value])] = made
+        self.new[value] = made
+
     def operands(self, values: Iterable[Value]) -> tuple[Value, ...]:
         """The new values that stand for old ones."""
         return tuple(self.new[value] for value in values)
@@ -34,15 +40,16 @@ class Copy:
         *,
         op: Op | None = None,
         regions: Sequence[Graph] | None = None,
+        owned: frozenset[str] | None = None,
     ) -> Node:
-        """Append a node like `node`, with new operands, and where given another op and other bodies."""
+        """Append a node like `node`, with new operands, and where given another op, other bodies, other ownership."""
         outputs = tuple(like(value) for value in node.outputs)
         made = Node(
             op=op or node.op,
             inputs=tuple(inputs),
             outputs=outputs,
             parameters=node.parameters,
-            owned=node.owned,
+            owned=node.owned if owned is None else owned,
             regions=node.regions if regions is None else tuple(regions),
             name=node.name,
             scope=node.scope,

@@ -1,0 +1,30 @@
+"""Which run-time sizes an op mentions, in its numbers, its shapes, or its mask."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+
+from archspec.ir.dim import Dim, Symbol
+from archspec.ir.graph import Node
+from archspec.ir.scalar import Scalar
+
+NONE: frozenset[Symbol] = frozenset()
+
+
+def sizes_in(thing: object) -> frozenset[Symbol]:
+    """The run-time sizes that an op, a type or anything inside them is written with."""
+    match thing:
+        case Dim() | Scalar():
+            return frozenset(thing.symbols())
+        case tuple() | list():
+            return NONE.union(*map(sizes_in, thing))
+        case _ if is_dataclass(thing) and not isinstance(thing, type):
+            return NONE.union(*(sizes_in(getattr(thing, field.name)) for field in fields(thing)))
+        case _:
+            return NONE
+
+
+def sizes_of(node: Node) -> frozenset[Symbol]:
+    """The run-time sizes that a node, what it gives, and all inside it mention."""
+    own = [sizes_in(node.op), *(sizes_in(value.type) for value in node.outputs)]
+    return NONE.union(*own, *(sizes_of(inner) for region in node.regions for inner in region.nodes))

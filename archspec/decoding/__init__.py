@@ -1,0 +1,27 @@
+"""Generation: from a spec's `decode` section and a module's parameters to ids."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.decoding.decoder import Decoder
+    from archspec.decoding.generate import decoder, generate
+    from archspec.decoding.rows import Generated, Step
+
+_HOMES = {
+    "Decoder": "archspec.decoding.decoder",
+    "Generated": "archspec.decoding.rows",
+    "Step": "archspec.decoding.rows",
+    "decoder": "archspec.decoding.generate",
+    "generate": "archspec.decoding.generate",
+}
+
+__all__ = ["Decoder", "Generated", "Step", "decoder", "generate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archspec.decoding' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

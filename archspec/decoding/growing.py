@@ -1,0 +1,79 @@
+"""The inputs that grow with what is generated, and what is given for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.analyses.size_use import sizes_in
+from archspec.diagnostics import Collector
+from archspec.ir.dim import Symbol
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.types import DType
+from archspec.ops.embedding import Embedding
+from archspec.ops.rotary_table import RotaryTable
+from archspec.record import record
+from archspec.spec import InputSpec, Spec
+from archspec.spec.spec import Decode
+
+
+@record
+class Growing:
+    """Inputs by what they are given: `valid` is true where a position is filled, `positions` are numbered.
+
+    `constant` inputs are given their default everywhere.
+    """
+
+    valid: str | None = None
+    positions: tuple[str, ...] = ()
+    constant: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset({*self.positions, *self.constant, *([self.valid] if self.valid else [])})
+
+
+def growing(spec: Spec, decode: Decode, size: Symbol | None) -> Growing:
+    """What to give for the inputs that grow with the fed one. Raises SpecError E745 where there is nothing."""
+    fed = spec.inputs[decode.input]
+    others = [one for one in spec.inputs.values() if one is not fed and size is not None and _grows(one, size)]
+    same = [one for one in others if one.type.shape == fed.type.shape]
+    bools = [one.name for one in same if one.type.dtype is DType.BOOL and one.default in (None, True)]
+    valid = bools[0] if len(bools) == 1 else None
+    positions = [one.name for one in same if one.type.dtype.is_integer and _numbers_positions(spec.graph, one.name)]
+    found = Collector()
+    for one in others:
+        if one.name != valid and one.name not in positions and one.default is None:
+            message = f"`{one.name}` grows with `{fed.name}`, and nothing says what to give for new positions"
+            found.error("E745", message, one.span, help="give it a `default`")
+    found.raise_if_errors()
+    rest = [one.name for one in others if one.name != valid and one.name not in positions]
+    return Growing(valid=valid, positions=tuple(positions), constant=tuple(rest))
+
+
+def _grows(one: InputSpec, size: Symbol) -> bool:
+    return size in sizes_in(one.type.shape)
+
+
+def _numbers_positions(graph: Graph, name: str) -> bool:
+    """Whether an input is read as the numbers of positions, and as nothing else."""
+    value = next(value for value in graph.inputs if value.name == name)
+    readers = list(_readers(graph, value))
+    return bool(readers) and all(map(_takes_positions, readers))
+
+
+def _takes_positions(node: Node) -> bool:
+    if isinstance(node.op, Embedding):
+        return all(parameter.path.endswith(".positions") for parameter in node.parameters.values())
+    return isinstance(node.op, RotaryTable)
+
+
+def _readers(graph: Graph, value: Value) -> Iterator[Node]:
+    """The primitives that read a value, inside modules too."""
+    for node in graph.nodes:
+        for number, operand in enumerate(node.inputs):
+            if operand is value and node.regions:
+                for region in node.regions:
+                    yield from _readers(region, region.inputs[number])
+            elif operand is value:
+                yield node

@@ -1,0 +1,74 @@
+"""The two modules that generation runs: what is computed once, and what is computed at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from archspec.diagnostics import fail
+from archspec.ir.graph import Graph
+from archspec.lower.emission import emit_graph, with_masks
+from archspec.lower.modules import class_in
+from archspec.passes.cut import cut
+from archspec.record import record
+from archspec.spec import Spec
+from archspec.spec.spec import Decode
+
+
+@record(eq=False)
+class Part:
+    """A module of some of a spec's nodes: it takes `inputs` in this order, and gives `outputs`."""
+
+    module: nn.Module
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs by name, from inputs by name; others are left alone."""
+        result = self.module(*(tensors[name] for name in self.inputs))
+        values = result if isinstance(result, tuple) else (result,)
+        return dict(zip(self.outputs, values, strict=True))
+
+
+@record(eq=False)
+class Parts:
+    """`once` computes what does not depend on the fed-back input, `step` the output from that and the input.
+
+    `led` are the inputs of `step` whose first axis is the batch.
+    """
+
+    once: Part | None
+    step: Part
+    led: frozenset[str]
+
+
+def parts(spec: Spec, decode: Decode, tensors: Mapping[str, Tensor]) -> Parts:
+    """Both modules, in eval mode, on given parameters, which are shared and not copied.
+
+    Raises SpecError E501, E502 or E503 where no module can be had, E607 where the parameters are not the spec's.
+    """
+    found = cut(with_masks(spec), decode.input, decode.output)
+    rows = spec.inputs[decode.input].type.shape[0]
+    led = frozenset(value.name for value in found.step.inputs if value.type.rank and value.type.shape[0] == rows)
+    once = None if found.once is None else _part(found.once, "once", spec, tensors)
+    return Parts(once=once, step=_part(found.step, "step", spec, tensors), led=led)
+
+
+def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) -> Part:
+    name = f"{spec.name}-{word}"
+    with torch.device("meta"):
+        module = class_in(emit_graph(graph, name, spec), name)()
+    wanted = module.state_dict()
+    missing = [one for one in wanted if one not in tensors]
+    other = [one for one in wanted if one in tensors and tensors[one].shape != wanted[one].shape]
+    if missing or other:
+        notes = [f"it has no `{one}`" for one in missing[:3]]
+        notes += [f"`{one}` is {list(tensors[one].shape)}, not {list(wanted[one].shape)}" for one in other[:3]]
+        help = "give the module that `archspec.compile` makes of this spec"
+        fail("E607", f"the parameters are not those of `{spec.name}`", None, notes=notes, help=help)
+    # Made of detached tensors: gradients stay with the module that they come from.
+    module.load_state_dict({one: tensors[one].detach() for one in wanted}, strict=True, assign=True)
+    inputs = tuple(value.name for value in graph.inputs)
+    return Part(module=module.eval().requires_grad_(False), inputs=inputs, outputs=graph.output_names)

@@ -1,0 +1,126 @@
+"""What generation with a spec comes to: settled, and proved, before anything runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from archspec.bundle.sources import interface_of
+from archspec.decoding.growing import Growing, growing
+from archspec.decoding.proofs import Proofs
+from archspec.decoding.shifts import counts_positions, moves_along
+from archspec.diagnostics import fail
+from archspec.engines.interface import Interface
+from archspec.ir.dim import Dim, Symbol
+from archspec.record import record
+from archspec.spec import Spec
+from archspec.spec.spec import Decode
+
+Side = Literal["right", "left", "none"]
+"""Where sequences of one batch that differ in length are filled up; `none`: only equal lengths run together.
+
+`right` is exact because later positions do not matter: causality is proved, and nothing is computed from the number of
+positions. `left` is exact because positions that are not valid do not matter, which is proved too, and because nothing
+depends on where the first valid one stands.
+"""
+
+
+@record(eq=False)
+class Plan:
+    """A spec's generation. `length` is the dim of the fed positions and `rows` that of the batch, where they are dims.
+
+    `most` is the largest number of positions that can be fed.
+    """
+
+    spec: Spec
+    decode: Decode
+    interface: Interface
+    growing: Growing
+    side: Side
+    length: Symbol | None
+    rows: Symbol | None
+    most: int
+
+    def admitted(self, length: int) -> int:
+        """The number of positions to run `length` of them at."""
+        if self.length is None:
+            return self.most
+        return length if self.side == "none" else at_least(self.length, length)
+
+
+def plan(spec: Spec) -> Plan:
+    """Settle how a spec generates.
+
+    Raises SpecError: E740 without a `decode` section, E743 where the output is not proved to be causal in what is fed,
+    or its rows to be independent, E745 for an input that nothing can be given for, E746 for ids that there are not.
+    """
+    decode = spec.decode
+    if decode is None:
+        help = "add `decode: {input: ids, output: logits, start: none, end: none}`"
+        fail("E740", f"`{spec.name}` has no `decode` section", None, help=help)
+    fed = spec.inputs[decode.input]
+    rows, length = (_alone(spec, decode, size) for size in fed.type.shape)
+    most = fed.type.shape[1].maximum()
+    assert most is not None
+    _check_ids(spec, decode)
+    others = growing(spec, decode, length)
+    proofs = Proofs(spec, decode)
+    proofs.require_causal()
+    proofs.require_rows()
+    return Plan(
+        spec=spec,
+        decode=decode,
+        interface=interface_of(spec),
+        growing=others,
+        side=_side(spec, others, length, proofs),
+        length=length,
+        rows=rows,
+        most=most,
+    )
+
+
+def at_least(symbol: Symbol, size: int) -> int:
+    """The smallest admitted size that is not below `size`."""
+    return max(-(-size // symbol.multiple) * symbol.multiple, symbol.min)
+
+
+def _alone(spec: Spec, decode: Decode, size: Dim) -> Symbol | None:
+    """The dim that a size is; None for a fixed size. Raises SpecError E745 for what is computed from dims."""
+    if size.is_constant:
+        return None
+    symbols = size.symbols()
+    if len(symbols) != 1 or size != Dim.of(next(iter(symbols))):
+        message = f"`{decode.input}` has `{size}` positions or rows, which do not grow one by one"
+        fail("E745", message, spec.inputs[decode.input].span, help="give the axis a dim of its own")
+    return next(iter(symbols))
+
+
+def _check_ids(spec: Spec, decode: Decode) -> None:
+    """Check that every id that can be chosen can be fed back, and that start and end are among them."""
+    fields = spec.document.decode
+    assert fields is not None
+    fed, logits = spec.inputs[decode.input].type, spec.outputs[decode.output].type
+    count = logits.shape[2].constant
+    if count is None:
+        fail(
+            "E746", f"`{decode.output}` has logits over `{logits.shape[2]}` ids, which is not fixed", fields.output.span
+        )
+    bound = count if fed.bound is None or fed.bound.constant is None else fed.bound.constant
+    if bound < count:
+        message = f"`{decode.output}` has logits over {count} ids, and `{decode.input}` takes {bound}"
+        fail("E746", message, fields.output.span)
+    if decode.start is not None and decode.start >= bound:
+        fail("E746", f"the start {decode.start} is none of the {bound} ids", fields.at)
+    for end in decode.end:
+        if end >= count:
+            fail("E746", f"the end {end} is none of the {count} ids", fields.at)
+
+
+def _side(spec: Spec, others: Growing, length: Symbol | None, proofs: Proofs) -> Side:
+    valid = others.valid
+    if valid is not None and spec.inputs[valid].padding == "left":
+        value = next(value for value in spec.graph.inputs if value.name == valid)
+        fits = (length is None or not counts_positions(spec.graph, length)) and moves_along(spec.graph, value)
+        return "left" if fits and proofs.ignores_unless(valid) else "none"
+    if length is not None and counts_positions(spec.graph, length):
+        return "none"
+    return "right" if valid is None or proofs.is_causal_in(valid) else "none"

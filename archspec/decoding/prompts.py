@@ -1,0 +1,121 @@
+"""What a caller gives: prompts as lists of ids, other inputs as arrays, all checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archspec.bundle.inputs import prepare
+from archspec.decoding.plan import Plan
+from archspec.decoding.rows import block
+from archspec.diagnostics import Collector, fail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+Sequences = list[list[int]]
+
+
+def read_prompts(plan: Plan, prompts: Any, inputs: Mapping[str, Array], max_new: int) -> Sequences:
+    """The sequences that generation starts from: for each row the start id, where there is one, and the prompt.
+
+    Raises SpecError: E713 for what is no ids, E741 for a row without an id, E742 for one that would grow too long,
+    E744 for a number of ids below 1.
+    """
+    if max_new < 1:
+        fail("E744", f"`max_new` is {max_new}, and must be at least 1", None)
+    start = [] if plan.decode.start is None else [plan.decode.start]
+    given: Sequences = [[] for _ in range(_rows(plan, inputs))] if prompts is None else _lists(prompts)
+    sequences = [start + row for row in given]
+    found = Collector()
+    for number, row in enumerate(sequences):
+        _check_length(plan, number, row, max_new, found)
+    found.raise_if_errors()
+    return sequences
+
+
+def _lists(prompts: Any) -> Sequences:
+    rows = prompts.tolist() if hasattr(prompts, "tolist") else list(prompts)
+    if rows and all(isinstance(one, (int, np.integer)) for one in rows):
+        rows = [rows]
+    result: Sequences = []
+    for number, row in enumerate(rows):
+        ids = row.tolist() if hasattr(row, "tolist") else row
+        if not isinstance(ids, Sequence) or isinstance(ids, str) or not all(map(_is_id, ids)):
+            help = "give a list of integers for each row"
+            fail("E713", f"prompt {number} is {_short(row)}, and a prompt is a list of ids", None, help=help)
+        result.append([int(one) for one in ids])
+    return result
+
+
+def _is_id(one: object) -> bool:
+    return isinstance(one, (int, np.integer)) and not isinstance(one, bool)
+
+
+def _short(thing: object) -> str:
+    text = repr(thing)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _rows(plan: Plan, inputs: Mapping[str, Array]) -> int:
+    """How many rows the other inputs have; 1 where none has any."""
+    rows = plan.spec.inputs[plan.decode.input].type.shape[0]
+    for name, array in inputs.items():
+        if name in plan.spec.inputs and array.ndim and plan.spec.inputs[name].type.shape[:1] == (rows,):
+            return int(array.shape[0])
+    return rows.constant or 1
+
+
+def _check_length(plan: Plan, number: int, row: Sequence[int], max_new: int, found: Collector) -> None:
+    if not row:
+        help = "give at least one id, or a `start` in the spec's `decode`"
+        found.error("E741", f"prompt {number} is empty, and the spec has no start id", None, help=help)
+    fed = len(row) + max_new - 1
+    if fed > plan.most:
+        message = f"row {number} would be fed back at {fed} positions, and `{plan.decode.input}` takes {plan.most}"
+        notes = [f"{len(row)} ids stand first, and {max_new} are to be generated; the last is not fed back"]
+        found.error("E742", message, None, notes=notes, help=f"generate at most {max(0, plan.most - len(row) + 1)}")
+    if plan.side == "none" and plan.length is not None and plan.length.multiple > 1 and max_new > 1:
+        message = f"`{plan.length.name}` is a multiple of {plan.length.multiple}, so sequences cannot grow one by one"
+        notes = ["what the spec computes depends on the number of positions, so they cannot be filled up"]
+        found.error("E742", message, None, notes=notes)
+
+
+def prepared(plan: Plan, sequences: Sequences, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs that do not grow, checked with the sequences against the spec, defaults filled in.
+
+    Raises SpecError E711 to E720 with every mistake, E745 for an input that is not the caller's to give.
+    """
+    own = plan.growing.names | {plan.decode.input}
+    for name in own & set(inputs):
+        help = "give `prompts`" if name == plan.decode.input else None
+        fail("E745", f"`{name}` is filled by generation as it goes on", None, help=help)
+    width = plan.admitted(max((len(row) for row in sequences), default=1))
+    first = block(sequences, width, plan.side)
+    grown: dict[str, Array] = {plan.decode.input: first.ids.astype(_integer(plan, plan.decode.input))}
+    if plan.growing.valid is not None:
+        grown[plan.growing.valid] = first.valid if plan.side != "none" else np.ones_like(first.valid)
+    for name in plan.growing.positions:
+        grown[name] = first.positions.astype(_integer(plan, name))
+    found = prepare(plan.interface, {**inputs, **grown}, "float32")
+    return {name: array for name, array in found.items() if name not in own}
+
+
+def _integer(plan: Plan, name: str) -> str:
+    return plan.spec.inputs[name].type.dtype.value
+
+
+def as_arrays(inputs: Mapping[str, Any] | None) -> dict[str, Array]:
+    """Arrays by name, from arrays, tensors or lists."""
+    return {name: np.asarray(_plain(one)) for name, one in (inputs or {}).items()}
+
+
+def _plain(one: Any) -> Any:
+    if not hasattr(one, "detach"):
+        return one
+    tensor = one.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()

@@ -1,0 +1,83 @@
+"""What must be proved of a spec before its output may be fed back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archspec.diagnostics import Diagnostic, Label, Source, SpecError
+from archspec.ir.graph import Node, Value
+from archspec.masks.mask import Causal
+from archspec.ops.logical import Logical
+from archspec.rules.independence import independence
+from archspec.rules.judge import Judge
+from archspec.rules.verdict import Verdict
+from archspec.spec import Rule, Spec
+from archspec.spec.rule_fields import CausalFields, IgnoresFields, RuleFields
+from archspec.spec.spec import Decode
+from archspec.text.reader import read
+
+
+class Proofs:
+    """Verdicts on the output that is fed back, as they are asked for."""
+
+    def __init__(self, spec: Spec, decode: Decode) -> None:
+        assert spec.document.decode is not None
+        self.decode = decode
+        self.span = spec.document.decode.output.span
+        self._judge = Judge(spec)
+        self._inputs = {value.name: value for value in spec.graph.inputs}
+        self._output = spec.outputs[decode.output]
+
+    def require_causal(self) -> None:
+        """Raise SpecError E743 unless no output depends on what is fed later."""
+        verdict = self._causal(self.decode.input)
+        if verdict.status != "proved":
+            message = f"`{self.decode.output}` is not proved to be causal in `{self.decode.input}`"
+            self._refuse(message, "what is generated would change what was generated before it", verdict)
+
+    def require_rows(self) -> None:
+        """Raise SpecError E743 unless no row of a batch depends on another."""
+        size = self._inputs[self.decode.input].type.shape[0]
+        for rule in independence(self._judge.spec.graph):
+            pairs = tuple(pair for pair in rule.pairs if pair.output_name == self.decode.output)
+            verdict = self._judge.independent(replace(rule, pairs=pairs))
+            if rule.size == size and verdict.status != "proved":
+                message = f"the rows of `{self.decode.output}` are not proved to be independent"
+                self._refuse(message, "a row would depend on what stands beside it", verdict)
+
+    def is_causal_in(self, source: str) -> bool:
+        """Whether no output depends on a later position of an input."""
+        return self._causal(source).status == "proved"
+
+    def ignores_unless(self, valid: str) -> bool:
+        """Whether what is fed where `valid` is false does not matter to outputs where it is true."""
+        where = Value(f"not {valid}", self._inputs[valid].type)
+        Node(op=Logical(kind="not"), inputs=(self._inputs[valid],), outputs=(where,))
+        fields = _fields(
+            IgnoresFields, f"output: {self.decode.output}\ninput: {self.decode.input}\nwhere: not {valid}\n"
+        )
+        return self._verdict("ignores", fields, self.decode.input, where=where).status == "proved"
+
+    def _causal(self, source: str) -> Verdict:
+        fields = _fields(CausalFields, f"output: {self.decode.output}\ninput: {source}\n")
+        return self._verdict("causal", fields, source, mask=Causal())
+
+    def _verdict(self, kind: str, fields: RuleFields, source: str, **more: object) -> Verdict:
+        rule = Rule(
+            kind=kind,
+            fields=fields,
+            output=self._output,
+            input=self._inputs[source],
+            span=self.span,
+            **more,  # type: ignore[arg-type]
+        )
+        return self._judge.verdict(rule)
+
+    def _refuse(self, message: str, why: str, verdict: Verdict) -> None:
+        primary = Label(self.span, "this is fed back")
+        raise SpecError([Diagnostic(code="E743", message=message, primary=primary, notes=(why,)), *verdict.diagnostics])
+
+
+def _fields(model: type[RuleFields], text: str) -> RuleFields:
+    """The fields of a rule, from what a spec would say."""
+    return model.read(read(Source("decode", text)))

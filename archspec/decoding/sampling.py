@@ -1,0 +1,84 @@
+"""From logits to one id a row: greedy, or drawn from a tempered and cut distribution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from archspec.diagnostics import Collector, fail
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+@record
+class Sampling:
+    """How an id is chosen: the likeliest at temperature 0, else drawn from the softmax of logits / temperature.
+
+    `top_k` keeps the k likeliest, and what is as likely as the last of them; `top_p` then keeps the likeliest ids until
+    together they reach that probability. Each row has a stream of random numbers of its own, from `seed` and the row's
+    number, so that what is drawn for a row does not depend on the others.
+    Source: Holtzman et al. 2020, arXiv 1904.09751 (top-p).
+    """
+
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        found = Collector()
+        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
+            found.error("E744", f"`temperature` is {self.temperature}, and must be a number from 0 up", None)
+        if self.top_k is not None and self.top_k < 1:
+            found.error("E744", f"`top_k` is {self.top_k}, and must be at least 1", None)
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            found.error("E744", f"`top_p` is {self.top_p}, and must be above 0 and at most 1", None)
+        if self.seed < 0:
+            found.error("E744", f"`seed` is {self.seed}, and must not be negative", None)
+        for name in ("top_k", "top_p"):
+            if self.temperature == 0 and getattr(self, name) is not None:
+                help = "give a `temperature`, such as 1"
+                found.error(
+                    "E744", f"`{name}` changes nothing at temperature 0, which takes the likeliest", None, help=help
+                )
+        found.raise_if_errors()
+
+    def stream(self, row: int) -> Generator:
+        """The random numbers of a row."""
+        return np.random.default_rng([self.seed, row])
+
+
+def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> list[int]:
+    """An id for each row of logits [rows, vocab]. Raises SpecError E747 for logits that are not numbers."""
+    if bool(logits.isnan().any()) or bool((logits.amax(-1) == -math.inf).any()):
+        help = "look at the weights: a model in half precision may overflow"
+        fail("E747", "the logits are not numbers, so no id can be chosen", None, help=help)
+    if sampling.temperature == 0:
+        return [int(found) for found in logits.argmax(-1)]
+    below = distribution(logits, sampling).cumsum(-1)
+    drawn = torch.tensor([stream.random() for stream in streams], dtype=torch.float64, device=logits.device)
+    marks = drawn[:, None] * below[:, -1:]
+    # The last id with a probability is the one that reaches the whole sum.
+    last = (below < below[:, -1:]).sum(-1)
+    found = torch.searchsorted(below, marks, right=True)[:, 0]
+    return [int(one) for one in torch.minimum(found, last)]
+
+
+def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
+    """The probabilities that ids are drawn with, float64 [rows, vocab], from logits [rows, vocab]."""
+    scores = logits.double() / sampling.temperature
+    if sampling.top_k is not None:
+        least = scores.topk(min(sampling.top_k, scores.shape[-1]), dim=-1).values[:, -1:]
+        scores = scores.masked_fill(scores < least, -math.inf)
+    if sampling.top_p is not None:
+        ordered, order = scores.softmax(-1).sort(dim=-1, descending=True, stable=True)
+        beyond = ordered.cumsum(-1) - ordered >= sampling.top_p
+        scores = scores.masked_fill(torch.zeros_like(beyond).scatter(-1, order, beyond), -math.inf)
+    return scores.softmax(-1)

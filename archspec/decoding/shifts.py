@@ -1,0 +1,64 @@
+"""Whether what a graph computes depends on how many positions there are, or on where the first one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from archspec.analyses.size_use import NONE, sizes_in
+from archspec.ir.dim import Symbol
+from archspec.ir.graph import Graph, Value
+from archspec.masks.mask import Prefix
+from archspec.masks.walk import leaves
+from archspec.ops.attention import Attention
+from archspec.ops.base import Op
+from archspec.ops.counted_positions import CountedPositions
+from archspec.passes.scopes import Scopes
+
+_SHAPES: Mapping[str, frozenset[str]] = {
+    "broadcast_axis": frozenset({"size"}),
+    "call": frozenset({"results"}),
+    "constant": frozenset({"axes"}),
+    "learned": frozenset({"axes"}),
+    "make_mask": frozenset({"queries", "keys"}),
+    "repeat": frozenset({"results"}),
+    "split": frozenset({"sizes"}),
+}
+"""Fields that say how large a result is, and nothing of what stands in it."""
+
+_MOVE_ALONG = frozenset(
+    {
+        *("activation", "affine", "alibi", "attention", "binary", "call", "compare", "counted_positions", "drop_path"),
+        *("dropout", "embedding", "experts", "layer_norm", "linear", "logical", "merge", "relative_buckets", "repeat"),
+        *("rms_norm", "rotary", "rotary_table", "routing", "softcap", "split", "transpose", "unary"),
+        *("unnormalised_attention", "with_number"),
+    }
+)
+"""Ops that compute the same at every position, or look at nothing but distances; rotary tables are used in pairs."""
+
+
+def counts_positions(graph: Graph, size: Symbol) -> bool:
+    """Whether a number or an offset in a graph is computed from the number of positions.
+
+    Where none is, and the graph is causal, what stands at a position is the same however many positions follow.
+    """
+    return any(size in _meant(node.op) for node in graph.walk())
+
+
+def _meant(op: Op) -> frozenset[Symbol]:
+    shapes = _SHAPES.get(op.name, frozenset())
+    return NONE.union(*(sizes_in(getattr(op, one.name)) for one in fields(op) if one.name not in shapes))  # type: ignore[arg-type]
+
+
+def moves_along(graph: Graph, valid: Value) -> bool:
+    """Whether sequences that stand further right give the same further right, where `valid` says what they are.
+
+    False where that is not known: positions by index, prefixes, and whatever is not known to look at distances alone.
+    """
+    scopes = Scopes(graph)
+    return all(
+        node.op.name in _MOVE_ALONG
+        and not (isinstance(node.op, CountedPositions) and scopes.origin(node.inputs[0]) is not valid)
+        and not (isinstance(node.op, Attention) and any(isinstance(leaf, Prefix) for leaf in leaves(node.op.mask)))
+        for node in graph.walk()
+    )

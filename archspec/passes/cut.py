@@ -1,0 +1,139 @@
+"""Cut a graph at the values that do not depend on an input that is fed again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from archspec.analyses.size_use import sizes_of
+from archspec.ir.dim import Symbol
+from archspec.ir.graph import Graph, Node, Parameter, Value
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+from archspec.ops.verifier import verify
+from archspec.passes.rewrite import Copy
+from archspec.record import record
+
+
+@record(eq=False)
+class Cut:
+    """Two graphs: `once` gives, under the names of its outputs, inputs of `step`; None where all depends on the input.
+
+    `step` has the one output that was asked for.
+    """
+
+    once: Graph | None
+    step: Graph
+
+
+def cut(graph: Graph, fed: str, output: str) -> Cut:
+    """Part a graph into what is computed once and what is computed anew for each value of the input `fed`.
+
+    Given:  `(%src, %tgt): %m = call(%src) {...}; %y = call(%tgt, %m) {...}; return %y`
+    Result: `(%src): %m = call(%src) {...}; return %m` and `(%tgt, %m): %y = call(%tgt, %m) {...}; return %y`
+
+    Inputs whose types hold the size of the fed positions are fed too. What the output does not need is left out. A
+    parameter that both parts use is owned in both. Raises KeyError for a name that there is not.
+    """
+    target = dict(zip(graph.output_names, graph.outputs, strict=True))[output]
+    needed = _needed(graph, target)
+    late, early = _parted(graph, needed, {value.name: value for value in graph.inputs}[fed])
+    read = {value for node in late for value in node.inputs} | {target}
+    handed = [value for node in early for value in node.outputs if value in read]
+    names = _names(handed, [value.name for value in graph.inputs])
+    once = _part(graph, early, handed, list(names.values()), {}) if handed else None
+    step = _part(graph, late, [target], [output], names)
+    if step is None or (handed and once is None):
+        # A parameter stands outside of the module that uses it, and its owner in the other part.
+        return Cut(once=None, step=_part(graph, needed, [target], [output], {}) or graph)
+    return Cut(once=once, step=step)
+
+
+def _needed(graph: Graph, target: Value) -> list[Node]:
+    live, found = {target}, []
+    for node in reversed(graph.nodes):
+        if not live.isdisjoint(node.outputs):
+            live.update(node.inputs)
+            found.append(node)
+    return found[::-1]
+
+
+def _parted(graph: Graph, nodes: Sequence[Node], fed: Value) -> tuple[list[Node], list[Node]]:
+    """The nodes that depend on the fed input or on the number of its positions, and the others."""
+    size = _positions(fed)
+    growing = {value for value in graph.inputs if value is fed or (size and _holds(value, size))}
+    late: list[Node] = []
+    early: list[Node] = []
+    for node in nodes:
+        depends = not growing.isdisjoint(node.inputs) or (size is not None and size in sizes_of(node))
+        if depends:
+            growing.update(node.outputs)
+        (late if depends else early).append(node)
+    return late, early
+
+
+def _positions(fed: Value) -> Symbol | None:
+    symbols = fed.type.shape[-1].symbols()
+    return next(iter(symbols)) if len(symbols) == 1 else None
+
+
+def _holds(value: Value, size: Symbol) -> bool:
+    return any(size in dim.symbols() for dim in value.type.shape)
+
+
+def _names(handed: Iterable[Value], taken: Iterable[str]) -> dict[Value, str]:
+    """A name for each value that is handed over, unlike those of the inputs."""
+    used, found = set(taken), {}
+    for value in handed:
+        name, number = value.name, 2
+        while name in used:
+            name, number = f"{value.name}_{number}", number + 1
+        used.add(name)
+        found[value] = name
+    return found
+
+
+def _part(
+    graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], names: Sequence[str], given: dict[Value, str]
+) -> Graph | None:
+    """A graph of some of the nodes, `given` among its inputs; None where a parameter can have no owner in it."""
+    read = {value for node in nodes for value in node.inputs} | set(outputs)
+    inputs = [*(value for value in graph.inputs if value in read), *given]
+    body = Graph(
+        name=graph.name, inputs=tuple(inputs), nodes=tuple(nodes), outputs=tuple(outputs), output_names=tuple(names)
+    )
+    uses = [parameter for node in body.walk() for parameter in node.parameters.values()]
+    owned = {node.parameters[local] for node in body.walk() for local in node.owned}
+    missing = dict.fromkeys(parameter for parameter in uses if parameter not in owned)
+    made = _owning(body, missing, "", given)
+    if missing:
+        return None
+    verify(made)
+    return made
+
+
+def _owning(graph: Graph, missing: dict[Parameter, None], module: str, names: dict[Value, str]) -> Graph:
+    """A copy in which the first node that uses a missing parameter owns it; those are struck off."""
+    copy = Copy(graph)
+    for value, name in names.items():
+        copy.rename_input(value, name)
+    for node in graph.nodes:
+        first = {local for local, one in node.parameters.items() if one in missing and _inside(one.path, module)}
+        for local in first:
+            missing.pop(node.parameters[local], None)
+        regions = [_owning(region, missing, _module(node, module), {}) for region in node.regions]
+        copy.add(node, copy.operands(node.inputs), regions=regions, owned=node.owned | first)
+    return copy.finish()
+
+
+def _module(node: Node, around: str) -> str:
+    match node.op:
+        case Call(module=module):
+            return module
+        case Repeat(module=module):
+            return f"{module}.*"
+        case _:
+            return around
+
+
+def _inside(path: str, module: str) -> bool:
+    return not module or path.startswith(f"{module}.")
