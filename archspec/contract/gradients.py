@@ -72,12 +72,13 @@ class Gradients:
             leaves = tap.zeros
         if not leaves or not found.requires_grad:
             return None
-        return _by_position(found, leaves, inputs, outputs, seed)
+        return by_position(found, leaves, inputs, outputs, seed)
 
 
-def _by_position(
+def by_position(
     result: Tensor, leaves: Sequence[Tensor], inputs: Sequence[int], outputs: Sequence[int], seed: int
 ) -> Array:
+    """Which output positions the leaves reach: bool [outputs, inputs]; of many output positions some."""
     generator = torch.Generator().manual_seed(seed)
     weighted = result * torch.rand(result.shape, generator=generator, dtype=result.dtype)
     rows: list[Array] = []

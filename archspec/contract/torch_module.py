@@ -55,7 +55,7 @@ class TorchRunner:
             shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
             notes = [f"{type(error).__name__}: {line}" for line in str(error).strip().splitlines()[:3]]
             fail("E731", f"the model fails on {shapes}", None, notes=notes)
-        return {name: _array(tensor) for name, tensor in found.items()}
+        return {name: array_of(tensor) for name, tensor in found.items()}
 
     def tensors(self, arrays: Arrays) -> dict[str, Tensor]:
         """Inputs as the model takes them."""
@@ -117,7 +117,8 @@ def _part(result: Any, key: str | int) -> Any:
     return None if isinstance(result, Tensor) else getattr(result, key, None)
 
 
-def _array(tensor: Tensor) -> Array:
+def array_of(tensor: Tensor) -> Array:
+    """A tensor as an array; half precision widened."""
     found = tensor.detach().cpu()
     half = found.dtype in (torch.bfloat16, torch.float16)
     array: Array = (found.float() if half else found).numpy()

@@ -132,6 +132,12 @@ _TITLES = {
     "E609": "artifact that differs from the module",
     "E610": "artifact that cannot be run here",
     "E611": "host that cannot build a target",
+    "E620": "layer of a network that cannot be computed here",
+    "E621": "layer of a network that fails",
+    "E622": "network that breaks the contract",
+    "E623": "engine of another network than was verified",
+    "E624": "setting that TensorRT did not keep",
+    "E625": "optimisation profile that cannot be had",
     "E701": "no such shipped spec",
     "E702": "file that cannot be written",
     "E703": "not an archive of arrays",
@@ -167,6 +173,9 @@ _TITLES = {
     "E747": "logits that are not numbers",
     "W201": "unused node",
     "W401": "window that masks nothing",
+    "W420": "order of tokens that no rule states",
+    "W421": "mask whose effect no rule states",
+    "W422": "mask that hides nothing",
 }
 
 

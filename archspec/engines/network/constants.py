@@ -1,0 +1,46 @@
+"""The memory of TensorRT's weights as arrays, without copies."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TYPES = {"BF16": 7}
+
+
+class _Weights(ctypes.Structure):
+    """`nvinfer1::Weights`, as TensorRT's C++ interface declares it."""
+
+    _fields_ = (("type", ctypes.c_int32), ("values", ctypes.c_void_p), ("count", ctypes.c_int64))
+
+
+class _Instance(ctypes.Structure):
+    """The head of a Python object that wraps one of C++."""
+
+    _fields_ = (("references", ctypes.c_ssize_t), ("type", ctypes.c_void_p), ("wrapped", ctypes.c_void_p))
+
+
+def array_of(weights: Any) -> NDArray[Any] | None:
+    """A flat view of the weights; bfloat16 as uint16, for NumPy has no such type. None for a type that has no view.
+
+    TensorRT's Python interface gives out no bfloat16: its memory is found through the structure behind the object,
+    and only where that structure agrees with what the object says of itself.
+    """
+    import numpy as np
+
+    if isinstance(weights, np.ndarray):
+        return weights.reshape(-1)
+    found = weights.numpy()
+    if isinstance(found, np.ndarray):
+        return found.reshape(-1)
+    if weights.dtype.name not in _TYPES:
+        return None
+    wrapped = _Instance.from_address(id(weights)).wrapped
+    inner = _Weights.from_address(wrapped) if wrapped else None
+    if inner is None or inner.type != _TYPES[weights.dtype.name] or inner.count != weights.size:
+        return None
+    buffer = (ctypes.c_uint16 * inner.count).from_address(inner.values)
+    return np.frombuffer(buffer, dtype=np.uint16)

@@ -1,0 +1,128 @@
+"""Computing a plan with PyTorch on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from archspec.diagnostics import fail
+from archspec.engines.network.determined import determined
+from archspec.engines.network.functions import UnsupportedError
+from archspec.engines.network.layers import FUNCTIONS, MOVERS
+from archspec.engines.network.plan import Plan, Step, Wire
+
+Precision = Literal["declared", "exact"]
+"""`declared`: each layer computes in float32 and its result is rounded to the type that the network declares, as tensor
+cores do; `exact`: all floats are float64."""
+
+DTYPES = {
+    "FLOAT": torch.float32,
+    "HALF": torch.float16,
+    "BF16": torch.bfloat16,
+    "INT8": torch.int8,
+    "INT32": torch.int32,
+    "INT64": torch.int64,
+    "BOOL": torch.bool,
+    "UINT8": torch.uint8,
+}
+_HALVES = (torch.float16, torch.bfloat16)
+_MOST_SHAPES = 8
+_MOST_KEPT = 4096
+"""Larger floats are weights, which would be held a second time."""
+_CONVERTERS = {"CAST", "IDENTITY"}
+_FAILURES = (RuntimeError, ValueError, TypeError, IndexError)
+
+
+class Execution:
+    """A plan that is ready to be computed, any number of times."""
+
+    def __init__(self, plan: Plan, precision: Precision = "declared") -> None:
+        self.plan = plan
+        self.precision: Precision = precision
+        self._dead = _last_uses(plan)
+        self._determined = determined(plan)
+        self._known: dict[object, dict[int, tuple[Tensor, ...]]] = {}
+
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs by name. Raises SpecError E620 or E621 for the first layer that cannot be computed."""
+        values: dict[int, Tensor] = {}
+        for number in self.plan.inputs:
+            wire = self.plan.wires[number]
+            values[number] = inputs[wire.name].to(self.dtype(wire))
+        known = self._kept(tuple(tuple(values[number].shape) for number in self.plan.inputs))
+        for place, (step, dead) in enumerate(zip(self.plan.steps, self._dead, strict=True)):
+            results = known.get(place)
+            if results is None:
+                results = self.step(step, [None if one is None else values[one] for one in step.inputs])
+                if place in self._determined and all(_is_small(result) for result in results):
+                    known[place] = results
+            values.update(zip(step.outputs, results, strict=True))
+            for number in dead:
+                values.pop(number, None)
+        return {self.plan.wires[number].name: values[number] for number in self.plan.outputs}
+
+    def _kept(self, shapes: object) -> dict[int, tuple[Tensor, ...]]:
+        """What was computed before for inputs of these shapes, and is to be kept for them."""
+        if shapes not in self._known and len(self._known) == _MOST_SHAPES:
+            self._known.clear()
+        return self._known.setdefault(shapes, {})
+
+    def step(self, step: Step, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        """The results of one layer, each of the type and the shape that the network declares."""
+        given = arguments if step.kind in MOVERS else [_widened(one) for one in arguments]
+        try:
+            found = FUNCTIONS[step.kind](step.attributes, *given)
+        except UnsupportedError as error:
+            fail("E620", f"the {step} cannot be computed here: {error}", None)
+        except _FAILURES as error:
+            shapes = ", ".join("none" if one is None else f"{list(one.shape)}" for one in arguments)
+            notes = [f"{type(error).__name__}: {str(error).strip().splitlines()[0]}", f"its inputs have {shapes}"]
+            fail("E621", f"the {step} fails", None, notes=notes)
+        results = found if isinstance(found, tuple) else (found,)
+        wires = [self.plan.wires[number] for number in step.outputs]
+        return tuple(self._declared(step, result, wire) for result, wire in zip(results, wires, strict=True))
+
+    def dtype(self, wire: Wire) -> torch.dtype:
+        """The type in which a wire is kept. Raises SpecError E620 for one that has no numbers here."""
+        if wire.dtype not in DTYPES:
+            fail("E620", f"the tensor `{wire.name}` cannot be computed here: it is {wire.dtype}", None)
+        found = DTYPES[wire.dtype]
+        return torch.float64 if self.precision == "exact" and found.is_floating_point else found
+
+    def _declared(self, step: Step, result: Tensor, wire: Wire) -> Tensor:
+        dtype = self.dtype(wire)
+        if step.kind not in _CONVERTERS and result.is_floating_point() != dtype.is_floating_point:
+            fail("E621", f"the {step} gives {result.dtype}, TensorRT declares {wire.dtype}", None)
+        if wire.shape is not None and not _fits(result.shape, wire.shape):
+            fail("E621", f"the {step} gives {list(result.shape)}, TensorRT declares {list(wire.shape)}", None)
+        return result.to(dtype)
+
+
+def _is_small(tensor: Tensor) -> bool:
+    return tensor.numel() <= _MOST_KEPT or not tensor.is_floating_point()
+
+
+def _widened(tensor: Tensor | None) -> Tensor | None:
+    return tensor.float() if tensor is not None and tensor.dtype in _HALVES else tensor
+
+
+def _fits(shape: Sequence[int], declared: Sequence[int]) -> bool:
+    return len(shape) == len(declared) and all(
+        wanted in (size, -1) for size, wanted in zip(shape, declared, strict=True)
+    )
+
+
+def _last_uses(plan: Plan) -> list[list[int]]:
+    """For each step the wires that nothing reads after it."""
+    last: dict[int, int] = {}
+    for place, step in enumerate(plan.steps):
+        for number in (*step.outputs, *(one for one in step.inputs if one is not None)):
+            last[number] = place
+    dead: list[list[int]] = [[] for _ in plan.steps]
+    for number, place in last.items():
+        if number not in plan.outputs:
+            dead[place].append(number)
+    return dead

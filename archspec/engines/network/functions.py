@@ -1,0 +1,54 @@
+"""The functions that compute layers, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import Tensor
+
+from archspec.engines.network.plan import Attributes
+
+Result = Tensor | tuple[Tensor, ...]
+Function = Callable[..., Result]
+"""Takes a layer's attributes and its inputs in order: floats in float32 or float64, or as they are in a `mover`."""
+
+FUNCTIONS: dict[str, Function] = {}
+MOVERS: set[str] = set()
+"""Kinds that move numbers and compute none: half precision need not be widened for them."""
+
+F = TypeVar("F", bound=Function)
+
+
+def computes(kind: str, *, moves: bool = False) -> Callable[[F], F]:
+    """Register the function of a kind of layer."""
+
+    def register(function: F) -> F:
+        FUNCTIONS[kind] = function
+        if moves:
+            MOVERS.add(kind)
+        return function
+
+    return register
+
+
+class UnsupportedError(Exception):
+    """A layer of a known kind asks for what is not computed here; the text says what."""
+
+
+def bits(mask: int) -> list[int]:
+    """The axes that a bit mask names."""
+    return [axis for axis in range(mask.bit_length()) if mask >> axis & 1]
+
+
+def given(name: str, choices: dict[str, F], attributes: Attributes) -> F:
+    """The choice that an attribute names. Raises UnsupportedError for one that is not known."""
+    word = attributes[name]
+    if word not in choices:
+        raise UnsupportedError(f"its {name} `{word}` is not known")
+    return choices[word]
+
+
+def integers(tensor: Tensor) -> list[int]:
+    """The values of a tensor of sizes or places."""
+    return [int(value) for value in tensor.reshape(-1).tolist()]

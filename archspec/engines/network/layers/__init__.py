@@ -1,0 +1,58 @@
+"""One function for each kind of layer; importing this package registers them all."""
+
+from __future__ import annotations
+
+from archspec.engines.network.functions import FUNCTIONS, MOVERS
+from archspec.engines.network.layers import (
+    activation,
+    attention,
+    constant,
+    convolution,
+    cumulative,
+    elementwise,
+    fill,
+    gather,
+    matrix_multiply,
+    normalization,
+    padding,
+    pooling,
+    reduce,
+    resize,
+    rotary,
+    scale,
+    scatter,
+    select,
+    shape,
+    shuffle,
+    slice,
+    topk,
+    unary,
+)
+
+__all__ = [
+    "FUNCTIONS",
+    "MOVERS",
+    "activation",
+    "attention",
+    "constant",
+    "convolution",
+    "cumulative",
+    "elementwise",
+    "fill",
+    "gather",
+    "matrix_multiply",
+    "normalization",
+    "padding",
+    "pooling",
+    "reduce",
+    "resize",
+    "rotary",
+    "scale",
+    "scatter",
+    "select",
+    "shape",
+    "shuffle",
+    "slice",
+    "topk",
+    "unary",
+]

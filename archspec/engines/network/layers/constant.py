@@ -1,0 +1,47 @@
+"""Numbers that the network holds, and layers that change their type alone."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archspec.engines.network.functions import UnsupportedError, computes
+from archspec.engines.network.plan import Attributes
+
+
+@computes("CONSTANT", moves=True)
+def constant(at: Attributes) -> Tensor:
+    """A tensor on TensorRT's own memory."""
+    return weights(at["weights"]).reshape(at["shape"])
+
+
+def weights(array: Any) -> Tensor:
+    """An array of weights as a tensor on the same memory; uint16 stands for bfloat16."""
+    with warnings.catch_warnings():
+        # The memory may be read-only; nothing here writes to it.
+        warnings.simplefilter("ignore", UserWarning)
+        found = torch.from_numpy(array)
+    return found.view(torch.bfloat16) if found.dtype == torch.uint16 else found
+
+
+@computes("CAST", moves=True)
+def cast(at: Attributes, x: Tensor) -> Tensor:
+    """The same numbers: whoever keeps the result gives it the declared type."""
+    return x
+
+
+@computes("IDENTITY", moves=True)
+def identity(at: Attributes, x: Tensor) -> Tensor:
+    """The same numbers."""
+    return x
+
+
+@computes("ASSERTION", moves=True)
+def assertion(at: Attributes, *conditions: Tensor) -> tuple[Tensor, ...]:
+    """Nothing, where all conditions hold. Raises UnsupportedError where one does not."""
+    if not all(bool(condition.all()) for condition in conditions):
+        raise UnsupportedError(f"it asserts: {at['message']}")
+    return ()

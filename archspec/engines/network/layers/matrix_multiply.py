@@ -1,0 +1,32 @@
+"""Products of matrices, and sums of products by an equation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archspec.engines.network.functions import UnsupportedError, computes
+from archspec.engines.network.plan import Attributes
+
+
+@computes("MATRIX_MULTIPLY")
+def matrix_multiply(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
+    """x @ y over the last two axes, each as it is, transposed, or a vector; leading axes are broadcast."""
+    left = x.unsqueeze(-2) if at["op0"] == "VECTOR" else _turned(x, at["op0"])
+    right = y.unsqueeze(-1) if at["op1"] == "VECTOR" else _turned(y, at["op1"])
+    found = left @ right
+    if at["op1"] == "VECTOR":
+        found = found.squeeze(-1)
+    return found.squeeze(-1 if at["op1"] == "VECTOR" else -2) if at["op0"] == "VECTOR" else found
+
+
+def _turned(x: Tensor, operation: str) -> Tensor:
+    if operation not in ("NONE", "TRANSPOSE"):
+        raise UnsupportedError(f"its operation `{operation}` is not known")
+    return x.mT if operation == "TRANSPOSE" else x
+
+
+@computes("EINSUM")
+def einsum(at: Attributes, *operands: Tensor) -> Tensor:
+    """A sum of products, as the equation says."""
+    return torch.einsum(at["equation"], *operands)

@@ -1,0 +1,33 @@
+"""A scale, a shift and a power: for all numbers, for each channel, or for each number."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archspec.engines.network.functions import UnsupportedError, computes
+from archspec.engines.network.layers.constant import weights
+from archspec.engines.network.plan import Attributes
+
+
+@computes("SCALE")
+def scale(at: Attributes, x: Tensor) -> Tensor:
+    """(x * scale + shift) ** power; what is left out is 1, 0 and 1."""
+    factor, shift, power = (_shaped(at, name, x) for name in ("scale", "shift", "power"))
+    found = x if factor is None else x * factor
+    found = found if shift is None else found + shift
+    return found if power is None else torch.pow(found, power)
+
+
+def _shaped(at: Attributes, name: str, x: Tensor) -> Tensor | None:
+    array, mode, axis = at[name], at["mode"], at["channel_axis"]
+    if array is None or not array.size:
+        return None
+    found = weights(array).to(x.dtype)
+    if mode == "UNIFORM":
+        return found.reshape(())
+    if mode == "CHANNEL":
+        return found.reshape([-1 if one == axis else 1 for one in range(x.ndim)])
+    if mode == "ELEMENTWISE":
+        return found.reshape(x.shape[axis:])
+    raise UnsupportedError(f"its mode `{mode}` is not known")

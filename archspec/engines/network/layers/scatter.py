@@ -1,0 +1,22 @@
+"""A tensor with other values at given indices."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from archspec.engines.network.functions import UnsupportedError, computes
+from archspec.engines.network.layers.gather import within
+from archspec.engines.network.plan import Attributes
+
+
+@computes("SCATTER", moves=True)
+def scatter(at: Attributes, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """Single numbers along an axis, or slices at places of several axes."""
+    indices = indices.long()
+    if at["mode"] == "ELEMENT":
+        axis = at["axis"] % x.ndim
+        return x.scatter(axis, within(indices, x.shape[axis]), updates)
+    if at["mode"] == "ND":
+        places = tuple(within(part, x.shape[axis]) for axis, part in enumerate(indices.unbind(-1)))
+        return x.index_put(places, updates)
+    raise UnsupportedError(f"its mode `{at['mode']}` is not known")

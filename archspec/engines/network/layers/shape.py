@@ -1,0 +1,36 @@
+"""Shapes as numbers, and axes of size 1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archspec.engines.network.functions import computes, integers
+from archspec.engines.network.plan import Attributes
+
+
+@computes("SHAPE", moves=True)
+def shape(at: Attributes, x: Tensor) -> Tensor:
+    """The sizes of all axes."""
+    return torch.tensor(x.shape, dtype=torch.int64)
+
+
+@computes("SQUEEZE", moves=True)
+def squeeze(at: Attributes, x: Tensor, axes: Tensor | None = None) -> Tensor:
+    """x without some axes of size 1; without all of them where none is named."""
+    if axes is None:
+        return x.squeeze()
+    gone = [axis % x.ndim for axis in integers(axes)]
+    if any(x.shape[axis] != 1 for axis in gone):
+        raise ValueError(f"an axis of {list(x.shape)} that goes away is not 1")
+    return x.squeeze(gone)
+
+
+@computes("UNSQUEEZE", moves=True)
+def unsqueeze(at: Attributes, x: Tensor, axes: Tensor) -> Tensor:
+    """x with axes of size 1 put in, at their places in the result."""
+    places = integers(axes)
+    rank = x.ndim + len(places)
+    for axis in sorted(place % rank for place in places):
+        x = x.unsqueeze(axis)
+    return x

@@ -1,0 +1,39 @@
+"""The order in which layers can be computed: a network lists a layer before some that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archspec.diagnostics import fail
+from archspec.engines.network.plan import Step
+
+
+def ordered(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps as they are listed, each after those that it reads. Raises SpecError E620 for a loop."""
+    makers = {number: place for place, step in enumerate(steps) for number in step.outputs}
+    done: dict[int, None] = {}
+    for place in range(len(steps)):
+        _place(place, steps, makers, done)
+    return tuple(steps[place] for place in done)
+
+
+def _place(start: int, steps: Sequence[Step], makers: dict[int, int], done: dict[int, None]) -> None:
+    """Put a step behind all that it needs; without recursion, for chains are long."""
+    waiting = [start]
+    open_: set[int] = set()
+    while waiting:
+        place = waiting[-1]
+        missing = [one for one in _needs(steps[place], makers) if one not in done]
+        if place in done or not missing:
+            done.setdefault(place)
+            open_.discard(place)
+            waiting.pop()
+            continue
+        if place in open_:
+            fail("E620", f"the {steps[place]} cannot be computed here: it stands in a loop", None)
+        open_.add(place)
+        waiting += reversed(missing)
+
+
+def _needs(step: Step, makers: dict[int, int]) -> Iterator[int]:
+    return (makers[number] for number in step.inputs if number in makers)

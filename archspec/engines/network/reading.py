@@ -1,0 +1,131 @@
+"""From TensorRT's network to a plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from archspec.diagnostics import Collector
+from archspec.engines.network.constants import array_of
+from archspec.engines.network.kinds import ATTENTION, KINDS
+from archspec.engines.network.order import ordered
+from archspec.engines.network.plan import Attributes, Plan, Step, Wire
+
+_NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
+
+
+def read_network(trt: Any, network: Any, *owners: Any) -> Plan:
+    """The plan of a network of TensorRT, or of TensorRT-RTX: `trt` is the package that made it.
+
+    `owners` hold the memory of its weights, as a parser does. Raises SpecError E620 for every layer of a kind, or with
+    weights, that is not known.
+    """
+    return _Reader(trt, network).plan(owners)
+
+
+class _Reader:
+    """Numbers the tensors of a network as they are met."""
+
+    def __init__(self, trt: Any, network: Any) -> None:
+        self.trt = trt
+        self.network = network
+        self.found = Collector()
+        # TensorRT's own objects are kept: a tensor is known by being the same object.
+        self.tensors: list[Any] = []
+        self.numbers: dict[int, int] = {}
+
+    def plan(self, owners: tuple[Any, ...]) -> Plan:
+        inputs = [self.number(self.network.get_input(index)) for index in range(self.network.num_inputs)]
+        layers = [self.network.get_layer(index) for index in range(self.network.num_layers)]
+        steps = [self.step(layer, node) for layer, node in zip(layers, _nodes(layers), strict=True)]
+        outputs = [self.number(self.network.get_output(index)) for index in range(self.network.num_outputs)]
+        self.found.raise_if_errors()
+        return Plan(
+            wires=tuple(_wire(tensor) for tensor in self.tensors),
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            steps=ordered(steps),
+            owners=(self.network, *layers, *owners),
+        )
+
+    def number(self, tensor: Any) -> int:
+        if id(tensor) not in self.numbers:
+            self.numbers[id(tensor)] = len(self.tensors)
+            self.tensors.append(tensor)
+        return self.numbers[id(tensor)]
+
+    def step(self, layer: Any, node: str | None) -> Step:
+        kind = _kind(self.trt, layer)
+        inputs = [layer.get_input(index) for index in range(layer.num_inputs)]
+        outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
+        step = Step(
+            name=layer.name,
+            kind=kind,
+            attributes=self.attributes(kind, layer) if kind in KINDS else {},
+            inputs=tuple(None if tensor is None else self.number(tensor) for tensor in inputs),
+            outputs=tuple(self.number(tensor) for tensor in outputs),
+            node=node,
+        )
+        if kind not in KINDS:
+            help = "lower the node to layers that are known, or leave the target out"
+            self.found.error("E620", f"the {step} cannot be computed here: its kind is not known", None, help=help)
+        for name, value in step.attributes.items():
+            if isinstance(value, _Unreadable):
+                self.found.error("E620", f"the {step} cannot be computed here: its {name} are {value.dtype}", None)
+        return step
+
+    def attributes(self, kind: str, layer: Any) -> Attributes:
+        interface, names = KINDS[kind]
+        layer.__class__ = getattr(self.trt, "IDeconvolutionLayer" if kind == "DECONVOLUTION" else interface)
+        found = {name: _plain(getattr(layer, name)) for name in names}
+        if kind.startswith("ATTENTION"):
+            attention = layer.attention
+            # Those that a version of TensorRT does not have yet are at their defaults there.
+            found |= {name: _plain(getattr(attention, name)) for name in ATTENTION if hasattr(attention, name)}
+        return found
+
+
+class _Unreadable:
+    """Weights of a type that has no arrays."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+
+def _kind(trt: Any, layer: Any) -> str:
+    # Some classes of layers have a `type` of their own, which hides this one.
+    layer.__class__ = trt.ILayer
+    name: str = layer.type.name
+    return name
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if hasattr(type(value), "__members__"):
+        return value.name
+    if hasattr(value, "nbytes"):
+        array = array_of(value)
+        return _Unreadable(value.dtype.name) if array is None else array
+    return tuple(value)
+
+
+def _wire(tensor: Any) -> Wire:
+    try:
+        shape: tuple[int, ...] | None = tuple(tensor.shape)
+    except (TypeError, ValueError):
+        # A tensor whose rank is not known has a shape without a length.
+        shape = None
+    return Wire(name=tensor.name, dtype=tensor.dtype.name, shape=shape)
+
+
+def _nodes(layers: list[Any]) -> Iterator[str | None]:
+    """The ONNX node of each layer. Layers that help one stand before it."""
+    named = [_NODE.search(layer.metadata) for layer in layers]
+    following: str | None = None
+    nodes: list[str | None] = []
+    for found in reversed(named):
+        following = found.group(1) if found is not None else following
+        nodes.append(following)
+    return reversed(nodes)
