@@ -28,7 +28,8 @@ def distance_buckets(
     reach = torch.arange(queries.shape[-2] + keys.shape[-2], device=queries.device)
     buckets = (reach[:, None] >= torch.tensor(starts, device=queries.device)).sum(-1)
     if bidirectional:
-        return buckets[(rows - columns).abs()] + (columns > rows) * (len(starts) + 1)
+        after = torch.where(columns > rows, len(starts) + 1, 0)
+        return buckets[(rows - columns).abs()] + after
     return buckets[(rows - columns).clamp(min=0)]
 '''
 
