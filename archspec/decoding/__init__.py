@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.decoding.decoder import Decoder
-    from archspec.decoding.generate import decoder, generate
+    from archspec.decoding.generation import decoder, generate
     from archspec.decoding.rows import Generated, Step
+    from archspec.decoding.stepping import Decoder
 
 _HOMES = {
-    "Decoder": "archspec.decoding.decoder",
+    "Decoder": "archspec.decoding.stepping",
     "Generated": "archspec.decoding.rows",
     "Step": "archspec.decoding.rows",
-    "decoder": "archspec.decoding.generate",
-    "generate": "archspec.decoding.generate",
+    "decoder": "archspec.decoding.generation",
+    "generate": "archspec.decoding.generation",
 }
 
 __all__ = ["Decoder", "Generated", "Step", "decoder", "generate"]

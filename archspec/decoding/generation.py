@@ -13,8 +13,8 @@ from archspec.spec import Spec, load
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from archspec.decoding.decoder import Decoder
     from archspec.decoding.rows import Generated
+    from archspec.decoding.stepping import Decoder
 
     Parameters = nn.Module | Mapping[str, Tensor]
 
@@ -65,7 +65,7 @@ def decoder(source: Spec | str | Path | Bundle, module: Parameters | None = None
 
     Arguments and errors are those of `generate`.
     """
-    from archspec.decoding.decoder import Decoder
+    from archspec.decoding.stepping import Decoder
 
     if isinstance(source, Bundle):
         return Decoder(load(source.path / "spec.yaml"), _of_bundle(source))
