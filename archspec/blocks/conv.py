@@ -25,7 +25,11 @@ def _padding(node: Any) -> Expr | str:
     return text.value if text.value in ("same", "circular") else parse_expr(text)
 
 
-PaddingField = Annotated[Expr | str, Plain(_padding), WithJsonSchema({"type": ["integer", "string"]})]
+PaddingField = Annotated[
+    Expr | str,
+    Plain(_padding),
+    WithJsonSchema({"anyOf": [{"enum": ["same", "circular"]}, {"type": ["integer", "string"]}]}),
+]
 
 
 class Conv(Block):

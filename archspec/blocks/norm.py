@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -24,6 +24,10 @@ from archspec.schema.model import Model
 from archspec.schema.plain import Around, Plain
 from archspec.schema.sorts import BoolField, ExprField
 from archspec.text.nodes import Node, TextNode
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 Kind = Literal["layer_norm", "rms_norm", "batch_norm", "group_norm"]
 _FIELDS = {
@@ -81,7 +85,19 @@ class DefaultNorm:
     at: Span | None
 
 
-def _choice(off: tuple[str, ...]) -> Around:
+@record(kw_only=False)
+class Choice(Around):
+    """Annotation of a norm that may be the default one, or off by a word of `off`."""
+
+    off: tuple[str, ...]
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """What the annotated type takes, and `false` where that is a word for off."""
+        taken = handler(schema)
+        return {"anyOf": [taken, {"const": False}]} if "false" in self.off else taken
+
+
+def _choice(off: tuple[str, ...]) -> Choice:
     def validate(node: Any, handler: Any) -> Any:
         if isinstance(node, TextNode) and node.value in off:
             return None
@@ -89,7 +105,7 @@ def _choice(off: tuple[str, ...]) -> Around:
             return DefaultNorm(at=node.span)
         return NormFields.read(node) if isinstance(node, Node) else handler(node)
 
-    return Around(validate)
+    return Choice(validate, off)
 
 
 _True = Annotated[DefaultNorm, Plain(lambda value: value), WithJsonSchema({"const": True})]
