@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+from tests.options import USED, marked, recording
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "archspec-hypothesis"))
 settings.register_profile(
@@ -25,3 +28,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Record which options the specs hold that a marked test reads, in its fixtures too."""
+    if not marked(item):
+        return (yield)
+    with recording() as item.stash[USED]:
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that is marked with an option tries it."""
+    result = yield
+    idle = marked(item) - item.stash.get(USED, set())
+    if idle:
+        pytest.fail(f"marked with options that it does not try: {', '.join(sorted(idle))}", pytrace=False)
+    return result

@@ -33,17 +33,20 @@ graph:
   states:
     block: {block}
     input: source
-    layers: 2
+    layers: {layers}
     residual: {residual}
     final_norm: {final_norm}
     attention:
       heads: {heads}
 {attention}
     feed_forward: {feed_forward}
+{more}
+{head}
 outputs:
-  states: float[batch, n, d]
+{outputs}
 weights:
   reference:
+    skip: {skip}
     map:
 {map}
 """
@@ -66,8 +69,12 @@ def decoder(
     block: str = "decoder",
     final_norm: str = "true",
     feed_forward: str = "{hidden: hidden, activation: silu, gated: true}",
+    more: str = "",
+    head: str = "",
+    layers: int = 2,
+    skip: str = "none",
 ) -> Spec:
-    """A decoder of two layers, with a layout of weights."""
+    """A decoder of two layers, with a layout of weights; `more` are further fields, `head` those of an lm_head."""
     text = _DECODER.format(
         attention=indented(attention, 6),
         map=indented(map, 6),
@@ -76,11 +83,21 @@ def decoder(
         block=block,
         final_norm=final_norm,
         norm=norm,
+        layers=layers,
+        skip=skip,
         bias=bias,
         residual=residual,
         embedding=embedding,
         feed_forward=feed_forward,
+        more=indented(more, 4) if more else "",
+        head=f"  logits: {{block: lm_head, input: states, {head}}}" if head else "",
+        outputs="  logits: float[batch, n, vocab]" if head else "  states: float[batch, n, d]",
     )
+    return draft(text)
+
+
+def draft(text: str) -> Spec:
+    """A spec from its text."""
     return elaborate(read(Source("option.yaml", text)), path=Path("option.yaml"))
 
 

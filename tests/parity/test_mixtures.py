@@ -1,0 +1,110 @@
+"""Mixtures of experts with the weights of the models that brought each option."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.options import option
+from tests.parity.models import fill
+from tests.parity.options import close, decoder, module_of, tokens
+from tests.parity.test_latent import DEEPSEEK, QUERY
+
+transformers = pytest.importorskip("transformers")
+
+EXPERTS = """
+    feed_forward.router.weight: mlp.gate.weight
+    feed_forward.experts.(gate up): {from: mlp.experts.gate_up_proj, split: 1}
+    feed_forward.experts.down: mlp.experts.down_proj
+"""
+SHARED = "    feed_forward.shared.(gate up down): mlp.shared_experts.(gate_proj up_proj down_proj)\n"
+LATENT = "latent: {query: none, key_value: 20, rotary: 6}"
+
+
+def deepseek(version: int, **options: Any) -> Any:
+    config = getattr(transformers, f"DeepseekV{version}Config")(
+        vocab_size=60,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        n_routed_experts=6,
+        num_experts_per_tok=3,
+        n_shared_experts=2,
+        moe_intermediate_size=24,
+        first_k_dense_replace=0,
+        kv_lora_rank=20,
+        q_lora_rank=None,
+        qk_nope_head_dim=10,
+        qk_rope_head_dim=6,
+        v_head_dim=14,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        experts_implementation="eager",
+        **options,
+    )
+    return fill(getattr(transformers, f"DeepseekV{version}Model")(config), 31)
+
+
+@option("experts.scores={scores}", "experts.normalise={normalise}", "experts.shared", "shared_expert.hidden")
+@option("experts.count", "experts.top_k", "experts.scale", "feed_forward.experts", "feed_forward.hidden")
+@option("latent.key_value", "latent.rotary", "latent.query=none", "attention.latent", "attention.value_dim")
+@pytest.mark.parametrize(
+    ("version", "scores", "normalise"), [(2, "softmax", False), (3, "sigmoid", True), (3, "sigmoid", False)]
+)
+def test_experts_of_deepseek(version: int, scores: str, normalise: bool) -> None:
+    options = {"n_group": 1, "topk_group": 1, "norm_topk_prob": normalise}
+    reference = deepseek(version, routed_scaling_factor=1.5, **({} if version == 2 else options))
+    layout = DEEPSEEK.format(query=QUERY[None])
+    layout = layout.replace(
+        "    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", EXPERTS[1:] + SHARED
+    )
+    spec = decoder(
+        attention="head_dim: 16\nvalue_dim: 14\nmask: causal\n"
+        f"positions: {{kind: rotary, layout: interleaved}}\n{LATENT}",
+        feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 6, top_k: 3, "
+        f"scores: {scores}, normalise: {str(normalise).lower()}, shared: {{hidden: 48}}, scale: 1.5}}}}",
+        map=layout,
+        skip="none" if version == 2 else "[layers.*.mlp.gate.e_score_correction_bias]",
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+
+
+@option("experts.scores=softmax", "experts.normalise={normalise}", "experts.shared=none")
+@pytest.mark.parametrize("normalise", [True, False])
+def test_experts_of_qwen(normalise: bool) -> None:
+    config = transformers.Qwen3MoeConfig(
+        vocab_size=60,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        num_experts=5,
+        num_experts_per_tok=2,
+        moe_intermediate_size=24,
+        norm_topk_prob=normalise,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        experts_implementation="eager",
+    )
+    reference = fill(transformers.Qwen3MoeModel(config), 32)
+    spec = decoder(
+        attention="kv_heads: 2\nmask: causal\nqk_norm: {norm: true, over: head}\n"
+        "positions: {kind: rotary, layout: half}",
+        feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 5, top_k: 2, "
+        f"scores: softmax, normalise: {str(normalise).lower()}}}}}",
+        map="""
+source.table: embed_tokens.weight
+states.layers.*:
+  from: layers.*
+  map:
+    attention_norm: input_layernorm
+    attention.(q k v out): self_attn.(q_proj k_proj v_proj o_proj)
+    attention.(q_norm k_norm): self_attn.(q_norm k_norm)
+    feed_forward_norm: post_attention_layernorm
+"""
+        + EXPERTS[1:]
+        + "states.final_norm: norm\n",
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
