@@ -8,7 +8,8 @@ from pathlib import Path
 from archspec.analyses.cost import Cost, cost
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.record import record
-from archspec.rules.judge import judge
+from archspec.rules.judge import Judge
+from archspec.rules.unstated import unstated
 from archspec.rules.verdict import Verdict
 from archspec.spec import Spec, check_counts, load
 
@@ -35,18 +36,24 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
     """Check a spec: a file, the name of a shipped spec, or one that is loaded.
 
     `set` overrides constants and paths as `--set` does; `reduced` takes the small copy. Declared counts are compared
-    only for the file's own constants. A rule that is broken, or not proved, is an error. Raises SpecError where the
-    spec does not load.
+    only for the file's own constants. A rule that is broken, or not proved, is an error; what no rule speaks of and
+    should, is a warning. Raises SpecError where the spec does not load.
     """
     spec = source if isinstance(source, Spec) else load(source, set=set, reduced=reduced)
     counted = cost(spec.graph)
-    verdicts = judge(spec)
+    judge = Judge(spec)
+    verdicts = judge.verdicts()
     fallen = (found for verdict in verdicts for found in verdict.diagnostics)
     return Report(
         spec=spec,
         cost=counted,
         verdicts=verdicts,
-        diagnostics=(*spec.warnings, *check_counts(spec, counted), *fallen),
+        diagnostics=(
+            *spec.warnings,
+            *check_counts(spec, counted),
+            *unstated(spec, judge.dependence, judge.promises),
+            *fallen,
+        ),
     )
 
 

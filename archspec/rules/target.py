@@ -51,14 +51,20 @@ def allowed(rule: Rule, terms: Terms) -> Relation:
         return Relation((Atom(differences=frozenset({back_and_ahead})),))
     if rule.kind == "segments":
         assert rule.by is not None
-        return _masked(SameSegment(0), (rule.by,), output, source, terms)
+        return one_segment(rule.by, output, source, terms)
     if rule.kind == "sees":
         return Relation((Atom(),))
     assert rule.mask is not None
-    return _masked(rule.mask, rule.controls, output, source, terms)
+    return masked(rule.mask, rule.controls, output, source, terms)
 
 
-def _masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, terms: Terms) -> Relation:
+def one_segment(by: Value, output: Value, source: Value, terms: Terms) -> Relation:
+    """The pairs that stand in one segment. Raises Inexpressible."""
+    return masked(SameSegment(0), (by,), output, source, terms)
+
+
+def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, terms: Terms) -> Relation:
+    """The pairs that a mask allows between two values. Raises Inexpressible."""
     out, inp = coordinates(output.type), coordinates(source.type)
     if output.type.rank < 2 or source.type.rank < 2:
         raise Inexpressible("a value without positions")
@@ -117,6 +123,13 @@ def forbidden(rule: Rule, terms: Terms) -> Forbidden:
     if not carries(rule.output, rule.where):
         return Forbidden(where=where, at=(frozenset(),))
     return Forbidden(where=where, at=_clauses(rule.where, rule.output, "out", terms, negated=True))
+
+
+def hidden_by(predicate: Value, truth: bool, output: Value, source: Value, terms: Terms) -> Forbidden:
+    """What `ignores` forbids where a predicate has that truth. Raises Inexpressible."""
+    where = _clauses(predicate, source, "in", terms, negated=not truth)
+    at = _clauses(predicate, output, "out", terms, negated=truth) if carries(output, predicate) else (frozenset(),)
+    return Forbidden(where=where, at=at)
 
 
 def carries(value: Value, predicate: Value) -> bool:

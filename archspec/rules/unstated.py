@@ -1,0 +1,198 @@
+"""What a spec should say and does not: the order that its masks give to tokens, and what its mask inputs hide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.diagnostics import Diagnostic, Label
+from archspec.ir.graph import Node, Value
+from archspec.ir.types import DType
+from archspec.masks.mask import Causal, Last, Mask, Prefix, SameSegment
+from archspec.masks.text import text
+from archspec.masks.walk import leaves
+from archspec.ops.attention import Attention
+from archspec.ops.embedding import Embedding
+from archspec.record import record
+from archspec.relation.atoms import identity
+from archspec.rules.flow import Dependence
+from archspec.rules.promises import Promises
+from archspec.rules.prove import avoids, within
+from archspec.rules.target import Inexpressible, carries, hidden_by, masked, one_segment
+from archspec.rules.terms import Term
+from archspec.spec import Rule, Spec
+
+_ORDERING = ("causal", "within", "window", "sees")
+"""Rules that say how far a position sees; `sees` says that it is everywhere."""
+
+
+@record
+class _Way:
+    """How a rule says that a control hides: where it is so, or, for segments, in all but one's own."""
+
+    rule: str
+    says: str
+    hidden_if: bool | None
+
+
+_SEGMENTS = _Way(rule="segments", says="by: ", hidden_if=None)
+_WHERE_FALSE = _Way(rule="ignores", says="where: not ", hidden_if=False)
+_WHERE_TRUE = _Way(rule="ignores", says="where: ", hidden_if=True)
+
+
+def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Diagnostic, ...]:
+    """Warnings about inputs of which the rules should speak.
+
+    W420 for tokens whose positions see each other in an order, or without a mask that says how; W421 for a mask input
+    (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing.
+    """
+    return tuple(_Search(spec, dependence, promises).run())
+
+
+class _Search:
+    def __init__(self, spec: Spec, dependence: Dependence, promises: Promises) -> None:
+        self.spec = spec
+        self.dependence = dependence
+        self.terms = dependence.reads.terms
+        self.promises = promises
+        self.inputs = [value for value in spec.graph.inputs if value.name in spec.inputs]
+        self.attentions = [node for node in spec.graph.walk() if isinstance(node.op, Attention)]
+
+    def run(self) -> Iterator[Diagnostic]:
+        tokens, segments = self._tokens(), self._segments()
+        for value in self.inputs:
+            if value in tokens and value.type.rank > 1:
+                yield from self._order(value)
+            if value.type.rank and (value.type.dtype is DType.BOOL or value in segments):
+                yield from self._effect(value, value in segments)
+
+    def _leaves(self, *terms: Term | None) -> set[Value]:
+        """The inputs that have a part in some terms."""
+        found = {leaf for term in terms if term is not None for leaf in term.leaves()}
+        return {value for value in self.inputs if self.terms.of(value) in found}
+
+    def _tokens(self) -> set[Value]:
+        """Inputs that number the rows of a table of tokens."""
+        nodes = (node for node in self.spec.graph.walk() if isinstance(node.op, Embedding))
+        tables = (node for node in nodes if node.parameters["table"].path.rpartition(".")[2] == "table")
+        return self._leaves(*(self.terms.of(node.inputs[0]) for node in tables))
+
+    def _segments(self) -> set[Value]:
+        """Inputs that number segments."""
+        found = {value for value in self.inputs if self.spec.inputs[value.name].sorted}
+        for node, mask in self._masks():
+            controls = [leaf.control for leaf in leaves(mask) if isinstance(leaf, SameSegment)]
+            found |= self._leaves(*(self.terms.of(node.inputs[3 + control]) for control in controls))
+        return found
+
+    def _masks(self) -> Iterator[tuple[Node, Mask]]:
+        for node in self.attentions:
+            assert isinstance(node.op, Attention)
+            yield node, node.op.mask
+
+    def _outputs(self, source: Value) -> list[tuple[str, Value]]:
+        """The outputs that depend on an input."""
+        named = zip(self.spec.graph.output_names, self.spec.graph.outputs, strict=True)
+        return [(name, value) for name, value in named if self.dependence.relation(value, source).atoms]
+
+    def _rules(self, output: Value) -> Iterator[Rule]:
+        return (rule for rule in self.spec.rules if rule.output is output)
+
+    def _order(self, tokens: Value) -> Iterator[Diagnostic]:
+        over = [pair for pair in self._masks() if pair[0].inputs[1].type.shape[2] == tokens.type.shape[-1]]
+        ordered = [(node, mask) for node, mask in over if any(isinstance(leaf, Causal | Last) for leaf in leaves(mask))]
+        if over and not ordered:
+            return
+        for name, output in self._outputs(tokens):
+            stated = any(rule.kind in _ORDERING and rule.input is tokens for rule in self._rules(output))
+            if stated or not carries(output, tokens) or self._stays(output, tokens):
+                continue
+            why = f"a mask lets `{tokens.name}` see in one direction" if ordered else f"no mask is over `{tokens.name}`"
+            help = self._ordering_rule(name, output, tokens, ordered)
+            yield self._warning("W420", f"no rule says which `{tokens.name}` each `{name}` may see", tokens, help, why)
+
+    def _stays(self, output: Value, tokens: Value) -> bool:
+        """Whether every position depends on itself alone."""
+        out, inp = output.type.space, tokens.type.space
+        return within(self.dependence.relation(output, tokens), identity(len(inp)), out, inp, self.promises)
+
+    def _ordering_rule(self, name: str, output: Value, tokens: Value, ordered: list[tuple[Node, Mask]]) -> str:
+        where = f"output: {name}, input: {tokens.name}"
+        causal = f"- causal: {{{where}}}"
+        if self._proved(Causal(), (), output, tokens):
+            return causal
+        for node, mask in ordered:
+            if any(isinstance(leaf, Prefix) for leaf in leaves(mask)):
+                controls = node.inputs[3:]
+                names = [term.text if (term := self.terms.of(control)) else "" for control in controls]
+                return f"- within: {{{where}, mask: {text(mask, names)}}}"
+        return causal if ordered else f"- sees: {{{where}}}"
+
+    def _proved(self, mask: Mask, controls: tuple[Value, ...], output: Value, source: Value) -> bool:
+        try:
+            wanted = masked(mask, controls, output, source, self.terms)
+        except Inexpressible:
+            return False
+        found = self.dependence.relation(output, source)
+        return within(found, wanted, output.type.space, source.type.space, self.promises)
+
+    def _effect(self, control: Value, segments: bool) -> Iterator[Diagnostic]:
+        pairs = [
+            (name, output, source)
+            for source in self.inputs
+            if source is not control and carries(source, control)
+            for name, output in self._outputs(source)
+        ]
+        stated = {output for _, output, _ in pairs if any(self._speaks(rule, control) for rule in self._rules(output))}
+        if not pairs or stated >= {output for _, output, _ in pairs}:
+            return
+        ways = [_SEGMENTS] if segments else [_WHERE_FALSE, _WHERE_TRUE]
+        hiding = [way for way in ways if any(self._hides(control, way, output, source) for _, output, source in pairs)]
+        if not stated and not hiding:
+            help = f"write `{'same_segment' if segments else 'key_valid'}({control.name})` in the masks, or remove it"
+            why = "no mask over the positions that it marks keeps them from any output"
+            yield self._warning("W422", f"`{control.name}` hides nothing", control, help, why)
+            return
+        way = [*hiding, *ways][0]
+        said = set(stated)
+        for name, output, source in pairs:
+            if output not in said:
+                said.add(output)
+                help = f"- {way.rule}: {{output: {name}, input: {source.name}, {way.says}{control.name}}}"
+                yield self._warning("W421", f"no rule says what `{control.name}` hides from `{name}`", control, help)
+
+    def _speaks(self, rule: Rule, control: Value) -> bool:
+        """Whether an upper rule is about a control."""
+        if rule.kind not in ("ignores", "segments", "within"):
+            return False
+        named = (rule.where, rule.at, rule.by, *rule.controls)
+        known = [literals for value in named if value is not None and (literals := self._terms(value))]
+        return control in self._leaves(*(term for terms in known for term in terms))
+
+    def _terms(self, value: Value) -> tuple[Term, ...]:
+        if value.type.dtype is not DType.BOOL:
+            term = self.terms.of(value)
+            return () if term is None else (term,)
+        return tuple(literal.term for literal in self.terms.literals(value) or ())
+
+    def _hides(self, control: Value, way: _Way, output: Value, source: Value) -> bool:
+        """Whether some of an input surely has no part in an output: other segments, or where the control is so."""
+        found = self.dependence.relation(output, source)
+        out, inp = output.type.space, source.type.space
+        try:
+            if way.hidden_if is None:
+                return within(found, one_segment(control, output, source, self.terms), out, inp, self.promises)
+            clauses = hidden_by(control, way.hidden_if, output, source, self.terms)
+            return avoids(found, clauses, out, inp, self.promises)
+        except Inexpressible:
+            return False
+
+    def _warning(self, code: str, message: str, about: Value, rule: str, note: str = "") -> Diagnostic:
+        help = f"add `{rule}` to `rules`" if rule.startswith("- ") else rule
+        return Diagnostic(
+            code=code,
+            severity="warning",
+            message=message,
+            primary=Label(self.spec.inputs[about.name].span),
+            notes=(note,) if note else (),
+            help=help,
+        )
