@@ -108,16 +108,19 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "nbytes"):
         array = array_of(value)
         return _Unreadable(value.dtype.name) if array is None else array
-    return tuple(value)
+    return _sizes(value)
+
+
+def _sizes(value: Any) -> tuple[int, ...] | None:
+    try:
+        return tuple(value)
+    except (TypeError, ValueError):
+        # Sizes that are not known, or told by an input at run time, have a length below zero.
+        return None
 
 
 def _wire(tensor: Any) -> Wire:
-    try:
-        shape: tuple[int, ...] | None = tuple(tensor.shape)
-    except (TypeError, ValueError):
-        # A tensor whose rank is not known has a shape without a length.
-        shape = None
-    return Wire(name=tensor.name, dtype=tensor.dtype.name, shape=shape)
+    return Wire(name=tensor.name, dtype=tensor.dtype.name, shape=_sizes(tensor.shape))
 
 
 def _nodes(layers: list[Any]) -> Iterator[str | None]:
