@@ -10,7 +10,7 @@ import click
 
 from archspec.diagnostics import SpecError
 
-COMMANDS = ("build", "check", "compile", "explain", "init", "list", "run", "schema", "show", "verify")
+COMMANDS = ("build", "check", "compile", "explain", "generate", "init", "list", "run", "schema", "show", "verify")
 
 
 class _Commands(click.Group):

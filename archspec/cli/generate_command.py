@@ -1,0 +1,102 @@
+"""`archspec generate`: ids from a spec and weights, or from a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archspec.cli.options import spec_options
+from archspec.cli.output import print_json
+
+if TYPE_CHECKING:
+    from archspec.bundle import Bundle
+    from archspec.decoding import Generated
+    from archspec.spec import Spec
+
+
+@click.command("generate")
+@spec_options
+@click.option(
+    "--prompt-ids", "prompts", multiple=True, metavar="ID,ID,...", help="A row to go on from; may be repeated."
+)
+@click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
+@click.option("--layout", help="Which of the spec's weight layouts the checkpoint has (default: the one that fits).")
+@click.option("--max-new", type=int, default=20, show_default=True, help="How many ids a row gets at most.")
+@click.option("--temperature", type=float, default=0.0, show_default=True, help="How evenly ids are drawn; 0: greedy.")
+@click.option("--top-k", type=int, help="Draw among the K likeliest alone.")
+@click.option("--top-p", type=float, help="Draw among the likeliest that together reach this probability.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn, and of fresh weights.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    prompts: tuple[str, ...],
+    inputs: Path | None,
+    weights: Path | None,
+    layout: str | None,
+    seed: int,
+    **options: Any,
+) -> None:
+    """Generate ids by SPEC, a file or the name of a shipped spec, or by a bundle, as its `decode` section says."""
+    from archspec.cli.run_command import read_arrays
+    from archspec.decoding import generate
+
+    rows = [_ids(text) for text in prompts] or None
+    arrays = None if inputs is None else read_arrays(inputs)
+    source: Spec | Bundle
+    module = None
+    if Path(spec).is_dir():
+        _check_of_bundle(overrides, reduced, weights, layout)
+        from archspec.bundle import open as open_bundle
+
+        source = open_bundle(spec)
+    else:
+        from archspec.spec import load
+
+        source = load(spec, set=overrides, reduced=reduced)
+        module = _parameters(source, weights, layout, seed)
+    found = generate(source, rows, module=module, inputs=arrays, seed=seed, **options)
+    if weights is None and module is not None:
+        click.echo(f"no weights were given: the parameters are fresh, under seed {seed}", err=True)
+    _print(found, as_json)
+
+
+def _print(rows: tuple[Generated, ...], as_json: bool) -> None:
+    if as_json:
+        told = [{"prompt": row.prompt, "ids": row.ids, "ended": row.ended} for row in rows]
+        print_json({"holds": True, "rows": told})
+        return
+    for row in rows:
+        click.echo(",".join(map(str, row.ids)))
+
+
+def _ids(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of ids, such as 504,3575", param_hint="--prompt-ids") from None
+
+
+def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:
+    if overrides or reduced or weights is not None or layout is not None:
+        raise click.UsageError(
+            "a bundle has its own spec and weights: --set, --reduced, --weights, --layout do not apply"
+        )
+
+
+def _parameters(spec: Spec, weights: Path | None, layout: str | None, seed: int) -> Any:
+    """The module's parameters, loaded, or fresh under a seed."""
+    from archspec.weights import load as load_weights
+
+    if weights is not None:
+        return load_weights(spec, weights, layout)
+    import torch
+
+    from archspec.lower import compile
+
+    torch.manual_seed(seed)
+    return compile(spec)

@@ -1,0 +1,104 @@
+"""`generate`: ids from a spec and weights, or from a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import archspec as package
+from archspec.bundle import build
+from archspec.decoding import decoder
+from tests.cli.conftest import SMALL, Command
+from tests.decoding.specs import TWO_TABLES
+
+DECODE = "decode: {input: ids, output: logits, start: none, end: 49}\n"
+PROMPTS = ("--prompt-ids", "1,2,3", "--prompt-ids", "4")
+
+
+@pytest.fixture
+def weights(folder: Path) -> Path:
+    """The small spec with a `decode` section, and a file of weights."""
+    (folder / "small.yaml").write_text(SMALL + DECODE, encoding="utf-8")
+    torch.manual_seed(3)
+    save_file(package.compile("small.yaml").state_dict(), folder / "w.safetensors")
+    return folder / "w.safetensors"
+
+
+def expected(folder: Path, **options: float) -> list[list[int]]:
+    torch.manual_seed(3)
+    module = package.compile("small.yaml")
+    rows = package.generate("small.yaml", [[1, 2, 3], [4]], max_new=5, module=module, **options)  # type: ignore[arg-type]
+    return [list(row.ids) for row in rows]
+
+
+def test_ids_a_row_a_line(archspec: Command, folder: Path, weights: Path) -> None:
+    ran = archspec("generate", "small.yaml", *PROMPTS, "--weights", weights.name, "--max-new", "5")
+    assert ran.status == 0
+    assert ran.err == ""
+    assert [[int(id) for id in line.split(",")] for line in ran.out.splitlines()] == expected(folder)
+
+
+def test_drawn_ids_and_json(archspec: Command, folder: Path, weights: Path) -> None:
+    options = ("--temperature", "2", "--top-k", "30", "--top-p", "0.9", "--seed", "4")
+    ran = archspec("generate", "small.yaml", *PROMPTS, "--weights", weights.name, "--max-new", "5", "--json", *options)
+    rows = ran.data["rows"]
+    assert [row["ids"] for row in rows] == expected(folder, temperature=2, top_k=30, top_p=0.9, seed=4)
+    assert [row["prompt"] for row in rows] == [[1, 2, 3], [4]]
+    assert [row["ended"] for row in rows] == [row["ids"][-1] == 49 for row in rows]
+
+
+def test_fresh_parameters_are_told(archspec: Command, folder: Path, weights: Path) -> None:
+    first, again = (archspec("generate", "small.yaml", *PROMPTS, "--seed", "3", "--max-new", "5") for _ in range(2))
+    assert "no weights were given" in first.err
+    assert first.out == again.out
+    assert [[int(id) for id in line.split(",")] for line in first.out.splitlines()] == expected(folder)
+
+
+def test_a_source_from_a_file(archspec: Command, folder: Path) -> None:
+    (folder / "two-tables.yaml").write_text(TWO_TABLES, encoding="utf-8")
+    source = np.arange(10).reshape(2, 5)
+    np.savez(folder / "in.npz", src_ids=source)
+    ran = archspec("generate", "two-tables.yaml", "--inputs", "in.npz", "--max-new", "3", "--json")
+    torch.manual_seed(0)
+    rows = decoder("two-tables.yaml", package.compile("two-tables.yaml")).generate(
+        max_new=3, inputs={"src_ids": source}
+    )
+    assert [row["ids"] for row in ran.data["rows"]] == [list(row.ids) for row in rows]
+    assert [row["prompt"] for row in ran.data["rows"]] == [[0], [0]]
+
+
+def test_a_bundle(archspec: Command, folder: Path, weights: Path) -> None:
+    build("small.yaml", folder / "built", weights=weights, targets=())
+    ran = archspec("generate", "built", *PROMPTS, "--max-new", "5")
+    assert ran.status == 0
+    assert [[int(id) for id in line.split(",")] for line in ran.out.splitlines()] == expected(folder)
+    for option in (("--set", "layers=1"), ("--reduced",), ("--weights", weights.name)):
+        assert archspec("generate", "built", *PROMPTS, *option).status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [
+        (("small.yaml", "--prompt-ids", "one"), 2, "'one' is no list of ids, such as 504,3575"),
+        (("small.yaml", "--prompt-ids", ""), 1, "error[E741]"),
+        (("small.yaml", "--prompt-ids", "50", "--max-new", "2"), 1, "error[E718]"),
+        (("small.yaml", "--prompt-ids", "1", "--max-new", "13"), 1, "error[E742]"),
+        (("small.yaml", "--prompt-ids", "1", "--top-p", "0.5"), 1, "error[E744]"),
+        (("small.yaml", "--prompt-ids", "1", "--set", "decode.end=50"), 1, "error[E746]"),
+        (("small.yaml", "--prompt-ids", "1", "--inputs", "nothing.npz"), 1, "error[E703]"),
+        (("bert-base", "--prompt-ids", "1", "--reduced"), 1, "error[E740]"),
+        (("nothing.yaml", "--prompt-ids", "1"), 1, "error[E208]"),
+        ((".", "--prompt-ids", "1"), 1, "error[E705]"),
+    ],
+)
+def test_refusals(
+    archspec: Command, folder: Path, weights: Path, arguments: tuple[str, ...], status: int, text: str
+) -> None:
+    ran = archspec("generate", *arguments)
+    assert ran.status == status
+    assert text in ran.err
+    assert ran.out == ""

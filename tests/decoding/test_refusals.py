@@ -1,0 +1,155 @@
+"""What cannot be generated is said before anything runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import archspec
+from archspec.bundle import build
+from archspec.decoding import decoder
+from archspec.diagnostics import SpecError
+from archspec.spec import Spec, load
+from tests.decoding import specs
+from tests.decoding.running import compiled
+
+
+def codes(error: pytest.ExceptionInfo[SpecError]) -> list[str]:
+    return [one.code for one in error.value.diagnostics]
+
+
+def refused(spec: Spec, prompts: Any = None, **more: Any) -> list[str]:
+    options = {"max_new": 3, "module": compiled(spec), **more}
+    with pytest.raises(SpecError) as raised:
+        archspec.generate(spec, prompts, **options)
+    assert all(re.match(r"[a-z`\d]", one.message) for one in raised.value.diagnostics)
+    return codes(raised)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "more", "expected"),
+    [
+        ([[1], []], {}, ["E741"]),
+        ([[], []], {}, ["E741", "E741"]),
+        (None, {}, ["E741"]),
+        ([[1] * 22], {"max_new": 4}, ["E742"]),
+        ([[1] * 22, [1], [1] * 30], {"max_new": 4}, ["E742", "E742"]),
+        ([[41]], {}, ["E718"]),
+        ([[1, -1]], {}, ["E718"]),
+        ([[1], [2], [3], [4], [5]], {}, ["E716"]),
+        ([], {}, ["E716"]),
+        ([["a"]], {}, ["E713"]),
+        (["12"], {}, ["E713"]),
+        ([[1.5]], {}, ["E713"]),
+        ([[True]], {}, ["E713"]),
+        ([1, [2]], {}, ["E713"]),
+        ([[1]], {"max_new": 0}, ["E744"]),
+        ([[1]], {"top_k": 2}, ["E744"]),
+        ([[1]], {"inputs": {"ids": torch.ones(1, 1).long()}}, ["E745"]),
+        ([[1]], {"inputs": {"idz": torch.ones(1, 1).long()}}, ["E711"]),
+        ([[1]], {"module": {}}, ["E607"]),
+        ([[1]], {"module": None}, ["E607"]),
+    ],
+)
+def test_what_is_given(prompts: Any, more: dict[str, Any], expected: list[str], tmp_path: Path) -> None:
+    assert refused(specs.decoder(tmp_path), prompts, **more) == expected
+
+
+def test_the_last_id_is_not_fed_back(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    (row,) = archspec.generate(spec, [[1] * 22], max_new=3, module=compiled(spec))
+    assert len(row.ids) == 3
+
+
+def test_a_flat_prompt_is_one_row(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    module = compiled(spec)
+    found = archspec.generate(spec, [1, 2, 3], max_new=2, module=module)
+    assert found == archspec.generate(spec, torch.tensor([[1, 2, 3]]), max_new=2, module=module)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"mask": "all", "block": "transformer"}, ["E743", "E420"]),
+        ({"mask": "causal | prefix(3)"}, ["E743", "E420"]),
+        ({"more": "kinds: int64[batch, length] < 2", "source": ", types: {ids: kinds, count: 2}"}, ["E745"]),
+        ({"end": "41"}, ["E746"]),
+        ({"start": "41"}, ["E746"]),
+        ({"end": "[3, 400]"}, ["E746"]),
+    ],
+)
+def test_specs(options: dict[str, str], expected: list[str], tmp_path: Path) -> None:
+    assert refused(specs.decoder(tmp_path, **options), [[1]]) == expected
+
+
+def test_logits_for_ids_that_are_not_taken(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    text = spec.path.read_text("utf-8").replace("length] < vocab", "length] < 40")
+    spec.path.write_text(text, encoding="utf-8")
+    assert refused(load(spec.path), [[1]]) == ["E746"]
+
+
+def test_sizes_that_cannot_grow_one_by_one(tmp_path: Path) -> None:
+    length = "{min: 4, typical: 8, max: 24, multiple: 4}"
+    spec = specs.decoder(tmp_path, length=length, attention=", scale: 1/length")
+    assert refused(spec, [[1, 2, 3, 4]]) == ["E742"]
+    assert refused(spec, [[1, 2, 3]], max_new=1) == ["E716"]
+    assert refused(spec, [[1, 2, 3, 4, 5]], max_new=1) == ["E717"]
+
+
+def test_a_spec_without_decode() -> None:
+    with pytest.raises(SpecError) as raised:
+        archspec.generate("bert-base", [[1]], max_new=1, module={})
+    assert codes(raised) == ["E740"]
+
+
+def test_a_row_for_every_source() -> None:
+    spec = load("t5-small", reduced=True)
+    inputs = {"src_ids": torch.randint(97, (3, 6))}
+    assert refused(spec, [[1], [2]], inputs=inputs) == ["E715"]
+    assert refused(spec) == ["E712"]
+    assert len(archspec.generate(spec, max_new=1, module=compiled(spec), inputs=inputs)) == 3
+
+
+def test_another_module(tmp_path: Path) -> None:
+    wide = specs.decoder(tmp_path, set=("d_model=32",))
+    module = compiled(wide)
+    with pytest.raises(SpecError) as raised:
+        archspec.generate(specs.decoder(tmp_path), [[1]], max_new=1, module=module)
+    assert codes(raised) == ["E607"]
+    assert "`source.table` is [41, 32], not [41, 16]" in raised.value.diagnostics[0].notes
+
+
+def test_the_module_is_left_as_it_was(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    module = compiled(spec).train()
+    before = {name: one.clone() for name, one in module.state_dict().items()}
+    archspec.generate(spec, [[1]], max_new=2, module=module)
+    assert module.training
+    assert all(one.requires_grad for one in module.parameters())
+    assert all(torch.equal(one, before[name]) for name, one in module.state_dict().items())
+
+
+def test_parameters_are_shared_and_not_copied(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    module = compiled(spec)
+    found = decoder(spec, module)
+    first = found.generate([[1, 2]], max_new=3)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.neg_()
+    assert found.generate([[1, 2]], max_new=3) != first
+
+
+def test_a_bundle_generates_as_its_module(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    module = compiled(spec, torch.float32)
+    bundle = build(spec, tmp_path / "built", weights=module.state_dict(), targets=())
+    assert archspec.generate(bundle, [[1], [2, 3]], max_new=4) == archspec.generate(
+        spec, [[1], [2, 3]], max_new=4, module=module
+    )
