@@ -61,7 +61,8 @@ def models() -> list[type[Model]]:
     return found
 
 
-def options() -> set[str]:
+@cache
+def options() -> frozenset[str]:
     """Every option of the language."""
     found = {f"{owner}.{word}" for owner, (_, words) in _SORTS.items() for word in words}
     for model in models():
@@ -69,7 +70,21 @@ def options() -> set[str]:
             found |= {
                 f"{owner_of(model, name)}.{key}={word}" if word else f"{owner_of(model, name)}.{key}" for word in words
             }
+    return frozenset(found)
+
+
+def named(owner: str, fields: str) -> list[str]:
+    """The options that fields written on one line are, as `kernel: 3, padding: same`."""
+    known, found = options(), []
+    for part in re.findall(r"\w+: (?:\{[^}]*\}|\[[^\]]*\]|[^,]+)", fields.strip("{} ,")):
+        name, _, word = part.partition(": ")
+        found += [one for one in (f"{owner}.{name}={word}", f"{owner}.{name}") if one in known][:1]
     return found
+
+
+def trying(owner: str, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Rows of parameters of a test, each marked with the fields of a block that its first item gives."""
+    return [pytest.param(*row, marks=option(*named(owner, row[0]))) for row in rows]
 
 
 @cache
@@ -203,7 +218,7 @@ def _inside(held: Any) -> Iterator[str]:
         yield from _inside(list(held.values()))
     for owner, (kind, words) in _SORTS.items():
         if isinstance(held, kind):
-            text = re.findall(r"\w+|//|[=!<>]=|[^\w\s]", str(held))
+            text = re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?|\w+|//|[=!<>]=|[^\w\s]", str(held))
             yield from (f"{owner}.{word}" for word in words if word in text)
 
 

@@ -16,6 +16,7 @@ from archspec.ops.attention import Attention
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
 from tests.blocks.surroundings import Trial, document, trial
+from tests.options import option
 
 NODE = """
 block: transformer
@@ -55,6 +56,10 @@ def _same(left: Tensor, right: Tensor) -> None:
     np.testing.assert_allclose(left.numpy(), right.numpy(), rtol=1e-9, atol=1e-9)
 
 
+@option("attention.heads", "attention.mask", "attention.positions=none", "attention.qk_norm=none")
+@option("attention.softcap=none", "attention.latent=none", "attention.add_to_scores=none")
+@option("attention.multiply_scores=none", "attention.sink=none", "transformer.cross_attention=none")
+@option("mask.key_valid", "attention.pre_norm=true")
 def test_attention_is_that_of_pytorch() -> None:
     found = _run("{heads: 4, mask: key_valid(valid)}")
     part = {name.removeprefix("layers.0.attention."): torch.tensor(array) for name, array in found.parameters.items()}
@@ -71,6 +76,8 @@ def test_attention_is_that_of_pytorch() -> None:
     _same(_branch(found), wanted.transpose(0, 1))
 
 
+@option("cross_attention.memory", "cross_attention.memory_norm", "attention.scale")
+@option("transformer.cross_attention")
 def test_attention_to_another_sequence() -> None:
     more = "cross_attention: {memory: memory, heads: 4, mask: all, memory_norm: rms_norm, scale: 0.5}"
     found = _run(more=more)
@@ -82,6 +89,8 @@ def test_attention_to_another_sequence() -> None:
     _same(_branch(found), _linear(found, _merged(y), "cross_attention.out"))
 
 
+@option("attention.kv_heads", "attention.head_dim", "attention.value_dim", "attention.softcap")
+@option("attention.bias=q", "attention.bias=out")
 def test_grouped_heads_of_other_sizes_with_a_softcap() -> None:
     found = _run("{heads: 4, kv_heads: 2, head_dim: 6, value_dim: 10, mask: causal, softcap: 2, bias: [q, out]}")
     x = torch.tensor(found.inputs["x"])
@@ -92,6 +101,7 @@ def test_grouped_heads_of_other_sizes_with_a_softcap() -> None:
     _same(_branch(found), _linear(found, _merged(weights @ v), "attention.out"))
 
 
+@option("qk_norm.over={over}", "attention.qk_norm", "qk_norm.norm")
 @pytest.mark.parametrize("over", ["head", "all"])
 def test_norms_of_queries_and_keys(over: str) -> None:
     found = _run(f"{{heads: 4, mask: all, qk_norm: {{norm: rms_norm, over: {over}}}}}")
@@ -121,6 +131,8 @@ ACTS = {
 }
 
 
+@option("feed_forward.activation={kind}", "feed_forward.gated={gated}", "feed_forward.hidden")
+@option("stack.feed_forward", "feed_forward.experts=none", "feed_forward.pre_norm=true")
 @pytest.mark.parametrize("kind", ACTS)
 @pytest.mark.parametrize("gated", [True, False])
 def test_feed_forward(kind: str, gated: bool) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.blocks.surroundings import Trial
+from tests.options import option
 
 
 def _same(found: Trial, wanted: Tensor) -> None:
@@ -26,6 +27,10 @@ def _tokens(more: str) -> Trial:
     return Trial(node, "float[batch, n, 8]")
 
 
+@option("token_embedding.ids", "token_embedding.vocab", "token_embedding.dim", "token_embedding.scale")
+@option("token_embedding.types", "types.ids", "types.count", "token_embedding.positions")
+@option("token_embedding.norm", "positions.kind=learned", "positions.length", "positions.ids=none")
+@option("positions.count=none", "positions.resize=none")
 def test_tokens_are_scaled_then_types_and_positions_added_then_normed() -> None:
     more = "scale: sqrt(8), types: {ids: sorts, count: 2}, positions: {kind: learned, length: 32}, norm: layer_norm"
     found = _tokens(more)
@@ -34,6 +39,7 @@ def test_tokens_are_scaled_then_types_and_positions_added_then_normed() -> None:
     _same(found, F.layer_norm(x, (8,), _tensor(found, "norm.weight"), _tensor(found, "norm.bias")))
 
 
+@option("positions.offset", "positions.ids")
 def test_positions_after_an_offset_and_by_their_own_ids() -> None:
     found = _tokens("positions: {kind: learned, length: 32, offset: 2}")
     _same(found, _tensor(found, "table")[_tensor(found, "ids")] + _tensor(found, "positions")[2:7])
@@ -41,6 +47,8 @@ def test_positions_after_an_offset_and_by_their_own_ids() -> None:
     _same(found, _tensor(found, "table")[_tensor(found, "ids")] + _tensor(found, "positions")[_tensor(found, "places")])
 
 
+@option("positions.layout={layout}", "positions.base", "positions.kind=sinusoidal", "positions.endpoint=false")
+@option("token_embedding.types=none")
 @pytest.mark.parametrize("layout", ["interleaved", "halves"])
 def test_sinusoids(layout: str) -> None:
     found = _tokens(f"positions: {{kind: sinusoidal, layout: {layout}, base: 100}}")
@@ -53,6 +61,7 @@ def test_sinusoids(layout: str) -> None:
     np.testing.assert_allclose(found.result, found["table"][found.inputs["ids"]] + rows, rtol=1e-6, atol=1e-6)
 
 
+@option("add_positions.input", "positions.kind=learned", "positions.length")
 def test_positions_may_be_added_anywhere() -> None:
     found = Trial("{block: add_positions, input: x, kind: learned, length: 40}", "float[batch, n, d]")
     _same(found, _tensor(found, "x") + _tensor(found, "positions")[:5])
@@ -67,6 +76,8 @@ def _patch_trial(more: str, count: int) -> Trial:
     return Trial(f"{{block: patch_embedding, input: pixels, patch: 16, dim: 8, {more}}}", f"float[batch, {count}, 8]")
 
 
+@option("patch_embedding.class_token=true", "patch_embedding.distillation_token=true")
+@option("patch_embedding.registers", "patch_embedding.positions")
 def test_class_tokens_stand_in_front_and_registers_get_no_position() -> None:
     found = _patch_trial("class_token: true, distillation_token: true, registers: 3, positions: learned", 11)
     front = [_tensor(found, name).expand(2, -1, -1) for name in ("class_token", "distillation_token")]
@@ -75,12 +86,15 @@ def test_class_tokens_stand_in_front_and_registers_get_no_position() -> None:
     _same(found, torch.cat([x[:, :2], registers, x[:, 2:]], 1))
 
 
+@option("patch_embedding.registers", "patch_embedding.class_token=false")
+@option("patch_embedding.distillation_token=false")
 def test_registers_without_class_tokens_stand_first() -> None:
     found = _patch_trial("registers: 2, positions: learned", 8)
     x = _patches(found) + _tensor(found, "positions")
     _same(found, torch.cat([_tensor(found, "registers").expand(2, -1, -1), x], 1))
 
 
+@option("patch_embedding.mask_token")
 def test_masked_patches_become_the_mask_token_before_positions() -> None:
     found = _patch_trial("mask_token: masked, positions: learned, class_token: true", 7)
     x = torch.where(_tensor(found, "masked")[..., None], _tensor(found, "mask_token"), _patches(found))
@@ -88,6 +102,7 @@ def test_masked_patches_become_the_mask_token_before_positions() -> None:
     _same(found, x + _tensor(found, "positions"))
 
 
+@option("positions.kind=grid_sincos", "patch_embedding.class_token=true")
 def test_grid_positions_leave_the_class_token_alone() -> None:
     found = _patch_trial("positions: grid_sincos, class_token: true", 7)
     grid = np.zeros((6, 8))
@@ -105,6 +120,8 @@ def test_grid_positions_leave_the_class_token_alone() -> None:
     np.testing.assert_allclose(found.result, wanted.numpy(), rtol=1e-6, atol=1e-6)
 
 
+@option("lm_head.bias=true", "lm_head.scale", "lm_head.softcap", "lm_head.tie=none", "lm_head.vocab")
+@option("lm_head.input")
 def test_a_head_scales_before_its_bias_and_caps_after() -> None:
     node = "{block: lm_head, input: x, vocab: 7, bias: true, scale: 1/8, softcap: 5}"
     found = Trial(node, "float[batch, n, 7]")
@@ -112,11 +129,14 @@ def test_a_head_scales_before_its_bias_and_caps_after() -> None:
     _same(found, 5 * torch.tanh(logits / 5))
 
 
+@option("linear.input", "linear.dim", "linear.activation=gelu", "linear.tie=none")
 def test_linear_with_an_activation() -> None:
     found = Trial("{block: linear, input: x, dim: 10, activation: gelu}", "float[batch, n, 10]")
     _same(found, F.gelu(F.linear(_tensor(found, "x"), _tensor(found, "weight"), _tensor(found, "bias"))))
 
 
+@option("norm.axis", "norm.input", "norm.eps", "norm.kind=layer_norm", "norm.weight=true", "norm.bias=true")
+@option("norm.unit_offset=false")
 def test_a_norm_over_another_axis() -> None:
     found = Trial("{block: norm, input: pixels, kind: layer_norm, axis: 1, eps: 1e-3}", "float[batch, 3, 32, 48]")
     x = _tensor(found, "pixels").movedim(1, -1)
@@ -135,6 +155,7 @@ def _pooled(kind: str, x: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.stack(rows)
 
 
+@option("pool.kind={kind}", "pool.valid", "pool.input")
 @pytest.mark.parametrize("kind", ["mean", "max", "last"])
 @pytest.mark.parametrize("valid", [[[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], [[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]]])
 def test_pooling_of_valid_positions(kind: str, valid: list[list[int]]) -> None:
@@ -144,6 +165,8 @@ def test_pooling_of_valid_positions(kind: str, valid: list[list[int]]) -> None:
     np.testing.assert_allclose(found.result, _pooled(kind, found.inputs["x"], keep), rtol=1e-9)
 
 
+@option("pool.valid=none", "pool.kind=first", "pool.kind=last", "pool.kind=mean", "pool.kind=max")
+@option("pool.kind=at", "pool.index")
 def test_pooling_of_all_positions() -> None:
     for kind, pick in {
         "first": lambda x: x[:, 0],
@@ -159,6 +182,7 @@ def test_pooling_of_all_positions() -> None:
     np.testing.assert_allclose(found.result, found.inputs["pixels"].max((2, 3)), rtol=1e-9)
 
 
+@option("l2_normalize.input", "l2_normalize.axis", "activation.input")
 def test_small_blocks() -> None:
     found = Trial("{block: l2_normalize, input: x}", "float[batch, n, d]")
     _same(found, F.normalize(_tensor(found, "x"), dim=-1))

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from archspec.lower import compile
 from archspec.oracle.interpreter import interpret
 from tests.blocks.surroundings import Trial, shapes, trial
+from tests.options import option
 
 NODE = """
 block: encoder
@@ -25,6 +26,8 @@ def run(experts: str, act: str = "silu", gated: str = "true", bias: str = "false
     return Trial(NODE.format(act=act, gated=gated, bias=bias, experts=experts), "float[batch, n, d]")
 
 
+@option("experts.scores={scores}", "experts.normalise={normalise}", "experts.count", "experts.top_k")
+@option("experts.scale", "feed_forward.gated={gated}", "feed_forward.bias={bias}")
 @pytest.mark.parametrize("scores", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("normalise", [False, True])
 @pytest.mark.parametrize(("gated", "bias"), [("true", "false"), ("false", "true")])
@@ -53,6 +56,7 @@ def test_each_token_passes_its_experts(scores: str, normalise: bool, gated: str,
         np.testing.assert_allclose(found.result[row, column] - x, y, rtol=1e-8, atol=1e-8)
 
 
+@option("experts.shared", "shared_expert.hidden")
 def test_an_expert_that_every_token_passes() -> None:
     options = "count: 3, top_k: 1, scores: softmax, normalise: true"
     found, alone = run(f"{options}, shared: {{hidden: 10}}"), run(options)
@@ -77,6 +81,7 @@ feed_forward: {{hidden: 8, activation: none, bias: false}}
 """
 
 
+@option("residual.drop_path", "expr.layer", "expr.//")
 def test_a_branch_is_left_out_for_whole_samples() -> None:
     spec = trial(PATHS.format(rate="0.75 * (layer // 2)"), output="float[batch, n, d]")
     module = compile(spec).double()

@@ -9,6 +9,7 @@ from archspec.diagnostics import SpecError
 from archspec.ops.repeat import Repeat
 from archspec.spec.spec import Spec
 from tests.blocks.surroundings import complaints, shapes, trial
+from tests.options import option
 
 NODE = """
 block: encoder
@@ -36,6 +37,7 @@ def _all_named(*parts: list[str]) -> bool:
     return {name for part in parts for name in part} == {"a", "b", "c"}
 
 
+@option("stack.kinds", "stack.pattern", "pattern.repeat", "sublayers.attention=none")
 @given(st.lists(NAMES, min_size=3, max_size=5).filter(_all_named), st.integers(1, 12))
 def test_a_list_is_repeated_and_cut(pattern: list[str], layers: int) -> None:
     spec = trial(NODE.format(layers=layers, pattern=f"[{', '.join(pattern)}]"))
@@ -62,6 +64,7 @@ def test_parts_fill_the_layers_exactly_or_are_refused(
         assert _layers(spec) == [" abc".index(name) for name in expected[0]]
 
 
+@option("stack.kinds", "sublayers.attention", "sublayers.feed_forward")
 def test_a_kind_merges_over_the_fields_above() -> None:
     node = """
 block: encoder

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.blocks.surroundings import Trial
+from tests.options import option
 
 NODE = """
 block: encoder
@@ -67,13 +68,22 @@ FORMULAS: dict[str, Callable[[Layer, Tensor], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("residual", FORMULAS)
+SCALES = {
+    "{kind: post, branch_scale: 0.5, skip_scale: 3}": ("residual.branch_scale", "residual.skip_scale"),
+    "{kind: pre, branch_scale: {kind: learned, init: 0.1}}": ("residual.branch_scale", "learned_scale.kind=learned"),
+}
+
+
+@pytest.mark.parametrize(
+    "residual", [pytest.param(one, marks=option(*SCALES.get(one, [f"residual.kind={one}"]))) for one in FORMULAS]
+)
 def test_a_residual_is_its_formula(residual: str) -> None:
     trial = Trial(NODE.format(residual=residual, attention=ATTENTION), "float[batch, n, d]", "{norm: layer_norm}")
     wanted = FORMULAS[residual](Layer(trial), torch.tensor(trial.inputs["x"]))
     np.testing.assert_allclose(trial.result, wanted.numpy(), rtol=1e-9, atol=1e-9)
 
 
+@option("attention.pre_norm=false", "residual.kind={residual}", "stack.final_norm=false")
 @pytest.mark.parametrize("residual", ["pre", "parallel", "parallel_split", "sandwich"])
 def test_without_its_norm_a_sublayer_takes_x_itself(residual: str) -> None:
     attention = "{heads: 4, mask: causal, pre_norm: false}"
@@ -91,6 +101,7 @@ def test_without_its_norm_a_sublayer_takes_x_itself(residual: str) -> None:
     np.testing.assert_allclose(trial.result, wanted.numpy(), rtol=1e-9, atol=1e-9)
 
 
+@option("residual.branch_scale", "residual.skip_scale", "expr.layer", "expr.sqrt", "expr.+", "expr./")
 def test_a_scale_may_depend_on_the_layer() -> None:
     residual = "{kind: bare, branch_scale: 1/(layer + 1), skip_scale: sqrt(layer + 4)}"
     node = NODE.format(residual=residual, attention="none")

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from archspec.ops.alibi import Alibi
 from tests.blocks.surroundings import Trial, shapes, trial
+from tests.options import option
 
 NODE = """
 block: {block}
@@ -75,6 +76,7 @@ def causal(n: int) -> Tensor:
     return torch.ones(n, n, dtype=torch.bool).tril()
 
 
+@option("attention_positions.slopes=learned", "attention_positions.kind=alibi")
 def test_a_learned_slope_for_every_head_of_every_layer() -> None:
     found = run("mask: all, positions: {kind: alibi, slopes: learned}")
     distance = torch.tensor([[abs(i - j) for j in range(5)] for i in range(5)])
@@ -91,6 +93,8 @@ def test_slopes_of_heads_that_are_no_power_of_two() -> None:
     np.testing.assert_allclose(-bias[0, :, 0, 1], [*eight, *sixteen[0::2][:4]])
 
 
+@option("attention_positions.bidirectional={both}", "attention_positions.share={share}")
+@option("attention_positions.buckets", "attention_positions.max_distance")
 @pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("both", [True, False])
 def test_buckets_of_distances(share: bool, both: bool) -> None:
@@ -112,6 +116,8 @@ def test_buckets_of_distances(share: bool, both: bool) -> None:
     same(found, expected(found, [torch.tensor(found[name])[numbers].permute(2, 0, 1) for name in names]))
 
 
+@option("attention_positions.share={share}", "attention_positions.kind=relative_grid")
+@option("attention_positions.rows", "attention_positions.columns")
 @pytest.mark.parametrize("share", [True, False])
 def test_offsets_in_a_grid(share: bool) -> None:
     node = f"""
@@ -140,6 +146,7 @@ def test_offsets_in_a_grid(share: bool) -> None:
     same(found, expected(inner, biases))
 
 
+@option("attention_positions.kind=added", "attention_positions.query", "attention_positions.key", "value.exp")
 def test_values_are_added_to_what_queries_and_keys_are_made_of() -> None:
     found = run("mask: all, positions: {kind: added, query: 0.5 * x, key: exp(x)}")
     start = x = torch.tensor(found.inputs["x"])
@@ -150,6 +157,7 @@ def test_values_are_added_to_what_queries_and_keys_are_made_of() -> None:
     same(found, x)
 
 
+@option("attention.add_to_scores", "attention.multiply_scores")
 def test_a_value_is_added_to_the_scores_and_one_multiplies_them() -> None:
     options = "add_to_scores: nudge, multiply_scores: gain"
     for mask, allowed in (("all", None), ("causal", causal(5)), ("key_valid(valid)", ...)):
@@ -162,6 +170,7 @@ def test_a_value_is_added_to_the_scores_and_one_multiplies_them() -> None:
         same(found, expected(found, near, allowed, far))
 
 
+@option("attention.add_to_scores", "attention.multiply_scores=none")
 def test_positions_and_a_value_are_added_both() -> None:
     near = np.random.default_rng(3).normal(size=(2, 1, 5, 5))
     found = run("mask: all, positions: alibi, add_to_scores: nudge", nudge=near)
@@ -170,6 +179,7 @@ def test_positions_and_a_value_are_added_both() -> None:
     same(found, expected(found, torch.tensor(near) - slopes[:, None, None] * distance))
 
 
+@option("attention.sink={sink}")
 @pytest.mark.parametrize("sink", ["learned", "zero"])
 def test_a_sink_takes_a_part_of_every_row(sink: str) -> None:
     found = run(f"mask: causal, sink: {sink}")

@@ -9,8 +9,9 @@ import pytest
 
 import archspec
 from archspec.oracle.interpreter import interpret
-from tests.blocks.surroundings import Trial, complaints, shapes, trial, type_of
+from tests.blocks.surroundings import Trial, complaints, shapes, type_of
 from tests.lower.running import compare, filled
+from tests.options import option
 from tests.spec.example import spec_of
 
 
@@ -19,16 +20,18 @@ def gives(node: str, output: str) -> tuple[np.ndarray, Trial]:
     return made.result, made
 
 
+@option("rearrange.input", "rearrange.pattern")
 @pytest.mark.parametrize(
     ("pattern", "sizes", "output", "expected"),
     [
         ("b n d -> b d n", "", "float[batch, d, n]", lambda x: x.swapaxes(1, 2)),
         ("b n d -> (b n) d", "", "float[batch * n, d]", lambda x: x.reshape(10, 64)),
-        (
+        pytest.param(
             "b n (h c) -> b h n c",
             ", sizes: {h: heads}",
             "float[batch, 4, n, 16]",
             lambda x: x.reshape(2, 5, 4, 16).transpose(0, 2, 1, 3),
+            marks=option("rearrange.sizes"),
         ),
         (
             "b n (c h) -> b (h n) c 1",
@@ -51,6 +54,7 @@ def test_rearrange_drops_axes_of_size_1() -> None:
     np.testing.assert_array_equal(found, made.inputs["x"].transpose(2, 1, 0))
 
 
+@option("concat.inputs", "concat.axis")
 def test_concat() -> None:
     found, made = gives("{block: concat, inputs: [x, x * 2, x], axis: n}", "float[batch, 3*n, d]")
     x = made.inputs["x"]
@@ -63,7 +67,7 @@ def test_concat() -> None:
         ("axis: 1, start: 1", "float[batch, n - 1, d]", np.s_[:, 1:]),
         ("axis: 1, stop: -1", "float[batch, n - 1, d]", np.s_[:, :-1]),
         ("axis: d, start: 2, stop: d // 2", "float[batch, n, 30]", np.s_[:, :, 2:32]),
-        ("axis: -1, start: -heads", "float[batch, n, 4]", np.s_[..., -4:]),
+        pytest.param("axis: -1, start: -heads", "float[batch, n, 4]", np.s_[..., -4:], marks=option("slice.stop=none")),
     ],
 )
 def test_slice(fields: str, output: str, expected) -> None:
@@ -71,6 +75,7 @@ def test_slice(fields: str, output: str, expected) -> None:
     np.testing.assert_array_equal(found, made.inputs["x"][expected])
 
 
+@option("shift.input", "shift.axis", "shift.by")
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
@@ -97,6 +102,7 @@ VALID = np.array([[1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1]], bool)
 LENGTH = "float[batch, length, d]"
 
 
+@option("shift.fill", "slice.start")
 @pytest.mark.parametrize(("by", "places"), [(2, [0, 1, 0, 1, 2, 3]), (-2, [2, 3, 4, 5, 0, 1])])
 def test_shift_fills_with_a_value(by: int, places: list[int], tmp_path: Path) -> None:
     graph = f"""
@@ -113,6 +119,7 @@ def test_shift_fills_with_a_value(by: int, places: list[int], tmp_path: Path) ->
     np.testing.assert_array_equal(found, wanted[:, :-3] if by > 0 else wanted[:, 3:])
 
 
+@option("matmul.left", "matmul.right", "matmul.transpose_right={transpose}")
 @pytest.mark.parametrize("transpose", [False, True])
 def test_matmul(transpose: bool, tmp_path: Path) -> None:
     graph = f"""
@@ -125,11 +132,13 @@ def test_matmul(transpose: bool, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, np.einsum("bik,bjk->bij", x, 2 * x), rtol=1e-12)
 
 
+@option("argmax.input", "argmax.axis")
 def test_argmax() -> None:
     found, made = gives("{block: argmax, input: x, axis: d}", "int64[batch, n] < d")
     np.testing.assert_array_equal(found, made.inputs["x"].argmax(-1))
 
 
+@option("affine.input", "affine.scale=true", "affine.shift=true")
 @pytest.mark.parametrize("init", ["", ", init: 1e-6"])
 def test_affine(init: str) -> None:
     found, made = gives(f"{{block: affine, input: x{init}}}", "float[batch, n, d]")
@@ -139,18 +148,23 @@ def test_affine(init: str) -> None:
     assert {local: str(parameter.init) for local, parameter in node.parameters.items()} == wanted
 
 
-@pytest.mark.parametrize(("field", "kept"), [("scale: false", {"shift"}), ("shift: false", {"scale"})])
-def test_affine_without_a_part(field: str, kept: set[str]) -> None:
-    spec = trial(f"{{block: affine, input: x, {field}}}")
-    assert set(shapes(spec)) == kept
+@option("affine.{left_out}=false")
+@pytest.mark.parametrize(("left_out", "kept"), [("scale", "shift"), ("shift", "scale")])
+def test_affine_without_a_part(left_out: str, kept: str) -> None:
+    found, made = gives(f"{{block: affine, input: x, {left_out}: false}}", "float[batch, n, d]")
+    assert set(shapes(made.spec)) == {kept}
+    x = made.inputs["x"]
+    np.testing.assert_allclose(found, x + made["shift"] if kept == "shift" else x * made["scale"])
 
 
+@option("learned.shape")
 def test_learned_stores_static_sizes_alone() -> None:
     made = Trial("{block: learned, shape: [batch, heads, d], init: {kind: normal, std: 1}}", "float[batch, heads, d]")
     assert made["value"].shape == (1, 4, 64)
     np.testing.assert_array_equal(made.result, np.broadcast_to(made["value"], (2, 4, 64)))
 
 
+@option("constant.shape", "constant.value")
 def test_constant() -> None:
     made = Trial("{block: constant, shape: [n, 3], value: 1/heads}", "float[n, 3]")
     np.testing.assert_array_equal(made.result, np.full((5, 3), 0.25))
@@ -162,13 +176,14 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return weights / weights.sum(-1, keepdims=True)
 
 
+@option("attend.query", "attend.key", "attend.value", "attend.mask", "attend.add=none")
 @pytest.mark.parametrize(
     ("fields", "heads", "weigh"),
     [
         ("", 1, lambda s: softmax(s / 8)),
-        (", heads: heads", 4, lambda s: softmax(s / 4)),
-        (", scale: 1/n", 1, lambda s: softmax(s / 5)),
-        (", softcap: 3", 1, lambda s: softmax(3 * np.tanh(s / 24))),
+        pytest.param(", heads: heads", 4, lambda s: softmax(s / 4), marks=option("attend.heads")),
+        pytest.param(", scale: 1/n", 1, lambda s: softmax(s / 5), marks=option("attend.scale")),
+        pytest.param(", softcap: 3", 1, lambda s: softmax(3 * np.tanh(s / 24)), marks=option("attend.softcap")),
         (", weights: relu_squared", 1, lambda s: np.maximum(s / 8, 0) ** 2),
         (", weights: sigmoid, heads: 2", 2, lambda s: 1 / (1 + np.exp(-s / 32**0.5))),
     ],
@@ -182,6 +197,8 @@ def test_attend(fields: str, heads: int, weigh) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
+@option("attend.weights={weights}", "attend.add", "attend.heads", "attend.mask", "attend.softcap=none")
+@option("mask.causal", "mask.key_valid", "mask.&")
 @pytest.mark.parametrize(
     ("weights", "weigh"),
     [

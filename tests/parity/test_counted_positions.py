@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, decoder, differ, module_of, tokens
 
@@ -39,6 +40,7 @@ states.layers.*:
 """
 
 
+@option("positions.count", "positions.offset")
 def test_opt_counts_from_the_first_valid_token() -> None:
     config = transformers.OPTConfig(
         vocab_size=60,
@@ -65,6 +67,7 @@ def test_opt_counts_from_the_first_valid_token() -> None:
     differ(reference(tokens()).last_hidden_state[VALID], expected[VALID])
 
 
+@option("positions.count", "token_embedding.types")
 def test_roberta_counts_what_is_no_padding() -> None:
     config = transformers.RobertaConfig(
         vocab_size=60,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, decoder, module_of, tokens
 
@@ -31,7 +32,11 @@ QUERY = {
 }
 
 
-@pytest.mark.parametrize("query", QUERY)
+@option("attention.latent", "latent.key_value", "latent.rotary", "attention.value_dim")
+@pytest.mark.parametrize(
+    "query",
+    [pytest.param(None, marks=option("latent.query=none")), pytest.param(24, marks=option("latent.query"))],
+)
 def test_latent_attention_of_deepseek_v2(query: int | None) -> None:
     config = transformers.DeepseekV2Config(
         vocab_size=60,

@@ -11,6 +11,7 @@ from torch import nn
 from archspec.diagnostics import Source
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
+from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, differ, module_of
 
@@ -50,6 +51,7 @@ def embeddings() -> nn.Module:
     return fill(transformers.ViTModel(config), 8).embeddings
 
 
+@option("positions.resize=bicubic", "positions.grid")
 @pytest.mark.parametrize("shape", [(24, 24), (40, 16), (8, 64)])
 def test_bicubic_as_vit_resizes(shape: tuple[int, int]) -> None:
     reference = embeddings()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, decoder, differ, module_of, tokens
 
@@ -61,7 +62,17 @@ def llama(**options: Any) -> nn.Module:
     return fill(transformers.LlamaModel(transformers.LlamaConfig(**SMALL, **options)), 1)
 
 
-@pytest.mark.parametrize("scaling", SCALINGS)
+SCALED = {
+    "none": ["attention_positions.scaling=none"],
+    "linear": ["attention_positions.scaling", "scaling.kind=linear", "scaling.factor"],
+    "llama3": ["scaling.kind=llama3", "scaling.low", "scaling.high", "scaling.original"],
+    "yarn": ["scaling.kind=yarn", "scaling.original"],
+    "yarn with a range": ["scaling.fast", "scaling.slow"],
+}
+
+
+@option("attention_positions.kind=rotary", "attention_positions.layout=half", "attention_positions.base")
+@pytest.mark.parametrize("scaling", [pytest.param(name, marks=option(*SCALED[name])) for name in SCALINGS])
 def test_llama_and_its_scalings(scaling: str) -> None:
     theirs, ours = SCALINGS[scaling]
     reference = llama(num_key_value_heads=2, rope_parameters={"rope_theta": 1000.0, **theirs})
@@ -76,6 +87,7 @@ def test_llama_and_its_scalings(scaling: str) -> None:
         differ(plain(tokens()).last_hidden_state, expected)
 
 
+@option("attention_positions.ids")
 @pytest.mark.parametrize("rank", [1, 2])
 def test_ids_of_positions(rank: int) -> None:
     reference = llama()
@@ -92,7 +104,10 @@ def test_ids_of_positions(rank: int) -> None:
     differ(reference(tokens()).last_hidden_state, expected)
 
 
-@pytest.mark.parametrize("parallel", [True, False])
+@option("attention_positions.size", "attention_positions.scaling=none", "attention_positions.ids=none")
+@pytest.mark.parametrize(
+    "parallel", [pytest.param(True, marks=option("residual.kind=parallel_split")), pytest.param(False)]
+)
 def test_part_of_a_head_turns_in_gpt_neox(parallel: bool) -> None:
     config = transformers.GPTNeoXConfig(
         vocab_size=60,
@@ -128,6 +143,8 @@ states.final_norm: final_layer_norm
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
 
 
+@option("attention_positions.layout=interleaved", "residual.kind=parallel", "attention.bias=false")
+@option("attention_positions.size")
 def test_interleaved_pairs_of_gpt_j() -> None:
     config = transformers.GPTJConfig(
         vocab_size=60, n_positions=32, n_embd=64, n_layer=2, n_head=4, rotary_dim=8, n_inner=96

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.options import option
 from tests.parity.models import fill, right_padded
 from tests.parity.options import close, decoder, differ, module_of, tokens
 
@@ -33,6 +34,7 @@ states.final_norm: ln_f
 """
 
 
+@option("attention_positions.kind=alibi", "token_embedding.norm=true")
 @pytest.mark.parametrize("heads", [4, 8])
 def test_the_slopes_of_bloom(heads: int) -> None:
     config = transformers.BloomConfig(vocab_size=60, hidden_size=64, n_layer=2, n_head=heads)

@@ -8,6 +8,7 @@ import pytest
 
 from archspec.rules.check import check
 from archspec.spec.shipped import shipped_specs_dir
+from tests.options import option
 from tests.rules.specs import report, statuses
 
 LOWER = {"sees", "covers"}
@@ -24,6 +25,7 @@ def test_every_rule_of_a_shipped_spec_is_proved_or_wired(name: str) -> None:
         assert verdict.status == ("wired" if verdict.rule.kind in LOWER else "proved")
 
 
+@option("rule.causal", "rule.output", "rule.input")
 @pytest.mark.parametrize(
     ("mask", "causal"),
     [("causal", "proved"), ("last(4)", "proved"), ("all", "violated"), ("within(1)", "violated")],
@@ -32,6 +34,7 @@ def test_causality_is_that_of_the_mask(mask: str, causal: str, tmp_path: Path) -
     assert statuses(report(tmp_path, mask, CAUSAL)) == [causal]
 
 
+@option("rule.within", "rule.covers", "within.mask", "covers.mask", "mask.prefix", "mask.|")
 def test_a_prefix_model_of_twelve_layers_is_proved_exactly(tmp_path: Path) -> None:
     """Nothing but causality and the prefix: neither alone is proved, nor a shorter prefix."""
     rules = """
@@ -44,6 +47,7 @@ def test_a_prefix_model_of_twelve_layers_is_proved_exactly(tmp_path: Path) -> No
     assert statuses(found) == ["proved", "violated", "violated", "wired"]
 
 
+@option("rule.window", "window.back", "window.ahead", "mask.last")
 @pytest.mark.parametrize(("layers", "n"), [(1, 3), (3, 3), (12, 5)])
 def test_a_window_reaches_back_once_a_layer_and_no_farther(layers: int, n: int, tmp_path: Path) -> None:
     reach = layers * (n - 1)
@@ -54,6 +58,7 @@ def test_a_window_reaches_back_once_a_layer_and_no_farther(layers: int, n: int, 
     assert statuses(report(tmp_path, f"last({n})", rules, layers=layers)) == ["proved", "violated"]
 
 
+@option("window.back", "window.ahead", "mask.within")
 def test_a_window_of_both_sides(tmp_path: Path) -> None:
     rules = """
         window: {output: logits, input: ids, back: 6, ahead: 6}
@@ -63,6 +68,7 @@ def test_a_window_of_both_sides(tmp_path: Path) -> None:
     assert statuses(report(tmp_path, "within(2)", rules, layers=3)) == ["proved", "violated", "violated"]
 
 
+@option("rule.segments", "segments.by", "mask.same_segment")
 def test_packed_sequences_stay_apart(tmp_path: Path) -> None:
     rules = """
         segments: {output: logits, input: ids, by: document}
@@ -83,18 +89,21 @@ def _uses(name: str) -> str:
     return f"  other: {{block: pool, input: source, kind: mean, valid: {name} != 0}}"
 
 
+@option("rule.ignores", "ignores.where", "ignores.at=none")
 def test_padding_is_ignored_where_the_mask_hides_it(tmp_path: Path) -> None:
     found = report(tmp_path, "key_valid(valid)", IGNORES, inputs=VALID)
     assert statuses(found) == ["proved"]
     assert found.verdicts[0].explanation == "at all sizes, at output positions where valid"
 
 
+@option("ignores.at", "pred.or")
 def test_padding_is_seen_at_padded_positions_themselves(tmp_path: Path) -> None:
     """The residual hands a padded position on: promised everywhere, the rule is broken."""
     rules = "ignores: {output: logits, input: ids, where: not valid, at: valid or not valid}"
     assert statuses(report(tmp_path, "key_valid(valid)", rules, inputs=VALID)) == ["violated"]
 
 
+@option("input.padding={padding}")
 @pytest.mark.parametrize(("padding", "status"), [("right", "proved"), ("left", "violated"), ("any", "violated")])
 def test_right_padding_needs_causality_alone(padding: str, status: str, tmp_path: Path) -> None:
     inputs = f'valid: {{type: "bool[batch, length]", padding: {padding}}}'
@@ -110,6 +119,7 @@ def test_right_padding_with_both_masks(tmp_path: Path) -> None:
     ]
 
 
+@option("pred.>=", "ignores.where")
 def test_a_predicate_on_the_input_itself_is_held_while_the_input_changes(tmp_path: Path) -> None:
     rules = "ignores: {output: logits, input: ids, where: ids >= 90}"
     assert statuses(report(tmp_path, "key_valid(ids < 90)", rules)) == ["proved"]
@@ -129,6 +139,7 @@ def test_predicates_are_known_by_what_they_compute(predicate: str, tmp_path: Pat
     assert statuses(found) == ["proved", "proved"]
 
 
+@option("rule.sees", "rule.covers", "covers.mask")
 def test_lower_rules_are_wired_or_broken(tmp_path: Path) -> None:
     rules = """
         sees: {output: logits, input: ids}
