@@ -12,6 +12,7 @@ from pathlib import Path
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.files import entries_under
+from archspec.bundle.inspection import Inspection, spanned
 from archspec.bundle.manifest import MANIFEST, ArtifactEntry, Manifest, WeightsEntry, write_manifest
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.report import REPORT, Report, StageEntry, Trial
@@ -22,6 +23,7 @@ from archspec.diagnostics import Collector
 from archspec.engines.build import Built, Workshop
 from archspec.engines.engine import DTypeName, Target
 from archspec.engines.process import Progress, Stage, run_step
+from archspec.engines.profiles import Profile, declared, read_profiles
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_dtype, read_targets
 from archspec.lower.naming import class_name
@@ -41,6 +43,7 @@ def build(
     dtype: str = "float32",
     layout: str | None = None,
     files: Sequence[str | Path] = (),
+    profiles: Sequence[str] = (),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Bundle:
@@ -54,6 +57,8 @@ def build(
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         layout: which of the spec's weight layouts the checkpoint has; left out, the one that fits.
         files: files to carry along, such as a tokenizer's.
+        profiles: the sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that the spec
+            admits.
         progress: called with each step's name and the share of it that is done (None: not known).
 
     Returns:
@@ -65,12 +70,13 @@ def build(
     """
     loaded = spec if isinstance(spec, Spec) else load(spec)
     wanted = read_targets(targets, dtype)
+    ranges = read_profiles(profiles, tuple(loaded.dims.values()))
     carried = check_carried([Path(file) for file in files])
     output = Path(out)
     check_output(output)
     texts = texts_of(loaded)
     with staging(output) as folder:
-        work = _Work(folder=folder, spec=loaded, dtype=read_dtype(dtype), progress=progress or _silent)
+        work = _Work(folder=folder, spec=loaded, dtype=read_dtype(dtype), profiles=ranges, progress=progress or _silent)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         entry, stages = put_weights(folder, loaded, work.program, weights, layout, seed, work.progress)
@@ -101,13 +107,18 @@ class _Work:
     folder: Path
     spec: Spec
     dtype: DTypeName
+    profiles: tuple[Profile, ...]
     progress: Progress
 
     @property
     def program(self) -> Program:
         interface = interface_of(self.spec)
         return Program(
-            source=Path(MODULE), module=class_name(self.spec.name), weights=Path(WEIGHTS), interface=interface
+            source=Path(MODULE),
+            module=class_name(self.spec.name),
+            weights=Path(WEIGHTS),
+            interface=interface,
+            profiles=self.profiles,
         )
 
     def finish(
@@ -115,8 +126,13 @@ class _Work:
     ) -> None:
         """Build the artifacts, compare them, and write the report and the manifest."""
         workshop = Workshop(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
-        built, stages = workshop.build(targets)
-        report = self.report(built, (*before, *stages))
+        inspection = Inspection(
+            folder=self.folder, program=self.program, dtype=self.dtype, spec=self.spec, progress=self.progress
+        )
+        with spanned(self.spec):
+            built, stages = workshop.build(targets, inspection.inspect)
+        inspection.check(built)
+        report = inspection.added(self.report(built, (*before, *stages)))
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for file in carried:
             (self.folder / CARRIED).mkdir(exist_ok=True)
@@ -182,14 +198,20 @@ class _Work:
             target=artifact.target,
             dtype=artifact.dtype,
             files=[(one.folder / name).as_posix() for name in artifact.files],
-            verified="executed" if executed else "built",
+            verified="executed" if executed else "network-verified-cpu" if artifact.network else "built",
             tool=artifact.tool,
             version=artifact.version,
-            profile={symbol.name: [symbol.min, symbol.typical, symbol.max] for symbol in self.spec.dims.values()},
+            profiles=[{name: list(sizes) for name, sizes in profile.items()} for profile in self._ranges(one)],
             host=artifact.host,
+            network=artifact.network,
             notes=list(artifact.notes),
             warnings=list(artifact.warnings),
         )
+
+    def _ranges(self, one: Built) -> tuple[Profile, ...]:
+        # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
+        bound = engine_of(one.target).network
+        return self.profiles if bound else (declared(self.spec.dims.values()),)
 
 
 def tools() -> dict[str, str]:

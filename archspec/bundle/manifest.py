@@ -44,9 +44,11 @@ class WeightsEntry(_Model):
 
 
 class ArtifactEntry(_Model):
-    """One artifact. `files[0]` is what its tool opens; `profile` gives each dim's least, typical and largest size.
+    """One artifact. `files[0]` is what its tool opens; each of `profiles` gives every dim's least, typical and largest
+    size.
 
-    `host` is the kind of machine that it is bound to (None: any), `notes` say what was chosen for it and why.
+    `host` is the kind of machine that it is bound to (None: any), `network` the digest of the network of TensorRT that
+    it was compiled from, `notes` say what was chosen for it and why.
     """
 
     target: str
@@ -55,8 +57,9 @@ class ArtifactEntry(_Model):
     verified: Verified
     tool: str
     version: str
-    profile: dict[str, list[int]]
+    profiles: list[dict[str, list[int]]]
     host: str | None = None
+    network: str | None = None
     notes: list[str] = []
     warnings: list[str] = []
 
@@ -69,6 +72,7 @@ class ArtifactEntry(_Model):
             tool=self.tool,
             version=self.version,
             host=self.host,
+            network=self.network,
             notes=tuple(self.notes),
             warnings=tuple(self.warnings),
         )

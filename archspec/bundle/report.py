@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from archspec.diagnostics import Collector
 from archspec.engines.engine import DTypeName
 
 REPORT = "report.json"
@@ -15,6 +16,8 @@ TOLERANCE: dict[DTypeName, float] = {"float32": 1e-4, "float16": 5e-2, "bfloat16
 These tell another function from rounding; how far below them an artifact stays is in the report.
 """
 
+NETWORK = "network"
+"""What the report calls the network that engines were compiled from, among artifacts."""
 Reference = Literal["module", "interpreter"]
 
 
@@ -50,6 +53,32 @@ class Trial(_Model):
     seed: int
     differences: list[Difference]
 
+    def judge(self, found: Collector) -> None:
+        """Collect E609 for every output that is further off than rounding."""
+        for one in self.differences:
+            if not one.allowed(self.dtype):
+                where = f"in `{one.output}` at {', '.join(f'{name}={size}' for name, size in self.sizes.items())}"
+                message = f"{self.artifact} differs from the {self.reference} by {one.largest:.3g} {where}"
+                found.error("E609", message, None, notes=[f"the largest value there is {one.scale:.3g}"])
+
+
+class FindingEntry(_Model):
+    """One claim of the spec about a network, how it was judged, and over how many runs."""
+
+    claim: str
+    status: Literal["holds", "violated", "not measured"]
+    detail: str = ""
+    trials: int = 0
+
+
+class NetworkEntry(_Model):
+    """The network that TensorRT compiled, as it was computed on the CPU: its layers by kind, and what held of it."""
+
+    dtype: DTypeName
+    digest: str
+    layers: dict[str, int]
+    findings: list[FindingEntry]
+
 
 class Timing(_Model):
     """How long an artifact took on the host that built it: median of alternating runs at sizes of the dims."""
@@ -69,10 +98,13 @@ class StageEntry(_Model):
 
 
 class Report(_Model):
-    """Parity of each artifact that this host can run; what was left out, and why; times; the steps of the build."""
+    """Parity of each artifact that this host can run, and the bound that it was held to; what was left out, and why;
+    what held of the network behind engines that it cannot run; times; the steps of the build."""
 
     trials: list[Trial]
+    bounds: dict[DTypeName, float] = TOLERANCE
     skipped: list[str]
+    network: NetworkEntry | None = None
     timings: list[Timing] = []
     stages: list[StageEntry]
 

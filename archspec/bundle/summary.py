@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from archspec.bundle.manifest import ArtifactEntry
-from archspec.bundle.report import Trial
+from archspec.bundle.report import NETWORK, Trial
 
 if TYPE_CHECKING:
     from archspec.bundle.bundle import Bundle
@@ -29,7 +29,8 @@ def _lines(bundle: Bundle) -> Iterator[str]:
 
 
 def _parity(bundle: Bundle, entry: ArtifactEntry) -> str:
-    trials = [trial for trial in bundle.report.trials if trial.artifact == entry.target]
+    judged = NETWORK if entry.verified == "network-verified-cpu" else entry.target
+    trials = [trial for trial in bundle.report.trials if trial.artifact == judged]
     references = list(dict.fromkeys(trial.reference for trial in trials))
     parts = [f"{_largest(trials, reference):.1e} from the {reference}" for reference in references]
     return f"; at most {' and '.join(parts)}" if parts else ""

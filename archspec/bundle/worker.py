@@ -1,15 +1,18 @@
-"""The step of a build that compares: `python -m archspec.bundle.worker`."""
+"""The steps of a build that compare: `python -m archspec.bundle.worker`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.bundle.parity import contest, shown
+from archspec.bundle.network import check_network
+from archspec.bundle.parity import contest
 from archspec.bundle.report import Trial
-from archspec.diagnostics import Collector
+from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
+from archspec.engines.scopes import placed
 from archspec.engines.serve import serve
 
 
@@ -18,22 +21,29 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
     made = list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
-    trials = [trial for trial in made if isinstance(trial, Trial)]
     found = Collector()
-    for trial in trials:
-        _judge(trial, found)
+    for trial in made:
+        if isinstance(trial, Trial):
+            trial.judge(found)
     found.raise_if_errors()
-    skipped = [line for line in made if isinstance(line, str)]
-    return {"trials": [trial.model_dump(mode="json") for trial in trials], "skipped": skipped}
+    return _sorted(made)
 
 
-def _judge(trial: Trial, found: Collector) -> None:
-    for one in trial.differences:
-        if not one.allowed(trial.dtype):
-            where = f"in `{one.output}` at {shown(trial.sizes)}"
-            message = f"{trial.artifact} differs from the {trial.reference} by {one.largest:.3g} {where}"
-            found.error("E609", message, None, notes=[f"the largest value there is {one.scale:.3g}"])
+def verify_network(job: dict[str, Any]) -> dict[str, Any]:
+    """Hold the network that TensorRT reads from an ONNX file against the spec. Raises SpecError as `check_network`."""
+    program, onnx = Program.from_json(job["program"]), Path(job["onnx"])
+    try:
+        entry, made = check_network(onnx, program, job["dtype"], Path(job["spec"]))
+    except SpecError as error:
+        raise placed(error, onnx) from None
+    return {"network": entry.model_dump(mode="json"), **_sorted(made)}
+
+
+def _sorted(made: Sequence[Trial | str]) -> dict[str, Any]:
+    """Trials as plain data, and lines about those that were left out."""
+    trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, Trial)]
+    return {"trials": trials, "skipped": [line for line in made if isinstance(line, str)]}
 
 
 if __name__ == "__main__":
-    serve({"compare": compare})
+    serve({"compare": compare, "verify_network": verify_network})

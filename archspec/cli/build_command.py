@@ -21,7 +21,7 @@ from archspec.cli.output import print_json
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="An artifact to build: onnx, or tensorrt-rtx:sm86,sm89.",
+    help="An artifact to build: onnx, openvino, inductor, or tensorrt-rtx:sm86,sm89.",
 )
 @click.option(
     "--dtype",
@@ -29,6 +29,13 @@ from archspec.cli.output import print_json
     default="float32",
     show_default=True,
     help="Precision of the artifacts.",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="DIM=SIZES,...",
+    help="Sizes that engines are built for, batch=1,tokens=1:64:128 (default: all that the spec admits). Repeatable.",
 )
 @click.option(
     "--file",
@@ -48,6 +55,7 @@ def command(
     layout: str | None,
     targets: tuple[str, ...],
     dtype: str,
+    profiles: tuple[str, ...],
     files: tuple[Path, ...],
     seed: int,
 ) -> None:
@@ -65,6 +73,7 @@ def command(
             dtype=dtype,
             layout=layout,
             files=files,
+            profiles=profiles,
             seed=seed,
             progress=tell,
         )

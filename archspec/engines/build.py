@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,12 @@ class Workshop:
     dtype: DTypeName
     progress: Progress | None = None
 
-    def build(self, targets: Sequence[Target]) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
+    def build(
+        self, targets: Sequence[Target], inspect: Callable[[str], Stage] | None = None
+    ) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
         """Export the program once in each form, and build each target in a folder of its own under `artifacts`.
 
+        `inspect` is given the ONNX file before an engine is compiled from it that this host may not be able to run.
         Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
         """
         stages: list[Stage] = []
@@ -50,6 +53,8 @@ class Workshop:
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
         stages += [self._export(form) for form in dict.fromkeys(engine_of(target).form for target in targets)]
+        if inspect is not None and any(engine_of(target).network for target in targets):
+            stages.append(inspect(_EXPORTS["onnx"][1]))
         for target in targets:
             artifact, stage = self._build(target)
             built.append(artifact)

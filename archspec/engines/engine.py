@@ -47,7 +47,8 @@ class Target:
 class Artifact:
     """What a build left: file names in its folder (the one to open first), the tool, and what the tool warned of.
 
-    `host` is the kind of machine that it is bound to (None: any), `notes` say what was chosen for it and why.
+    `host` is the kind of machine that it is bound to (None: any), `network` the digest of the network of TensorRT that
+    it was compiled from, `notes` say what was chosen for it and why.
     """
 
     target: str
@@ -56,6 +57,7 @@ class Artifact:
     tool: str
     version: str
     host: str | None = None
+    network: str | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -85,6 +87,8 @@ class Engine(ABC):
     speed: ClassVar[int] = 0
     """Of two artifacts verified as far, the one whose engine has more of this is taken."""
     extra: ClassVar[str | None] = None
+    network: ClassVar[bool] = False
+    """Whether it compiles a network of TensorRT, which is computed on the CPU before."""
 
     @abstractmethod
     def targets(self, options: str | None) -> tuple[Target, ...]:

@@ -10,6 +10,7 @@ from archspec.engines.engine import OPSET, DTypeName
 from archspec.engines.interface import Interface, Port
 from archspec.engines.module import example_inputs, forward_order, load_module
 from archspec.engines.program import Program
+from archspec.engines.scopes import SCOPES
 from archspec.engines.sizes import example
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 EXTERNAL_BYTES = 2_000_000_000
 """A protobuf holds less than 2 GB: weights beyond this go into a file of their own."""
-_KEPT_METADATA = "pkg.torch.onnx.name_scopes"
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
@@ -67,10 +67,10 @@ def _tidy(model: Any, interface: Interface) -> None:
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for node in model.graph.all_nodes():
-        kept = node.metadata_props.get(_KEPT_METADATA)
+        kept = node.metadata_props.get(SCOPES)
         node.metadata_props.clear()
         if kept is not None:
-            node.metadata_props[_KEPT_METADATA] = kept
+            node.metadata_props[SCOPES] = kept
         for value in node.outputs:
             value.metadata_props.clear()
             value.shape = None

@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn
 
 import archspec
 from archspec.diagnostics import Diagnostic, SpecError, fail
+from archspec.engines.scopes import Placed
 from archspec.record import record
 
 Progress = Callable[[str, float | None], None]
@@ -60,7 +61,7 @@ def run_step(
             text=True,
         ) as process:
             try:
-                answer = _converse(process, {"task": task, "job": job})
+                answer = _converse(process, {"task": task, "job": job}, lambda share: tell(stage, share))
             except BaseException:
                 process.kill()
                 raise
@@ -82,22 +83,35 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, "PYTHONHASHSEED": "0"}
 
 
-def _converse(process: subprocess.Popen[str], message: dict[str, Any]) -> dict[str, Any] | None:
+def _converse(
+    process: subprocess.Popen[str], message: dict[str, Any], tell: Callable[[float], None]
+) -> dict[str, Any] | None:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         process.stdin.write(json.dumps(message) + "\n")
         process.stdin.flush()
-        answer = process.stdout.readline()
+        answer = _answer(process.stdout, tell)
     except BrokenPipeError:
-        answer = ""
+        answer = None
     process.stdin.close()
     process.wait()
-    return json.loads(answer) if answer.endswith("\n") else None
+    return answer
+
+
+def _answer(lines: IO[str], tell: Callable[[float], None]) -> dict[str, Any] | None:
+    """What the process gives at last; before it, how far it is."""
+    for line in lines:
+        message: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
+        if message is None or "share" not in message:
+            return message
+        tell(message["share"])
+    return None
 
 
 def _diagnostic(data: dict[str, Any]) -> Diagnostic:
-    return Diagnostic(code=data["code"], message=data["message"], notes=tuple(data["notes"]), help=data["help"])
+    fields = {"code": data["code"], "message": data["message"], "notes": tuple(data["notes"]), "help": data["help"]}
+    return Placed(**fields, scopes=tuple(data["scopes"])) if data["scopes"] else Diagnostic(**fields)
 
 
 def _ended(stage: str, code: int, errors: IO[bytes]) -> NoReturn:

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from archspec.engines.interface import Interface
+from archspec.engines.profiles import Profile
 from archspec.record import record
 
 
 @record
 class Program:
-    """A Python file that defines `module`, a safetensors file with its state, and its interface."""
+    """A Python file that defines `module`, a safetensors file with its state, its interface, and the sizes that
+    engines are made for (none: all that the interface admits)."""
 
     source: Path
     module: str
     weights: Path
     interface: Interface
+    profiles: tuple[Profile, ...] = ()
 
     def inside(self, folder: Path) -> Program:
         """The same program, its relative paths taken from a folder."""
@@ -26,7 +29,8 @@ class Program:
     def to_json(self) -> dict[str, Any]:
         """The program as plain data, for another process."""
         paths = {"source": str(self.source), "module": self.module, "weights": str(self.weights)}
-        return {**paths, "interface": self.interface.model_dump(mode="json")}
+        profiles = [{name: list(sizes) for name, sizes in profile.items()} for profile in self.profiles]
+        return {**paths, "interface": self.interface.model_dump(mode="json"), "profiles": profiles}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Program:
@@ -36,4 +40,9 @@ class Program:
             module=data["module"],
             weights=Path(data["weights"]),
             interface=Interface.model_validate(data["interface"]),
+            profiles=tuple(_profile(profile) for profile in data["profiles"]),
         )
+
+
+def _profile(data: dict[str, list[int]]) -> Profile:
+    return {name: (sizes[0], sizes[1], sizes[2]) for name, sizes in data.items()}

@@ -1,4 +1,4 @@
-"""The other end of a step's process: reads one job, answers with one line."""
+"""The other end of a step's process: reads one job, tells how far it is, and answers with one line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.engines.scopes import Placed
 
+_listeners: list[IO[str]] = []
 Task = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -25,6 +27,7 @@ def serve(tasks: Mapping[str, Task]) -> None:
     # Native libraries print to descriptor 1 as well: the answer goes through a copy of it that they do not know.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    _listeners.append(answers)
     message = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -35,6 +38,13 @@ def serve(tasks: Mapping[str, Task]) -> None:
     answers.flush()
     # Skip the libraries' own endings: one that crashes there would turn a finished step into a failed one.
     os._exit(0)
+
+
+def tell(share: float) -> None:
+    """Tell the one that asked how much of the task is done; nobody where no task is served."""
+    for listener in _listeners:
+        listener.write(json.dumps({"share": round(share, 3)}) + "\n")
+        listener.flush()
 
 
 def peak_bytes() -> int:
@@ -50,4 +60,5 @@ def _end_with_parent() -> None:
 
 def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
     notes, help = list(diagnostic.notes), diagnostic.help
-    return {"code": diagnostic.code, "message": diagnostic.message, "notes": notes, "help": help}
+    scopes = list(diagnostic.scopes) if isinstance(diagnostic, Placed) else []
+    return {"code": diagnostic.code, "message": diagnostic.message, "notes": notes, "help": help, "scopes": scopes}

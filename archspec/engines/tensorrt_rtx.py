@@ -6,10 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.diagnostics import did_you_mean, fail
+from archspec.diagnostics import SpecError, did_you_mean, fail
 from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
 from archspec.engines.interface import Interface
-from archspec.engines.sizes import profile
+from archspec.engines.profiles import declared, shapes
+from archspec.engines.scopes import placed
+from archspec.engines.serve import tell
 
 if TYPE_CHECKING:
     from archspec.engines.program import Program
@@ -26,6 +28,7 @@ class TensorRTRTX(Engine):
 
     word = "tensorrt-rtx"
     extra = "rtx"
+    network = True
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
         """A target for each GPU, or group joined by `+`. Raises SpecError E602 for what is no target."""
@@ -53,14 +56,18 @@ class TensorRTRTX(Engine):
             fail("E604", f"the target `{self.word}` needs the package tensorrt-rtx", None, help=help)
 
     def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Parse the ONNX file and build one engine. Raises SpecError E606 on any error that TensorRT logs."""
+        """Parse the ONNX file and build one engine. Raises SpecError E606, E620 or E624, each with its place."""
         import tensorrt_rtx
 
-        from archspec.engines.rtx_build import build_engine
+        from archspec.engines.rtx.building import build_engine
 
         interface = program.interface
-        shapes = profile(interface.input_ports, interface.symbols)
-        built = build_engine(onnx, shapes, tuple(interface.outputs), target.capabilities)
+        profiles = program.profiles or (declared(interface.symbols),)
+        ranges = [shapes(interface.input_ports, profile) for profile in profiles]
+        try:
+            built = build_engine(onnx, ranges, tuple(interface.outputs), target.capabilities, tell)
+        except SpecError as error:
+            raise placed(error, onnx) from None
         (folder / "model.engine").write_bytes(built.engine)
         return Artifact(
             target=str(target),
@@ -68,6 +75,7 @@ class TensorRTRTX(Engine):
             files=("model.engine",),
             tool="tensorrt_rtx",
             version=tensorrt_rtx.__version__,
+            network=built.network,
             warnings=built.warnings,
         )
 

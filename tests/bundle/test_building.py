@@ -48,7 +48,7 @@ def test_what_a_bundle_holds(built: Path) -> None:
     assert manifest.interface.outputs == {"states": "float[batch, tokens, 16]", "pooled": "float[batch, 16]"}
     (artifact,) = manifest.artifacts
     assert (artifact.target, artifact.verified, artifact.dtype) == ("onnx", "executed", "float32")
-    assert artifact.profile == {"batch": [1, 2, 8], "tokens": [1, 12, 32]}
+    assert artifact.profiles == [{"batch": [1, 2, 8], "tokens": [1, 12, 32]}]
     assert manifest.tools["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert bundle.file("tokenizer.json").read_text() == "{}"
     assert not [path for path in built.parent.iterdir() if path.name.startswith(".")]
@@ -117,9 +117,9 @@ def test_given_weights_and_three_engines(tmp_path: Path, spec_file: Path) -> Non
     )
     assert [(entry.target, entry.verified) for entry in bundle.manifest.artifacts] == [
         ("onnx", "executed"),
-        ("tensorrt-rtx:sm86", "built"),
-        ("tensorrt-rtx:sm89", "built"),
-        ("tensorrt-rtx:sm120", "built"),
+        ("tensorrt-rtx:sm86", "network-verified-cpu"),
+        ("tensorrt-rtx:sm89", "network-verified-cpu"),
+        ("tensorrt-rtx:sm120", "network-verified-cpu"),
     ]
     assert bundle.manifest.weights.origin == "given"
     assert bundle.chosen() == "onnx"

@@ -9,8 +9,8 @@ import pytest
 
 from archspec.engines import export
 from archspec.engines.engine import Target
+from archspec.engines.profiles import declared, shapes
 from archspec.engines.registry import engine_of
-from archspec.engines.sizes import profile
 from tests.engines.models import encoder
 
 
@@ -29,7 +29,8 @@ def test_weights_in_a_file_of_their_own(tmp_path: Path, monkeypatch: pytest.Monk
     runner = engine_of(target).open(place / "model.onnx", program.interface)
     outputs = runner.run({"ids": np.ones((2, 3), dtype=np.int64), "valid": np.ones((2, 3), dtype=bool)})
     assert np.isfinite(outputs["states"]).all()
-    rtx = pytest.importorskip("archspec.engines.rtx_build")
+    building = pytest.importorskip("archspec.engines.rtx.building")
     interface = program.interface
-    shapes = profile(interface.input_ports, interface.symbols)
-    assert len(rtx.build_engine(work / "model.onnx", shapes, ("states", "pooled"), ("sm89",)).engine) > 10_000
+    ranges = [shapes(interface.input_ports, declared(interface.symbols))]
+    built = building.build_engine(work / "model.onnx", ranges, ("states", "pooled"), ("sm89",))
+    assert len(built.engine) > 10_000

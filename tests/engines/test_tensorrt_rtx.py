@@ -10,12 +10,14 @@ import pytest
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Workshop
 from archspec.engines.engine import Artifact, DTypeName
+from archspec.engines.profiles import declared, shapes
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
-from archspec.engines.sizes import profile
 from tests.engines.models import encoder, images
 
-rtx_build = pytest.importorskip("archspec.engines.rtx_build")
+trt = pytest.importorskip("tensorrt_rtx")
+from archspec.engines.rtx.building import build_engine  # noqa: E402
+from archspec.engines.rtx.log import RecordingLogger  # noqa: E402
 
 THREE = "tensorrt-rtx:sm86,sm89,sm120"
 
@@ -55,23 +57,22 @@ def test_sizes_with_a_multiple_and_a_typical_size_that_is_the_least(tmp_path: Pa
 
 def test_the_profile_comes_from_the_dims(tmp_path: Path) -> None:
     interface = images(tmp_path).interface
-    shapes = profile(interface.input_ports, interface.symbols)
-    assert shapes == {"pixels": ((1, 3, 4, 4), (1, 3, 8, 16), (8, 3, 64, 64))}
+    found = shapes(interface.input_ports, declared(interface.symbols))
+    assert found == {"pixels": ((1, 3, 4, 4), (1, 3, 8, 16), (8, 3, 64, 64))}
 
 
 def test_a_network_that_is_broken_fails_the_build(tmp_path: Path) -> None:
     broken = tmp_path / "model.onnx"
     broken.write_bytes(b"\x08\x0anot a network")
     with pytest.raises(SpecError) as raised:
-        rtx_build.build_engine(broken, {}, (), ("sm89",))
+        build_engine(broken, [{}], (), ("sm89",))
     (found,) = raised.value.diagnostics
     assert (found.code, found.message) == ("E606", "TensorRT-RTX reported an error while reading the network")
     assert "Failed to parse the ONNX model" in found.notes[0]
 
 
 def test_an_error_that_is_only_logged_fails_the_build() -> None:
-    logger = rtx_build.RecordingLogger()
-    trt = rtx_build.trt
+    logger = RecordingLogger()
     network = trt.Builder(logger).create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     q = network.add_input("q", trt.float32, (1, 1, 4, 32))
     mask = network.add_input("mask", trt.bool, (1, 1, 4, 4))

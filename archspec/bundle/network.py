@@ -1,0 +1,121 @@
+"""The network that TensorRT is about to compile, computed on the CPU and held against the spec before it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.analyses.cost import cost
+from archspec.bundle.parity import (
+    MOST_EXACT_FLOPS,
+    MOST_FLOPS,
+    MOST_PARAMETERS,
+    SEED,
+    difference,
+    float_arrays,
+    run_module,
+    shown,
+)
+from archspec.bundle.report import NETWORK, FindingEntry, NetworkEntry, Reference, Trial
+from archspec.bundle.sample import sample
+from archspec.contract.lowered import NetworkRunner, network_subject
+from archspec.contract.report import Finding
+from archspec.contract.verify import findings_of
+from archspec.diagnostics import Collector
+from archspec.engines.engine import DTypeName
+from archspec.engines.module import load_module
+from archspec.engines.network.digest import digest
+from archspec.engines.network.plan import Plan
+from archspec.engines.program import Program
+from archspec.engines.sizes import minimum, odd, typical
+from archspec.oracle.interpreter import interpret
+from archspec.record import record
+from archspec.spec.claims import load_claims
+
+if TYPE_CHECKING:
+    from archspec.spec import Spec
+    from archspec.spec.claims import Claims
+
+
+@record(eq=False)
+class NetworkCheck:
+    """A network beside the program that it was lowered from, and what the spec claims."""
+
+    plan: Plan
+    program: Program
+    dtype: DTypeName
+    claims: Claims
+
+    def trials(self) -> Iterator[Trial | str]:
+        """Against the interpreter, or the module where that is too dear; a line for each size that is left out."""
+        assert self.claims.spec is not None
+        counted = cost(self.claims.spec.graph)
+        symbols = self.program.interface.symbols
+        points = [minimum(symbols), odd(symbols), typical(symbols)]
+        for sizes in [point for index, point in enumerate(points) if point not in points[:index]]:
+            flops = counted.flops.value(sizes)
+            if flops <= MOST_EXACT_FLOPS and counted.parameters <= MOST_PARAMETERS:
+                yield self._trial("interpreter", sizes)
+            elif flops <= MOST_FLOPS:
+                yield self._trial("module", sizes)
+            else:
+                yield f"{NETWORK} at {shown(sizes)}: {flops:.2g} FLOPs are too many for a check"
+
+    def findings(self) -> Iterator[Finding]:
+        """The whole contract, claim by claim."""
+        parameters = float_arrays(self.program.weights) if self.dtype == "float32" else None
+        return findings_of(network_subject(NETWORK, self.plan), self.claims, parameters=parameters, seed=SEED)
+
+    def _trial(self, reference: Reference, sizes: dict[str, int]) -> Trial:
+        assert self.claims.spec is not None
+        inputs = sample(self.program.interface, sizes, SEED)
+        expected = (
+            self._interpreted(self.claims.spec, inputs, sizes) if reference == "interpreter" else self._run(inputs)
+        )
+        found = NetworkRunner(self.plan).run(inputs)
+        names = list(self.program.interface.outputs)
+        differences = [difference(name, found[name], expected[name]) for name in names]
+        return Trial(
+            artifact=NETWORK, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
+        )
+
+    def _interpreted(self, spec: Spec, inputs: Any, sizes: dict[str, int]) -> Any:
+        return interpret(spec.graph, inputs, float_arrays(self.program.weights), sizes)
+
+    def _run(self, inputs: Any) -> Any:
+        return run_module(load_module(self.program, "float32"), self.program, inputs)
+
+
+def check_network(onnx: Path, program: Program, dtype: DTypeName, spec: Path) -> tuple[NetworkEntry, list[Trial | str]]:
+    """Compute the network that TensorRT-RTX reads from a file. Imported only where the package is.
+
+    Raises SpecError: E606 for a file that TensorRT does not take, E609 for every output too far off, E620 and E621 for
+    layers that cannot be computed, E622 for every claim that is violated.
+    """
+    from archspec.engines.rtx.parsing import parse
+
+    plan = parse(onnx, program.interface.inputs, program.interface.outputs).plan()
+    check = NetworkCheck(plan=plan, program=program, dtype=dtype, claims=load_claims(spec))
+    trials, problems = list(check.trials()), Collector()
+    for trial in trials:
+        if isinstance(trial, Trial):
+            trial.judge(problems)
+    problems.raise_if_errors()
+    findings = list(check.findings())
+    for finding in findings:
+        if finding.status == "violated":
+            problems.error("E622", f"the network violates {finding.claim}", None, notes=[finding.detail])
+    problems.raise_if_errors()
+    return _entry(plan, dtype, findings), trials
+
+
+def _entry(plan: Plan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
+    kinds = Counter(step.kind.lower() for step in plan.steps)
+    return NetworkEntry(
+        dtype=dtype,
+        digest=digest(plan),
+        layers=dict(sorted(kinds.items())),
+        findings=[FindingEntry(claim=f.claim, status=f.status, detail=f.detail, trials=f.trials) for f in findings],
+    )

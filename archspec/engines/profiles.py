@@ -1,0 +1,77 @@
+"""Optimisation profiles: the sizes that an engine is built for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from archspec.diagnostics import Collector, did_you_mean, fail
+from archspec.engines.interface import Port, shape_at
+from archspec.engines.sizes import Shape
+from archspec.ir.symbol import Symbol
+
+Range = tuple[int, int, int]
+"""Least, typical and largest size of a dim."""
+Profile = Mapping[str, Range]
+"""The range of every dim."""
+
+_RANGE = re.compile(r"(\d+)(?::(\d+):(\d+))?")
+
+
+def declared(symbols: Iterable[Symbol]) -> Profile:
+    """The ranges that a spec declares."""
+    return {symbol.name: (symbol.min, symbol.typical, symbol.max) for symbol in symbols}
+
+
+def read_profiles(texts: Sequence[str], symbols: Sequence[Symbol]) -> tuple[Profile, ...]:
+    """The profiles of texts like `batch=1,tokens=1:64:128`; the declared ranges where there is none.
+
+    A dim that is left out has its declared range; `batch=1` is `batch=1:1:1`. Raises SpecError with every mistake:
+    E625 for a dim that is not there, a range that is none, and sizes that the spec does not admit.
+    """
+    if not texts:
+        return (declared(symbols),)
+    found = Collector()
+    profiles = [_read(text, {symbol.name: symbol for symbol in symbols}, found) for text in texts]
+    for index, profile in enumerate(profiles):
+        if profile in profiles[:index]:
+            found.error("E625", f"the profile `{texts[index]}` stands twice", None, help="leave one out")
+    found.raise_if_errors()
+    return tuple(profiles)
+
+
+def _read(text: str, symbols: Mapping[str, Symbol], found: Collector) -> Profile:
+    ranges: dict[str, Range] = {}
+    for part in text.split(","):
+        name, _, sizes = (piece.strip() for piece in part.partition("="))
+        with found.catching():
+            if name not in symbols:
+                help = did_you_mean(name, symbols, kind="dims")
+                fail("E625", f"the profile `{text}` names `{name}`, which is no dim", None, help=help)
+            if name in ranges:
+                fail("E625", f"the profile `{text}` gives `{name}` twice", None, help="leave one out")
+            ranges[name] = _range(text, sizes, symbols[name])
+    return {**declared(symbols.values()), **ranges}
+
+
+def _range(text: str, sizes: str, symbol: Symbol) -> Range:
+    match = _RANGE.fullmatch(sizes)
+    if match is None:
+        help = f"write `{symbol.name}=least:typical:largest`, or `{symbol.name}=size`"
+        fail("E625", f"the profile `{text}` gives `{symbol.name}` no sizes", None, help=help)
+    low, middle, high = (int(size if size is not None else match.group(1)) for size in match.groups())
+    if not low <= middle <= high:
+        fail("E625", f"the sizes of `{symbol.name}` in the profile `{text}` do not rise", None)
+    if low < symbol.min or high > symbol.max:
+        admitted = f"{symbol.min} to {symbol.max}"
+        fail("E625", f"the profile `{text}` leaves the sizes of `{symbol.name}`: {admitted}", None)
+    if any(size % symbol.multiple for size in (low, middle, high)):
+        admitted = f"multiples of {symbol.multiple}"
+        fail("E625", f"the profile `{text}` leaves the sizes of `{symbol.name}`: {admitted}", None)
+    return low, middle, high
+
+
+def shapes(ports: Iterable[Port], profile: Profile) -> Mapping[str, tuple[Shape, Shape, Shape]]:
+    """Shapes of each port at the least, typical and largest sizes."""
+    least, typical, largest = ({name: sizes[point] for name, sizes in profile.items()} for point in range(3))
+    return {port.name: (shape_at(port, least), shape_at(port, typical), shape_at(port, largest)) for port in ports}

@@ -1,0 +1,1 @@
+"""ONNX files to engines of TensorRT-RTX. Its modules are imported only where the package is."""

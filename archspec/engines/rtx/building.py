@@ -1,0 +1,44 @@
+"""An ONNX file to an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from archspec.diagnostics import fail
+from archspec.engines.network.digest import digest
+from archspec.engines.rtx.monitor import Monitor
+from archspec.engines.rtx.parsing import parse
+from archspec.engines.rtx.settings import Shapes, configure
+from archspec.record import record
+
+
+@record
+class BuiltEngine:
+    """A serialised engine, the digest of the network that it was compiled from, and what TensorRT warned of."""
+
+    engine: bytes
+    network: str
+    warnings: tuple[str, ...]
+
+
+def build_engine(
+    onnx: Path,
+    profiles: Sequence[Shapes],
+    outputs: Sequence[str],
+    capabilities: Sequence[str],
+    tell: Callable[[float], None] = lambda share: None,
+) -> BuiltEngine:
+    """Build one engine that runs on each of the GPUs named, at the sizes of each profile.
+
+    `tell` is called with the share that is done. Raises SpecError E606 if TensorRT logs any error, or if the network's
+    inputs and outputs are not those of the program, E620 for a layer that no check could have computed, and E624.
+    """
+    parsed = parse(onnx, profiles[0] if profiles else (), outputs)
+    config = configure(parsed.builder, capabilities, profiles, Monitor(tell))
+    network = digest(parsed.plan())
+    engine = parsed.builder.build_serialized_network(parsed.network, config)
+    parsed.logger.raise_if_errors(f"building for {', '.join(capabilities)}")
+    if engine is None:
+        fail("E606", "TensorRT-RTX built nothing and gave no reason", None)
+    return BuiltEngine(engine=bytes(engine), network=network, warnings=tuple(parsed.logger.warnings))

@@ -1,0 +1,55 @@
+"""How far TensorRT has come, from what it tells of its phases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorrt_rtx as trt
+
+from archspec.record import record
+
+
+@record
+class _Phase:
+    parent: str | None
+    steps: int
+
+
+class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+    """Tells the share of the build that is done. Phases nest: one that is inside another is a part of its next step."""
+
+    def __init__(self, tell: Callable[[float], None]) -> None:
+        trt.IProgressMonitor.__init__(self)
+        self.tell = tell
+        self.phases: dict[str, _Phase] = {}
+        self.done: dict[str, int] = {}
+        self.share = 0.0
+
+    def phase_start(self, name: str, parent: str | None, steps: int) -> None:
+        """Called by TensorRT when a phase begins."""
+        self.phases[name] = _Phase(parent=parent, steps=max(1, steps))
+        self.done[name] = 0
+
+    def step_complete(self, name: str, step: int) -> bool:
+        """Called by TensorRT after each step; false would end the build."""
+        self.done[name] = step + 1
+        self._tell()
+        return True
+
+    def phase_finish(self, name: str) -> None:
+        """Called by TensorRT when a phase ends."""
+        phase = self.phases.pop(name, None)
+        self.done.pop(name, None)
+        if phase is not None and phase.parent is None:
+            self.tell(1.0)
+
+    def _tell(self) -> None:
+        roots = [name for name, phase in self.phases.items() if phase.parent not in self.phases]
+        share = max((self._share(name) for name in roots), default=0.0)
+        if share > self.share:
+            self.share = share
+            self.tell(share)
+
+    def _share(self, name: str) -> float:
+        inner = [self._share(one) for one, phase in self.phases.items() if phase.parent == name]
+        return min(1.0, (self.done[name] + max(inner, default=0.0)) / self.phases[name].steps)

@@ -1,0 +1,62 @@
+"""An ONNX file to TensorRT's network. Whoever computes a network and whoever compiles it read it here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import tensorrt_rtx as trt
+
+from archspec.diagnostics import fail
+from archspec.engines.network.plan import Plan
+from archspec.engines.network.reading import read_network
+from archspec.engines.rtx.log import MAX_NOTES, RecordingLogger
+from archspec.record import record
+
+
+@record(eq=False)
+class Parsed:
+    """A network, with what must live as long as it does: the parser holds its weights."""
+
+    logger: RecordingLogger
+    builder: Any
+    network: Any
+    parser: Any
+
+    def plan(self) -> Plan:
+        """What the network computes. Raises SpecError E620."""
+        return read_network(trt, self.network, self.parser, self.builder, self.logger)
+
+
+def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
+    """Read a file, with the weights that lie beside it.
+
+    Raises SpecError E606 for any error that TensorRT logs, E624 for a network that is not strongly typed.
+    """
+    logger = RecordingLogger()
+    builder = trt.Builder(logger)
+    flag = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
+    network = builder.create_network(1 << int(flag))
+    if not network.get_flag(flag):
+        fail("E624", "TensorRT-RTX did not keep the setting `STRONGLY_TYPED`", None)
+    parser = trt.OnnxParser(network, logger)
+    parsed = parser.parse_from_file(str(onnx))
+    logger.raise_if_errors("reading the network")
+    if not parsed:
+        fail("E606", "TensorRT-RTX did not take the network", None, notes=_errors(parser))
+    _check_names(network, list(inputs), list(outputs))
+    return Parsed(logger=logger, builder=builder, network=network, parser=parser)
+
+
+def _errors(parser: Any) -> list[str]:
+    return [" ".join(str(parser.get_error(index)).split()) for index in range(min(parser.num_errors, MAX_NOTES))]
+
+
+def _check_names(network: Any, inputs: list[str], outputs: list[str]) -> None:
+    given = [network.get_input(index).name for index in range(network.num_inputs)]
+    results = [network.get_output(index).name for index in range(network.num_outputs)]
+    for kind, found, wanted in (("inputs", given, inputs), ("outputs", results, outputs)):
+        if sorted(found) != sorted(wanted):
+            message = f"the network's {kind} are {', '.join(found)}; the program's are {', '.join(wanted)}"
+            fail("E606", message, None)

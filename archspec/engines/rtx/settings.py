@@ -1,0 +1,53 @@
+"""The settings of a build, each read back after it is set: TensorRT ignores some without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorrt_rtx as trt
+
+from archspec.diagnostics import fail
+from archspec.engines.sizes import Shape
+
+Shapes = Mapping[str, tuple[Shape, Shape, Shape]]
+"""Least, typical and largest shape of each input."""
+
+
+def configure(builder: Any, capabilities: Sequence[str], profiles: Sequence[Shapes], monitor: Any) -> Any:
+    """The settings of a build. Raises SpecError E606 for what TensorRT refuses, E624 for what it did not keep."""
+    config = builder.create_builder_config()
+    # Or float32 products would be rounded to ten bits, which no one asked for.
+    config.clear_flag(trt.BuilderFlag.TF32)
+    _kept("TF32", config.get_flag(trt.BuilderFlag.TF32), False)
+    config.progress_monitor = monitor
+    _set_capabilities(config, capabilities)
+    for shapes in profiles:
+        _add_profile(builder, config, shapes)
+    _kept("number of optimisation profiles", config.num_optimization_profiles, len(profiles))
+    return config
+
+
+def _set_capabilities(config: Any, names: Sequence[str]) -> None:
+    config.num_compute_capabilities = len(names)
+    _kept("number of GPUs", config.num_compute_capabilities, len(names))
+    for index, name in enumerate(names):
+        wanted = getattr(trt.ComputeCapability, name.upper())
+        if not config.set_compute_capability(wanted, index):
+            fail("E606", f"TensorRT-RTX refused the target {name}", None)
+        _kept(f"GPU {name}", config.get_compute_capability(index), wanted)
+
+
+def _add_profile(builder: Any, config: Any, shapes: Shapes) -> None:
+    profile = builder.create_optimization_profile()
+    for name, points in shapes.items():
+        profile.set_shape(name, *points)
+        _kept(f"profile of `{name}`", [tuple(point) for point in profile.get_shape(name)], list(points))
+    if config.add_optimization_profile(profile) < 0:
+        fail("E606", "TensorRT-RTX refused the optimisation profile", None, notes=[str(dict(shapes))])
+
+
+def _kept(what: str, found: object, wanted: object) -> None:
+    if found != wanted:
+        notes = [f"it was set to {wanted}, and is {found}"]
+        fail("E624", f"TensorRT-RTX did not keep the setting `{what}`", None, notes=notes)
