@@ -150,6 +150,16 @@ def test_lower_rules_are_wired_or_broken(tmp_path: Path) -> None:
     assert statuses(report(tmp_path, "causal", rules)) == ["violated", "wired", "wired", "violated"]
 
 
+def test_lower_rules_are_judged_beyond_the_windows_of_masks_and_rules(tmp_path: Path) -> None:
+    """At four positions a window of nine hides nothing."""
+    rules = """
+        covers: {output: logits, input: ids, mask: causal}
+        covers: {output: logits, input: ids, mask: last(9)}
+        covers: {output: logits, input: ids, mask: last(10)}
+    """
+    assert statuses(report(tmp_path, "last(9)", rules, layers=1)) == ["violated", "wired", "violated"]
+
+
 def test_rules_of_symmetry_are_not_judged_yet(tmp_path: Path) -> None:
     rules = """
         equivariant: {output: logits, input: ids, axis: 1, stride: 1}

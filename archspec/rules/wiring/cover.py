@@ -2,39 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from archspec.ir.graph import Value
+from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
+from archspec.masks.mask import Last, Within
+from archspec.masks.walk import leaves
+from archspec.ops.attention import Attention
 from archspec.ops.coordinates import coordinates
 from archspec.relation.atoms import Relation, equal
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import Grid, Index, bits_of
-from archspec.rules.wiring.search import Witness, rows
+from archspec.rules.wiring.search import LONGEST, Witness, rows
 from archspec.rules.wiring.wire import Wiring
-from archspec.rules.wiring.worlds import open_worlds, small_sizes
+from archspec.rules.wiring.worlds import SMALL, open_worlds, reach, small_sizes
 from archspec.spec import Spec
 
 
 def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation) -> Witness | dict[str, int]:
-    """A pair that is wanted and that nothing reads; the sizes where all are read. Features count together.
+    """A pair that is wanted and that nothing reads; the largest sizes at which all are read. Features count together.
 
     A bool input that no mask reads, such as the choice of patches that are replaced, may be true or false for it.
     """
     wanted = _in_one_row(output, source, wanted)
-    sizes = small_sizes(spec, batch=1)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
+    for sizes in _sizes(spec, wanted):
+        missed = _missed(spec, reads, cells, output, source, wanted, sizes)
+        if missed is not None:
+            return missed
+    return sizes
+
+
+def _sizes(spec: Spec, wanted: Relation) -> Iterator[dict[str, int]]:
+    """Small sizes, and one at which every window that the rule or a mask names leaves something out."""
+    yield small_sizes(spec, batch=1)
+    beyond = max(reach(wanted), *_windows(spec.graph)) + 2
+    if SMALL < beyond <= LONGEST:
+        yield small_sizes(spec, beyond, batch=1)
+
+
+def _windows(graph: Graph) -> Iterator[int]:
+    """The largest sizes of the windows of masks, and 0."""
+    yield 0
+    for node in graph.walk():
+        for leaf in leaves(node.op.mask) if isinstance(node.op, Attention) else ():
+            match leaf:
+                case Last(count=size) | Within(distance=size):
+                    yield size.maximum()
+
+
+def _missed(
+    spec: Spec,
+    reads: Reads,
+    cells: Cells,
+    output: Value,
+    source: Value,
+    wanted: Relation,
+    sizes: Mapping[str, int],
+) -> Witness | None:
     found: Witness | None = None
     for truth in (1, 0):
         worlds = open_worlds(spec, reads, sizes, wanted, truth)
         wirings = (Wiring(spec.graph, reads, cells, world) for world in worlds)
         missed = next((w for wiring in wirings if (w := _uncovered(wiring, output, source, wanted)) is not None), None)
         if missed is None:
-            return sizes
+            return None
         found = found or missed
-    assert found is not None
     return found
 
 

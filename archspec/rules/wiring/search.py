@@ -13,11 +13,12 @@ from archspec.rules.wiring.grid import Grid, Index, bits_of
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.world import World
-from archspec.rules.wiring.worlds import reach, small_sizes, worlds
+from archspec.rules.wiring.worlds import SMALL, reach, small_sizes, worlds
 from archspec.spec import Spec
 
 _MOST_ROWS = 48
-_LONGEST = 600
+LONGEST = 600
+"""Longer windows are not tried: what is said of them holds at small sizes."""
 
 
 @record
@@ -59,7 +60,7 @@ def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterat
     """Small sizes, and where the rule names a window one that is longer."""
     yield small_sizes(spec)
     beyond = max((reach(relation) for _, _, relation in extra), default=0) + 2
-    if 4 < beyond <= _LONGEST:
+    if SMALL < beyond <= LONGEST:
         yield small_sizes(spec, beyond)
 
 

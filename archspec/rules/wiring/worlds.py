@@ -18,12 +18,14 @@ from archspec.rules.terms import Term, Terms
 from archspec.rules.wiring.world import Tensor, World
 from archspec.spec import InputSpec, Spec
 
-_BATCH, _SMALL = 2, 4
+SMALL = 4
+"""The least size of a dim that leads no input, where it admits that."""
+_BATCH = 2
 _RANDOM_WORLDS = 6
 _MOST_IDS = 4
 
 
-def small_sizes(spec: Spec, at_least: int = _SMALL, batch: int = _BATCH) -> dict[str, int]:
+def small_sizes(spec: Spec, at_least: int = SMALL, batch: int = _BATCH) -> dict[str, int]:
     """A size for each dim: `batch` for one that leads inputs alone, else `at_least` or a little more, all different."""
     inputs = spec.graph.inputs
     leading = {symbol for value in inputs for size in value.type.shape[:1] for symbol in size.symbols()}
