@@ -24,18 +24,20 @@ if TYPE_CHECKING:
 @click.option("--artifact", help="Which artifact to run (default: the best that this host can open).")
 @JSON
 def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | None, as_json: bool) -> None:
-    """Run BUNDLE on arrays."""
+    """Run BUNDLE on arrays: the furthest verified of its artifacts that this host can open, or the one named."""
     from archspec.bundle import open as open_bundle
 
-    opened = open_bundle(bundle)
-    outputs = opened.run(read_arrays(inputs), artifact=artifact)
+    opened = open_bundle(bundle, artifact)
+    choice = opened.choice()
+    outputs = opened.run(read_arrays(inputs))
     if output is not None:
         write_arrays(output, outputs)
     shapes = {name: list(array.shape) for name, array in outputs.items()}
     if as_json:
-        print_json({"holds": True, "artifact": opened.chosen(artifact), "outputs": shapes, "written": output})
+        told = {"artifact": choice.target, "reason": choice.reason, "rejected": dict(choice.rejected)}
+        print_json({"holds": True, **told, "outputs": shapes, "written": output})
         return
-    click.echo(f"ran {opened.chosen(artifact)}")
+    click.echo(f"ran {choice}")
     for name, shape in shapes.items():
         click.echo(f"  {name}: {shape}")
 

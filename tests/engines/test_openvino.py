@@ -1,0 +1,77 @@
+"""OpenVINO computes what the module computes, in float32 whatever the processor would rather have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archspec.diagnostics import SpecError
+from archspec.engines import openvino as module
+from archspec.engines.build import WORKER
+from archspec.engines.engine import OPSET_REASON
+from archspec.engines.openvino import OpenVINO
+from archspec.engines.process import run_step
+from archspec.engines.registry import read_targets
+from tests.engines.conftest import Case, held_to_the_module
+
+
+def test_it_computes_what_the_module_computes(openvino_case: Case) -> None:
+    held_to_the_module(openvino_case)
+
+
+def test_products_are_float32(openvino_case: Case) -> None:
+    compiled = openvino_case.open()._model  # type: ignore[attr-defined]
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "f32"
+
+
+def test_sizes_stay_open(openvino_case: Case) -> None:
+    compiled = openvino_case.open()._model  # type: ignore[attr-defined]
+    assert {port.get_any_name(): str(port.partial_shape) for port in compiled.inputs} == {
+        "ids": "[?,?]",
+        "valid": "[?,?]",
+    }
+
+
+def test_what_is_told_of_it(openvino_case: Case) -> None:
+    artifact = openvino_case.built.artifact
+    assert (artifact.tool, artifact.files, artifact.host) == ("openvino", ("model.xml", "model.bin"), None)
+    assert OPSET_REASON in artifact.notes
+    assert openvino_case.obstacle() is None
+    assert "here is the older" in (openvino_case.obstacle(version="9999.1.0-1-x") or "")
+    assert openvino_case.obstacle(version="2024.0.0") is None
+
+
+def test_a_build_of_the_same_network_gives_the_same_bytes(openvino_case: Case) -> None:
+    case = openvino_case
+    job = {"program": case.program.to_json(), "engine": "openvino", "capabilities": [], "dtype": "float32"}
+    (case.folder / "again").mkdir()
+    job |= {"source": "artifacts/onnx/model.onnx", "folder": "again"}
+    run_step(WORKER, "build", job, folder=case.folder, stage="build openvino", progress=None)
+    for name in case.built.artifact.files:
+        assert (case.folder / "again" / name).read_bytes() == case.path.with_name(name).read_bytes()
+
+
+def refusal(texts: list[str], dtype: str = "float32") -> list[str]:
+    with pytest.raises(SpecError) as raised:
+        read_targets(texts, dtype)
+    return [found.code for found in raised.value.diagnostics]
+
+
+def test_what_is_refused_before_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(["openvino:gpu"]) == ["E601"]
+    assert refusal(["openvino"], "bfloat16") == ["E603"]
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert refusal(["openvino"]) == ["E604"]
+
+
+def test_without_the_package_it_says_how_to_have_it(openvino_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert "pip install 'archspec-compiler[openvino]'" in (openvino_case.obstacle() or "")
+
+
+def test_a_file_that_is_none_is_refused(openvino_case: Case, tmp_path: Path) -> None:
+    (tmp_path / "model.xml").write_text("<net/>")
+    with pytest.raises(SpecError) as raised:
+        OpenVINO().open(tmp_path / "model.xml", openvino_case.program.interface)
+    assert raised.value.diagnostics[0].code == "E610"
