@@ -192,3 +192,51 @@ def test_small_blocks() -> None:
     _same(found, F.relu(_tensor(found, "x")) ** 2)
     found = Trial("{block: dropout, input: x, rate: 0.5}", "float[batch, n, d]")
     _same(found, _tensor(found, "x"))
+
+
+@option("l2_normalize.eps", "l2_normalize.axis")
+def test_a_length_below_eps_is_not_divided_by() -> None:
+    found = Trial("{block: l2_normalize, input: x, axis: -1, eps: 8}", "float[batch, n, d]")
+    x = _tensor(found, "x")
+    assert (x.norm(dim=-1) < 8).any() and (x.norm(dim=-1) > 8).any()
+    _same(found, F.normalize(x, dim=-1, eps=8))
+
+
+@option("token_embedding.norm=none", "token_embedding.positions=none")
+def test_a_table_alone() -> None:
+    found = _tokens("positions: none, norm: none")
+    _same(found, _tensor(found, "table")[_tensor(found, "ids")])
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        pytest.param("lm_head, tie: source.table", marks=option("lm_head.tie", "lm_head.softcap=none")),
+        pytest.param(
+            "linear, dim: vocab, tie: source.table, bias: false", marks=option("linear.tie", "linear.bias=false")
+        ),
+    ],
+)
+def test_a_weight_that_an_embedding_owns(node: str) -> None:
+    found = Trial(f"{{input: x, block: {node}}}", "float[batch, n, vocab]")
+    _same(found, _tensor(found, "x") @ torch.tensor(found.parameters["source.table"]).T)
+    assert list(found.parameters) == ["source.table"]
+
+
+@option("positions.resize=bilinear", "positions.grid")
+def test_a_grid_resized_by_torchs_bilinear() -> None:
+    node = """
+block: patch_embedding
+input: large
+patch: 16
+dim: 8
+class_token: true
+positions: {kind: learned, grid: [3, 5], resize: bilinear}
+"""
+    found = Trial(node, "float[batch, side//16 * (side//16) + 1, 8]")
+    table = _tensor(found, "positions")
+    grid = table[1:].T.reshape(1, 8, 3, 5)
+    resized = F.interpolate(grid, (2, 2), mode="bilinear", align_corners=False).flatten(2)[0].T
+    patches = F.conv2d(_tensor(found, "large"), _tensor(found, "weight"), _tensor(found, "bias"), stride=16)
+    rows = [(_tensor(found, "class_token") + table[0]).expand(2, -1, -1), patches.flatten(2).mT + resized]
+    np.testing.assert_allclose(found.result, torch.cat(rows, 1).numpy(), rtol=1e-5, atol=1e-6)
