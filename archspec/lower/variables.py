@@ -39,7 +39,7 @@ class _Naming:
 
     def run(self) -> dict[str, str]:
         for token in self.code.arguments:
-            self.give(token, self.hint(token))
+            self.give(token, self.hint(token) or self.plain(token))
         for number, statement in enumerate(self.plan.statements):
             self.statement(number, statement)
         return self.names
@@ -64,7 +64,7 @@ class _Naming:
         hint = self.names[start] if takes_over else self.hint(loop.carried) or self.plain(loop.carried)
         self.give(loop.carried, hint)
         for token, _ in loop.collected:
-            self.give(token, self.hint(token))
+            self.give(token, self.hint(token) or self.plain(token))
         kept = set(self.live)
         # A loop does not give its own meaning to the name of an argument, even of one that is no longer used.
         self.live |= set(self.code.arguments)
