@@ -21,7 +21,7 @@ from archspec.ops.split import Split
 from archspec.ops.transpose import Transpose
 from archspec.ops.unnormalised_attention import UnnormalisedAttention
 from archspec.schema.model import MAYBE
-from archspec.schema.sorts import ExprField, MaskField, ValueField
+from archspec.schema.sorts import ExprField, MaskField, SizeField, ValueField
 from archspec.text.value import ValueExpr
 
 
@@ -38,7 +38,7 @@ class Attend(Block):
     key: ValueField = Field(description="float[batch, keys, heads * head_dim]")
     value: ValueField = Field(description="float[batch, keys, heads * value_dim]")
     mask: MaskField = Field(description="which keys a query may attend to; `all` when nothing is masked")
-    heads: ExprField | None = Field(default=None, description="number of heads; 1 when left out")
+    heads: SizeField | None = Field(default=None, description="number of heads; 1 when left out")
     scale: ExprField | None = Field(default=None, description="factor on the scores; 1/sqrt(head_dim) when left out")
     softcap: Annotated[ExprField | None, MAYBE] = Field(
         default=None, description="scores become softcap * tanh(scores / softcap)"

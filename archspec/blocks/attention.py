@@ -10,7 +10,7 @@ from archspec.blocks.attention_positions import AttentionPositionsFields
 from archspec.blocks.norm import NormNeeded, NormSwitch
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Around
-from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField, text_of
+from archspec.schema.sorts import BoolField, ExprField, MaskField, SizeField, ValueField, text_of
 from archspec.schema.words import check_word
 from archspec.text.scalars import parse_bool
 
@@ -45,22 +45,22 @@ class QkNormFields(Model):
 class LatentFields(Model):
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434)."""
 
-    query: Annotated[ExprField | None, MAYBE] = Field(default=None, description="features of the latent query")
-    key_value: ExprField = Field(description="features of the latent that keys and values are made of")
-    rotary: ExprField = Field(description="rotated features of a head, the last of its head_dim")
+    query: Annotated[SizeField | None, MAYBE] = Field(default=None, description="features of the latent query")
+    key_value: SizeField = Field(description="features of the latent that keys and values are made of")
+    rotary: SizeField = Field(description="rotated features of a head, the last of its head_dim")
 
 
 class AttentionFields(Model):
     """Attention among the positions of one sequence."""
 
-    heads: ExprField = Field(description="number of heads")
-    kv_heads: ExprField | None = Field(
+    heads: SizeField = Field(description="number of heads")
+    kv_heads: SizeField | None = Field(
         default=None, description="heads of keys and values, which must divide `heads`; `heads` when left out"
     )
-    head_dim: ExprField | None = Field(
+    head_dim: SizeField | None = Field(
         default=None, description="features of a head; features // heads when left out, which must divide"
     )
-    value_dim: ExprField | None = Field(default=None, description="features of a head's values; head_dim when left out")
+    value_dim: SizeField | None = Field(default=None, description="features of a head's values; head_dim when left out")
     mask: MaskField = Field(description="which keys a query may attend to; `all` when nothing is masked")
     pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     scale: ExprField | None = Field(default=None, description="factor on the scores; 1/sqrt(head_dim) when left out")

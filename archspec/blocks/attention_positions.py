@@ -10,7 +10,7 @@ from pydantic import Field
 from archspec.diagnostics import Diagnostic
 from archspec.schema.findings import kind_of, misplaced, missing
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 from archspec.text.nodes import Node
 
 _FIELDS = {
@@ -53,7 +53,7 @@ class ScalingFields(Model):
         yield from misplaced(node, data, kind, _SCALING)
         for field in _SCALING.get(kind or "", ()):
             if field not in ("factor", "fast", "slow"):
-                yield from missing(node, data, field)
+                yield from missing(node, data, field, cls._told().get(field))
 
 
 class AttentionPositionsFields(Model):
@@ -68,7 +68,7 @@ class AttentionPositionsFields(Model):
         default=None, description="rotary: which features make a pair, i and i + size/2, or 2i and 2i + 1; required"
     )
     base: ExprField | None = Field(default=None, description="rotary: longest wavelength over 2 pi; 10000")
-    size: ExprField | None = Field(
+    size: SizeField | None = Field(
         default=None, description="rotary: features of a head that turn, the rest pass; head_dim when left out"
     )
     scaling: Annotated[ScalingFields | None, MAYBE] = Field(
@@ -80,8 +80,8 @@ class AttentionPositionsFields(Model):
     slopes: Literal["powers", "learned"] = Field(
         default="powers", description="alibi: the paper's powers of two, or a learned slope a head"
     )
-    buckets: ExprField | None = Field(default=None, description="relative_buckets: rows of the table; required")
-    max_distance: ExprField | None = Field(
+    buckets: SizeField | None = Field(default=None, description="relative_buckets: rows of the table; required")
+    max_distance: SizeField | None = Field(
         default=None, description="relative_buckets: the distance from which all share one bucket; required"
     )
     bidirectional: BoolField | None = Field(
@@ -90,8 +90,8 @@ class AttentionPositionsFields(Model):
     share: BoolField | None = Field(
         default=None, description="relative: one table for the stack, or else one a layer; required"
     )
-    rows: ExprField | None = Field(default=None, description="relative_grid: rows of patches; required")
-    columns: ExprField | None = Field(default=None, description="relative_grid: columns of patches; required")
+    rows: SizeField | None = Field(default=None, description="relative_grid: rows of patches; required")
+    columns: SizeField | None = Field(default=None, description="relative_grid: columns of patches; required")
     query: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="added: a value added to the input of the queries, in every layer"
     )
@@ -104,4 +104,4 @@ class AttentionPositionsFields(Model):
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _FIELDS)
         for field in _NEEDED.get(kind or "", ()):
-            yield from missing(node, data, field)
+            yield from missing(node, data, field, cls._told().get(field))

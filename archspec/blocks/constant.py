@@ -10,7 +10,7 @@ from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
 from archspec.ir.types import axis
 from archspec.ops.constant import Constant as ConstantOp
-from archspec.schema.sorts import ExprField
+from archspec.schema.sorts import ExprField, SizeField
 
 
 class Constant(Block):
@@ -19,7 +19,7 @@ class Constant(Block):
     block: ClassVar[str] = "constant"
     feeds: ClassVar[str | None] = None
 
-    shape: list[ExprField] = Field(description="sizes of the axes", min_length=1)
+    shape: list[SizeField] = Field(description="sizes of the axes", min_length=1)
     value: ExprField = Field(description="the number")
 
     def build(self, cx: Context) -> Built:

@@ -102,8 +102,11 @@ class Context(Protocol):
         """Where a dim, a constant or an input is declared."""
         ...
 
-    def in_layers(self, count: int) -> Context:
-        """The same surroundings inside repeated layers, where `layer` (0-based) may stand in numbers."""
+    def in_layers(self, count: int, span: Span | None) -> Context:
+        """The same surroundings inside repeated layers, where `layer` (0-based) may stand in numbers.
+
+        `span` is where their number stands. Raises SpecError E244 for more than anybody means.
+        """
         ...
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:

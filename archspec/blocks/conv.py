@@ -16,7 +16,7 @@ from archspec.ir.graph import Value
 from archspec.ops.activation import Activation
 from archspec.ops.base import Op
 from archspec.schema.plain import Plain
-from archspec.schema.sorts import BoolField, ExprField, ValueField, text_of
+from archspec.schema.sorts import BoolField, SizeField, ValueField, text_of
 from archspec.text.expr import Expr, parse_expr
 
 
@@ -41,15 +41,15 @@ class Conv(Block):
     block: ClassVar[str] = "conv"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    channels: ExprField = Field(description="channels of the result")
-    kernel: ExprField = Field(description="positions that the kernel covers along each axis of space")
-    stride: ExprField | None = Field(default=None, description="positions from one place to the next; 1 when left out")
+    channels: SizeField = Field(description="channels of the result")
+    kernel: SizeField = Field(description="positions that the kernel covers along each axis of space")
+    stride: SizeField | None = Field(default=None, description="positions from one place to the next; 1 when left out")
     padding: PaddingField | None = Field(
         default=None,
         description="zeros at both ends, 0 when left out; `same` keeps the size, `circular` too and wraps around",
     )
-    dilation: ExprField | None = Field(default=None, description="positions between two of the kernel; 1 when left out")
-    groups: ExprField | None = Field(default=None, description="groups that channels are convolved in; 1 when left out")
+    dilation: SizeField | None = Field(default=None, description="positions between two of the kernel; 1 when left out")
+    groups: SizeField | None = Field(default=None, description="groups that channels are convolved in; 1 when left out")
     bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
     norm: NormField = Field(default=None, description="a norm of the channels")
     activation: ActField = Field(default=None, description="an activation of the result")

@@ -19,7 +19,7 @@ from archspec.ops.base import Op
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
 from archspec.record import record
-from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.sorts import SizeField, ValueField
 
 
 class ConvResidual(Block):
@@ -35,10 +35,10 @@ class ConvResidual(Block):
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     kind: Literal["basic", "bottleneck"] = Field(description="which layers")
-    channels: ExprField = Field(description="channels of the result")
-    layers: ExprField = Field(description="number of layers")
-    stride: ExprField | None = Field(default=None, description="stride of the first layer; 1 when left out")
-    reduction: ExprField | None = Field(
+    channels: SizeField = Field(description="channels of the result")
+    layers: SizeField = Field(description="number of layers")
+    stride: SizeField | None = Field(default=None, description="stride of the first layer; 1 when left out")
+    reduction: SizeField | None = Field(
         default=None, description="how many times fewer channels a bottleneck has inside; 4 when left out"
     )
     activation: ActField = Field(default="relu", description="the activation between convolutions and of the sum")
@@ -50,7 +50,9 @@ class ConvResidual(Block):
         width = channels_of(cx, x, self.input.span)
         channels = fixed(cx, self.channels, "channels")
         norm = channel_norm_of(cx, self.norm if "norm" in self.given else DefaultNorm(at=self.at))
-        strides = [1] * fixed(cx, self.layers, "layers")
+        count = fixed(cx, self.layers, "layers")
+        cx.in_layers(count, self.layers.span)
+        strides = [1] * count
         strides[0] = 1 if self.stride is None else fixed(cx, self.stride, "stride")
         layers = [
             _Layer(

@@ -19,20 +19,20 @@ from archspec.ops.linear import Linear
 from archspec.ops.routing import Routing
 from archspec.record import record
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.sorts import BoolField, ExprField
+from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
 class SharedExpertFields(Model):
     """An expert that every token passes."""
 
-    hidden: ExprField = Field(description="hidden features of the shared expert")
+    hidden: SizeField = Field(description="hidden features of the shared expert")
 
 
 class ExpertsFields(Model):
     """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
 
-    count: ExprField = Field(description="number of experts")
-    top_k: ExprField = Field(description="experts that a token passes")
+    count: SizeField = Field(description="number of experts")
+    top_k: SizeField = Field(description="experts that a token passes")
     scores: Literal["softmax", "sigmoid"] = Field(description="how the router scores")
     normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")

@@ -23,13 +23,13 @@ from archspec.ops.experts import Experts
 from archspec.ops.linear import Linear
 from archspec.record import record
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.sorts import BoolField, ExprField
+from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
 class FeedForwardFields(Model):
     """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
 
-    hidden: ExprField = Field(description="features between the two maps")
+    hidden: SizeField = Field(description="features between the two maps")
     activation: ActField = Field(description="the activation, or none")
     gated: BoolField = Field(default=False, description="whether a gate multiplies")
     bias: BoolField | None = Field(default=None, description="a bias in every map; defaults.bias when left out")

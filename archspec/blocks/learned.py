@@ -10,7 +10,7 @@ from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
 from archspec.ir.types import axis
 from archspec.ops.learned import Learned as LearnedOp
-from archspec.schema.sorts import ExprField
+from archspec.schema.sorts import SizeField
 
 
 class Learned(Block):
@@ -22,7 +22,7 @@ class Learned(Block):
     block: ClassVar[str] = "learned"
     feeds: ClassVar[str | None] = None
 
-    shape: list[ExprField] = Field(description="sizes of the axes", min_length=1)
+    shape: list[SizeField] = Field(description="sizes of the axes", min_length=1)
 
     def build(self, cx: Context) -> Built:
         """Build the tensor."""

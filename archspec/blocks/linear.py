@@ -17,7 +17,7 @@ from archspec.ir.types import axis
 from archspec.ops.activation import Activation
 from archspec.ops.linear import Linear as LinearOp
 from archspec.schema.model import MAYBE
-from archspec.schema.sorts import BoolField, ExprField, PathField, ValueField
+from archspec.schema.sorts import BoolField, PathField, SizeField, ValueField
 
 
 class Linear(Block):
@@ -29,7 +29,7 @@ class Linear(Block):
     block: ClassVar[str] = "linear"
 
     input: ValueField = Field(description="float[..., features]")
-    dim: ExprField = Field(description="features of the result")
+    dim: SizeField = Field(description="features of the result")
     bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
     activation: ActField = Field(default=None, description="an activation of the result")
     tie: Annotated[PathField | None, MAYBE] = Field(

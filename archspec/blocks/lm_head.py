@@ -20,7 +20,7 @@ from archspec.ops.softcap import Softcap
 from archspec.ops.with_number import WithNumber
 from archspec.schema.findings import word
 from archspec.schema.model import MAYBE
-from archspec.schema.sorts import BoolField, ExprField, PathField, ValueField
+from archspec.schema.sorts import BoolField, ExprField, PathField, SizeField, ValueField
 from archspec.text.nodes import Node
 
 
@@ -33,7 +33,7 @@ class LmHead(Block):
     block: ClassVar[str] = "lm_head"
 
     input: ValueField = Field(description="float[..., features]")
-    vocab: ExprField | None = Field(default=None, description="number of tokens; that of `tie` when left out")
+    vocab: SizeField | None = Field(default=None, description="number of tokens; that of `tie` when left out")
     tie: Annotated[PathField | None, MAYBE] = Field(
         default=None, description="the parameter that is used as the weight, such as `source.table`"
     )
@@ -49,7 +49,7 @@ class LmHead(Block):
             yield Diagnostic(
                 code="E242",
                 message="`lm_head` needs `vocab` or `tie`",
-                primary=Label(node.span),
+                primary=Label(cls._place(node)),
                 help="write `tie: source.table` to share the table of an embedding",
             )
 

@@ -19,10 +19,10 @@ from archspec.ops.layer_norm import LayerNorm
 from archspec.ops.rms_norm import RMSNorm
 from archspec.ops.transpose import Transpose
 from archspec.record import record
-from archspec.schema.findings import key_span, kind_of, misplaced, missing, unsupported, word
+from archspec.schema.findings import key_span, kind_of, misplaced, missing, word
 from archspec.schema.model import Model
 from archspec.schema.plain import Around, Plain
-from archspec.schema.sorts import BoolField, ExprField
+from archspec.schema.sorts import BoolField, ExprField, SizeField
 from archspec.text.nodes import Node, TextNode
 
 if TYPE_CHECKING:
@@ -48,22 +48,22 @@ class NormOptions(Model):
     weight: BoolField = Field(default=True, description="whether features are scaled by a learned weight")
     bias: BoolField = Field(default=True, description="whether a learned bias is added (not for rms_norm)")
     unit_offset: BoolField = Field(default=False, description="multiply by 1 + weight; the weight starts at zeros")
-    groups: ExprField | None = Field(default=None, description="number of groups of channels, for group_norm")
+    groups: SizeField | None = Field(default=None, description="number of groups of channels, for group_norm")
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _FIELDS)
-        if kind in ("batch_norm", "group_norm"):
-            yield from unsupported(node, data, {"unit_offset": "false"})
-        elif word(data.get("unit_offset")) == "true" and word(data.get("weight")) == "false":
+        if word(data.get("unit_offset")) == "true" and word(data.get("weight")) == "false":
             span = key_span(node, "unit_offset")
             yield Diagnostic(code="E242", message="`unit_offset` needs the weight", primary=Label(span))
         if kind == "group_norm":
-            yield from missing(node, data, "groups")
+            yield from missing(node, data, "groups", cls._told().get("groups"))
         if kind == "batch_norm" and _off(data, "weight") != _off(data, "bias"):
             message = "`batch_norm` has both weight and bias, or none"
-            yield Diagnostic(code="E242", message=message, primary=Label(node.span))
+            here = "weight" if _off(data, "weight") else "bias"
+            help = "write `weight: false, bias: false`, or neither"
+            yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, here)), help=help)
 
 
 def _off(data: dict[str, Any], key: str) -> bool:
@@ -103,7 +103,7 @@ def _choice(off: tuple[str, ...]) -> Choice:
             return None
         if isinstance(node, TextNode) and node.value == "true":
             return DefaultNorm(at=node.span)
-        return NormFields.read(node) if isinstance(node, Node) else handler(node)
+        return NormFields.read(node)
 
     return Choice(validate, off)
 
@@ -148,9 +148,10 @@ def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
         return norm_op(cx, kind, options)
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
     if kind == "batch_norm":
-        return BatchNorm(eps=eps, affine=options.weight)
+        return BatchNorm(eps=eps, affine=options.weight, unit_offset=options.unit_offset)
     assert options.groups is not None
-    return GroupNorm(groups=fixed(cx, options.groups, "groups"), eps=eps, weight=options.weight, bias=options.bias)
+    groups = fixed(cx, options.groups, "groups")
+    return GroupNorm(groups=groups, eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
 
 
 def norm_of(cx: Context, choice: NormChoice) -> Op | None:

@@ -9,6 +9,8 @@ from archspec.ir.graph import Value
 from archspec.ir.scalar import Scalar
 from archspec.text.expr import Expr
 
+_FIXED = "use numbers and constants, which are known when the module is made"
+
 
 def fixed(cx: Context, expr: Expr, field: str) -> int:
     """A size that no run-time dim may change: the shape of a parameter, a number of layers. Raises E341 otherwise."""
@@ -16,7 +18,7 @@ def fixed(cx: Context, expr: Expr, field: str) -> int:
     whole = dim.constant
     if whole is None:
         names = ", ".join(f"`{symbol.name}`" for symbol in sorted(dim.symbols(), key=lambda symbol: symbol.name))
-        cx.fail("E341", f"`{field}` depends on {names}, which is known at run time alone", expr.span)
+        cx.fail("E341", f"`{field}` depends on {names}, which is known at run time alone", expr.span, help=_FIXED)
     return whole
 
 
@@ -44,7 +46,7 @@ def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
     symbols = sorted(value.symbols(), key=lambda symbol: symbol.name)
     outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
     if outside:
-        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is known at run time alone", expr.span)
+        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is known at run time alone", expr.span, help=_FIXED)
     layers = range(symbols[0].max + 1) if symbols else range(1)
     rates = [value.evaluate({"layer": layer}) for layer in layers]
     wrong = next((found for found in rates if not 0 <= found < 1), None)

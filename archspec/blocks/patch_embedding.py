@@ -30,7 +30,7 @@ from archspec.ops.where import Where
 from archspec.record import record
 from archspec.schema.model import MAYBE, TWO
 from archspec.schema.plain import Before
-from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import TextNode
 
@@ -50,10 +50,10 @@ class PatchEmbedding(Block):
     block: ClassVar[str] = "patch_embedding"
 
     input: ValueField = Field(description="an image, float[batch, channels, height, width]")
-    patch: Annotated[list[ExprField], TWO, Before(_patch)] = Field(
+    patch: Annotated[list[SizeField], TWO, Before(_patch)] = Field(
         description="side of a patch in pixels, or [height, width]; it must divide the image"
     )
-    dim: ExprField = Field(description="features of a patch")
+    dim: SizeField = Field(description="features of a patch")
     bias: BoolField | None = Field(default=None, description="a bias of the map; defaults.bias when left out")
     class_token: BoolField = Field(default=False, description="a learned token in front")
     distillation_token: BoolField = Field(default=False, description="a second learned token, after the class token")

@@ -51,13 +51,14 @@ class Pool(Block):
             del data["valid"]
         yield from misplaced(node, data, kind, _FIELDS)
         if kind == "at":
-            yield from missing(node, data, "index")
+            yield from missing(node, data, "index", cls._told().get("index"))
 
     def build(self, cx: Context) -> Built:
         """Build the pooling."""
         x = cx.value(self.input)
         if x.type.dtype != DType.FLOAT or x.type.rank not in (3, 4):
-            cx.fail("E342", f"pool takes float[batch, positions, features] or a map, got {x.type}", self.input.span)
+            message = f"pool takes float[batch, positions, features] or a map, got {x.type}"
+            cx.fail("E342", message, self.input.span, help="name another value")
         return Built(main=self._of_positions(cx, x) if x.type.rank == 3 else self._of_map(cx, x))
 
     def _of_positions(self, cx: Context, x: Value) -> Value:

@@ -26,7 +26,7 @@ from archspec.ops.sinusoidal import SinusoidalPositions
 from archspec.record import record
 from archspec.schema.findings import key_span, kind_of, misplaced, word
 from archspec.schema.model import MAYBE, TWO, Model
-from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import Node
 
@@ -51,10 +51,10 @@ class PositionsFields(Model):
     shorthand: ClassVar[str | None] = "kind"
 
     kind: Literal["learned", "sinusoidal", "grid_sincos"] = Field(description="which positions")
-    length: ExprField | None = Field(
+    length: SizeField | None = Field(
         default=None, description="learned: number of positions; the largest admitted sequence must fit"
     )
-    grid: Annotated[list[ExprField], TWO] | None = Field(
+    grid: Annotated[list[SizeField], TWO] | None = Field(
         default=None,
         description="learned: rows and columns of patches; the image's own when left out, class tokens come on top",
     )
@@ -137,7 +137,8 @@ def plan_positions(
 
 def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
     if width % 2:
-        cx.fail("E348", f"sinusoidal positions need an even number of features, not {width}", fields.at)
+        message = f"sinusoidal positions need an even number of features, not {width}"
+        cx.fail("E348", message, fields.at, help=f"choose {width - 1} or {width + 1} features, or learned positions")
     return SinusoidalPositions(base=_base(cx, fields), layout=fields.layout, endpoint=fields.endpoint)
 
 
@@ -145,7 +146,8 @@ def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: Grid | 
     if grid is None:
         cx.fail("E241", "`grid_sincos` applies to patches alone", fields.at)
     if width % 4:
-        cx.fail("E348", f"positions of a grid need a multiple of 4 features, not {width}", fields.at)
+        message = f"positions of a grid need a multiple of 4 features, not {width}"
+        cx.fail("E348", message, fields.at, help="choose a multiple of 4, or learned positions")
     return GridSincos(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
 
 

@@ -17,7 +17,7 @@ from archspec.ops.activation import Activation
 from archspec.ops.binary import Binary
 from archspec.ops.reduce import Reduce
 from archspec.ops.split import Split
-from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.sorts import SizeField, ValueField
 
 
 class SqueezeExcite(Block):
@@ -29,7 +29,7 @@ class SqueezeExcite(Block):
     block: ClassVar[str] = "squeeze_excite"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    reduction: ExprField = Field(description="how many times fewer channels there are inside; it must divide them")
+    reduction: SizeField = Field(description="how many times fewer channels there are inside; it must divide them")
     activation: ActField = Field(default="relu", description="the activation inside")
 
     def build(self, cx: Context) -> Built:

@@ -13,7 +13,6 @@ from archspec.diagnostics import Diagnostic, Label, SpecError
 from archspec.schema.findings import key_span, missing
 from archspec.schema.merge import merge
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.plain import Before
 from archspec.text.nodes import Entry, MapNode, Node
 
 
@@ -32,13 +31,8 @@ class CrossSublayers(Sublayers):
     )
 
 
-def as_map(node: Any) -> Any:
-    """A map of names as a dict, for pydantic."""
-    return {entry.key.value: entry.value for entry in node.entries} if isinstance(node, MapNode) else node
-
-
-Kinds = Annotated[Mapping[str, Sublayers], Before(as_map)]
-CrossKinds = Annotated[Mapping[str, CrossSublayers], Before(as_map)]
+Kinds = Mapping[str, Sublayers]
+CrossKinds = Mapping[str, CrossSublayers]
 
 
 def lay_kinds(node: Node, data: dict[str, Any], fields: tuple[str, ...]) -> Iterator[Diagnostic]:

@@ -24,14 +24,14 @@ from archspec.ops.embedding import Embedding
 from archspec.ops.with_number import WithNumber
 from archspec.record import record
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.sorts import ExprField, SizeField, ValueField
 
 
 class TypesFields(Model):
     """A second table that is added: token types, or segments."""
 
     ids: ValueField = Field(description="the type of every token, integers")
-    count: ExprField = Field(description="number of types, the rows of the table")
+    count: SizeField = Field(description="number of types, the rows of the table")
 
 
 class TokenEmbedding(Block):
@@ -44,8 +44,8 @@ class TokenEmbedding(Block):
     feeds: ClassVar[str | None] = None
 
     ids: ValueField = Field(description="the tokens, integers of any axes")
-    vocab: ExprField = Field(description="rows of the table; the bound of the ids must not exceed it")
-    dim: ExprField = Field(description="features of a token")
+    vocab: SizeField = Field(description="rows of the table; the bound of the ids must not exceed it")
+    dim: SizeField = Field(description="features of a token")
     scale: ExprField | None = Field(default=None, description="factor on the table's rows; 1 when left out")
     types: Annotated[TypesFields | None, MAYBE] = Field(default=None, description="a second table that is added")
     positions: Annotated[PositionsFields | None, MAYBE] = Field(default=None, description="positions that are added")

@@ -28,7 +28,8 @@ from archspec.ops.repeat import Schedule
 from archspec.record import record
 from archspec.schema.findings import key_span, kind_of, missing, word
 from archspec.schema.model import MAYBE
-from archspec.schema.sorts import BoolField, ExprField, ValueField
+from archspec.schema.reading import collect
+from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 from archspec.text.nodes import Node
 
 Layer = tuple[Sublayer, ...]
@@ -45,7 +46,7 @@ class Stack(Block):
     sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "feed_forward")
 
     input: ValueField = Field(description="float[batch, positions, features]")
-    layers: ExprField = Field(description="number of layers")
+    layers: SizeField = Field(description="number of layers")
     share: BoolField = Field(default=False, description="whether all layers, or those of one kind, share weights")
     norm: NormField = Field(
         default=None, description="the norm of every sublayer; defaults.norm when left out, none for residual bare"
@@ -94,7 +95,7 @@ class Stack(Block):
         return schedule(cx, self.pattern, tuple(self.kinds), count)
 
     def _plan(self, cx: Context, x: Value, order: Schedule, kinds: tuple[str, ...]) -> _Layers:
-        inner = cx.in_layers(len(order))
+        inner = cx.in_layers(len(order), self.layers.span)
         norm = None
         if self.residual.kind != "bare":
             fields = default_norm(cx, self.residual.at) if self.norm is None else None
@@ -102,7 +103,9 @@ class Stack(Block):
         sublayers = self.sublayers()
         return _Layers(
             classes=tuple(_camel(kind) + self.kind + "Layer" for kind in kinds),
-            layers=tuple(tuple(self._layer(cx, inner, sublayers[kind], x)) for kind in kinds),
+            layers=tuple(
+                tuple(layer) for layer in collect(lambda kind: self._layer(cx, inner, sublayers[kind], x), kinds)
+            ),
             schedule=order,
             shared=self.share,
             residual=plan_residual(cx, inner, self.residual, norm, rate(cx, self.dropout, cx.defaults.dropout)),
@@ -115,12 +118,16 @@ class Stack(Block):
             return self.kinds
         return {"": Sublayers(attention=self.attention, feed_forward=self.feed_forward)}
 
-    def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> Iterator[Sublayer]:
-        for name in ("attention", "cross_attention", "feed_forward"):
-            part: AttentionFields | FeedForwardFields | None = getattr(fields, name, None)
-            if part is not None:
-                self._check_pre_norm(cx, part)
-                yield Sublayer(name=name, pre_norm=part.pre_norm, part=self._part(cx, inner, name, part, x))
+    def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
+        """The sublayers of a layer. Raises SpecError with what is wrong in any of them."""
+
+        def made(name: str) -> Sublayer:
+            part: AttentionFields | FeedForwardFields = getattr(fields, name)
+            self._check_pre_norm(cx, part)
+            return Sublayer(name=name, pre_norm=part.pre_norm, part=self._part(cx, inner, name, part, x))
+
+        names = ("attention", "cross_attention", "feed_forward")
+        return collect(made, [name for name in names if getattr(fields, name, None) is not None])
 
     def _part(
         self, cx: Context, inner: Context, name: str, part: AttentionFields | FeedForwardFields, x: Value
@@ -172,11 +179,11 @@ class Transformer(Stack):
             )
         }
 
-    def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> Iterator[Sublayer]:
+    def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
         cross = getattr(fields, "cross_attention", None)
         if cross is not None and self.residual.kind in PARALLEL:
             cx.fail("E242", f"residual `{self.residual.kind}` takes no `cross_attention`", cross.at)
-        yield from super()._layer(cx, inner, fields, x)
+        return super()._layer(cx, inner, fields, x)
 
     def _memory(self, cx: Context) -> dict[str, Value]:
         """The other sequence, where all kinds attend to the same one, under its usual name."""

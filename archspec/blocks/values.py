@@ -10,12 +10,14 @@ from archspec.ir.types import DType
 from archspec.text.pred import PredExpr
 from archspec.text.value import ValueExpr
 
+_OTHER = "name another value"
+
 
 def sequence(cx: Context, expr: ValueExpr, block: str) -> Value:
     """A value of axes (batch, positions, features). Raises E342 for another."""
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank != 3:
-        cx.fail("E342", f"{block} takes float[batch, positions, features], got {value.type}", expr.span)
+        cx.fail("E342", f"{block} takes float[batch, positions, features], got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -23,7 +25,7 @@ def floats(cx: Context, expr: ValueExpr, block: str) -> Value:
     """A value of floats with at least one axis. Raises E342 for another."""
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank < 1:
-        cx.fail("E342", f"{block} takes floats with at least one axis, got {value.type}", expr.span)
+        cx.fail("E342", f"{block} takes floats with at least one axis, got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -31,7 +33,7 @@ def integers(cx: Context, expr: ValueExpr, block: str) -> Value:
     """Integers with at least one axis. Raises E342 for another value."""
     value = cx.value(expr)
     if not value.type.dtype.is_integer or value.type.rank < 1:
-        cx.fail("E342", f"{block} are integers, got {value.type}", expr.span)
+        cx.fail("E342", f"{block} are integers, got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -55,7 +57,8 @@ def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, wh
     """Demand that a value has just these axes. Raises E347."""
     found = value.type.shape
     if len(found) != len(shape) or any(compare(a, "==", b) is not True for a, b in zip(found, shape, strict=True)):
-        cx.fail("E347", f"{what} is {value.type}, and its axes must be [{', '.join(map(str, shape))}]", span)
+        axes = ", ".join(map(str, shape))
+        cx.fail("E347", f"{what} is {value.type}, and its axes must be [{axes}]", span, help=f"name one of [{axes}]")
 
 
 def valid_positions(cx: Context, expr: PredExpr, x: Value) -> Value:

@@ -11,7 +11,7 @@ from archspec.blocks.context import Built, Context
 from archspec.blocks.maps import feature_map
 from archspec.blocks.numbers import fixed, whole
 from archspec.ops.window_pool import WindowPool
-from archspec.schema.sorts import ExprField, ValueField
+from archspec.schema.sorts import ExprField, SizeField, ValueField
 
 
 class MaxPool(Block):
@@ -21,8 +21,8 @@ class MaxPool(Block):
     _kind: ClassVar[Literal["max", "mean"]] = "max"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    kernel: ExprField = Field(description="positions of a window along each axis of space")
-    stride: ExprField | None = Field(default=None, description="positions from one window to the next; the kernel")
+    kernel: SizeField = Field(description="positions of a window along each axis of space")
+    stride: SizeField | None = Field(default=None, description="positions from one window to the next; the kernel")
     padding: ExprField | None = Field(
         default=None, description="positions at both ends, passed over by the maximum, zeros in the mean; 0"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.diagnostics.codes import CODES, Code
-from archspec.diagnostics.collector import Collector
+from archspec.diagnostics.collector import Collector, in_order
 from archspec.diagnostics.explain import explain
 from archspec.diagnostics.model import Diagnostic, Label, SpecError, fail
 from archspec.diagnostics.nearest import did_you_mean, nearest
@@ -23,6 +23,7 @@ __all__ = [
     "did_you_mean",
     "explain",
     "fail",
+    "in_order",
     "nearest",
     "render",
     "to_json",

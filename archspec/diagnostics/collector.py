@@ -9,6 +9,18 @@ from archspec.diagnostics.model import Diagnostic, Label, Severity, SpecError
 from archspec.diagnostics.source import Span
 
 
+def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Findings in the order in which a reader of the file comes to them; those of no place first, files one by one."""
+    several = tuple(found)
+    files = dict.fromkeys(one.primary.span.source.name for one in several if one.primary)
+    number = {name: position for position, name in enumerate(files)}
+
+    def place(one: Diagnostic) -> tuple[int, int]:
+        return (-1, 0) if one.primary is None else (number[one.primary.span.source.name], one.primary.span.start)
+
+    return tuple(sorted(several, key=place))
+
+
 class Collector:
     """Keeps diagnostics in the order in which they were found, equal ones once."""
 

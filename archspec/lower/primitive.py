@@ -81,7 +81,7 @@ class Primitives:
         types = [value.type for value in node.inputs]
         before = len(self.code.variables)
         layer = self.layer(node, node.op, types)
-        if layer:
+        if layer and node.op.calls_layer:
             sources: tuple[str, ...] = (f"{layer}({', '.join(operands)})",)
         else:
             parameters = {local: self.source(node, local) for local in node.parameters}

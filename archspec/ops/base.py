@@ -114,6 +114,11 @@ class Primitive(Op):
         """
         return None
 
+    @property
+    def calls_layer(self) -> bool:
+        """Whether that module is called; where it is not it holds the parameters, which `emit` reads."""
+        return True
+
     @abstractmethod
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """Source expressions of the outputs, from source expressions of inputs and parameters."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from archspec.ir.graph import Init
 from archspec.ir.types import DType, TensorType
 from archspec.ops.base import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned
 from archspec.ops.operands import FLOAT, require
-from archspec.ops.source import call, literal
+from archspec.ops.source import call, literal, operand
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 @record
 class BatchNorm(Primitive):
-    """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` by channel, axis 1.
+    """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` by channel, axis 1; with `unit_offset`,
+    `* (1 + weight)`.
 
     In training mean and variance are those of the batch over all other axes, and the running ones move towards them
-    by a tenth, the variance by its unbiased estimate. Parameters: `weight` [c], `bias` [c], both or, without `affine`,
-    none. Buffers: `running_mean` [c], `running_var` [c], `num_batches_tracked` [].
+    by a tenth, the variance by its unbiased estimate. Parameters: `weight` [c], which starts at zeros with
+    `unit_offset`, and `bias` [c]; without `affine` none. Buffers: `running_mean` [c], `running_var` [c],
+    `num_batches_tracked` [].
     Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
     """
 
@@ -31,6 +34,7 @@ class BatchNorm(Primitive):
 
     eps: float = 1e-5
     affine: bool = True
+    unit_offset: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand. Raises ShapeError for one without channels, or with more than 2 axes of space."""
@@ -42,8 +46,9 @@ class BatchNorm(Primitive):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """Weight and bias, where asked, and the statistics."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
+        init = Init(kind="constant", value=0.0) if self.unit_offset else None
         learned = {
-            "weight": ParameterSpec(type=channels, role="norm"),
+            "weight": ParameterSpec(type=channels, role="norm", init=init),
             "bias": ParameterSpec(type=channels, role="bias"),
         }
         return (learned if self.affine else {}) | {
@@ -65,18 +70,27 @@ class BatchNorm(Primitive):
         x = inputs[0]
         p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items() if array.ndim}
         y = (x - p["running_mean"]) / np.sqrt(p["running_var"] + self.eps)
-        return (y * p["weight"] + p["bias"] if self.affine else y,)
+        return (y * (p["weight"] + self.unit_offset) + p["bias"] if self.affine else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.BatchNorm2d`."""
+        """`nn.BatchNorm2d`; with a unit offset it holds the parameters and is not called."""
         affine = None if self.affine else "False"
         name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
         return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine)
 
+    @property
+    def calls_layer(self) -> bool:
+        """Not with a unit offset, which `nn.BatchNorm2d` does not have."""
+        return not self.unit_offset
+
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.batch_norm`."""
-        given = [parameters[name] for name in ("running_mean", "running_var", "weight", "bias") if name in parameters]
-        return (call("F.batch_norm", inputs[0], *given, training=e.training, eps=_eps(self.eps)),)
+        statistics = [parameters[name] for name in ("running_mean", "running_var")]
+        weight = parameters.get("weight")
+        if weight and self.unit_offset:
+            weight = f"1 + {operand(weight)}"
+        given = {"weight": weight, "bias": parameters.get("bias"), "training": e.training, "eps": _eps(self.eps)}
+        return (call("F.batch_norm", inputs[0], *statistics, **given),)
 
 
 def _eps(eps: float) -> str | None:

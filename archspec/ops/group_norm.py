@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.dim import compare
+from archspec.ir.graph import Init
 from archspec.ir.types import TensorType
 from archspec.ops.base import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ops.coordinates import aligned
 from archspec.ops.operands import FLOAT, require
-from archspec.ops.source import call, literal
+from archspec.ops.source import call, literal, operand
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 @record
 class GroupNorm(Primitive):
-    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance over the channels of a group and all space.
+    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance over the channels of a group and all space;
+    with `unit_offset`, `* (1 + weight)`.
 
-    Axis 1 is the channels; var is the biased variance. Parameters: `weight` [c], `bias` [c].
+    Axis 1 is the channels; var is the biased variance. Parameters: `weight` [c], which starts at zeros with
+    `unit_offset`, `bias` [c].
     Source: Wu and He 2018, arXiv 1803.08494.
     """
 
@@ -33,6 +36,7 @@ class GroupNorm(Primitive):
     eps: float = 1e-5
     weight: bool = True
     bias: bool = True
+    unit_offset: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand. Raises ShapeError where the groups do not divide the channels."""
@@ -47,7 +51,8 @@ class GroupNorm(Primitive):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """Weight and bias, where asked."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
-        specs = {"weight": ParameterSpec(type=channels, role="norm")} if self.weight else {}
+        init = Init(kind="constant", value=0.0) if self.unit_offset else None
+        specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
         return specs | ({"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {})
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
@@ -65,18 +70,21 @@ class GroupNorm(Primitive):
         mean, variance = groups.mean(-1, keepdims=True), groups.var(-1, keepdims=True)
         y = ((groups - mean) / np.sqrt(variance + self.eps)).reshape(x.shape)
         p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items()}
-        y = y * p["weight"] if self.weight else y
+        y = y * (p["weight"] + self.unit_offset) if self.weight else y
         return (y + p["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.GroupNorm`, which has both weight and bias."""
-        if not (self.weight and self.bias):
+        """`nn.GroupNorm`, which has both weight and bias, and no unit offset."""
+        if not (self.weight and self.bias) or self.unit_offset:
             return None
         return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps))
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.group_norm`."""
-        given = {"weight": parameters.get("weight"), "bias": parameters.get("bias"), "eps": _eps(self.eps)}
+        weight = parameters.get("weight")
+        if weight and self.unit_offset:
+            weight = f"1 + {operand(weight)}"
+        given = {"weight": weight, "bias": parameters.get("bias"), "eps": _eps(self.eps)}
         return (call("F.group_norm", inputs[0], str(self.groups), **given),)
 
 

@@ -67,7 +67,9 @@ def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
             continue
         elif compare(chosen[1].size, "==", axis.size) is not True:
             raise ShapeError(
-                f"axis {place} is {chosen[1]} in {types[chosen[0]]} and {axis} in {type_}", (chosen[0], number)
+                f"axis {place} is {chosen[1]} in {types[chosen[0]]} and {axis} in {type_}",
+                (chosen[0], number),
+                "axes are aligned at the end; sizes must be equal, or one of them 1",
             )
         elif len(axis.factors) > len(chosen[1].factors):
             chosen = number, axis

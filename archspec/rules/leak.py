@@ -1,4 +1,4 @@
-"""What is said of a rule that is broken."""
+"""What is said of a rule that is violated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def violation(rule: Rule, witness: Witness) -> Diagnostic:
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
     return Diagnostic(
         code="E420",
-        message=f"`{rule}` is broken: `{output}` at {i} depends on `{source}` at {j}",
+        message=f"`{rule}` is violated: `{output}` at {i} depends on `{source}` at {j}",
         **_places(way, rule.span),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(source)),
         help=_help(rule, way.culprit.node if way.culprit is not None else None),
@@ -36,8 +36,9 @@ def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagn
     return Diagnostic(
         code="E422",
         message=f"`{pair.output_name}` mixes places of `{rule.dim}`: at {i} it depends on `{pair.input.name}` at {j}",
-        **_places(way, spec.inputs[pair.input.name].span),  # type: ignore[arg-type]
+        **_places(way, spec.inputs[pair.input.name].span, "the input"),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(pair.input.name)),
+        help=f"let no node compute across the axis of `{rule.dim}`",
     )
 
 
@@ -45,22 +46,23 @@ def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
     """A lower rule that a pair of positions breaks."""
     way = Way((), rule.output, rule.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
+    output, source = rule.fields.output, rule.fields.input
     return Diagnostic(
         code="E423",
-        message=f"`{rule}` is broken: nothing leads from `{rule.fields.input}` at {j} to `{rule.fields.output}` at {i}",
+        message=f"`{rule}` is violated: nothing leads from `{source}` at {j} to `{output}` at {i}",
         primary=Label(rule.span),
         notes=_world(witness),
     )
 
 
-def _places(way: Way, rule: Span) -> dict[str, object]:
+def _places(way: Way, rule: Span, what: str = "the rule") -> dict[str, object]:
     step = way.culprit
     if step is None or step.node.span is None:
         return {"primary": Label(rule)}
     at, reads = way.shown(step.node.outputs[0], step.at), way.shown(step.operand, step.reads)
     return {
         "primary": Label(step.node.span, f"`{step.path or step.node.op.name}` reads {reads} for {at}"),
-        "secondary": (Label(rule, "the rule"),),
+        "secondary": (Label(rule, what),),
     }
 
 

@@ -38,7 +38,10 @@ class InitFields(Model):
     kind: Literal[
         "normal", "truncated_normal", "uniform", "xavier_uniform", "kaiming_normal", "zeros", "ones", "number"
     ] = Field(description="the distribution; a bare number is a constant of that value")
-    std: ExprField | None = Field(default=None, description="standard deviation of normal and truncated_normal")
+    std: ExprField | None = Field(
+        default=None,
+        description="standard deviation of normal, and of truncated_normal, which is cut at -2 and 2",
+    )
     limit: ExprField | None = Field(default=None, description="uniform draws from -limit to limit")
     value: ExprField | None = Field(default=None, description="the number that every element starts at")
 
@@ -53,7 +56,7 @@ class InitFields(Model):
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _FIELDS)
         for field in _FIELDS.get(kind or "", ()):
-            yield from missing(node, data, field)
+            yield from missing(node, data, field, cls._told().get(field))
 
     def resolve(self, constant: Callable[[Expr], float]) -> Init:
         """The initialisation; `constant` gives the number that an expression stands for."""

@@ -20,15 +20,17 @@ def merge(base: Node, over: Node, field: str = "") -> Node:
     if not isinstance(over, MapNode):
         return over
     base = _as_map(base) if field in _SHORT else base
-    if not isinstance(base, MapNode) or _replaces(base, over):
+    if not isinstance(base, MapNode):
         return over
     _keep_block(base, over)
+    if _replaces(base, over):
+        return over
     entries = {entry.key.value: entry for entry in base.entries}
     for entry in over.entries:
         old = entries.get(entry.key.value)
         value = entry.value if old is None else merge(old.value, entry.value, entry.key.value)
         entries[entry.key.value] = Entry(key=entry.key, value=value)
-    return MapNode(entries=tuple(entries.values()), span=over.span, flow=over.flow)
+    return MapNode(entries=tuple(entries.values()), span=over.span, flow=over.flow, name=over.name)
 
 
 def _as_map(base: Node) -> Node:
@@ -36,7 +38,7 @@ def _as_map(base: Node) -> Node:
     if not isinstance(base, TextNode) or base.value in _SWITCHES:
         return base
     key = TextNode(value="kind", span=base.span)
-    return MapNode(entries=(Entry(key=key, value=base),), span=base.span)
+    return MapNode(entries=(Entry(key=key, value=base),), span=base.span, name=base.span)
 
 
 def _replaces(base: MapNode, over: MapNode) -> bool:

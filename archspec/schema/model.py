@@ -60,6 +60,7 @@ class Model(BaseModel):
         data = cls._data(node, found)
         found.extend(cls._check(node, data))
         given: dict[str, Any] = {}
+        meant = {meant_key(one) for one in found if one.code == "E202"}
         for name, field in cls.model_fields.items():
             key = field.alias or name
             if key in data:
@@ -67,12 +68,17 @@ class Model(BaseModel):
                     given[name] = cls._readers()[name](data[key])
                 except SpecError as error:
                     found.extend(error.diagnostics)
-            elif field.is_required():
-                found.append(_missing(key, node.span, cls._told().get(key)))
+            elif field.is_required() and key not in meant:
+                found.append(missing_field(key, node, cls._told().get(key)))
         if found:
             raise SpecError(dict.fromkeys(found))
-        values = {**cls._defaults(), **given, "at": node.span}
+        values = {**cls._defaults(), **given, "at": cls._place(node)}
         return cast(Self, cls.model_construct(_fields_set=set(given), **values))
+
+    @classmethod
+    def _place(cls, node: Node) -> Span:
+        """Where messages about the whole of it point."""
+        return node.place if isinstance(node, MapNode) else node.span
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -125,8 +131,10 @@ class Model(BaseModel):
         return frozenset(self.model_fields_set) - {"at"}
 
 
-def _missing(key: str, span: Span, told: str | None) -> Diagnostic:
-    return Diagnostic(code="E203", message=f"missing field `{key}`", primary=Label(span), help=told)
+def missing_field(key: str, node: Node, help: str | None = None) -> Diagnostic:
+    """The diagnostic for a key that a map needs; it stands where the map is named."""
+    place = node.place if isinstance(node, MapNode) else node.span
+    return Diagnostic(code="E203", message=f"missing field `{key}`", primary=Label(place), help=help)
 
 
 def _words(annotation: Any) -> tuple[str, ...]:
@@ -137,6 +145,11 @@ def _words(annotation: Any) -> tuple[str, ...]:
         field = annotation.model_fields[annotation.shorthand]
         return _words(field.annotation)
     return ()
+
+
+def meant_key(unknown: Diagnostic) -> str:
+    """The key that an unknown one was probably meant to be, as its help says; it is then not told to be missing."""
+    return (unknown.help or "").removeprefix("did you mean `").removesuffix("`?")
 
 
 def unknown_key(key: TextNode, known: list[str]) -> Diagnostic:

@@ -14,7 +14,7 @@ from annotated_types import MinLen
 
 from archspec.diagnostics import Diagnostic, Span, SpecError, did_you_mean, fail
 from archspec.schema.plain import Around, Before, Plain
-from archspec.text.nodes import ListNode, Node, TextNode
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 Reader = Callable[[Any], Any]
 
@@ -99,6 +99,10 @@ def _either(readers: Sequence[Reader], optional: bool) -> Reader:
 
 def _word(options: Sequence[str]) -> Reader:
     def read(value: Any) -> Any:
+        if isinstance(value, (Items, MapNode)):
+            what = "list" if isinstance(value, Items) else "map"
+            help = did_you_mean("", options, kind="words")
+            fail("E204", f"expected a word, found a {what}", place(value), help=help)
         word = value.value if isinstance(value, TextNode) else value
         if word not in options:
             help = did_you_mean(str(word), options, kind="words")
@@ -106,6 +110,15 @@ def _word(options: Sequence[str]) -> Reader:
         return word
 
     return read
+
+
+def entries(node: Any) -> Mapping[str, Any]:
+    """The entries of a map of names. Raises SpecError E204 for a text or a list."""
+    if isinstance(node, Mapping):
+        return node
+    if not isinstance(node, MapNode):
+        fail("E204", f"expected a map, found a {'list' if isinstance(node, Items) else 'text'}", place(node))
+    return {entry.key.value: entry.value for entry in node.entries}
 
 
 def _items(read: Reader) -> Reader:
@@ -118,7 +131,8 @@ def _items(read: Reader) -> Reader:
 
 
 def _entries(read: Reader) -> Reader:
-    def read_all(value: Mapping[str, Any]) -> dict[str, Any]:
+    def read_all(value: Any) -> dict[str, Any]:
+        value = entries(value)
         return dict(zip(value, collect(read, [plain(one) for one in value.values()]), strict=True))
 
     return read_all
@@ -133,8 +147,9 @@ def collect(read: Reader, values: Sequence[Any]) -> list[Any]:
             made.append(read(value))
         except SpecError as error:
             found.extend(error.diagnostics)
-    if found:
-        raise SpecError(found)
+    # An error may have nothing to tell: what it rests on was told already.
+    if len(made) < len(values):
+        raise SpecError(dict.fromkeys(found))
     return made
 
 

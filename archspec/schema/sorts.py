@@ -18,7 +18,7 @@ from archspec.schema.plain import Plain
 from archspec.schema.reading import Items
 from archspec.text.expr import Expr, parse_expr
 from archspec.text.mask import MaskSyntax, parse_mask
-from archspec.text.nodes import MapNode, Node, TextNode
+from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 from archspec.text.path import Path, parse_path
 from archspec.text.pred import PredExpr, parse_pred
 from archspec.text.scalars import parse_bool, parse_decimal
@@ -30,8 +30,15 @@ def text_of(node: Node | Items, what: str) -> TextNode:
     """The node as a text; an error E204 that says what was wanted where it is a list or a map."""
     node = node.node if isinstance(node, Items) else node
     if not isinstance(node, TextNode):
-        fail("E204", f"expected {what}, found {'a map' if isinstance(node, MapNode) else 'a list'}", node.span)
+        found = "a map" if isinstance(node, MapNode) else "a list"
+        fail("E204", f"expected {what}, found {found}", node.span, help=_plainly(node))
     return node
+
+
+def _plainly(node: Node) -> str | None:
+    """The help for a text that stands in brackets."""
+    inner = node.items if isinstance(node, ListNode) else ()
+    return f"write `{inner[0].value}` without brackets" if len(inner) == 1 and isinstance(inner[0], TextNode) else None
 
 
 T = TypeVar("T")
@@ -48,6 +55,9 @@ def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSch
 
 
 ExprField = Annotated[Expr, *_sort(parse_expr, "an expression over constants and dims")]
+SIZE = "size"
+"""Marks a field whose expression is a size: a whole number, at least 1."""
+SizeField = Annotated[ExprField, SIZE]
 ValueField = Annotated[ValueExpr, *_sort(parse_value, "a value: a name, a path or an elementwise expression")]
 PredField = Annotated[PredExpr, *_sort(parse_pred, "a predicate, such as `valid` or `ids != 0`")]
 MaskField = Annotated[

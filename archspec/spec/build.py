@@ -17,6 +17,8 @@ from archspec.ops.parameter_book import ParameterMismatch
 from archspec.ops.repeat import Schedule
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.nodes import Part
+from archspec.spec.number_fields import number_errors
+from archspec.spec.places import with_places
 from archspec.spec.syntax import predicates, syntaxes
 from archspec.text.expr import Number
 from archspec.text.path import Path
@@ -67,11 +69,12 @@ def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
     assert block.repeat is not None
     times = cx.around.numbers.integer(block.repeat)
     if times < 1:
-        fail("E304", f"`repeat` is {times}, and must be at least 1", block.repeat.span)
+        fail("E304", f"`repeat` is {times}, and must be at least 1", block.repeat.span, help="write 1 or more")
     if block.feeds is None:
-        fail("E216", f"`{block.block}` takes no value that could be fed back", block.repeat.span)
+        help = "repeat a block that has an `input`"
+        fail("E216", f"`{block.block}` takes no value that could be fed back", block.repeat.span, help=help)
     fed = block.fed
-    inside = replace(cx.in_layers(times), name="")
+    inside = replace(cx.in_layers(times, block.repeat.span), name="")
 
     def body(x: Value) -> Value:
         return block.build(replace(inside, carried=(fed, x))).main
@@ -85,9 +88,12 @@ def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
 
 @contextmanager
 def _as_diagnostics(part: Part, around: Surroundings) -> Iterator[None]:
-    """Tell the errors of the builder as findings about the part."""
+    """Tell the errors of the builder as findings about the part; with one, those of the numbers in its fields."""
     try:
         yield
+    except SpecError as error:
+        found = dict.fromkeys((*error.diagnostics, *number_errors(part.body, around.numbers)))
+        raise SpecError(dict.fromkeys(with_places(one, around.numbers, around.values) for one in found)) from None
     except ShapeError as error:
         labels = (around.values.label(value) for value in dict.fromkeys(error.values))
         secondary = tuple(label for label in labels if label is not None)
@@ -96,9 +102,13 @@ def _as_diagnostics(part: Part, around: Surroundings) -> Iterator[None]:
         owner = error.parameter
         secondary = () if owner.span is None else (Label(owner.span, f"`{owner.path}` is {owner.type}"),)
         message = f"the shared `{owner.path}` is {owner.type}, and here it would be {error.wanted}"
-        raise _error("E306", message, part.span, part, secondary, None) from None
+        help = "a module that is shared takes inputs of the same sizes"
+        raise _error("E306", message, part.span, part, secondary, help) from None
     except RepeatMismatch as error:
-        raise _error("E307", str(error), part.span, part, (), None) from None
+        help = "let the block give the type that it takes, or write the layers one by one"
+        repeat = part.body.repeat if isinstance(part.body, Block) else None
+        span = part.span if repeat is None else repeat.span
+        raise _error("E307", str(error), span, part, (), help) from None
 
 
 def _error(

@@ -58,6 +58,7 @@ def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
 def _names_unknown(node: GraphNode, names: NodeNames, findings: Collector) -> bool:
     unknown = [path for path in node.paths() if path.parts[0] not in names.places]
     for path in unknown:
-        help = did_you_mean(path.parts[0], names.values, kind="values")
+        others = [name for name in names.values if name != node.name]
+        help = did_you_mean(path.parts[0], others, kind="values")
         findings.error("E201", f"unknown value `{path.parts[0]}`", path.part_span(0), help=help)
     return bool(unknown)

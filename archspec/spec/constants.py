@@ -10,8 +10,14 @@ from archspec.spec.order import ordered
 from archspec.text import expr as text
 from archspec.text.expr import Expr
 
+_WAY_OUT = {
+    "constants": "give one of them a number",
+    "nodes": "let one of them use values that are made before it",
+    "blocks": "a block cannot hold itself; `repeat` runs one several times",
+}
 _MAX_BITS = 4096
 _MAX_TREE = 256
+_ONLY_CONSTANTS = "write numbers and constants alone, or use the expression where it is needed"
 
 
 def evaluate_constants(exprs: Mapping[str, Expr], places: Mapping[str, Span], errors: Collector) -> dict[str, Scalar]:
@@ -39,14 +45,14 @@ def report_circles(
         first, *rest = (Label(places[name], f"uses `{used}`") for name, used in zip(circle, following, strict=True))
         chain = " -> ".join(f"`{name}`" for name in (*circle, circle[0]))
         message = f"{what} use each other in a circle: {chain}" if rest else f"`{circle[0]}` uses itself"
-        errors.error("E211", message, first.span, first.text if rest else "", secondary=rest)
+        errors.error("E211", message, first.span, first.text if rest else "", secondary=rest, help=_WAY_OUT.get(what))
 
 
 def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span]) -> Scalar:
     for name in text.names(expr):
         if name not in values and name in places:
             message = f"`{name}` is not a constant"
-            fail("E201", message, expr.span, secondary=[Label(places[name])], help="constants use constants only")
+            fail("E201", message, expr.span, secondary=[Label(places[name], "defined here")], help=_ONLY_CONSTANTS)
     value = text.number(expr, values)
     if _weight(value) > _MAX_TREE:
         fail("E126", "this number is too large to be kept exactly", expr.span)

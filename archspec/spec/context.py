@@ -8,7 +8,7 @@ from itertools import count
 from typing import NoReturn
 
 from archspec.blocks.context import Defaults
-from archspec.diagnostics import Collector, Label, Span, did_you_mean, fail
+from archspec.diagnostics import Collector, Label, Span, SpecError, did_you_mean, fail
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.graph import Parameter, Value
 from archspec.ir.scalar import Scalar
@@ -119,8 +119,12 @@ class NodeContext:
         return self.value(expr) if number is None else number
 
     def anchor(self) -> Value:
-        """Some value that can be reached, floats before others."""
+        """Some value that can be reached, floats before others. Raises SpecError E242 where there is none."""
         values = list(self.around.values.names.values())
+        if not values and self.around.findings.has_errors:
+            raise SpecError([])
+        if not values:
+            fail("E242", "a graph without inputs", self.builder.span, help="give it an input")
         return next((value for value in values if value.type.dtype is DType.FLOAT), values[0])
 
     def predicate(self, expr: PredExpr) -> Value:
@@ -180,14 +184,13 @@ class NodeContext:
         """Where a dim, a constant or an input is declared."""
         return self.around.values.place(name)
 
-    def in_layers(self, count: int) -> NodeContext:
-        """The same surroundings inside repeated layers, where `layer` may stand in numbers.
+    def in_layers(self, count: int, span: Span | None) -> NodeContext:
+        """The same surroundings inside repeated layers, where `layer` may stand in numbers; `span` says how many.
 
         Raises SpecError E244 for more layers than anybody means.
         """
         if count > _MAX_LAYERS:
-            place = self.builder.span
-            fail("E244", f"{count:,} layers, and at most {_MAX_LAYERS:,} are built", place, help="check the constants")
+            fail("E244", f"{count:,} layers, and at most {_MAX_LAYERS:,} are built", span, help="check the constants")
         return replace(self, layer=Symbol("layer", 0, 0, max(count - 1, 0)))
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:
@@ -237,6 +240,6 @@ class NodeContext:
         with self.builder.settings(span=expr.span):
             return self._keep(expr, self.builder.add(op, *inputs, result=hint))
 
-    def _warn_window(self, message: str, span: Span) -> None:
+    def _warn_window(self, message: str, span: Span, help: str) -> None:
         if not self.around.reduced:
-            self.around.findings.warn("W401", message, span)
+            self.around.findings.warn("W401", message, span, help=help)

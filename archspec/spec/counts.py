@@ -52,8 +52,10 @@ def check_counts(spec: Spec, cost: Counted) -> tuple[Diagnostic, ...]:
 def _differs(spec: Spec, name: str, wanted: int, found: int) -> Diagnostic:
     counts = spec.tree.get("counts")
     node = counts.get(name) if counts is not None and hasattr(counts, "get") else None
+    word = "many" if wanted > found else "few"
     return Diagnostic(
         code="E227",
         message=f"`{name}` is {found:,}, and {wanted:,} is declared",
-        primary=None if node is None else Label(node.span, f"{found - wanted:+,} found"),
+        primary=None if node is None else Label(node.span, f"{abs(found - wanted):,} too {word}"),
+        help=f"write {found} if the architecture is as it is meant",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.diagnostics import did_you_mean, fail
+from archspec.diagnostics import Collector, Label, did_you_mean, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.spec.document import DecodeFields
@@ -19,21 +19,36 @@ def resolve_decode(
     fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs: Mapping[str, Value], numbers: Numbers
 ) -> Decode:
     """Check `decode`. Raises SpecError E201 for an unknown name, E224 for one of the wrong type or a negative id."""
-    grown = inputs[_known(fields.input, inputs, "input")]
+    found = Collector()
+    with found.catching():
+        _check_values(fields, inputs, outputs)
+    ids: dict[str, list[int]] = {"start": [], "end": []}
+    ends = fields.end if isinstance(fields.end, list) else [] if fields.end is None else [fields.end]
+    for name, exprs in (("start", [] if fields.start is None else [fields.start]), ("end", ends)):
+        for expr in exprs:
+            with found.catching():
+                ids[name].append(_id(expr, numbers))
+    found.raise_if_errors()
+    start = ids["start"][0] if ids["start"] else None
+    return Decode(input=str(fields.input), output=str(fields.output), start=start, end=tuple(ids["end"]))
+
+
+def _check_values(fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs: Mapping[str, Value]) -> None:
+    found = Collector()
+    for path, names, what in ((fields.input, inputs, "input"), (fields.output, outputs, "output")):
+        with found.catching():
+            _known(path, names, what)
+    found.raise_if_errors()
+    grown = inputs[str(fields.input)]
     if not grown.type.dtype.is_integer or grown.type.rank != 2:
-        fail("E224", f"`{grown.name}` is {grown.type}, and ids over [batch, positions] grow", fields.input.span)
-    name = _known(fields.output, outputs, "output")
-    logits = outputs[name].type
+        message = f"`{grown.name}` is {grown.type}, and what is fed back is ids over [batch, positions]"
+        place = Label(grown.span, "declared here")
+        fail("E224", message, fields.input.span, secondary=[place], help="name an input of token ids")
+    logits = outputs[str(fields.output)].type
     if logits.dtype is not DType.FLOAT or logits.rank != 3 or logits.shape[:2] != grown.type.shape:
         axes = ", ".join(map(str, grown.type.shape))
-        fail("E224", f"`{name}` is {logits}, and logits are float[{axes}, vocab]", fields.output.span)
-    ends = fields.end if isinstance(fields.end, list) else [] if fields.end is None else [fields.end]
-    return Decode(
-        input=grown.name,
-        output=name,
-        start=None if fields.start is None else _id(fields.start, numbers),
-        end=tuple(_id(end, numbers) for end in ends),
-    )
+        message = f"`{fields.output}` is {logits}, and logits are float[{axes}, vocab]"
+        fail("E224", message, fields.output.span, help="name the output that scores the next token")
 
 
 def _known(path: Path, names: Mapping[str, object], what: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archspec.diagnostics import Collector, Label, Span
+from archspec.diagnostics import Collector, Label, Span, did_you_mean
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.scalar import Scalar
 from archspec.spec.constants import evaluate_constants
@@ -13,6 +13,7 @@ from archspec.spec.dims import evaluate_dims
 from archspec.spec.document import FileModel, ReducedFields
 from archspec.spec.inputs import InputSpec, input_spec
 from archspec.spec.numbers import Names, Numbers
+from archspec.spec.places import placed
 from archspec.text.nodes import MapNode
 
 
@@ -35,10 +36,10 @@ def define(document: FileModel, tree: MapNode, places: Mapping[str, Span], error
     dims = evaluate_dims(document.dims, Names(constants, failed), errors)
     failed |= set(document.dims) - set(dims)
     sizes = {name: Scalar.of(Dim.of(symbol)) for name, symbol in dims.items()}
-    numbers = Numbers(names=Names({**constants, **sizes}, failed))
+    numbers = Numbers(names=Names({**constants, **sizes}, failed), places=places)
     inputs: dict[str, InputSpec] = {}
     for name, fields in document.inputs.items():
-        with errors.catching():
+        with errors.catching(), placed(numbers):
             inputs[name] = input_spec(name, fields, numbers, places[name])
     failed |= set(document.inputs) - set(inputs)
     if document.reduced is not None:
@@ -60,7 +61,9 @@ def _check_reduced(document: FileModel, reduced: ReducedFields, tree: MapNode, e
         for name in given:
             if name not in known and isinstance(nodes, MapNode):
                 key = nodes.key(name)
-                errors.error("E201", f"the file has no {what[:-1]} `{name}`", None if key is None else key.span)
+                help = did_you_mean(name, known, kind=what)
+                span = None if key is None else key.span
+                errors.error("E201", f"the file has no {what[:-1]} `{name}`", span, help=help)
 
 
 def _check_carried(
@@ -71,4 +74,5 @@ def _check_carried(
     for name, symbol in dims.items():
         if symbol not in carried:
             labels = [Label(one.span, f"`{one.name}` is {one.type}") for one in inputs.values()]
-            errors.error("E228", f"no input has an axis of dim `{name}`", places[name], secondary=labels[:4])
+            help = "give an input an axis of it, or remove it"
+            errors.error("E228", f"no input has an axis of dim `{name}`", places[name], secondary=labels[:4], help=help)

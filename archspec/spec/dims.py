@@ -25,9 +25,10 @@ def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
     sizes = {word: numbers.integer(expr) for word, expr in ends.items()}
     multiple = 1 if fields.multiple is None else numbers.integer(fields.multiple)
     if fields.multiple is not None and multiple < 1:
-        fail("E212", f"`multiple` is {multiple}, and must be at least 1", fields.multiple.span)
+        fail("E212", f"`multiple` is {multiple}, and must be at least 1", fields.multiple.span, help="write 1 or more")
     if sizes["min"] < 1:
-        fail("E212", f"the smallest `{name}` is {sizes['min']}, and must be at least 1", fields.min.span)
+        message = f"the smallest `{name}` is {sizes['min']}, and must be at least 1"
+        fail("E212", message, fields.min.span, help="write 1 or more")
     for low, high in (("min", "typical"), ("typical", "max")):
         if sizes[low] > sizes[high]:
             fail(
@@ -42,5 +43,8 @@ def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
         if fields.multiple is not None and sizes[word] % multiple:
             message = f"{word} of `{name}` is not a multiple of {multiple}"
             label = f"this is {sizes[word]}"
-            fail("E212", message, expr.span, label, secondary=[Label(fields.multiple.span, "the multiple")])
+            below = sizes[word] // multiple * multiple
+            near = [str(size) for size in (below, below + multiple) if size > 0]
+            places = [Label(fields.multiple.span, "the multiple")]
+            fail("E212", message, expr.span, label, secondary=places, help=f"write {' or '.join(near)}")
     return Symbol(name, sizes["min"], sizes["typical"], sizes["max"], multiple)

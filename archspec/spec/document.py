@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -11,23 +11,13 @@ from archspec.blocks.norm import NormFields
 from archspec.diagnostics import Diagnostic, fail
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.plain import Before, Plain
-from archspec.schema.reading import Items
+from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, ExprField, PathField, TextField, TypeField, text_of
 from archspec.spec.rule_fields import RuleItem
-from archspec.text.nodes import ListNode, MapNode, Node, TextNode
+from archspec.text.nodes import ListNode, Node, TextNode
 from archspec.text.scalars import parse_int
 
-T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-
-
-def entries(node: Any) -> dict[str, Node]:
-    """The entries of a map of names."""
-    if not isinstance(node, MapNode):
-        found, place = ("list", node.node) if isinstance(node, Items) else ("text", node)
-        fail("E204", f"expected a map, found a {found}", place.span)
-    return {entry.key.value: entry.value for entry in node.entries}
 
 
 def _version(node: Any) -> int:
@@ -56,9 +46,6 @@ def _raw(node: Any) -> Any:
     return node
 
 
-TABLE = Before(entries)
-"""Annotation: a map from names to values of one sort."""
-
 VersionField = Annotated[int, Plain(_version), WithJsonSchema({"const": 1})]
 NameField = Annotated[str, Plain(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
 IntegerField = Annotated[int, Plain(_integer), WithJsonSchema({"type": "integer"})]
@@ -80,7 +67,8 @@ class DimFields(Model):
         if not isinstance(node, ListNode):
             return super()._data(node, found)
         if len(node.items) != 3:
-            fail("E204", f"expected [min, typical, max], found {len(node.items)} sizes", node.span)
+            help = "write three sizes: the least, the typical and the most"
+            fail("E204", f"expected [min, typical, max], found {len(node.items)} sizes", node.span, help=help)
         return dict(zip(("min", "typical", "max"), node.items, strict=True))
 
 
@@ -125,12 +113,12 @@ class BlockFields(Model):
     """A block of one's own, made of other blocks."""
 
     about: TextField | None = Field(default=None, description="what it is and where it comes from")
-    fields: Annotated[dict[str, FieldFields], TABLE] = Field(default_factory=dict, description="what a call may choose")
-    inputs: Annotated[dict[str, TypeField], TABLE] = Field(
+    fields: dict[str, FieldFields] = Field(default_factory=dict, description="what a call may choose")
+    inputs: dict[str, TypeField] = Field(
         description="values that a call gives; the axis names in their types are bound by the call"
     )
-    graph: Annotated[dict[str, NodeField], TABLE] = Field(description="the nodes, in any order")
-    outputs: Annotated[dict[str, OutputFields], TABLE] = Field(description="what it gives; the first is the main one")
+    graph: dict[str, NodeField] = Field(description="the nodes, in any order")
+    outputs: dict[str, OutputFields] = Field(description="what it gives; the first is the main one")
 
 
 class DefaultsFields(Model):
@@ -159,8 +147,8 @@ class CountsFields(Model):
 class ReducedFields(Model):
     """A small copy for tests."""
 
-    constants: Annotated[dict[str, ExprField], TABLE] = Field(default_factory=dict, description="constants to replace")
-    dims: Annotated[dict[str, DimFields], TABLE] = Field(default_factory=dict, description="dims to replace")
+    constants: dict[str, ExprField] = Field(default_factory=dict, description="constants to replace")
+    dims: dict[str, DimFields] = Field(default_factory=dict, description="dims to replace")
 
 
 class DecodeFields(Model):
@@ -179,17 +167,15 @@ class FileModel(Model):
     name: NameField = Field(description="name of the architecture")
     about: Annotated[TextField | None, MAYBE] = Field(default=None, description="what it is and where it comes from")
     extends: TextField | None = Field(default=None, description="a file, or the bare name of a shipped spec")
-    constants: Annotated[dict[str, ExprField], TABLE] = Field(default_factory=dict, description="named numbers")
-    dims: Annotated[dict[str, DimFields], TABLE] = Field(default_factory=dict, description="sizes known at run time")
-    inputs: Annotated[dict[str, InputFields], TABLE] = Field(description="what the model is given")
+    constants: dict[str, ExprField] = Field(default_factory=dict, description="named numbers")
+    dims: dict[str, DimFields] = Field(default_factory=dict, description="sizes known at run time")
+    inputs: dict[str, InputFields] = Field(description="what the model is given")
     defaults: DefaultsFields = Field(default_factory=DefaultsFields, description="fields that blocks may leave out")
-    blocks: Annotated[dict[str, BlockFields], TABLE] = Field(default_factory=dict, description="blocks of your own")
-    graph: Annotated[dict[str, NodeField], TABLE] = Field(description="the nodes, in any order")
-    outputs: Annotated[dict[str, OutputFields], TABLE] = Field(description="what the model gives")
+    blocks: dict[str, BlockFields] = Field(default_factory=dict, description="blocks of your own")
+    graph: dict[str, NodeField] = Field(description="the nodes, in any order")
+    outputs: dict[str, OutputFields] = Field(description="what the model gives")
     rules: list[RuleItem] = Field(default_factory=list, description="what must depend on what")
     counts: Annotated[CountsFields | None, MAYBE] = Field(default=None, description="what it must count")
     reduced: Annotated[ReducedFields | None, MAYBE] = Field(default=None, description="a small copy for tests")
     decode: Annotated[DecodeFields | None, MAYBE] = Field(default=None, description="what generation feeds back")
-    weights: Annotated[dict[str, LayoutField], TABLE] = Field(
-        default_factory=dict, description="layouts of published checkpoints"
-    )
+    weights: dict[str, LayoutField] = Field(default_factory=dict, description="layouts of published checkpoints")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archspec.blocks.block import Block
 from archspec.blocks.registry import blocks
-from archspec.diagnostics import Collector, Span, SpecError
+from archspec.diagnostics import Collector, Span, SpecError, in_order
 from archspec.ir.graph import Value
 from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
@@ -34,7 +34,7 @@ def elaborate(
     with findings.catching():
         document = FileModel.read(tree)
     if document is None:
-        raise SpecError(findings.diagnostics)
+        raise SpecError(in_order(findings.diagnostics))
     _check_layouts(document, findings)
     definitions = define(document, tree, places, findings)
     graph = GraphBuilder(
@@ -49,7 +49,8 @@ def elaborate(
     outputs = graph.build()
     rules = _rules(document, graph, findings)
     decode = _decode(document, definitions, outputs, findings)
-    findings.raise_if_errors()
+    if findings.has_errors:
+        raise SpecError(in_order(findings.diagnostics))
     return Spec(
         name=document.name,
         about=document.about,
@@ -69,7 +70,7 @@ def elaborate(
         values=graph.values.names,
         reduced=reduced,
         as_written=as_written,
-        warnings=findings.diagnostics,
+        warnings=in_order(findings.diagnostics),
     )
 
 

@@ -34,7 +34,8 @@ def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple
     """
     made = _build(expr, look, add)
     if isinstance(made, Scalar):
-        fail("E219", f"`{expr}` is a number, and a value is needed here", expr.span)
+        help = "name an input or a node"
+        fail("E219", f"`{expr}` is a number, and a value is needed here", expr.span, help=help)
     return made
 
 
@@ -60,7 +61,7 @@ def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Valu
     inner = _build(expr.argument if isinstance(expr, ValueCall) else expr.operand, look, add)
     if isinstance(expr, ValueCall):
         if isinstance(inner, Scalar):
-            fail("E219", f"`{expr.function}` takes a value, not a number", expr.span)
+            fail("E219", f"`{expr.function}` takes a value, not a number", expr.span, help="name an input or a node")
         return add(expr, Unary(kind=expr.function), (inner,))  # type: ignore[arg-type]
     return -inner if isinstance(inner, Scalar) else add(expr, Unary(kind="negate"), (inner,))
 
@@ -76,7 +77,7 @@ def _binary(
         if isinstance(right, Value):
             return add(expr, Binary(kind=kind), (left, right))
         if kind == "divide" and right == Scalar.of(0):
-            fail("E303", "division by zero", expr.right.span)
+            fail("E303", "division by zero", expr.right.span, help="check the constants that it uses")
         return add(expr, WithNumber(kind=kind, number=right), (left,))
     if isinstance(right, Value):
         return add(expr, WithNumber(kind=kind, number=left, number_first=True), (right,))
@@ -85,5 +86,5 @@ def _binary(
 
 def _numbers(expr: ValueBinary, left: Scalar, right: Scalar) -> Scalar:
     if expr.op == "/" and right == Scalar.of(0):
-        fail("E303", "division by zero", expr.right.span)
+        fail("E303", "division by zero", expr.right.span, help="check the constants that it uses")
     return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[expr.op](right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec.diagnostics import Span, did_you_mean, fail
+from archspec.diagnostics import Span, did_you_mean, fail, nearest
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reader import MAX_BYTES, read_bytes
@@ -40,8 +40,21 @@ def read_file(path: Path, span: Span | None = None) -> MapNode:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        fail("E208", f"cannot read {path}: {reason.lower()}", span)
+        fail("E208", f"cannot read {path}: {reason.lower()}", span, help=_beside(path, span))
     return read_bytes(str(path), data)
+
+
+def _beside(path: Path, span: Span | None) -> str | None:
+    """The file that was probably meant."""
+    own = None if span is None else Path(span.source.name)
+    try:
+        there = [str(file) for file in path.parent.glob("*.y*ml") if file not in (path, own)]
+    except (OSError, ValueError):
+        there = []
+    near = nearest(str(path), there)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    return None if span is None else "paths are relative to the file that names them"
 
 
 def _is_path(name: str) -> bool:

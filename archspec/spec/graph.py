@@ -18,6 +18,7 @@ from archspec.spec.definitions import Definitions
 from archspec.spec.document import FileModel, OutputFields
 from archspec.spec.nodes import GraphNode
 from archspec.spec.outputs import output_value
+from archspec.spec.places import placed
 from archspec.spec.syntax import paths, syntaxes
 from archspec.spec.values import Values
 from archspec.text.nodes import TextNode
@@ -136,7 +137,7 @@ class GraphBuilder:
         outputs: dict[str, Value] = {}
         for name, fields, path in self._output_sources():
             if path.parts[0] not in self.definitions.failed:
-                with self.findings.catching():
+                with self.findings.catching(), placed(self.definitions.numbers, self.values):
                     outputs[name] = output_value(name, fields, path, self.values, self.definitions.numbers)
         for path in self._exposed:
             if path.parts[0] not in self.definitions.failed:
@@ -161,4 +162,5 @@ class GraphBuilder:
                 self.findings.error("E213", f"nothing uses input `{name}`", spec.span, help="use it, or remove it")
         for node in self._read():
             if node.name not in used:
-                self.findings.warn("W201", f"nothing uses node `{node.name}`", node.span)
+                help = "use it, remove it, or make it an output"
+                self.findings.warn("W201", f"nothing uses node `{node.name}`", node.span, help=help)

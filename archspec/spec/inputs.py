@@ -33,15 +33,15 @@ def input_spec(name: str, fields: InputFields, numbers: Numbers, span: Span) -> 
     """Check one input. Raises SpecError E220 for a default or a promise that its type does not allow."""
     type_ = numbers.type(fields.type)
     if "padding" in fields.given and type_.dtype is not DType.BOOL:
-        _refuse("only bool inputs have `padding`", fields, span)
+        _refuse("only bool inputs have `padding`", "remove it, or promise it of the bool input", fields, span)
     if fields.sorted and not type_.dtype.is_integer:
-        _refuse("only integer inputs are `sorted`", fields, span)
+        _refuse("only integer inputs are `sorted`", "remove it", fields, span)
     default = None if fields.default is None else _default(fields.default, type_)
     return InputSpec(name=name, type=type_, default=default, padding=fields.padding, sorted=fields.sorted, span=span)
 
 
-def _refuse(message: str, fields: InputFields, span: Span) -> None:
-    fail("E220", message, span, f"this is {fields.type}")
+def _refuse(message: str, help: str, fields: InputFields, span: Span) -> None:
+    fail("E220", message, span, f"this is {fields.type}", help=help)
 
 
 def _default(node: TextNode, type_: TensorType) -> bool | int | float:
@@ -50,9 +50,10 @@ def _default(node: TextNode, type_: TensorType) -> bool | int | float:
     if type_.dtype.is_integer:
         value = parse_int(node)
         if value < 0 and type_.bound is not None:
-            fail("E220", f"the default {value} is below 0", node.span)
+            fail("E220", f"the default {value} is below 0", node.span, help="write 0 or more")
         if type_.bound is not None and compare(value, "<", type_.bound) is not True:
-            fail("E220", f"the default {value} is not below the bound {type_.bound}", node.span)
+            message = f"the default {value} is not below the bound {type_.bound}"
+            fail("E220", message, node.span, help="write a smaller number")
         return value
     return float(_float(node))
 
@@ -60,5 +61,5 @@ def _default(node: TextNode, type_: TensorType) -> bool | int | float:
 def _float(node: TextNode) -> Fraction:
     value = parse_decimal(node)
     if abs(value) > 10**300:
-        fail("E220", "the default is too large for a float", node.span)
+        fail("E220", "the default is too large for a float", node.span, help="write a number below 1e300")
     return value

@@ -27,6 +27,8 @@ from archspec.text.mask import (
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
 
+_SMALLER = "choose a smaller window, or a mask without one"
+
 
 @dataclass(kw_only=True)
 class MaskReader:
@@ -44,7 +46,7 @@ class MaskReader:
     size: Callable[[Expr, int], Dim]
     find: Callable[[Path], Value | None]
     label: Callable[[Value], Label | None]
-    warn: Callable[[str, Span], None]
+    warn: Callable[[str, Span, str], None]
     given: Callable[[str, MaskReader], Mask | None]
     controls: list[Value] = field(default_factory=list)
 
@@ -96,6 +98,7 @@ class MaskReader:
                 f"`{word}` compares positions, and queries and keys have different axes",
                 syntax.span,
                 notes=[f"there are `{self._query_axis}` queries and `{self._key_axis}` keys"],
+                help="use `key_valid` or `prefix`, which speak of keys alone",
             )
 
     def _window(self, expr: Expr, *, least: int, spare: int) -> Dim:
@@ -106,6 +109,7 @@ class MaskReader:
             self.warn(
                 f"a window of {size} masks nothing: the axis has at most {self._key_axis.maximum()} positions",
                 expr.span,
+                _SMALLER,
             )
         return size
 
@@ -139,7 +143,8 @@ class MaskReader:
     def _prefix_length(self, expr: Expr) -> Dim:
         length = self.size(expr, 0)
         if compare(length, ">", self._key_axis):
-            fail("E404", f"a prefix of {length} is longer than the `{self._key_axis}` keys", expr.span)
+            message = f"a prefix of {length} is longer than the `{self._key_axis}` keys"
+            fail("E404", message, expr.span, help="choose one that fits the shortest sequence")
         return length
 
     def _last_axis(self, value: Value, syntax: MaskSyntax, keys: Dim) -> None:

@@ -46,5 +46,5 @@ def _clash(key: TextNode, kind: str, other: str, place: Span, errors: Collector)
         f"`{key.value}` is the name of {other} and of {kind}",
         key.span,
         secondary=[Label(place, other)],
-        help="constants, dims, inputs and nodes share one set of names",
+        help="rename one: constants, dims, inputs and nodes share one set of names",
     )

@@ -104,12 +104,13 @@ class NodeReader:
     def _block(self, node: MapNode, feed: TextNode | None) -> Block:
         word = node.get("block")
         if not isinstance(word, TextNode):
-            place = node.span if word is None else word.span
+            place = node.place if word is None else word.span
             fail("E203", "missing field `block`", place, help="a node is a block, a chain, a reuse or an expression")
         kind = self._blocks.get(word.value)
         if kind is None:
             self._unknown(word)
-        return kind.read(_fed(_without(node, "block"), kind, word, feed))
+        fields = _fed(_without(node, "block"), kind, word, feed)
+        return kind.read(replace(fields, name=word.span))
 
     def _reuse(self, name: str, node: MapNode, span: Span, feed: TextNode | None) -> Part:
         source, target = self._source(node, (name.partition(".")[0],))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import field
 from typing import Any
 
-from archspec.diagnostics import SpecError, fail
+from archspec.diagnostics import Span, SpecError, fail
 from archspec.ir.dim import Dim, Symbol, compare
 from archspec.ir.scalar import Scalar
 from archspec.ir.types import DType, TensorType
@@ -35,23 +36,27 @@ class Numbers:
 
     names: Names
     layer: Symbol | None = None
+    places: Mapping[str, Span] = field(default_factory=dict)
 
     def size(self, expr: Expr, least: int = 1) -> Dim:
         """A size. Raises SpecError E301 for a remainder, E302 or E304 for one that is too small, E201, E303."""
         if "layer" in text.names(expr):
-            fail("E304", "`layer` stands in numbers only, not in sizes", expr.span)
+            help = "all layers have the same sizes; `kinds` may differ in options"
+            fail("E304", "`layer` stands in numbers only, not in sizes", expr.span, help=help)
         dim = text.size(expr, self.names)
         if compare(dim, "<", least):
-            value = f"`{expr}`" if str(expr) == str(dim) else f"`{expr}` is {dim}, and"
-            fail("E304", f"{value} must be at least {least}", expr.span)
+            written = text.written(expr)
+            value = f"`{written}`" if written == str(dim) else f"`{written}` is {dim}, and"
+            fail("E304", f"{value} must be at least {least}", expr.span, help=f"let it be {least} or more")
         return dim
 
     def number(self, expr: Expr) -> Scalar:
         """A number. Raises SpecError E201, E303."""
-        if self.layer is None:
-            return text.number(expr, self.names)
-        layer = {"layer": Scalar.of(Dim.of(self.layer))}
-        return text.number(expr, Names({**self.names, **layer}, self.names.failed))
+        names = self.names
+        if self.layer is not None:
+            layer = {"layer": Scalar.of(Dim.of(self.layer))}
+            names = Names({**self.names, **layer}, self.names.failed)
+        return text.number(expr, names)
 
     def constant(self, expr: Expr) -> float:
         """A number that is known before run time. Raises SpecError E303 for one that depends on dims."""
@@ -64,7 +69,7 @@ class Numbers:
         """A whole number that is known before run time. Raises SpecError E301, E303."""
         dim = text.evaluate(expr, self.names).as_dim()
         if dim is None:
-            fail("E301", f"`{expr}` is not a whole number", expr.span)
+            fail("E301", f"`{text.written(expr)}` is not a whole number", expr.span, help="write a whole number")
         if dim.constant is None:
             fail("E303", f"`{expr}` depends on run-time sizes", expr.span, help="use constants only")
         return dim.constant

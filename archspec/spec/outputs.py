@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import fail, nearest
 from archspec.ir.dim import compare
 from archspec.ir.graph import Value
 from archspec.ir.types import TensorType
@@ -14,7 +14,7 @@ from archspec.text.path import Path
 
 def output_value(name: str, fields: OutputFields, path: Path, values: Values, numbers: Numbers) -> Value:
     """The value of an output. Raises SpecError E308 where its type is another one than declared."""
-    value = values.resolve(path)
+    value = values.resolve(path) if fields.source is not None else _node(path, values)
     declared = numbers.type(fields.type)
     problem = _difference(declared, value.type)
     if problem is not None:
@@ -22,8 +22,20 @@ def output_value(name: str, fields: OutputFields, path: Path, values: Values, nu
         place = fields.type.span if axis is None else fields.type.axes[axis].span
         message = f"output `{name}` is {value.type}, and {declared} is declared"
         made = values.label(value)
-        fail("E308", message, place, label, secondary=[] if made is None else [made])
+        help = f"declare `{value.type}` if that is what is meant"
+        fail("E308", message, place, label, secondary=[] if made is None else [made], help=help)
     return value
+
+
+def _node(path: Path, values: Values) -> Value:
+    """The value that has the output's name."""
+    value = values.get(path)
+    if value is None and values.place(str(path)) is None:
+        near = nearest(str(path), (name for name in values.names if "." not in name))
+        help = f"did you mean `{near}`? " if near else ""
+        help += f"to call a value `{path}`, write `{path}: {{from: PATH, type: TYPE}}`"
+        fail("E201", f"no node is called `{path}`", path.span, help=help)
+    return values.resolve(path)
 
 
 def _difference(declared: TensorType, found: TensorType) -> tuple[int | None, str] | None:

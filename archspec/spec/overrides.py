@@ -51,7 +51,12 @@ def _parse(text: str) -> Override:
     if not equals or not path.strip() or any(not part.strip() for part in path.split(".")):
         fail("E214", "expected NAME=VALUE", source.span(0, len(text)), help="write `--set d_model=256`")
     if not value.strip():
-        fail("E116", f"`{path}` has no value", source.span(0, len(text)), help="write `none`")
+        fail(
+            "E116",
+            f"`{path}` has no value",
+            source.span(0, len(text)),
+            help="write a value, or `none` to switch it off",
+        )
     keys, start = [], 0
     for part in path.split("."):
         keys.append(TextNode(value=part.strip(), span=source.span(start, start + len(part))))
@@ -139,5 +144,5 @@ def _opened(node: TextNode, key: TextNode) -> MapNode:
         return MapNode(entries=(), span=key.span)
     opened = merge(node, MapNode(entries=(), span=node.span))
     if not isinstance(opened, MapNode) or opened.get("kind") is None:
-        fail("E214", f"`{node.value}` is a text, it has no `{key.value}`", key.span)
+        fail("E214", f"`{node.value}` is a text, it has no `{key.value}`", key.span, help="end the path before it")
     return opened

@@ -16,7 +16,8 @@ def reduced(tree: MapNode) -> MapNode:
     """
     section = tree.get("reduced")
     if section is None:
-        fail("E203", "the file has no `reduced` section", None)
+        help = "write the section, or leave `--reduced` out"
+        fail("E203", "the file has no `reduced` section", tree.place, help=help)
     if not isinstance(section, MapNode):
         return tree
     return replace(tree, entries=tuple(_shrunk(entry, section) for entry in tree.entries))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from archspec.diagnostics import Diagnostic, Label
+from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import ExprField, MaskField, PathField, PredField
 from archspec.schema.words import AxisField
@@ -101,7 +101,13 @@ class RuleItem(Model):
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         if len(data) != 1 and isinstance(node, MapNode) and set(node.keys()) <= set(cls.keys()):
             message = "a rule has one kind" if data else "an empty rule"
-            yield Diagnostic(code="E204", message=message, primary=Label(node.span), help=_HELP)
+            place = node.entries[1].key.span if len(node.entries) > 1 else node.span
+            yield Diagnostic(code="E204", message=message, primary=Label(place), help=_HELP)
+
+    @classmethod
+    def _place(cls, node: Node) -> Span:
+        """The whole rule, which is one line."""
+        return node.span
 
     @property
     def kind(self) -> str:

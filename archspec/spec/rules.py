@@ -90,8 +90,10 @@ class _Check:
             case WithinFields() | CoversFields():
                 return self._mask(fields.mask)
             case CausalFields():
+                self._same_positions()
                 return self._mask(MaskCausal(span=self.rule.span))
             case WindowFields():
+                self._same_positions()
                 self._mask(MaskCausal(span=self.rule.span))
                 size = self.cx.around.numbers.size
                 return {"back": size(fields.back, 0), "ahead": size(fields.ahead, 0)}
@@ -114,6 +116,16 @@ class _Check:
                 self.cx.size(fields.at_most)
         return {}
 
+    def _same_positions(self) -> None:
+        """The rule compares positions of its output with those of its input."""
+        fields, sizes = self.rule.fields, (self.rule.output.type, self.rule.input.type)
+        if any(type_.rank < 2 for type_ in sizes) or compare(sizes[0].shape[1], "==", sizes[1].shape[1]) is True:
+            return
+        labels = [label for value in (self.rule.output, self.rule.input) if (label := self.values.label(value))]
+        message = f"`{self.rule.kind}` compares positions, and `{fields.output}` has {sizes[0].shape[1]}"
+        message += f", `{fields.input}` {sizes[1].shape[1]}"
+        fail("E403", message, fields.input.span, secondary=labels, help="name values over the same positions")
+
     def _mask(self, mask: MaskSyntax) -> dict[str, Any]:
         for path, value in ((self.rule.fields.output, self.rule.output), (self.rule.fields.input, self.rule.input)):
             if value.type.rank < 2:
@@ -126,7 +138,7 @@ class _Check:
             size=self.cx.around.numbers.size,
             find=self.values.get,
             label=self.values.label,
-            warn=lambda message, span: None,
+            warn=lambda message, span, help: None,
             given=lambda name, reader: None,
         )
         found = reader.read(mask)
@@ -150,7 +162,10 @@ class _Check:
     def _segments(self, fields: SegmentsFields) -> Value:
         value = self.values.resolve(fields.by)
         if not value.type.dtype.is_integer:
-            fail("E401", f"`{fields.by}` is {value.type}, and segments are integers", fields.by.span)
+            label = self.values.label(value)
+            labels = [] if label is None else [label]
+            message = f"`{fields.by}` is {value.type}, and segments are integers"
+            fail("E401", message, fields.by.span, secondary=labels, help="name integers, one for every position")
         return value
 
 

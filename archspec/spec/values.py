@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from archspec.diagnostics import Label, Span, did_you_mean, fail
+from archspec.diagnostics import Label, Span, did_you_mean, fail, nearest
 from archspec.ir.graph import Value
 from archspec.text.path import Path
 
@@ -63,11 +63,27 @@ class Values:
         if name not in self._values:
             if name in self._places:
                 label = Label(self._places[name], "defined here")
-                fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label])
+                told = "values are inputs, nodes and their parts"
+                fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=told)
             help = did_you_mean(name, (known for known in self._values if "." not in known), kind="values")
             fail("E201", f"unknown value `{name}`", path.part_span(0), help=help)
         inner = (known for known in (*self._values, *sorted(self._offered)) if known.startswith(f"{name}."))
-        listed = ", ".join(f"`{known}`" for known in dict.fromkeys(inner))
-        help = f"its parts are {listed}" if listed else "it has no parts that can be named"
         place = path.part_span(len(path.parts) - 1)
+        help = _part_help(path, tuple(dict.fromkeys(inner)))
         fail("E218", f"`{name}` has no part `{'.'.join(path.parts[1:])}`", place, help=help)
+
+
+def _part_help(path: Path, known: Sequence[str]) -> str:
+    """What to write for a part that is none: the nearest one, with the layers that were written."""
+    if not known:
+        return "it has no parts that can be named"
+    layers = [part for part in path.parts if part.isdecimal()]
+    pattern = ".".join("*" if part.isdecimal() else part for part in path.parts)
+    if pattern in known and layers:
+        return "there are fewer layers: they count from 0"
+    found = nearest(pattern, known)
+    if found is None or found.count("*") > len(layers):
+        return f"its parts are {', '.join(f'`{one}`' for one in known)}"
+    for layer in layers:
+        found = found.replace("*", layer, 1)
+    return f"did you mean `{found}`?"

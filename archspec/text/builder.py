@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import yaml
@@ -134,7 +135,7 @@ class _Builder:
             value = self._node(next(self.events))
             last = value.span if value is not None else last
             if key is not None and value is not None:
-                pairs.append((key, value))
+                pairs.append((key, replace(value, name=key.span) if isinstance(value, MapNode) else value))
         span = self._extent(start, event, last)
         return MapNode(entries=map_entries(pairs, flow=flow, refuse=self._add), span=span, flow=flow)
 

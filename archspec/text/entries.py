@@ -82,7 +82,9 @@ def _value_problem(key: TextNode, value: Node, *, flow: bool) -> Diagnostic | No
 def _no_value(span: Span, message: str) -> Diagnostic:
     if not span.text:
         span = Span(span.source, max(span.start - 1, 0), span.start)
-    return Diagnostic(code="E116", message=message, primary=Label(span), help="write `none`")
+    return Diagnostic(
+        code="E116", message=message, primary=Label(span), help="write a value, or `none` to switch it off"
+    )
 
 
 def _split_value(opened: TextNode, last: TextNode) -> Diagnostic:

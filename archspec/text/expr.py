@@ -123,6 +123,12 @@ def parse_expr(node: TextNode) -> Expr:
     return parse_whole(node, EXPR)
 
 
+def written(expr: Expr) -> str:
+    """An expression as its place in the file shows it; in order where YAML folded or quoted it."""
+    text = expr.span.text
+    return str(expr) if "\n" in text or not text or text[0] in "'\"|>" else text
+
+
 def names(expr: Expr) -> tuple[str, ...]:
     """The constants and dims that an expression uses, each once, in the written order."""
     return tuple(dict.fromkeys(_names(expr)))
@@ -155,9 +161,10 @@ def size(expr: Expr, names: Mapping[str, Scalar]) -> Dim:
     value = evaluate(expr, names)
     dim = value.as_dim()
     if dim is None:
-        fail("E301", f"`{expr}` is not a whole number", expr.span, _shown(value), help=_whole_help(expr))
+        fail("E301", f"`{written(expr)}` is not a whole number", expr.span, _shown(value), help=_whole_help(expr))
     if _defined(lambda: compare(dim, "<", 0), expr, "division by zero"):
-        fail("E302", f"`{expr}` is negative", expr.span, _shown(value), help="sizes are 0 or more")
+        help = "choose constants that give a size of at least 1"
+        fail("E302", f"`{written(expr)}` is negative", expr.span, _shown(value), help=help)
     return dim
 
 
@@ -169,7 +176,7 @@ def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
     value = evaluate(expr, names)
     constant: Fraction | float | None = _defined(value.constant, expr, "number without a value")
     if constant is not None and not -_LARGEST <= constant <= _LARGEST:
-        fail("E303", f"`{expr}` is too large for a float", expr.span, help="write a number below 1e308")
+        fail("E303", f"`{written(expr)}` is too large for a float", expr.span, help="write a number below 1e308")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from functools import cached_property
 
 from archspec.diagnostics.source import Source, Span
@@ -58,11 +59,19 @@ class Entry:
 
 @record
 class MapNode:
-    """A YAML map, entries in the written order, every key once."""
+    """A YAML map, entries in the written order, every key once; `name` is the key that it stands under."""
 
     entries: tuple[Entry, ...]
     span: Span
     flow: bool = False
+    name: Span | None = field(default=None, compare=False)
+
+    @property
+    def place(self) -> Span:
+        """The few characters that stand for the whole map: its key, else its first one."""
+        if self.name is not None:
+            return self.name
+        return self.entries[0].key.span if self.entries else self.span
 
     @cached_property
     def _by_key(self) -> dict[str, Entry]:

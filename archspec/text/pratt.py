@@ -115,4 +115,7 @@ def parse_whole(node: TextNode, grammar: Grammar[T]) -> T:
 def finish(cursor: Cursor, grammar: Grammar[T]) -> None:
     """Check that nothing follows. Raises SpecError E120."""
     if not cursor.done:
-        cursor.fail("an operator or the end", help=grammar.helps.get(cursor.token.text))
+        help = grammar.helps.get(cursor.token.text)
+        if help is None and cursor.token.kind in ("name", "number"):
+            help = f"write an operator before it, or remove `{cursor.token.text}`"
+        cursor.fail("an operator or the end", help=help)

@@ -60,7 +60,8 @@ def _not_a_map(node: TextNode | ListNode) -> NoReturn:
         raise SpecError([glued])
     kind = "text" if isinstance(node, TextNode) else "a list"
     message = f"expected a map of keys and values, found {kind}"
-    fail("E106", message, node.span, help="write `key: value` lines")
+    first = node.span.source.span(node.span.start, min(node.span.start + 1, len(node.span.source.text)))
+    fail("E106", message, first, help="write `key: value` lines")
 
 
 def _check_size(source: Source, size: int) -> None:

@@ -64,7 +64,6 @@ _KNOWN = (
         problem="unexpected end of stream",
         message="quoted text is never closed",
         help="add the closing quote",
-        context="the quote that is open",
     ),
     _Known(
         problem="unknown escape",
@@ -128,6 +127,8 @@ def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
     if known is None:
         return _diagnostic(source, "E101", "not valid YAML", start, help="quote the text")
     opening = None if error.context_mark is None else _offset(source, error.context_mark)
+    if opening is not None and known.problem == "unexpected end of stream":
+        return _diagnostic(source, known.code, known.message, opening, help=known.help)
     secondary = []
     if opening is not None and opening != start and known.context is not None:
         secondary = [Label(source.span(opening, opening + 1), known.context)]

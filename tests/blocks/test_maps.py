@@ -17,6 +17,7 @@ from archspec.analyses.parameters import expand
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec
 from tests.lower.running import compare, filled
+from tests.options import named, option, trying
 from tests.spec.example import refusal, spec_of
 
 SIGNAL = torch.randn(2, 4, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -54,18 +55,21 @@ def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "options", "length"),
-    [
-        ("kernel: 3", {}, "length - 2"),
-        ("kernel: 3, bias: false", {"bias": False}, "length - 2"),
-        ("kernel: 3, stride: 2, padding: 1", {"stride": 2, "padding": 1}, "(length - 1) // 2 + 1"),
-        ("kernel: 3, padding: same", {"padding": "same"}, "length"),
-        ("kernel: 4, padding: same, dilation: 2", {"padding": "same", "dilation": 2}, "length"),
-        ("kernel: 2, padding: same", {"padding": "same"}, "length"),
-        ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "length"),
-        ("kernel: 5, padding: circular", {"padding": 2, "padding_mode": "circular"}, "length"),
-        ("kernel: 2, dilation: 3", {"dilation": 3}, "length - 3"),
-        ("kernel: 3, groups: 2", {"groups": 2}, "length - 2"),
-    ],
+    trying(
+        "conv",
+        [
+            ("kernel: 3", {}, "length - 2"),
+            ("kernel: 3, bias: false", {"bias": False}, "length - 2"),
+            ("kernel: 3, stride: 2, padding: 1", {"stride": 2, "padding": 1}, "(length - 1) // 2 + 1"),
+            ("kernel: 3, padding: same", {"padding": "same"}, "length"),
+            ("kernel: 4, padding: same, dilation: 2", {"padding": "same", "dilation": 2}, "length"),
+            ("kernel: 2, padding: same", {"padding": "same"}, "length"),
+            ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "length"),
+            ("kernel: 5, padding: circular", {"padding": 2, "padding_mode": "circular"}, "length"),
+            ("kernel: 2, dilation: 3", {"dilation": 3}, "length - 3"),
+            ("kernel: 3, groups: 2", {"groups": 2}, "length - 2"),
+        ],
+    ),
 )
 def test_conv_of_signals(fields: str, options: dict[str, Any], length: str, tmp_path: Path) -> None:
     node = f"{{block: conv, input: x, channels: 6, {fields}}}"
@@ -77,12 +81,15 @@ def test_conv_of_signals(fields: str, options: dict[str, Any], length: str, tmp_
 
 @pytest.mark.parametrize(
     ("fields", "options", "space"),
-    [
-        ("kernel: 3, stride: 2, padding: 1", {"stride": 2, "padding": 1}, "4, 3"),
-        ("kernel: 3, padding: same, groups: 4", {"padding": "same", "groups": 4}, "8, 6"),
-        ("kernel: 2, padding: same", {"padding": "same"}, "8, 6"),
-        ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "8, 6"),
-    ],
+    trying(
+        "conv",
+        [
+            ("kernel: 3, stride: 2, padding: 1", {"stride": 2, "padding": 1}, "4, 3"),
+            ("kernel: 3, padding: same, groups: 4", {"padding": "same", "groups": 4}, "8, 6"),
+            ("kernel: 2, padding: same", {"padding": "same"}, "8, 6"),
+            ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "8, 6"),
+        ],
+    ),
 )
 def test_conv_of_images(fields: str, options: dict[str, Any], space: str, tmp_path: Path) -> None:
     node = f"{{block: conv, input: x, channels: 8, {fields}}}"
@@ -97,6 +104,10 @@ NORMS = {
     "{kind: batch_norm, weight: false, bias: false, eps: 1e-3}": lambda x, p: F.batch_norm(
         x, p["running_mean"], p["running_var"], eps=1e-3
     ),
+    "{kind: batch_norm, unit_offset: true}": lambda x, p: F.batch_norm(
+        x, p["running_mean"], p["running_var"], 1 + p["weight"], p["bias"]
+    ),
+    "{kind: group_norm, groups: 2, unit_offset: true}": lambda x, p: F.group_norm(x, 2, 1 + p["weight"], p["bias"]),
     "{kind: group_norm, groups: 2}": lambda x, p: F.group_norm(x, 2, p["weight"], p["bias"]),
     "{kind: group_norm, groups: 4, bias: false, eps: 1e-2}": lambda x, p: F.group_norm(x, 4, p["weight"], eps=1e-2),
     "layer_norm": lambda x, p: F.layer_norm(x.movedim(1, -1), (4,), p["weight"], p["bias"]).movedim(-1, 1),
@@ -113,7 +124,7 @@ def test_conv_with_a_norm_and_an_activation(norm: str, x: torch.Tensor, tmp_path
     close(found, NORMS[norm](y, inner).relu())
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", [pytest.param(one, marks=option(*named("norm", one))) for one in NORMS])
 def test_the_norm_block_along_channels(norm: str, tmp_path: Path) -> None:
     fields = norm.strip("{}") if norm.startswith("{") else f"kind: {norm}"
     found, p = run(tmp_path, f"{{block: norm, input: x, axis: 1, {fields}}}", "float[batch, 4, 8, 6]", IMAGE)
@@ -130,13 +141,27 @@ def test_batch_norm_trains_its_statistics_and_counts_them_as_no_parameters(tmp_p
         torch.testing.assert_close(module.get_buffer(f"y.{name}"), buffer)
 
 
+def test_batch_norm_with_a_unit_offset_starts_as_the_identity_and_trains_its_statistics(tmp_path: Path) -> None:
+    node = "{block: norm, input: x, axis: 1, kind: batch_norm, unit_offset: true}"
+    module = archspec.compile(spec_with(tmp_path, node, "float[batch, 4, 8, 6]", IMAGE)).double()
+    wanted = nn.BatchNorm2d(4).double()
+    assert not module.get_parameter("y.weight").any()
+    close(module(IMAGE), wanted(IMAGE))
+    for name in ("running_mean", "running_var"):
+        torch.testing.assert_close(module.get_buffer(f"y.{name}"), wanted.get_buffer(name))
+    close(module.eval()(IMAGE), wanted.eval()(IMAGE))
+
+
 @pytest.mark.parametrize(
     ("node", "space", "function"),
     [
-        ("max_pool, kernel: 2", "4, 3", lambda x: F.max_pool2d(x, 2)),
-        ("max_pool, kernel: 3, stride: 2, padding: 1", "4, 3", lambda x: F.max_pool2d(x, 3, 2, 1)),
-        ("avg_pool, kernel: 2", "4, 3", lambda x: F.avg_pool2d(x, 2)),
-        ("avg_pool, kernel: 3, stride: 1, padding: 1", "8, 6", lambda x: F.avg_pool2d(x, 3, 1, 1)),
+        pytest.param(*row, marks=option(*named(row[0].partition(",")[0], f"input: x, {row[0]}")))
+        for row in (
+            ("max_pool, kernel: 2", "4, 3", lambda x: F.max_pool2d(x, 2)),
+            ("max_pool, kernel: 3, stride: 2, padding: 1", "4, 3", lambda x: F.max_pool2d(x, 3, 2, 1)),
+            ("avg_pool, kernel: 2", "4, 3", lambda x: F.avg_pool2d(x, 2)),
+            ("avg_pool, kernel: 3, stride: 1, padding: 1", "8, 6", lambda x: F.avg_pool2d(x, 3, 1, 1)),
+        )
     ],
 )
 def test_pools_of_images(node: str, space: str, function, tmp_path: Path) -> None:
@@ -156,12 +181,14 @@ def test_pools_of_signals(node: str, length: str, function, tmp_path: Path) -> N
     close(found, function(SIGNAL))
 
 
+@option("pool.kind={kind}")
 @pytest.mark.parametrize("kind", ["mean", "max"])
 def test_pool_over_all_space(kind: str, tmp_path: Path) -> None:
     found, _ = run(tmp_path, f"{{block: pool, input: x, kind: {kind}}}", "float[batch, 4]", IMAGE)
     close(found, IMAGE.mean((2, 3)) if kind == "mean" else IMAGE.amax((2, 3)))
 
 
+@option("squeeze_excite.input", "squeeze_excite.reduction")
 @pytest.mark.parametrize(("field", "act"), [("", F.relu), (", activation: silu", F.silu)])
 @pytest.mark.parametrize("x", [SIGNAL, IMAGE], ids=["signal", "image"])
 def test_squeeze_excite(field: str, act, x: torch.Tensor, tmp_path: Path) -> None:
@@ -193,16 +220,20 @@ def residual(x: torch.Tensor, p: dict[str, torch.Tensor], kernels: list[int], st
     return act(x + y)
 
 
+@option("conv_residual.input", "conv_residual.channels", "conv_residual.layers", "norm.kind=batch_norm")
 @pytest.mark.parametrize(
     ("fields", "channels", "kernels", "stride", "act"),
-    [
-        ("kind: basic, channels: 4", 4, [3, 3], 1, F.relu),
-        ("kind: basic, channels: 6", 6, [3, 3], 1, F.relu),
-        ("kind: basic, channels: 4, stride: 2, activation: silu", 4, [3, 3], 2, F.silu),
-        ("kind: basic, channels: 4, norm: none", 4, [3, 3], 1, F.relu),
-        ("kind: bottleneck, channels: 8", 8, [1, 3, 1], 1, F.relu),
-        ("kind: bottleneck, channels: 8, reduction: 2, stride: 2", 8, [1, 3, 1], 2, F.relu),
-    ],
+    trying(
+        "conv_residual",
+        [
+            ("kind: basic, channels: 4", 4, [3, 3], 1, F.relu),
+            ("kind: basic, channels: 6", 6, [3, 3], 1, F.relu),
+            ("kind: basic, channels: 4, stride: 2, activation: silu", 4, [3, 3], 2, F.silu),
+            ("kind: basic, channels: 4, norm: none", 4, [3, 3], 1, F.relu),
+            ("kind: bottleneck, channels: 8", 8, [1, 3, 1], 1, F.relu),
+            ("kind: bottleneck, channels: 8, reduction: 2, stride: 2", 8, [1, 3, 1], 2, F.relu),
+        ],
+    ),
 )
 def test_conv_residual(fields: str, channels: int, kernels: list[int], stride: int, act, tmp_path: Path) -> None:
     node = f"{{block: conv_residual, input: x, layers: 2, {fields}}}"
@@ -236,7 +267,6 @@ def test_an_odd_size_at_run_time(tmp_path: Path) -> None:
         ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: 2}", "E242"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: group_norm, groups: 3}}", "E305"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: group_norm}", "E203"),
-        ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: batch_norm, bias: false}}", "E242"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: layer_norm, groups: 2}}", "E241"),
         ("{block: max_pool, input: x, kernel: 2, padding: 2}", "E305"),
         ("{block: squeeze_excite, input: x, reduction: 3}", "E340"),

@@ -21,7 +21,9 @@ def pool(kind, kernel, stride, padding, *inputs):
 
 
 CASES = [
-    *(Case(op=BatchNorm(affine=affine), inputs=(x,)) for x in (SIGNAL, MAP) for affine in (True, False)),
+    *(Case(op=BatchNorm(affine=on), inputs=(x,)) for x in (SIGNAL, MAP) for on in (True, False)),
+    Case(op=BatchNorm(unit_offset=True), inputs=(MAP,)),
+    *(Case(op=GroupNorm(groups=1, unit_offset=True, bias=on), inputs=(MAP,)) for on in (True, False)),
     Case(op=BatchNorm(eps=1e-3), inputs=(floats(BATCH, 4),)),
     Case(op=GroupNorm(groups=1), inputs=(SIGNAL,)),
     Case(op=GroupNorm(groups=2, eps=1e-6), inputs=(floats(BATCH, 4, HEIGHT, SRC),), loose=FIRST),

@@ -48,7 +48,7 @@ outputs:
 rules:
   - causal: {output: logits, input: ids}
 """
-SAID = """error[E420]: `causal(output: logits, input: ids)` is broken: `logits` at [0, 0] depends on `ids` at [0, 1]
+SAID = """error[E420]: `causal(output: logits, input: ids)` is violated: `logits` at [0, 0] depends on `ids` at [0, 1]
   --> leaking.yaml:23:27
    |
 23 |         attention: {mask: all}

@@ -6,19 +6,11 @@ from pathlib import Path
 import pytest
 
 from archspec.diagnostics import CODES, SpecError, explain
-from tests.spec.example import refusal, spec_of
-
-_CASE = re.compile(r"^## (?P<title>.*)\n```yaml\n(?P<spec>[\s\S]*?)```\n```text\n(?P<said>[\s\S]*?)```$", re.MULTILINE)
-CASES = [found.groupdict() for found in _CASE.finditer(Path(__file__).with_name("refusals.md").read_text("utf-8"))]
+from tests.spec.example import spec_of
 
 _FENCE = re.compile(r"```spec\n([\s\S]*?)```")
 PAGES = {code: _FENCE.findall(explain(code)) for code in CODES if code[:2] in {"E2", "E3", "E4", "W2", "W4"}}
 PAGES = {code: examples for code, examples in PAGES.items() if examples}
-
-
-@pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
-def test_the_whole_message(case: dict[str, str], tmp_path: Path) -> None:
-    assert refusal(tmp_path, case["spec"]) == case["said"]
 
 
 @pytest.mark.parametrize("code", PAGES)
