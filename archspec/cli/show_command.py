@@ -1,16 +1,21 @@
-"""`archspec show`: the architecture as a tree."""
+"""`archspec show`: the architecture as a tree or a picture, its masks, and what an output depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from archspec.cli.options import spec_options
-from archspec.cli.output import grouped, print_json, scaled
+from archspec.cli.output import grouped, print_json, scaled, write_whole
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
 from archspec.views.tree import Row, tree
+
+if TYPE_CHECKING:
+    from archspec.views.chart import Chart
 
 _WIDE = 1000
 
@@ -18,11 +23,39 @@ _WIDE = 1000
 @click.command("show")
 @spec_options
 @click.option("--ir", is_flag=True, help="Print the graph IR instead.")
+@click.option("--mask", metavar="NODE", help="Draw the masks of a node, of a part of it or of a kind of layers.")
+@click.option("--relation", nargs=2, metavar="INPUT OUTPUT", help="Draw what OUTPUT may depend on of INPUT.")
+@click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture instead of text.")
 @click.option("--depth", type=click.IntRange(min=1), default=4, show_default=True, help="How many levels to open.")
-def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, ir: bool, depth: int) -> None:
-    """Show SPEC as a tree with shapes, parameters and FLOPs."""
-    loaded = load(spec, set=overrides, reduced=reduced)
-    if ir and as_json:
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    ir: bool,
+    mask: str | None,
+    relation: tuple[str, str] | None,
+    svg: Path | None,
+    depth: int,
+) -> None:
+    """Show SPEC as a tree with shapes, parameters and FLOPs; with `--svg`, as a person would draw it.
+
+    `--mask states.layers.3.cross_attention` draws which keys each query may attend to; `--relation ids logits` what
+    the prover knows of the way from an input to an output, beside what is wired at small sizes. Both go to the
+    terminal, or to a file with `--svg`.
+    """
+    if ir + (mask is not None) + (relation is not None) > 1:
+        raise click.UsageError("give one of `--ir`, `--mask` and `--relation`")
+    if ir and svg is not None:
+        raise click.UsageError("`--ir` is text: it takes no `--svg`")
+    # The value inside a node that a picture is of must be known at the top.
+    expose = [name for name in relation or () if "." in name]
+    loaded = load(spec, set=overrides, reduced=reduced, expose=expose)
+    if mask is not None or relation is not None:
+        _chart(loaded, mask, relation, svg, as_json)
+    elif svg is not None:
+        _picture(loaded, svg, as_json)
+    elif ir and as_json:
         print_json({"name": loaded.name, "ir": print_graph(loaded.graph)})
     elif ir:
         click.echo(print_graph(loaded.graph))
@@ -30,6 +63,44 @@ def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool,
         print_json({"name": loaded.name, "nodes": [data_of(row, depth) for row in tree(loaded.graph)]})
     else:
         show(loaded, depth)
+
+
+def _chart(spec: Spec, mask: str | None, relation: tuple[str, str] | None, svg: Path | None, as_json: bool) -> None:
+    if mask is not None:
+        from archspec.views.mask_picture import mask_chart
+
+        chart = mask_chart(spec, mask)
+    else:
+        from archspec.views.relation_picture import relation_chart
+
+        assert relation is not None
+        chart = relation_chart(spec, *relation)
+    if svg is not None:
+        write_whole(svg, chart.svg())
+    if as_json:
+        print_json({**chart_data(chart), "written": svg})
+    else:
+        click.echo(chart.text() if svg is None else f"wrote {svg}")
+
+
+def chart_data(chart: Chart) -> dict[str, object]:
+    """A chart for programs: a cell is the number of its level."""
+    panels = [
+        {"title": panel.title, "rows": panel.rows, "columns": panel.columns, "notes": panel.notes, "cells": panel.cells}
+        for panel in chart.panels
+    ]
+    levels = [level.meaning for level in chart.levels]
+    return {"title": chart.title, "about": chart.about, "levels": levels, "panels": panels, "notes": chart.notes}
+
+
+def _picture(spec: Spec, svg: Path, as_json: bool) -> None:
+    from archspec.views.diagram.draw import diagram
+
+    write_whole(svg, diagram(spec))
+    if as_json:
+        print_json({"name": spec.name, "written": svg})
+    else:
+        click.echo(f"wrote {svg}")
 
 
 def data_of(row: Row, depth: int) -> dict[str, object]:

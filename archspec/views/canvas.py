@@ -1,0 +1,139 @@
+"""Drawing SVG: rectangles, lines, circles and text, in the order in which they are drawn; all text is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from archspec.views.fonts import FAMILY
+
+INK = "#1f2328"
+GREY = "#57606a"
+FAINT = "#d0d7de"
+PAPER = "#ffffff"
+
+Point = tuple[float, float]
+# What XML 1.0 has no way of writing.
+_UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_HEAD = 5.0
+
+
+class Canvas:
+    """An SVG document, or a group in one."""
+
+    def __init__(self, element: Element) -> None:
+        self._element = element
+
+    @classmethod
+    def of_size(cls, width: float, height: float, title: str) -> Canvas:
+        """A document with a background of its own, so that it reads the same on light and dark pages."""
+        attributes = {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "viewBox": f"0 0 {_number(width)} {_number(height)}",
+            "width": _number(width),
+            "height": _number(height),
+            "font-family": FAMILY,
+            "role": "img",
+        }
+        canvas = cls(Element("svg", attributes))
+        SubElement(canvas._element, "title").text = speakable(title)
+        canvas.rect((0, 0), width, height, fill=PAPER)
+        return canvas
+
+    def group(self, **attributes: str) -> Canvas:
+        """A group, whose attributes say what it is: `kind` is its class, others begin with `data-` in the document."""
+        named = {_attribute(key): speakable(value) for key, value in attributes.items()}
+        return Canvas(SubElement(self._element, "g", named))
+
+    def rect(
+        self, at: Point, width: float, height: float, *, fill: str, stroke: str = "", radius: float = 0, dash: str = ""
+    ) -> None:
+        """A rectangle from its upper left corner."""
+        optional = {"stroke": stroke, "rx": _number(radius) if radius else "", "stroke-dasharray": dash}
+        self._add("rect", x=at[0], y=at[1], width=width, height=height, fill=fill, optional=optional)
+
+    def circle(self, center: Point, radius: float, *, fill: str, stroke: str) -> None:
+        """A circle."""
+        self._add("circle", cx=center[0], cy=center[1], r=radius, fill=fill, optional={"stroke": stroke})
+
+    def line(self, points: Sequence[Point], *, color: str = INK, arrow: bool = False, width: float = 1.2) -> None:
+        """A line through points, its corners rounded; an arrow has its head at the last point."""
+        end = points[-1]
+        if arrow:
+            back = _towards(end, points[-2], _HEAD)
+            points = [*points[:-1], back]
+        optional = {"stroke": color, "stroke-width": _number(width), "stroke-linejoin": "round"}
+        self._add("path", d=_rounded(points), fill="none", optional=optional)
+        if arrow:
+            self._head(points[-1], end, color)
+
+    def _head(self, back: Point, tip: Point, color: str) -> None:
+        aside = ((tip[1] - back[1]) * 0.55, (back[0] - tip[0]) * 0.55)
+        corners = (tip, (back[0] + aside[0], back[1] + aside[1]), (back[0] - aside[0], back[1] - aside[1]))
+        self._add("polygon", points=" ".join(f"{_number(x)},{_number(y)}" for x, y in corners), fill=color)
+
+    def text(
+        self,
+        at: Point,
+        text: str,
+        *,
+        size: float,
+        color: str = INK,
+        anchor: str = "start",
+        bold: bool = False,
+        italic: bool = False,
+        turned: float = 0,
+    ) -> None:
+        """A line of text whose baseline begins, is centred or ends at a point; `turned` by degrees about it."""
+        optional = {
+            "text-anchor": "" if anchor == "start" else anchor,
+            "font-weight": "bold" if bold else "",
+            "font-style": "italic" if italic else "",
+            "transform": f"rotate({_number(turned)} {_number(at[0])} {_number(at[1])})" if turned else "",
+        }
+        element = self._add("text", x=at[0], y=at[1], fill=color, optional={"font-size": _number(size), **optional})
+        element.text = speakable(text)
+
+    def svg(self) -> str:
+        """The document."""
+        return tostring(self._element, encoding="unicode") + "\n"
+
+    def _add(self, name: str, *, optional: Mapping[str, str] | None = None, **attributes: str | float) -> Element:
+        written = {key: value if isinstance(value, str) else _number(value) for key, value in attributes.items()}
+        return SubElement(self._element, name, written | {k: v for k, v in (optional or {}).items() if v})
+
+
+def _attribute(key: str) -> str:
+    return {"kind": "class", "rendering": "shape-rendering"}.get(key, f"data-{key}")
+
+
+def speakable(text: str) -> str:
+    """The text with what no XML document may hold replaced."""
+    return _UNSPEAKABLE.sub("\ufffd", text)
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 1) + 0:g}" if abs(value) < 1e5 else f"{value:.0f}"
+
+
+def _towards(start: Point, end: Point, distance: float) -> Point:
+    """The point at a distance from `start` on the way to `end`, or `end` where it is nearer."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    whole = (dx * dx + dy * dy) ** 0.5
+    part = 1.0 if whole <= distance else distance / whole
+    return start[0] + dx * part, start[1] + dy * part
+
+
+def _rounded(points: Sequence[Point], radius: float = 4.0) -> str:
+    """A path through points with small arcs at its corners."""
+    found = [f"M{_pair(points[0])}"]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        enter = _towards(corner, ((before[0] + corner[0]) / 2, (before[1] + corner[1]) / 2), radius)
+        leave = _towards(corner, ((after[0] + corner[0]) / 2, (after[1] + corner[1]) / 2), radius)
+        found.append(f"L{_pair(enter)}Q{_pair(corner)} {_pair(leave)}")
+    return "".join([*found, f"L{_pair(points[-1])}"])
+
+
+def _pair(point: Point) -> str:
+    return f"{_number(point[0])} {_number(point[1])}"

@@ -1,0 +1,91 @@
+"""What is said of attention: its heads, its positions, its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.ir.graph import Graph, Node
+from archspec.masks.mask import All
+from archspec.ops.alibi import Alibi
+from archspec.ops.attention import Attention
+from archspec.ops.relative_buckets import RelativeBuckets
+from archspec.ops.relative_grid import RelativeGrid
+from archspec.ops.rotary import Rotary
+from archspec.ops.rotary_table import RotaryTable
+from archspec.ops.unnormalised_attention import UnnormalisedAttention
+from archspec.passes.scopes import Scopes
+from archspec.views.diagram.plan import Part, Thumb
+from archspec.views.diagram.words import said
+from archspec.views.example import Example
+from archspec.views.mask_picture import drawn_mask
+from archspec.views.sites import Site
+
+_THUMB = 12
+
+
+class AttentionWords:
+    """Describes the attention of one graph."""
+
+    def __init__(self, scopes: Scopes, shown: Example) -> None:
+        self._scopes, self._shown = scopes, shown
+
+    def module(self, kind: str, region: Graph) -> Part | None:
+        """A module that is attention with its projections; None where it is something else."""
+        found = [node for node in region.nodes if isinstance(node.op, Attention)]
+        projections = {node.name for node in region.nodes if node.parameters}
+        if len(found) != 1 or "out" not in projections or any(node.regions for node in region.nodes):
+            return None
+        cross = kind.startswith("Cross")
+        latent = ["latent"] if any("down" in name for name in projections) else []
+        return self._part("Cross-attention" if cross else "Self-attention", kind, found[0], region, latent)
+
+    def alone(self, node: Node) -> Part:
+        """An attention without projections."""
+        assert isinstance(node.op, Attention)
+        return self._part("Attention", node.op.name, node, None, [])
+
+    def _part(self, title: str, kind: str, node: Node, region: Graph | None, more: list[str]) -> Part:
+        op = node.op
+        assert isinstance(op, Attention)
+        site = Site(path="", layers=(), kind="", node=node, op=op)
+        drawn = drawn_mask(site, self._shown, _THUMB)
+        notes = [_heads(node), ", ".join([*more, *self._positions(node, region), *_options(op)])]
+        if not isinstance(op.mask, All):
+            notes.append(drawn.text)
+        notes = [note for note in notes if note]
+        return Part(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))
+
+    def _positions(self, node: Node, region: Graph | None) -> Iterator[str]:
+        turned = [inner for inner in (region.nodes if region else ()) if isinstance(inner.op, Rotary)]
+        if turned:
+            table = self._scopes.origin(turned[0].inputs[1]).producer
+            features = turned[0].inputs[0].type.shape[-1].constant
+            part = table is not None and isinstance(table.op, RotaryTable) and table.op.size != features
+            yield "partly rotary" if part else "rotary"
+        for value in node.inputs[3 : getattr(node.op, "first", 3)]:
+            maker = self._scopes.origin(value).producer
+            match maker.op if maker is not None else None:
+                case Alibi():
+                    yield "ALiBi"
+                case RelativeBuckets():
+                    yield "relative positions"
+                case RelativeGrid():
+                    yield "relative grid"
+                case _:
+                    yield "scores from outside"
+
+
+def _heads(node: Node) -> str:
+    queries, keys = node.inputs[0].type, node.inputs[1].type
+    heads, kept = queries.shape[1], keys.shape[1]
+    words = f"{heads} heads of {queries.shape[3]}" if heads != 1 else f"one head of {queries.shape[3]}"
+    return words if heads == kept else f"{words}, {kept} for keys"
+
+
+def _options(op: Attention) -> Iterator[str]:
+    if op.softcap is not None:
+        yield f"softcap {op.softcap.constant() or ''}".strip()
+    if op.sink is not None:
+        yield "sink"
+    if isinstance(op, UnnormalisedAttention):
+        yield said(op.kind)

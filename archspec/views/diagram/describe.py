@@ -1,0 +1,220 @@
+"""What one node is in a picture: a part, or nothing where it only rearranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from archspec.ir.graph import Graph, Node
+from archspec.ops.activation import Activation
+from archspec.ops.affine import Affine
+from archspec.ops.base import Op
+from archspec.ops.binary import Binary
+from archspec.ops.constant import Constant
+from archspec.ops.convolution import Convolution
+from archspec.ops.embedding import Embedding
+from archspec.ops.experts import Experts
+from archspec.ops.learned import Learned
+from archspec.ops.linear import Linear
+from archspec.ops.masked_pool import MaskedPool
+from archspec.ops.reduce import Reduce
+from archspec.ops.routing import Routing
+from archspec.ops.softcap import Softcap
+from archspec.ops.take import Take
+from archspec.ops.unary import Unary
+from archspec.ops.window_pool import WindowPool
+from archspec.views.diagram.plan import Part
+from archspec.views.diagram.words import said, sentence, size
+
+HIDDEN = {
+    *("dropout", "drop_path", "transpose", "merge", "split", "compare", "logical", "make_mask", "with_number", "pad"),
+    *("rotary", "rotary_table", "alibi", "relative_buckets", "relative_grid", "routing"),
+}
+"""Ops that rearrange, scale or prepare, which nobody draws."""
+_NORMS = {"layer_norm", "rms_norm", "batch_norm", "group_norm"}
+_ASIDES = {
+    "sinusoidal": "Sinusoidal positions",
+    "grid_sincos": "Sinusoidal grid",
+    "learned_positions": "Learned positions",
+    "counted_positions": "Learned positions",
+    "resized_positions": "Learned positions",
+}
+_TABLES = {"table": "Token embedding", "types": "Type embedding", "positions": "Position embedding"}
+_SMALL = {
+    "concat": "Concatenate",
+    "slice": "Slice",
+    "shift": "Shift",
+    "matmul": "Matrix product",
+    "argmax": "Argmax",
+    "l2_normalize": "L2 normalise",
+    "where": "Choose",
+    "gather_position": "Pick position",
+}
+
+
+def primitive(node: Node) -> Part | None:
+    """The part that a primitive is; None for one that is not drawn."""
+    name = node.op.name
+    if name in HIDDEN:
+        return None
+    if name in _NORMS:
+        return Part(role="norm", title=said(name), kind=name)
+    if name in _ASIDES:
+        return Part(role="aside", title=_ASIDES[name], kind=name)
+    if name in _SMALL:
+        return Part(role="small", title=_SMALL[name], kind=name)
+    known = _SAYING.get(type(node.op))
+    return known(node) if known else Part(role="small", title=sentence(said(name)), kind=name)
+
+
+def _linear(node: Node) -> Part:
+    into, out = node.inputs[0].type.shape[-1], node.outputs[0].type.shape[-1]
+    tied = node.parameters.get("weight")
+    notes = [f"{size(into)} → {size(out)}"]
+    if tied is not None and "weight" not in node.owned:
+        notes.append(f"tied to {tied.path}")
+    return Part(role="linear", title="Linear", kind="linear", notes=tuple(notes))
+
+
+def _embedding(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Embedding)
+    table = node.parameters["table"]
+    title = _TABLES.get(table.path.rpartition(".")[2], "Embedding")
+    notes = [f"{size(op.rows)} × {size(op.features.size)}"]
+    if not table.path.startswith(f"{node.path}."):
+        notes.append(f"shares {table.path}")
+    return Part(role="embedding", title=title, kind="embedding", notes=tuple(notes))
+
+
+def _convolution(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Convolution)
+    channels = node.inputs[0].type.shape[1]
+    kernel = " × ".join(map(str, op.kernel))
+    depthwise = op.groups > 1 and channels == op.groups
+    notes = [f"{size(channels)} → {size(op.channels)}"]
+    stride = op.stride[0] if isinstance(op.stride, tuple) else op.stride
+    title = f"Depthwise {kernel}" if depthwise else f"Convolution {kernel}"
+    if stride != 1:
+        notes[0] += f", stride {stride}"
+    if op.groups > 1 and not depthwise:
+        notes[0] += f", {op.groups} groups"
+    return Part(role="convolution", title=title, kind="convolution", notes=tuple(notes))
+
+
+def _binary(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Binary)
+    if op.kind == "add":
+        return Part(role="sum", title="+", kind="add")
+    signs = {"multiply": "×", "subtract": "−", "divide": "÷"}
+    return Part(role="product", title=signs[op.kind], kind=op.kind)
+
+
+def _take(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Take)
+    place = {0: "First position", -1: "Last position"}.get(op.index, f"Position {op.index}")
+    return Part(role="pool", title=place, kind="take")
+
+
+def _reduce(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Reduce)
+    over = "space" if len(op.axes) > 1 else "positions"
+    return Part(role="pool", title=f"{sentence(op.kind)} over {over}", kind="reduce")
+
+
+def _masked_pool(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, MaskedPool)
+    valid = node.inputs[1].name
+    return Part(role="pool", title=f"{sentence(op.kind)} over valid", kind="masked_pool", notes=(valid,) * bool(valid))
+
+
+def _window(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, WindowPool)
+    kernel = " × ".join(map(str, op.kernel))
+    return Part(role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {op.stride[0]}",))
+
+
+def _activation(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Activation | Unary)
+    return Part(role="small", title=sentence(said(op.kind)), kind="activation")
+
+
+def _learned(node: Node) -> Part:
+    value = node.parameters.get("value")
+    word = value.path.rpartition(".")[2] if value is not None else ""
+    word = node.name if word in ("", "value") else word
+    return Part(role="aside", title=sentence(said(word or "learned")), kind="learned")
+
+
+def _constant(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Constant)
+    return Part(role="aside", title=f"Constant {op.number.constant() or ''}".strip(), kind="constant")
+
+
+def _affine(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Affine)
+    words = "Scale and shift" if op.scale and op.shift else "Scale" if op.scale else "Shift"
+    return Part(role="small", title=f"{words}, learned", kind="affine")
+
+
+def _softcap(node: Node) -> Part:
+    op = node.op
+    assert isinstance(op, Softcap)
+    return Part(role="small", title=f"Softcap {op.cap.constant() or ''}".strip(), kind="softcap")
+
+
+_SAYING: Mapping[type[Op], Callable[[Node], Part]] = {
+    Linear: _linear,
+    Embedding: _embedding,
+    Convolution: _convolution,
+    Binary: _binary,
+    Take: _take,
+    Reduce: _reduce,
+    MaskedPool: _masked_pool,
+    WindowPool: _window,
+    Activation: _activation,
+    Unary: _activation,
+    Learned: _learned,
+    Constant: _constant,
+    Affine: _affine,
+    Softcap: _softcap,
+}
+
+
+def feed_forward(kind: str, region: Graph) -> Part | None:
+    """A module that is a feed-forward or a mixture of them; None where it is something else."""
+    if any(node.regions for node in region.nodes):
+        return None
+    experts = next((node for node in region.nodes if isinstance(node.op, Experts)), None)
+    if experts is not None:
+        return _mixture(kind, experts, region)
+    maps = {node.name: node for node in region.nodes if isinstance(node.op, Linear)}
+    if not {"up", "down"} <= maps.keys() <= {"gate", "up", "down"}:
+        return None
+    act = next((said(node.op.kind) for node in region.nodes if isinstance(node.op, Activation)), "linear")
+    into, inner, out = (maps["up"].inputs[0], maps["up"].outputs[0], maps["down"].outputs[0])
+    widths = " → ".join(size(value.type.shape[-1]) for value in (into, inner, out))
+    notes = (widths, f"{act}, gated" if "gate" in maps else act)
+    return Part(role="feed_forward", title="Feed forward", kind=kind, notes=notes)
+
+
+def _mixture(kind: str, experts: Node, region: Graph) -> Part:
+    op = experts.op
+    assert isinstance(op, Experts)
+    number, width = experts.inputs[1].type.shape[-1], experts.inputs[0].type.shape[-1]
+    routing = next((node.op for node in region.nodes if isinstance(node.op, Routing)), None)
+    act = said(op.activation or "linear")
+    notes = [f"{size(width)} → {op.hidden:,} → {size(width)}", f"{act}, gated" if op.gated else act]
+    if routing is not None:
+        notes.insert(0, f"{routing.top_k} of {number} for each token")
+    shared = any(isinstance(node.op, Linear) and node.name != "router" for node in region.nodes)
+    notes += ["and one shared expert"] if shared else []
+    return Part(role="feed_forward", title=f"Mixture of {number} experts", kind=kind, notes=tuple(notes))

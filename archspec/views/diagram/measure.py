@@ -1,0 +1,61 @@
+"""How large parts are drawn."""
+
+from __future__ import annotations
+
+from archspec.record import record
+from archspec.views.diagram.plan import Part
+from archspec.views.fonts import fitted, width, wrapped
+
+TITLE, NOTE, ASIDE = 12.0, 10.0, 10.0
+TITLE_LINE, NOTE_LINE = 15.0, 12.5
+PAD = 9.0
+CIRCLE = 9.0
+THUMB_CELL = 3.0
+FRAME = 12.0
+TIMES = 40.0
+_NARROWEST, _WIDEST = 130.0, 250.0
+
+
+@record(kw_only=False)
+class Size:
+    """Width and height."""
+
+    width: float
+    height: float
+
+
+def thumb_side(part: Part) -> float:
+    """The side of the small picture of a mask, with the space before it; 0 where there is none."""
+    return 0.0 if part.mask is None else max(len(part.mask.cells), len(part.mask.cells[0])) * THUMB_CELL + PAD
+
+
+def title_of(part: Part) -> str:
+    """The first line of a box."""
+    return f"{part.times} × {part.title}" if part.times > 1 else part.title
+
+
+def notes_of(part: Part) -> list[str]:
+    """The small lines of a box, none too long."""
+    room = _WIDEST - 2 * PAD - thumb_side(part)
+    return [line for note in part.notes for line in wrapped(note, NOTE, room)]
+
+
+def box_title(part: Part) -> str:
+    """The title, cut where it is too long for any box."""
+    return fitted(title_of(part), TITLE, _WIDEST - 2 * PAD - thumb_side(part), bold=True)
+
+
+def size_of(part: Part) -> Size:
+    """The size of a part that is not opened."""
+    if part.role in ("sum", "product"):
+        return Size(2 * CIRCLE, 2 * CIRCLE)
+    if part.role == "aside":
+        return Size(width(fitted(part.title, ASIDE, _WIDEST), ASIDE) + 2 * PAD, 24.0)
+    notes = notes_of(part)
+    texts = [width(box_title(part), TITLE, bold=True), *(width(note, NOTE) for note in notes)]
+    high = TITLE_LINE + NOTE_LINE * len(notes)
+    if part.role in ("input", "output"):
+        return Size(max(texts), high + 2)
+    thumb = thumb_side(part)
+    wide = max(_NARROWEST, max(texts) + 2 * PAD + thumb)
+    return Size(wide, max(high + 11, thumb + PAD if thumb else 0.0))

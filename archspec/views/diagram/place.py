@@ -1,0 +1,232 @@
+"""Places of parts: columns side by side, in each the parts from the bottom up, what is opened laid out by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+
+from archspec.views.diagram.lanes import Lanes, folded, lanes
+from archspec.views.diagram.layout import Box, Label, Layout
+from archspec.views.diagram.measure import FRAME, NOTE, TIMES, Size, size_of
+from archspec.views.diagram.plan import Part, Plan
+from archspec.views.diagram.route import BESIDE, FORK, routed
+from archspec.views.fonts import width, wrapped
+
+_GAP, _LABEL_LINE = 17.0, 13.0
+_HEADER_LINE, _HEADER_ROOM = 12.0, 118.0
+_TALLEST, _TALLEST_INSIDE = 1100.0, 640.0
+_MOST_PIECES, _WORTH = 3, 0.75
+
+
+@dataclass(kw_only=True)
+class Frame:
+    """A part with its size, and what is inside it."""
+
+    part: Part
+    size: Size
+    axis: float
+    inside: Layout | None = None
+    header: tuple[str, ...] = ()
+    beside: Size | None = None
+    on_right: bool = False
+
+    @property
+    def left(self) -> float:
+        """What it takes at the left of its axis, with what stands beside it."""
+        return self.axis + (self._room if not self.on_right else 0.0)
+
+    @property
+    def edge(self) -> float:
+        """How far its own right edge is from its axis."""
+        return self.size.width - self.axis
+
+    @property
+    def right(self) -> float:
+        """What it takes at the right of its axis, with what stands beside it."""
+        return self.edge + (self._room if self.on_right else 0.0)
+
+    @property
+    def _room(self) -> float:
+        return 0.0 if self.beside is None else self.beside.width + BESIDE
+
+
+@dataclass(kw_only=True)
+class Placing:
+    """A plan while its parts get places: `bottoms` are the lower edges of parts, `axes` the x of columns."""
+
+    plan: Plan
+    lanes: Lanes
+    labelled: bool
+    cut: bool = False
+    frames: dict[int, Frame] = field(default_factory=dict)
+    bottoms: dict[int, float] = field(default_factory=dict)
+    axes: list[float] = field(default_factory=list)
+
+    def top(self, part: int) -> float:
+        """The upper edge of a part."""
+        return self.bottoms[part] + self.frames[part].size.height
+
+    def forks(self, source: int) -> bool:
+        """Whether a value goes anywhere but straight up."""
+        return len({wire.target for wire in self.plan.out_of(source)}) > 1 or any(
+            wire.target not in self._above(source) for wire in self.plan.out_of(source)
+        )
+
+    def _above(self, source: int) -> tuple[int, ...]:
+        for column in self.lanes.columns:
+            if source in column:
+                place = column.index(source)
+                return column[place + 1 : place + 2]
+        return self.lanes.columns[self.home][:1]
+
+    @property
+    def home(self) -> int:
+        """The column that the plan's value comes in at."""
+        return 0 if self.cut or self.plan.result < 0 else self.lanes.of(self.plan.result)
+
+    def label(self, part: int) -> str:
+        """The type that is written beside the line out of a part."""
+        if not self.labelled or not self.plan.parts[part].gives:
+            return ""
+        above = self._above(part)
+        if not above or self.plan.parts[above[0]].role == "output":
+            return ""
+        column = self.lanes.columns[self.lanes.of(part)]
+        below = [self.plan.parts[k] for k in column[: column.index(part)] if self.plan.parts[k].gives]
+        here = self.plan.parts[part].gives
+        return "" if below and below[-1].gives == here else here
+
+
+def laid_out(plan: Plan, *, top: bool = False) -> Layout:
+    """A layout of a plan; the whole picture's is folded where it would be too tall, and says types beside its lines."""
+    placing = Placing(plan=plan, lanes=lanes(plan), labelled=top)
+    _measure(placing)
+    _stand(placing)
+    if len(placing.lanes.columns) == 1:
+        _fold(placing, _TALLEST if top else _TALLEST_INSIDE)
+    return _collected(placing)
+
+
+def _measure(placing: Placing) -> None:
+    plan = placing.plan
+    for number, part in enumerate(plan.parts):
+        placing.frames[number] = _opened(part) if part.inside is not None else _closed(part)
+    for column in placing.lanes.columns:
+        boxes = [k for k in column if plan.parts[k].is_box]
+        widest = max((placing.frames[k].size.width for k in boxes), default=0.0)
+        for k in boxes:
+            frame = placing.frames[k]
+            frame.size, frame.axis = Size(widest, frame.size.height), widest / 2
+    for reader, beside in placing.lanes.asides.items():
+        column = placing.lanes.columns[placing.lanes.of(reader)]
+        sources = {wire.source for wire in plan.into(reader)} - {*column, *beside, -1}
+        frame = placing.frames[reader]
+        frame.beside, frame.on_right = placing.frames[beside[0]].size, bool(sources)
+
+
+def _closed(part: Part) -> Frame:
+    size = size_of(part)
+    return Frame(part=part, size=size, axis=size.width / 2)
+
+
+def _opened(part: Part) -> Frame:
+    assert part.inside is not None
+    inner = laid_out(part.inside)
+    axis = inner.axis + FRAME
+    words = [part.name, part.title] if part.name and part.name != part.title and "." not in part.name else [part.title]
+    room = max(axis - 10, _HEADER_ROOM)
+    header = tuple(line for word in (*words, *part.notes) for line in wrapped(word, NOTE, room))
+    axis = max(axis, max(width(line, NOTE) for line in header) + 14)
+    wide = axis + inner.width - inner.axis + FRAME
+    high = inner.height + _HEADER_LINE * len(header) + 10
+    margin = TIMES if part.times > 1 else 0.0
+    return Frame(part=part, size=Size(wide + margin, high), axis=axis + margin, inside=inner, header=header)
+
+
+def _stand(placing: Placing) -> None:
+    """Every part above what it reads, wherever that flows in from."""
+    plan = placing.plan
+    first = {column[0] for column in placing.lanes.columns if column}
+    beside = {k for found in placing.lanes.asides.values() for k in found}
+    for number, part in enumerate(plan.parts):
+        if number in beside:
+            continue
+        bottom = 0.0 if part.role == "input" else _GAP + (FORK if placing.forks(-1) else 0)
+        column = placing.lanes.columns[placing.lanes.of(number)]
+        if number not in first:
+            bottom = placing.top(column[column.index(number) - 1]) + _gap(placing, column, number)
+        half = placing.frames[number].size.height / 2
+        for wire in plan.into(number):
+            if wire.source < 0 or wire.source in beside or wire.source in column or placing.cut:
+                continue
+            if number in first:
+                bottom = max(bottom, placing.top(wire.source) + _GAP + FORK)
+            elif part.inside is None:
+                bottom = max(bottom, placing.top(wire.source) + FORK + 8 - half)
+        placing.bottoms[number] = bottom
+
+
+def _gap(placing: Placing, column: tuple[int, ...], number: int) -> float:
+    before = column[column.index(number) - 1]
+    extra = (_LABEL_LINE if placing.label(before) else 0.0) + (FORK if placing.forks(before) else 0.0)
+    frames = [placing.frames[number], placing.frames[before]]
+    taller = (frame.beside.height - frame.size.height for frame in frames if frame.beside is not None)
+    return _GAP + extra + max([0.0, *(more / 2 for more in taller)])
+
+
+def _fold(placing: Placing, tallest: float) -> None:
+    """Cut the one column where it is too tall, into as few pieces as do, of about one height, if that helps much."""
+    (column,) = placing.lanes.columns
+    whole = placing.top(column[-1])
+    count = min(int(-(-whole // tallest)), _MOST_PIECES)
+    places = [k for k in range(1, len(column)) if _may_cut(placing, column[:k])]
+    found = [_pieces(column, cuts) for cuts in combinations(places, count - 1)] if count > 1 else []
+    if not found:
+        return
+
+    def height(pieces: list[list[int]]) -> float:
+        return max(placing.top(piece[-1]) - placing.bottoms[piece[0]] for piece in pieces)
+
+    pieces = min(found, key=height)
+    if height(pieces) < _WORTH * whole:
+        placing.lanes, placing.cut = folded(placing.lanes, pieces), True
+        _stand(placing)
+
+
+def _may_cut(placing: Placing, below: Sequence[int]) -> bool:
+    """Whether only one value goes from these parts, and from below, to those above."""
+    kept = {*below, -1, *(k for number in below for k in placing.lanes.asides.get(number, ()))}
+    passing = {wire.source for wire in placing.plan.wires if wire.target not in kept and wire.source in kept}
+    return passing == {below[-1]} and all(wire.source >= -1 for wire in placing.plan.wires)
+
+
+def _pieces(column: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
+    ends = (0, *cuts, len(column))
+    return [list(column[start:end]) for start, end in pairwise(ends)]
+
+
+def _collected(placing: Placing) -> Layout:
+    """Columns beside one another with channels between, and the lines through them."""
+    layout = routed(placing)
+    for number in placing.bottoms:
+        axis = placing.axes[placing.lanes.of(number)]
+        layout.boxes.append(_box(placing.frames[number], axis, placing.bottoms[number]))
+        words = placing.label(number)
+        if words:
+            up = placing.top(number) + (FORK + 2 if placing.forks(number) else 2) + 3
+            layout.labels.append(Label(at=(axis + 6, up), text=words))
+    return layout
+
+
+def _box(frame: Frame, axis: float, bottom: float) -> Box:
+    return Box(
+        part=frame.part,
+        x=axis - frame.axis,
+        y=bottom,
+        width=frame.size.width,
+        height=frame.size.height,
+        axis=axis,
+        inside=frame.inside,
+        header=frame.header,
+    )

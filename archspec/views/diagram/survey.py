@@ -1,0 +1,230 @@
+"""From a graph to what is drawn of it: steps that only rearrange are left out, modules are opened or named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from archspec.analyses.parameters import parameter_groups
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.types import DType
+from archspec.ops.attention import Attention
+from archspec.ops.base import Primitive
+from archspec.ops.call import Call
+from archspec.ops.masked_pool import MaskedPool
+from archspec.ops.repeat import Repeat, Schedule
+from archspec.views.diagram.attention import AttentionWords
+from archspec.views.diagram.describe import feed_forward, primitive
+from archspec.views.diagram.plan import Part, Plan, Wire
+from archspec.views.diagram.tidy import Draft, tidied
+from archspec.views.diagram.words import class_words, count, sentence, shape
+
+_OPENED = ("TokenEmbedding", "PatchEmbedding", "AddPositions", "Conv")
+_DEEPEST = 6
+Refs = tuple[int, ...]
+
+
+def surveyed(graph: Graph, words: AttentionWords) -> Plan:
+    """What is drawn of a whole graph: its inputs that flow somewhere, its nodes and its outputs."""
+    body = _Body(words, 0)
+    for value in graph.inputs:
+        part = Part(role="input", title=value.name, notes=(f"{value.type.dtype}{shape(value.type)}",))
+        body.known[value] = (body.add(part, {}),)
+    body.run(graph.nodes)
+    for name, value in zip(graph.output_names, graph.outputs, strict=True):
+        part = Part(role="output", title=name, notes=(shape(value.type),))
+        body.add(part, {0: body.known.get(value, ())})
+    last = len(body.draft.parts) - 1
+    return tidied(body.draft, last)
+
+
+class _Body:
+    """One plan while it is made: `known` says from which parts each value comes."""
+
+    def __init__(self, words: AttentionWords, depth: int) -> None:
+        self.words, self.depth = words, depth
+        self.draft = Draft()
+        self.known: dict[Value, Refs] = {}
+
+    def run(self, nodes: Iterable[Node]) -> None:
+        """Go over nodes in order."""
+        for node in nodes:
+            match node.op:
+                case Repeat():
+                    self._stack(node, node.op)
+                case Call():
+                    self._call(node, node.op)
+                case Attention():
+                    self._keep(node, self.words.alone(node), self._sources(node, data_operands(node)))
+                case _:
+                    self._primitive(node)
+
+    def add(self, part: Part, sources: Mapping[int, Refs]) -> int:
+        """Add a part that reads at each port what stands at the sources; the first of them is what it works on."""
+        number = len(self.draft.parts)
+        self.draft.parts.append(part)
+        met: set[tuple[int, int]] = set()
+        for port, refs in sources.items():
+            first = not met
+            for ref in refs:
+                key = (ref, port if part.inside is not None else 0)
+                if key not in met:
+                    met.add(key)
+                    self.draft.wires.append(Wire(ref, number, first, port))
+        return number
+
+    def plan(self, node: Node, number: int = 0) -> Plan:
+        """What is drawn of a region of a node by itself; inputs that come from nothing drawn are left out."""
+        region, body = node.regions[number], _Body(self.words, self.depth + 1)
+        for k, (inner, outer) in enumerate(zip(region.inputs, node.inputs, strict=True)):
+            body.known[inner] = (-1 - k,) if self.known.get(outer) else ()
+        body.run(region.nodes)
+        return tidied(body.draft, max(body.known.get(region.outputs[0], ()), default=-1))
+
+    def _sources(self, node: Node, operands: Iterable[int]) -> dict[int, Refs]:
+        return {k: self.known.get(node.inputs[k], ()) for k in operands}
+
+    def _keep(self, node: Node, part: Part, sources: Mapping[int, Refs]) -> int:
+        made = replace(part, gives=shape(node.outputs[0].type), name=part.name or node.name)
+        number = self.add(made, sources)
+        self.known.update(dict.fromkeys(node.outputs, (number,)))
+        return number
+
+    def _primitive(self, node: Node) -> None:
+        part, sources = primitive(node), self._sources(node, data_operands(node))
+        if part is not None:
+            self._keep(node, part, sources)
+        else:
+            refs = tuple(dict.fromkeys(ref for one in sources.values() for ref in one))
+            self.known.update(dict.fromkeys(node.outputs, refs))
+
+    def _call(self, node: Node, op: Call) -> None:
+        (region,) = node.regions
+        part = self.words.module(op.kind, region) or feed_forward(op.kind, region)
+        if part is None and (op.kind in _OPENED or any(isinstance(inner.op, Repeat) for inner in region.nodes)):
+            self._open(node, op.kind)
+            return
+        inside = self.plan(node)
+        if part is None and len(inside.parts) < 2:
+            self._open(node, op.kind)
+            return
+        if part is None:
+            title = node.name if op.kind == "ConvResidual" else sentence(class_words(op.kind))
+            opened = inside if self.depth < _DEEPEST else None
+            part = Part(role="group", title=title, kind=op.kind, inside=opened)
+        self._keep(node, part, self._sources(node, inside.asked))
+
+    def _open(self, node: Node, kind: str) -> None:
+        """Draw what is in a module as if it stood here."""
+        (region,) = node.regions
+        before = len(self.draft.parts)
+        self.known.update({x: self.known.get(outer, ()) for x, outer in zip(region.inputs, node.inputs, strict=True)})
+        self.run(region.nodes)
+        for value, made in zip(node.outputs, region.outputs, strict=True):
+            self.known[value] = self.known.get(made, ())
+        if kind == "PatchEmbedding":
+            self._call_patches(before)
+
+    def _call_patches(self, first: int) -> None:
+        """Name the convolution that embeds patches for what it does."""
+        for number, part in enumerate(self.draft.parts[first:], first):
+            if part is not None and part.role == "convolution":
+                notes = (f"{part.title.removeprefix('Convolution ')} patches, {part.notes[0].partition(',')[0]}",)
+                self.draft.parts[number] = replace(part, role="embedding", title="Patch embedding", notes=notes)
+
+    def _stack(self, node: Node, op: Repeat) -> None:
+        runs = _Runs(self, node, op)
+        schedule = op.schedule
+        if len(node.regions) == 1:
+            runs.lay(self, [(0, len(schedule))])
+        else:
+            runs.lay(self, _grouped(schedule.start))
+            runs.lay_repeated(self, schedule)
+            runs.lay(self, _grouped(schedule.end))
+        self.known.update(dict.fromkeys(node.outputs, runs.carried))
+
+
+def _grouped(bodies: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of one body: its number and how often it stands there."""
+    return [(body, len(list(group))) for body, group in groupby(bodies)]
+
+
+class _Runs:
+    """The layers of one stack, laid in turn; a kind that was drawn before is only named."""
+
+    def __init__(self, body: _Body, node: Node, op: Repeat) -> None:
+        self.node, self.op = node, op
+        self.plans = [body.plan(node, number) for number in range(len(node.regions))]
+        self.outside = [body.known.get(value, ()) for value in node.inputs]
+        self.carried: Refs = self.outside[0]
+        self.met: set[int] = set()
+        self.stack = node.scope.rpartition(".")[2] or node.name
+
+    def lay(self, body: _Body, runs: Sequence[tuple[int, int]]) -> None:
+        """Add runs of layers, each reading what the one before gives."""
+        for number, times in runs:
+            plan = self.plans[number]
+            part = replace(self._part(number, times), gives=shape(self.node.outputs[0].type))
+            sources = {k: self.carried if k == 0 else self.outside[k] for k in plan.asked}
+            self.carried = (body.add(part, sources),)
+
+    def lay_repeated(self, body: _Body, schedule: Schedule) -> None:
+        """Add what a pattern repeats, in a frame where that is more than one run."""
+        runs = _grouped(schedule.repeat)
+        if not schedule.times or schedule.times == 1 or len(runs) == 1:
+            self.lay(body, [(number, times * schedule.times) for number, times in runs if schedule.times])
+            return
+        inner = _Body(body.words, body.depth + 1)
+        outside, carried = self.outside, self.carried
+        self.outside = [(-1 - k,) if refs else () for k, refs in enumerate(outside)]
+        self.carried = self.outside[0]
+        self.lay(inner, runs)
+        plan = tidied(inner.draft, self.carried[0])
+        self.outside = outside
+        part = Part(
+            role="stack",
+            title="in turn",
+            kind="pattern",
+            times=schedule.times,
+            inside=plan,
+            notes=self._parameters([(number, times * schedule.times) for number, times in runs]),
+            gives=shape(self.node.outputs[0].type),
+            name=self.stack,
+        )
+        self.carried = (body.add(part, {k: carried if k == 0 else outside[k] for k in plan.asked}),)
+
+    def _part(self, number: int, times: int) -> Part:
+        kind = self.op.kinds[number]
+        words = class_words(kind) + (", one set of weights" if self.op.shared else "")
+        is_new = number not in self.met
+        self.met.add(number)
+        alone = len(self.plans) == 1 or len(_grouped(self.op.schedule.repeat)) == 1
+        return Part(
+            role="stack",
+            title=words,
+            kind=kind,
+            times=times,
+            inside=self.plans[number] if is_new else None,
+            notes=self._parameters([(number, times)]) if is_new else ("as drawn before",),
+            name=self.stack if alone else "",
+        )
+
+    def _parameters(self, runs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+        """How many parameters some layers have, each body with the number of its layers."""
+        total = 0
+        for number, times in runs:
+            groups = parameter_groups(self.node.regions[number])
+            total += (1 if self.op.shared else times) * sum(group.count * group.elements for group in groups)
+        return (count(total),) if total else ()
+
+
+def data_operands(node: Node) -> list[int]:
+    """The numbers of the operands that flow: neither those of masks nor those whose values are not read."""
+    op = node.op
+    last = op.first if isinstance(op, Attention) else 1 if isinstance(op, MaskedPool) else len(node.inputs)
+    found = [k for k in range(min(last, len(node.inputs))) if node.inputs[k].type.dtype is not DType.BOOL]
+    if not isinstance(op, Primitive) or isinstance(op, Attention):
+        return found
+    rows = op.reads([value.type for value in node.inputs], [value.type for value in node.outputs])
+    return [k for k in found if any(row[k].atoms for row in rows)]

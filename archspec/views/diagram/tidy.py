@@ -1,0 +1,177 @@
+"""What people draw as one: a sum and the norm after it, a convolution with its norm, equal layers that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from archspec.views.diagram.plan import Part, Plan, Wire
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """A plan that is being made."""
+
+    parts: list[Part | None] = field(default_factory=list)
+    wires: list[Wire] = field(default_factory=list)
+
+    def merge(self, gone: int, kept: int, part: Part) -> None:
+        """Let one part be drawn as another, which then reads what both read."""
+        self.parts[gone], self.parts[kept] = None, part
+        found = []
+        for wire in self.wires:
+            if wire.source == gone and wire.target == kept:
+                continue
+            target = kept if wire.target == gone else wire.target
+            source = kept if wire.source == gone else wire.source
+            found.append(replace(wire, source=source, target=target))
+        self.wires = list({(wire.source, wire.target, wire.port): wire for wire in found}.values())
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Parts of which the first is read by the second alone, which reads nothing else that flows on."""
+        readers: dict[int, set[int]] = {}
+        for wire in self.wires:
+            readers.setdefault(wire.source, set()).add(wire.target)
+        return [
+            (wire.source, wire.target) for wire in self.wires if wire.source >= 0 and len(readers[wire.source]) == 1
+        ]
+
+    def reads(self, part: int) -> list[int]:
+        """The sources of a part."""
+        return [wire.source for wire in self.wires if wire.target == part]
+
+
+Merging = Callable[[Part, Part, bool], Part | None]
+"""The part that two are drawn as, if any; the flag says that the second reads the first alone."""
+
+
+def tidied(draft: Draft, result: int) -> Plan:
+    """The plan of a draft. `result` is the part (or input) whose value the plan gives."""
+    for rule in (_with_activation, _with_norm, _with_softcap, _sums, _add_and_norm, _equal):
+        again = True
+        while again:
+            again = False
+            for first, second in draft.pairs():
+                one, other = draft.parts[first], draft.parts[second]
+                if one is None or other is None or first == result:
+                    continue
+                alone = draft.reads(second) == [first]
+                made = rule(one, other, alone)
+                if made is not None:
+                    draft.merge(first, second, made)
+                    again = True
+                    break
+    _drop_unread_inputs(draft)
+    return _frozen(_closed(draft), result)
+
+
+def _drop_unread_inputs(draft: Draft) -> None:
+    read = {wire.source for wire in draft.wires}
+    for number, part in enumerate(draft.parts):
+        if part is not None and part.role in ("input", "aside") and number not in read:
+            draft.parts[number] = None
+
+
+def _frozen(draft: Draft, result: int) -> Plan:
+    numbers = [number for number, part in enumerate(draft.parts) if part is not None]
+    place = {number: k for k, number in enumerate(numbers)} | {-1 - k: -1 - k for k in range(64)}
+    wires = [
+        replace(wire, source=place[wire.source], target=place[wire.target])
+        for wire in draft.wires
+        if wire.source in place and wire.target in place
+    ]
+    parts = tuple(part for part in draft.parts if part is not None)
+    return Plan(parts=parts, wires=tuple(wires), result=place[result])
+
+
+def _with_activation(one: Part, other: Part, alone: bool) -> Part | None:
+    if other.kind == "activation" and alone and one.role in ("linear", "convolution"):
+        return replace(one, notes=_joined(one.notes, _small(other.title)), gives=other.gives)
+    return None
+
+
+def _with_norm(one: Part, other: Part, alone: bool) -> Part | None:
+    if (
+        one.role == "convolution"
+        and other.role == "norm"
+        and alone
+        and other.kind.endswith(("batch_norm", "group_norm"))
+    ):
+        return replace(one, notes=_joined(one.notes, _small(other.title)), gives=other.gives)
+    if one.role == "convolution" and other.kind == "activation" and alone:
+        return replace(one, notes=_joined(one.notes, _small(other.title)), gives=other.gives)
+    return None
+
+
+def _small(title: str) -> str:
+    """A title inside a line; words that are all capitals stay."""
+    return title if title[1:2].isupper() or title[2:3].isupper() else title[:1].lower() + title[1:]
+
+
+def _joined(notes: tuple[str, ...], word: str) -> tuple[str, ...]:
+    """A word on a line of its own, or after others like it."""
+    if len(notes) > 1:
+        return (*notes[:-1], f"{notes[-1]}, {word}")
+    return (*notes, word)
+
+
+def _with_softcap(one: Part, other: Part, alone: bool) -> Part | None:
+    if other.kind == "softcap" and alone and one.role == "linear":
+        return replace(one, notes=(*one.notes, _small(other.title)), gives=other.gives)
+    return None
+
+
+def _sums(one: Part, other: Part, alone: bool) -> Part | None:
+    return other if one.role == other.role == "sum" else None
+
+
+def _add_and_norm(one: Part, other: Part, alone: bool) -> Part | None:
+    if one.role == "sum" and other.role == "norm" and alone:
+        return replace(other, title=f"Add & {_small(other.title)}")
+    return None
+
+
+def _equal(one: Part, other: Part, alone: bool) -> Part | None:
+    """Layers that are drawn alike and follow one another."""
+    if one.role == "group" and alone and replace(one, times=1) == replace(other, times=1):
+        return replace(other, times=one.times + other.times, name="")
+    return None
+
+
+def _closed(draft: Draft) -> Draft:
+    """Groups whose like was drawn before are only named, with what is in them."""
+    met: dict[object, str] = {}
+    for number, part in enumerate(draft.parts):
+        if part is None or part.inside is None:
+            continue
+        look = _look(part)
+        if look in met and len(list(part.inside.walk())) > 2:
+            draft.parts[number] = _as_before(part, part.inside, met[look])
+        else:
+            met[look] = part.name or part.title
+    return draft
+
+
+def _as_before(part: Part, inside: Plan, place: str) -> Part:
+    """A group that is only named, with what is in it and where the like of it was drawn."""
+    if part.name and part.role == "stack":
+        own = f"{part.times} × {part.title}" if part.times > 1 else part.title
+        return replace(part, inside=None, title=part.name, times=1, notes=(own, *part.notes, f"as in {place}"))
+    return replace(part, inside=None, notes=(*_inner(inside), *part.notes, f"as in {place}"))
+
+
+def _inner(plan: Plan) -> list[str]:
+    """How many there are of each group inside."""
+    found: dict[str, int] = {}
+    for part in plan.parts:
+        if part.role == "group":
+            found[part.title.lower()] = found.get(part.title.lower(), 0) + part.times
+    return [f"{times} × {title}" for title, times in found.items()]
+
+
+def _look(part: Part) -> object:
+    """What of a part does not depend on sizes and counts."""
+    inside = part.inside
+    if inside is None:
+        return (part.role, part.kind, part.mask)
+    return (part.role, part.kind, tuple(map(_look, inside.parts)), inside.wires)

@@ -1,0 +1,124 @@
+"""An example that makes masks visible: small sizes, and values of the inputs that masks read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+
+from archspec.ir.graph import Graph, Value
+from archspec.ir.types import DType
+from archspec.masks.mask import KeyValid, Mask, Prefix, SameSegment
+from archspec.masks.walk import leaves
+from archspec.ops.attention import Attention
+from archspec.ops.compare import Compare
+from archspec.record import record
+from archspec.rules.terms import Term, Terms
+from archspec.rules.wiring.world import Tensor, World
+from archspec.rules.wiring.worlds import small_sizes
+from archspec.spec import InputSpec, Spec
+
+POSITIONS = 12
+_PARTS = 3
+
+
+@record
+class Example:
+    """Sizes and input values to draw by; `terms` names what the graph computes of them."""
+
+    world: World
+    terms: Terms
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The size of each dim."""
+        return self.world.sizes
+
+    def values(self, value: Value) -> list[int] | None:
+        """What a value is along its last axis, in the first row; None where parameters have a part in it."""
+        term = self.terms.of(value)
+        if term is None:
+            return None
+        tensor = self.world.value(term)
+        return list(tensor.items[: tensor.shape[-1] if tensor.shape else 1])
+
+    def told(self, values: Iterable[Value]) -> list[str]:
+        """The inputs that have a part in some values, with what they are."""
+        known = [term for value in values if (term := self.terms.of(value)) is not None]
+        leaves_ = {leaf.text: leaf for term in known for leaf in term.leaves() if leaf.op is None}
+        return [f"{name} = {_row(self.world.value(leaf))}" for name, leaf in leaves_.items()]
+
+
+def example(spec: Spec, positions: int = POSITIONS) -> Example:
+    """One row of a batch, about `positions` long: padding, segments and prefixes take parts of it."""
+    terms = Terms(spec.graph)
+    roles = dict(_roles(spec.graph, terms))
+    sizes = small_sizes(spec, positions, batch=1)
+    given = {
+        value.name: _tensor(value, roles.get(value.name), spec.inputs.get(value.name), sizes)
+        for value in spec.graph.inputs
+        if value.type.dtype is not DType.FLOAT
+    }
+    return Example(world=World(sizes, given), terms=terms)
+
+
+Role = tuple[type[Mask], Compare | None]
+"""What an input does for a mask, and what it is compared with on the way."""
+
+
+def _roles(graph: Graph, terms: Terms) -> Iterator[tuple[str, Role]]:
+    """How masks read the inputs; of several ways the last one counts."""
+    for node in graph.walk():
+        if isinstance(node.op, Attention):
+            for leaf in leaves(node.op.mask):
+                control = getattr(leaf, "control", None)
+                if control is not None:
+                    yield from _of_term(terms.of(node.inputs[node.op.first + control]), type(leaf), None)
+
+
+def _of_term(term: Term | None, kind: type[Mask], compare: Compare | None) -> Iterator[tuple[str, Role]]:
+    if term is None:
+        return
+    if term.op is None:
+        yield term.text, (kind, compare)
+    for operand in term.operands:
+        yield from _of_term(operand, kind, term.op if isinstance(term.op, Compare) else compare)
+
+
+def _tensor(value: Value, role: Role | None, spec: InputSpec | None, sizes: Mapping[str, int]) -> Tensor:
+    shape = tuple(size.value(sizes) for size in value.type.space)
+    kind, compare = role or (KeyValid, None)
+    length = shape[-1] if shape else 1
+    if kind is Prefix:
+        row = [max(1, max(sizes.values(), default=1) // _PARTS)] * length
+    elif kind is SameSegment:
+        row = [k * _PARTS // length for k in range(length)]
+    else:
+        row = _valid(length, "right" if spec is None else spec.padding)
+        if value.type.dtype is not DType.BOOL:
+            row = [_compared(k, held, compare, sizes) for k, held in enumerate(row)]
+    if value.type.bound is not None:
+        row = [min(item, value.type.bound.value(sizes) - 1) for item in row]
+    return Tensor(shape, tuple(row * (prod(shape) // length)) if length else ())
+
+
+def _valid(length: int, padding: str) -> list[int]:
+    """One in four positions is padding."""
+    padded = length // 4
+    row = [1] * (length - padded) + [0] * padded
+    return row[::-1] if padding == "left" else row
+
+
+def _compared(place: int, held: int, compare: Compare | None, sizes: Mapping[str, int]) -> int:
+    """An id by which a comparison says that a position is valid, or padding."""
+    if compare is None:
+        return place
+    number = round(compare.number.evaluate(sizes))
+    if compare.kind == "==":
+        # Of what is compared for equality the rare case is the equal one.
+        return number if not held else number + 1 + place
+    return max(0, number - 1) if held else number
+
+
+def _row(tensor: Tensor) -> str:
+    items = tensor.items[: tensor.shape[-1]] if tensor.shape else tensor.items
+    return " ".join(map(str, items))

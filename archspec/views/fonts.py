@@ -1,0 +1,58 @@
+"""How wide text is: an estimate from above, so that text fits its box under whatever sans-serif font a viewer has."""
+
+from __future__ import annotations
+
+FAMILY = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+
+# Advance widths of DejaVu Sans for the characters from U+0020 on, in thousandths of the size; Helvetica, Arial and
+# Liberation Sans are narrower in every one of them that is common.
+_REGULAR = (
+    *(318, 401, 460, 838, 636, 950, 780, 275, 390, 390, 500, 838, 318, 361, 318, 337, 636, 636, 636, 636, 636, 636),
+    *(636, 636, 636, 636, 337, 337, 838, 838, 838, 531, 1000, 684, 686, 698, 770, 632, 575, 775, 752, 295, 295, 656),
+    *(557, 863, 748, 787, 603, 787, 695, 635, 611, 732, 684, 989, 685, 611, 685, 390, 337, 390, 838, 500, 500, 613),
+    *(635, 550, 635, 615, 352, 635, 634, 278, 278, 579, 278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818),
+    *(592, 592, 525, 636, 337, 636, 838),
+)
+_BOLD = (
+    *(348, 456, 521, 838, 696, 1002, 872, 306, 457, 457, 523, 838, 380, 415, 380, 365, 696, 696, 696, 696, 696, 696),
+    *(696, 696, 696, 696, 400, 400, 838, 838, 838, 580, 1000, 774, 762, 734, 830, 683, 683, 821, 837, 372, 372, 775),
+    *(637, 995, 837, 850, 733, 850, 770, 720, 682, 812, 774, 1103, 771, 724, 725, 457, 365, 457, 838, 500, 500, 675),
+    *(716, 593, 716, 678, 435, 716, 712, 343, 343, 665, 343, 1042, 712, 687, 716, 716, 493, 595, 478, 712, 652, 924),
+    *(645, 652, 582, 712, 365, 712, 838),
+)
+_KNOWN = {"×": 838, "·": 380, "→": 838, "–": 500, "…": 1000, "√": 667, "≤": 838, "≥": 838, "≠": 838, "−": 838}
+_WIDEST = 1600
+_FIRST = 0x20
+
+
+def width(text: str, size: float, *, bold: bool = False) -> float:
+    """No less than what the text takes at this size, in the unit of the size."""
+    table = _BOLD if bold else _REGULAR
+    return sum(_advance(character, table) for character in text) * size / 1000
+
+
+def _advance(character: str, table: tuple[int, ...]) -> int:
+    place = ord(character) - _FIRST
+    return table[place] if 0 <= place < len(table) else _KNOWN.get(character, _WIDEST)
+
+
+def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
+    """The text, cut with an ellipsis where it is wider than the room."""
+    if width(text, size, bold=bold) <= room:
+        return text
+    kept = text
+    while kept and width(f"{kept}…", size, bold=bold) > room:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
+
+
+def wrapped(text: str, size: float, room: float) -> list[str]:
+    """The words of a text on as many lines as they take; a word too long for a line is cut."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width(longer, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(fitted(word, size, room))
+    return lines

@@ -1,0 +1,129 @@
+"""Relations in words: what of an input a position of an output may depend on, as masks are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Value
+from archspec.ops.coordinates import coordinates
+from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SameSegment
+from archspec.rules.wiring.cover import position_coordinates
+
+
+def formula(relation: Relation, output: Value, source: Value) -> str:
+    """`causal & key_valid(valid) | ...`: one term for each atom; `nothing` where nothing is read.
+
+    i are the positions of the output, j those of the input; the row of a batch is the same where both have one.
+    """
+    names = _Names(output, source)
+    terms = dict.fromkeys(" & ".join(_parts(atom, names)) or "all" for atom in relation.atoms)
+    return " | ".join(terms) or "nothing"
+
+
+class _Names:
+    """What the coordinates of both sides are called."""
+
+    def __init__(self, output: Value, source: Value) -> None:
+        self.positions = positions(output, source), positions(source, output)
+        self.out = _called(output, self.positions[0], "i")
+        self.inp = _called(source, self.positions[1], "j")
+        self.lengths = source.type.space
+        self.single = all(len(places) == 1 for places in self.positions)
+
+    def is_row(self, out: int, inp: int) -> bool:
+        """Whether the two are the row of a batch, which is told by itself."""
+        return out == inp == 0 and 0 not in self.positions[0] and 0 not in self.positions[1]
+
+    def between(self, out: int, inp: int) -> bool:
+        """Whether the two are the only positions there are, of which masks speak."""
+        return self.single and out == self.positions[0][0] and inp == self.positions[1][0]
+
+
+def positions(value: Value, other: Value) -> list[int]:
+    """The coordinates of a value's positions: neither features nor the row of a batch that both lead with."""
+    shared = value.type.rank > 0 and other.type.rank > 0 and value.type.axes[0] == other.type.axes[0]
+    rows = coordinates(value.type)[0] if shared else ()
+    return [place for place in position_coordinates(value) if place not in rows]
+
+
+def _called(value: Value, own: Sequence[int], letter: str) -> list[str]:
+    found = []
+    for place in range(len(value.type.space)):
+        if place not in own:
+            found.append(f"{letter}.{place}")
+        else:
+            found.append(letter if len(own) == 1 else f"{letter}{own.index(place) + 1}")
+    return found
+
+
+def _parts(atom: Atom, names: _Names) -> Iterator[str]:
+    for difference in sorted(atom.differences, key=lambda d: (d.out, d.inp, d.a, d.b)):
+        if not names.is_row(difference.out, difference.inp):
+            yield _difference(difference, names)
+    for found in sorted(atom.ranges, key=lambda r: (r.side, r.coordinate)):
+        yield _range(found, names)
+    yield from sorted(_prefix(bound, names) for bound in atom.prefixes)
+    yield from sorted(_guard(guard, names) for guard in atom.guards)
+    yield from sorted(_segment(equality, names) for equality in atom.segments)
+
+
+def _difference(d: Difference, names: _Names) -> str:
+    if d.a == d.b == 1 and names.between(d.out, d.inp):
+        known = _window(d.lo, d.hi)
+        if known:
+            return known
+    i = names.out[d.out] if d.a == 1 else f"{d.a}*{names.out[d.out]}"
+    j = names.inp[d.inp] if d.b == 1 else f"{d.b}*{names.inp[d.inp]}"
+    if d.lo is not None and d.lo == d.hi:
+        return f"{j} = {i}" if d.lo == 0 else f"{i} - {j} = {d.lo}"
+    low = "" if d.lo is None else f"{d.lo} <= "
+    return f"{low}{i} - {j}" + ("" if d.hi is None else f" <= {d.hi}")
+
+
+def _window(lo: Dim | None, hi: Dim | None) -> str:
+    """The mask that a difference of positions is, where there is one for it."""
+    if lo == 0 and hi is None:
+        return "causal"
+    if lo == 0 and hi is not None and hi != 0:
+        return f"last({hi + 1})"
+    if lo is not None and hi is not None and lo == -hi and hi != 0:
+        return f"within({hi})"
+    return ""
+
+
+def _range(found: Range, names: _Names) -> str:
+    name = (names.out if found.side == "out" else names.inp)[found.coordinate]
+    if found.lo is not None and found.lo == found.hi:
+        return f"{name} = {found.lo}"
+    low = "" if found.lo is None else f"{found.lo} <= "
+    return f"{low}{name}" + ("" if found.hi is None else f" <= {found.hi}")
+
+
+def _prefix(bound: PrefixBound, names: _Names) -> str:
+    if bound.offset == 0 and names.single and bound.inp == names.positions[1][0]:
+        return f"prefix({bound.prefix})"
+    return f"{names.inp[bound.inp]} < {bound.prefix}{_shift(bound.offset)}"
+
+
+def _guard(guard: Guard, names: _Names) -> str:
+    negated = "not " if guard.negated else ""
+    places, own = (names.out, names.positions[0]) if guard.side == "out" else (names.inp, names.positions[1])
+    last = guard.coordinates[-1]
+    if guard.side == "in" and guard.offset == 0 and own == [last]:
+        return f"key_valid({negated}{guard.predicate})"
+    predicate = f"({guard.predicate})" if " " in str(guard.predicate) else str(guard.predicate)
+    return f"{negated}{predicate}[{places[last]}{_shift(guard.offset)}]"
+
+
+def _segment(equality: SameSegment, names: _Names) -> str:
+    if names.between(equality.out[-1], equality.inp[-1]):
+        return f"same_segment({equality.segments})"
+    return f"{equality.segments}[{names.out[equality.out[-1]]}] = {equality.segments}[{names.inp[equality.inp[-1]]}]"
+
+
+def _shift(offset: Dim | int) -> str:
+    size = Dim.of(offset)
+    if size == 0:
+        return ""
+    return f" - {-size}" if (size.constant or 0) < 0 else f" + {size}"

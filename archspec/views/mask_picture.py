@@ -1,0 +1,168 @@
+"""Masks as pictures: which keys each query may attend to, at small sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Value
+from archspec.masks.evaluate import evaluate
+from archspec.masks.mask import And, Last, Mask, Or, Prefix, Within
+from archspec.masks.text import text
+from archspec.masks.walk import leaves
+from archspec.record import record
+from archspec.spec import Spec
+from archspec.views.chart import Chart, Level, Panel
+from archspec.views.example import Example, example
+from archspec.views.sites import Site, sites_at
+
+if TYPE_CHECKING:
+    from archspec.masks.evaluate import Array
+
+BARRED, OPEN = 0, 1
+LEVELS = (Level("·", "#e6e9ee", "may not attend"), Level("■", "#2f6db5", "may attend"))
+_MOST = 16
+_SMALL: Mapping[type[Mask], tuple[int, ...]] = {Last: (3, 5, 7), Within: (2, 3, 4), Prefix: (4, 6, 8)}
+
+
+@record
+class DrawnMask:
+    """A mask at small sizes. `mask` is what is drawn: its windows are made to fit, which `shrunk` tells."""
+
+    mask: Mask
+    cells: tuple[tuple[bool, ...], ...]
+    text: str
+    shrunk: tuple[str, ...]
+    queries: int
+    keys: int
+
+
+def mask_chart(spec: Spec, path: str) -> Chart:
+    """The masks of the attention that a path names, each drawn once. Raises SpecError E751."""
+    shown = example(spec)
+    panels: dict[object, list[Site]] = {}
+    for site in sites_at(spec, path):
+        names = tuple(_name(value, shown) for value in _controls(site))
+        panels.setdefault((site.op.mask, names, _lengths(site)), []).append(site)
+    drawn = [(places, drawn_mask(places[0], shown)) for places in panels.values()]
+    inputs = dict.fromkeys(line for places, _ in drawn for line in shown.told(_read(places[0])))
+    sizes = ", ".join(f"{name} = {size}" for name, size in shown.sizes.items())
+    return Chart(
+        title=f"Masks of {path} in {spec.name}",
+        about=f"drawn at {sizes}" if sizes else "",
+        panels=tuple(_panel(places, one) for places, one in drawn),
+        levels=LEVELS,
+        notes=tuple(f"for example {line}" for line in inputs),
+    )
+
+
+def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
+    site = places[0]
+    whole = [size.value(typical(site)) if size.constant is None else size.constant for size in _lengths(site)]
+    notes = list(drawn.shrunk)
+    for words, shown, found, size in zip(
+        ("queries", "keys"), (drawn.queries, drawn.keys), whole, _lengths(site), strict=True
+    ):
+        if size.is_constant and shown < found:
+            notes.append(f"the first {shown} of {found} {words}")
+    return Panel(
+        title=", ".join(map(str, places)),
+        cells=tuple(tuple(OPEN if cell else BARRED for cell in row) for row in drawn.cells),
+        rows=f"queries i: {_lengths(site)[0]}",
+        columns=f"keys j: {_lengths(site)[1]}",
+        notes=(drawn.text, *notes),
+    )
+
+
+def typical(site: Site) -> dict[str, int]:
+    """Typical sizes of the dims that an attention's lengths depend on."""
+    return {symbol.name: symbol.typical for size in _lengths(site) for symbol in size.symbols()}
+
+
+def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
+    """The mask of an attention in an example, at most so many queries and keys of it."""
+    mask = site.op.mask
+    queries, keys = (size.value(shown.sizes) for size in _lengths(site))
+    controls = [_row(value, shown, keys) for value in _controls(site)]
+    names = [_name(value, shown) for value in _controls(site)]
+    small, told = _shrunk(mask, min(queries, keys, most))
+    allowed = evaluate(small, queries, keys, controls, shown.sizes)
+    queries, keys = min(queries, most), min(keys, most)
+    cells = tuple(tuple(bool(cell) for cell in row[:keys]) for row in allowed[:queries])
+    return DrawnMask(mask=small, cells=cells, text=text(mask, names), shrunk=told, queries=queries, keys=keys)
+
+
+def _lengths(site: Site) -> tuple[Dim, Dim]:
+    return site.node.inputs[0].type.shape[2], site.node.inputs[1].type.shape[2]
+
+
+def _controls(site: Site) -> Sequence[Value]:
+    return site.node.inputs[site.op.first :]
+
+
+def _read(site: Site) -> list[Value]:
+    used = {getattr(leaf, "control", None) for leaf in leaves(site.op.mask)}
+    return [value for number, value in enumerate(_controls(site)) if number in used]
+
+
+def _name(value: Value, shown: Example) -> str:
+    term = shown.terms.of(value)
+    return term.text if term is not None else value.name or "computed"
+
+
+def _row(value: Value, shown: Example, keys: int) -> Array:
+    """A control's values in the first row; where parameters decide it, the first three quarters hold."""
+    import numpy as np
+
+    found = shown.values(value)
+    if found is None:
+        found = [int(4 * k < 3 * keys) for k in range(keys)]
+    is_row = value.type.rank and value.type.shape[-1].value(shown.sizes) == len(found) and len(found) == keys
+    return np.asarray(found if is_row else found[0])
+
+
+def _shrunk(mask: Mask, positions: int) -> tuple[Mask, tuple[str, ...]]:
+    """The mask with windows that would reach over half of all positions made smaller, and what was changed."""
+    windows = dict.fromkeys(leaf for leaf in _windows(mask) if 2 * _fixed_reach(leaf) > positions)
+    smaller: dict[Mask, Mask] = {}
+    for kind, sizes in _SMALL.items():
+        found = sorted((leaf for leaf in windows if isinstance(leaf, kind)), key=_fixed_reach)
+        smaller |= {leaf: _with_reach(leaf, Dim.of(size)) for leaf, size in zip(found, sizes, strict=False)}
+    told = tuple(f"{text(old, [])} is drawn as {text(new, [])}" for old, new in smaller.items())
+    return _replaced(mask, smaller), told
+
+
+def _windows(mask: Mask) -> Iterator[Mask]:
+    for leaf in leaves(mask):
+        match leaf:
+            case Last() | Within() | Prefix(control=None):
+                yield leaf
+            case _:
+                pass
+
+
+def _reach(leaf: Mask) -> Dim:
+    match leaf:
+        case Last(count=size) | Within(distance=size) | Prefix(length=Dim() as size):
+            return size
+        case _:
+            return Dim.of(0)
+
+
+def _fixed_reach(leaf: Mask) -> int:
+    return _reach(leaf).constant or 0
+
+
+def _with_reach(leaf: Mask, size: Dim) -> Mask:
+    return Prefix(length=size) if isinstance(leaf, Prefix) else type(leaf)(size)  # type: ignore[call-arg]
+
+
+def _replaced(mask: Mask, leaves_: Mapping[Mask, Mask]) -> Mask:
+    match mask:
+        case And(terms=terms):
+            return And(tuple(_replaced(term, leaves_) for term in terms))
+        case Or(terms=terms):
+            return Or(tuple(_replaced(term, leaves_) for term in terms))
+        case _:
+            return leaves_.get(mask, mask)

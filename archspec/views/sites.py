@@ -1,0 +1,108 @@
+"""Where a spec attends: every attention of its graph, with the paths that name it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+from archspec.diagnostics import did_you_mean, fail
+from archspec.ir.graph import Graph, Node
+from archspec.ops.attention import Attention
+from archspec.ops.call import Call
+from archspec.ops.repeat import Repeat
+from archspec.record import record
+from archspec.spec import Spec
+
+
+@record
+class Site:
+    """An attention. `path` holds `*` for each index of a layer, `layers` the indices that each of them stands for.
+
+    `kind` is the word of the kind of layer that it is in, empty where layers are all alike.
+    """
+
+    path: str
+    layers: tuple[tuple[int, ...], ...]
+    kind: str
+    node: Node
+    op: Attention
+
+    def __str__(self) -> str:
+        """`states.layers.*.attention (local)`."""
+        return f"{self.path} ({self.kind})" if self.kind else self.path
+
+    @property
+    def is_cross(self) -> bool:
+        """Whether queries and keys are of different values."""
+        return self.path.endswith("cross_attention")
+
+    def at(self, *layers: int) -> str:
+        """The path at these layers; left out, at the last."""
+        numbers = iter(layers or [of_star[-1] for of_star in self.layers])
+        return re.sub(r"\*", lambda _: str(next(numbers)), self.path)
+
+    def named_by(self, words: Sequence[str]) -> tuple[int, ...] | None:
+        """The layers that a path gives for the first stars, where it names this attention or what it is in."""
+        parts, found, star, place = self.path.split("."), [], 0, 0
+        for word in words:
+            if place + 1 < len(parts) and parts[place + 1] == "*" and word not in (parts[place], self.kind):
+                place, star = place + 2, star + 1
+            if place < len(parts) and parts[place] == "*":
+                if not word.isdecimal() or int(word) not in self.layers[star]:
+                    return None
+                found.append(int(word))
+                star += 1
+            elif self.kind and word == self.kind:
+                continue
+            elif place >= len(parts) or word != parts[place]:
+                return None
+            place += 1
+        return tuple(found)
+
+
+def sites(spec: Spec) -> tuple[Site, ...]:
+    """Every attention of a spec, in the order of the graph; a module that is used twice counts once."""
+    found: dict[tuple[str, str], Site] = {}
+    for site in _sites(spec.graph, (), ""):
+        found.setdefault((site.path, site.kind), site)
+    return tuple(found.values())
+
+
+def sites_at(spec: Spec, path: str) -> tuple[Site, ...]:
+    """Those that a path names: a node, a part of one, a kind of layers. Raises SpecError E751 where there is none."""
+    known = sites(spec)
+    words = path.removesuffix(".weights").split(".")
+    found = tuple(site for site in known if site.named_by(words) is not None)
+    if not found:
+        nothing_at(path, known)
+    return found
+
+
+def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
+    """Refuse a path that names no attention, listing what there is. Raises SpecError E751."""
+    names = {name for site in known for name in (site.path, site.kind, site.at(), site.path.split(".")[0]) if name}
+    listed = "the attention here is " + ", ".join(f"`{site}`" for site in known)
+    near = did_you_mean(path, names, limit=0)
+    notes = [listed] if known and near else []
+    help = near or (listed if known else "nothing in this spec attends")
+    fail("E751", f"`{path}` names no attention", None, notes=notes, help=help)
+
+
+def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around: str = "") -> Iterator[Site]:
+    for node in graph.nodes:
+        if isinstance(node.op, Attention):
+            yield Site(path=node.path, layers=layers, kind=kind, node=node, op=node.op)
+        elif isinstance(node.op, Repeat):
+            for number, region in enumerate(node.regions):
+                own = (*layers, tuple(node.op.schedule.layers(number)))
+                word = kind_word(node.op.kinds[number], around) if len(node.regions) > 1 else kind
+                yield from _sites(region, own, word, around)
+        elif isinstance(node.op, Call):
+            yield from _sites(node.regions[0], layers, kind, node.op.kind)
+
+
+def kind_word(name: str, stack: str) -> str:
+    """The word of a kind of layers from the name of its class: `LocalDecoderLayer` in a `Decoder` is `local`."""
+    word = name.removesuffix("Layer").removesuffix(stack) or name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
