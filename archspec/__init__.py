@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archspec.lower import compile
     from archspec.rules.check import Report, check
     from archspec.spec import Spec, load
+    from archspec.views.attention_weights import attend
 
 _HOMES = {
     "Bundle": "archspec.bundle",
@@ -22,6 +23,7 @@ _HOMES = {
     "Report": "archspec.rules.check",
     "Spec": "archspec.spec",
     "SpecError": "archspec.diagnostics",
+    "attend": "archspec.views.attention_weights",
     "build": "archspec.bundle",
     "check": "archspec.rules.check",
     "compile": "archspec.lower",
@@ -36,6 +38,7 @@ __all__ = [
     "Report",
     "Spec",
     "SpecError",
+    "attend",
     "build",
     "check",
     "compile",

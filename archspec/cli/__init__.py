@@ -10,7 +10,9 @@ import click
 
 from archspec.diagnostics import SpecError
 
-COMMANDS = ("build", "check", "compile", "explain", "generate", "init", "list", "run", "schema", "show", "verify")
+COMMANDS = (
+    *("attend", "build", "check", "compile", "explain", "generate", "init", "list", "run", "schema", "show", "verify"),
+)
 
 
 class _Commands(click.Group):

@@ -1,0 +1,80 @@
+"""`archspec attend`: attention weights as heat maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archspec.cli.options import spec_options
+from archspec.cli.output import print_json, write_whole
+from archspec.diagnostics import fail
+
+_MANIFEST = "manifest.json"
+
+
+@click.command("attend")
+@spec_options
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file; a bundle has its own.")
+@click.option("--inputs", required=True, type=click.Path(path_type=Path), help="An .npz file, an array for each input.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The SVG file to write.")
+@click.option("--node", help="Which attention (default: the last cross-attention, else the last attention).")
+@click.option("--row", default=0, show_default=True, help="Which row of the batch.")
+@click.option("--layout", help="The weights' layout by name (default: the one that fits).")
+@click.option("--labels", type=click.Path(path_type=Path), help="Labels of queries and keys, one a line.")
+@click.option("--query-labels", type=click.Path(path_type=Path), help="Labels of queries, one a line.")
+@click.option("--key-labels", type=click.Path(path_type=Path), help="Labels of keys, one a line.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    weights: Path | None,
+    inputs: Path,
+    output: Path,
+    node: str | None,
+    row: int,
+    layout: str | None,
+    labels: Path | None,
+    query_labels: Path | None,
+    key_labels: Path | None,
+) -> None:
+    """Draw where SPEC, or a bundle, attends: the weights of a node on inputs, head by head.
+
+    `--node states.layers.3.cross_attention` names the attention. The ids of the inputs label the positions, or the
+    lines of files: `--labels` for self-attention, `--query-labels` and `--key-labels` for each side by itself.
+    """
+    is_bundle = (Path(spec) / _MANIFEST).is_file()
+    if is_bundle and (overrides or reduced):
+        raise click.UsageError("a bundle is taken as it is: it takes no `--set` and no `--reduced`")
+    from archspec.cli.run_command import read_arrays
+    from archspec.spec import load
+    from archspec.views.attention_weights import attend
+
+    found = attend(
+        spec if is_bundle else load(spec, set=overrides, reduced=reduced),
+        weights,
+        read_arrays(inputs),
+        node=node,
+        row=row,
+        layout=layout,
+        query_labels=_read(query_labels or labels),
+        key_labels=_read(key_labels or labels),
+    )
+    write_whole(output, found.svg())
+    heads, queries, keys = found.weights.shape
+    if as_json:
+        print_json({"node": found.path, "heads": heads, "queries": queries, "keys": keys, "written": output})
+    else:
+        click.echo(f"wrote {output}: {found.path}, {heads} heads, {queries} queries, {keys} keys")
+
+
+def _read(path: Path | None) -> list[str] | None:
+    """The lines of a file of labels. Raises SpecError E753."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
+        fail("E753", f"cannot read {path}: {(reason or str(error)).lower()}", None)

@@ -1,0 +1,176 @@
+"""Attention weights of one place, after softmax, computed by the compiled module on given inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import fail
+from archspec.ir.dim import Dim
+from archspec.ir.types import DType
+from archspec.record import record
+from archspec.spec import Spec, load
+from archspec.spec.elaborate import elaborate
+from archspec.views.sites import Site, nothing_at, sites, sites_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Array = NDArray[Any]
+
+_MANIFEST = "manifest.json"
+_MOST = 128
+
+
+@record(eq=False)
+class AttentionMap:
+    """Weights of one place of a batch, [heads, queries, keys]; labels say what stands at the positions."""
+
+    name: str
+    path: str
+    weights: Array
+    query_labels: tuple[str, ...]
+    key_labels: tuple[str, ...]
+
+    def svg(self) -> str:
+        """The weights as heat maps: the mean over the heads, and each head by itself."""
+        from archspec.views.heat_map import heat_map
+
+        return heat_map(self)
+
+
+def attend(
+    source: Spec | str | Path,
+    weights: str | Path | Mapping[str, Tensor] | None = None,
+    inputs: Mapping[str, Array] | None = None,
+    *,
+    node: str | None = None,
+    row: int = 0,
+    layout: str | None = None,
+    query_labels: Sequence[str] | None = None,
+    key_labels: Sequence[str] | None = None,
+) -> AttentionMap:
+    """Attention weights of a node on inputs.
+
+    Args:
+        source: a spec, a file, the bare name of a shipped spec, or the folder of a bundle, which has weights.
+        weights: a safetensors file, a folder with one, or tensors by name; a bundle's own where left out.
+        inputs: an array for each input that has no default.
+        node: the path of an attention, such as `states.layers.3.cross_attention`, of a node or of a kind of layers,
+            of which the last layer is taken; left out, the last cross-attention, or else the last attention.
+        row: the place in the batch.
+        layout: the weights' layout by name; left out, the one that fits.
+        query_labels, key_labels: what stands at the positions; left out, the ids there, or their numbers.
+
+    Returns:
+        the weights, whose `svg` draws them.
+
+    Raises:
+        SpecError: E751 for a node that does not attend, E711 to E720 for inputs, E510 to E524 for weights, E752 for
+            more positions than can be drawn, E753 for labels that do not fit.
+    """
+    spec, weights = _opened(source, weights)
+    site, path = _chosen(spec, node)
+    exposed = _with(spec, f"{path}.weights")
+    arrays = _prepared(spec, inputs or {}, row)
+    found = _computed(exposed, weights, layout, arrays, f"{path}.weights".replace(".", "_"))
+    chosen = found[min(row, found.shape[0] - 1)]
+    queries, keys = (axis.size for axis in (site.node.inputs[0].type.axes[2], site.node.inputs[1].type.axes[2]))
+    _check_size(chosen, path)
+    return AttentionMap(
+        name=spec.name,
+        path=path,
+        weights=chosen,
+        query_labels=_labels(query_labels, spec, arrays, queries, row, chosen.shape[1], "queries"),
+        key_labels=_labels(key_labels, spec, arrays, keys, row, chosen.shape[2], "keys"),
+    )
+
+
+def _opened(source: Spec | str | Path, weights: Any) -> tuple[Spec, Any]:
+    """The spec, and the weights, which a bundle has itself. Raises SpecError E522 where there are none."""
+    if isinstance(source, Spec):
+        spec = source
+    elif (Path(source) / _MANIFEST).is_file():
+        from archspec.bundle import open as open_bundle
+        from archspec.bundle.sources import SPEC, WEIGHTS
+
+        bundle = open_bundle(source)
+        spec, weights = load(bundle.path / SPEC), weights or bundle.path / WEIGHTS
+    else:
+        spec = load(source)
+    if weights is None:
+        fail("E523", "no weights are given", None, help="give a safetensors file with `--weights`, or a bundle")
+    return spec, weights
+
+
+def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
+    """The attention that is looked at, and its path in full."""
+    if node is None:
+        known = sites(spec)
+        if not known:
+            nothing_at(spec.name, known)
+        site = ([one for one in known if one.is_cross] or list(known))[-1]
+        return site, site.at()
+    found = sites_at(spec, node)
+    # A node with several is known by its cross-attention, the last of them where there is none.
+    site = ([one for one in found if one.is_cross] or list(found))[-1]
+    given = site.named_by(node.removesuffix(".weights").split(".")) or ()
+    rest = tuple(layers[-1] for layers in site.layers[len(given) :])
+    return site, site.at(*given, *rest)
+
+
+def _with(spec: Spec, path: str) -> Spec:
+    return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=(path,))
+
+
+def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Array]:
+    """The inputs with defaults, checked. Raises SpecError with all that is wrong in them."""
+    from archspec.bundle.inputs import prepare
+    from archspec.bundle.sources import interface_of
+
+    arrays = prepare(interface_of(spec), inputs, "float32")
+    rows = max((array.shape[0] for array in arrays.values() if array.ndim), default=1)
+    if not 0 <= row < rows:
+        fail("E716", f"there is no row {row} in a batch of {rows}", None, help=f"choose one from 0 to {rows - 1}")
+    return arrays
+
+
+def _computed(
+    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | None, arrays: Mapping[str, Array], output: str
+) -> Array:
+    """The exposed output of the compiled module."""
+    from archspec.contract.torch_module import TorchRunner
+    from archspec.lower import compile
+    from archspec.weights import load as load_weights
+
+    module = compile(spec)
+    module.load_state_dict(load_weights(spec, weights, layout), strict=True)
+    runner = TorchRunner(module.eval(), spec.inputs, spec.outputs)
+    return runner.run(arrays)[output]
+
+
+def _check_size(weights: Array, path: str) -> None:
+    _, queries, keys = weights.shape
+    if max(queries, keys) > _MOST:
+        message = f"`{path}` has {queries} queries and {keys} keys here, and at most {_MOST} of each are drawn"
+        fail("E752", message, None, help="give shorter inputs")
+
+
+def _labels(
+    given: Sequence[str] | None, spec: Spec, arrays: Mapping[str, Array], axis: Dim, row: int, count: int, side: str
+) -> tuple[str, ...]:
+    """One label a position: those given, the ids of an input along the axis, else numbers. Raises SpecError E753."""
+    if given is not None:
+        if len(given) != count:
+            message = f"{len(given)} labels for {count} {side}"
+            fail("E753", message, None, help="give one label for each position, padding included")
+        return tuple(given)
+    for value in spec.graph.inputs:
+        is_ids = (
+            value.type.dtype in (DType.INT64, DType.INT32) and value.type.rank == 2 and value.type.bound is not None
+        )
+        if is_ids and value.type.shape[1] == axis:
+            return tuple(str(item) for item in arrays[value.name][row])
+    return tuple(map(str, range(count)))
