@@ -12,6 +12,7 @@ import archspec
 from archspec import weights
 from archspec.contract.fill import fill
 from archspec.spec import load
+from tests.options import option
 
 transformers = pytest.importorskip("transformers")
 
@@ -42,6 +43,7 @@ def same_ids(name: str, found: nn.Module, end: int, **set: str) -> None:
         assert list(row.ids) == peer_ids(found, prompt, eos_token_id=end, pad_token_id=0)
 
 
+@option("file.decode", "decode.input", "decode.output", "decode.start=none", "decode.end")
 def test_gpt2() -> None:
     config = transformers.GPT2Config(
         vocab_size=50, n_positions=24, n_embd=32, n_layer=2, n_head=4, n_inner=48, bos_token_id=0, eos_token_id=0
@@ -65,6 +67,7 @@ def test_llama() -> None:
     same_ids("llama-3-8b", peer("LlamaForCausalLM", config), 11, kv_heads="2")
 
 
+@option("decode.start", "decode.end", "decode.input", "decode.output")
 def test_t5() -> None:
     config = transformers.T5Config(
         vocab_size=50,

@@ -13,6 +13,7 @@ from archspec.lower import emit
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec
 from tests.lower.running import compare, filled
+from tests.options import option
 from tests.spec.example import refusal, spec_of
 
 UNIT = """
@@ -138,6 +139,8 @@ blocks:
 """
 
 
+@option("field.type=size", "field.type=number", "field.type=bool", "field.type=activation", "field.type=norm")
+@option("field.type=init", "field.default", "block.fields", "block.inputs", "block.graph", "block.outputs")
 def test_fields_of_every_sort_reach_the_body(tmp_path: Path) -> None:
     graph = (
         SORTS
