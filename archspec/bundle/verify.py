@@ -1,36 +1,71 @@
-"""Every artifact of a bundle that this host can run, against the bundle's own spec."""
+"""Every artifact of a bundle against the bundle's own spec: the module, and what this host can open."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import obstacle
-from archspec.bundle.parity import float_arrays
-from archspec.bundle.sources import SPEC
-from archspec.contract.protocol import Array, Arrays, FunctionRunner, Subject
-from archspec.contract.report import Report
+from archspec.bundle.manifest import ArtifactEntry
+from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
+from archspec.bundle.report import TOLERANCE
+from archspec.bundle.sources import MODULE, SPEC
+from archspec.contract.compiled import compiled_subject
+from archspec.contract.protocol import Array, Arrays, FunctionRunner, Precision, Subject
+from archspec.contract.report import Finding, Report
 from archspec.contract.verify import verify
-from archspec.spec.claims import load_claims
+from archspec.lower import emit
+from archspec.spec.claims import Claims, load_claims, with_inner
 
 
 def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[Report]:
-    """A report for each artifact that this host can run; float32 ones are compared with the interpreter too.
+    """A report on the module with the bundle's weights, and one on each artifact.
 
-    Raises SpecError E710 where there is none.
+    Each is held against every rule, and compared with the interpreter on the bundle's weights: in half precision
+    within a tolerance that the report names. An artifact that this host cannot open says why, and is not judged.
     """
     claims = load_claims(bundle.path / SPEC)
-    parameters: Mapping[str, Array] | None = None
-    entries = [entry for entry in bundle.manifest.artifacts if obstacle(entry) is None]
-    for entry in entries or [bundle.manifest.artifacts[0]]:
-        target = bundle.chosen(entry.target)
-        if parameters is None and entry.dtype == "float32":
-            parameters = float_arrays(bundle.path / bundle.manifest.weights.path)
+    weights = float_arrays(bundle.path / bundle.manifest.weights.path)
+    yield _module(bundle, claims, weights, seed)
+    few = sum(array.size for array in weights.values()) <= MOST_PARAMETERS
+    for entry in bundle.manifest.artifacts:
+        yield _artifact(bundle, entry, claims, weights if few else None, seed)
 
-        def run(arrays: Arrays, target: str = target) -> dict[str, Array]:
-            return bundle.run(arrays, artifact=target)
 
-        runner = FunctionRunner(inputs=tuple(claims.inputs), outputs=tuple(claims.outputs), function=run)
-        subject = Subject(name=f"{bundle.path.name}: {target}", runner=runner)
-        exact = parameters if entry.dtype == "float32" else None
-        yield verify(subject, claims, parameters=exact, seed=seed)
+def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: int) -> Report:
+    """The report on the emitted module: what the spec compiles to is run, never a file that a bundle brings."""
+    assert claims.spec is not None
+    claims = with_inner(claims.spec)
+    assert claims.spec is not None
+    subject, parameters = compiled_subject(claims.spec, claims, weights)
+    made = verify(replace(subject, name=f"{bundle.path.name}: {MODULE}"), claims, parameters=parameters, seed=seed)
+    return replace(made, findings=(_source(bundle), *made.findings))
+
+
+def _source(bundle: Bundle) -> Finding:
+    """Whether the bundle's file is what its spec compiles to."""
+    claim = f"{MODULE} is what the spec compiles to"
+    claims = load_claims(bundle.path / SPEC)
+    assert claims.spec is not None
+    if (bundle.path / MODULE).read_text(encoding="utf-8") == emit(claims.spec):
+        return Finding(claim=claim, status="holds", trials=1)
+    return Finding(claim=claim, status="violated", detail="build the bundle again: another version, or hand, wrote it")
+
+
+def _artifact(
+    bundle: Bundle, entry: ArtifactEntry, claims: Claims, weights: Mapping[str, Array] | None, seed: int
+) -> Report:
+    name = f"{bundle.path.name}: {entry.target}, {entry.dtype}"
+    closed = obstacle(entry)
+    if closed is not None:
+        finding = Finding(claim="opens on this host", status="not measured", detail=closed)
+        return Report(subject=name, claims=claims.name, findings=(finding,))
+
+    def run(arrays: Arrays) -> dict[str, Array]:
+        return bundle.run(arrays, artifact=entry.target)
+
+    half = entry.dtype != "float32"
+    precision = Precision(name=entry.dtype, parity=TOLERANCE[entry.dtype]) if half else Precision()
+    runner = FunctionRunner(inputs=tuple(claims.inputs), outputs=tuple(claims.outputs), function=run)
+    return verify(Subject(name=name, runner=runner, precision=precision), claims, parameters=weights, seed=seed)

@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Hold a model to SPEC: its rules, shapes and promises, by running it.
 
-    SPEC is a spec (its compiled module is verified), a bundle (every artifact that this host can run), or a file of
-    rules without a graph, for the model that `--module` or `--onnx` gives.
+    SPEC is a spec (its compiled module is verified), a bundle (its module, and every artifact that this host can
+    open), or a file of rules without a graph, for the model that `--module` or `--onnx` gives.
     """
     if module is not None and onnx is not None:
         raise click.UsageError("give `--module` or `--onnx`, not both")
@@ -81,7 +81,7 @@ def of_model(claims: Claims, module: str | None, onnx: Path | None, seed: int) -
 
 
 def of_bundle(path: Path, seed: int) -> Iterator[Report]:
-    """A report for each artifact of a bundle that this host can run."""
+    """A report on the module of a bundle, and one on each artifact."""
     from archspec.bundle import open as open_bundle
     from archspec.bundle.verify import verify_bundle
 

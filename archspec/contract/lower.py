@@ -42,6 +42,9 @@ def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int]
     if blind is None:
         return Finding(claim=claim, status="holds", trials=trials)
     detail = f"{blind}, at {shown(sizes)}"
+    if subject.precision.is_half:
+        detail += f": {subject.precision.name} may round it away"
+        return Finding(claim=claim, status="not measured", detail=detail, trials=trials)
     return Finding(claim=claim, status="violated", detail=detail, trials=trials)
 
 

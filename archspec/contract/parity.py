@@ -16,8 +16,6 @@ from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec
 from archspec.spec.claims import Claims
 
-TOLERANCE = 1e-5
-"""In float32, as a share of the output's largest value or 1."""
 MOST_PARAMETERS = 150_000_000
 """The interpreter keeps every parameter in float64: for larger models it is left out."""
 
@@ -43,11 +41,12 @@ def parity(
         for name, wanted in expected.items():
             where, apart = _difference(found[name], wanted, _counted(claims, name, arrays, sizes))
             largest = max(largest, apart)
-            if apart > TOLERANCE:
+            if apart > subject.precision.parity:
                 place = f"{name}[{', '.join(map(str, where))}]"
                 detail = f"{place} differs by {apart:.2g}, at {shown(sizes)}"
                 return Finding(claim=claim, status="violated", detail=detail, trials=trials, largest=apart)
-    return Finding(claim=claim, status="holds", trials=trials, largest=largest)
+    detail = f"within {subject.precision.parity:g}" if subject.precision.is_half else ""
+    return Finding(claim=claim, status="holds", detail=detail, trials=trials, largest=largest)
 
 
 def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]) -> Array:

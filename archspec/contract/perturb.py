@@ -13,7 +13,8 @@ from archspec.record import record
 from archspec.spec.claims import Claims
 
 TOLERANCE = 1e-5
-"""What may move in float32 where no float64 run can tell a leak from rounding, as a share of the largest value or 1."""
+"""What may move where nothing tells a leak from rounding (no float64 run, no bits that stay), as a share of the largest
+value or 1."""
 EXACT_TOLERANCE = 1e-13
 _MOST_SINGLE = 96
 
@@ -62,7 +63,7 @@ class Trial:
         largest = max((float(array.max(initial=0.0)) for array in moved.values()), default=0.0)
         if largest == 0.0:
             return Outcome(largest=0.0)
-        judge, tolerance = self.subject.runner, TOLERANCE
+        judge, tolerance = self.subject.runner, 0.0 if self.subject.is_still else TOLERANCE
         if self.subject.exact is not None:
             judge, tolerance = self.subject.exact, EXACT_TOLERANCE
             moved = self._moved(judge, probe, changed)

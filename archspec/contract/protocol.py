@@ -59,10 +59,28 @@ class Differentiable(Protocol):
 
 
 @record
+class Precision:
+    """What a model computes in, and how far it may be from the interpreter, as a share of the largest value or 1."""
+
+    name: str = "float32"
+    parity: float = 1e-5
+
+    @property
+    def is_half(self) -> bool:
+        """Whether what is small beside the rest may be rounded away."""
+        return self.name != "float32"
+
+
+@record
 class Subject:
-    """What is judged: a runner; the same model in float64, which tells a leak from rounding; and its gradients."""
+    """What is judged: a runner; the same model in float64, which tells a leak from rounding; and its gradients.
+
+    `is_still` says that outputs stay bit for bit where what they depend on stays: then whatever moves is a leak.
+    """
 
     name: str
     runner: Runner
     exact: Runner | None = None
     gradients: Callable[[], Differentiable | None] | None = None
+    precision: Precision = Precision()
+    is_still: bool = False

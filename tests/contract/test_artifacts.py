@@ -11,12 +11,10 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from archspec.bundle import build
 from archspec.cli import cli
 from archspec.contract.fitting import onnx_subject
 from archspec.contract.verify import verify
 from archspec.diagnostics import SpecError
-from archspec.spec import load
 from archspec.spec.claims import read_claims
 
 RULES = """
@@ -113,14 +111,3 @@ def test_the_command_on_a_factory(tmp_path: Path) -> None:
     rules.write_text(text, encoding="utf-8")
     done = CliRunner().invoke(cli, ["verify", str(rules), "--module", "torch.nn:Identity"])
     assert done.exit_code == 0, done.output
-
-
-@pytest.mark.slow
-def test_a_bundle_holds_in_every_artifact(tmp_path: Path) -> None:
-    folder = tmp_path / "bundle"
-    build(load("transformer-base", reduced=True), folder)
-    done = CliRunner().invoke(cli, ["verify", str(folder), "--json"])
-    assert done.exit_code == 0, done.output
-    (report,) = json.loads(done.output)["reports"]
-    assert report["subject"] == "bundle: onnx"
-    assert {found["claim"]: found["status"] for found in report["findings"]}["equal to the interpreter"] == "holds"
