@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from archspec.analyses.memory import require_inputs
 from archspec.engines.interface import Interface, Port, shape_at
 from archspec.ir.types import DType
 
@@ -19,10 +20,11 @@ def sample(interface: Interface, sizes: Mapping[str, int], seed: int) -> dict[st
     """Inputs at given sizes: floats standard normal in float32, integers below their bound, bools as promised.
 
     Where nothing is promised of a bool input with several rows, its last row is all false: an attention row without
-    keys is where runtimes differ.
+    keys is where runtimes differ. Raises SpecError E504 for inputs that no memory holds.
     """
     import numpy as np
 
+    require_inputs({port.name: port.type for port in interface.input_ports}, sizes)
     generator = np.random.default_rng(seed)
     return {port.name: _array(port, shape_at(port, sizes), sizes, generator) for port in interface.input_ports}
 

@@ -11,6 +11,7 @@ from archspec.bundle.sources import WEIGHTS
 from archspec.engines.build import initialise
 from archspec.engines.process import Progress, Stage
 from archspec.engines.program import Program
+from archspec.lower.modules import check_memory
 from archspec.spec import Spec
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ Weights = str | Path | Mapping[str, Any] | None
 def put_weights(
     folder: Path, spec: Spec, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
 ) -> tuple[WeightsEntry, tuple[Stage, ...]]:
-    """Write the weights file of a bundle. Raises SpecError E510 to E524 for weights that do not fit."""
+    """Write the weights file of a bundle. Raises SpecError E504 for too many, E510 to E524 for misfits."""
     if weights is None:
+        check_memory(spec)
         stage = initialise(folder, program, seed, progress)
         return WeightsEntry(path=WEIGHTS, origin="initialised", seed=seed), (stage,)
     from safetensors.torch import save_file

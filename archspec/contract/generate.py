@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from archspec.analyses.memory import require_inputs
 from archspec.contract.protocol import Array
 from archspec.contract.sizes import leading
 from archspec.ir.types import DType
@@ -37,8 +38,10 @@ def is_mask(given: InputSpec) -> bool:
 def generate(claims: Claims, sizes: Sizes, pattern: str, seed: int) -> dict[str, Array]:
     """Inputs by name: floats standard normal in float32, integers below their bound, bools by the pattern.
 
-    An input that does not admit the pattern has the last one that it admits.
+    An input that does not admit the pattern has the last one that it admits. Raises SpecError E504 for inputs that no
+    memory holds.
     """
+    require_inputs({name: given.type for name, given in claims.inputs.items()}, sizes)
     generator = np.random.default_rng(seed)
     return {name: draw(claims, given, sizes, pattern, generator) for name, given in claims.inputs.items()}
 

@@ -7,6 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.analyses.memory import require_inputs
 from archspec.diagnostics import fail
 from archspec.engines.engine import DTypeName
 from archspec.engines.interface import Port, shape_at
@@ -70,6 +71,7 @@ def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeNam
     """Zeros and trues of the right shapes, to trace with: no values are read while a module is traced."""
     import torch
 
+    require_inputs({port.name: port.type for port in ports}, sizes)
     return tuple(_example(torch, shape_at(port, sizes), port_dtype(port, dtype)) for port in ports)
 
 

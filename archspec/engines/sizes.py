@@ -8,6 +8,7 @@ from archspec.engines.interface import Port, shape_at
 from archspec.ir.symbol import Symbol
 
 Shape = tuple[int, ...]
+_LARGEST_PRIME = 100_000
 
 
 def is_fixed(symbol: Symbol) -> bool:
@@ -43,18 +44,17 @@ def odd(symbols: Iterable[Symbol]) -> dict[str, int]:
     """Small sizes with nothing in common: each dim a different prime times its multiple, where its range has one."""
     sizes: dict[str, int] = {}
     for symbol in symbols:
-        counts = (count for count in _primes() if count not in sizes.values() and count * symbol.multiple >= symbol.min)
-        size = next(counts) * symbol.multiple
-        sizes[symbol.name] = size if size <= symbol.max else symbol.min
+        least, most = -(-symbol.min // symbol.multiple), symbol.max // symbol.multiple
+        counts = (count for count in _primes(least, most) if count not in sizes.values())
+        sizes[symbol.name] = next(counts, least) * symbol.multiple
     return sizes
 
 
-def _primes() -> Iterator[int]:
-    number = 3
-    while True:
+def _primes(least: int, most: int) -> Iterator[int]:
+    """Primes of a range from 3 on, as far as they are small enough to be found at once."""
+    for number in range(max(least, 3), min(most, _LARGEST_PRIME) + 1):
         if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
             yield number
-        number += 1
 
 
 def profile(ports: Iterable[Port], symbols: Iterable[Symbol]) -> Mapping[str, tuple[Shape, Shape, Shape]]:

@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.analyses.cost import cost
+from archspec.analyses.memory import require_parameters
 from archspec.lower import cache
 from archspec.lower.emission import emit
 from archspec.lower.importing import PACKAGE
@@ -29,9 +31,20 @@ def compile(spec: Spec | str | Path, *, expose: Sequence[str] = ()) -> nn.Module
         the module, in training mode; under `torch.device("meta")` its parameters take no memory.
 
     Raises:
-        SpecError: where the spec is wrong or cannot be lowered.
+        SpecError: where the spec is wrong or cannot be lowered; E504 where memory cannot hold its parameters.
     """
-    return module_class(spec, expose=expose)()
+    loaded = _loaded(spec, tuple(expose))
+    check_memory(loaded)
+    return module_class(loaded)()
+
+
+def check_memory(spec: Spec) -> None:
+    """Refuse parameters that cannot be held where torch would make them now. Raises SpecError E504."""
+    import torch
+
+    bytes_ = torch.get_default_dtype().itemsize
+    on_host = torch.get_default_device().type == "cpu"
+    require_parameters(spec.name, cost(spec.graph).parameters, bytes_, allocated=on_host)
 
 
 def module_class(spec: Spec | str | Path, *, expose: Sequence[str] = ()) -> type[nn.Module]:

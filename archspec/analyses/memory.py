@@ -1,0 +1,78 @@
+"""What is asked of memory, held against what there is, before any of it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from archspec.analyses.cost import BYTES
+from archspec.diagnostics import fail
+from archspec.ir.types import TensorType
+
+_MOST_ELEMENTS = 2**63 - 1
+_SYSTEM = Path("/proc/meminfo")
+_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def available() -> int | None:
+    """Bytes that this process may still take, as far as the system says; None where it does not."""
+    found = [_of_system(), *(_of_group(Path(limit), Path(used)) for limit, used in _GROUPS)]
+    return min((free for free in found if free is not None), default=None)
+
+
+def require(size: int, what: str, help: str) -> None:
+    """Refuse what cannot be held: `what` names it. Raises SpecError E504 with its size and with what there is."""
+    free = available()
+    if free is not None and size > free:
+        fail("E504", f"{what}, {in_words(size)}, and {in_words(free)} of memory is free", None, help=help)
+
+
+def require_parameters(name: str, elements: int, element_bytes: int, *, allocated: bool) -> None:
+    """Refuse parameters that cannot be held, or, where they are not `allocated`, not even be counted by torch."""
+    help = 'choose smaller constants, or make it under `torch.device("meta")`, which allocates nothing'
+    if elements > _MOST_ELEMENTS:
+        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can count", None, help=help)
+    if allocated:
+        require(elements * element_bytes, f"`{name}` has {elements:,} parameters", help)
+
+
+def require_inputs(types: Mapping[str, TensorType], sizes: Mapping[str, int]) -> None:
+    """Refuse inputs that cannot be held at some sizes. Raises SpecError E504."""
+    taken = {name: type_.elements().value(sizes) * BYTES[type_.dtype] for name, type_ in types.items()}
+    largest = max(taken, key=lambda name: taken[name], default=None)
+    if largest is not None:
+        at = ", ".join(f"{name} = {size:,}" for name, size in sizes.items())
+        require(sum(taken.values()), f"`{largest}` is {types[largest]} at {at}", "narrow the range of the dims")
+
+
+def in_words(size: int) -> str:
+    """A number of bytes as people say it: 4.1 TB."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.0f} EB"
+
+
+def _of_system() -> int | None:
+    try:
+        lines = _SYSTEM.read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    kilobytes = {line.partition(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
+    if "MemAvailable" not in kilobytes:
+        return None
+    return 1024 * (int(kilobytes["MemAvailable"]) + int(kilobytes.get("SwapFree", "0")))
+
+
+def _of_group(limit: Path, used: Path) -> int | None:
+    """What the control group leaves; None where it sets no limit."""
+    try:
+        most, taken = limit.read_text(encoding="ascii").strip(), used.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return max(int(most) - int(taken), 0) if most.isdecimal() and taken.isdecimal() else None
