@@ -1,13 +1,15 @@
 # Sourced by the tools. Sets ROOT (the checkout) and PYTHON (the interpreter of its own .venv, made and filled as needed).
+# A tool that needs another environment sets ARCHSPEC_VENV, ARCHSPEC_EXTRAS and ARCHSPEC_CONSTRAINTS before it sources this.
 #
 # A stamp in .venv holds a hash of what was asked for, so a second run installs nothing and changed pins install again.
 # The stamp is written last: an installation that was cut off is done again.
 
 unset CDPATH
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
-VENV="$ROOT/.venv"
+VENV="$ROOT/${ARCHSPEC_VENV:=.venv}"
 PYTHON="$VENV/bin/python"
-EXTRAS="rtx,dev"
+EXTRAS="${ARCHSPEC_EXTRAS:-rtx,openvino,dev}"
+CONSTRAINTS="${ARCHSPEC_CONSTRAINTS:-constraints.txt}"
 STAMP="$VENV/archspec-installed"
 IS_SUPPORTED='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 
@@ -28,7 +30,7 @@ find_python() {
 make_venv() {
     local base
     base="$(find_python)"
-    say "making .venv in $ROOT with $("$base" --version 2>&1)"
+    say "making $ARCHSPEC_VENV in $ROOT with $("$base" --version 2>&1)"
     "$base" -m venv --clear "$VENV" </dev/null
 }
 
@@ -44,12 +46,12 @@ ensure_venv() {
 wanted_stamp() {
     "$PYTHON" -I -c '
 import hashlib, pathlib, sys
-root, extras = sys.argv[1:]
+root, extras, constraints = sys.argv[1:]
 digest = hashlib.sha256(f"{root}\n{extras}\n{sys.version}\n".encode())
-for name in ("pyproject.toml", "setup.py", "constraints.txt"):
+for name in ("pyproject.toml", "setup.py", constraints):
     digest.update(pathlib.Path(root, name).read_bytes())
 print(digest.hexdigest())
-' "$ROOT" "$EXTRAS" </dev/null
+' "$ROOT" "$EXTRAS" "$CONSTRAINTS" </dev/null
 }
 
 ensure_installed() {
@@ -59,9 +61,9 @@ ensure_installed() {
         return
     fi
     rm -f "$STAMP"
-    say "installing archspec and its pinned dependencies into .venv (a few minutes the first time)"
+    say "installing archspec and its pinned dependencies into $ARCHSPEC_VENV (a few minutes the first time)"
     (cd "$ROOT" && "$PYTHON" -m pip install --quiet --no-input --disable-pip-version-check \
-        -c constraints.txt -e ".[$EXTRAS]" </dev/null >&2) || die "the installation failed; see above"
+        -c "$CONSTRAINTS" -e ".[$EXTRAS]" </dev/null >&2) || die "the installation failed; see above"
     printf '%s\n' "$wanted" >"$STAMP.new"
     mv "$STAMP.new" "$STAMP"
     say "installed in $((SECONDS - started)) s"

@@ -21,7 +21,7 @@ from archspec.bundle.staging import check_output, staging
 from archspec.bundle.weights import Weights, put_weights
 from archspec.diagnostics import Collector
 from archspec.engines.build import Built, Workshop
-from archspec.engines.engine import DTypeName, Target
+from archspec.engines.engine import DTypeName, NetworkEngine, Target
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.profiles import Profile, declared, read_profiles
 from archspec.engines.program import Program
@@ -210,7 +210,7 @@ class _Work:
 
     def _ranges(self, one: Built) -> tuple[Profile, ...]:
         # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
-        bound = engine_of(one.target).network
+        bound = isinstance(engine_of(one.target), NetworkEngine)
         return self.profiles if bound else (declared(self.spec.dims.values()),)
 
 

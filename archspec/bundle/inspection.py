@@ -34,15 +34,16 @@ class Inspection:
     progress: Progress | None = None
     _found: list[Outcome] = field(default_factory=list)
 
-    def inspect(self, onnx: str) -> Stage:
-        """Compute the network of an ONNX file. Raises SpecError E605, E606, E609, E620 to E622."""
-        job = {"program": self.program.to_json(), "dtype": self.dtype, "onnx": onnx, "spec": SPEC}
+    def inspect(self, engine: str, source: str) -> Stage:
+        """Compute the network that an engine makes of a file. Raises SpecError E605, E606, E609, E620 to E622."""
+        program = self.program.to_json()
+        job = {"program": program, "dtype": self.dtype, "engine": engine, "source": source, "spec": SPEC}
         outcome = run_step(
             "archspec.bundle.worker",
             "verify_network",
             job,
             folder=self.folder,
-            stage="verify the network",
+            stage=f"verify the network of {engine}",
             progress=self.progress,
         )
         self._found.append(outcome)
@@ -60,7 +61,7 @@ class Inspection:
         for outcome in self._found:
             trials = [Trial.model_validate(trial) for trial in outcome.result["trials"]]
             changed = {
-                "network": NetworkEntry.model_validate(outcome.result["network"]),
+                "networks": [*report.networks, NetworkEntry.model_validate(outcome.result["network"])],
                 "trials": [*report.trials, *trials],
                 "skipped": [*report.skipped, *outcome.result["skipped"]],
             }

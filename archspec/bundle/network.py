@@ -18,13 +18,13 @@ from archspec.bundle.parity import (
     run_module,
     shown,
 )
-from archspec.bundle.report import NETWORK, FindingEntry, NetworkEntry, Reference, Trial
+from archspec.bundle.report import FindingEntry, NetworkEntry, Reference, Trial
 from archspec.bundle.sample import sample
 from archspec.contract.lowered import NetworkRunner, network_subject
 from archspec.contract.report import Finding
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import Collector
-from archspec.engines.engine import DTypeName
+from archspec.engines.engine import DTypeName, NetworkEngine
 from archspec.engines.module import load_module
 from archspec.engines.network.digest import digest
 from archspec.engines.network.plan import Plan
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 class NetworkCheck:
     """A network beside the program that it was lowered from, and what the spec claims."""
 
+    name: str
     plan: Plan
     program: Program
     dtype: DTypeName
@@ -61,12 +62,12 @@ class NetworkCheck:
             elif flops <= MOST_FLOPS:
                 yield self._trial("module", sizes)
             else:
-                yield f"{NETWORK} at {shown(sizes)}: {flops:.2g} FLOPs are too many for a check"
+                yield f"{self.name} at {shown(sizes)}: {flops:.2g} FLOPs are too many for a check"
 
     def findings(self) -> Iterator[Finding]:
         """The whole contract, claim by claim."""
         parameters = float_arrays(self.program.weights) if self.dtype == "float32" else None
-        return findings_of(network_subject(NETWORK, self.plan), self.claims, parameters=parameters, seed=SEED)
+        return findings_of(network_subject(self.name, self.plan), self.claims, parameters=parameters, seed=SEED)
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> Trial:
         assert self.claims.spec is not None
@@ -78,7 +79,7 @@ class NetworkCheck:
         names = list(self.program.interface.outputs)
         differences = [difference(name, found[name], expected[name]) for name in names]
         return Trial(
-            artifact=NETWORK, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
+            artifact=self.name, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
         )
 
     def _interpreted(self, spec: Spec, inputs: Any, sizes: dict[str, int]) -> Any:
@@ -88,16 +89,18 @@ class NetworkCheck:
         return run_module(load_module(self.program, "float32"), self.program, inputs)
 
 
-def check_network(onnx: Path, program: Program, dtype: DTypeName, spec: Path) -> tuple[NetworkEntry, list[Trial | str]]:
-    """Compute the network that TensorRT-RTX reads from a file. Imported only where the package is.
+def check_network(
+    engine: NetworkEngine, source: Path, program: Program, dtype: DTypeName, spec: Path
+) -> tuple[NetworkEntry, list[Trial | str]]:
+    """Compute the network that an engine makes of a file.
 
-    Raises SpecError: E606 for a file that TensorRT does not take, E609 for every output too far off, E620 and E621 for
-    layers that cannot be computed, E622 for every claim that is violated.
+    Raises SpecError: E606 for a file that the engine does not take, E609 for every output too far off, E620 and E621
+    for layers that cannot be computed, E622 for every claim that is violated.
     """
-    from archspec.engines.rtx.parsing import parse
-
-    plan = parse(onnx, program.interface.inputs, program.interface.outputs).plan()
-    check = NetworkCheck(plan=plan, program=program, dtype=dtype, claims=load_claims(spec))
+    plan = engine.plan(source, program.interface, dtype)
+    check = NetworkCheck(
+        name=f"network of {engine.word}", plan=plan, program=program, dtype=dtype, claims=load_claims(spec)
+    )
     trials, problems = list(check.trials()), Collector()
     for trial in trials:
         if isinstance(trial, Trial):
@@ -108,12 +111,13 @@ def check_network(onnx: Path, program: Program, dtype: DTypeName, spec: Path) ->
         if finding.status == "violated":
             problems.error("E622", f"the network violates {finding.claim}", None, notes=[finding.detail])
     problems.raise_if_errors()
-    return _entry(plan, dtype, findings), trials
+    return _entry(engine.word, plan, dtype, findings), trials
 
 
-def _entry(plan: Plan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
+def _entry(engine: str, plan: Plan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
     kinds = Counter(step.kind.lower() for step in plan.steps)
     return NetworkEntry(
+        engine=engine,
         dtype=dtype,
         digest=digest(plan),
         layers=dict(sorted(kinds.items())),

@@ -16,8 +16,6 @@ TOLERANCE: dict[DTypeName, float] = {"float32": 1e-4, "float16": 5e-2, "bfloat16
 These tell another function from rounding; how far below them an artifact stays is in the report.
 """
 
-NETWORK = "network"
-"""What the report calls the network that engines were compiled from, among artifacts."""
 Reference = Literal["module", "interpreter"]
 
 
@@ -74,10 +72,16 @@ class FindingEntry(_Model):
 class NetworkEntry(_Model):
     """The network that TensorRT compiled, as it was computed on the CPU: its layers by kind, and what held of it."""
 
+    engine: str
     dtype: DTypeName
     digest: str
     layers: dict[str, int]
     findings: list[FindingEntry]
+
+
+def network_of(engine: str) -> str:
+    """What the report calls the network that an engine compiled, among artifacts."""
+    return f"network of {engine}"
 
 
 class Timing(_Model):
@@ -99,12 +103,12 @@ class StageEntry(_Model):
 
 class Report(_Model):
     """Parity of each artifact that this host can run, and the bound that it was held to; what was left out, and why;
-    what held of the network behind engines that it cannot run; times; the steps of the build."""
+    what held of the networks behind engines that it cannot run; times; the steps of the build."""
 
     trials: list[Trial]
     bounds: dict[DTypeName, float] = TOLERANCE
     skipped: list[str]
-    network: NetworkEntry | None = None
+    networks: list[NetworkEntry] = []
     timings: list[Timing] = []
     stages: list[StageEntry]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from archspec.bundle.manifest import ArtifactEntry
-from archspec.bundle.report import NETWORK, Trial
+from archspec.bundle.report import Trial, network_of
+from archspec.engines.build import from_cache
 
 if TYPE_CHECKING:
     from archspec.bundle.bundle import Bundle
@@ -25,15 +26,22 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
     for entry in manifest.artifacts:
         size = sum(manifest.files[name].bytes for name in entry.files)
-        yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {entry.verified}{_parity(bundle, entry)}"
+        told = f"{entry.verified}{_parity(bundle, entry)}{_origin(bundle, entry)}"
+        yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {told}"
 
 
 def _parity(bundle: Bundle, entry: ArtifactEntry) -> str:
-    judged = NETWORK if entry.verified == "network-verified-cpu" else entry.target
+    engine, _, _ = entry.target.partition(":")
+    judged = network_of(engine) if entry.verified == "network-verified-cpu" else entry.target
     trials = [trial for trial in bundle.report.trials if trial.artifact == judged]
     references = list(dict.fromkeys(trial.reference for trial in trials))
     parts = [f"{_largest(trials, reference):.1e} from the {reference}" for reference in references]
     return f"; at most {' and '.join(parts)}" if parts else ""
+
+
+def _origin(bundle: Bundle, entry: ArtifactEntry) -> str:
+    stages = {stage.name for stage in bundle.report.stages}
+    return "; from the cache" if from_cache(entry.target) in stages else ""
 
 
 def _largest(trials: list[Trial], reference: str) -> float:

@@ -12,6 +12,7 @@ from archspec.bundle.report import Trial
 from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
+from archspec.engines.registry import network_engine
 from archspec.engines.scopes import placed
 from archspec.engines.serve import serve
 
@@ -30,12 +31,12 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def verify_network(job: dict[str, Any]) -> dict[str, Any]:
-    """Hold the network that TensorRT reads from an ONNX file against the spec. Raises SpecError as `check_network`."""
-    program, onnx = Program.from_json(job["program"]), Path(job["onnx"])
+    """Hold the network that an engine makes of a file against the spec. Raises SpecError as `check_network`."""
+    engine, program, source = network_engine(job["engine"]), Program.from_json(job["program"]), Path(job["source"])
     try:
-        entry, made = check_network(onnx, program, job["dtype"], Path(job["spec"]))
+        entry, made = check_network(engine, source, program, job["dtype"], Path(job["spec"]))
     except SpecError as error:
-        raise placed(error, onnx) from None
+        raise placed(error, source) from None
     return {"network": entry.model_dump(mode="json"), **_sorted(made)}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from archspec.engines.engine import Artifact, DTypeName, Form, Target
 from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.program import Program
-from archspec.engines.registry import engine_of
+from archspec.engines.registry import ENGINES, compiling, engine_of
 from archspec.record import record
 
 WORKER = "archspec.engines.worker"
@@ -41,11 +41,12 @@ class Workshop:
     progress: Progress | None = None
 
     def build(
-        self, targets: Sequence[Target], inspect: Callable[[str], Stage] | None = None
+        self, targets: Sequence[Target], inspect: Callable[[str, str], Stage] | None = None
     ) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
         """Export the program once in each form, and build each target in a folder of its own under `artifacts`.
 
-        `inspect` is given the ONNX file before an engine is compiled from it that this host may not be able to run.
+        `inspect` is given the word of each engine that compiles networks, and the file from which it will compile one,
+        before it does.
         Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
         """
         stages: list[Stage] = []
@@ -53,8 +54,8 @@ class Workshop:
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
         stages += [self._export(form) for form in dict.fromkeys(engine_of(target).form for target in targets)]
-        if inspect is not None and any(engine_of(target).network for target in targets):
-            stages.append(inspect(_EXPORTS["onnx"][1]))
+        if inspect is not None:
+            stages += [inspect(word, _EXPORTS[ENGINES[word].form][1]) for word in compiling(targets)]
         for target in targets:
             artifact, stage = self._build(target)
             built.append(artifact)

@@ -14,6 +14,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from archspec.engines.network.plan import Plan
     from archspec.engines.program import Program
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
@@ -87,8 +88,6 @@ class Engine(ABC):
     speed: ClassVar[int] = 0
     """Of two artifacts verified as far, the one whose engine has more of this is taken."""
     extra: ClassVar[str | None] = None
-    network: ClassVar[bool] = False
-    """Whether it compiles a network of TensorRT, which is computed on the CPU before."""
 
     @abstractmethod
     def targets(self, options: str | None) -> tuple[Target, ...]:
@@ -112,3 +111,15 @@ class Engine(ABC):
     @abstractmethod
     def open(self, path: Path, interface: Interface) -> Runner:
         """Open an artifact's first file, which this host can. Raises SpecError E610."""
+
+
+class NetworkEngine(Engine):
+    """An engine that compiles networks of TensorRT, each computed on the CPU before it is compiled."""
+
+    def compiles(self, target: Target) -> bool:
+        """Whether a network is compiled here for this target, ahead of the GPU that will run it."""
+        return bool(target.capabilities)
+
+    @abstractmethod
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+        """What the network computes that would be compiled from `source`. Raises SpecError E606 or E620."""

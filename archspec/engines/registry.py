@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.diagnostics import Collector, did_you_mean, fail
-from archspec.engines.engine import DTYPES, DTypeName, Engine, Target
+from archspec.engines.engine import DTYPES, DTypeName, Engine, NetworkEngine, Target
 from archspec.engines.inductor import Inductor
 from archspec.engines.onnx import Onnx
 from archspec.engines.openvino import OpenVINO
 from archspec.engines.tensorrt_rtx import TensorRTRTX
+from archspec.engines.torch_tensorrt import TorchTensorRT
 
-ENGINES: dict[str, Engine] = {engine.word: engine for engine in (Onnx(), OpenVINO(), Inductor(), TensorRTRTX())}
+_ALL = (Onnx(), OpenVINO(), Inductor(), TensorRTRTX(), TorchTensorRT())
+ENGINES: dict[str, Engine] = {engine.word: engine for engine in _ALL}
 
 
 def engine_of(target: Target) -> Engine:
     """The engine that builds and opens a target."""
     return ENGINES[target.engine]
+
+
+def compiling(targets: Sequence[Target]) -> tuple[str, ...]:
+    """The words of the engines that compile a network for one of the targets, each once."""
+    engines = ((target, engine_of(target)) for target in targets)
+    words = (engine.word for target, engine in engines if isinstance(engine, NetworkEngine) and engine.compiles(target))
+    return tuple(dict.fromkeys(words))
+
+
+def network_engine(word: str) -> NetworkEngine:
+    """The engine of a word that `compiling` gave."""
+    engine = ENGINES[word]
+    assert isinstance(engine, NetworkEngine)
+    return engine
 
 
 def read_targets(texts: Sequence[str], dtype: str) -> tuple[Target, ...]:

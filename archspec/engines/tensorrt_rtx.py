@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import SpecError, did_you_mean, fail
-from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.engine import Artifact, DTypeName, NetworkEngine, Runner, Target
 from archspec.engines.interface import Interface
 from archspec.engines.profiles import declared, shapes
 from archspec.engines.scopes import placed
 from archspec.engines.serve import tell
 
 if TYPE_CHECKING:
+    from archspec.engines.network.plan import Plan
     from archspec.engines.program import Program
 
 CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
@@ -23,12 +24,11 @@ CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
 """The GPUs that TensorRT-RTX 1.7 builds for, and the dtypes whose matrix products each has."""
 
 
-class TensorRTRTX(Engine):
+class TensorRTRTX(NetworkEngine):
     """One engine for each GPU named: `tensorrt-rtx:sm86,sm89`; `sm86+sm89` is one engine for both."""
 
     word = "tensorrt-rtx"
     extra = "rtx"
-    network = True
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
         """A target for each GPU, or group joined by `+`. Raises SpecError E602 for what is no target."""
@@ -78,6 +78,12 @@ class TensorRTRTX(Engine):
             network=built.network,
             warnings=built.warnings,
         )
+
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+        """The network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
+        from archspec.engines.rtx.parsing import parse
+
+        return parse(source, interface.inputs, interface.outputs).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Always something: engines are built here, and run by NVIDIA's runtime on a host with such a GPU."""

@@ -62,5 +62,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ATTENTION_OUTPUT": ("IAttentionOutputLayer", ()),
 }
 
-ATTENTION = ("norm_op", "causal_kind", "query_form", "key_value_form", "normalization_quantize_to_type")
+ATTENTION = ("norm_op", "causal_kind", "query_form", "key_value_form")
 """What the two layers of an attention share, on the object that stands behind them."""
+QUANTIZED = "normalization_quantize_to_type"
+"""The same, of one whose weights are quantised."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.diagnostics import Collector
 from archspec.engines.network.constants import array_of
-from archspec.engines.network.kinds import ATTENTION, KINDS
+from archspec.engines.network.kinds import ATTENTION, KINDS, QUANTIZED
 from archspec.engines.network.order import ordered
 from archspec.engines.network.plan import Attributes, Plan, Step, Wire
 
@@ -83,6 +83,9 @@ class _Reader:
             attention = layer.attention
             # Those that a version of TensorRT does not have yet are at their defaults there.
             found |= {name: _plain(getattr(attention, name)) for name in ATTENTION if hasattr(attention, name)}
+            # Asked of an attention that is not quantised, the type is an error that TensorRT logs.
+            if attention.normalization_quantize_scale is not None:
+                found[QUANTIZED] = _plain(getattr(attention, QUANTIZED))
         return found
 
 

@@ -1,0 +1,151 @@
+"""The target `torch-tensorrt`: engines through Torch-TensorRT, for the GPU of this host or for named ones elsewhere."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import SpecError, fail
+from archspec.engines.engine import Artifact, DTypeName, Runner, Target
+from archspec.engines.interface import Interface
+from archspec.engines.profiles import declared, shapes
+from archspec.engines.serve import tell
+from archspec.engines.tensorrt_rtx import TensorRTRTX
+
+if TYPE_CHECKING:
+    from archspec.engines.network.plan import Plan
+    from archspec.engines.program import Program
+
+CROSS = "torch-tensorrt-rtx"
+"""The package whose Torch-TensorRT has TensorRT-RTX behind it, which builds without a GPU."""
+HOST_FILE = "model.ep"
+
+
+class TorchTensorRT(TensorRTRTX):
+    """`torch-tensorrt` compiles for the GPU of this host; `torch-tensorrt:sm86,sm89` builds engines for GPUs elsewhere.
+
+    The second are engines of TensorRT-RTX, like those of `tensorrt-rtx`, which come by way of ONNX.
+    """
+
+    word = "torch-tensorrt"
+    form = "program"
+    extra = CROSS
+    speed = 2
+
+    def targets(self, options: str | None) -> tuple[Target, ...]:
+        """This host's GPU where none is named. Raises SpecError E602 for what is no target."""
+        return (Target(engine=self.word),) if options is None else super().targets(options)
+
+    def check(self, target: Target, dtype: DTypeName) -> None:
+        """Refuse what cannot be built here: E603 for a dtype, E604 for a missing package, E611 for a missing GPU."""
+        if target.capabilities:
+            super().check(target, dtype)
+            _check_cross()
+        else:
+            _check_host(self.word, dtype)
+
+    def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+        """Compile the exported program. Raises SpecError E604, E606, E620 or E624."""
+        if not target.capabilities:
+            return _for_this_host(program, source, target, dtype, folder)
+        import tensorrt_rtx
+
+        from archspec.engines.through_torch.building import cross_build
+
+        interface = program.interface
+        profiles = program.profiles or (declared(interface.symbols),)
+        ranges = [shapes(interface.input_ports, profile) for profile in profiles]
+        built = cross_build(source, interface, dtype, ranges, target.capabilities, tell)
+        (folder / "model.engine").write_bytes(built.engine)
+        return Artifact(
+            target=str(target),
+            dtype=dtype,
+            files=("model.engine",),
+            tool="tensorrt_rtx",
+            version=tensorrt_rtx.__version__,
+            network=built.network,
+            notes=(built.coverage,),
+            warnings=built.warnings,
+        )
+
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+        """The network that Torch-TensorRT makes of an exported program. Raises SpecError E604, E606 or E620."""
+        from archspec.engines.through_torch.building import read_plan
+
+        return read_plan(source, interface, dtype)
+
+    def obstacle(self, target: Target, artifact: Artifact) -> str | None:
+        """No CUDA device, no Torch-TensorRT, or a GPU other than the one that it was compiled for."""
+        if target.capabilities:
+            return super().obstacle(target, artifact)
+        try:
+            _check_host(self.word, artifact.dtype)
+        except SpecError as error:
+            return error.diagnostics[0].message
+        found = _gpu()
+        return None if found == artifact.host else f"it was built for {artifact.host}; here is {found}"
+
+    def open(self, path: Path, interface: Interface) -> Runner:
+        """Load a module that was saved on this host. Raises SpecError E610."""
+        if path.name != HOST_FILE:
+            return super().open(path, interface)
+        from archspec.engines.through_torch.host import HostModule
+
+        return HostModule(path, interface)
+
+
+def _check_cross() -> None:
+    import torch
+
+    if find_spec("torch_tensorrt") is None or _version(CROSS) is None:
+        help = f"pip install 'archspec-compiler[{CROSS}]'"
+        fail("E604", f"the target `torch-tensorrt` needs the package {CROSS} to build for named GPUs", None, help=help)
+    if torch.version.cuda is None:
+        help = "take the CUDA build of torch: it needs no GPU to be installed"
+        fail("E604", "Torch-TensorRT needs a CUDA build of torch, this one is for the CPU", None, help=help)
+    from archspec.engines.through_torch.lowering import check_version
+
+    check_version()
+
+
+def _check_host(word: str, dtype: DTypeName) -> None:
+    import torch
+
+    if dtype == "bfloat16":
+        help = "take float32 or float16, or build bfloat16 for named GPUs"
+        fail("E603", f"`{word}` does not take {dtype}: it runs on arrays, which have no such numbers", None, help=help)
+    if not torch.cuda.is_available():
+        help = f"name the GPUs to build for elsewhere: `{word}:sm86,sm89`"
+        fail("E611", f"`{word}` compiles on the GPU that it is for, and this host has none", None, help=help)
+    if find_spec("torch_tensorrt") is None:
+        help = "pip install 'archspec-compiler[tensorrt]'"
+        fail("E604", f"the target `{word}` needs the package torch-tensorrt", None, help=help)
+
+
+def _for_this_host(program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+    from archspec.engines.through_torch.host import compile_for_host
+
+    compile_for_host(source, program.interface, dtype, folder / HOST_FILE)
+    return Artifact(
+        target=str(target),
+        dtype=dtype,
+        files=(HOST_FILE,),
+        tool="torch_tensorrt",
+        version=_version("torch-tensorrt") or _version(CROSS) or "",
+        host=_gpu(),
+    )
+
+
+def _gpu() -> str:
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
