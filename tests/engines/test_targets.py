@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archspec.diagnostics import SpecError
-from archspec.engines import tensorrt_rtx
+from archspec.engines import tensorrt_rtx, torch_tensorrt
 from archspec.engines.registry import read_targets
 
 
@@ -72,3 +72,29 @@ def test_a_missing_package_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
             "pip install 'archspec-compiler[rtx]'",
         )
     ]
+
+
+def test_torch_tensorrt_for_this_host_needs_its_gpu() -> None:
+    assert refusal(["torch-tensorrt"]) == [
+        (
+            "E611",
+            "`torch-tensorrt` compiles on the GPU that it is for, and this host has none",
+            "name the GPUs to build for elsewhere: `torch-tensorrt:sm86,sm89`",
+        )
+    ]
+
+
+def test_torch_tensorrt_for_named_gpus_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_tensorrt, "find_spec", lambda name: None)
+    assert refusal(["torch-tensorrt:sm89"]) == [
+        (
+            "E604",
+            "the target `torch-tensorrt` needs the package torch-tensorrt-rtx to build for named GPUs",
+            "pip install 'archspec-compiler[torch-tensorrt-rtx]'",
+        )
+    ]
+
+
+def test_torch_tensorrt_takes_the_gpus_of_tensorrt_rtx_alone() -> None:
+    assert [code for code, _, _ in refusal(["torch-tensorrt:sm90"])] == ["E602"]
+    assert [code for code, _, _ in refusal(["torch-tensorrt:sm75"])] == ["E603"]
