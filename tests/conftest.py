@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,9 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.options import USED, marked, recording
 
+# No test finds what another run, or the user, has built and kept.
+os.environ["ARCHSPEC_CACHE"] = tempfile.mkdtemp(prefix="archspec-cache-")
+atexit.register(shutil.rmtree, os.environ["ARCHSPEC_CACHE"], ignore_errors=True)
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "archspec-hypothesis"))
 settings.register_profile(
     "archspec", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

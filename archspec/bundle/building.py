@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from archspec.bundle.bundle import Bundle
@@ -21,6 +20,7 @@ from archspec.bundle.staging import check_output, staging
 from archspec.bundle.weights import Weights, put_weights
 from archspec.diagnostics import Collector
 from archspec.engines.build import Built, Workshop
+from archspec.engines.cache import Recipe, tool_versions
 from archspec.engines.engine import DTypeName, NetworkEngine, Target
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.profiles import Profile, declared, read_profiles
@@ -30,7 +30,6 @@ from archspec.lower.naming import class_name
 from archspec.spec import Spec, load
 
 CARRIED = "files"
-_TOOLS = ("archspec-compiler", "torch", "onnx", "onnxscript", "onnxruntime", "openvino", "numpy", "tensorrt-rtx")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
 
@@ -45,6 +44,7 @@ def build(
     files: Sequence[str | Path] = (),
     profiles: Sequence[str] = (),
     seed: int = 0,
+    cache: bool = True,
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -53,12 +53,14 @@ def build(
         spec: a loaded spec, a file, or the name of a shipped one.
         out: the folder to write. A bundle that stands there is replaced whole, and only once the new one is complete.
         weights: a safetensors file or folder, tensors by name, or None for a fresh module initialised under `seed`.
-        targets: `onnx`, `tensorrt-rtx:sm86,sm89` (an engine for each GPU; `sm86+sm89` is one for both).
+        targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (an engine for each GPU; `sm86+sm89` is one
+            for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         layout: which of the spec's weight layouts the checkpoint has; left out, the one that fits.
         files: files to carry along, such as a tokenizer's.
         profiles: the sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that the spec
             admits.
+        cache: take artifacts that were built before, of the same parts by the same tools, and keep what is built.
         progress: called with each step's name and the share of it that is done (None: not known).
 
     Returns:
@@ -76,7 +78,14 @@ def build(
     check_output(output)
     texts = texts_of(loaded)
     with staging(output) as folder:
-        work = _Work(folder=folder, spec=loaded, dtype=read_dtype(dtype), profiles=ranges, progress=progress or _silent)
+        work = _Work(
+            folder=folder,
+            spec=loaded,
+            dtype=read_dtype(dtype),
+            profiles=ranges,
+            cache=cache,
+            progress=progress or _silent,
+        )
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
         entry, stages = put_weights(folder, loaded, work.program, weights, layout, seed, work.progress)
@@ -108,7 +117,16 @@ class _Work:
     spec: Spec
     dtype: DTypeName
     profiles: tuple[Profile, ...]
+    cache: bool
     progress: Progress
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The key of what is built, to the user's cache; None where that is not to be used."""
+        if not self.cache:
+            return None
+        name, digest = self.spec.name, self.spec.digest
+        return Recipe(name=name, spec_digest=digest, folder=self.folder, program=self.program, dtype=self.dtype)
 
     @property
     def program(self) -> Program:
@@ -125,7 +143,9 @@ class _Work:
         self, targets: Sequence[Target], carried: Sequence[Path], weights: WeightsEntry, before: tuple[Stage, ...]
     ) -> None:
         """Build the artifacts, compare them, and write the report and the manifest."""
-        workshop = Workshop(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
+        workshop = Workshop(
+            folder=self.folder, program=self.program, dtype=self.dtype, recipe=self.recipe, progress=self.progress
+        )
         inspection = Inspection(
             folder=self.folder, program=self.program, dtype=self.dtype, spec=self.spec, progress=self.progress
         )
@@ -188,7 +208,7 @@ class _Work:
             weights=weights,
             artifacts=[self._entry(one, str(one.target) in executed) for one in built],
             carried=[f"{CARRIED}/{file.name}" for file in carried],
-            tools={"python": platform.python_version(), **tools()},
+            tools={"python": platform.python_version(), **tool_versions()},
             files=entries_under(self.folder),
         )
 
@@ -212,17 +232,6 @@ class _Work:
         # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
         bound = isinstance(engine_of(one.target), NetworkEngine)
         return self.profiles if bound else (declared(self.spec.dims.values()),)
-
-
-def tools() -> dict[str, str]:
-    """Versions of the packages that a build uses, those that are installed."""
-    found = {}
-    for name in _TOOLS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _silent(stage: str, fraction: float | None) -> None:

@@ -11,7 +11,19 @@ import click
 from archspec.diagnostics import SpecError
 
 COMMANDS = (
-    *("attend", "build", "check", "compile", "explain", "generate", "init", "list", "run", "schema", "show", "verify"),
+    "attend",
+    "build",
+    "cache",
+    "check",
+    "compile",
+    "explain",
+    "generate",
+    "init",
+    "list",
+    "run",
+    "schema",
+    "show",
+    "verify",
 )
 
 

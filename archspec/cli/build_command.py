@@ -44,6 +44,7 @@ from archspec.cli.output import print_json
     type=click.Path(path_type=Path),
     help="A file to carry along, such as a tokenizer's.",
 )
+@click.option("--no-cache", is_flag=True, help="Build everything anew, and keep nothing for the next build.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of fresh weights, where none are given.")
 def command(
     spec: str,
@@ -57,6 +58,7 @@ def command(
     dtype: str,
     profiles: tuple[str, ...],
     files: tuple[Path, ...],
+    no_cache: bool,
     seed: int,
 ) -> None:
     """Build a bundle of SPEC: the emitted module, weights, artifacts, and a report of what was verified."""
@@ -75,6 +77,7 @@ def command(
             files=files,
             profiles=profiles,
             seed=seed,
+            cache=not no_cache,
             progress=tell,
         )
     if as_json:

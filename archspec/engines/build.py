@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from archspec.engines.cache import Recipe
 from archspec.engines.engine import Artifact, DTypeName, Form, Target
 from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.program import Program
@@ -38,6 +40,7 @@ class Workshop:
     folder: Path
     program: Program
     dtype: DTypeName
+    recipe: Recipe | None = None
     progress: Progress | None = None
 
     def build(
@@ -45,6 +48,7 @@ class Workshop:
     ) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
         """Export the program once in each form, and build each target in a folder of its own under `artifacts`.
 
+        With a recipe, what was built before is taken from the cache, and what is built is kept there.
         `inspect` is given the word of each engine that compiles networks, and the file from which it will compile one,
         before it does.
         Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
@@ -53,11 +57,16 @@ class Workshop:
         built: list[Built] = []
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
-        stages += [self._export(form) for form in dict.fromkeys(engine_of(target).form for target in targets)]
+        taken = dict(self._taken(targets))
+        # A network is computed for every bundle, whether or not its engines are there already.
+        inspected = compiling(targets) if inspect is not None else ()
+        wanted = [engine_of(target) for target in targets if target not in taken]
+        forms = [engine.form for engine in (*wanted, *(ENGINES[word] for word in inspected))]
+        stages += [self._export(form) for form in dict.fromkeys(forms)]
         if inspect is not None:
-            stages += [inspect(word, _EXPORTS[ENGINES[word].form][1]) for word in compiling(targets)]
+            stages += [inspect(word, _EXPORTS[ENGINES[word].form][1]) for word in inspected]
         for target in targets:
-            artifact, stage = self._build(target)
+            artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)
             stages.append(stage)
         shutil.rmtree(self.folder / _WORK)
@@ -67,17 +76,40 @@ class Workshop:
         stage, path = _EXPORTS[form]
         return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, stage).stage
 
+    def _taken(self, targets: Sequence[Target]) -> Iterator[tuple[Target, tuple[Built, Stage]]]:
+        for target in targets:
+            place = Path(ARTIFACTS, target.folder)
+            (self.folder / place).mkdir()
+            begun = time.monotonic()
+            artifact = None if self.recipe is None else self.recipe.take(target, self.folder / place)
+            if artifact is not None:
+                stage = Stage(name=from_cache(target), seconds=round(time.monotonic() - begun, 3), peak_bytes=0)
+                self._tell(stage.name)
+                yield target, (Built(target=target, artifact=artifact, folder=place), stage)
+
     def _build(self, target: Target) -> tuple[Built, Stage]:
         place = Path(ARTIFACTS, target.folder)
-        (self.folder / place).mkdir()
         _, source = _EXPORTS[engine_of(target).form]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
         outcome = self._run("build", {**wanted, "source": source, "folder": str(place)}, f"build {target}")
-        return Built(target=target, artifact=Artifact.from_json(outcome.result), folder=place), outcome.stage
+        artifact = Artifact.from_json(outcome.result)
+        obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
+        if obstacle is not None:
+            self._tell(f"{target} is not kept in the cache: {obstacle}")
+        return Built(target=target, artifact=artifact, folder=place), outcome.stage
+
+    def _tell(self, stage: str) -> None:
+        if self.progress is not None:
+            self.progress(stage, 1.0)
 
     def _run(self, task: str, job: dict[str, Any], stage: str) -> Outcome:
         job = {"program": self.program.to_json(), **job}
         return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress)
+
+
+def from_cache(target: Target | str) -> str:
+    """The stage of a build that took an artifact as it was built before."""
+    return f"take {target} from the cache"
 
 
 def initialise(folder: Path, program: Program, seed: int, progress: Progress | None = None) -> Stage:

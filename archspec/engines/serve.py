@@ -8,6 +8,8 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any
 
 from archspec.diagnostics import Diagnostic, SpecError
@@ -49,6 +51,11 @@ def tell(share: float) -> None:
 
 def peak_bytes() -> int:
     """The most memory that this process has held."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            # `getrusage` begins at the size of the process that started this one.
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

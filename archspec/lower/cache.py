@@ -16,18 +16,23 @@ ENVIRONMENT = "ARCHSPEC_CACHE"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def folder() -> Path:
-    """Where generated modules are kept: `generated` in `$ARCHSPEC_CACHE`, or in the user's cache folder."""
+def root() -> Path:
+    """Where everything is kept: `$ARCHSPEC_CACHE`, or `archspec` in the user's cache folder."""
     given = os.environ.get(ENVIRONMENT)
     if given:
-        return Path(given).expanduser().absolute() / "generated"
+        return Path(given).expanduser().absolute()
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = str(Path.home() / "Library" / "Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base).absolute() / "archspec" / "generated"
+    return Path(base).absolute() / "archspec"
+
+
+def folder() -> Path:
+    """Where generated modules are kept."""
+    return root() / "generated"
 
 
 def digest(source: str) -> str:

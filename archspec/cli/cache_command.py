@@ -1,0 +1,52 @@
+"""`archspec cache`: what builds keep for the next build."""
+
+from __future__ import annotations
+
+import click
+
+from archspec.cli.options import JSON
+from archspec.cli.output import print_json
+
+_DAY = 24 * 3600
+_UNITS = ((_DAY, "day"), (3600, "hour"), (60, "minute"))
+
+
+@click.command("cache")
+@click.option("--clear", "clearing", is_flag=True, help="Remove what is kept.")
+@click.option("--older", type=float, default=0.0, metavar="DAYS", help="With --clear: what was not used for so long.")
+@JSON
+def command(clearing: bool, older: float, as_json: bool) -> None:
+    """List the artifacts that builds have kept, with sizes and when each was last used, or remove them."""
+    from archspec.engines.cache import clear, entries, home
+
+    if older and not clearing:
+        raise click.UsageError("`--older` goes with `--clear`")
+    if clearing:
+        count, size = clear(older * _DAY)
+        if as_json:
+            print_json({"folder": home(), "removed": count, "bytes": size})
+        else:
+            click.echo(f"removed {_counted(count)}, {size / 1e6:.1f} MB, from {home()}")
+        return
+    kept = list(entries())
+    if as_json:
+        rows = [{"key": one.key, "name": one.name, "target": one.target, "dtype": one.dtype} for one in kept]
+        sizes = [{"bytes": one.bytes, "seconds_since_use": round(one.age)} for one in kept]
+        print_json({"folder": home(), "artifacts": [row | size for row, size in zip(rows, sizes, strict=True)]})
+        return
+    click.echo(f"{_counted(len(kept))}, {sum(one.bytes for one in kept) / 1e6:.1f} MB, in {home()}")
+    for one in kept:
+        click.echo(f"  {one.name} {one.target} {one.dtype}, {one.bytes / 1e6:.1f} MB, used {ago(one.age)}")
+
+
+def ago(seconds: float) -> str:
+    """A span of time for a reader, in the largest unit that it holds."""
+    for length, unit in _UNITS:
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def _counted(count: int) -> str:
+    return "1 artifact" if count == 1 else f"{count} artifacts"

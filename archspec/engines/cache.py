@@ -1,0 +1,226 @@
+"""Artifacts that were built before, in the user's cache folder, under a key of everything that they depend on.
+
+An entry is a folder that is written aside and renamed into place: two builds at once each write their own, and the
+second finds that the first is there. Every file is held against its hash as it is taken, and an entry that does not
+match is as good as missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import archspec
+from archspec.engines.engine import OPSET, Artifact, DTypeName, Target
+from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
+from archspec.lower.cache import is_private, root
+from archspec.record import record
+
+FORMAT = 1
+ENTRY = "entry.json"
+TOOLS = (
+    *("archspec-compiler", "torch", "onnx", "onnxscript", "onnx-ir", "onnxruntime", "openvino", "numpy"),
+    *("tensorrt-rtx", "tensorrt", "torch-tensorrt", "torch-tensorrt-rtx"),
+)
+_CHUNK = 1 << 20
+
+
+@record
+class Kept:
+    """An entry as it is listed: whose it is, its size, and the seconds since it was last taken."""
+
+    key: str
+    name: str
+    target: str
+    dtype: str
+    bytes: int
+    age: float
+
+
+def home() -> Path:
+    """The folder of all entries."""
+    return root() / "artifacts"
+
+
+@cache
+def tool_versions() -> Mapping[str, str]:
+    """Versions of the packages that a build uses, those that are installed."""
+    found = {}
+    for name in TOOLS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@cache
+def _own_code() -> str:
+    # A change of the builders themselves makes other artifacts under the same version.
+    digest = hashlib.sha256()
+    folder = Path(archspec.__file__).parent / "engines"
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@record
+class Recipe:
+    """What artifacts are made of, but for the target: a program whose files lie in a folder, and a precision."""
+
+    name: str
+    spec_digest: str
+    folder: Path
+    program: Program
+    dtype: DTypeName
+
+    def key(self, target: Target) -> str:
+        """SHA-256 over all that an artifact depends on: spec, code, weights, profiles, dtype, target, tools, host."""
+        program = self.program.inside(self.folder)
+        parts = {
+            "format": FORMAT,
+            "spec": self.spec_digest,
+            "source": _sha256(program.source),
+            "weights": _sha256(program.weights),
+            "program": self.program.to_json(),
+            "dtype": self.dtype,
+            "target": str(target),
+            "opset": OPSET,
+            "tools": dict(tool_versions()),
+            "builders": _own_code(),
+            "host": _host(target),
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def take(self, target: Target, place: Path) -> Artifact | None:
+        """Copy an artifact that was built before into an empty folder, or leave it empty: then it is None."""
+        entry = home() / self.key(target)
+        if not is_private(home()):
+            return None
+        try:
+            about = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
+            artifact = Artifact.from_json(about["artifact"])
+            if {*about["files"]} != {*artifact.files} or not all(_is_name(name) for name in artifact.files):
+                raise ValueError("an entry that names other files")
+            for name in artifact.files:
+                if _copied(entry / name, place / name) != about["files"][name]:
+                    raise ValueError(f"{name} is not what was kept")
+            os.utime(entry / ENTRY)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if not isinstance(error, FileNotFoundError):
+                shutil.rmtree(entry, ignore_errors=True)
+            _empty(place)
+            return None
+        return artifact
+
+    def keep(self, target: Target, artifact: Artifact, place: Path) -> str | None:
+        """Keep an artifact whose files lie in a folder. Returns why it could not be, and leaves nothing then."""
+        try:
+            home().mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not is_private(home()):
+                return f"{home()} is not a folder of this user's own, with mode 0700"
+            temporary = Path(tempfile.mkdtemp(dir=home(), prefix="."))
+        except OSError as error:
+            return error.strerror or str(error)
+        try:
+            files = {name: _copied(place / name, temporary / name) for name in artifact.files}
+            about = {"name": self.name, "artifact": artifact.to_json(), "files": files}
+            (temporary / ENTRY).write_text(json.dumps(about), encoding="utf-8")
+            _publish(temporary, home() / self.key(target))
+        except OSError as error:
+            return error.strerror or str(error)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return None
+
+
+def _host(target: Target) -> str:
+    if engine_of(target).form == "program":
+        from archspec.engines.host import this_host
+
+        return this_host()
+    return sys.platform
+
+
+def entries() -> Iterator[Kept]:
+    """What is kept, the one last taken first. Entries that cannot be read are listed by their key alone."""
+    found = [path for path in _folders() if not path.name.startswith(".")]
+    yield from sorted((_kept(path) for path in found), key=lambda kept: kept.age)
+
+
+def clear(older: float = 0.0) -> tuple[int, int]:
+    """Remove the entries that were not taken for some seconds. Returns how many there were, and their bytes."""
+    removed = [kept for kept in entries() if kept.age >= older]
+    for kept in removed:
+        shutil.rmtree(home() / kept.key, ignore_errors=True)
+    for path in _folders():
+        # Left by a build that was killed; one that is still being written is younger.
+        if path.name.startswith(".") and _age(path) > 24 * 3600:
+            shutil.rmtree(path, ignore_errors=True)
+    return len(removed), sum(kept.bytes for kept in removed)
+
+
+def _folders() -> list[Path]:
+    return [path for path in home().iterdir() if path.is_dir()] if is_private(home()) else []
+
+
+def _kept(path: Path) -> Kept:
+    about: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        about = json.loads((path / ENTRY).read_text(encoding="utf-8"))
+    artifact = about.get("artifact", {})
+    return Kept(
+        key=path.name,
+        name=about.get("name", "unreadable"),
+        target=artifact.get("target", ""),
+        dtype=artifact.get("dtype", ""),
+        bytes=sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+        age=_age(path),
+    )
+
+
+def _age(path: Path) -> float:
+    marker = path / ENTRY if (path / ENTRY).exists() else path
+    return max(0.0, time.time() - marker.stat().st_mtime)
+
+
+def _publish(temporary: Path, entry: Path) -> None:
+    try:
+        temporary.rename(entry)
+    except OSError:
+        if not (entry / ENTRY).is_file():
+            raise
+
+
+def _empty(place: Path) -> None:
+    for path in place.iterdir():
+        path.unlink()
+
+
+def _is_name(name: str) -> bool:
+    return Path(name).name == name and name not in (ENTRY, "..", ".", "")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copied(source: Path, target: Path) -> str:
+    """Copy a file; returns the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    with source.open("rb") as reading, target.open("wb") as writing:
+        while chunk := reading.read(_CHUNK):
+            digest.update(chunk)
+            writing.write(chunk)
+    return digest.hexdigest()
