@@ -1,0 +1,118 @@
+"""What a build says of a network: parity first, then the rules, as `check_network` holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from archspec.bundle.parity import SEED
+from archspec.bundle.report import TOLERANCE
+from archspec.bundle.sample import sample
+from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of, texts_of
+from archspec.contract.fill import fill
+from archspec.contract.generate import generate, patterns
+from archspec.contract.lowered import NetworkRunner, network_subject
+from archspec.contract.sizes import probe
+from archspec.contract.verify import findings_of
+from archspec.diagnostics import SpecError
+from archspec.engines.engine import DTypeName
+from archspec.engines.export import export_onnx
+from archspec.engines.network.plan import Plan
+from archspec.engines.program import Program
+from archspec.engines.rtx.parsing import parse
+from archspec.engines.sizes import minimum, odd, typical
+from archspec.lower import compile
+from archspec.lower.naming import class_name
+from archspec.oracle.interpreter import interpret
+from archspec.spec import load
+from archspec.spec.claims import Claims, load_claims
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowered:
+    """A shipped spec at its reduced size, exported, with the network that TensorRT reads."""
+
+    program: Program
+    onnx: Path
+    spec: Path
+    claims: Claims
+    plan: Plan
+    dtype: DTypeName
+
+
+def lowered(name: str, folder: Path, dtype: DTypeName = "float32") -> Lowered:
+    """Export a spec with filled parameters, and read the network."""
+    from safetensors.torch import save_file
+
+    spec = load(name, reduced=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in texts_of(spec).items():
+        (folder / file).write_text(text)
+    state = fill(compile(spec)).state_dict()
+    save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / WEIGHTS)
+    program = Program(
+        source=folder / MODULE,
+        module=class_name(spec.name),
+        weights=folder / WEIGHTS,
+        interface=interface_of(spec),
+    )
+    onnx = folder / "model.onnx"
+    export_onnx(program, dtype, onnx)
+    plan = parse(onnx, program.interface.inputs, program.interface.outputs).plan()
+    claims = load_claims(folder / SPEC)
+    return Lowered(program=program, onnx=onnx, spec=folder / SPEC, claims=claims, plan=plan, dtype=dtype)
+
+
+class Court:
+    """Judges changed networks of one spec: what the interpreter says is computed once."""
+
+    def __init__(self, case: Lowered, parameters: Arrays) -> None:
+        assert case.claims.spec is not None
+        self.claims = case.claims
+        cases = []
+        symbols = case.program.interface.symbols
+        sizes = probe(case.claims)
+        for number, pattern in enumerate(patterns(case.claims)):
+            cases.append((generate(case.claims, sizes, pattern, SEED + number), sizes))
+        for sizes in (odd(symbols), typical(symbols), minimum(symbols)):
+            cases.append((sample(case.program.interface, sizes, SEED), sizes))
+        self.cases = [(given, interpret(case.claims.spec.graph, given, parameters, at)) for given, at in cases]
+
+    def verdict(self, plan: Plan) -> str | None:
+        """What catches a network; None where nothing does."""
+        runner = NetworkRunner(plan)
+        try:
+            for given, expected in self.cases:
+                found = runner.run(given)
+                if any(differs(found[name], wanted) for name, wanted in expected.items()):
+                    return "parity"
+            found = findings_of(network_subject("mutant", plan), self.claims, seed=SEED)
+            return next((one.claim for one in found if one.status == "violated"), None)
+        except SpecError as error:
+            return f"fails ({error.diagnostics[0].code})"
+
+
+def differs(found: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether an output is further off than a build allows."""
+    if found.shape != wanted.shape:
+        return True
+    apart = np.abs(found.astype(np.float64) - wanted) / max(1.0, float(np.abs(wanted).max(initial=0.0)))
+    return bool(np.nan_to_num(apart, nan=np.inf).max(initial=0.0) > TOLERANCE["float32"])
+
+
+def is_equivalent(case: Lowered, court: Court, plan: Plan) -> bool:
+    """Whether a network computes in float64 what the unchanged one does, to the last few bits.
+
+    So does one without the bias of its keys: softmax does not see what is added to all scores of a query.
+    """
+    exact, changed = NetworkRunner(case.plan, "exact"), NetworkRunner(plan, "exact")
+    for given, _ in court.cases:
+        wanted, found = exact.run(given), changed.run(given)
+        if any(not np.allclose(found[name], wanted[name], rtol=1e-12, atol=1e-12) for name in wanted):
+            return False
+    return True

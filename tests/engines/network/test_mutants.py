@@ -1,0 +1,35 @@
+"""Every mistake in a lowered network is caught before the network is compiled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from archspec.bundle.parity import float_arrays
+from tests.engines.network.judging import Court, is_equivalent, lowered
+from tests.engines.network.mutations import OPERATORS, mutants
+
+WANTED = {
+    "gpt2": {"drop the mask or guard", "flip a comparison", "lose equality", "lose the scale"},
+    "vit-b16": {"parts in reverse", "another axis of a table", "lose the softmax"},
+    "transformer-base": {"drop the mask or guard", "invert the mask or guard", "drop a negation", "swap axes"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WANTED)
+def test_every_mistake_in_a_network_is_caught(name: str, tmp_path: Path) -> None:
+    case = lowered(name, tmp_path)
+    court = Court(case, float_arrays(case.program.weights))
+    assert court.verdict(case.plan) is None
+    tried: Counter[str] = Counter()
+    for mutant in mutants(case.plan):
+        tried[mutant.operator] += 1
+        caught = court.verdict(mutant.plan)
+        if caught is None:
+            assert is_equivalent(case, court, mutant.plan), (mutant.operator, mutant.site)
+    assert set(tried) >= WANTED[name]
+    assert set(tried) <= set(OPERATORS)
+    assert sum(tried.values()) > 100

@@ -1,0 +1,63 @@
+"""The network of every shipped spec holds the contract on the CPU, and TensorRT compiles it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archspec.bundle.network import check_network
+from archspec.bundle.report import TOLERANCE, Trial
+from archspec.engines.engine import DTypeName
+from archspec.engines.network.digest import digest
+from archspec.engines.profiles import declared, shapes
+from archspec.engines.registry import ENGINES
+from archspec.spec.shipped import shipped_specs_dir
+from tests.engines.network.judging import Lowered, lowered
+
+SAME_NETWORK = {"vit-l16", "vit-h14", "transformer-big", "smollm2-135m", "llama-3-8b", "mistral-7b"}
+"""Reduced, they are another shipped spec: the same network with other numbers."""
+SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml") if path.stem not in SAME_NETWORK)
+FAST = {"vit-b16"}
+MEASURED = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
+"""What the reduced specs stay within, as a share of the largest value or 1; a build allows more."""
+
+
+def largest(case: Lowered) -> float:
+    """Hold a network against its spec, and say how far it is from the interpreter at most."""
+    entry, made = check_network(
+        ENGINES["tensorrt-rtx"],  # type: ignore[arg-type]
+        case.onnx,
+        case.program,
+        case.dtype,
+        case.spec,
+    )
+    trials = [trial for trial in made if isinstance(trial, Trial)]
+    assert len(trials) == len(made) >= 2
+    assert {trial.reference for trial in trials} == {"interpreter"}
+    assert entry.digest == digest(case.plan)
+    assert {finding.status for finding in entry.findings} == {"holds"}
+    assert {"shapes", "finite", "independent(batch)"} <= {finding.claim for finding in entry.findings}
+    return max(one.largest / max(1.0, one.scale) for trial in trials for one in trial.differences)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED]
+)
+def test_a_network_holds_the_contract_and_compiles(name: str, tmp_path: Path) -> None:
+    from archspec.engines.rtx.building import build_engine
+
+    case = lowered(name, tmp_path)
+    assert largest(case) < MEASURED["float32"]
+    interface = case.program.interface
+    ranges = [shapes(interface.input_ports, declared(interface.symbols))]
+    built = build_engine(case.onnx, ranges, tuple(interface.outputs), ("sm89",))
+    assert built.network == digest(case.plan)
+    assert len(built.engine) > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["gpt2", "resnet-50"])
+def test_half_precision_holds_it_within_its_rounding(name: str, dtype: DTypeName, tmp_path: Path) -> None:
+    assert 1e-5 < largest(lowered(name, tmp_path, dtype)) < MEASURED[dtype] < TOLERANCE[dtype]
