@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 import numpy as np
@@ -12,17 +13,16 @@ from archspec.contract.protocol import Subject
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import SpecError
-from archspec.lower import cache, class_name
+from archspec.lower import cache, class_name, compile
 from archspec.spec.claims import Claims
+from tests.contract.mutations import Mutant
+from tests.mutation.exact import broken
+from tests.mutation.judging import Court, Outcome
+from tests.mutation.operators import mutants
+from tests.mutation.table import OPERATORS
 
-EQUIVALENT = {
-    # A row without keys is padding all through, and cross-attention reads nothing of it.
-    ("transformer-base", "drop the keep guard", "EncoderAttention"),
-    ("t5-small", "drop the keep guard", "EncoderAttention"),
-}
-"""Mutants that compute the same function, by spec, operator and class."""
-SAME_CODE = ("transformer-big", "vit-h14", "vit-l16")
-"""Specs that differ from another one in their constants alone, and have its code when reduced."""
+SAME_CHANGE = {"drop the keep guard": "drop the guard of empty rows"}
+"""Operators on the source, and those on the graph that do the same."""
 
 
 def trial(claims: Claims, source: str) -> tuple[Subject, dict[str, np.ndarray]]:
@@ -41,3 +41,31 @@ def first_violation(claims: Claims, source: str) -> str | None:
         return next((one.claim for one in found if one.status == "violated"), None)
     except SpecError:
         return "runs"
+
+
+def judged(claims: Claims, mutant: Mutant) -> Outcome:
+    """Caught by a claim; else equivalent where the same change of the graph is, by exact wiring; else missed."""
+    claim = first_violation(claims, mutant.source)
+    if claim is not None:
+        return Outcome(status="caught", judge="contract", detail=claim)
+    if is_equivalent(claims, mutant):
+        detail = "the same change of the graph obeys every rule by exact wiring, and computes the same"
+        return Outcome(status="equivalent", judge="wiring", detail=detail)
+    return Outcome(status="missed", judge="contract", detail="every claim holds")
+
+
+def is_equivalent(claims: Claims, mutant: Mutant) -> bool:
+    """Whether the same change of the graph, in every module of the changed class, changes nothing."""
+    operator = next((one for one in OPERATORS if one.name == SAME_CHANGE.get(mutant.operator)), None)
+    if operator is None:
+        return False
+    paths = modules(claims, mutant.site.partition(":")[0])
+    changed = [one.spec for one in mutants(claims.spec, [operator]) if one.site.node.scope in paths]
+    court = Court(claims.spec)
+    return bool(changed) and all(broken(one) is None and court.compared(one).status == "equivalent" for one in changed)
+
+
+def modules(claims: Claims, kind: str) -> set[str]:
+    """Paths of the modules of one class, with a star for the index of a layer."""
+    found = compile(claims.spec).named_modules()
+    return {re.sub(r"\.\d+\b", ".*", name) for name, module in found if type(module).__name__ == kind}

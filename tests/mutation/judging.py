@@ -1,0 +1,93 @@
+"""Who catches a mutant: the rules, by proof and wiring, or the contract, by what is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from archspec.contract.fill import fill
+from archspec.contract.parity import parity
+from archspec.contract.protocol import Array, FunctionRunner, Subject
+from archspec.contract.sizes import probe
+from archspec.lower import compile
+from archspec.oracle.interpreter import interpret
+from archspec.record import record
+from archspec.rules.independence import independence
+from archspec.rules.judge import Judge
+from archspec.rules.verdict import Verdict
+from archspec.spec import Spec
+from archspec.spec.claims import claims_of
+from tests.mutation.exact import broken
+from tests.mutation.operators import Mutant
+
+Status = Literal["caught", "equivalent", "missed"]
+SAME = 1e-12
+"""In float64, as a share of the largest value or 1: what differs by less computes the same."""
+
+
+@record
+class Outcome:
+    """What became of a mutant, by whom, and what showed it."""
+
+    status: Status
+    judge: str
+    detail: str
+
+
+class Court:
+    """Judges the mutants of one spec."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.claims = claims_of(spec)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Array]:
+        """Parameters drawn as the contract draws them."""
+        return {name: tensor.numpy() for name, tensor in fill(compile(self.spec)).state_dict().items()}
+
+    def outcome(self, mutant: Mutant) -> Outcome:
+        """The rules first, then the contract.
+
+        A mistake in who reads whom that no verdict tells must obey every rule by exact wiring, and so must one that
+        the contract does not tell either.
+        """
+        fallen = first_fallen(mutant.spec)
+        if fallen is not None and fallen.status != "unknown":
+            return Outcome(status="caught", judge="rules", detail=f"{fallen.status}: {fallen.rule}")
+        found = self.compared(mutant.spec)
+        if fallen is not None and found.status == "caught":
+            return Outcome(status="caught", judge="rules", detail=f"unknown: {fallen.rule}")
+        if mutant.operator.judge == "rules" or found.status != "caught":
+            broke = broken(mutant.spec)
+            if broke is not None:
+                return Outcome(status="missed", judge="rules", detail=broke)
+        return found
+
+    def compared(self, mutant: Spec) -> Outcome:
+        """The mutant as a subject of the contract, run by the interpreter, against the interpreter of the spec."""
+
+        def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
+            return interpret(mutant.graph, arrays, self.parameters, sizes)
+
+        sizes = probe(self.claims)
+        runner = FunctionRunner(inputs=tuple(self.claims.inputs), outputs=tuple(self.claims.outputs), function=run)
+        subject = Subject(name="mutant", runner=runner, exact=runner)
+        with np.errstate(all="ignore"):
+            found = parity(self.claims, self.spec, subject, self.parameters, sizes, 0)
+        if found.status == "violated":
+            return Outcome(status="caught", judge="contract", detail=found.detail)
+        if found.largest <= SAME:
+            return Outcome(status="equivalent", judge="wiring", detail="obeys every rule, and computes the same")
+        return Outcome(status="missed", judge="contract", detail=f"differs by {found.largest:.2g} and no more")
+
+
+def first_fallen(spec: Spec) -> Verdict | None:
+    """The first verdict that does not hold; None where all do."""
+    judge = Judge(spec)
+    verdicts = [judge.independent(rule) for rule in independence(spec.graph)]
+    fallen = next((verdict for verdict in verdicts if not verdict.holds), None)
+    return fallen or next((found for rule in spec.rules if not (found := judge.verdict(rule)).holds), None)

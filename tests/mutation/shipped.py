@@ -1,0 +1,43 @@
+"""The shipped specs whose code is not that of another one."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from archspec.ir.printer import print_graph
+from archspec.spec import load
+from archspec.spec.shipped import shipped_specs_dir
+
+OWN = {path.stem: path for path in sorted((Path(__file__).parent.parent / "contract" / "specs").glob("*.yaml"))}
+"""Small specs of the tests' own, with masks of every kind."""
+SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
+
+
+@cache
+def same_as() -> dict[str, str]:
+    """Specs that have, when reduced, the graph and the rules of another one, but for rates of dropout; and which."""
+    first: dict[tuple[str, ...], str] = {}
+    found = {}
+    for name in SHIPPED:
+        spec = load(name, reduced=True)
+        text = re.sub(r"\b(dropout|rate)=[\d.]+", r"\1", print_graph(spec.graph).partition("\n")[2])
+        owner = first.setdefault((text, *map(str, spec.rules)), name)
+        if owner != name:
+            found[name] = owner
+    return found
+
+
+def distinct() -> list[str]:
+    """The others."""
+    return [name for name in SHIPPED if name not in same_as()]
+
+
+def skip_if_same(name: str) -> None:
+    """Skip a test on a spec whose code is tested under another name."""
+    owner = same_as().get(name)
+    if owner is not None:
+        pytest.skip(f"reduced, it has the graph and the rules of {owner}")
