@@ -28,11 +28,15 @@ Reads = tuple[tuple[Relation, ...], ...]
 
 @record
 class ParameterSpec:
-    """A parameter that an op wants: its type, its role (which picks the initialisation), and an init of its own."""
+    """A parameter that an op wants: its type, its role (which picks the initialisation), and an init of its own.
+
+    `stacked` says that axis 0 numbers maps that stand side by side, so that it is no part of their fans.
+    """
 
     type: TensorType
     role: Role = "weight"
     init: Init | None = None
+    stacked: bool = False
 
 
 class Emitter(Protocol):

@@ -57,7 +57,7 @@ class Experts(Primitive):
         specs = {}
         for name in self._maps:
             out, into = (width, hidden) if name == "down" else (hidden, width)
-            specs[name] = ParameterSpec(type=x.with_axes(number, out, into))
+            specs[name] = ParameterSpec(type=x.with_axes(number, out, into), stacked=True)
             if self.bias:
                 specs[f"{name}_bias"] = ParameterSpec(type=x.with_axes(number, out), role="bias")
         return specs

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.diagnostics import Span
+from math import sqrt
+
+from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Init, Parameter
 from archspec.ir.types import TensorType
 from archspec.ops.base import BUFFERS, ParameterSpec
@@ -50,11 +52,10 @@ class ParameterBook:
         return found
 
     def _make(self, path: str, spec: ParameterSpec, settings: Settings) -> Parameter:
-        init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
         return Parameter(
             path=path,
             type=spec.type,
-            init=init,
+            init=_start(path, spec, settings),
             trainable=settings.trainable,
             span=settings.span,
             buffer=spec.role in BUFFERS,
@@ -68,6 +69,27 @@ class ParameterBook:
     def names(self) -> tuple[str, ...]:
         """All keys, in the order in which the parameters were made."""
         return tuple(self._known)
+
+
+def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
+    """How a parameter starts. Raises SpecError E242 where a start that looks at fans has none to look at."""
+    init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
+    if init.kind not in ("xavier_uniform", "kaiming_normal"):
+        return init
+    if spec.type.rank < 2 + spec.stacked:
+        message = f"`{path}` is {spec.type}, and `{init.kind}` is for weights with a way in and a way out"
+        fail(
+            "E242", message, settings.span, help="give it an `init` with a number, such as `{kind: normal, std: 0.02}`"
+        )
+    return _of_one_map(spec.type, init) if spec.stacked else init
+
+
+def _of_one_map(stack: TensorType, init: Init) -> Init:
+    """The same start for maps [out, in] on a stack, where torch would take the number of maps for a fan."""
+    out, into = (size.constant or 1 for size in stack.shape[1:])
+    if init.kind == "xavier_uniform":
+        return Init(kind="uniform", value=sqrt(6 / (into + out)))
+    return Init(kind="normal", value=sqrt(2 / into))
 
 
 class ParameterMismatch(Exception):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from archspec.diagnostics import SpecError
 from archspec.lower import compile
 from tests.options import option
 from tests.parity.options import draft
@@ -131,3 +132,48 @@ def test_repeats_with_weights_of_their_own_or_shared(share: bool) -> None:
     for number in range(3):
         wanted = wanted @ weights[0 if share else number].T
     torch.testing.assert_close(module(x), wanted, rtol=1e-4, atol=1e-6)
+
+
+EXPERTS = """
+archspec: 1
+name: starts
+dims: {{batch: [1, 4, 8], length: [1, 4, 8]}}
+inputs:
+  x: float[batch, length, 64]
+defaults: {{norm: layer_norm}}
+graph:
+  y:
+    block: encoder
+    input: x
+    layers: 1
+    residual: bare
+    attention: none
+    feed_forward:
+      hidden: 160
+      activation: relu
+      experts: {{count: 5, top_k: 2, scores: softmax, normalise: true}}
+    init: {init}
+outputs:
+  y: float[batch, length, 64]
+"""
+
+
+@pytest.mark.parametrize(("init", "function"), [("xavier_uniform",) * 2, ("kaiming_normal",) * 2])
+def test_each_expert_starts_as_a_map_of_its_own(init: str, function: str) -> None:
+    torch.manual_seed(0)
+    experts = compile(draft(EXPERTS.format(init=init))).y.layers[0].feed_forward.experts
+    for name, shape in (("up", (160, 64)), ("down", (64, 160))):
+        torch.manual_seed(1)
+        wanted = torch.stack([getattr(nn.init, f"{function}_")(torch.empty(shape)) for _ in range(5)])
+        alike(experts[name].detach(), wanted)
+
+
+@pytest.mark.parametrize("init", ["xavier_uniform", "kaiming_normal"])
+def test_a_vector_has_no_fans(init: str) -> None:
+    nodes = f"graph:\n  b: {{block: learned, shape: [400], init: {init}}}\n  z: y + b\n"
+    text = TEXT.format(fields="", more="").replace("graph:\n", nodes)
+    with pytest.raises(SpecError) as raised:
+        draft(text.replace("outputs:\n  y:", "outputs:\n  z:"))
+    (found,) = raised.value.diagnostics
+    assert found.code == "E242"
+    assert found.message == f"`b.value` is float[400], and `{init}` is for weights with a way in and a way out"
