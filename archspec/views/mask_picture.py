@@ -14,7 +14,7 @@ from archspec.masks.walk import leaves
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.views.chart import Chart, Level, Panel
-from archspec.views.example import Example, example
+from archspec.views.example import POSITIONS, Example, example
 from archspec.views.sites import Site, sites_at
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def typical(site: Site) -> dict[str, int]:
 def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
     """The mask of an attention in an example, at most so many queries and keys of it."""
     mask = site.op.mask
-    queries, keys = (size.value(shown.sizes) for size in _lengths(site))
+    queries, keys = (_shown_length(size, site, shown, most) for size in _lengths(site))
     controls = [_row(value, shown, keys) for value in _controls(site)]
     names = [_name(value, shown) for value in _controls(site)]
     small, told = _shrunk(mask, min(queries, keys, most))
@@ -91,6 +91,13 @@ def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
     queries, keys = min(queries, most), min(keys, most)
     cells = tuple(tuple(bool(cell) for cell in row[:keys]) for row in allowed[:queries])
     return DrawnMask(mask=small, cells=cells, text=text(mask, names), shrunk=told, queries=queries, keys=keys)
+
+
+def _shown_length(size: Dim, site: Site, shown: Example, most: int) -> int:
+    """How many positions are drawn from: those of the example, or as many as wanted where no input decides anything."""
+    if _read(site) or size.is_constant:
+        return size.value(shown.sizes)
+    return min(max(size.value(shown.sizes), POSITIONS), most)
 
 
 def _lengths(site: Site) -> tuple[Dim, Dim]:

@@ -26,11 +26,11 @@ def lanes(plan: Plan) -> Lanes:
     """The longest way to the result is one column; what branches off or flows in stands beside it."""
     asides = _asides(plan)
     taken = {part for beside in asides.values() for part in beside}
-    depths = _depths(plan)
+    far = depths(plan)
     columns: list[list[int]] = []
     for end in (plan.result, *reversed(range(len(plan.parts)))):
         if end >= 0 and end not in taken:
-            column = list(_back(plan, end, depths, taken))
+            column = list(_back(plan, end, far, taken))
             taken.update(column)
             columns.append(column[::-1])
     return Lanes(columns=tuple(map(tuple, _ordered(plan, columns))), asides=asides)
@@ -47,7 +47,7 @@ def _asides(plan: Plan) -> dict[int, tuple[int, ...]]:
     return {reader: tuple(beside) for reader, beside in found.items() if plan.parts[reader].inside is None}
 
 
-def _depths(plan: Plan) -> list[int]:
+def depths(plan: Plan) -> list[int]:
     """How many parts lie on the longest way to each."""
     found: list[int] = []
     for number in range(len(plan.parts)):
@@ -61,12 +61,12 @@ def _sources(plan: Plan, part: int) -> list[int]:
     return [wire.source for wire in plan.into(part) if wire.source >= 0 and (joins or wire.main)]
 
 
-def _back(plan: Plan, end: int, depths: list[int], taken: set[int]) -> Iterator[int]:
+def _back(plan: Plan, end: int, far: list[int], taken: set[int]) -> Iterator[int]:
     part: int | None = end
     while part is not None:
         yield part
         free = [source for source in _sources(plan, part) if source not in taken]
-        part = max(free, key=lambda source: (depths[source], -source), default=None)
+        part = max(free, key=lambda source: (far[source], -source), default=None)
 
 
 def _ordered(plan: Plan, columns: list[list[int]]) -> list[list[int]]:
@@ -86,7 +86,7 @@ def _ordered(plan: Plan, columns: list[list[int]]) -> list[list[int]]:
         for other in left.get(number, ()):
             yield from around(other)
         yield number
-        for other in right.get(number, ()):
+        for other in sorted(right.get(number, ()), key=lambda other: len(columns[other])):
             yield from around(other)
 
     return [columns[number] for number in (around(0) if columns else ())]

@@ -85,6 +85,10 @@ class Placing:
         """The column that the plan's value comes in at."""
         return 0 if self.cut or self.plan.result < 0 else self.lanes.of(self.plan.result)
 
+    def label_at(self, part: int) -> float:
+        """The base line of that."""
+        return self.top(part) + (FORK + 5 if self.forks(part) else 5)
+
     def label(self, part: int) -> str:
         """The type that is written beside the line out of a part."""
         if not self.labelled or not self.plan.parts[part].gives:
@@ -165,6 +169,21 @@ def _stand(placing: Placing) -> None:
             elif part.inside is None:
                 bottom = max(bottom, placing.top(wire.source) + FORK + 8 - half)
         placing.bottoms[number] = bottom
+    _raise(placing)
+
+
+def _raise(placing: Placing) -> None:
+    """A column that nothing flows into from elsewhere stands right below what reads it."""
+    for column in placing.lanes.columns:
+        own = {*column, *(k for part in column for k in placing.lanes.asides.get(part, ()))}
+        given = {wire.source for part in column for wire in placing.plan.into(part)}
+        readers = [wire.target for wire in placing.plan.out_of(column[-1])]
+        if given <= own and readers and placing.plan.parts[column[0]].role != "input":
+            reader = min(readers, key=lambda part: placing.bottoms[part])
+            if placing.plan.parts[reader].inside is None:
+                middle = placing.bottoms[reader] + placing.frames[reader].size.height / 2
+                up = middle - 2 * FORK - placing.top(column[-1])
+                placing.bottoms |= {part: placing.bottoms[part] + max(0.0, up) for part in column}
 
 
 def _gap(placing: Placing, column: tuple[int, ...], number: int) -> float:
@@ -214,8 +233,7 @@ def _collected(placing: Placing) -> Layout:
         layout.boxes.append(_box(placing.frames[number], axis, placing.bottoms[number]))
         words = placing.label(number)
         if words:
-            up = placing.top(number) + (FORK + 2 if placing.forks(number) else 2) + 3
-            layout.labels.append(Label(at=(axis + 6, up), text=words))
+            layout.labels.append(Label(at=(axis + 6, placing.label_at(number)), text=words))
     return layout
 
 

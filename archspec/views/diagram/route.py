@@ -302,6 +302,8 @@ class _Router:
         parts = [part for k in columns for part in self.columns[k]]
         spans = [(self.placing.bottoms[part] - 4, self.placing.top(part) + 4) for part in parts]
         spans += [(self._level(part) - 4, self._level(part) + 4) for part in parts if part != source]
+        labels = [self.placing.label_at(part) for part in parts if self.placing.label(part)]
+        spans += [(low - 4, low + NOTE + 2) for low in labels]
         heights = [wanted, *(end for low, high in spans for end in (low - 1, high + 1))]
         free = [y for y in heights if y > 2 and all(not low < y < high for low, high in spans)]
         return min(free, key=lambda y: (abs(y - wanted), y), default=wanted)

@@ -16,6 +16,7 @@ from archspec.ops.masked_pool import MaskedPool
 from archspec.ops.repeat import Repeat, Schedule
 from archspec.views.diagram.attention import AttentionWords
 from archspec.views.diagram.describe import feed_forward, primitive
+from archspec.views.diagram.lanes import depths
 from archspec.views.diagram.plan import Part, Plan, Wire
 from archspec.views.diagram.tidy import Draft, tidied
 from archspec.views.diagram.words import class_words, count, sentence, shape
@@ -35,8 +36,10 @@ def surveyed(graph: Graph, words: AttentionWords) -> Plan:
     for name, value in zip(graph.output_names, graph.outputs, strict=True):
         part = Part(role="output", title=name, notes=(shape(value.type),))
         body.add(part, {0: body.known.get(value, ())})
-    last = len(body.draft.parts) - 1
-    return tidied(body.draft, last)
+    plan = tidied(body.draft, len(body.draft.parts) - 1)
+    outputs = [number for number, part in enumerate(plan.parts) if part.role == "output"]
+    far = depths(plan)
+    return replace(plan, result=max(outputs, key=lambda number: (far[number], -number)))
 
 
 class _Body:
