@@ -17,6 +17,7 @@ from archspec.bundle.read import open as open_bundle
 from archspec.bundle.report import REPORT, Report, StageEntry, Trial
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of, texts_of
 from archspec.bundle.staging import check_output, staging
+from archspec.bundle.triton import Layout, arrange, check_served
 from archspec.bundle.weights import Weights, put_weights
 from archspec.diagnostics import Collector
 from archspec.engines.build import Built, Workshop
@@ -40,7 +41,8 @@ def build(
     weights: Weights = None,
     targets: Sequence[str] = ("onnx",),
     dtype: str = "float32",
-    layout: str | None = None,
+    weights_layout: str | None = None,
+    layout: Layout = "bundle",
     files: Sequence[str | Path] = (),
     profiles: Sequence[str] = (),
     seed: int = 0,
@@ -56,7 +58,8 @@ def build(
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (an engine for each GPU; `sm86+sm89` is one
             for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
-        layout: which of the spec's weight layouts the checkpoint has; left out, the one that fits.
+        weights_layout: which of the spec's weight layouts the checkpoint has; left out, the one that fits.
+        layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`.
         files: files to carry along, such as a tokenizer's.
         profiles: the sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that the spec
             admits.
@@ -72,6 +75,8 @@ def build(
     """
     loaded = spec if isinstance(spec, Spec) else load(spec)
     wanted = read_targets(targets, dtype)
+    if layout == "triton":
+        check_served(wanted)
     ranges = read_profiles(profiles, tuple(loaded.dims.values()))
     carried = check_carried([Path(file) for file in files])
     output = Path(out)
@@ -83,12 +88,13 @@ def build(
             spec=loaded,
             dtype=read_dtype(dtype),
             profiles=ranges,
+            layout=layout,
             cache=cache,
             progress=progress or _silent,
         )
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
-        entry, stages = put_weights(folder, loaded, work.program, weights, layout, seed, work.progress)
+        entry, stages = put_weights(folder, loaded, work.program, weights, weights_layout, seed, work.progress)
         work.finish(wanted, carried, entry, stages)
     return open_bundle(output)
 
@@ -117,6 +123,7 @@ class _Work:
     spec: Spec
     dtype: DTypeName
     profiles: tuple[Profile, ...]
+    layout: Layout
     cache: bool
     progress: Progress
 
@@ -152,6 +159,8 @@ class _Work:
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
+        if self.layout == "triton":
+            built = arrange(self.folder, self.spec.name, built, self.program.interface, self.dtype)
         report = inspection.added(self.report(built, (*before, *stages)))
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for file in carried:

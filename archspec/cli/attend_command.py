@@ -20,7 +20,7 @@ _MANIFEST = "manifest.json"
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The SVG file to write.")
 @click.option("--node", help="Which attention (default: the last cross-attention, else the last attention).")
 @click.option("--row", default=0, show_default=True, help="Which row of the batch.")
-@click.option("--layout", help="The weights' layout by name (default: the one that fits).")
+@click.option("--weights-layout", "layout", help="The weights' layout by name (default: the one that fits).")
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels of queries and keys, one a line.")
 @click.option("--query-labels", type=click.Path(path_type=Path), help="Labels of queries, one a line.")
 @click.option("--key-labels", type=click.Path(path_type=Path), help="Labels of keys, one a line.")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from archspec.cli.options import spec_options
 from archspec.cli.output import print_json
 
+if TYPE_CHECKING:
+    from archspec.bundle.triton import Layout
+
 
 @click.command("build")
 @spec_options
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder of the bundle.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
-@click.option("--layout", help="Which of the spec's weight layouts the checkpoint has (default: the one that fits).")
+@click.option("--weights-layout", help="The weights' layout by name (default: the one that fits).")
 @click.option(
     "--target",
     "targets",
@@ -44,6 +48,13 @@ from archspec.cli.output import print_json
     type=click.Path(path_type=Path),
     help="A file to carry along, such as a tokenizer's.",
 )
+@click.option(
+    "--layout",
+    type=click.Choice(("bundle", "triton")),
+    default="bundle",
+    show_default=True,
+    help="triton: the artifacts in a model repository of Triton Inference Server.",
+)
 @click.option("--no-cache", is_flag=True, help="Build everything anew, and keep nothing for the next build.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of fresh weights, where none are given.")
 def command(
@@ -53,11 +64,12 @@ def command(
     as_json: bool,
     output: Path,
     weights: Path | None,
-    layout: str | None,
+    weights_layout: str | None,
     targets: tuple[str, ...],
     dtype: str,
     profiles: tuple[str, ...],
     files: tuple[Path, ...],
+    layout: Layout,
     no_cache: bool,
     seed: int,
 ) -> None:
@@ -73,6 +85,7 @@ def command(
             weights=weights,
             targets=targets,
             dtype=dtype,
+            weights_layout=weights_layout,
             layout=layout,
             files=files,
             profiles=profiles,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
-@click.option("--layout", help="Which of the spec's weight layouts the checkpoint has (default: the one that fits).")
+@click.option("--weights-layout", "layout", help="The weights' layout by name (default: the one that fits).")
 @click.option("--max-new", type=int, default=20, show_default=True, help="How many ids a row gets at most.")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="How evenly ids are drawn; 0: greedy.")
 @click.option("--top-k", type=int, help="Draw among the K likeliest alone.")
@@ -84,7 +84,7 @@ def _ids(text: str) -> list[int]:
 def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:
     if overrides or reduced or weights is not None or layout is not None:
         raise click.UsageError(
-            "a bundle has its own spec and weights: --set, --reduced, --weights, --layout do not apply"
+            "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
         )
 
 

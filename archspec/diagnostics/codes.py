@@ -138,6 +138,7 @@ _TITLES = {
     "E623": "engine of another network than was verified",
     "E624": "setting that TensorRT did not keep",
     "E625": "optimisation profile that cannot be had",
+    "E626": "artifact that Triton does not serve",
     "E701": "no such shipped spec",
     "E702": "file that cannot be written",
     "E703": "not an archive of arrays",

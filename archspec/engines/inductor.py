@@ -87,7 +87,7 @@ class Inductor(Engine):
         from archspec.engines.inductor_build import load_package
 
         model = load_package(path)
-        device = CUDA if path.parent.name.endswith(CUDA) else "cpu"
+        device = model.get_metadata().get("AOTI_DEVICE_KEY", "cpu")
         return _Package(model, [port.name for port in forward_order(interface.input_ports)], interface.outputs, device)
 
 

@@ -1,0 +1,119 @@
+"""The layout `triton`: artifacts stand in a model repository of Triton Inference Server, beside the bundle's manifest.
+
+Each artifact is a model of its own, `triton/NAME/1/FILES`, with the `config.pbtxt` that Triton asks for. The bundle
+stays one that can be checked and opened: only the places of its artifacts differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from archspec.diagnostics import Collector
+from archspec.engines.build import ARTIFACTS, Built
+from archspec.engines.engine import DTypeName, Target
+from archspec.engines.interface import Interface, Port
+from archspec.ir.dim import Dim, Symbol
+from archspec.ir.types import DType
+
+Layout = Literal["bundle", "triton"]
+REPOSITORY = "triton"
+CONFIGURATION = "config.pbtxt"
+VERSION = "1"
+SERVED = {
+    "onnx": 'platform: "onnxruntime_onnx"',
+    "openvino": 'backend: "openvino"',
+    "tensorrt-rtx": 'platform: "tensorrt_plan"',
+}
+"""The engines whose artifacts Triton has a backend for, and how a configuration names it."""
+_NAMED = {DType.INT64: "TYPE_INT64", DType.INT32: "TYPE_INT32", DType.BOOL: "TYPE_BOOL"}
+_FLOATS: dict[DTypeName, str] = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16"}
+_RTX = "an engine of TensorRT-RTX: its backend must be built against TensorRT-RTX, the very version of the manifest"
+
+
+def check_served(targets: Sequence[Target]) -> None:
+    """Refuse the targets that Triton has no backend for. Raises SpecError E626 for each."""
+    found = Collector()
+    for target in targets:
+        if target.engine not in SERVED:
+            help = f"leave it out, or leave out `--layout triton`; Triton serves {', '.join(SERVED)}"
+            found.error("E626", f"Triton has no backend for `{target}`", None, help=help)
+    found.raise_if_errors()
+
+
+def arrange(
+    folder: Path, name: str, built: Sequence[Built], interface: Interface, dtype: DTypeName
+) -> tuple[Built, ...]:
+    """Move the artifacts of a bundle that is being written into a repository, and write their configurations."""
+    count = len(built)
+    moved = tuple(_arranged(folder, model_name(name, one.target, count), one, interface, dtype) for one in built)
+    (folder / ARTIFACTS).rmdir()
+    return moved
+
+
+def model_name(name: str, target: Target, count: int) -> str:
+    """Triton's name of an artifact: that of the spec, with the target where there are several."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name if count == 1 else f"{name}-{target.folder}")
+
+
+def _arranged(folder: Path, name: str, one: Built, interface: Interface, dtype: DTypeName) -> Built:
+    place = Path(REPOSITORY, name)
+    (folder / place).mkdir(parents=True)
+    (folder / one.folder).rename(folder / place / VERSION)
+    text = configuration(name, one.target, one.artifact.files[0], interface, dtype)
+    (folder / place / CONFIGURATION).write_text(text, encoding="utf-8")
+    return replace(one, folder=place / VERSION)
+
+
+def configuration(name: str, target: Target, file: str, interface: Interface, dtype: DTypeName) -> str:
+    """The text of a `config.pbtxt`."""
+    return "\n".join(_configuration(name, target, file, interface, dtype)) + "\n"
+
+
+def _configuration(name: str, target: Target, file: str, interface: Interface, dtype: DTypeName) -> Iterator[str]:
+    batch = batch_of(interface)
+    if target.engine.startswith("tensorrt"):
+        yield f"# {_RTX}"
+    if isinstance(batch, str):
+        yield f"# no batching by Triton: {batch}"
+    for port in interface.input_ports:
+        if port.default is not None:
+            meant = f"{port.type.dtype.value} {str(port.default).lower()}"
+            yield f"# {port.name} is needed here: {meant} is what it stands for"
+    yield f'name: "{name}"'
+    yield SERVED[target.engine]
+    yield f'default_model_filename: "{file}"'
+    yield f"max_batch_size: {batch.max if isinstance(batch, Symbol) else 0}"
+    leading = int(isinstance(batch, Symbol))
+    for kind, ports in (("input", interface.input_ports), ("output", interface.output_ports)):
+        for port in ports:
+            yield from _tensor(kind, port, leading, dtype)
+    yield f"instance_group [{{ kind: {'KIND_GPU' if target.engine.startswith('tensorrt') else 'KIND_CPU'} }}]"
+
+
+def batch_of(interface: Interface) -> Symbol | str:
+    """The dim that Triton may batch over: the first of every input and output, from 1 on. Else why there is none."""
+    ports = (*interface.input_ports, *interface.output_ports)
+    first = ports[0].type.shape[0]
+    strangers = [port for port in ports if port.type.shape[0] != first]
+    if strangers:
+        return f"{ports[0].name} begins with {first}, {strangers[0].name} with {strangers[0].type.shape[0]}"
+    symbol = next((symbol for symbol in interface.symbols if Dim.of(symbol) == first), None)
+    if symbol is None or symbol.min != 1 or symbol.multiple != 1:
+        return f"the first axis of each is {first}, which is no dim that takes every size from 1 on"
+    return symbol
+
+
+def _tensor(kind: str, port: Port, leading: int, dtype: DTypeName) -> Iterator[str]:
+    sizes = [size.constant if size.is_constant else -1 for size in port.type.shape[leading:]]
+    yield f"{kind} {{"
+    yield f'  name: "{port.name}"'
+    yield f"  data_type: {_NAMED.get(port.type.dtype) or _FLOATS[dtype]}"
+    # Triton wants an axis at least: what is one number for each request is reshaped to none.
+    yield f"  dims: [{', '.join(map(str, sizes or [1]))}]"
+    if not sizes:
+        yield "  reshape { shape: [] }"
+    yield "}"

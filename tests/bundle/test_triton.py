@@ -1,0 +1,144 @@
+"""Configurations are what the published schema of Triton admits, and say of the interface what is so."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+
+import archspec
+from archspec.bundle.triton import batch_of, configuration, model_name
+from archspec.diagnostics import SpecError
+from archspec.engines.engine import Target
+from archspec.engines.interface import DimRange, InputPort, Interface
+
+TEXTS = Interface(
+    dims={"batch": DimRange(min=1, typical=2, max=16), "tokens": DimRange(min=1, typical=12, max=40)},
+    inputs={
+        "ids": InputPort(type="int64[batch, tokens] < 50"),
+        "valid": InputPort(type="bool[batch, tokens]", default=True),
+        "step": InputPort(type="int32[batch]"),
+    },
+    outputs={"states": "float[batch, tokens, 16]", "pooled": "float[batch, 16]"},
+)
+PAIRS = Interface(
+    dims={"texts": DimRange(min=1, typical=2, max=16), "images": DimRange(min=1, typical=2, max=8)},
+    inputs={"ids": InputPort(type="int64[texts, 77] < 50"), "pixels": InputPort(type="float[images, 3, 32, 32]")},
+    outputs={"logits": "float[images, texts]"},
+)
+
+
+@pytest.fixture(scope="module")
+def schema() -> ModuleType:
+    """The published schema, without the client around it, which wants gRPC."""
+    home = importlib.util.find_spec("tritonclient")
+    if home is None or not home.submodule_search_locations:
+        pytest.skip("tritonclient is not installed")
+    path = Path(home.submodule_search_locations[0], "grpc", "model_config_pb2.py")
+    spec = importlib.util.spec_from_file_location("model_config_pb2", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault("model_config_pb2", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def parsed(schema: ModuleType, text: str) -> Any:
+    return text_format.Parse(text, schema.ModelConfig())
+
+
+def test_a_configuration_by_the_published_schema(schema: ModuleType) -> None:
+    found = parsed(schema, configuration("tiny", Target(engine="onnx"), "model.onnx", TEXTS, "float32"))
+    assert (found.name, found.platform, found.max_batch_size) == ("tiny", "onnxruntime_onnx", 16)
+    assert found.default_model_filename == "model.onnx"
+    types = {name: schema.DataType.Value(name) for name in ("TYPE_INT64", "TYPE_INT32", "TYPE_BOOL", "TYPE_FP32")}
+    assert [(port.name, port.data_type, list(port.dims)) for port in found.input] == [
+        ("ids", types["TYPE_INT64"], [-1]),
+        ("valid", types["TYPE_BOOL"], [-1]),
+        ("step", types["TYPE_INT32"], [1]),
+    ]
+    assert found.input[2].HasField("reshape") and list(found.input[2].reshape.shape) == []
+    assert not found.input[0].HasField("reshape")
+    assert [(port.name, port.data_type, list(port.dims)) for port in found.output] == [
+        ("states", types["TYPE_FP32"], [-1, 16]),
+        ("pooled", types["TYPE_FP32"], [16]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "file", "platform", "backend", "kind"),
+    [
+        (Target(engine="openvino"), "model.xml", "", "openvino", "KIND_CPU"),
+        (
+            Target(engine="tensorrt-rtx", capabilities=("sm89",)),
+            "model.engine",
+            "tensorrt_plan",
+            "",
+            "KIND_GPU",
+        ),
+    ],
+)
+def test_each_backend(schema: ModuleType, target: Target, file: str, platform: str, backend: str, kind: str) -> None:
+    text = configuration("tiny", target, file, TEXTS, "bfloat16")
+    found = parsed(schema, text)
+    assert (found.platform, found.backend, found.default_model_filename) == (platform, backend, file)
+    assert [group.kind for group in found.instance_group] == [schema.ModelInstanceGroup.Kind.Value(kind)]
+    assert found.output[0].data_type == schema.DataType.Value("TYPE_BF16")
+    assert ("TensorRT-RTX" in text) == (kind == "KIND_GPU")
+
+
+def test_two_leading_dims_are_told_by_name(schema: ModuleType) -> None:
+    text = configuration("pair", Target(engine="onnx"), "model.onnx", PAIRS, "float32")
+    assert text.splitlines()[0] == "# no batching by Triton: ids begins with texts, pixels with images"
+    found = parsed(schema, text)
+    assert found.max_batch_size == 0
+    assert [list(port.dims) for port in found.input] == [[-1, 77], [-1, 3, 32, 32]]
+    assert [list(port.dims) for port in found.output] == [[-1, -1]]
+
+
+def test_what_is_no_batch() -> None:
+    fixed = {"batch": DimRange(min=2, typical=2, max=8)}
+    from_two = Interface(dims={**TEXTS.dims, **fixed}, inputs=TEXTS.inputs, outputs=TEXTS.outputs)
+    assert "takes every size from 1 on" in str(batch_of(from_two))
+
+
+def test_a_default_is_told_since_triton_fills_in_none() -> None:
+    text = configuration("tiny", Target(engine="onnx"), "model.onnx", TEXTS, "float32")
+    assert "# valid is needed here: bool true is what it stands for" in text
+
+
+def test_names_that_triton_takes() -> None:
+    assert model_name("small/model", Target(engine="onnx"), 1) == "small_model"
+    assert model_name("tiny", Target(engine="openvino"), 2) == "tiny-openvino"
+
+
+def test_what_triton_does_not_serve_is_refused_before_a_build(spec_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as raised:
+        archspec.build(spec_file, tmp_path / "bundle", targets=["onnx", "inductor"], layout="triton")
+    assert [(found.code, found.message) for found in raised.value.diagnostics] == [
+        ("E626", "Triton has no backend for `inductor`")
+    ]
+
+
+@pytest.mark.slow
+def test_a_repository_is_a_bundle_too(schema: ModuleType, spec_file: Path, tmp_path: Path) -> None:
+    bundle = archspec.build(spec_file, tmp_path / "bundle", layout="triton", seed=3)
+    assert sorted(path.relative_to(bundle.path).as_posix() for path in (bundle.path / "triton").rglob("*")) == [
+        "triton/tiny",
+        "triton/tiny/1",
+        "triton/tiny/1/model.onnx",
+        "triton/tiny/config.pbtxt",
+    ]
+    assert not (bundle.path / "artifacts").exists()
+    assert bundle.manifest.artifacts[0].files == ["triton/tiny/1/model.onnx"]
+    assert "triton/tiny/config.pbtxt" in bundle.manifest.files
+    found = parsed(schema, (bundle.path / "triton/tiny/config.pbtxt").read_text())
+    assert [port.name for port in found.input] == ["ids", "valid"]
+    assert bundle.run({"ids": np.ones((2, 3), dtype=np.int64)})["pooled"].shape == (2, 16)
+    archspec.open(bundle.path)
