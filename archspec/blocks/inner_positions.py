@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from archspec.blocks.top import Top
 from archspec.ir.graph import Value
+from archspec.ops.alibi import Alibi
 from archspec.ops.base import Op
 from archspec.ops.binary import Binary
 from archspec.ops.builder import Builder
@@ -25,6 +26,11 @@ class InnerPositions:
     def inputs(self, b: Builder, query: Value, key: Value) -> tuple[Value, Value]:
         """What queries and keys are made of."""
         return query, key
+
+    @property
+    def table(self) -> Op | None:
+        """What makes the one table that all layers share, where they share one."""
+        return None
 
     def turned(self, b: Builder, q: Value, k: Value) -> tuple[Value, Value]:
         """Queries and keys before they are compared."""
@@ -63,6 +69,11 @@ class ScorePositions(InnerPositions):
     op: Op
     shared: bool
     made: Value | None = None
+
+    @property
+    def table(self) -> Op | None:
+        """The op, unless each layer has its own or there is nothing to learn."""
+        return self.op if self.shared and not isinstance(self.op, Alibi) else None
 
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
         """With what is added, where the layers share it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.attend import plan_attention
+from archspec.blocks.attend import Attend, plan_attention
 from archspec.blocks.attention import AttentionFields, CrossAttentionFields
 from archspec.blocks.block import Block
 from archspec.blocks.context import Built, Context
@@ -101,11 +101,12 @@ class Stack(Block):
             fields = default_norm(cx, self.residual.at) if self.norm is None else None
             norm = norm_of(cx, self.norm) if fields is None else norm_op(cx, fields.kind, fields)
         sublayers = self.sublayers()
+        layers = collect(lambda kind: self._layer(cx, inner, sublayers[kind], x), kinds)
+        for name in ("attention", "cross_attention"):
+            _check_tables(cx, [getattr(sublayers[kind], name, None) for kind in kinds], name, layers)
         return _Layers(
             classes=tuple(_camel(kind) + self.kind + "Layer" for kind in kinds),
-            layers=tuple(
-                tuple(layer) for layer in collect(lambda kind: self._layer(cx, inner, sublayers[kind], x), kinds)
-            ),
+            layers=tuple(tuple(layer) for layer in layers),
             schedule=order,
             shared=self.share,
             residual=plan_residual(cx, inner, self.residual, norm, rate(cx, self.dropout, cx.defaults.dropout)),
@@ -227,6 +228,28 @@ def _check_norm(node: Node, data: Mapping[str, Any], residual: str | None) -> It
     if off != (residual == "bare"):
         message = f"residual `{residual}` {'needs a' if off else 'has no'} norm"
         yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "norm")))
+
+
+def _check_tables(
+    cx: Context, fields: Sequence[AttentionFields | None], name: str, layers: Sequence[Sequence[Sublayer]]
+) -> None:
+    """Kinds of layers that share a table of positions have one and the same, over the same keys."""
+    parts = [next((one.part for one in layer if one.name == name), None) for layer in layers]
+    shared = [
+        (part.positions.table, part.memory, one.positions)
+        for part, one in zip(parts, fields, strict=True)
+        if isinstance(part, Attend) and part.positions.table is not None and one is not None
+    ]
+    for table, memory, place in shared[1:]:
+        if (table, memory) != shared[0][:2] and place is not None:
+            first = shared[0][2]
+            cx.fail(
+                "E242",
+                "kinds of layers share one table of positions, and their tables differ",
+                place.at,
+                secondary=() if first is None or first.at is None else (Label(first.at, "the other table"),),
+                help="write `share: false` for a table in every layer",
+            )
 
 
 def _camel(kind: str) -> str:

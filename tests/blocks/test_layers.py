@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archspec.diagnostics import SpecError
 from archspec.lower import compile
 from tests.lower.running import filled
 from tests.options import option
@@ -152,3 +153,34 @@ def test_kinds_with_and_without_attention_to_another_sequence(block: str) -> Non
     x = x + attended(both.cross_attention, x, MEMORY)
     close(result(module), x + attended(plain.attention, x, mask=causal))
     assert not hasattr(both, "attention") and not hasattr(plain, "cross_attention")
+
+
+TABLES = """
+layers: 3
+attention: {heads: 1, mask: all}
+feed_forward: none
+kinds:
+  near:
+    attention:
+      positions: {kind: relative_buckets, buckets: NEAR, max_distance: 9, bidirectional: true, share: SHARE}
+  far:
+    attention:
+      positions: {kind: relative_buckets, buckets: 8, max_distance: 9, bidirectional: true, share: true}
+pattern: [near, far]
+"""
+
+
+@pytest.mark.parametrize(("near", "share", "tables"), [("8", "true", 1), ("4", "false", 3)])
+def test_kinds_that_share_a_table_have_the_same(near: str, share: str, tables: int) -> None:
+    module = module_of(TABLES.replace("NEAR", near).replace("SHARE", share))
+    assert sum("positions" in name for name, _ in module.named_parameters()) == tables
+
+
+def test_kinds_whose_tables_differ_cannot_share_one() -> None:
+    with pytest.raises(SpecError) as raised:
+        module_of(TABLES.replace("NEAR", "4").replace("SHARE", "true"))
+    (found,) = raised.value.diagnostics
+    assert found.code == "E242"
+    assert found.message == "kinds of layers share one table of positions, and their tables differ"
+    assert found.primary is not None and len(found.secondary) == 1
+    assert found.primary.span.line == found.secondary[0].span.line + 3
