@@ -1,0 +1,106 @@
+"""Files, weights and modules: what goes wrong before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import archspec
+from archspec.diagnostics import explain
+from archspec.lower import cache, emit
+from archspec.lower.errors import ReusedDifferently
+from archspec.spec.claims import load_claims
+from archspec.text.reader import read_bytes
+from archspec.weights import check_layout
+from archspec.weights import load as load_weights
+from archspec.weights.files import read_weights
+from tests.diagnostics.cases.parts import Case, decoder
+from tests.spec.example import spec_of, text_with
+from tests.weights.tables import OURS, THEIRS, layout_of
+
+_LAYOUTS = "weights:\n  mine: {map: {y.weight: a}}\n  theirs: {map: {y.weight: a, y.bias: c}}\n"
+
+
+def _claims(folder: Path) -> None:
+    (folder / "rules.yaml").write_text(text_with("counts: {parameters: 3}").replace("graph:\n  y: {block", "about: {y"))
+    text = text_with("counts: {parameters: 3}").split("graph:")[0]
+    (folder / "rules.yaml").write_text(text + "outputs:\n  y: float[batch, length, d]\ncounts: {parameters: 3}\n")
+    load_claims(folder / "rules.yaml")
+
+
+def _taken(folder: Path) -> None:
+    emit(spec_of(folder, "graph:\n  train: {block: linear, input: x, dim: d}\n  y: train * 2\n"))
+
+
+def _cache(folder: Path) -> None:
+    (folder / "generated").mkdir()
+    (folder / "generated").chmod(0o777)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(cache.ENVIRONMENT, str(folder))
+        cache.store("x = 1\n")
+
+
+def _layout(code: str) -> Case:
+    wrong = explain(code).split("```")[1].removeprefix("weights\n")
+    return lambda folder: check_layout(OURS, layout_of(wrong), THEIRS)
+
+
+def _quantised(folder: Path) -> None:
+    spec = spec_of(folder)
+    load_weights(spec, {"y.weight": torch.zeros(8, 8, dtype=torch.int8), "y.bias": torch.zeros(8)})
+
+
+def _not_tensors(folder: Path) -> None:
+    (folder / "pytorch_model.bin").write_bytes(b"PK")
+    load_weights(spec_of(folder), folder / "pytorch_model.bin")
+
+
+def _cut(folder: Path) -> None:
+    save_file({"y.weight": torch.zeros(8, 8)}, folder / "model.safetensors")
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[:20])
+    with read_weights(folder):
+        pass
+
+
+def _unlike(folder: Path) -> None:
+    load_weights(spec_of(folder, _LAYOUTS), {"q": torch.zeros(8, 8)})
+
+
+CASES: dict[str, Case] = {
+    "E103": lambda folder: read_bytes("large.yaml", b"# " + b"x" * 300_000),
+    "E229": _claims,
+    "E501": _taken,
+    "E502": lambda folder: ReusedDifferently("second").refuse(),
+    "E503": _cache,
+    "E504": lambda folder: archspec.compile(decoder(folder, change={"20": "9000000000000"})),
+    **{f"E{number}": _layout(f"E{number}") for number in range(510, 520)},
+    "E520": lambda folder: load_weights(spec_of(folder, _LAYOUTS), {"q": torch.zeros(1)}, "thiers"),
+    "E521": _unlike,
+    "E522": _not_tensors,
+    "E523": _cut,
+    "E524": _quantised,
+    "E730": lambda folder: _model(lambda x: {"states": x}, {"x": "logits"}),
+    "E731": lambda folder: _model(lambda x: x @ x, {"x": "y"}),
+    "E732": lambda folder: _without_a_graph(folder),
+}
+
+
+def _model(model: object, names: dict[str, str]) -> None:
+    import numpy as np
+
+    from archspec.contract.torch_module import TorchRunner
+
+    runner = TorchRunner(model, list(names), list(names.values()), picks={"logits": "logits"})  # type: ignore[arg-type]
+    runner.run({"x": np.zeros((2, 3), dtype=np.float32)})
+
+
+def _without_a_graph(folder: Path) -> None:
+    from archspec.contract.compiled import verify_compiled
+
+    text = text_with().split("graph:")[0]
+    (folder / "rules.yaml").write_text(text + "outputs:\n  y: float[batch, length, d]\n")
+    verify_compiled(load_claims(folder / "rules.yaml"))
