@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from archspec.ir.graph import Graph, Node, Parameter
 from archspec.ops.repeat import Repeat
@@ -71,7 +71,20 @@ def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
 
 def expand(graph: Graph) -> dict[str, Parameter]:
     """Every parameter and buffer by its real name, layer by layer, as a state dict lists them."""
-    return dict(_expand(graph, ()))
+    found = dict(_expand(graph, ()))
+    return {name: found[name] for name in _own_first({name: name.split(".") for name in found}, 0)}
+
+
+def _own_first(names: Mapping[str, list[str]], depth: int) -> Iterator[str]:
+    """Names in the order of a state dict: a module's own tensors, then those of its modules."""
+    modules: dict[str, dict[str, list[str]]] = {}
+    for name, parts in names.items():
+        if len(parts) == depth + 1:
+            yield name
+        else:
+            modules.setdefault(parts[depth], {})[name] = parts
+    for inner in modules.values():
+        yield from _own_first(inner, depth + 1)
 
 
 def _expand(graph: Graph, indices: tuple[int, ...]) -> Iterator[tuple[str, Parameter]]:

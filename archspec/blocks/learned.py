@@ -22,7 +22,7 @@ class Learned(Block):
     block: ClassVar[str] = "learned"
     feeds: ClassVar[str | None] = None
 
-    shape: list[SizeField] = Field(description="sizes of the axes", min_length=1)
+    shape: list[SizeField] = Field(description="sizes of the axes; none for a single number")
 
     def build(self, cx: Context) -> Built:
         """Build the tensor."""

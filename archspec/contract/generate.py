@@ -16,7 +16,7 @@ from archspec.spec.claims import Claims
 Sizes = Mapping[str, int]
 
 OPEN = "open"
-"""Every predicate true, one segment, prefixes full: how lower rules are judged."""
+"""Nothing hidden, one segment, prefixes full: how lower rules are judged."""
 _PATTERNS = {
     "any": ("whole", "right", "left", "scattered", "empty row"),
     "right": ("whole", "right"),
@@ -53,7 +53,9 @@ def draw(claims: Claims, given: InputSpec, sizes: Sizes, pattern: str, generator
         return generator.standard_normal(shape, dtype=np.float32)
     if given.type.dtype is DType.BOOL:
         admitted = _PATTERNS[given.padding]
-        return bools(shape, pattern if pattern in (*admitted, OPEN) else admitted[-1], generator)
+        if pattern == OPEN:
+            return np.full(shape, _hides_nothing(claims, given))
+        return bools(shape, pattern if pattern in admitted else admitted[-1], generator)
     low, high = bounds(claims, given, sizes)
     if pattern == OPEN:
         low = _opened(given, low, high)
@@ -75,6 +77,13 @@ def bounds(claims: Claims, given: InputSpec, sizes: Sizes) -> tuple[int, int]:
     return 0, 1 + min((size for name, size in sizes.items() if name not in first), default=2)
 
 
+def _hides_nothing(claims: Claims, given: InputSpec) -> bool:
+    """The value of a bool input that hides nothing: its default, or else true where no rule says that true hides."""
+    if given.default is not None:
+        return bool(given.default)
+    return not any(rule.where is not None and rule.where.name == given.name for rule in claims.rules)
+
+
 def _opened(given: InputSpec, low: int, high: int) -> int:
     if given.type.bound is not None:
         # Zero is what most vocabularies pad with.
@@ -92,7 +101,7 @@ def bools(shape: tuple[int, ...], pattern: str, generator: np.random.Generator) 
         positions = np.arange(count)
         made: Array = positions < lengths if pattern == "right" else positions >= count - lengths
         return made
-    if pattern in ("whole", OPEN):
+    if pattern == "whole":
         return np.ones(shape, dtype=bool)
     values = generator.random(shape) < 0.6
     if pattern == "empty row":

@@ -24,7 +24,7 @@ def test_every_mutant_is_caught(name: str) -> None:
     for mutant in mutants(emit(claims.spec)):
         tried[mutant.operator] += 1
         assert judged(claims, mutant).status != "missed", (mutant.operator, mutant.site)
-    assert tried["mix the batch"] > 3
+    assert tried["mix the batch"] > 2
 
 
 @pytest.mark.parametrize(("kind", "equivalent"), [("EncoderAttention", True), ("CrossAttention", False)])

@@ -29,6 +29,9 @@ COUNTS = {
     "gemma-2-2b": 2_614_341_888,
     "prefix-lm-base": 124_439_808,
     "modernbert-base": 149_014_272,
+    "clip-vit-b32": 151_277_313,
+    "dinov2-small": 22_056_576,
+    "gated-attention": 112_015_872,
 }
 
 
