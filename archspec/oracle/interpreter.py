@@ -38,14 +38,14 @@ def _exact(array: Array) -> Array:
     import numpy as np
 
     found = np.asarray(array)
-    return found.astype(np.float64) if found.dtype.kind == "f" else found
+    return found.astype(np.float64, copy=False) if found.dtype.kind == "f" else found
 
 
 class _Run:
-    """One run: parameters in float64 by real name, and the sizes of the dims."""
+    """One run: parameters by real name, and the sizes of the dims."""
 
     def __init__(self, parameters: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
-        self.parameters = {name: _exact(array) for name, array in parameters.items()}
+        self.parameters = parameters
         self.sizes = dict(sizes)
 
     def graph(self, graph: Graph, arguments: list[Array], layers: tuple[int, ...]) -> list[Array]:
@@ -65,9 +65,10 @@ class _Run:
         return list(node.op.reference(arguments, self.of(node, layers), self.sizes))
 
     def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
-        """The arrays of a node's parameters, by the op's own names."""
+        """The arrays of a node's parameters, by the op's own names; in float64 only while the node is computed."""
         return {
-            local: self.parameters[numbered(parameter.path, layers)] for local, parameter in node.parameters.items()
+            local: _exact(self.parameters[numbered(parameter.path, layers)])
+            for local, parameter in node.parameters.items()
         }
 
     def repeat(
