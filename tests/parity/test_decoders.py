@@ -326,3 +326,82 @@ states.final_norm: norm_f
 """,
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+
+
+@option("residual.kind=sandwich", "attention_positions.layout=interleaved", "attention_positions.size")
+def test_glm_4() -> None:
+    reference = eager("Glm4", head_dim=12, rope_parameters={**PLAIN, "partial_rotary_factor": 0.5}, attention_bias=True)
+    spec = decoder(
+        norm="{kind: rms_norm, eps: 1.5625e-7}",
+        residual="sandwich",
+        attention="kv_heads: 2\nhead_dim: 12\nmask: causal\nbias: [q, k, v]\n"
+        "positions: {kind: rotary, layout: interleaved, size: 6}",
+        map="""
+source.table: embed_tokens.weight
+states.layers.*:
+  from: layers.*
+  map:
+    attention_norm: input_layernorm
+    attention_post_norm: post_self_attn_layernorm
+    attention.(q k v out): self_attn.(q_proj k_proj v_proj o_proj)
+    feed_forward_norm: post_attention_layernorm
+    feed_forward_post_norm: post_mlp_layernorm
+    feed_forward.(gate up).weight: {from: mlp.gate_up_proj.weight, split: 0}
+    feed_forward.down: mlp.down_proj
+states.final_norm: norm
+""",
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+
+
+@option("attention.positions=none", "attention_positions.kind=rotary", "decoder.kinds", "residual.kind=parallel")
+def test_layers_without_positions_in_command_r_7b() -> None:
+    reference = eager(
+        "Cohere2",
+        sliding_window=5,
+        layer_types=["sliding_attention", "full_attention"],
+        rope_parameters=PLAIN,
+    )
+    spec = decoder(
+        norm="{kind: layer_norm, bias: false}",
+        residual="parallel",
+        attention="kv_heads: 2",
+        more="""
+kinds:
+  near: {attention: {mask: last(5), positions: {kind: rotary, layout: interleaved}}}
+  far: {attention: {mask: causal, positions: none}}
+pattern: [near, far]
+""",
+        map=LLAMA.replace("attention_norm:", "norm:").replace("    feed_forward_norm: post_attention_layernorm\n", ""),
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+
+
+@option("residual.kind=post_branch", "qk_norm.over=head", "attention.positions=none", "pattern.start", "pattern.end")
+def test_exaone_4() -> None:
+    reference = eager(
+        "Exaone4",
+        num_hidden_layers=3,
+        sliding_window=5,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        rope_parameters=PLAIN,
+        rms_norm_eps=1e-5,
+    )
+    layout = LLAMA.replace(
+        "feed_forward_norm: post_attention_layernorm", "feed_forward_norm: post_feedforward_layernorm"
+    )
+    layout = layout.replace("attention_norm: input_layernorm", "attention_norm: post_attention_layernorm")
+    spec = decoder(
+        layers=3,
+        norm="{kind: rms_norm, eps: 1e-5}",
+        residual="post_branch",
+        attention="kv_heads: 2\nqk_norm: {norm: true, over: head}",
+        more="""
+kinds:
+  near: {attention: {mask: last(5), positions: {kind: rotary, layout: half}}}
+  far: {attention: {mask: causal}}
+pattern: {start: [near], repeat: [near], end: [far]}
+""",
+        map=layout.replace("states.final_norm", QK_NORMS),
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)

@@ -19,6 +19,20 @@ EXPERTS = """
     feed_forward.experts.down: mlp.experts.down_proj
 """
 SHARED = "    feed_forward.shared.(gate up down): mlp.shared_experts.(gate_proj up_proj down_proj)\n"
+QWEN = (
+    """
+source.table: embed_tokens.weight
+states.layers.*:
+  from: layers.*
+  map:
+    attention_norm: input_layernorm
+    attention.(q k v out): self_attn.(q_proj k_proj v_proj o_proj)
+    attention.(q_norm k_norm): self_attn.(q_norm k_norm)
+    feed_forward_norm: post_attention_layernorm
+"""
+    + EXPERTS[1:]
+    + "states.final_norm: norm\n"
+)
 LATENT = "latent: {query: none, key_value: 20, rotary: 6}"
 
 
@@ -94,17 +108,35 @@ def test_experts_of_qwen(normalise: bool) -> None:
         "positions: {kind: rotary, layout: half}",
         feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 5, top_k: 2, "
         f"scores: softmax, normalise: {str(normalise).lower()}}}}}",
-        map="""
-source.table: embed_tokens.weight
-states.layers.*:
-  from: layers.*
-  map:
-    attention_norm: input_layernorm
-    attention.(q k v out): self_attn.(q_proj k_proj v_proj o_proj)
-    attention.(q_norm k_norm): self_attn.(q_norm k_norm)
-    feed_forward_norm: post_attention_layernorm
-"""
-        + EXPERTS[1:]
-        + "states.final_norm: norm\n",
+        map=QWEN,
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+
+
+@option("qk_norm.over=all", "experts.normalise=false", "experts.scores=softmax")
+def test_olmoe() -> None:
+    config = transformers.OlmoeConfig(
+        vocab_size=60,
+        hidden_size=64,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_experts=4,
+        num_experts_per_tok=3,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        experts_implementation="eager",
+    )
+    reference = fill(transformers.OlmoeModel(config), 33)
+    spec = decoder(
+        norm="{kind: rms_norm, eps: 1e-5}",
+        attention="kv_heads: 2\nmask: causal\nqk_norm: {norm: true, over: all}\n"
+        "positions: {kind: rotary, layout: half}",
+        feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 4, top_k: 3, "
+        "scores: softmax, normalise: false}}",
+        map=QWEN,
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)

@@ -593,3 +593,97 @@ def test_perceiver() -> None:
     valid = right_padded(2, 12)
     wanted = reference(inputs=x, attention_mask=valid.long()).last_hidden_state
     close(module_of(draft(PERCEIVER), reference)(x, valid), wanted)
+
+
+QFORMER = """
+archspec: 1
+name: qformer
+constants: {d: 32}
+dims: {batch: [1, 2, 4], n: [1, 5, 8], m: [1, 7, 9]}
+inputs:
+  queries: float[batch, n, d]
+  seen: float[batch, m, 20]
+  valid: bool[batch, m]
+defaults: {norm: {kind: layer_norm, eps: 1e-12}}
+graph:
+  start: {block: norm, input: queries}
+  states:
+    block: transformer
+    input: start
+    layers: 3
+    residual: post
+    attention: {heads: 4, mask: all}
+    cross_attention: {memory: seen, heads: 4, mask: key_valid(valid)}
+    feed_forward: {hidden: 40, activation: gelu}
+    kinds:
+      both: {}
+      own: {cross_attention: none}
+    pattern: [both, own]
+outputs:
+  states: float[batch, n, d]
+weights:
+  reference:
+    map:
+      start: layernorm
+      states.layers.*:
+        from: encoder.layer.*
+        map:
+          attention.(q k v): attention.attention.(query key value)
+          attention.out: attention.output.dense
+          attention_norm: attention.output.LayerNorm
+          feed_forward.(up down): (intermediate_query output_query).dense
+          feed_forward_norm: output_query.LayerNorm
+      states.layers.(0 2).cross_attention:
+        from: encoder.layer.(0 2).crossattention
+        map: {(q k v): attention.(query key value), out: output.dense}
+      states.layers.(0 2).cross_attention_norm: encoder.layer.(0 2).crossattention.output.LayerNorm
+"""
+
+
+@option("transformer.kinds", "cross_sublayers.cross_attention", "cross_sublayers.cross_attention=none")
+def test_attention_to_images_in_every_other_layer_of_blip_2() -> None:
+    config = transformers.Blip2QFormerConfig(
+        vocab_size=60,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=40,
+        encoder_hidden_size=20,
+        cross_attention_frequency=2,
+    )
+    reference = fill(transformers.Blip2QFormerModel(config), 28)
+    draw = torch.Generator().manual_seed(0)
+    queries, seen = torch.randn(2, 5, 32, generator=draw), torch.randn(2, 7, 20, generator=draw)
+    valid = right_padded(2, 7)
+    wanted = reference(
+        query_embeds=queries, encoder_hidden_states=seen, encoder_attention_mask=valid.long()
+    ).last_hidden_state
+    close(module_of(draft(QFORMER), reference)(queries, seen, valid), wanted)
+
+
+PEGASUS = (
+    BART.replace("kind: learned, length: 32, offset: 2", "kind: sinusoidal, layout: halves")
+    .replace("residual: post", "residual: pre\n    final_norm: true")
+    .replace("name: bart", "name: pegasus")
+    .replace("    - {block: norm}\n", "    - {block: rearrange, pattern: b n d -> b n d}\n")
+)
+
+
+@option("positions.kind=sinusoidal", "positions.layout=halves", "positions.endpoint=false", "residual.kind=pre")
+def test_pegasus() -> None:
+    config = transformers.PegasusConfig(
+        **SEQ2SEQ, max_position_embeddings=32, scale_embedding=True, activation_function="gelu"
+    )
+    reference = transformers.PegasusModel(config)
+    tables = [stack.embed_positions.weight.clone() for stack in (reference.encoder, reference.decoder)]
+    fill(reference, 29)
+    for stack, table in zip((reference.encoder, reference.decoder), tables, strict=True):
+        stack.embed_positions.weight.data.copy_(table)
+    text = PEGASUS
+    for line in ("(source target).0.positions", "(source target).1"):
+        text = "\n".join(one for one in text.split("\n") if line not in one)
+    text = text.replace("skip: [", "skip: [(encoder decoder).embed_positions.weight, ")
+    text += "      (memory states).final_norm: (encoder decoder).layer_norm\n"
+    source, target = tokens(1, 15), tokens(2, 11)
+    expected = reference(input_ids=source, decoder_input_ids=target).last_hidden_state
+    close(module_of(draft(text), reference)(source, target).states, expected)
