@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from peers import PEERS, Peer
 from row import Row, spread
 
-BLOCKS, RUNS, TOKENS = 3, 15, 128
+BLOCKS, RUNS = 3, 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ def forward_rows() -> list[Row]:
     import torch
 
     with torch.inference_mode():
-        return [compare(make()) for make in (vit, bert, gpt2)]
+        return [compare(pair(make())) for make in PEERS]
 
 
 def compare(pair: Pair) -> Row:
@@ -74,46 +75,16 @@ def emitted(spec: str, peer: Any) -> Any:
     return module.eval()
 
 
-def vit() -> Pair:
-    """ViT-B/16 on one image."""
-    import torch
-    from transformers import ViTConfig, ViTForImageClassification
-
-    peer = ViTForImageClassification(ViTConfig(num_labels=1000, attn_implementation="sdpa")).eval()
-    module = emitted("vit-b16", peer)
-    pixels = torch.randn(1, 3, 224, 224)
-    difference = (module(pixels) - peer(pixels).logits).abs().max().item()
-    return Pair(name="ViT-B/16", ours=lambda: module(pixels), theirs=lambda: peer(pixels), difference=difference)
-
-
-def bert() -> Pair:
-    """BERT-base on one sequence, all of it valid."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    peer = BertModel(BertConfig(attn_implementation="sdpa")).eval()
-    module = emitted("bert-base", peer)
-    ids = torch.randint(0, 30522, (1, TOKENS))
-    valid = torch.ones(1, TOKENS, dtype=torch.bool)
-    found = module(ids, valid)
-    states = found.states if hasattr(found, "states") else found["states"]
-    difference = (states - peer(ids, attention_mask=valid.long()).last_hidden_state).abs().max().item()
-    mask = valid.long()
+def pair(peer: Peer) -> Pair:
+    """The peer and our module on the same input."""
+    module = emitted(peer.spec, peer.model)
+    given = tuple(peer.ours.values())
+    found = module(*given)
+    mine = getattr(found, peer.output, found)
+    difference = (mine - peer.model(**peer.theirs)[0]).abs().max().item()
     return Pair(
-        name="BERT-base",
-        ours=lambda: module(ids, valid),
-        theirs=lambda: peer(ids, attention_mask=mask),
+        name=peer.name,
+        ours=lambda: module(*given),
+        theirs=lambda: peer.model(**peer.theirs),
         difference=difference,
     )
-
-
-def gpt2() -> Pair:
-    """GPT-2 on one sequence."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    peer = GPT2LMHeadModel(GPT2Config(attn_implementation="sdpa", use_cache=False)).eval()
-    module = emitted("gpt2", peer)
-    ids = torch.randint(0, 50257, (1, TOKENS))
-    difference = (module(ids) - peer(ids).logits).abs().max().item()
-    return Pair(name="GPT-2", ours=lambda: module(ids), theirs=lambda: peer(ids), difference=difference)

@@ -20,6 +20,7 @@ from prover import prover_rows
 from rich.console import Console
 from rich.table import Table
 from row import Row
+from serve import serve_rows
 from stages import stage_rows
 
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "prover": prover_rows,
     "forward": forward_rows,
     "build": stage_rows,
+    "serve": serve_rows,
 }
 
 
@@ -36,7 +38,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of: {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--json", type=Path, help="write the JSON here instead of printing it")
+    parser.add_argument("--threads", type=int, help="threads of every runtime; 1 is timed by the process's own clock")
     arguments = parser.parse_args()
+    if arguments.threads:
+        import torch
+
+        torch.set_num_threads(arguments.threads)
     unknown = set(arguments.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
