@@ -28,7 +28,8 @@ _WIDE = {
 }
 _OTHER = {"f": 278, "t": 278, "r": 333, "(": 333, ")": 333, "-": 333, "c": 500, "k": 500, "s": 500, "v": 500, "x": 500}
 _LETTERS = {"y": 500, "z": 500, "J": 500, "L": 556, "F": 611, "T": 611, "Z": 611, "O": 778, "Q": 778, "G": 778}
-ARIAL = {**_NARROW, **_WIDE, **_OTHER, **_LETTERS}
+_CAPITALS = dict.fromkeys("ABEKPSVXY", 667)
+ARIAL = {**_NARROW, **_WIDE, **_OTHER, **_LETTERS, **_CAPITALS}
 
 
 def arial(text: str, size: float, *, bold: bool = False) -> float:
