@@ -10,7 +10,7 @@ from archspec.rules.judge import judge
 from tests.parity.options import draft
 
 pytest.importorskip("transformers")
-stacks = import_module("tests.parity.test_stacks")
+texts = {**vars(import_module("tests.parity.test_sequences")), **vars(import_module("tests.parity.test_stacks"))}
 CAUSAL = "causal: {output: states, input: tgt_ids}"
 
 KNOWN = {
@@ -34,7 +34,7 @@ KNOWN = {
 
 @pytest.mark.parametrize(("name", "rule"), KNOWN)
 def test_verdicts_of_whole_architectures(name: str, rule: str) -> None:
-    text = getattr(stacks, name).replace("weights:\n", f"rules:\n  - {rule}\nweights:\n", 1)
+    text = texts[name].replace("weights:\n", f"rules:\n  - {rule}\nweights:\n", 1)
     verdict, *independent = judge(draft(text))
     assert verdict.status == KNOWN[name, rule]
     assert [one.status for one in independent] == ["proved"] * len(independent) != []
