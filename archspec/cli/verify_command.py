@@ -36,7 +36,7 @@ def command(
     onnx: Path | None,
     seed: int,
 ) -> None:
-    """Hold a model to SPEC: its rules, shapes and promises, by running it.
+    """Hold a model to SPEC: its rules, shapes and promises, by running it. The maps of its weights are read too.
 
     SPEC is a spec (its compiled module is verified), a bundle (its module, and every artifact that this host can
     open), or a file of rules without a graph, for the model that `--module` or `--onnx` gives.
@@ -63,13 +63,20 @@ def command(
 
 
 def of_model(claims: Claims, module: str | None, onnx: Path | None, seed: int) -> Report:
-    """The report on a given model, or on the compiled module where none is given."""
+    """The report on a given model, or on the compiled module where none is given.
+
+    Raises SpecError where a weight layout of the spec does not fit the architecture.
+    """
     from archspec.contract.verify import verify
 
     if onnx is not None:
         from archspec.contract.fitting import onnx_subject
 
         return verify(onnx_subject(onnx, claims), claims, seed=seed)
+    if claims.spec is not None:
+        from archspec.weights import check_layouts
+
+        check_layouts(claims.spec)
     _calm(claims)
     if module is not None:
         from archspec.contract.fitting import model_subject

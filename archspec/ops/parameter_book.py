@@ -39,7 +39,7 @@ class ParameterBook:
     def take(self, key: str, path: str, spec: ParameterSpec, settings: Settings, *, reuse: bool) -> Parameter:
         """Make a parameter, or find the one of a module that is used again.
 
-        Raises ParameterMismatch when that one has another shape.
+        Raises ParameterMismatch when that one has another shape, SpecError E341 for a size that no parameter can have.
         """
         if key not in self._known:
             self._known[key] = self._make(path, spec, settings)
@@ -52,6 +52,9 @@ class ParameterBook:
         return found
 
     def _make(self, path: str, spec: ParameterSpec, settings: Settings) -> Parameter:
+        if not all(size.is_constant for size in spec.type.shape):
+            message = f"`{path}` would be {spec.type}, of a size that is known at run time alone"
+            fail("E341", message, settings.span, help="give it a fixed size")
         return Parameter(
             path=path,
             type=spec.type,

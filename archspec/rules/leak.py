@@ -17,7 +17,7 @@ from archspec.text.pred import PredNot
 
 def violation(rule: Rule, witness: Witness) -> Diagnostic:
     """An upper rule that a witness breaks: the way from the input to the output, the node that opens it marked."""
-    way = Way(shortest(witness, rule.output, rule.input), rule.output, rule.input)
+    way = Way(shortest(witness, rule.output, rule.input), rule.output, rule.input, rule.span)
     output, source = str(rule.fields.output), str(rule.fields.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
     return Diagnostic(
@@ -31,7 +31,7 @@ def violation(rule: Rule, witness: Witness) -> Diagnostic:
 
 def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagnostic:
     """A dim whose places mix."""
-    way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input)
+    way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input, spec.inputs[pair.input.name].span)
     i, j = way.shown(pair.output, witness.i), way.shown(pair.input, witness.j)
     return Diagnostic(
         code="E422",

@@ -6,16 +6,21 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from archspec.diagnostics import Span
 from archspec.ir.graph import Value
 from archspec.rules.wiring.grid import Index
 from archspec.rules.wiring.path import Step
 
 
 class Way:
-    """Steps from an input to an output. Of positions only those coordinates are shown that are no features."""
+    """Steps from an input to an output. Of positions only those coordinates are shown that are no features.
 
-    def __init__(self, steps: Sequence[Step], output: Value, source: Value) -> None:
+    Lines in another file than `home` stands in are told with its name.
+    """
+
+    def __init__(self, steps: Sequence[Step], output: Value, source: Value, home: Span | None = None) -> None:
         self.steps = tuple(reversed(steps))
+        self._home = None if home is None else home.source
         self._sizes = {size for value in (output, source) for size in _positions(value)}
 
     def shown(self, value: Value, index: Index) -> str:
@@ -36,9 +41,15 @@ class Way:
         yield f"the way from `{source}` at {self.shown(first.operand, first.reads)}:"
         for names, step, moves in self._stretches():
             where = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-            line = f", line {step.node.span.line}" if step.node.span is not None else ""
             at, reads = self.shown(step.node.outputs[0], step.at), self.shown(step.operand, step.reads)
-            yield f"  {where}{line}: {f'{at} reads {reads}' if moves else at}"
+            yield f"  {where}{self._line(step)}: {f'{at} reads {reads}' if moves else at}"
+
+    def _line(self, step: Step) -> str:
+        span = step.node.span
+        if span is None:
+            return ""
+        file = "" if self._home is None or span.source.name == self._home.name else f"{span.source.name}, "
+        return f", {file}line {span.line}"
 
     def _stretches(self) -> Iterator[tuple[list[str], Step, bool]]:
         """Steps with the modules that they stand for, and whether they move."""

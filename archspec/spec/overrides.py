@@ -8,6 +8,7 @@ from dataclasses import replace
 from archspec.diagnostics import Source, Span, did_you_mean, fail
 from archspec.record import record
 from archspec.schema.merge import merge
+from archspec.spec.document import FileModel
 from archspec.text.builder import build
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 from archspec.text.reader import check_characters
@@ -101,7 +102,9 @@ def _check_constant(tree: MapNode, key: TextNode) -> None:
 def _check_section(tree: MapNode, keys: Sequence[TextNode]) -> None:
     """Refuse a path that begins with a node: it begins with a section of the file."""
     graph, first = tree.get("graph"), keys[0]
-    if tree.get(first.value) is None and isinstance(graph, MapNode) and first.value in graph.keys():  # noqa: SIM118
+    if first.value in FileModel.keys():  # noqa: SIM118
+        return
+    if isinstance(graph, MapNode) and first.value in graph.keys():  # noqa: SIM118
         path = ".".join(key.value for key in keys)
         fail("E214", f"`{first.value}` is a node, no section", first.span, help=f"write `--set graph.{path}=...`")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.weights.apply import check_layout, export_weights, load_weights
+from archspec.weights.check import check_layouts
 from archspec.weights.files import WeightsFile, read_weights, write_weights
 from archspec.weights.layout import Layout, read_layout
 from archspec.weights.load import layouts, load
@@ -12,6 +13,7 @@ __all__ = [
     "Layout",
     "WeightsFile",
     "check_layout",
+    "check_layouts",
     "export_weights",
     "layouts",
     "load",

@@ -136,3 +136,19 @@ def test_the_node_is_named_from_which_on_a_rule_is_not_proved(tmp_path: Path) ->
     said = render([open_question(rule, lost)])
     assert "error[E421]: `causal(output: logits, input: ids)` is not proved" in said
     assert "what `states.layers` reads is known too loosely from here on" in said
+
+
+def test_steps_of_an_extended_file_are_told_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "leaking.yaml").write_text(LEAKING, encoding="utf-8")
+    child = tmp_path / "child.yaml"
+    child.write_text(
+        "archspec: 1\nname: child\nextends: leaking.yaml\nrules:\n  - causal: {output: logits, input: ids}\n",
+        encoding="utf-8",
+    )
+    (found,) = check(child).diagnostics
+    ways = [note for note in found.notes if ", line " in note or "yaml" in note]
+    assert ways
+    assert all(f", {tmp_path / 'leaking.yaml'}, line " in note for note in ways)
+    own = [note for note in check(tmp_path / "leaking.yaml").diagnostics[0].notes if ", line " in note]
+    assert own
+    assert not any("leaking.yaml" in note for note in own)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from archspec.analyses.cost import cost
 from archspec.diagnostics import Source, SpecError, render
 from archspec.schema.merge import merge
 from archspec.spec import load
@@ -258,3 +259,11 @@ def test_refused_overrides_point_at_the_command_line(given: str, tmp_path: Path)
     said = REFUSED[given]
     assert said is None or render(raised.value.diagnostics).replace(f"{tmp_path}/", "") == said
     assert all(found.primary and found.primary.span.source.name == "--set" for found in raised.value.diagnostics)
+
+
+def test_a_node_may_have_the_name_of_a_section_and_either_is_reached(tmp_path: Path) -> None:
+    graph = "graph:\n  weights: {block: linear, input: x, dim: d}\noutputs:\n  weights: float[batch, length, d]"
+    layout = "weights.mine.map={weights: theirs}"
+    spec = spec_of(tmp_path, graph, set=[layout, "graph.weights.bias=false"])
+    assert list(spec.weights) == ["mine"]
+    assert cost(spec.graph).parameters == 64
