@@ -8,7 +8,7 @@ from statistics import median
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measured figure. `unit` is s, ms, x (a ratio), MB or lines; `bound` is the most that it may be."""
+    """One measured figure. `unit` is s, ms, min, x (a ratio), %, MB or lines; `bound` is the most that it may be."""
 
     what: str
     value: float

@@ -22,6 +22,7 @@ from rich.table import Table
 from row import Row
 from serve import serve_rows
 from stages import stage_rows
+from training import training_rows
 
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "check": check_rows,
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "forward": forward_rows,
     "build": stage_rows,
     "serve": serve_rows,
+    "training": training_rows,
 }
 
 
