@@ -18,9 +18,10 @@ from archspec.bundle.parity import (
     run_module,
     shown,
 )
-from archspec.bundle.report import FindingEntry, NetworkEntry, Reference, Trial
+from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
 from archspec.bundle.sample import sample
-from archspec.contract.lowered import NetworkRunner, network_subject
+from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
+from archspec.contract.protocol import Precision
 from archspec.contract.report import Finding
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import Collector
@@ -66,8 +67,10 @@ class NetworkCheck:
 
     def findings(self) -> Iterator[Finding]:
         """The whole contract, claim by claim."""
-        parameters = float_arrays(self.program.weights) if self.dtype == "float32" else None
-        return findings_of(network_subject(self.name, self.plan), self.claims, parameters=parameters, seed=SEED)
+        bound = TOLERANCE[self.dtype]
+        half = Precision(name=self.dtype, parity=bound, exact=bound)
+        subject = network_subject(self.name, self.plan, FLOAT32 if self.dtype == "float32" else half)
+        return findings_of(subject, self.claims, parameters=float_arrays(self.program.weights), seed=SEED)
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> Trial:
         assert self.claims.spec is not None

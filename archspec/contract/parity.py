@@ -16,8 +16,6 @@ from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec
 from archspec.spec.claims import Claims
 
-EXACT_TOLERANCE = 1e-9
-"""Of the model's float64 twin, in which mistakes show that rounding hides: the lost cap of scores that are small."""
 MOST_PARAMETERS = 150_000_000
 """The interpreter keeps every parameter in float64: for larger models it is left out."""
 
@@ -30,7 +28,10 @@ def parity(
     sizes: Mapping[str, int],
     seed: int,
 ) -> Finding:
-    """Compare outputs at promised positions, under every pattern of the inputs; in float64, too, where that is had."""
+    """Compare outputs at promised positions, under every pattern of the inputs.
+
+    In float64, too, where that is had: mistakes show there that rounding hides, such as the lost cap of small scores.
+    """
     claim = "equal to the interpreter"
     if cost(spec.graph).parameters > MOST_PARAMETERS:
         return Finding(claim=claim, status="not measured", detail="too many parameters for float64")
@@ -43,7 +44,7 @@ def parity(
         place, apart = _farthest(subject.runner.run(arrays), expected, counted)
         largest = max(largest, apart)
         exactly = _farthest(subject.exact.run(arrays), expected, counted) if subject.exact is not None else (place, 0.0)
-        if apart > tolerance or exactly[1] > EXACT_TOLERANCE:
+        if apart > tolerance or exactly[1] > subject.precision.exact:
             how, (place, apart) = ("", (place, apart)) if apart > tolerance else (" in float64", exactly)
             detail = f"{place} differs by {apart:.2g}{how}, at {shown(sizes)}"
             return Finding(claim=claim, status="violated", detail=detail, trials=trials, largest=apart)

@@ -60,10 +60,14 @@ class Differentiable(Protocol):
 
 @record
 class Precision:
-    """What a model computes in, and how far it may be from the interpreter, as a share of the largest value or 1."""
+    """What a model computes in, and how far it may be from the interpreter, as a share of the largest value or 1.
+
+    `exact` is how far its float64 twin may be: what the model's own numbers, rounded as they are stored, explain.
+    """
 
     name: str = "float32"
     parity: float = 1e-5
+    exact: float = 1e-9
 
     @property
     def is_half(self) -> bool:

@@ -14,7 +14,7 @@ from archspec.bundle.sample import sample
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of, texts_of
 from archspec.contract.fill import fill
 from archspec.contract.generate import generate, patterns
-from archspec.contract.lowered import NetworkRunner, network_subject
+from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.sizes import probe
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import SpecError
@@ -73,7 +73,7 @@ class Court:
 
     def __init__(self, case: Lowered, parameters: Arrays) -> None:
         assert case.claims.spec is not None
-        self.claims = case.claims
+        self.claims, self.parameters = case.claims, parameters
         cases = []
         symbols = case.program.interface.symbols
         sizes = probe(case.claims)
@@ -85,24 +85,29 @@ class Court:
 
     def verdict(self, plan: Plan) -> str | None:
         """What catches a network; None where nothing does."""
-        runner = NetworkRunner(plan)
+        declared, exact = NetworkRunner(plan), NetworkRunner(plan, "exact")
         try:
             for given, expected in self.cases:
-                found = runner.run(given)
-                if any(differs(found[name], wanted) for name, wanted in expected.items()):
+                if differs(declared.run(given), expected, TOLERANCE["float32"]):
                     return "parity"
-            found = findings_of(network_subject("mutant", plan), self.claims, seed=SEED)
+                if differs(exact.run(given), expected, FLOAT32.exact):
+                    return "parity in float64"
+            found = findings_of(network_subject("mutant", plan), self.claims, parameters=self.parameters, seed=SEED)
             return next((one.claim for one in found if one.status == "violated"), None)
         except SpecError as error:
             return f"fails ({error.diagnostics[0].code})"
 
 
-def differs(found: np.ndarray, wanted: np.ndarray) -> bool:
-    """Whether an output is further off than a build allows."""
+def differs(found: Arrays, expected: Arrays, tolerance: float) -> bool:
+    """Whether an output is further off than a share of its largest value or 1."""
+    return any(_apart(found[name], wanted) > tolerance for name, wanted in expected.items())
+
+
+def _apart(found: np.ndarray, wanted: np.ndarray) -> float:
     if found.shape != wanted.shape:
-        return True
+        return float("inf")
     apart = np.abs(found.astype(np.float64) - wanted) / max(1.0, float(np.abs(wanted).max(initial=0.0)))
-    return bool(np.nan_to_num(apart, nan=np.inf).max(initial=0.0) > TOLERANCE["float32"])
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
 
 
 def is_equivalent(case: Lowered, court: Court, plan: Plan) -> bool:
