@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def prepare(interface: Interface, given: Mapping[str, Array], dtype: DTypeName) -> dict[str, Array]:
     """The inputs as an artifact of this dtype takes them, defaults filled in and broadcast.
 
-    Raises SpecError with every mistake: E711 to E720.
+    Raises SpecError with every mistake: E711 to E720, and E722.
     """
     import numpy as np
 

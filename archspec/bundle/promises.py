@@ -15,12 +15,26 @@ if TYPE_CHECKING:
 
 
 def check_values(port: Port, array: Array, sizes: Mapping[str, int], found: Collector) -> None:
-    """Collect what an array of the right form breaks: E718, E719 or E720."""
+    """Collect what an array of the right form breaks: E718, E719, E720 or E722."""
+    _check_finite(port, array, found)
     _check_bound(port, array, sizes, found)
     if port.padding != "any":
         _check_padding(port, array, found)
     if port.sorted:
         _check_sorted(port, array, found)
+
+
+def _check_finite(port: Port, array: Array, found: Collector) -> None:
+    import numpy as np
+
+    if array.dtype.kind != "f":
+        return
+    wrong: Array = np.asarray(~np.isfinite(array))
+    if wrong.any():
+        place = _first(wrong)
+        # One such number spreads through products with zero, to positions that must not depend on it.
+        notes = ["what a mask hides must be finite too", _count(wrong)]
+        found.error("E722", f"`{port.name}{list(place)}` is {array[place]}", None, notes=notes)
 
 
 def _check_bound(port: Port, array: Array, sizes: Mapping[str, int], found: Collector) -> None:

@@ -110,9 +110,7 @@ def synchronise(folder: Path) -> None:
 
 def publish(folder: Path, output: Path, aside: Path) -> None:
     """Move a folder into place: at every moment the old one or the new one stands there, where the system can do it."""
-    if not output.exists():
-        folder.rename(output)
-    elif not exchange(folder, output):
+    if not _placed(folder, output) and not exchange(folder, output):
         output.rename(aside)
         folder.rename(output)
     handle = os.open(output.parent, os.O_RDONLY)
@@ -120,6 +118,17 @@ def publish(folder: Path, output: Path, aside: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _placed(folder: Path, output: Path) -> bool:
+    """Whether the place was free; another build may take it at any moment, so that asking first is not enough."""
+    try:
+        folder.rename(output)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def exchange(one: Path, other: Path) -> bool:

@@ -160,6 +160,7 @@ _TITLES = {
     "E719": "broken padding promise",
     "E720": "not sorted",
     "E721": "file that cannot be carried along",
+    "E722": "number that is not finite",
     "E730": "model without a declared output",
     "E731": "model that fails to run",
     "E732": "nothing to verify",

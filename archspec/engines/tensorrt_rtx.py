@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +87,13 @@ class TensorRTRTX(NetworkEngine):
         return parse(source, interface.inputs, interface.outputs).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Always something: engines are built here, and run by NVIDIA's runtime on a host with such a GPU."""
+        """Always something: engines are built here, and run by NVIDIA's runtime on a host with such a GPU.
+
+        Where TensorRT-RTX is installed in another version than the engine's, that comes first.
+        """
+        here = installed()
+        if here is not None and here != artifact.version:
+            return f"it runs with TensorRT-RTX {artifact.version} alone, which built it; here is {here}"
         return f"engines for {', '.join(target.capabilities)} are built here, not run: take them to NVIDIA's runtime"
 
     def open(self, path: Path, interface: Interface) -> Runner:
@@ -98,6 +105,14 @@ class TensorRTRTX(NetworkEngine):
             None,
             help=help,
         )
+
+
+def installed() -> str | None:
+    """The version of TensorRT-RTX on this host."""
+    try:
+        return version("tensorrt_rtx")
+    except PackageNotFoundError:
+        return None
 
 
 def _known() -> str:

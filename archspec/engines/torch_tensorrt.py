@@ -84,6 +84,9 @@ class TorchTensorRT(TensorRTRTX):
             _check_host(self.word, artifact.dtype)
         except SpecError as error:
             return error.diagnostics[0].message
+        here = _version("torch-tensorrt") or _version(CROSS)
+        if here != artifact.version:
+            return f"it runs with Torch-TensorRT {artifact.version} alone, which built it; here is {here}"
         found = _gpu()
         return None if found == artifact.host else f"it was built for {artifact.host}; here is {found}"
 
