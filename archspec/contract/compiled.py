@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from archspec.contract.fill import fill
+from archspec.contract.fill import LARGE, fill
 from archspec.contract.gradients import subject_of
+from archspec.contract.parity import parity
 from archspec.contract.protocol import Array, Subject
-from archspec.contract.report import Report
+from archspec.contract.report import Finding, Report
+from archspec.contract.sizes import probe
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import verify
 from archspec.diagnostics import fail
@@ -29,7 +32,24 @@ def verify_compiled(claims: Claims, seed: int = 0) -> Report:
     claims = with_inner(claims.spec)
     assert claims.spec is not None
     subject, parameters = compiled_subject(claims.spec, claims, seed=seed)
-    return verify(subject, claims, parameters=parameters, seed=seed)
+    report = verify(subject, claims, parameters=parameters, seed=seed)
+    if not report.holds or not isinstance(subject.exact, TorchRunner):
+        return report
+    return replace(report, findings=(*report.findings, parity_at_large(claims, subject.exact, seed=seed)))
+
+
+def parity_at_large(claims: Claims, exact: TorchRunner, *, seed: int = 0) -> Finding:
+    """Compare with the interpreter once more, in float64 and at parameters large enough for what is small to show.
+
+    A cap, a scale or a whole branch may do nothing to the small numbers that float32 wants. `exact` runs a module in
+    float64, whose parameters are drawn anew.
+    """
+    assert isinstance(exact.model, torch.nn.Module)
+    assert claims.spec is not None
+    parameters = {name: tensor.numpy() for name, tensor in fill(exact.model, seed + 1, LARGE).state_dict().items()}
+    subject = Subject(name="the compiled module", runner=exact, exact=exact)
+    found = parity(claims, claims.spec, subject, parameters, probe(claims), seed)
+    return replace(found, claim=f"{found.claim} at large parameters")
 
 
 def compiled_subject(

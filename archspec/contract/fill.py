@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 DEVIATION = 0.05
+LARGE = 0.3
+"""For comparisons in float64, which rounding leaves room for."""
 Module = TypeVar("Module", bound=nn.Module)
 
 

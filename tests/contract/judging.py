@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib import import_module
+from itertools import chain
 
 import numpy as np
 
+from archspec.contract.compiled import parity_at_large
 from archspec.contract.fill import fill
 from archspec.contract.gradients import subject_of
 from archspec.contract.protocol import Subject
+from archspec.contract.report import Finding
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import SpecError
@@ -37,10 +41,14 @@ def first_violation(claims: Claims, source: str) -> str | None:
     """The first claim that is violated; None where all hold."""
     subject, parameters = trial(claims, source)
     try:
-        found = findings_of(subject, claims, parameters=parameters)
+        found = chain(findings_of(subject, claims, parameters=parameters), at_large(claims, subject))
         return next((one.claim for one in found if one.status == "violated"), None)
     except SpecError:
         return "runs"
+
+
+def at_large(claims: Claims, subject: Subject) -> Iterator[Finding]:
+    yield parity_at_large(claims, subject.exact)
 
 
 def judged(claims: Claims, mutant: Mutant) -> Outcome:

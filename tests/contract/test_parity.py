@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archspec.contract.compiled import compiled_subject
+from archspec.contract.compiled import compiled_subject, verify_compiled
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Arrays, FunctionRunner, Runner, Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.lower import emit
 from archspec.spec.claims import load_claims
-from tests.contract.judging import trial
+from tests.contract.judging import first_violation, trial
 
 
 def off(runner: Runner, by: float) -> FunctionRunner:
@@ -51,3 +51,12 @@ def test_a_cap_of_scores_that_are_small_is_not_lost_unseen() -> None:
     one = parity(claims, claims.spec, subject, parameters, probe(claims), 0)
     assert one.status == "violated"
     assert "in float64" in one.detail
+
+
+def test_what_is_compiled_is_compared_at_large_parameters_too() -> None:
+    """At small ones the branch of a layer whose units are all dead may do anything."""
+    claims = load_claims("resnet-50", reduced=True)
+    assert [one.status for one in verify_compiled(claims).findings if "large parameters" in one.claim] == ["holds"]
+    last = "y = self.norm3(y)\n        return F.relu(x + y)"
+    turned = emit(claims.spec).replace(last, last.replace("x + y", "x + y.mT"), 1)
+    assert first_violation(claims, turned) == "equal to the interpreter at large parameters"

@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from archspec.contract.fill import fill
+from archspec.contract.fill import DEVIATION, LARGE, fill
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Array, FunctionRunner, Subject
+from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.lower import compile
 from archspec.oracle.interpreter import interpret
@@ -23,6 +24,7 @@ from archspec.spec.claims import claims_of
 from tests.mutation.exact import broken
 from tests.mutation.operators import Mutant
 
+Parameters = Mapping[str, Array]
 Status = Literal["caught", "equivalent", "missed"]
 SAME = 1e-12
 """In float64, as a share of the largest value or 1: what differs by less computes the same."""
@@ -45,9 +47,18 @@ class Court:
         self.claims = claims_of(spec)
 
     @cached_property
-    def parameters(self) -> Mapping[str, Array]:
-        """Parameters drawn as the contract draws them."""
-        return {name: tensor.numpy() for name, tensor in fill(compile(self.spec)).state_dict().items()}
+    def drawn(self) -> tuple[Parameters, ...]:
+        """Parameters as the contract draws them."""
+        return self._draw(0, DEVIATION), self._draw(1, LARGE)
+
+    @cached_property
+    def more(self) -> tuple[Parameters, ...]:
+        """Further ones: what computes the same must do so at all of them."""
+        return tuple(self._draw(seed, LARGE) for seed in range(2, 6))
+
+    def _draw(self, seed: int, deviation: float) -> Parameters:
+        module = fill(compile(self.spec), seed, deviation).double()
+        return {name: tensor.numpy() for name, tensor in module.state_dict().items()}
 
     def outcome(self, mutant: Mutant) -> Outcome:
         """The rules first, then the contract.
@@ -69,20 +80,24 @@ class Court:
 
     def compared(self, mutant: Spec) -> Outcome:
         """The mutant as a subject of the contract, run by the interpreter, against the interpreter of the spec."""
+        for parameters in self.drawn:
+            found = self._parity(mutant, parameters)
+            if found.status == "violated":
+                return Outcome(status="caught", judge="contract", detail=found.detail)
+        farthest = max(self._parity(mutant, parameters).largest for parameters in (*self.drawn, *self.more))
+        if farthest <= SAME:
+            return Outcome(status="equivalent", judge="wiring", detail="obeys every rule, and computes the same")
+        return Outcome(status="missed", judge="contract", detail=f"differs by {farthest:.2g} at other parameters")
 
+    def _parity(self, mutant: Spec, parameters: Parameters) -> Finding:
         def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
-            return interpret(mutant.graph, arrays, self.parameters, sizes)
+            return interpret(mutant.graph, arrays, parameters, sizes)
 
         sizes = probe(self.claims)
         runner = FunctionRunner(inputs=tuple(self.claims.inputs), outputs=tuple(self.claims.outputs), function=run)
         subject = Subject(name="mutant", runner=runner, exact=runner)
         with np.errstate(all="ignore"):
-            found = parity(self.claims, self.spec, subject, self.parameters, sizes, 0)
-        if found.status == "violated":
-            return Outcome(status="caught", judge="contract", detail=found.detail)
-        if found.largest <= SAME:
-            return Outcome(status="equivalent", judge="wiring", detail="obeys every rule, and computes the same")
-        return Outcome(status="missed", judge="contract", detail=f"differs by {found.largest:.2g} and no more")
+            return parity(self.claims, self.spec, subject, parameters, sizes, 0)
 
 
 def first_fallen(spec: Spec) -> Verdict | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
+from archspec.diagnostics import Span
 from archspec.lower import emit
 from archspec.record import record
 from archspec.spec import load
@@ -20,13 +22,13 @@ Level = Literal["graph", "source"]
 
 @record
 class Row:
-    """One mutant: what was changed, where, and what became of it. `line` is one of the spec, or of the source."""
+    """One mutant: what was changed, where, and what became of it. `line` names a line of a spec, or of the source."""
 
     level: Level
     spec: str
     operator: str
     site: str
-    line: int | None
+    line: str
     outcome: Outcome
 
 
@@ -41,7 +43,7 @@ def graph_rows(name: str, most: int | None = None) -> Iterator[Row]:
             spec=name,
             operator=mutant.operator.name,
             site=site.place,
-            line=None if site.node.span is None else site.node.span.line,
+            line=_line(site.node.span),
             outcome=court.outcome(mutant),
         )
 
@@ -59,6 +61,10 @@ def source_rows(name: str) -> Iterator[Row]:
             spec=name,
             operator=mutant.operator,
             site=owner,
-            line=int(line),
+            line=f"source:{line}",
             outcome=judged(claims, mutant),
         )
+
+
+def _line(span: Span | None) -> str:
+    return "" if span is None else f"{Path(span.source.name).name}:{span.line}"
