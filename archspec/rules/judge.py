@@ -17,6 +17,7 @@ from archspec.rules.rows import keeps_rows
 from archspec.rules.target import Inexpressible, allowed, forbidden, literals
 from archspec.rules.terms import Term
 from archspec.rules.verdict import Verdict
+from archspec.rules.wiring.grid import TooManyPositions
 from archspec.spec import Rule, Spec
 
 _LOWER = ("sees", "covers")
@@ -50,12 +51,9 @@ class Judge:
                 return self._lower(rule)
             return self._ignores(rule) if rule.kind == "ignores" else self._upper(rule)
         except Inexpressible as reason:
-            return Verdict(
-                rule=rule,
-                status="unknown",
-                explanation=str(reason),
-                diagnostics=(open_question(rule, None, f"the rule speaks of {reason}"),),
-            )
+            return _unknown(rule, str(reason), f"the rule speaks of {reason}")
+        except TooManyPositions as reason:
+            return _unknown(rule, str(reason), str(reason))
 
     def _upper(self, rule: Rule) -> Verdict:
         wanted = allowed(rule, self.dependence.reads.terms)
@@ -129,9 +127,18 @@ class Judge:
             allowed_pairs = (pair.allowed() or [NOTHING])[0]
             test = outside(pair.output, pair.input, allowed_pairs)
             extra = [(pair.output, pair.input, allowed_pairs)]
-            witness = find(self.spec, reads, pair.output, pair.input, extra, test)
+            try:
+                witness = find(self.spec, reads, pair.output, pair.input, extra, test)
+            except TooManyPositions as reason:
+                return _unknown(rule, str(reason), str(reason))
             if witness is not None:
                 from archspec.rules.leak import mixing
 
                 return Verdict(rule=rule, status="violated", diagnostics=(mixing(self.spec, rule, pair, witness),))
         return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, None),))
+
+
+def _unknown(rule: Rule | Independent, explanation: str, reason: str) -> Verdict:
+    return Verdict(
+        rule=rule, status="unknown", explanation=explanation, diagnostics=(open_question(rule, None, reason),)
+    )

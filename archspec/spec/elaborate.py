@@ -11,6 +11,7 @@ from archspec.blocks.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Span, SpecError, in_order
 from archspec.ir.graph import Value
+from archspec.schema.reading import place
 from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
@@ -105,7 +106,8 @@ def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
 def _check_layouts(document: FileModel, findings: Collector) -> None:
     for name, layout in document.weights.items():
         if not isinstance(layout, MapNode) and not hasattr(layout, "value"):
-            findings.error("E204", f"layout `{name}` is a map, or the name of a file", layout.span)
+            message, help = f"layout `{name}` is a list", "write a map, or the name of a file"
+            findings.error("E204", message, place(layout), help=help)
 
 
 def _rules(document: FileModel, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:

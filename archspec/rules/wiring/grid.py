@@ -6,7 +6,31 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 
+from archspec.ir.graph import Value
+
 Index = tuple[int, ...]
+
+
+MOST_POSITIONS = 5_000_000
+"""More are not followed one by one."""
+
+
+class TooManyPositions(Exception):
+    """A value has too many positions to follow them one by one."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(f"`{name}` has {count:,} positions, too many to be followed one by one")
+
+
+def check_count(value: Value, starts: Sequence[Sequence[int] | None], sizes: Sequence[int]) -> None:
+    """Raise TooManyPositions for a value whose positions would take forever."""
+    # A range longer than a machine word has no `len`.
+    count = prod(
+        n if one is None else one.stop if isinstance(one, range) else len(one)
+        for one, n in zip(starts, sizes, strict=True)
+    )
+    if count > MOST_POSITIONS:
+        raise TooManyPositions(value.name, count)
 
 
 class Grid:

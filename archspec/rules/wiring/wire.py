@@ -11,7 +11,7 @@ from archspec.ops.repeat import Repeat, Schedule
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.grid import Grid
+from archspec.rules.wiring.grid import Grid, check_count
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.world import World
 
@@ -34,6 +34,7 @@ class Wiring:
         """The positions of a value."""
         if value not in self._grids:
             sizes = tuple(size.value(self.world.sizes) for size in value.type.space)
+            check_count(value, self.cells.starts(value), sizes)
             starts = [range(n) if one is None else one for one, n in zip(self.cells.starts(value), sizes, strict=True)]
             key = (sizes, *(tuple(one) for one in starts))
             self._grids[value] = self._shapes.setdefault(key, Grid(starts, sizes))
