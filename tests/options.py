@@ -32,6 +32,8 @@ from archspec.ir.types import DType
 from archspec.schema.model import MAYBE, Model
 from archspec.spec.document import FileModel
 from archspec.text import expr, mask, pred, types, value
+from archspec.text.nodes import MapNode
+from archspec.weights import layout, line
 
 ROOT = Path(__file__).resolve().parent.parent
 USED = pytest.StashKey[set[str]]()
@@ -46,6 +48,8 @@ _SORTS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "type": (types.TypeSyntax, tuple(sorted({one.value for one in DType}))),
 }
 """Words inside texts of a sort, which are options too."""
+_LAYOUT = frozenset({*layout.KEYS, *line.KEYS})
+"""Keys of layouts of weights, which no model declares."""
 
 
 def models() -> list[type[Model]]:
@@ -65,6 +69,7 @@ def models() -> list[type[Model]]:
 def options() -> frozenset[str]:
     """Every option of the language."""
     found = {f"{owner}.{word}" for owner, (_, words) in _SORTS.items() for word in words}
+    found |= {f"layout.{word}" for word in _LAYOUT}
     for model in models():
         for name, (key, words) in _fields(model).items():
             found |= {
@@ -192,6 +197,17 @@ def _held(model: Model) -> Iterator[str]:
             held_words = set(_held_words(held)) & words
             yield from (f"{path}={word}" if word else path for word in held_words)
         yield from _inside(held)
+    if isinstance(model, FileModel):
+        for node in model.weights.values():
+            yield from (f"layout.{key}" for key in _keys(node) if key in _LAYOUT)
+
+
+def _keys(node: Any) -> Iterator[str]:
+    """All keys of a map and of the maps inside it."""
+    if isinstance(node, MapNode):
+        for entry in node.entries:
+            yield entry.key.value
+            yield from _keys(entry.value)
 
 
 def _held_words(held: Any) -> Iterator[str]:

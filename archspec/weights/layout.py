@@ -17,7 +17,7 @@ from archspec.weights.line import Line, read_lines
 from archspec.weights.names import NamePattern, parse_name
 from archspec.weights.rename import Rename, read_renames
 
-_KEYS = ["about", "prefix", "rename", "skip", "map"]
+KEYS = ["about", "prefix", "rename", "skip", "map"]
 
 
 @record
@@ -54,8 +54,8 @@ def read_layout(name: str, node: Node, constants: Mapping[str, Scalar] | None = 
         fail("E204", "expected a map or the name of a file, found a list", node.span)
     found = Collector()
     for entry in node.entries:
-        if entry.key.value not in _KEYS:
-            found.add(unknown_key(entry.key, _KEYS))
+        if entry.key.value not in KEYS:
+            found.add(unknown_key(entry.key, KEYS))
     if node.get("map") is None:
         found.error("E203", "missing field `map`", node.span)
     layout = _read_fields(name, node, constants or {}, found)

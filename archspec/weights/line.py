@@ -14,7 +14,7 @@ from archspec.weights.operations import Operation
 from archspec.weights.pairing import Pairing, pair
 from archspec.weights.read_operations import OPERATIONS, read_operations
 
-_KEYS = ["from", "map", *OPERATIONS, "sizes"]
+KEYS = ["from", "map", *OPERATIONS, "sizes"]
 
 
 @record(eq=False)
@@ -67,8 +67,8 @@ def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: C
         help = "write `{from: [...], concat: 0}`, or a group such as `(q k v)`"
         fail("E204", "expected their name, found a list", value.span, help=help)
     for inner in value.entries:
-        if inner.key.value not in _KEYS:
-            found.add(unknown_key(inner.key, _KEYS))
+        if inner.key.value not in KEYS:
+            found.add(unknown_key(inner.key, KEYS))
     source = value.get("from")
     if source is None:
         fail("E203", "missing field `from`", entry.key.span)

@@ -16,6 +16,7 @@ CAUSAL = "causal: {output: states, input: tgt_ids}"
 KNOWN = {
     ("WHISPER", "causal: {output: logits, input: ids}"): "proved",
     ("WHISPER", "window: {output: memory, input: heard, back: 0, ahead: 0}"): "violated",
+    ("WHISPER", "window: {output: memory, input: heard, back: 3, ahead: 3}"): "violated",
     ("WHISPER", "sees: {output: logits, input: sound}"): "wired",
     ("BART", "ignores: {output: states, input: src_ids, where: not valid}"): "proved",
     ("BART", CAUSAL): "proved",

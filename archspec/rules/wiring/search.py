@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from archspec.ir.dim import Dim
 from archspec.ir.graph import Value
 from archspec.record import record
 from archspec.relation.atoms import Relation
@@ -57,11 +58,24 @@ def find(
 
 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
-    """Small sizes, and where the rule names a window one that is longer."""
+    """Small sizes, and where the rule names a window some at which what it speaks of is longer."""
     yield small_sizes(spec)
     beyond = max((reach(relation) for _, _, relation in extra), default=0) + 2
-    if SMALL < beyond <= LONGEST:
-        yield small_sizes(spec, beyond)
+    axes = [axis for pair in extra for axis in _compared(*pair) if axis.symbols()]
+    wanted = max(SMALL, beyond)
+    while wanted <= LONGEST and any(axis.value(small_sizes(spec, wanted)) < beyond for axis in axes):
+        wanted *= 2
+    if wanted > LONGEST:
+        wanted = beyond
+    if SMALL < wanted <= LONGEST:
+        yield small_sizes(spec, wanted)
+
+
+def _compared(output: Value, source: Value, relation: Relation) -> Iterator[Dim]:
+    """The axes whose positions a relation compares."""
+    for difference in (one for atom in relation.atoms for one in atom.differences):
+        yield output.type.space[difference.out]
+        yield source.type.space[difference.inp]
 
 
 def rows(grid: Grid) -> Sequence[int]:
