@@ -33,6 +33,7 @@ def read_profiles(texts: Sequence[str], symbols: Sequence[Symbol]) -> tuple[Prof
         return (declared(symbols),)
     found = Collector()
     profiles = [_read(text, {symbol.name: symbol for symbol in symbols}, found) for text in texts]
+    found.raise_if_errors()
     for index, profile in enumerate(profiles):
         if profile in profiles[:index]:
             found.error("E625", f"the profile `{texts[index]}` stands twice", None, help="leave one out")
