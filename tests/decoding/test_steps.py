@@ -12,11 +12,16 @@ from torch import Tensor
 from archspec.decoding import Decoder
 from archspec.decoding.sampling import Sampling
 from archspec.spec import Spec, load
+from archspec.spec.shipped import shipped_specs_dir
 from tests.decoding import specs
 from tests.decoding.running import compiled, largest_difference
 
 PROMPTS = [[5, 6, 7], [1], [9, 8, 7, 6, 5]]
 EXACT = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+DECODERS = [
+    path.stem for path in sorted(shipped_specs_dir().glob("*.yaml")) if "\ndecode:" in path.read_text(encoding="utf-8")
+]
 
 
 def source(vocab: int) -> dict[str, Tensor]:
@@ -25,8 +30,12 @@ def source(vocab: int) -> dict[str, Tensor]:
     return {"src_ids": ids, "src_valid": torch.tensor([[1] * 6, [1, 1, 1, 0, 0, 0], [0, 1, 1, 0, 1, 1]]).bool()}
 
 
+def test_decoders_say_how_they_decode() -> None:
+    assert {"gpt2", "llama-3-8b", "smollm2-135m", "mixtral-8x7b", "t5-small", "transformer-base"} <= set(DECODERS)
+
+
 @pytest.mark.parametrize("dtype", EXACT)
-@pytest.mark.parametrize("name", ["gpt2", "llama-3-8b", "smollm2-135m", "mixtral-8x7b", "t5-small", "transformer-base"])
+@pytest.mark.parametrize("name", DECODERS)
 def test_shipped_specs(name: str, dtype: torch.dtype) -> None:
     spec = load(name, reduced=True)
     inputs = source(97) if "src_ids" in spec.inputs else {}
