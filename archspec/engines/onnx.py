@@ -22,7 +22,7 @@ class Onnx(Engine):
     """ONNX at opset 18, float32 or float16: what any host can run."""
 
     word = "onnx"
-    speed = 1
+    speed = 3
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
         """The one target. Raises SpecError E601 where something follows it."""

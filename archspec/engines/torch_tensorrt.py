@@ -32,7 +32,6 @@ class TorchTensorRT(TensorRTRTX):
     word = "torch-tensorrt"
     form = "program"
     extra = CROSS
-    speed = 2
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
         """This host's GPU where none is named. Raises SpecError E602 for what is no target."""

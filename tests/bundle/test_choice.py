@@ -74,10 +74,10 @@ def test_what_cannot_be_opened_is_never_taken(built: Path) -> None:
 
 
 def test_of_those_verified_as_far_the_faster_engine(built: Path) -> None:
-    found = choice(built, entry("inductor"), entry("onnx"), entry("openvino"))
-    assert found.reason == "executed, and of the fastest class"
-    assert found.target == max((Inductor(), OpenVINO()), key=lambda engine: engine.speed).word or found.target == "onnx"
-    assert set(found.rejected.values()) == {"engines of its class are slower, as a rule"}
+    found = choice(built, entry("inductor"), entry("openvino"), entry("onnx"))
+    assert (found.target, found.reason) == ("onnx", "executed, and of the fastest class")
+    assert found.rejected == dict.fromkeys(("inductor", "openvino"), "engines of its class are slower, as a rule")
+    assert choice(built, entry("onnx"), entry("inductor:cuda")).target == "inductor:cuda"
 
 
 def test_measured_times_count_more_than_the_class(built: Path) -> None:
