@@ -17,7 +17,7 @@ FORK, BESIDE = 8.0, 26.0
 _TRACK, _NEAR = 9.0, 10.0
 _BETWEEN = 26.0
 _ABOVE = 12.0
-_APART, _TURN = 8.0, 5.0
+_APART, _TURN, _UNDER = 8.0, 5.0, 9.0
 Net = tuple[int, int]
 """A channel (the space at the left of the column of that number), and the source whose value runs in it."""
 
@@ -140,14 +140,16 @@ class _Router:
 
     def _right(self, number: int, column: Sequence[int]) -> float:
         """What a column takes at the right of its axis, its skips included."""
-        boxes = max(self.placing.frames[part].right for part in column)
-        skips = _NEAR + _TRACK * (self.skip_count[number] - 1) + 3 if self.skip_count[number] else 0.0
+        count = self.skip_count[number]
+        return self._reach(column) + (_NEAR + _TRACK * (count - 1) + 3 if count else 0.0)
+
+    def _reach(self, column: Sequence[int]) -> float:
+        """How far boxes and labels of a column go to the right."""
         labels = max(width(self.placing.label(part), NOTE) + 10 for part in column)
-        return max(boxes + skips, labels)
+        return max(labels, *(self.placing.frames[part].right for part in column))
 
     def _skip_x(self, number: int, track: int) -> float:
-        boxes = max(self.placing.frames[part].right for part in self.columns[number])
-        return self.placing.axes[number] + boxes + _NEAR + _TRACK * track
+        return self.placing.axes[number] + self._reach(self.columns[number]) + _NEAR + _TRACK * track
 
     def _channel_x(self, channel: int, source: int) -> float:
         return self.channels[channel] + _NEAR / 2 + 2 + _TRACK * self.tracks[channel, source]
@@ -300,7 +302,7 @@ class _Router:
     def _free(self, columns: Iterable[int], wanted: float, source: int) -> float:
         """The height nearest the wanted one at which no part, nor another line, of these columns is in the way."""
         parts = [part for k in columns for part in self.columns[k]]
-        spans = [(self.placing.bottoms[part] - 4, self.placing.top(part) + 4) for part in parts]
+        spans = [(self.placing.bottoms[part] - _UNDER, self.placing.top(part) + 4) for part in parts]
         spans += [(self._level(part) - 4, self._level(part) + 4) for part in parts if part != source]
         labels = [self.placing.label_at(part) for part in parts if self.placing.label(part)]
         spans += [(low - 4, low + NOTE + 2) for low in labels]

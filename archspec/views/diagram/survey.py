@@ -133,7 +133,9 @@ class _Body:
         """Name the convolution that embeds patches for what it does."""
         for number, part in enumerate(self.draft.parts[first:], first):
             if part is not None and part.role == "convolution":
-                notes = (f"{part.title.removeprefix('Convolution ')} patches, {part.notes[0].partition(',')[0]}",)
+                notes = (
+                    f"{part.title.removeprefix('Convolution ')} patches, {part.notes[0].partition(', stride')[0]}",
+                )
                 self.draft.parts[number] = replace(part, role="embedding", title="Patch embedding", notes=notes)
 
     def _stack(self, node: Node, op: Repeat) -> None:
