@@ -13,7 +13,6 @@ from archspec.bundle.verify import verify_bundle
 from archspec.contract.report import Report
 from archspec.diagnostics import SpecError
 
-
 OWN = ("inductor:cuda", "torch-tensorrt", "tensorrt-rtx")
 """What is for a GPU alone."""
 
