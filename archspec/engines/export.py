@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.engine import OPSET, DTypeName
+from archspec.engines.folded import keep_dtype
 from archspec.engines.interface import Interface, Port
 from archspec.engines.module import example_inputs, forward_order, load_module
 from archspec.engines.program import Program
@@ -40,6 +41,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
         verbose=False,
     )
     assert exported is not None
+    keep_dtype(exported.model.graph, dtype)
     _tidy(exported.model, program.interface)
     exported.save(path, external_data=weight_bytes(module) > EXTERNAL_BYTES)
 

@@ -1,0 +1,25 @@
+"""What the exporter folds stays in the precision of the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.engines.engine import DTypeName
+
+
+def keep_dtype(graph: Any, dtype: DTypeName) -> None:
+    """Give the weights of convolutions the dtype of what they read.
+
+    Batch norms are folded into them in float32, and for bfloat16 the exporter leaves the result so.
+    """
+    import onnx_ir
+
+    if dtype != "bfloat16":
+        return
+    for node in graph.all_nodes():
+        folded = (value for value in node.inputs[1:] if value is not None) if node.op_type == "Conv" else ()
+        for value in folded:
+            if value.const_value is not None and value.const_value.dtype == onnx_ir.DataType.FLOAT:
+                array = value.const_value.numpy().astype(onnx_ir.DataType.BFLOAT16.numpy())
+                value.const_value = onnx_ir.Tensor(array, name=value.name)
+                value.dtype = onnx_ir.DataType.BFLOAT16
