@@ -59,11 +59,9 @@ class NormOptions(Model):
             yield Diagnostic(code="E242", message="`unit_offset` needs the weight", primary=Label(span))
         if kind == "group_norm":
             yield from missing(node, data, "groups", cls._told().get("groups"))
-        if kind == "batch_norm" and _off(data, "weight") != _off(data, "bias"):
-            message = "`batch_norm` has both weight and bias, or none"
-            here = "weight" if _off(data, "weight") else "bias"
-            help = "write `weight: false, bias: false`, or neither"
-            yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, here)), help=help)
+        if kind == "batch_norm" and _off(data, "weight") and not _off(data, "bias"):
+            message, help = "there is no `batch_norm` with a bias alone", "write `bias: false` too"
+            yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "weight")), help=help)
 
 
 def _off(data: dict[str, Any], key: str) -> bool:
@@ -148,7 +146,7 @@ def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
         return norm_op(cx, kind, options)
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
     if kind == "batch_norm":
-        return BatchNorm(eps=eps, affine=options.weight, unit_offset=options.unit_offset)
+        return BatchNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
     assert options.groups is not None
     groups = fixed(cx, options.groups, "groups")
     return GroupNorm(groups=groups, eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)

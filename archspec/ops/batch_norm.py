@@ -24,7 +24,7 @@ class BatchNorm(Primitive):
 
     In training mean and variance are those of the batch over all other axes, and the running ones move towards them
     by a tenth, the variance by its unbiased estimate. Parameters: `weight` [c], which starts at zeros with
-    `unit_offset`, and `bias` [c]; without `affine` none. Buffers: `running_mean` [c], `running_var` [c],
+    `unit_offset`, and `bias` [c], where asked. Buffers: `running_mean` [c], `running_var` [c],
     `num_batches_tracked` [].
     Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
     """
@@ -33,7 +33,8 @@ class BatchNorm(Primitive):
     signature = "b c ... -> b c ..."
 
     eps: float = 1e-5
-    affine: bool = True
+    weight: bool = True
+    bias: bool = True
     unit_offset: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -41,17 +42,17 @@ class BatchNorm(Primitive):
         require(inputs, FLOAT)
         if not 2 <= inputs[0].rank <= 4:
             raise ShapeError(f"needs batch, channels and up to 2 axes of space, got {inputs[0]}", (0,))
+        if self.bias and not self.weight:
+            raise ShapeError("there is no batch norm with a bias alone")
         return (inputs[0],)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """Weight and bias, where asked, and the statistics."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
         init = Init(kind="constant", value=0.0) if self.unit_offset else None
-        learned = {
-            "weight": ParameterSpec(type=channels, role="norm", init=init),
-            "bias": ParameterSpec(type=channels, role="bias"),
-        }
-        return (learned if self.affine else {}) | {
+        specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
+        specs |= {"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {}
+        return specs | {
             "running_mean": ParameterSpec(type=channels, role="mean"),
             "running_var": ParameterSpec(type=channels, role="variance"),
             "num_batches_tracked": ParameterSpec(type=TensorType.of(DType.INT64), role="count"),
@@ -70,13 +71,15 @@ class BatchNorm(Primitive):
         x = inputs[0]
         p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items() if array.ndim}
         y = (x - p["running_mean"]) / np.sqrt(p["running_var"] + self.eps)
-        return (y * (p["weight"] + self.unit_offset) + p["bias"] if self.affine else y,)
+        y = y * (p["weight"] + self.unit_offset) if self.weight else y
+        return (y + p["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
         """`nn.BatchNorm2d`; with a unit offset it holds the parameters and is not called."""
-        affine = None if self.affine else "False"
+        affine = None if self.weight else "False"
+        bias = "False" if self.weight and not self.bias else None
         name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
-        return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine)
+        return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
 
     @property
     def calls_layer(self) -> bool:

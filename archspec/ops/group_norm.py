@@ -74,10 +74,11 @@ class GroupNorm(Primitive):
         return (y + p["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.GroupNorm`, which has both weight and bias, and no unit offset."""
-        if not (self.weight and self.bias) or self.unit_offset:
+        """`nn.GroupNorm`; it has no form with a bias alone, and no unit offset."""
+        if not self.weight or self.unit_offset:
             return None
-        return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps))
+        bias = None if self.bias else "False"
+        return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps), bias=bias)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.group_norm`."""

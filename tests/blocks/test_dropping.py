@@ -129,3 +129,12 @@ def test_weights_of_attention() -> None:
 def test_no_default_is_no_dropout() -> None:
     module = fixed(module_of(LAYER.format(attention="none", feed="{hidden: 2, activation: none}", more="")), bias=1.0)
     torch.testing.assert_close(module.train()(ONES), torch.full_like(ONES, 2.0))
+
+
+@option("attention.dropout")
+def test_weights_that_are_shown_are_those_before_they_are_dropped() -> None:
+    node = LAYER.format(attention="{heads: 1, mask: all, dropout: 0.9}", feed="none", more="")
+    text = TEXT.format(node=node, type="float[batch, 5, 2]", output="float[batch, 5, 2]", defaults="")
+    text += '  weights: {from: y.layers.0.attention.weights, type: "float[batch, 1, 5, 5]"}\n'
+    found = compile(draft(text)).train()(torch.randn(3, 5, 2))
+    torch.testing.assert_close(found.weights.sum(-1), torch.ones(3, 1, 5))

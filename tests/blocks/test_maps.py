@@ -267,6 +267,7 @@ def test_an_odd_size_at_run_time(tmp_path: Path) -> None:
         ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: 2}", "E242"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: group_norm, groups: 3}}", "E305"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: group_norm}", "E203"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: batch_norm, weight: false}}", "E242"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: layer_norm, groups: 2}}", "E241"),
         ("{block: max_pool, input: x, kernel: 2, padding: 2}", "E305"),
         ("{block: squeeze_excite, input: x, reduction: 3}", "E340"),

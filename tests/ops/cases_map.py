@@ -21,7 +21,11 @@ def pool(kind, kernel, stride, padding, *inputs):
 
 
 CASES = [
-    *(Case(op=BatchNorm(affine=on), inputs=(x,)) for x in (SIGNAL, MAP) for on in (True, False)),
+    *(
+        Case(op=BatchNorm(weight=weight, bias=bias), inputs=(x,))
+        for x in (SIGNAL, MAP)
+        for weight, bias in ((True, True), (True, False), (False, False))
+    ),
     Case(op=BatchNorm(unit_offset=True), inputs=(MAP,)),
     *(Case(op=GroupNorm(groups=1, unit_offset=True, bias=on), inputs=(MAP,)) for on in (True, False)),
     Case(op=BatchNorm(eps=1e-3), inputs=(floats(BATCH, 4),)),

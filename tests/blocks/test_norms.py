@@ -1,0 +1,72 @@
+"""Every norm with every combination of its options, in the compiled module, against torch's functions."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archspec.lower import compile
+from tests.lower.running import filled
+from tests.options import option
+from tests.parity.options import draft
+
+TEXT = """
+archspec: 1
+name: normed
+dims: {batch: [1, 2, 4]}
+inputs:
+  x: float[batch, 6, 5, 4]
+graph:
+  y: {block: norm, input: x, axis: AXIS, kind: KIND, FIELDS}
+outputs:
+  y: float[batch, 6, 5, 4]
+"""
+X = torch.randn(3, 6, 5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+CASES = [
+    (kind, axis, weight, bias, offset, eps)
+    for kind, axis in (("layer_norm", -1), ("layer_norm", 2), ("rms_norm", -1), ("batch_norm", 1), ("group_norm", 1))
+    for weight, bias, offset in product((True, False), repeat=3)
+    for eps in ("", "1e-2")
+    if (weight or not offset) and not (kind == "rms_norm" and bias)
+    # There is no batch norm with a bias alone, which is refused by name.
+    if weight or not bias or kind != "batch_norm"
+]
+
+
+def expected(kind: str, x: Tensor, module: nn.Module, offset: bool, eps: float) -> Tensor:
+    """The norm along the last axis, or along axis 1 of channels."""
+    state = {name.rpartition(".")[2]: value for name, value in module.state_dict().items()}
+    weight, bias = state.get("weight"), state.get("bias")
+    weight = weight + 1 if offset and weight is not None else weight
+    if kind == "layer_norm":
+        return F.layer_norm(x, x.shape[-1:], weight, bias, eps)
+    if kind == "rms_norm":
+        return F.rms_norm(x, x.shape[-1:], weight, eps)
+    if kind == "group_norm":
+        return F.group_norm(x, 3, weight, bias, eps)
+    return F.batch_norm(x, state["running_mean"], state["running_var"], weight, bias, eps=eps)
+
+
+@option("norm.kind={kind}", "norm.weight={weight}", "norm.unit_offset={offset}", "norm.axis", "norm.input")
+@pytest.mark.parametrize(("kind", "axis", "weight", "bias", "offset", "eps"), CASES)
+def test_norm(kind: str, axis: int, weight: bool, bias: bool, offset: bool, eps: str) -> None:
+    fields = {"weight": weight, "unit_offset": offset, **({} if kind == "rms_norm" else {"bias": bias})}
+    given = [f"{name}: {str(value).lower()}" for name, value in fields.items()]
+    given += ["groups: 3"] if kind == "group_norm" else []
+    given += [f"eps: {eps}"] if eps else []
+    text = TEXT.replace("AXIS", str(axis)).replace("KIND", kind).replace("FIELDS", ", ".join(given))
+    module = filled(compile(draft(text))).double().eval()
+    for name, buffer in module.named_buffers():
+        if buffer.is_floating_point():
+            buffer.copy_(torch.rand(buffer.shape, generator=torch.Generator().manual_seed(len(name))) + 0.5)
+    last = axis if kind in ("batch_norm", "group_norm") else -1
+    number = float(eps) if eps else 1e-6 if kind == "rms_norm" else 1e-5
+    x = X.movedim(axis, last) if last == -1 else X
+    wanted = expected(kind, x, module, offset, number)
+    found = module(X)
+    torch.testing.assert_close(found, wanted.movedim(-1, axis) if last == -1 else wanted, rtol=1e-9, atol=1e-9)
+    assert len(list(module.parameters())) == weight + (bias and kind != "rms_norm")
