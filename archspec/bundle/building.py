@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,14 +55,12 @@ def build(
         spec: a loaded spec, a file, or the name of a shipped one.
         out: the folder to write. A bundle that stands there is replaced whole, and only once the new one is complete.
         weights: a safetensors file or folder, tensors by name, or None for a fresh module initialised under `seed`.
-        targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (an engine for each GPU; `sm86+sm89` is one
-            for both).
+        targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; left out, the one that fits.
         layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`.
         files: files to carry along, such as a tokenizer's.
-        profiles: the sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that the spec
-            admits.
+        profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that are admitted.
         cache: take artifacts that were built before, of the same parts by the same tools, and keep what is built.
         progress: called with each step's name and the share of it that is done (None: not known).
 
@@ -92,8 +90,7 @@ def build(
             cache=cache,
             progress=progress or _silent,
         )
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+        work.write(texts)
         entry, stages = put_weights(folder, loaded, work.program, weights, weights_layout, seed, work.progress)
         work.finish(wanted, carried, entry, stages)
     return open_bundle(output)
@@ -145,6 +142,11 @@ class _Work:
             interface=interface,
             profiles=self.profiles,
         )
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write text files by name."""
+        for name, text in texts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
 
     def finish(
         self, targets: Sequence[Target], carried: Sequence[Path], weights: WeightsEntry, before: tuple[Stage, ...]
