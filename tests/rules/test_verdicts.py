@@ -58,6 +58,16 @@ def test_a_window_reaches_back_once_a_layer_and_no_farther(layers: int, n: int, 
     assert statuses(report(tmp_path, f"last({n})", rules, layers=layers)) == ["proved", "violated"]
 
 
+def test_a_window_of_a_thousand_layers_is_proved(tmp_path: Path) -> None:
+    rules = """
+        window: {output: logits, input: ids, back: 1000, ahead: 0}
+        causal: {output: logits, input: ids}
+        window: {output: states.layers.99, input: ids, back: 100, ahead: 0}
+        window: {output: states.layers.99, input: ids, back: 99, ahead: 0}
+    """
+    assert statuses(report(tmp_path, "last(2)", rules, layers=1000)) == ["proved", "proved", "proved", "violated"]
+
+
 @option("window.back", "window.ahead", "mask.within")
 def test_a_window_of_both_sides(tmp_path: Path) -> None:
     rules = """
