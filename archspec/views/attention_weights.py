@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import SpecError, fail
 from archspec.ir.dim import Dim
 from archspec.ir.types import DType
 from archspec.record import record
@@ -122,7 +122,14 @@ def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
 
 
 def _with(spec: Spec, path: str) -> Spec:
-    return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=(path,))
+    """The spec with a value exposed. Raises SpecError E751 where attention in a block of one's own names no weights."""
+    try:
+        return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=(path,))
+    except SpecError as error:
+        if all(found.code not in ("E201", "E218") for found in error.diagnostics):
+            raise
+        message = f"the weights of `{path.removesuffix('.weights')}` cannot be looked at"
+        fail("E751", message, None, notes=["only sublayers called attention and cross_attention name their weights"])
 
 
 def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Array]:

@@ -75,7 +75,7 @@ class _Sheet:
         top = _MARGIN + 46
         wide = max(self.left + self.size[0] + 30 + grid, width(title, 14, bold=True), width(about, 11))
         high = max(self.over + self.size[1], (rows * self.tile[1] if self.heads > 1 else 0.0) + 20)
-        canvas = Canvas.of_size(wide + 2 * _MARGIN, top + high + 48, title)
+        canvas = Canvas.of_size(wide + 2 * _MARGIN, top + high + 60, title)
         canvas.text((_MARGIN, _MARGIN + 12), title, size=14, bold=True)
         canvas.text((_MARGIN, _MARGIN + 30), about, size=11, color=GREY)
         self._mean(canvas, (_MARGIN + self.left, top + self.over))
