@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from archspec.cli.options import spec_options
 from archspec.cli.output import grouped, print_json, report_errors, scaled
-from archspec.diagnostics import to_json
+from archspec.diagnostics import Diagnostic, SpecError, to_json
 from archspec.rules.check import Report, Verdict, check
 
 
 @click.command("check")
 @spec_options
 @click.option("--strict", is_flag=True, help="Exit 1 on a warning too.")
-def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool) -> None:
+@click.option(
+    "--sarif", is_flag=True, help="Print what is wrong as a SARIF log, which code hosts show beside the lines."
+)
+def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool, sarif: bool) -> None:
     """Check SPEC: shapes, masks, counts and rules, which are proved. No weights are made and torch is not loaded."""
-    report = check(spec, set=overrides, reduced=reduced)
-    if as_json:
+    if sarif and as_json:
+        raise click.UsageError("give `--json` or `--sarif`, not both")
+    try:
+        report = check(spec, set=overrides, reduced=reduced)
+    except SpecError as error:
+        if not sarif:
+            raise
+        print_sarif(error.diagnostics, spec)
+        sys.exit(1)
+    if sarif:
+        print_sarif(report.diagnostics, str(report.spec.path))
+    elif as_json:
         print_json(data_of(report))
     else:
         if report.diagnostics:
@@ -27,6 +41,15 @@ def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool,
             click.echo(text_of(report))
     if not report.holds or (strict and report.diagnostics):
         sys.exit(1)
+
+
+def print_sarif(found: Sequence[Diagnostic], spec: str) -> None:
+    """Print a SARIF log of what was found in a spec."""
+    from importlib.metadata import version
+
+    from archspec.diagnostics.sarif import to_sarif
+
+    print_json(to_sarif(found, file=spec, version=version("archspec-compiler")))
 
 
 def data_of(report: Report) -> dict[str, object]:

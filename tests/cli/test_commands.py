@@ -142,6 +142,9 @@ def test_expose(archspec: Command) -> None:
 
 def test_explain(archspec: Command) -> None:
     assert archspec("explain", "e440").out.startswith("# E440: ")
+    listed = archspec("explain").out
+    assert all(f"  {code}  {entry.title}\n" in listed for code, entry in CODES.items())
+    assert set(archspec("explain", "--json").data) == set(CODES)
     data = archspec("explain", "E440", "--json").data
     assert data["code"] == "E440"
     assert data["title"] == CODES["E440"].title

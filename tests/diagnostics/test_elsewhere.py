@@ -1,4 +1,4 @@
-"""Diagnostics that no spec file raises by itself: of weights, engines, bundles, inputs. Each reads as its golden text."""
+"""Diagnostics that no spec file raises by itself: of weights, engines, bundles, inputs; each with its golden text."""
 
 from __future__ import annotations
 

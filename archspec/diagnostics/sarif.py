@@ -1,0 +1,107 @@
+"""Diagnostics as a SARIF 2.1.0 log, which code hosts and editors show beside the lines.
+
+Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from urllib.parse import quote
+
+from archspec.diagnostics.codes import CODES
+from archspec.diagnostics.explain import explain
+from archspec.diagnostics.model import Diagnostic, Label
+from archspec.diagnostics.source import Source, Span
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_ROOT = "%SRCROOT%"
+
+
+def to_sarif(diagnostics: Iterable[Diagnostic], *, file: str, version: str) -> dict[str, object]:
+    """A log of one run; paths are relative to the current folder, which is the root of the sources.
+
+    Args:
+        diagnostics: what was found.
+        file: the file that was checked; what is said of no file, such as of `--set`, stands at its first line.
+        version: that of this program.
+
+    Returns:
+        the log as JSON data. Columns count UTF-16 code units, as SARIF's readers do unless told otherwise.
+    """
+    found = tuple(diagnostics)
+    codes = sorted({one.code for one in found})
+    run: dict[str, object] = {
+        "tool": {"driver": {"name": "archspec", "version": version, "rules": [_rule(code) for code in codes]}},
+        "columnKind": "utf16CodeUnits",
+        "originalUriBaseIds": {_ROOT: {"uri": f"{Path.cwd().as_uri()}/"}},
+        "invocations": [{"executionSuccessful": True}],
+        "results": [_result(one, codes.index(one.code), file) for one in found],
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(code: str) -> dict[str, object]:
+    """A code with its page: what it means, why, an example, what to write instead."""
+    page, title = explain(code), CODES[code].title
+    first = page.partition("\n\n")[2].partition("\n## ")[0]
+    return {
+        "id": code,
+        "name": "".join(word.capitalize() for word in title.replace("-", " ").replace("'", "").split()),
+        "shortDescription": {"text": title},
+        "fullDescription": {"text": " ".join(first.split())},
+        "help": {"text": page, "markdown": page},
+        "defaultConfiguration": {"level": "warning" if code.startswith("W") else "error"},
+        "properties": {"tags": [CODES[code].family]},
+    }
+
+
+def _result(found: Diagnostic, rule: int, file: str) -> dict[str, object]:
+    text = [found.message, *(f"note: {note}" for note in found.notes), *([f"help: {found.help}"] if found.help else [])]
+    primary = found.primary
+    if primary is None or not primary.span.source.is_file:
+        if primary is not None:
+            text.insert(1, f"in `{primary.span.source.name} {primary.span.source.text}`")
+        primary = Label(Source(file, "").span(0, 0))
+    related = [
+        {"id": number, **_location(label)}
+        for number, label in enumerate((one for one in found.secondary if one.span.source.is_file), 1)
+    ]
+    result: dict[str, object] = {
+        "ruleId": found.code,
+        "ruleIndex": rule,
+        "level": found.severity,
+        "message": {"text": "\n".join(text)},
+        "locations": [_location(primary)],
+    }
+    return {**result, "relatedLocations": related} if related else result
+
+
+def _location(label: Label) -> dict[str, object]:
+    place = {"artifactLocation": _artifact(label.span.source.name), "region": _region(label.span)}
+    message = {"message": {"text": label.text}} if label.text else {}
+    return {"physicalLocation": place, **message}
+
+
+def _artifact(name: str) -> dict[str, str]:
+    """A file by its path from the current folder; one outside of it by its whole path."""
+    path, root = Path(name).absolute(), Path.cwd()
+    if path.is_relative_to(root):
+        return {"uri": quote(PurePath(path.relative_to(root)).as_posix()), "uriBaseId": _ROOT}
+    return {"uri": path.as_uri()}
+
+
+def _region(span: Span) -> dict[str, int]:
+    """Lines and columns from 1; the end column is the one after the last character."""
+    return {
+        "startLine": span.line,
+        "startColumn": _column(span.source, span.line, span.column),
+        "endLine": span.end_line,
+        "endColumn": _column(span.source, span.end_line, span.end_column),
+    }
+
+
+def _column(source: Source, line: int, column: int) -> int:
+    """A column in UTF-16 code units: a character beyond the basic plane takes two."""
+    before = source.line_text(line)[: column - 1]
+    return 1 + len(before.encode("utf-16-le", "surrogatepass")) // 2
