@@ -10,7 +10,7 @@ from archspec.views.fonts import fitted, width, wrapped
 
 _CELL, _TICK = 15.0, 8.0
 _MARGIN, _GAP = 20.0, 26.0
-_WIDEST = 900.0
+_WIDEST, _WIDEST_TITLE = 900.0, 340.0
 _EVERY = 4
 _COLUMNS = 100
 
@@ -93,7 +93,8 @@ def _size(panel: Panel) -> tuple[float, float]:
     """Width and height of a drawn panel."""
     cells = len(panel.cells[0]) * _CELL
     room = max(
-        cells, min(260.0, max(width(line, 11, bold=True) for line in (panel.title, *panel.notes, panel.columns)))
+        cells,
+        min(_WIDEST_TITLE, max(width(line, 11, bold=True) for line in (panel.title, *panel.notes, panel.columns))),
     )
     return room + 34, len(panel.cells) * _CELL + 62 + 15 * sum(len(wrapped(note, 11, room)) for note in panel.notes)
 

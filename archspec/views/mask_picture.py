@@ -67,12 +67,20 @@ def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
         if size.is_constant and shown < found:
             notes.append(f"the first {shown} of {found} {words}")
     return Panel(
-        title=", ".join(map(str, places)),
+        title=_title(places),
         cells=tuple(tuple(OPEN if cell else BARRED for cell in row) for row in drawn.cells),
         rows=f"queries i: {_lengths(site)[0]}",
         columns=f"keys j: {_lengths(site)[1]}",
         notes=(drawn.text, *notes),
     )
+
+
+def _title(places: Sequence[Site]) -> str:
+    """The paths of some attention, each once, with the kinds of its layers."""
+    kinds: dict[str, list[str]] = {}
+    for site in places:
+        kinds.setdefault(site.path, []).extend([site.kind] if site.kind else [])
+    return ", ".join(f"{path} ({', '.join(found)})" if found else path for path, found in kinds.items())
 
 
 def typical(site: Site) -> dict[str, int]:
