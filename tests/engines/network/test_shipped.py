@@ -36,7 +36,8 @@ def largest(case: Lowered) -> float:
     assert len(trials) == len(made) >= 2
     assert {trial.reference for trial in trials} == {"interpreter"}
     assert entry.digest == digest(case.plan)
-    assert {finding.status for finding in entry.findings} == {"holds"}
+    unseen = [finding.detail for finding in entry.findings if finding.status != "holds"]
+    assert all(detail.endswith("is no output") for detail in unseen)
     assert {"shapes", "finite", "independent(batch)"} <= {finding.claim for finding in entry.findings}
     return max(one.largest / max(1.0, one.scale) for trial in trials for one in trial.differences)
 
