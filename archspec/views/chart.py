@@ -92,10 +92,9 @@ class Chart:
 def _size(panel: Panel) -> tuple[float, float]:
     """Width and height of a drawn panel."""
     cells = len(panel.cells[0]) * _CELL
-    room = max(
-        cells,
-        min(_WIDEST_TITLE, max(width(line, 11, bold=True) for line in (panel.title, *panel.notes, panel.columns))),
-    )
+    title = width(panel.title, 12, bold=True)
+    texts = max(title, *(width(line, 11) for line in (*panel.notes, panel.columns)))
+    room = max(cells, min(_WIDEST_TITLE, texts))
     return room + 34, len(panel.cells) * _CELL + 62 + 15 * sum(len(wrapped(note, 11, room)) for note in panel.notes)
 
 
