@@ -124,7 +124,7 @@ CASES: dict[str, Case] = {
     "E719": _given(ids=IDS[:, :3], valid=np.array([[True, True, False], [False, True, True]])),
     "E720": _given(ids=IDS[:, :3], segments=np.array([[0, 1, 1], [0, 2, 1]], dtype=np.int32)),
     "E721": lambda folder: check_carried([Path("vocab.txt")]),
-    "E722": _given(ids=IDS, pixels=np.where(np.arange(32) == 5, np.nan, np.zeros((2, 3, 32, 32)))),
+    "E722": _given(ids=IDS, pixels=np.where(np.arange(8) == 5, np.nan, np.zeros((2, 3, 32, 8)))),
     "E733": lambda folder: made("archspec.no_such_module:model"),
     "E740": _no_decode,
     "E741": _generate([[1], []]),
