@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from archspec.diagnostics import fail
-from archspec.ir.graph import Graph
+from archspec.ir.dim import Dim
+from archspec.ir.graph import Graph, Value
 from archspec.lower.emission import emit_graph, with_masks
 from archspec.lower.modules import class_in
 from archspec.passes.cut import cut
@@ -36,12 +37,14 @@ class Part:
 class Parts:
     """`once` computes what does not depend on the fed-back input, `step` the output from that and the input.
 
-    `led` are the inputs of `step` whose first axis is the batch.
+    `led` are the inputs of `step` whose first axis is the batch; `inside` says that one has it at another axis, so that
+    no rows can be taken out.
     """
 
     once: Part | None
     step: Part
     led: frozenset[str]
+    inside: bool
 
 
 def parts(spec: Spec, decode: Decode, tensors: Mapping[str, Tensor]) -> Parts:
@@ -52,8 +55,16 @@ def parts(spec: Spec, decode: Decode, tensors: Mapping[str, Tensor]) -> Parts:
     found = cut(with_masks(spec), decode.input, decode.output)
     rows = spec.inputs[decode.input].type.shape[0]
     led = frozenset(value.name for value in found.step.inputs if value.type.rank and value.type.shape[0] == rows)
+    inside = any(not rows.is_constant and _holds(value, rows) for value in found.step.inputs)
     once = None if found.once is None else _part(found.once, "once", spec, tensors)
-    return Parts(once=once, step=_part(found.step, "step", spec, tensors), led=led)
+    return Parts(once=once, step=_part(found.step, "step", spec, tensors), led=led, inside=inside)
+
+
+def _holds(value: Value, rows: Dim) -> bool:
+    """Whether a value has the batch at an axis, but is not led by it."""
+    first, *others = value.type.shape or (rows,)
+    mixed = first != rows and bool(first.symbols() & rows.symbols())
+    return mixed or any(size.symbols() & rows.symbols() for size in others)
 
 
 def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) -> Part:

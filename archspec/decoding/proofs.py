@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archspec.diagnostics import Diagnostic, Label, Source, SpecError
 from archspec.ir.graph import Node, Value
 from archspec.masks.mask import Causal
 from archspec.ops.logical import Logical
-from archspec.rules.independence import independence
+from archspec.rules.independence import Independent, Pair
 from archspec.rules.judge import Judge
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule, Spec
@@ -38,12 +36,13 @@ class Proofs:
     def require_rows(self) -> None:
         """Raise SpecError E743 unless no row of a batch depends on another."""
         size = self._inputs[self.decode.input].type.shape[0]
-        for rule in independence(self._judge.spec.graph):
-            pairs = tuple(pair for pair in rule.pairs if pair.output_name == self.decode.output)
-            verdict = self._judge.independent(replace(rule, pairs=pairs))
-            if rule.size == size and verdict.status != "proved":
-                message = f"the rows of `{self.decode.output}` are not proved to be independent"
-                self._refuse(message, "a row would depend on what stands beside it", verdict)
+        led = (value for value in self._inputs.values() if value.type.shape[:1] == (size,))
+        # The first coordinate of the logits is that of their first axis, which is the fed input's.
+        pairs = (Pair(output=self._output, output_name=self.decode.output, input=value, out=(0,)) for value in led)
+        verdict = self._judge.independent(Independent(size=size, pairs=tuple(pairs)))
+        if size.constant != 1 and verdict.status != "proved":
+            message = f"the rows of `{self.decode.output}` are not proved to be independent"
+            self._refuse(message, "a row would depend on what stands beside it", verdict)
 
     def is_causal_in(self, source: str) -> bool:
         """Whether no output depends on a later position of an input."""

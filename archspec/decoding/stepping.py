@@ -125,15 +125,22 @@ class _Run:
         return torch.stack([found[row] for row in rows])
 
     def _run(self, rows: Sequence[int]) -> Tensor:
-        count = self._count(len(rows))
-        index = [*rows, *[rows[-1]] * (count - len(rows))]
-        sequences = [self.sequences[row] for row in index]
+        """Logits of rows that run together."""
+        index = self._beside(rows)
+        # Others stand beside only to fill the batch up: what they hold does not matter.
+        sequences = [self.sequences[row if row in rows else rows[0]] for row in index]
         filled = block(sequences, self.plan.admitted(max(map(len, sequences))), self.plan.side)
         whole = index == list(range(len(self.sequences)))
         kept = {name: one if whole or name not in self.parts.led else one[index] for name, one in self.given.items()}
         result = self.parts.step.run({**kept, **self._grown(filled)})[self.plan.decode.output]
-        last = torch.from_numpy(filled.last).to(self.device)
-        return result[torch.arange(count, device=self.device), last][: len(rows)]
+        places = torch.tensor([index.index(row) for row in rows], device=self.device)
+        return result[places, torch.from_numpy(filled.last).to(self.device)[places]]
+
+    def _beside(self, rows: Sequence[int]) -> list[int]:
+        """The rows to run so that some run: all, or those with enough copies of the last for an admitted size."""
+        if self.parts.inside:
+            return list(range(len(self.sequences)))
+        return [*rows, *[rows[-1]] * (self._count(len(rows)) - len(rows))]
 
     def _count(self, rows: int) -> int:
         """How many rows to run so that there are `rows`: the batch may have a least size, or a fixed one."""

@@ -50,8 +50,9 @@ def decoder(
     start: str = "none",
     end: str = "none",
     set: tuple[str, ...] = (),
+    nodes: str = "",
 ) -> Spec:
-    """A decoder with options; `more` are further inputs, one a line."""
+    """A decoder with options; `more` are further inputs, one a line, `nodes` make `back` from `source`."""
     inputs = "\n".join(f"  {line}" for line in (f"ids: int64[batch, {positions}] < vocab", *more.splitlines()))
     text = _DECODER.format(
         inputs=inputs,
@@ -65,6 +66,9 @@ def decoder(
         start=start,
         end=end,
     )
+    if nodes:
+        text = text.replace("\n  states:", f"{nodes.rstrip()}\n  states:", 1)
+        text = text.replace("input: source\n    layers", "input: back\n    layers")
     path = folder / "small.yaml"
     path.write_text(text, encoding="utf-8")
     return load(path, set=set)

@@ -94,6 +94,29 @@ def test_logits_for_ids_that_are_not_taken(tmp_path: Path) -> None:
     assert refused(load(spec.path), [[1]]) == ["E746"]
 
 
+MIXING = """
+  flat: {block: rearrange, input: source, pattern: "b n d -> n b d"}
+  mixed:
+    block: transformer
+    input: flat
+    layers: 1
+    residual: pre
+    final_norm: true
+    feed_forward: none
+    attention: {heads: 2, mask: all}
+  back: {block: rearrange, input: mixed, pattern: "n b d -> b n d"}
+"""
+
+
+@pytest.mark.parametrize("batch", ["batch", "3"])
+def test_rows_that_mix(batch: str, tmp_path: Path) -> None:
+    path = specs.decoder(tmp_path, nodes=MIXING).path
+    text = path.read_text("utf-8").replace("[batch, length", f"[{batch}, length")
+    path.write_text(text if batch == "batch" else text.replace("  batch: [1, 2, 4]\n", ""), encoding="utf-8")
+    found = refused(load(path), [[1], [2], [3]])
+    assert found[0] == "E743"
+
+
 def test_sizes_that_cannot_grow_one_by_one(tmp_path: Path) -> None:
     length = "{min: 4, typical: 8, max: 24, multiple: 4}"
     spec = specs.decoder(tmp_path, length=length, attention=", scale: 1/length")
@@ -153,3 +176,15 @@ def test_a_bundle_generates_as_its_module(tmp_path: Path) -> None:
     assert archspec.generate(bundle, [[1], [2, 3]], max_new=4) == archspec.generate(
         spec, [[1], [2, 3]], max_new=4, module=module
     )
+
+
+@pytest.mark.slow
+def test_a_compiled_module_and_one_in_half_precision(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    module = compiled(spec, torch.float32)
+    plain = archspec.generate(spec, [[1, 2]], max_new=3, module=module)
+    assert archspec.generate(spec, [[1, 2]], max_new=3, module=torch.compile(module, backend="eager")) == plain
+    half = decoder(spec, module.bfloat16())
+    step = next(half.stream([[1, 2]], max_new=1))
+    assert step.logits.dtype == torch.bfloat16
+    assert bool(step.logits.isfinite().all())

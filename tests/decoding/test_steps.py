@@ -97,6 +97,32 @@ def test_a_table_that_only_the_source_embeds(tmp_path: Path) -> None:
     assert largest_difference(load(path), [[], [3], [4, 5]], inputs) < 1e-10
 
 
+STYLED = """
+  flat: {block: rearrange, input: source, pattern: "b n d -> n b d"}
+  styled: flat + style
+  back: {block: rearrange, input: styled, pattern: "n b d -> b n d"}
+"""
+
+
+@pytest.mark.parametrize("attention", ["", ", scale: 1/length"])
+def test_rows_that_are_not_in_front(attention: str, tmp_path: Path) -> None:
+    """Where a value has the batch at another axis, rows that have ended stay where they are."""
+    style = "style: float[1, batch, d_model]"
+    spec = specs.decoder(tmp_path, more=style, end="[4, 9]", attention=attention, nodes=STYLED)
+    found = Decoder(spec, compiled(spec).state_dict())
+    assert found.parts.inside
+    given = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
+    drawn = Sampling(temperature=3)
+    together = list(found.stream(PROMPTS, max_new=12, inputs={"style": given}, sampling=drawn))
+    assert together[-1].rows != (0, 1, 2)
+    rows = [list(prompt) for prompt in PROMPTS]
+    for step in together:
+        for row, id, logits in zip(step.rows, step.ids, step.logits, strict=True):
+            alone = next(found.stream([rows[row]], max_new=1, inputs={"style": given[:, row : row + 1]}))
+            torch.testing.assert_close(logits, alone.logits[0], atol=1e-10, rtol=0)
+            rows[row].append(id)
+
+
 def test_a_forgotten_mask_would_be_seen(tmp_path: Path) -> None:
     """The comparison is sharp: positions counted from the wrong place differ by far more."""
     spec = specs.decoder(tmp_path, more=VALID["left"], mask=BOTH)
