@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from archspec.diagnostics import SpecError
+from archspec.relation.evaluate import matrix
 from archspec.rules.flow import Dependence
 from archspec.spec import Spec, load
 from archspec.views.example import example
 from archspec.views.formula import formula, positions
-from archspec.views.relation_picture import POSSIBLE, WIRED, relation_chart
+from archspec.views.relation_picture import IMPOSSIBLE, POSSIBLE, WIRED, relation_chart
 from tests.rules.brute import Brute
 from tests.views.charts import cells_of
 
@@ -73,6 +74,25 @@ def test_positions_of_images_are_a_picture_of_their_own() -> None:
         assert rows[0] <= middle - 13 < rows[0] + 3
         assert rows[-1] <= middle + 13 < rows[-1] + 3
     assert panel.notes[0] == "at the position [8, 8] of stage1"
+
+
+def test_what_the_bound_allows_and_nothing_wires(tmp_path: Path) -> None:
+    """Every other position, piece by piece: more pieces than the prover keeps apart."""
+    pieces = range(20)
+    nodes = [f"  p{k}: {{block: slice, input: x, axis: 1, start: {2 * k}, stop: {2 * k + 1}}}" for k in pieces]
+    joined = f"  y: {{block: concat, inputs: [{', '.join(f'p{k}' for k in pieces)}], axis: 1}}"
+    head = "archspec: 1\nname: pieces\ndims: {batch: [1, 2, 4]}\ninputs:\n  x: float[batch, 40, 3]\ngraph:"
+    tail = "outputs:\n  y: float[batch, 20, 3]\n"
+    (tmp_path / "pieces.yaml").write_text("\n".join([head, *nodes, joined, tail]), encoding="utf-8")
+    spec = load(tmp_path / "pieces.yaml")
+    (panel,) = relation_chart(spec, "x", "y").panels
+    assert panel.notes == ("one cell is 2 positions of x",)
+    cells = np.array(panel.cells)
+    assert ((cells == WIRED) == np.eye(20, dtype=bool)).all()
+    assert (cells == POSSIBLE).any()
+    bound = Dependence(spec.graph).relation(spec.outputs["y"], spec.values["x"])
+    allowed = matrix(bound, (1, 20, 3), (1, 40, 3), {}, {"batch": 1})[0, :, 0, 0, :, 0]
+    assert ((cells != IMPOSSIBLE) == allowed.reshape(20, 20, 2).any(-1)).all()
 
 
 @pytest.mark.parametrize(
