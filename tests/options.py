@@ -1,8 +1,10 @@
 """The options of the language, and the tests that try them.
 
 An option is a field that may hold anything (`attention.scale`), or a word that a field may hold
-(`attention.sink=learned`, `lm_head.bias=true`, `attention.qk_norm=none`). `models` and `options` find them all by
-walking the models. A test that tries some against something independent says so:
+(`attention.sink=learned`, `lm_head.bias=true`, `attention.qk_norm=none`); a field that some kinds of a section have is
+one for each (`norm.eps@rms_norm`). `models` and `options` find them all by walking the models.
+
+A test that tries some against something independent says so:
 
     @option("experts.scores={scores}", "experts.shared")
 
@@ -28,11 +30,13 @@ from pydantic import WithJsonSchema
 
 from archspec.blocks.norm import Choice, DefaultNorm
 from archspec.blocks.registry import blocks
+from archspec.diagnostics import Source
 from archspec.ir.types import DType
 from archspec.schema.model import MAYBE, Model
 from archspec.spec.document import FileModel
 from archspec.text import expr, mask, pred, types, value
 from archspec.text.nodes import MapNode
+from archspec.text.reader import read
 from archspec.weights import layout, line
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,7 +79,28 @@ def options() -> frozenset[str]:
             found |= {
                 f"{owner_of(model, name)}.{key}={word}" if word else f"{owner_of(model, name)}.{key}" for word in words
             }
+        found |= {f"{owner_of(model, name)}.{name}@{kind}" for name, kinds in _by_kind(model).items() for kind in kinds}
     return frozenset(found)
+
+
+@cache
+def _by_kind(model: type[Model]) -> dict[str, list[str]]:
+    """The fields that several kinds of a section have, where kinds differ in their fields, and those kinds."""
+    field = model.model_fields.get("kind")
+    kinds = [] if field is None else [one for one in _parts(field.annotation) if isinstance(one, str)]
+    found = {
+        name: [kind for kind in kinds if not _is_misplaced(model, kind, name)]
+        for name in _fields(model)
+        if name not in ("kind", "input", "axis") and owner_of(model, name) != "block"
+    }
+    tells = any(len(having) < len(kinds) for having in found.values())
+    return {name: having for name, having in found.items() if len(having) > 1} if tells else {}
+
+
+def _is_misplaced(model: type[Model], kind: str, name: str) -> bool:
+    text = read(Source("kind", f"kind: {kind}\n{name}: 1\n"))
+    data: dict[str, Any] = {entry.key.value: entry.value for entry in text.entries}
+    return any(found.code == "E241" and f"`{name}`" in found.message for found in model._check(text, data))
 
 
 def named(owner: str, fields: str) -> list[str]:
@@ -194,6 +219,8 @@ def _held(model: Model) -> Iterator[str]:
         given = name in model.given
         if given or isinstance(held, bool) or (held is None and words.off):
             path = f"{owner_of(kind, name)}.{key}"
+            if given and len(_by_kind(kind).get(name, ())) > 1:
+                yield f"{path}@{getattr(model, 'kind', None)}"
             held_words = set(_held_words(held)) & words
             yield from (f"{path}={word}" if word else path for word in held_words)
         yield from _inside(held)

@@ -47,7 +47,13 @@ def test_positions_after_an_offset_and_by_their_own_ids() -> None:
     _same(found, _tensor(found, "table")[_tensor(found, "ids")] + _tensor(found, "positions")[_tensor(found, "places")])
 
 
-@option("positions.layout={layout}", "positions.base", "positions.kind=sinusoidal", "positions.endpoint=false")
+@option(
+    "positions.layout={layout}",
+    "positions.base",
+    "positions.kind=sinusoidal",
+    "positions.base@sinusoidal",
+    "positions.endpoint=false",
+)
 @option("token_embedding.types=none")
 @pytest.mark.parametrize("layout", ["interleaved", "halves"])
 def test_sinusoids(layout: str) -> None:
@@ -103,13 +109,20 @@ def test_masked_patches_become_the_mask_token_before_positions() -> None:
 
 
 @option("positions.kind=grid_sincos", "patch_embedding.class_token=true")
-def test_grid_positions_leave_the_class_token_alone() -> None:
-    found = _patch_trial("positions: grid_sincos, class_token: true", 7)
+@pytest.mark.parametrize(
+    ("positions", "base"),
+    [
+        ("grid_sincos", 10000),
+        pytest.param("{kind: grid_sincos, base: 50}", 50, marks=option("positions.base@grid_sincos")),
+    ],
+)
+def test_grid_positions_leave_the_class_token_alone(positions: str, base: int) -> None:
+    found = _patch_trial(f"positions: {positions}, class_token: true", 7)
     grid = np.zeros((6, 8))
     for patch in range(6):
         row, column = divmod(patch, 3)
         for i in range(2):
-            frequency = 10000 ** (-i / 2)
+            frequency = base ** (-i / 2)
             grid[patch, [i, i + 2, i + 4, i + 6]] = [
                 math.sin(column * frequency),
                 math.cos(column * frequency),
@@ -155,7 +168,7 @@ def _pooled(kind: str, x: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.stack(rows)
 
 
-@option("pool.kind={kind}", "pool.valid", "pool.input")
+@option("pool.kind={kind}", "pool.valid@{kind}", "pool.valid", "pool.input")
 @pytest.mark.parametrize("kind", ["mean", "max", "last"])
 @pytest.mark.parametrize("valid", [[[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], [[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]]])
 def test_pooling_of_valid_positions(kind: str, valid: list[list[int]]) -> None:

@@ -51,8 +51,18 @@ def expected(kind: str, x: Tensor, module: nn.Module, offset: bool, eps: float) 
     return F.batch_norm(x, state["running_mean"], state["running_var"], weight, bias, eps=eps)
 
 
+def also(kind: str, _: int, weight: bool, bias: bool, offset: bool, eps: str) -> list[str]:
+    """The options of a case that not all cases have."""
+    found = [f"norm.weight@{kind}", f"norm.unit_offset@{kind}"]
+    found += [] if kind == "rms_norm" else [f"norm.bias={str(bias).lower()}", f"norm.bias@{kind}"]
+    return [*found, f"norm.eps@{kind}"] if eps else found
+
+
 @option("norm.kind={kind}", "norm.weight={weight}", "norm.unit_offset={offset}", "norm.axis", "norm.input")
-@pytest.mark.parametrize(("kind", "axis", "weight", "bias", "offset", "eps"), CASES)
+@pytest.mark.parametrize(
+    ("kind", "axis", "weight", "bias", "offset", "eps"),
+    [pytest.param(*case, marks=option(*also(*case))) for case in CASES],
+)
 def test_norm(kind: str, axis: int, weight: bool, bias: bool, offset: bool, eps: str) -> None:
     fields = {"weight": weight, "unit_offset": offset, **({} if kind == "rms_norm" else {"bias": bias})}
     given = [f"{name}: {str(value).lower()}" for name, value in fields.items()]

@@ -93,7 +93,11 @@ def test_slopes_of_heads_that_are_no_power_of_two() -> None:
     np.testing.assert_allclose(-bias[0, :, 0, 1], [*eight, *sixteen[0::2][:4]])
 
 
-@option("attention_positions.bidirectional={both}", "attention_positions.share={share}")
+@option(
+    "attention_positions.bidirectional={both}",
+    "attention_positions.share={share}",
+    "attention_positions.share@relative_buckets",
+)
 @option("attention_positions.buckets", "attention_positions.max_distance")
 @pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("both", [True, False])
@@ -116,7 +120,8 @@ def test_buckets_of_distances(share: bool, both: bool) -> None:
     same(found, expected(found, [torch.tensor(found[name])[numbers].permute(2, 0, 1) for name in names]))
 
 
-@option("attention_positions.share={share}", "attention_positions.kind=relative_grid")
+@option("attention_positions.share={share}", "attention_positions.share@relative_grid")
+@option("attention_positions.kind=relative_grid")
 @option("attention_positions.rows", "attention_positions.columns")
 @pytest.mark.parametrize("share", [True, False])
 def test_offsets_in_a_grid(share: bool) -> None:

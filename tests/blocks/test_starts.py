@@ -47,8 +47,8 @@ DRAWS = {
     "-1e-3": torch.full((400, 100), -1e-3),
 }
 OPTIONS = {
-    "{kind: normal, std: 0.3}": ["init.kind=normal", "init.std"],
-    "{kind: truncated_normal, std: 1.5}": ["init.kind=truncated_normal", "init.std"],
+    "{kind: normal, std: 0.3}": ["init.kind=normal", "init.std", "init.std@normal"],
+    "{kind: truncated_normal, std: 1.5}": ["init.kind=truncated_normal", "init.std", "init.std@truncated_normal"],
     "{kind: uniform, limit: 1/4}": ["init.kind=uniform", "init.limit"],
     "-1e-3": ["init.kind=number", "init.value"],
 }

@@ -64,9 +64,16 @@ def llama(**options: Any) -> nn.Module:
 
 SCALED = {
     "none": ["attention_positions.scaling=none"],
-    "linear": ["attention_positions.scaling", "scaling.kind=linear", "scaling.factor"],
-    "llama3": ["scaling.kind=llama3", "scaling.low", "scaling.high", "scaling.original"],
-    "yarn": ["scaling.kind=yarn", "scaling.original"],
+    "linear": ["attention_positions.scaling", "scaling.kind=linear", "scaling.factor", "scaling.factor@linear"],
+    "llama3": [
+        "scaling.kind=llama3",
+        "scaling.low",
+        "scaling.high",
+        "scaling.original",
+        "scaling.factor@llama3",
+        "scaling.original@llama3",
+    ],
+    "yarn": ["scaling.kind=yarn", "scaling.original", "scaling.factor@yarn", "scaling.original@yarn"],
     "yarn with a range": ["scaling.fast", "scaling.slow"],
 }
 
