@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
+import signal
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -25,6 +29,8 @@ COMMANDS = (
     "show",
     "verify",
 )
+
+_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO")} - {None}
 
 
 class _Commands(click.Group):
@@ -60,6 +66,9 @@ def main() -> None:
     """Run the command line: exit 0 when all holds, 1 when the spec or artifact falls short, 2 for wrong usage."""
     # A short run makes little garbage: looking for it again and again is a tenth of a check.
     gc.set_threshold(100_000)
+    # From here on an interrupt is told as one.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         cli(prog_name="archspec")
     except SpecError as error:
@@ -67,3 +76,18 @@ def main() -> None:
 
         report_errors(error.diagnostics, as_json="--json" in sys.argv)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _end_full(error)
+
+
+def _end_full(error: OSError) -> NoReturn:
+    """What is printed goes to a disk without room: say so in one line."""
+    from archspec.diagnostics import Diagnostic, render
+
+    message = f"cannot write what is printed: {(error.strerror or str(error)).lower()}"
+    sys.stderr.write(render(Diagnostic(code="E702", message=message)))
+    # What waits to be written cannot be; without this the interpreter would try again, and tell of it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)

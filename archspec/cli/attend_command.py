@@ -44,7 +44,9 @@ def command(
     `--node states.layers.3.cross_attention` names the attention. The ids of the inputs label the positions, or the
     lines of files: `--labels` for self-attention, `--query-labels` and `--key-labels` for each side by itself.
     """
-    is_bundle = (Path(spec) / _MANIFEST).is_file()
+    from archspec.spec.files import is_file
+
+    is_bundle = is_file(Path(spec) / _MANIFEST)
     if is_bundle and (overrides or reduced):
         raise click.UsageError("a bundle is taken as it is: it takes no `--set` and no `--reduced`")
     from archspec.cli.run_command import read_arrays

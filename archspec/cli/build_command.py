@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import seed_option, spec_options
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     help="triton: the artifacts in a model repository of Triton Inference Server.",
 )
 @click.option("--no-cache", is_flag=True, help="Build everything anew, and keep nothing for the next build.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of fresh weights, where none are given.")
+@seed_option("Seed of fresh weights, where none are given.")
 def command(
     spec: str,
     overrides: tuple[str, ...],

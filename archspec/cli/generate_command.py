@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import seed_option, spec_options
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="How evenly ids are drawn; 0: greedy.")
 @click.option("--top-k", type=int, help="Draw among the K likeliest alone.")
 @click.option("--top-p", type=float, help="Draw among the likeliest that together reach this probability.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn, and of fresh weights.")
+@seed_option("Seed of what is drawn, and of fresh weights.")
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -44,12 +44,13 @@ def command(
     """Generate ids by SPEC, a file or the name of a shipped spec, or by a bundle, as its `decode` section says."""
     from archspec.cli.run_command import read_arrays
     from archspec.decoding import generate
+    from archspec.spec.files import is_folder
 
     rows = [_ids(text) for text in prompts] or None
     arrays = None if inputs is None else read_arrays(inputs)
     source: Spec | Bundle
     module = None
-    if Path(spec).is_dir():
+    if is_folder(Path(spec)):
         _check_of_bundle(overrides, reduced, weights, layout)
         from archspec.bundle import open as open_bundle
 

@@ -13,6 +13,15 @@ SPEC = click.argument("spec", metavar="SPEC")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+_LARGEST_SEED = 2**63 - 1
+
+
+def seed_option(help: str) -> Callable[[Command], Command]:
+    """`--seed`, 0 when left out."""
+    kind = click.IntRange(0, _LARGEST_SEED)
+    return click.option("--seed", type=kind, default=0, show_default=True, metavar="NUMBER", help=help)
+
+
 def spec_options(command: Command) -> Command:
     """SPEC (a file, or the name of a shipped spec), `--set`, `--reduced` and `--json`."""
     for decorate in (

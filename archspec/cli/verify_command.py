@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import seed_option, spec_options
 from archspec.cli.output import print_json
 from archspec.diagnostics import fail
 
@@ -26,7 +26,7 @@ _SMALL = 20_000_000
 @spec_options
 @click.option("--module", metavar="PACKAGE.MODULE:FACTORY", help="Verify what this factory returns.")
 @click.option("--onnx", type=click.Path(path_type=Path), help="Verify an ONNX file.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of parameters, inputs and their changes.")
+@seed_option("Seed of parameters, inputs and their changes.")
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -43,7 +43,9 @@ def command(
     """
     if module is not None and onnx is not None:
         raise click.UsageError("give `--module` or `--onnx`, not both")
-    if (Path(spec) / _MANIFEST).is_file():
+    from archspec.spec.files import is_file
+
+    if is_file(Path(spec) / _MANIFEST):
         if module is not None or onnx is not None or overrides or reduced:
             raise click.UsageError(
                 "a bundle is verified as it is: it takes no `--module`, `--onnx`, `--set`, `--reduced`"

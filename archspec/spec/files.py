@@ -15,9 +15,25 @@ def locate(name: str | Path) -> Path:
 
     Raises SpecError E208 when there is none.
     """
-    if isinstance(name, Path) or _is_path(name) or Path(name).is_file():
+    if isinstance(name, Path) or _is_path(name) or is_file(Path(name)):
         return Path(name)
     return _shipped(name, None)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; what no path can be, such as a name that is too long, is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder, as `is_file`."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def locate_parent(extends: TextNode) -> Path:
@@ -48,12 +64,12 @@ def _beside(path: Path, span: Span | None) -> str | None:
     """The file that was probably meant."""
     own = None if span is None else Path(span.source.name)
     try:
-        there = [str(file) for file in path.parent.glob("*.y*ml") if file not in (path, own)]
+        there = {file.stem: file for file in path.parent.glob("*.y*ml") if file not in (path, own)}
     except (OSError, ValueError):
-        there = []
-    near = nearest(str(path), there)
+        there = {}
+    near = nearest(path.stem, there)
     if near is not None:
-        return f"did you mean `{near}`?"
+        return f"did you mean `{there[near]}`?"
     return None if span is None else "paths are relative to the file that names them"
 
 
