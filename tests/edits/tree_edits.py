@@ -22,13 +22,16 @@ def edit_tree(text: str, chance: Random) -> str:
     """The file with one to three edits of its tree; as it is where it is no YAML map any more."""
     try:
         tree = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return text
     if not isinstance(tree, dict):
         return text
     for _ in range(chance.choice((1, 1, 2, 3))):
         _edit(tree, chance)
-    return yaml.dump(tree, Dumper=_Plain, sort_keys=False, default_flow_style=None, width=10_000, allow_unicode=True)
+    try:
+        return yaml.dump(tree, Dumper=_Plain, sort_keys=False, default_flow_style=None, width=10_000, allow_unicode=True)
+    except RecursionError:
+        return text
 
 
 class _Plain(yaml.SafeDumper):
