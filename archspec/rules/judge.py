@@ -67,7 +67,7 @@ class Judge:
         return self._short(rule, self.dependence, wanted, False, proved)
 
     def _ignores(self, rule: Rule) -> Verdict:
-        dependence = self._with_fixed(rule)
+        dependence = self.with_fixed(rule)
         clauses = forbidden(rule, self.dependence.reads.terms)
 
         def proved(value: Value) -> bool:
@@ -78,7 +78,7 @@ class Judge:
             return Verdict(rule=rule, status="proved", explanation=f"at all sizes, {at_text(rule)}")
         return self._short(rule, dependence, clauses.relation(), True, proved)
 
-    def _with_fixed(self, rule: Rule) -> Dependence:
+    def with_fixed(self, rule: Rule) -> Dependence:
         """The relations; where `where` reads the input itself, those while it stays as it is."""
         terms = self.dependence.reads.terms
         own = terms.of(rule.input)

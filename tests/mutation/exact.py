@@ -25,7 +25,7 @@ from archspec.rules.judge import Judge
 from archspec.rules.reads import Reads
 from archspec.rules.target import allowed, forbidden
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.cover import _in_one_row, _uncovered
+from archspec.rules.wiring.cover import first_unread, in_one_row
 from archspec.rules.wiring.grid import bits_of
 from archspec.rules.wiring.search import Bad, Witness, inside, outside
 from archspec.rules.wiring.wire import Wiring
@@ -72,7 +72,7 @@ def _apart(judge: Judge, pair: Pair) -> _Claim:
 def _upper(judge: Judge, rule: Rule) -> _Claim:
     reads, side = judge.dependence.reads, outside
     if rule.kind == "ignores":
-        reads, pairs, side = judge._with_fixed(rule).reads, forbidden(rule, reads.terms).relation(), inside
+        reads, pairs, side = judge.with_fixed(rule).reads, forbidden(rule, reads.terms).relation(), inside
     else:
         pairs = allowed(rule, reads.terms)
     test = side(rule.output, rule.input, pairs)
@@ -107,12 +107,12 @@ def _pair(wiring: Wiring, claim: _Claim) -> str | None:
 
 def _unseen(spec: Spec, reads: Reads, rule: Rule) -> str | None:
     """The first pair that a lower rule wants and that nothing reads, whatever bools are that no mask reads."""
-    wanted = _in_one_row(rule.output, rule.input, allowed(rule, reads.terms))
+    wanted = in_one_row(rule.output, rule.input, allowed(rule, reads.terms))
     cells = Cells(spec.graph, reads, [(rule.output, rule.input, wanted)])
 
     def missed(sizes: Mapping[str, int], truth: int) -> Witness | None:
         wirings = (Wiring(spec.graph, reads, cells, one) for one in open_worlds(spec, reads, sizes, wanted, truth))
-        return next((w for wiring in wirings if (w := _uncovered(wiring, rule.output, rule.input, wanted))), None)
+        return next((w for wiring in wirings if (w := first_unread(wiring, rule.output, rule.input, wanted))), None)
 
     for sizes in _sizes(spec, (1,), _lengths(spec, [wanted])):
         if (found := missed(sizes, 1)) is not None and missed(sizes, 0) is not None:

@@ -26,7 +26,7 @@ def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Re
 
     A bool input that no mask reads, such as the choice of patches that are replaced, may be true or false for it.
     """
-    wanted = _in_one_row(output, source, wanted)
+    wanted = in_one_row(output, source, wanted)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
     for sizes in _sizes(spec, wanted):
         missed = _missed(spec, reads, cells, output, source, wanted, sizes)
@@ -66,14 +66,17 @@ def _missed(
     for truth in (1, 0):
         worlds = open_worlds(spec, reads, sizes, wanted, truth)
         wirings = (Wiring(spec.graph, reads, cells, world) for world in worlds)
-        missed = next((w for wiring in wirings if (w := _uncovered(wiring, output, source, wanted)) is not None), None)
+        missed = next(
+            (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted)) is not None), None
+        )
         if missed is None:
             return None
         found = found or missed
     return found
 
 
-def _uncovered(wiring: Wiring, output: Value, source: Value, wanted: Relation) -> Witness | None:
+def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation) -> Witness | None:
+    """The first pair that is wanted and that nothing reads in one world."""
     out, inp = wiring.grid(output), wiring.grid(source)
     table = wiring.between(output, source, wanted)
     for place, bits in _places(out, output, rows(out)):
@@ -84,7 +87,7 @@ def _uncovered(wiring: Wiring, output: Value, source: Value, wanted: Relation) -
     return None
 
 
-def _in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
+def in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
     """The pairs within one place of the axis that leads both."""
     if not output.type.rank or not source.type.rank or output.type.axes[0] != source.type.axes[0]:
         return wanted
