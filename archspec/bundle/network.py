@@ -14,12 +14,12 @@ from archspec.bundle.parity import (
     MOST_PARAMETERS,
     SEED,
     difference,
-    float_arrays,
     run_module,
     shown,
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
 from archspec.bundle.sample import sample
+from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.protocol import Precision
 from archspec.contract.report import Finding
@@ -70,7 +70,7 @@ class NetworkCheck:
         bound = TOLERANCE[self.dtype]
         half = Precision(name=self.dtype, parity=bound, exact=bound)
         subject = network_subject(self.name, self.plan, FLOAT32 if self.dtype == "float32" else half)
-        return findings_of(subject, self.claims, parameters=float_arrays(self.program.weights), seed=SEED)
+        return findings_of(subject, self.claims, parameters=StoredArrays(self.program.weights), seed=SEED)
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> Trial:
         assert self.claims.spec is not None
@@ -86,7 +86,7 @@ class NetworkCheck:
         )
 
     def _interpreted(self, spec: Spec, inputs: Any, sizes: dict[str, int]) -> Any:
-        return interpret(spec.graph, inputs, float_arrays(self.program.weights), sizes)
+        return interpret(spec.graph, inputs, StoredArrays(self.program.weights), sizes)
 
     def _run(self, inputs: Any) -> Any:
         return run_module(load_module(self.program, "float32"), self.program, inputs)

@@ -17,6 +17,8 @@ from archspec.engines.network.plan import Plan, Step
 
 FLOAT32 = Precision(exact=1e-6)
 """Of a network in float32: its constants, scales and tables of angles among them, are rounded to that."""
+_LARGE = 100_000_000
+"""Bytes of constants."""
 
 
 class NetworkRunner:
@@ -60,7 +62,10 @@ def network_subject(name: str, plan: Plan, precision: Precision = FLOAT32) -> Su
 
 
 class _Gradients:
-    """Gradients of a network in float64, for float inputs, and for ids at what is looked up by them."""
+    """Gradients of a network, for float inputs, and for ids at what is looked up by them.
+
+    In float64, unless the network is large: a pass that keeps its weights in float64 would hold it three times.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -71,9 +76,10 @@ class _Gradients:
         """Which output positions depend on which input positions, in some row: bool [outputs, inputs]."""
         (name, inputs), (output, outputs) = source, result
         tensors = {one: torch.from_numpy(array.copy()) for one, array in arrays.items()}
-        execution = _Tapped(self._plan, lookups(self._plan, name))
+        large = sum(step.attributes["weights"].nbytes for step in self._plan.steps if step.kind == "CONSTANT") > _LARGE
+        execution = _Tapped(self._plan, "declared" if large else "exact", lookups(self._plan, name))
         if tensors[name].is_floating_point():
-            tensors[name] = tensors[name].double().requires_grad_()
+            tensors[name] = (tensors[name] if large else tensors[name].double()).requires_grad_()
             execution.leaves.append(tensors[name])
         found = execution.run(tensors)[output]
         if not execution.leaves or not found.requires_grad:
@@ -84,8 +90,8 @@ class _Gradients:
 class _Tapped(Execution):
     """Adds a zero to what is looked up by ids, through which gradients reach them."""
 
-    def __init__(self, plan: Plan, lookups: Sequence[Step]) -> None:
-        super().__init__(plan, "exact")
+    def __init__(self, plan: Plan, precision: Computing, lookups: Sequence[Step]) -> None:
+        super().__init__(plan, precision)
         self.lookups = lookups
         self.leaves: list[Tensor] = []
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from archspec.contract import lowered
 from archspec.contract.lowered import lookups, network_subject
 from archspec.diagnostics import SpecError
 from archspec.engines.network.determined import determined
@@ -145,7 +146,9 @@ def test_sizes_that_come_from_values_are_not_kept() -> None:
     assert execution.run({"x0": torch.tensor([0.0, 0.0, 1.0])})["y0"].tolist() == [1, 1]
 
 
-def test_gradients_reach_ids_through_what_they_look_up() -> None:
+@pytest.mark.parametrize("large", [0, 10**9])
+def test_gradients_reach_ids_through_what_they_look_up(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lowered, "_LARGE", large)
     made = Made()
     table = made.constant(normal(7, 4))
     ids = made.input(np.array([[0, 3, 5]], dtype=np.int64))

@@ -1,0 +1,33 @@
+"""The tensors of a safetensors file, each read when it is asked for: a check need not hold a model twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class StoredArrays(Mapping[str, "NDArray[Any]"]):
+    """Arrays by name; half precision widened, for NumPy has no bfloat16. Nothing is kept."""
+
+    def __init__(self, path: Path) -> None:
+        from safetensors import safe_open
+
+        self._file: Any = safe_open(path, framework="pt")
+        self._names = tuple(self._file.keys())
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        tensor = self._file.get_tensor(name)
+        array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
