@@ -10,7 +10,7 @@ import pytest
 
 from archspec.spec import load
 from archspec.spec.shipped import shipped_specs_dir
-from archspec.views.diagram.draw import diagram
+from archspec.views.diagram.draw import diagram, plan_of
 from tests.views.drawn import Area, Picture, read
 
 HERE = Path(__file__).parent
@@ -136,3 +136,55 @@ def _joined(one: tuple[float, float], other: tuple[float, float], found: Picture
                 reached |= new
                 waiting += new
     return any(wire.passes(other) for wire in found.wires if set(wire.points) & reached)
+
+
+def notes_of(name: str, title: str) -> list[tuple[str, ...]]:
+    own = HERE / "specs" / f"{name}.yaml"
+    return [part.notes for part in plan_of(load(own if own.exists() else name)).walk() if part.title == title]
+
+
+def test_what_is_said_of_parts() -> None:
+    assert notes_of("qwen3-0.6b", "Self-attention") == [("16 heads of 128, 8 for keys", "QK norm, rotary", "causal")]
+    assert notes_of("gemma-2-2b", "Self-attention") == [
+        ("8 heads of 256, 4 for keys", "rotary, softcap 50", "last(4096)"),
+        ("8 heads of 256, 4 for keys", "rotary, softcap 50", "causal"),
+    ]
+    assert notes_of("parallel", "Self-attention")[0] == ("4 heads of 64, 1 for keys", "ALiBi", "causal & last(100)")
+    assert notes_of("mixtral-8x7b", "Mixture of 8 experts") == [
+        ("2 of 8 for each token", "4,096 → 14,336 → 4,096", "SiLU, gated")
+    ]
+    assert notes_of("vit-h14", "Patch embedding") == [("14 × 14 patches, 3 → 1,280",)]
+    assert notes_of("transformer-base", "Token embedding") == [
+        ("37,000 × 512",),
+        ("37,000 × 512", "shares source.table"),
+    ]
+    assert notes_of("resnet-50", "stage3") == [("6 × bottleneck", "as in stage1")]
+    assert notes_of("convnext-tiny", "stage3") == [("9 × convnext layer", "10.8M parameters", "as in stage1")]
+    assert notes_of("parallel", "dense decoder layer")[1] == ("as drawn before",)
+
+
+def test_layers_stand_in_the_order_in_which_they_run() -> None:
+    stacks = [part for part in plan_of(load(HERE / "specs" / "parallel.yaml")).parts if part.role == "stack"]
+    assert [(part.times, part.title, part.inside is not None) for part in stacks] == [
+        (2, "dense decoder layer", True),
+        (9, "mixed decoder layer", True),
+        (1, "dense decoder layer", False),
+    ]
+    (frame,) = [part for part in plan_of(load("gemma-2-2b")).parts if part.role == "stack"]
+    assert frame.inside is not None
+    assert (frame.times, [part.title for part in frame.inside.parts]) == (
+        13,
+        ["local decoder layer", "global decoder layer"],
+    )
+
+
+def test_an_encoder_feeds_the_cross_attention_of_every_layer() -> None:
+    plan = plan_of(load("transformer-base"))
+    memory, states = (
+        next(k for k, part in enumerate(plan.parts) if part.name == name) for name in ("memory", "states")
+    )
+    (port,) = [wire.port for wire in plan.wires if (wire.source, wire.target) == (memory, states)]
+    inside = plan.parts[states].inside
+    assert inside is not None
+    (reader,) = [wire.target for wire in inside.wires if wire.source == -1 - port]
+    assert inside.parts[reader].title == "Cross-attention"

@@ -36,8 +36,10 @@ class AttentionWords:
         if len(found) != 1 or "out" not in projections or any(node.regions for node in region.nodes):
             return None
         cross = kind.startswith("Cross")
-        latent = ["latent"] if any("down" in name for name in projections) else []
-        return self._part("Cross-attention" if cross else "Self-attention", kind, found[0], region, latent)
+        more = ["latent"] if any("down" in name for name in projections) else []
+        # Latent attention has a norm of that name on what is compressed.
+        more += ["QK norm"] if not more and projections & {"q_norm", "k_norm"} else []
+        return self._part("Cross-attention" if cross else "Self-attention", kind, found[0], region, more)
 
     def alone(self, node: Node) -> Part:
         """An attention without projections."""
