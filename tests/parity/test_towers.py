@@ -74,8 +74,8 @@ def test_dinov2(seed: int, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(seed)
     for height, width in ((20, 20), (12, 20), (4, 8)):
         pixels = torch.randn(BATCH, 3, height, width, generator=generator)
-        masked = torch.rand(BATCH, height * width // 16, generator=generator) < 0.4
-        expected = reference(pixels, bool_masked_pos=masked)
+        masked = torch.rand(BATCH, height // 4, width // 4, generator=generator) < 0.4
+        expected = reference(pixels, bool_masked_pos=masked.flatten(1))
         close(module(pixels, masked).states, expected.last_hidden_state)
         close(module(pixels, masked).pooled, expected.pooler_output)
         close(module(pixels).states, reference(pixels).last_hidden_state)
