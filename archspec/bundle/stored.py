@@ -16,8 +16,10 @@ class StoredArrays(Mapping[str, "NDArray[Any]"]):
     def __init__(self, path: Path) -> None:
         from safetensors import safe_open
 
-        self._file: Any = safe_open(path, framework="pt")
-        self._names = tuple(self._file.keys())
+        opener: Any = safe_open
+        self._file = opener(path, framework="pt")
+        names: list[str] = self._file.keys()
+        self._names = tuple(names)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._names:
