@@ -143,7 +143,16 @@ class GraphBuilder:
             if path.parts[0] not in self.definitions.failed:
                 with self.findings.catching():
                     outputs["_".join(path.parts)] = self.values.resolve(path)
+        self._name_outputs(outputs)
         return outputs
+
+    def _name_outputs(self, outputs: Mapping[str, Value]) -> None:
+        """Let rules name outputs that have names of their own; one that could not be made is not unknown."""
+        for name in self.document.outputs:
+            if name not in self.definitions.places and name in outputs:
+                self.values.define(name, outputs[name])
+            elif name not in self.definitions.places:
+                self.definitions.failed.add(name)
 
     def _output_sources(self) -> Iterator[tuple[str, OutputFields, Path]]:
         """Each output, with the path of its value: `from`, or the node that has its name."""

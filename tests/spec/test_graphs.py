@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from archspec.analyses.parameters import expand
+from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph, Value
 from archspec.masks.mask import And, Causal, KeyValid, Last, Or, Prefix, SameSegment, Within
 from archspec.ops.call import Call
@@ -309,3 +310,12 @@ def test_digests_tell_specs_apart(name: str) -> None:
     assert load(name).digest == load(name).digest
     assert load(name).digest != load(name, set=["layers=3"]).digest
     assert load(name).digest != load(name, reduced=True).digest
+
+
+def test_a_rule_may_name_an_output_by_a_name_of_its_own(tmp_path: Path) -> None:
+    rule = "rules:\n  - causal: {output: last, input: x}\n"
+    spec = spec_of(tmp_path, f'outputs:\n  last: {{from: y, type: "float[batch, length, d]"}}\n{rule}')
+    assert spec.rules[0].output is spec.values["y"]
+    with pytest.raises(SpecError) as raised:
+        spec_of(tmp_path, f'outputs:\n  last: {{from: y, type: "int64[batch, length, d]"}}\n{rule}')
+    assert [found.code for found in raised.value.diagnostics] == ["E308"]
