@@ -15,6 +15,7 @@ from archspec.blocks.sublayers import Sublayers
 from archspec.schema.model import Model
 from archspec.spec.document import DimFields, FileModel
 from archspec.spec.rule_fields import RuleItem
+from archspec.spec.schema_bodies import bodies, in_body
 from archspec.spec.schema_changes import change, changes, node_change
 
 Schema = dict[str, Any]
@@ -40,6 +41,10 @@ def json_schema() -> Schema:
     definitions["OwnNode"] = _node_among_own(definitions["Node"], list(known))
     definitions["BlockFields"]["properties"]["graph"]["additionalProperties"] = _OWN_NODE
     definitions |= _changes(definitions, known)
+    definitions |= bodies(definitions, "OwnNode", "OwnNodeChange")
+    for section in ("BlockFields", "BlockFieldsChange"):
+        graph = definitions[section]["properties"]["graph"]
+        graph["additionalProperties"] = in_body(graph["additionalProperties"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_whole_and_changes(file),

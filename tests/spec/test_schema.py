@@ -145,6 +145,41 @@ def test_what_it_changes_has_names_that_are_known(changes: str) -> None:
     assert not fits(data_of(read(Source("spec.yaml", EXTENDED + changes + "\n"))), SCHEMA)
 
 
+BODY = """
+blocks:
+  mine:
+    fields: {act: activation, way: norm, start: init, on: bool}
+    inputs: {x: "float[b, n]"}
+    graph:
+      z: {block: norm, input: x, kind: way}
+      y: {block: linear, input: z, dim: n, activation: act, init: start, bias: on}
+    outputs: {y: "float[b, n]"}
+graph:
+  y: {block: mine, x: x, act: relu, way: rms_norm, start: zeros, on: true}
+"""
+
+
+def test_a_word_may_be_the_name_of_a_field_inside_a_block_of_ones_own() -> None:
+    assert fits(data_of(read(Source("spec.yaml", text_with(BODY)))), SCHEMA)
+    outside = "graph:\n  y: {block: linear, input: x, dim: d, activation: act}"
+    assert not fits(data_of(read(Source("spec.yaml", text_with(outside)))), SCHEMA)
+    for old, new in (
+        ("dim: n,", "dmi: n,"),
+        ("activation: act", "activation: [act]"),
+        ("way: norm, start", "way: norms, start"),
+    ):
+        assert not fits(data_of(read(Source("spec.yaml", text_with(BODY.replace(old, new))))), SCHEMA)
+
+
+@pytest.mark.parametrize("word", ["true", "false", "none", "layer_norm", "{kind: rms_norm, eps: 1e-3}"])
+def test_a_norm_that_is_a_switch(word: str) -> None:
+    stack = "layers: 1, residual: pre, attention: none, feed_forward: none"
+    text = f"graph:\n  y: {{block: encoder, input: x, {stack}, final_norm: {word}}}"
+    assert fits(data_of(read(Source("spec.yaml", text_with(text)))), SCHEMA)
+    wrong = text.replace(f"final_norm: {word}", "final_norm: maybe")
+    assert not fits(data_of(read(Source("spec.yaml", text_with(wrong)))), SCHEMA)
+
+
 def test_every_block_and_every_field_is_described() -> None:
     assert set(SCHEMA["$defs"]["Node"]["anyOf"][3]["properties"]["block"]["enum"]) == set(blocks())
     json.dumps(SCHEMA)
