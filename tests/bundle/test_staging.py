@@ -22,7 +22,7 @@ BUILD = """
 import sys, archspec
 def tell(stage, fraction):
     print(stage, flush=True)
-archspec.build(sys.argv[1], sys.argv[2], progress=tell)
+archspec.build(sys.argv[1], sys.argv[2], progress=tell, cache=False)
 """
 WRITE = """
 import sys, time
