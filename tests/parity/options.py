@@ -14,6 +14,7 @@ from archspec.spec.elaborate import elaborate
 from archspec.spec.spec import Spec
 from archspec.text.reader import read
 from tests.parity.models import TOLERANCE
+from tests.spec.editor import SCHEMA, data_of, fits
 
 VOCAB, WIDTH, HIDDEN, LAYERS, LENGTH = 60, 64, 96, 2, 24
 
@@ -97,8 +98,11 @@ def decoder(
 
 
 def draft(text: str) -> Spec:
-    """A spec from its text."""
-    return elaborate(read(Source("option.yaml", text)), path=Path("option.yaml"))
+    """A spec from its text, which an editor takes too."""
+    tree = read(Source("option.yaml", text))
+    spec = elaborate(tree, path=Path("option.yaml"))
+    assert fits(data_of(tree), SCHEMA)
+    return spec
 
 
 def module_of(spec: Spec, reference: nn.Module) -> nn.Module:
