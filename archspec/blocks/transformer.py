@@ -84,6 +84,7 @@ class Stack(Block):
         """Build the layers."""
         x = sequence(cx, self.input, f"`{self.block}`")
         count = fixed(cx, self.layers, "layers")
+        cx.in_layers(count, self.layers.span)  # before anything counts to it
         order, kinds = self._schedule(cx, count)
         plan = self._plan(cx, x, order, kinds)
         (y,) = cx.module(self.kind, plan.body(cx.builder), {"x": x, **self._memory(cx)})

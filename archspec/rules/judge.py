@@ -16,8 +16,7 @@ from archspec.rules.reads import Reads
 from archspec.rules.rows import keeps_rows
 from archspec.rules.target import Inexpressible, allowed, forbidden, literals
 from archspec.rules.terms import Term
-from archspec.rules.verdict import Verdict
-from archspec.rules.wiring.grid import TooManyPositions
+from archspec.rules.verdict import TooManyPositions, Verdict
 from archspec.spec import Rule, Spec
 
 _LOWER = ("sees", "covers")

@@ -14,6 +14,13 @@ Status = Literal["proved", "violated", "unknown", "wired", "not yet"]
 `wired`: a lower rule that holds at small sizes. `not yet`: rules of symmetry, which nothing judges yet."""
 
 
+class TooManyPositions(Exception):
+    """A value has too many positions to follow them one by one."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(f"`{name}` has {count:,} positions, too many to be followed one by one")
+
+
 @record
 class Verdict:
     """A rule, what is known of it, and a few words on that; `diagnostics` tell why it falls short."""

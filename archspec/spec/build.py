@@ -17,7 +17,6 @@ from archspec.ops.parameter_book import ParameterMismatch
 from archspec.ops.repeat import Schedule
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.nodes import Part
-from archspec.spec.number_fields import number_errors
 from archspec.spec.places import with_places
 from archspec.spec.syntax import predicates, syntaxes
 from archspec.text.expr import Number
@@ -92,6 +91,8 @@ def _as_diagnostics(part: Part, around: Surroundings) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
+        from archspec.spec.number_fields import number_errors
+
         found = dict.fromkeys((*error.diagnostics, *number_errors(part.body, around.numbers)))
         raise SpecError(dict.fromkeys(with_places(one, around.numbers, around.values) for one in found)) from None
     except ShapeError as error:

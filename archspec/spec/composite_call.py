@@ -17,6 +17,7 @@ from archspec.spec.building import NodeNames, build_nodes
 from archspec.spec.context import GivenMask, NodeContext, Surroundings
 from archspec.spec.numbers import Names, Numbers
 from archspec.spec.outputs import output_value
+from archspec.spec.places import CALLED
 from archspec.spec.substitution import settled, written
 from archspec.spec.values import Values
 from archspec.text.expr import Name
@@ -192,5 +193,5 @@ class Call:
         span = self.cx.builder.span
         if span is None:
             return found
-        label = Label(span, f"in this call of `{self.definition.name}`")
+        label = Label(span, f"{CALLED} `{self.definition.name}`")
         return found if label in found.secondary else replace(found, secondary=(*found.secondary, label))

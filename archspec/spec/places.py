@@ -16,11 +16,16 @@ from archspec.text.path import Path
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 _TOLD = ("E3", "E4")
 _MOST = 3
+CALLED = "in this call of"
+"""How the label begins that shows the call of the block in whose body a finding stands."""
 
 
 def with_places(found: Diagnostic, numbers: Numbers, values: Values | None = None) -> Diagnostic:
     """The finding with the places of the values, constants and dims that the marked text names."""
     if found.primary is None or not (found.code.startswith(_TOLD) or found.code == "E219"):
+        return found
+    # The names in a type are told by the message, those in the body of a block are not the caller's.
+    if "[" in found.primary.span.text or any(label.text.startswith(CALLED) for label in found.secondary):
         return found
     known = {found.primary.span, *(label.span for label in found.secondary)}
     names = dict.fromkeys(_NAME.findall(found.primary.span.text))

@@ -7,19 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 
 from archspec.ir.graph import Value
+from archspec.rules.verdict import TooManyPositions
 
 Index = tuple[int, ...]
 
 
 MOST_POSITIONS = 5_000_000
 """More are not followed one by one."""
-
-
-class TooManyPositions(Exception):
-    """A value has too many positions to follow them one by one."""
-
-    def __init__(self, name: str, count: int) -> None:
-        super().__init__(f"`{name}` has {count:,} positions, too many to be followed one by one")
 
 
 def check_count(value: Value, starts: Sequence[Sequence[int] | None], sizes: Sequence[int]) -> None:
