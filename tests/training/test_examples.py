@@ -41,6 +41,7 @@ def test_what_it_learns(name: str, least: float, tmp_path: Path) -> None:
     assert float(found[1]) >= least, done.stdout
 
 
+@pytest.mark.slow
 def test_few_steps_learn_little(tmp_path: Path) -> None:
     """The figure is of what was learned: it is not met by a module that is fresh."""
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
