@@ -10,7 +10,7 @@ from archspec.contract.generate import OPEN, generate
 from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.positions import axes_of, chosen, places
 from archspec.contract.probes import output_name
-from archspec.contract.protocol import Array, Arrays, Subject
+from archspec.contract.protocol import Array, Arrays, Runner, Subject
 from archspec.contract.redraw import redraw
 from archspec.contract.report import Finding, shown
 from archspec.contract.values import UnmeasurableError, allowed
@@ -36,13 +36,15 @@ def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int]
         case = _Case(claims=claims, rule=rule, output=output, arrays=arrays, sizes=sizes, seed=seed)
         if case.reached(subject):
             return Finding(claim=claim, status="holds", detail="by gradients", trials=1)
-        trials, blind = case.moved(subject)
+        runner = subject.exact or subject.runner
+        trials, blind = case.moved(runner, EXACT_TOLERANCE if subject.exact is not None else _TOLERANCE)
+        lost = blind is not None and case.is_faint(subject)
     except UnmeasurableError as error:
         return Finding(claim=claim, status="not measured", detail=str(error))
     if blind is None:
         return Finding(claim=claim, status="holds", trials=trials)
     detail = f"{blind}, at {shown(sizes)}"
-    if subject.precision.is_half:
+    if lost:
         detail += f": {subject.precision.name} may round it away"
         return Finding(claim=claim, status="not measured", detail=detail, trials=trials)
     return Finding(claim=claim, status="violated", detail=detail, trials=trials)
@@ -87,10 +89,14 @@ class _Case:
         """How many positions a value has."""
         return int(np.prod([value.type.shape[axis].value(self.sizes) for axis in self.axes(value)]))
 
-    def moved(self, subject: Subject) -> tuple[int, str | None]:
+    def is_faint(self, subject: Subject) -> bool:
+        """Whether what a runner did not show is too little for its precision; without a twin, half precision is."""
+        if subject.exact is not None or subject.twin is None:
+            return subject.exact is None and subject.precision.is_half
+        return self.moved(subject.twin, subject.precision.faint)[1] is not None
+
+    def moved(self, runner: Runner, tolerance: float) -> tuple[int, str | None]:
         """Change input positions one at a time: how many runs, and the first pair that was not seen."""
-        runner = subject.exact or subject.runner
-        tolerance = EXACT_TOLERANCE if subject.exact is not None else _TOLERANCE
         before = runner.run(self.arrays)[self.output]
         rule, trials = self.rule, 0
         wanted = self.wanted(self.count(rule.output), self.count(rule.input))

@@ -63,11 +63,13 @@ class Precision:
     """What a model computes in, and how far it may be from the interpreter, as a share of the largest value or 1.
 
     `exact` is how far its float64 twin may be: what the model's own numbers, rounded as they are stored, explain.
+    What moves by less than `faint` may be lost in it.
     """
 
     name: str = "float32"
     parity: float = 1e-5
     exact: float = 1e-9
+    faint: float = 1e-6
 
     @property
     def is_half(self) -> bool:
@@ -80,6 +82,7 @@ class Subject:
     """What is judged: a runner; the same model in float64, which tells a leak from rounding; and its gradients.
 
     `is_still` says that outputs stay bit for bit where what they depend on stays: then whatever moves is a leak.
+    `twin` computes the same in float64, in another way: it tells what a runner cannot show from what it lost.
     """
 
     name: str
@@ -88,3 +91,4 @@ class Subject:
     gradients: Callable[[], Differentiable | None] | None = None
     precision: Precision = Precision()
     is_still: bool = False
+    twin: Runner | None = None
