@@ -64,7 +64,8 @@ def network_subject(name: str, plan: Plan, precision: Precision = FLOAT32) -> Su
 class _Gradients:
     """Gradients of a network, for float inputs, and for ids at what is looked up by them.
 
-    In float64, unless the network is large: a pass that keeps its weights in float64 would hold it three times.
+    In float64, unless the network is large: then in float32 and for the first row alone, for a pass keeps all that it
+    computes, weights in float64 included.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -75,8 +76,10 @@ class _Gradients:
     ) -> Array | None:
         """Which output positions depend on which input positions, in some row: bool [outputs, inputs]."""
         (name, inputs), (output, outputs) = source, result
-        tensors = {one: torch.from_numpy(array.copy()) for one, array in arrays.items()}
         large = sum(step.attributes["weights"].nbytes for step in self._plan.steps if step.kind == "CONSTANT") > _LARGE
+        first = arrays[name].shape[:1] if large else None
+        led = {one: array[:1] if array.ndim and array.shape[:1] == first else array for one, array in arrays.items()}
+        tensors = {one: torch.from_numpy(array.copy()) for one, array in led.items()}
         execution = _Tapped(self._plan, "declared" if large else "exact", lookups(self._plan, name))
         if tensors[name].is_floating_point():
             tensors[name] = (tensors[name] if large else tensors[name].double()).requires_grad_()

@@ -22,6 +22,7 @@ from archspec.engines.rtx import settings  # noqa: E402
 from archspec.engines.rtx.building import build_engine  # noqa: E402
 from archspec.engines.rtx.log import RecordingLogger  # noqa: E402
 from archspec.engines.rtx.monitor import Monitor  # noqa: E402
+from archspec.engines.rtx.parsing import parse  # noqa: E402
 
 SHAPES = {"x": ((1, 4), (2, 4), (8, 4))}
 ATTENTION = ["", "states", "states.layers.0", "states.layers.0.attention", "scaled_dot_product_attention"]
@@ -90,6 +91,25 @@ def test_several_profiles_in_one_engine_for_two_gpus_and_how_far_it_is(tmp_path:
     assert one.engine != two.engine
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_what_a_layer_does_not_tell_is_no_error(tmp_path: Path) -> None:
+    sizes = numpy_helper.from_array(np.array([1, 8], dtype=np.int64), "sizes")
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"], name="node_s"),
+        helper.make_node("Mul", ["s", "sizes"], ["t"], name="node_t"),
+        helper.make_node("Resize", ["x", "", "", "t"], ["y"], name="node_y", mode="linear"),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
+        for name, width in (("x", 4), ("y", 32))
+    ]
+    graph = helper.make_graph(nodes, "network", values[:1], values[1:], [sizes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, tmp_path / "model.onnx")
+    parsed = parse(tmp_path / "model.onnx", ["x"], ["y"])
+    assert "RESIZE" in {step.kind for step in parsed.plan().steps}
+    assert parsed.logger.errors == []
 
 
 class Deaf:
