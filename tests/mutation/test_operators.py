@@ -65,7 +65,7 @@ def test_every_operator_has_a_site_and_is_caught_by_its_judge() -> None:
 def is_caught(name: str, operator: Operator) -> bool:
     """Whether the judge of an operator catches it at some place of a spec."""
     court = Court(spec(name))
-    found = (court.outcome(mutant) for mutant in mutants(spec(name), [operator], 2))
+    found = (court.outcome(mutant) for mutant in mutants(spec(name), [operator], 3))
     return any(outcome.status == "caught" and outcome.judge == operator.judge for outcome in found)
 
 
