@@ -61,11 +61,12 @@ class Attend(Block):
         self._same(cx, k, v, 0, self.value)
         self._same(cx, k, v, 1, self.value)
         heads = 1 if self.heads is None else fixed(cx, self.heads, "heads")
+        size = self._head_size(cx, q, heads, self.query)
         mask, controls = cx.mask(self.mask, q, k)
         added = () if self.add is None else (self._added(cx, self.add),)
         options: dict[str, Any] = {
             "mask": mask,
-            "scale": self._scale(cx, features(cx, q, self.query.span) // heads),
+            "scale": self._scale(cx, size),
             "softcap": None if self.softcap is None else cap(cx, self.softcap),
             "bias": bool(added),
         }
@@ -90,11 +91,17 @@ class Attend(Block):
             cx.fail("E342", f"`add` is added to scores, got {value.type}", expr.span)
         return value
 
-    def _heads(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> Value:
-        """[batch, heads, positions, features of a head]."""
+    def _head_size(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> int:
+        """The features of a head. Raises E340 where the heads do not divide them."""
         width = features(cx, x, expr.span)
         if width % heads:
             labels = () if self.heads is None else (Label(self.heads.span, f"{heads} heads"),)
-            cx.fail("E340", f"{heads} heads do not divide {width} features", expr.span, secondary=labels)
-        parts = cx.builder.add(Split(axis=2, sizes=(axis(heads), axis(width // heads))), x)
+            help = f"choose a number that divides {width}"
+            cx.fail("E340", f"{heads} heads do not divide {width} features", expr.span, secondary=labels, help=help)
+        return width // heads
+
+    def _heads(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> Value:
+        """[batch, heads, positions, features of a head]."""
+        sizes = (axis(heads), axis(self._head_size(cx, x, heads, expr)))
+        parts = cx.builder.add(Split(axis=2, sizes=sizes), x)
         return cx.builder.add(Transpose(order=(0, 2, 1, 3)), parts)
