@@ -29,7 +29,9 @@ def edit_tree(text: str, chance: Random) -> str:
     for _ in range(chance.choice((1, 1, 2, 3))):
         _edit(tree, chance)
     try:
-        return yaml.dump(tree, Dumper=_Plain, sort_keys=False, default_flow_style=None, width=10_000, allow_unicode=True)
+        return yaml.dump(
+            tree, Dumper=_Plain, sort_keys=False, default_flow_style=None, width=10_000, allow_unicode=True
+        )
     except RecursionError:
         return text
 
