@@ -1,8 +1,8 @@
 """Markdown pages as tests: files are written, commands run, and what they print is compared with what the page says.
 
-- A `yaml` block whose first line is `# NAME.yaml` is that file.
+- A `yaml` block whose first line is `# NAME.yaml` is that file, and a `python` block whose first line is `# NAME.py`.
 - A `console` block holds commands after `$ ` and what each prints: standard output, and standard error where it fails.
-- A `python` block runs, and prints what the comments beside its `print` lines say.
+- Any other `python` block runs, and prints what the comments beside its `print` lines say.
 
 `...` on a line stands for any lines. Measured differences and the sizes of files vary with the machine, and a rule that
 is broken has more than one witness: their figures are compared by form alone.
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = "/models"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MEASURED = re.compile(r"\d\.\de-\d\d|\d+\.\d MB|(?<= )\[\d+(?:, \d+)*\]")
+_ENDINGS = {"yaml": "yaml", "python": "py"}
 _CLAIM = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
 
 
@@ -36,9 +37,10 @@ class Example:
 
     @property
     def file_name(self) -> str | None:
-        """The file that a YAML block is, if it is a whole one."""
-        found = re.match(r"# ([\w-]+\.yaml)\n", self.text)
-        return found[1] if found and self.language == "yaml" else None
+        """The file that a block is, if it is a whole one."""
+        ending = _ENDINGS.get(self.language)
+        found = re.match(rf"# ([\w-]+\.{ending})\n", self.text)
+        return found[1] if ending and found else None
 
 
 def examples(page: Path) -> list[Example]:
