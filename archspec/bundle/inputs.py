@@ -55,7 +55,8 @@ def _has_form(port: Port, array: Array, found: Collector) -> bool:
         found.error("E713", f"`{port.name}` holds {array.dtype}, the input is {port.type}", None, help=help)
     if array.ndim != port.type.rank:
         shape = "x".join(map(str, array.shape)) or "a single number"
-        message = f"`{port.name}` has {array.ndim} axes ({shape}), the input is {port.type}"
+        axes = "1 axis" if array.ndim == 1 else f"{array.ndim} axes"
+        message = f"`{port.name}` has {axes} ({shape}), the input is {port.type}"
         found.error("E714", message, None)
     return fits and array.ndim == port.type.rank
 

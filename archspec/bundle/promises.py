@@ -77,4 +77,4 @@ def _first(wrong: Array) -> tuple[int, ...]:
 
 def _count(wrong: Array) -> str:
     count = int(wrong.sum())
-    return "once" if count == 1 else f"{count} times"
+    return "the only such place" if count == 1 else f"{count} such places in all"

@@ -194,7 +194,7 @@ def test_where_a_number_is_not_finite() -> None:
     with pytest.raises(SpecError) as raised:
         prepare(INTERFACE, {"ids": IDS, "features": features}, "float32")
     (found,) = raised.value.diagnostics
-    assert (found.message, found.notes[-1]) == ("`features[1, 4, 2]` is nan", "once")
+    assert (found.message, found.notes[-1]) == ("`features[1, 4, 2]` is nan", "the only such place")
 
 
 @pytest.mark.parametrize(("batch", "tokens"), [(9, 6), (0, 6), (2, 1), (2, 33)])

@@ -56,7 +56,7 @@ def test_defaults_are_broadcast_and_floats_take_the_artifacts_precision() -> Non
         ({"ids": IDS.astype(bool)}, ("E713", "`ids` holds bool, the input is int64[batch, tokens] < 50")),
         ({"ids": IDS.astype(np.uint64)}, ("E713", "`ids` holds uint64, the input is int64[batch, tokens] < 50")),
         ({"right": IDS}, ("E713", "`right` holds int64, the input is bool[batch, tokens]")),
-        ({"ids": IDS[0]}, ("E714", "`ids` has 1 axes (6), the input is int64[batch, tokens] < 50")),
+        ({"ids": IDS[0]}, ("E714", "`ids` has 1 axis (6), the input is int64[batch, tokens] < 50")),
         ({"right": np.ones((2, 5), dtype=bool)}, ("E715", "axis 1 of `right` has size 5, it is tokens = 6")),
         (
             {"segments": np.zeros((2, 12), dtype=np.int32)},
