@@ -60,12 +60,13 @@ def timed(name: str, card: Card, asked: argparse.Namespace, rates: dict[str, flo
     """A row for each precision, way and batch of a model."""
     for dtype in asked.dtypes:
         made = model(name, dtype, card, folder, reduced=asked.reduced)
+        told = made.spec.name
         for way, prepare in WAYS.items():
             try:
                 run = prepare(made)
             except (Unable, RuntimeError, ImportError) as error:
                 reason = " ".join(str(error).split())[:200]
-                yield from (Timed(model=name, dtype=dtype, batch=b, way=way, reason=reason) for b in asked.batches)
+                yield from (Timed(model=told, dtype=dtype, batch=b, way=way, reason=reason) for b in asked.batches)
                 continue
             for batch in asked.batches:
                 yield _timed(made, way, run, batch, rates)
