@@ -20,7 +20,13 @@ from archspec.engines.engine import Artifact, Target
 
 def job(bundle: Path) -> dict[str, Any]:
     work = _Work(
-        folder=bundle, spec=archspec.load(bundle / "spec.yaml"), dtype="float32", progress=lambda stage, fraction: None
+        folder=bundle,
+        spec=archspec.load(bundle / "spec.yaml"),
+        dtype="float32",
+        profiles=(),
+        layout="bundle",
+        cache=False,
+        progress=lambda stage, fraction: None,
     )
     artifact = Artifact(target="onnx", dtype="float32", files=("model.onnx",), tool="onnxruntime", version="1")
     return work._comparison(Built(target=Target(engine="onnx"), artifact=artifact, folder=Path("artifacts/onnx")))
