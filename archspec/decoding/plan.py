@@ -104,7 +104,10 @@ def _check_ids(spec: Spec, decode: Decode) -> None:
         fail(
             "E746", f"`{decode.output}` has logits over `{logits.shape[2]}` ids, which is not fixed", fields.output.span
         )
-    bound = count if fed.bound is None or fed.bound.constant is None else fed.bound.constant
+    if fed.bound is None:
+        message = f"`{decode.input}` has no bound, so nothing says which ids it takes"
+        fail("E746", message, spec.inputs[decode.input].span, help=f"declare `{fed} < {count}`")
+    bound = count if fed.bound.constant is None else fed.bound.constant
     if bound < count:
         message = f"`{decode.output}` has logits over {count} ids, and `{decode.input}` takes {bound}"
         fail("E746", message, fields.output.span)

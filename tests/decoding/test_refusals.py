@@ -94,6 +94,16 @@ def test_logits_for_ids_that_are_not_taken(tmp_path: Path) -> None:
     assert refused(load(spec.path), [[1]]) == ["E746"]
 
 
+def test_ids_without_a_bound(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    text = spec.path.read_text("utf-8").replace("length] < vocab", "length]")
+    spec.path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as raised:
+        archspec.generate(load(spec.path), [[5000]], max_new=1, module={})
+    assert codes(raised) == ["E746"]
+    assert raised.value.diagnostics[0].help == "declare `int64[batch, length] < 41`"
+
+
 MIXING = """
   flat: {block: rearrange, input: source, pattern: "b n d -> n b d"}
   mixed:
