@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.export import ExportedProgram
 
-EXTERNAL_BYTES = 2_000_000_000
-"""A protobuf holds less than 2 GB: weights beyond this go into a file of their own."""
+EXTERNAL_BYTES = 100_000_000
+"""Weights beyond this go into a file of their own: a protobuf is made in memory as a whole, and holds less than 2 GB."""
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
