@@ -70,7 +70,7 @@ def test_what_cannot_be_opened_is_never_taken(built: Path) -> None:
     )
     assert (found.target, found.reason) == ("onnx", "built, and the only one that this host can open")
     assert found.rejected["inductor"] == "built for the moon"
-    assert "sm89" in found.rejected["tensorrt-rtx:sm89"]
+    assert "TensorRT-RTX" in found.rejected["tensorrt-rtx:sm89"]
 
 
 def test_of_those_verified_as_far_the_faster_engine(built: Path) -> None:
