@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     type=click.Choice(("bundle", "triton")),
     default="bundle",
     show_default=True,
-    help="triton: the artifacts in a model repository of Triton Inference Server.",
+    help="Triton: the artifacts in a model repository of Triton Inference Server.",
 )
 @click.option("--no-cache", is_flag=True, help="Build everything anew, and keep nothing for the next build.")
 @seed_option("Seed of fresh weights, where none are given.")

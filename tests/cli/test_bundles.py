@@ -67,7 +67,14 @@ def test_run(archspec: Command, folder: Path, bundle: Path) -> None:
         assert found["logits"].shape == (2, 5, 50)
         assert np.isfinite(found["logits"]).all()
     told = archspec("run", str(bundle), "--inputs", source, "--json").data
-    assert told == {"holds": True, "artifact": "onnx", "outputs": {"logits": [2, 5, 50]}, "written": None}
+    assert told == {
+        "holds": True,
+        "artifact": "onnx",
+        "reason": "executed, and the only one that this host can open",
+        "rejected": {},
+        "outputs": {"logits": [2, 5, 50]},
+        "written": None,
+    }
 
 
 @pytest.mark.parametrize(
