@@ -12,7 +12,7 @@ from statistics import median
 from row import Row, spread
 
 RUNS = 15
-CHECK = "import sys; sys.argv = ['archspec', 'check', 'transformer-base']; from archspec.cli import main; main()"
+CHECK = "import sys; sys.argv = ['archspec', 'check', 'transformer-base']; from archspec.__main__ import main; main()"
 LOADED = (
     "import sys, json, io, contextlib\n"
     "sys.argv = ['archspec', 'check', 'transformer-base']\n"
