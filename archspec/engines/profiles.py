@@ -15,6 +15,9 @@ Range = tuple[int, int, int]
 Profile = Mapping[str, Range]
 """The range of every dim."""
 
+Shapes = Mapping[str, tuple[Shape, Shape, Shape]]
+"""Least, typical and largest shape of each input."""
+
 _RANGE = re.compile(r"(\d+)(?::(\d+):(\d+))?")
 
 
@@ -72,7 +75,7 @@ def _range(text: str, sizes: str, symbol: Symbol) -> Range:
     return low, middle, high
 
 
-def shapes(ports: Iterable[Port], profile: Profile) -> Mapping[str, tuple[Shape, Shape, Shape]]:
+def shapes(ports: Iterable[Port], profile: Profile) -> Shapes:
     """Shapes of each port at the least, typical and largest sizes."""
     least, typical, largest = ({name: sizes[point] for name, sizes in profile.items()} for point in range(3))
     return {port.name: (shape_at(port, least), shape_at(port, typical), shape_at(port, largest)) for port in ports}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.engines.interface import Interface
-from archspec.engines.profiles import Profile
+from archspec.engines.profiles import Profile, Shapes, declared, shapes
 from archspec.record import record
 
 
@@ -21,6 +21,11 @@ class Program:
     weights: Path
     interface: Interface
     profiles: tuple[Profile, ...] = ()
+
+    def ranges(self) -> tuple[Shapes, ...]:
+        """For each profile the least, typical and largest shape of every input."""
+        profiles = self.profiles or (declared(self.interface.symbols),)
+        return tuple(shapes(self.interface.input_ports, profile) for profile in profiles)
 
     def inside(self, folder: Path) -> Program:
         """The same program, its relative paths taken from a folder."""

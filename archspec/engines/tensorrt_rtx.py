@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from archspec.diagnostics import SpecError, did_you_mean, fail
 from archspec.engines.engine import Artifact, DTypeName, NetworkEngine, Runner, Target
 from archspec.engines.interface import Interface
-from archspec.engines.profiles import declared, shapes
 from archspec.engines.scopes import placed
 from archspec.engines.serve import tell
 
@@ -63,11 +62,8 @@ class TensorRTRTX(NetworkEngine):
 
         from archspec.engines.rtx.building import build_engine
 
-        interface = program.interface
-        profiles = program.profiles or (declared(interface.symbols),)
-        ranges = [shapes(interface.input_ports, profile) for profile in profiles]
         try:
-            built = build_engine(onnx, ranges, tuple(interface.outputs), target.capabilities, tell)
+            built = build_engine(onnx, program.ranges(), tuple(program.interface.outputs), target.capabilities, tell)
         except SpecError as error:
             raise placed(error, onnx) from None
         (folder / "model.engine").write_bytes(built.engine)

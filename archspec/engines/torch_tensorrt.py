@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from archspec.diagnostics import SpecError, fail
 from archspec.engines.engine import Artifact, DTypeName, Runner, Target
 from archspec.engines.interface import Interface
-from archspec.engines.profiles import declared, shapes
 from archspec.engines.serve import tell
 from archspec.engines.tensorrt_rtx import TensorRTRTX
 
@@ -53,10 +52,7 @@ class TorchTensorRT(TensorRTRTX):
 
         from archspec.engines.through_torch.building import cross_build
 
-        interface = program.interface
-        profiles = program.profiles or (declared(interface.symbols),)
-        ranges = [shapes(interface.input_ports, profile) for profile in profiles]
-        built = cross_build(source, interface, dtype, ranges, target.capabilities, tell)
+        built = cross_build(source, program.interface, dtype, program.ranges(), target.capabilities, tell)
         (folder / "model.engine").write_bytes(built.engine)
         return Artifact(
             target=str(target),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from archspec.diagnostics import fail
 from archspec.engines.network.digest import digest
+from archspec.engines.profiles import Shapes
 from archspec.engines.rtx.monitor import Monitor
 from archspec.engines.rtx.parsing import parse
-from archspec.engines.rtx.settings import Shapes, configure
+from archspec.engines.rtx.settings import configure
 from archspec.record import record
 
 

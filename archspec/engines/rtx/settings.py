@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorrt_rtx as trt
 
 from archspec.diagnostics import fail
-from archspec.engines.sizes import Shape
-
-Shapes = Mapping[str, tuple[Shape, Shape, Shape]]
-"""Least, typical and largest shape of each input."""
+from archspec.engines.profiles import Shapes
 
 
 def configure(builder: Any, capabilities: Sequence[str], profiles: Sequence[Shapes], monitor: Any) -> Any:

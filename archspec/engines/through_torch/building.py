@@ -11,9 +11,10 @@ from archspec.engines.interface import Interface
 from archspec.engines.network.digest import digest
 from archspec.engines.network.plan import Plan
 from archspec.engines.network.reading import read_network
+from archspec.engines.profiles import Shapes
 from archspec.engines.rtx.log import RecordingLogger
 from archspec.engines.rtx.monitor import Monitor
-from archspec.engines.rtx.settings import Shapes, configure
+from archspec.engines.rtx.settings import configure
 from archspec.engines.through_torch.lowering import Lowered, lower
 from archspec.record import record
 
