@@ -22,11 +22,11 @@ from archspec.bundle.weights import Weights, put_weights
 from archspec.diagnostics import Collector
 from archspec.engines.build import Built, Workshop
 from archspec.engines.cache import Recipe, tool_versions
-from archspec.engines.engine import DTypeName, NetworkEngine, Target
+from archspec.engines.engine import DTypeName, Target
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.profiles import Profile, declared, read_profiles
 from archspec.engines.program import Program
-from archspec.engines.registry import engine_of, read_dtype, read_targets
+from archspec.engines.registry import check_profiles, engine_of, read_dtype, read_targets
 from archspec.lower.naming import class_name
 from archspec.spec import Spec, load
 
@@ -76,6 +76,7 @@ def build(
     if layout == "triton":
         check_served(wanted)
     ranges = read_profiles(profiles, tuple(loaded.dims.values()))
+    check_profiles(wanted, len(ranges))
     carried = check_carried([Path(file) for file in files])
     output = Path(out)
     check_output(output)
@@ -241,7 +242,7 @@ class _Work:
 
     def _ranges(self, one: Built) -> tuple[Profile, ...]:
         # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
-        bound = isinstance(engine_of(one.target), NetworkEngine)
+        bound = engine_of(one.target).profiled
         return self.profiles if bound else (declared(self.spec.dims.values()),)
 
 

@@ -33,10 +33,10 @@ class Bundle:
         """Outputs by name, from inputs by name; those with a default may be left out.
 
         `artifact` is a target of the bundle; left out, the one that it was opened with, or the best for this host.
-        Raises SpecError: E610 or E710 for the artifact, E711 to E722 with every mistake in the inputs.
+        Raises SpecError: E610 or E710 for the artifact, E711 to E723 with every mistake in the inputs.
         """
         entry = self._entry(self.chosen(artifact))
-        arrays = prepare(self.manifest.interface, inputs, entry.dtype)
+        arrays = prepare(self.manifest.interface, inputs, entry.dtype, entry.profiles)
         return self._runner(entry).run(arrays)
 
     def chosen(self, artifact: str | None = None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.promises import check_values
-from archspec.diagnostics import Collector, did_you_mean
+from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.engines.engine import DTypeName
 from archspec.engines.interface import Interface, Port, shape_at
 from archspec.ir.dim import Dim
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-def prepare(interface: Interface, given: Mapping[str, Array], dtype: DTypeName) -> dict[str, Array]:
+Ranges = Mapping[str, Sequence[int]]
+"""Least, typical and largest size of dims."""
+
+
+def prepare(
+    interface: Interface, given: Mapping[str, Array], dtype: DTypeName, profiles: Sequence[Ranges] = ()
+) -> dict[str, Array]:
     """The inputs as an artifact of this dtype takes them, defaults filled in and broadcast.
 
-    Raises SpecError with every mistake: E711 to E720, and E722.
+    Floats for bfloat16 stay float32: arrays have no such numbers. `profiles` are the sizes that the artifact was built
+    for; without any it runs at all that the interface admits.
+    Raises SpecError with every mistake: E711 to E720, and E722; E723 for sizes that the spec admits and no profile.
     """
     import numpy as np
 
@@ -35,6 +43,7 @@ def prepare(interface: Interface, given: Mapping[str, Array], dtype: DTypeName) 
     for name, port in sound.items():
         check_values(port, arrays[name], sizes, found)
     found.raise_if_errors()
+    _check_profiles(profiles, sizes)
     return {port.name: _converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
 
 
@@ -93,6 +102,19 @@ def _sizes(
     return {**missing, **sizes}
 
 
+def _check_profiles(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> None:
+    if not profiles or any(_within(profile, sizes) for profile in profiles):
+        return
+    wanted = ", ".join(f"{name}={sizes[name]}" for name in profiles[0])
+    notes = [", ".join(f"{name}={low}:{typical}:{high}" for name, (low, typical, high) in p.items()) for p in profiles]
+    help = "build with a `--profile` that has these sizes, or run another artifact"
+    fail("E723", f"the artifact was not built for {wanted}", None, notes=notes, help=help)
+
+
+def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:
+    return all(low <= sizes[name] <= high for name, (low, _, high) in profile.items())
+
+
 def _alone(dim: Dim) -> Symbol | None:
     symbols = dim.symbols()
     if len(symbols) != 1:
@@ -128,7 +150,9 @@ def _check_axis(
 def _converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype: DTypeName) -> Array:
     import numpy as np
 
-    wanted = dtype if port.type.dtype is DType.FLOAT else port.type.dtype.value
+    wanted: str = port.type.dtype.value
+    if port.type.dtype is DType.FLOAT:
+        wanted = "float32" if dtype == "bfloat16" else dtype
     if array is None:
         return np.full(shape_at(port, sizes), port.default, dtype=wanted)
     return np.ascontiguousarray(array, dtype=wanted)

@@ -12,9 +12,10 @@ from archspec.bundle.inputs import prepare
 from archspec.bundle.report import Difference, Reference, Trial
 from archspec.bundle.sample import sample
 from archspec.engines.engine import DTypeName, Runner, Target
+from archspec.engines.interface import Interface
 from archspec.engines.module import forward_order, load_module, named_outputs
 from archspec.engines.program import Program
-from archspec.engines.registry import engine_of
+from archspec.engines.registry import engine_of, target_of
 from archspec.engines.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
@@ -45,9 +46,9 @@ class Contest:
     graph: Graph
 
     def trials(self) -> Iterator[Trial | str]:
-        """Every comparison that is affordable, and a line for each that is not."""
-        symbols = self.program.interface.symbols
-        points = [minimum(symbols), odd(symbols), typical(symbols)]
+        """Every comparison that is affordable, and a line for each that is not; within the artifact's profiles."""
+        admitted = [interface.symbols for interface in self._interfaces()]
+        points = [choose(symbols) for symbols in admitted for choose in (minimum, odd, typical)]
         flops = cost(self.graph).flops
         module = load_module(self.program, "float32")
         for sizes in [point for index, point in enumerate(points) if point not in points[:index]]:
@@ -55,7 +56,13 @@ class Contest:
                 yield f"{self.target} at {shown(sizes)}: {flops.value(sizes):.2g} FLOPs are too many for a check"
                 continue
             yield self._trial("module", sizes, lambda inputs: run_module(module, self.program, inputs))
-        yield self._against_interpreter([odd(symbols), minimum(symbols)])
+        yield self._against_interpreter([choose(symbols) for symbols in admitted for choose in (odd, minimum)])
+
+    def _interfaces(self) -> list[Interface]:
+        """What the artifact was built for: one interface for each profile that binds it."""
+        whole, profiles = self.program.interface, self.program.profiles
+        bound = engine_of(target_of(self.target)).profiled and profiles
+        return [whole.narrowed(profile) for profile in profiles] if bound else [whole]
 
     def _against_interpreter(self, points: list[dict[str, int]]) -> Trial | str:
         counted = cost(self.graph)

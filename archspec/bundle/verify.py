@@ -31,7 +31,19 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[Report]:
     yield _module(bundle, claims, weights, seed)
     few = sum(array.size for array in weights.values()) <= MOST_PARAMETERS
     for entry in bundle.manifest.artifacts:
-        yield _artifact(bundle, entry, claims, weights if few else None, seed)
+        for name, narrowed in _within_profiles(bundle, entry, claims):
+            yield _artifact(bundle, entry, name, narrowed, weights if few else None, seed)
+
+
+def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> Iterator[tuple[str, Claims]]:
+    """What is claimed of an artifact, for each of the profiles that it was built for, and what it is called there."""
+    name, interface = f"{bundle.path.name}: {entry.target}, {entry.dtype}", bundle.manifest.interface
+    for profile in entry.profiles:
+        narrowed = interface.narrowed(profile)
+        ranges = ", ".join(f"{dim}={':'.join(map(str, sizes))}" for dim, sizes in profile.items())
+        whole = narrowed.dims == interface.dims
+        dims = claims.dims if whole else {symbol.name: symbol for symbol in narrowed.symbols}
+        yield name if whole else f"{name}, {ranges}", replace(claims, dims=dims)
 
 
 def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: int) -> Report:
@@ -55,9 +67,8 @@ def _source(bundle: Bundle) -> Finding:
 
 
 def _artifact(
-    bundle: Bundle, entry: ArtifactEntry, claims: Claims, weights: Mapping[str, Array] | None, seed: int
+    bundle: Bundle, entry: ArtifactEntry, name: str, claims: Claims, weights: Mapping[str, Array] | None, seed: int
 ) -> Report:
-    name = f"{bundle.path.name}: {entry.target}, {entry.dtype}"
     closed = obstacle(entry)
     if closed is not None:
         finding = Finding(claim="opens on this host", status="not measured", detail=closed)

@@ -161,6 +161,7 @@ _TITLES = {
     "E720": "not sorted",
     "E721": "file that cannot be carried along",
     "E722": "number that is not finite",
+    "E723": "size that the artifact was not built for",
     "E730": "model without a declared output",
     "E731": "model that fails to run",
     "E732": "nothing to verify",

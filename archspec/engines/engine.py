@@ -91,6 +91,8 @@ class Engine(ABC):
     On processors in the order that `tools/bench serve` measures for ViT-B/16, BERT-base and GPT-2; 9 is for GPUs.
     """
     extra: ClassVar[str | None] = None
+    profiled: ClassVar[bool] = False
+    """Whether an artifact runs at the sizes of its profiles alone."""
 
     @abstractmethod
     def targets(self, options: str | None) -> tuple[Target, ...]:
@@ -99,6 +101,9 @@ class Engine(ABC):
     @abstractmethod
     def check(self, target: Target, dtype: DTypeName) -> None:
         """Refuse, before anything is built, what this host cannot build. Raises SpecError E603 or E604."""
+
+    def check_profiles(self, target: Target, count: int) -> None:  # noqa: B027 - most engines take any number
+        """Refuse more profiles than one artifact can have. Raises SpecError E625."""
 
     @abstractmethod
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
@@ -118,6 +123,8 @@ class Engine(ABC):
 
 class NetworkEngine(Engine):
     """An engine that compiles networks of TensorRT, each computed on the CPU before it is compiled."""
+
+    profiled = True
 
     def compiles(self, target: Target) -> bool:
         """Whether a network is compiled here for this target, ahead of the GPU that will run it."""

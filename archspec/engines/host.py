@@ -1,9 +1,12 @@
-"""The kind of processor that native code is compiled for, and whether another can run it."""
+"""What code and engines are bound to: the kind of processor, and whether another can run it; this host's GPU."""
 
 from __future__ import annotations
 
 import platform
 import sys
+from importlib.metadata import version
+
+from archspec.record import record
 
 LEVELS = {"DEFAULT": "x86-64", "AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}
 """torch's word for what an x86 processor can do, and the level of the instruction set that compilers name."""
@@ -26,3 +29,25 @@ def runs_on(built_for: str, host: str) -> bool:
     if level in _ORDER and able in _ORDER:
         return system == here and _ORDER.index(level) <= _ORDER.index(able)
     return built_for == host
+
+
+@record
+class Gpu:
+    """A GPU by its name, and its compute capability as targets are called: `sm89`."""
+
+    name: str
+    capability: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.capability})"
+
+
+def this_gpu() -> Gpu | None:
+    """The GPU that torch computes on here; None where there is none, or torch is built without CUDA."""
+    if version("torch").endswith("+cpu"):
+        return None  # told without loading torch
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    return Gpu(name=torch.cuda.get_device_name(), capability="sm{}{}".format(*torch.cuda.get_device_capability()))

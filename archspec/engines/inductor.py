@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
-from archspec.engines.host import runs_on, this_host
+from archspec.engines.host import runs_on, this_gpu, this_host
 from archspec.engines.interface import Interface
 from archspec.engines.module import forward_order
 
@@ -114,7 +114,5 @@ def _public(version: str) -> str:
 
 
 def _gpu() -> str | None:
-    """The name of this host's GPU."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    found = this_gpu()
+    return None if found is None else found.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -75,6 +75,14 @@ class Interface(BaseModel):
     def output_ports(self) -> tuple[Port, ...]:
         """The outputs in the declared order. Raises SpecError for a type that does not parse."""
         return tuple(Port(name=name, type=read_type(text, self.symbols)) for name, text in self.outputs.items())
+
+    def narrowed(self, ranges: Mapping[str, Sequence[int]]) -> Interface:
+        """The same with other sizes admitted: for each dim named its least, typical and largest."""
+        dims = {
+            name: DimRange(min=sizes[0], typical=sizes[1], max=sizes[2], multiple=self.dims[name].multiple)
+            for name, sizes in ranges.items()
+        }
+        return Interface(dims={**self.dims, **dims}, inputs=self.inputs, outputs=self.outputs)
 
     def _input_ports(self) -> Iterator[Port]:
         for name, port in self.inputs.items():

@@ -55,6 +55,15 @@ def read_targets(texts: Sequence[str], dtype: str) -> tuple[Target, ...]:
     return tuple(found)
 
 
+def check_profiles(targets: Sequence[Target], count: int) -> None:
+    """Refuse the targets that cannot have so many profiles. Raises SpecError E625 for each."""
+    problems = Collector()
+    for target in targets:
+        with problems.catching():
+            engine_of(target).check_profiles(target, count)
+    problems.raise_if_errors()
+
+
 def read_dtype(text: str) -> DTypeName:
     """The precision that a text names. Raises SpecError E603."""
     for dtype in DTYPES:

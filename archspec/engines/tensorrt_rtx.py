@@ -1,4 +1,4 @@
-"""The target `tensorrt-rtx`: engines for NVIDIA's GPUs, built ahead of time on any CPU."""
+"""The target `tensorrt-rtx`: engines for NVIDIA's GPUs, built ahead of time on any CPU, run beside such a GPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archspec.diagnostics import SpecError, did_you_mean, fail
 from archspec.engines.engine import Artifact, DTypeName, NetworkEngine, Runner, Target
+from archspec.engines.host import this_gpu
 from archspec.engines.interface import Interface
 from archspec.engines.scopes import placed
 from archspec.engines.serve import tell
@@ -84,24 +85,25 @@ class TensorRTRTX(NetworkEngine):
         return parse(source, interface.inputs, interface.outputs).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Always something: engines are built here, and run by NVIDIA's runtime on a host with such a GPU.
-
-        Where TensorRT-RTX is installed in another version than the engine's, that comes first.
-        """
+        """No TensorRT-RTX, another version than the one that built the engine, no GPU, or one that it is not for."""
         here = installed()
-        if here is not None and here != artifact.version:
+        if here is None:
+            return f"the package tensorrt-rtx is not installed: pip install 'archspec-compiler[{self.extra}]'"
+        if here != artifact.version:
             return f"it runs with TensorRT-RTX {artifact.version} alone, which built it; here is {here}"
-        return f"engines for {', '.join(target.capabilities)} are built here, not run: take them to NVIDIA's runtime"
+        built_for, gpu = " or ".join(target.capabilities), this_gpu()
+        if gpu is None:
+            return f"it runs on a GPU of {built_for}, and torch finds none here"
+        return None if gpu.capability in target.capabilities else f"it was built for {built_for}; here is {gpu}"
 
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Refused by name. Raises SpecError E610."""
-        help = "run the engine with NVIDIA's runtime, of the exact version that the manifest names"
-        fail(
-            "E610",
-            f"{path.name} is an engine of TensorRT-RTX, which archspec builds and does not run yet",
-            None,
-            help=help,
-        )
+        """Open an engine on this host's GPU. Raises SpecError E610 where there is none, or the file is not taken."""
+        if installed() is None or this_gpu() is None:
+            help = "take it to a host with such a GPU, and the very version of TensorRT-RTX that the manifest names"
+            fail("E610", f"{path.name} is an engine of TensorRT-RTX: it runs on a GPU alone", None, help=help)
+        from archspec.engines.rtx.running import EngineRunner
+
+        return EngineRunner(path, tuple(interface.inputs), tuple(interface.outputs))
 
 
 def installed() -> str | None:

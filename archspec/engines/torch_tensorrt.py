@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archspec.diagnostics import SpecError, fail
 from archspec.engines.engine import Artifact, DTypeName, Runner, Target
+from archspec.engines.host import this_gpu
 from archspec.engines.interface import Interface
 from archspec.engines.serve import tell
 from archspec.engines.tensorrt_rtx import TensorRTRTX
@@ -43,6 +44,12 @@ class TorchTensorRT(TensorRTRTX):
             _check_cross()
         else:
             _check_host(self.word, dtype)
+
+    def check_profiles(self, target: Target, count: int) -> None:
+        """Refuse several for this host's GPU: Torch-TensorRT compiles for one. Raises SpecError E625."""
+        if count > 1 and not target.capabilities:
+            help = f"give one `--profile`, or name the GPUs: `{self.word}:sm86,sm89` takes several"
+            fail("E625", f"`{target}` compiles for one profile, {count} are asked for", None, help=help)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Compile the exported program. Raises SpecError E604, E606, E620 or E624."""
@@ -82,7 +89,7 @@ class TorchTensorRT(TensorRTRTX):
         here = _version("torch-tensorrt") or _version(CROSS)
         if here != artifact.version:
             return f"it runs with Torch-TensorRT {artifact.version} alone, which built it; here is {here}"
-        found = _gpu()
+        found = _gpu_name()
         return None if found == artifact.host else f"it was built for {artifact.host}; here is {found}"
 
     def open(self, path: Path, interface: Interface) -> Runner:
@@ -109,12 +116,10 @@ def _check_cross() -> None:
 
 
 def _check_host(word: str, dtype: DTypeName) -> None:
-    import torch
-
     if dtype == "bfloat16":
         help = "take float32 or float16, or build bfloat16 for named GPUs"
         fail("E603", f"`{word}` does not take {dtype}: it runs on arrays, which have no such numbers", None, help=help)
-    if not torch.cuda.is_available():
+    if this_gpu() is None:
         help = f"name the GPUs to build for elsewhere: `{word}:sm86,sm89`"
         fail("E611", f"`{word}` compiles on the GPU that it is for, and this host has none", None, help=help)
     if find_spec("torch_tensorrt") is None:
@@ -125,21 +130,16 @@ def _check_host(word: str, dtype: DTypeName) -> None:
 def _for_this_host(program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
     from archspec.engines.through_torch.host import compile_for_host
 
-    compile_for_host(source, program.interface, dtype, folder / HOST_FILE)
+    (profile,) = program.profiles or ({},)
+    compile_for_host(source, program.interface.narrowed(profile), dtype, folder / HOST_FILE)
     return Artifact(
         target=str(target),
         dtype=dtype,
         files=(HOST_FILE,),
         tool="torch_tensorrt",
         version=_version("torch-tensorrt") or _version(CROSS) or "",
-        host=_gpu(),
+        host=_gpu_name(),
     )
-
-
-def _gpu() -> str:
-    import torch
-
-    return torch.cuda.get_device_name()
 
 
 def _version(package: str) -> str | None:
@@ -147,3 +147,9 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _gpu_name() -> str:
+    found = this_gpu()
+    assert found is not None  # the host was checked first
+    return found.name

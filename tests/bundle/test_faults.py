@@ -25,6 +25,7 @@ from archspec.bundle.staging import staging
 from archspec.diagnostics import SpecError
 from archspec.engines import tensorrt_rtx, torch_tensorrt
 from archspec.engines.engine import Artifact
+from archspec.engines.host import Gpu
 from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.engines.registry import engine_of, target_of
 
@@ -161,10 +162,13 @@ def test_an_engine_for_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_engine_for_another_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "sm89" in obstacle("tensorrt-rtx:sm89", artifact("tensorrt-rtx:sm89", tensorrt_rtx.installed() or "1"))
+    monkeypatch.setattr(tensorrt_rtx, "installed", lambda: "1.7.1.116")
+    monkeypatch.setattr(tensorrt_rtx, "this_gpu", lambda: Gpu(name="NVIDIA H100", capability="sm90"))
+    found = obstacle("tensorrt-rtx:sm89", artifact("tensorrt-rtx:sm89", "1.7.1.116"))
+    assert found == "it was built for sm89; here is NVIDIA H100 (sm90)"
     monkeypatch.setattr(torch_tensorrt, "_check_host", lambda word, dtype: None)
     monkeypatch.setattr(torch_tensorrt, "_version", lambda package: "2.13.0")
-    monkeypatch.setattr(torch_tensorrt, "_gpu", lambda: "NVIDIA L4")
+    monkeypatch.setattr(torch_tensorrt, "this_gpu", lambda: Gpu(name="NVIDIA L4", capability="sm89"))
     found = obstacle("torch-tensorrt", artifact("torch-tensorrt", "2.13.0", "NVIDIA H100"))
     assert found == "it was built for NVIDIA H100; here is NVIDIA L4"
     assert obstacle("torch-tensorrt", artifact("torch-tensorrt", "2.13.0", "NVIDIA L4")) == ""

@@ -84,7 +84,7 @@ def test_an_error_that_is_only_logged_fails_the_build() -> None:
     assert [found.code for found in raised.value.diagnostics] == ["E606"]
 
 
-def test_engines_are_not_run_here(tmp_path: Path) -> None:
+def test_an_engine_is_not_run_without_a_gpu(tmp_path: Path) -> None:
     (target,) = read_targets(["tensorrt-rtx:sm89"], "float32")
     artifact = Artifact(target=str(target), dtype="float32", files=(), tool="tensorrt_rtx", version="1.7.1.116")
     assert "sm89" in (engine_of(target).obstacle(target, artifact) or "")

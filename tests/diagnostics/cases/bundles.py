@@ -34,6 +34,11 @@ def _given(**given: Any) -> Case:
     return lambda folder: prepare(INTERFACE, given, "float32")
 
 
+def _outside_profiles(folder: Path) -> None:
+    alone = {"batch": (1, 1, 1), "tokens": (2, 12, 32), "height": (16, 32, 64)}
+    prepare(INTERFACE, {"ids": IDS}, "float32", [alone, {**alone, "batch": (4, 4, 8)}])
+
+
 def _init(folder: Path) -> None:
     callback: Any = init.callback
     callback(name="gpt3", output=None, as_json=False)
@@ -125,6 +130,7 @@ CASES: dict[str, Case] = {
     "E720": _given(ids=IDS[:, :3], segments=np.array([[0, 1, 1], [0, 2, 1]], dtype=np.int32)),
     "E721": lambda folder: check_carried([Path("vocab.txt")]),
     "E722": _given(ids=IDS, pixels=np.where(np.arange(8) == 5, np.nan, np.zeros((2, 3, 32, 8)))),
+    "E723": _outside_profiles,
     "E733": lambda folder: made("archspec.no_such_module:model"),
     "E740": _no_decode,
     "E741": _generate([[1], []]),

@@ -1,0 +1,129 @@
+"""An engine on a GPU: opened by TensorRT-RTX's own runtime, its tensors those of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import tensorrt_rtx as trt
+import torch
+from torch import Tensor
+
+from archspec.diagnostics import fail
+from archspec.engines.rtx.log import MAX_NOTES, RecordingLogger
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DEVICE = "cuda"
+_DTYPES = {
+    trt.float32: torch.float32,
+    trt.float16: torch.float16,
+    trt.bfloat16: torch.bfloat16,
+    trt.int64: torch.int64,
+    trt.int32: torch.int32,
+    trt.bool: torch.bool,
+}
+
+
+class OpenedEngine:
+    """An engine as a function of tensors on its GPU, in the order of `inputs`; computed on torch's current stream.
+
+    Of several optimisation profiles the first that admits the shapes is taken.
+    """
+
+    def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Raises SpecError E610 where the runtime does not take the file."""
+        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self._name = path.name
+        self._logger = RecordingLogger()
+        self._runtime = trt.Runtime(self._logger)
+        self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self._engine is None:
+            self._fail(f"TensorRT-RTX does not open {path.name}")
+        self._contexts: dict[int, Any] = {}
+
+    def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The outputs in order. Raises SpecError E610 for shapes that no profile admits, and where the engine fails."""
+        given = {
+            name: tensor.to(DEVICE, self._dtype(name)).contiguous()
+            for name, tensor in zip(self.inputs, tensors, strict=True)
+        }
+        context = self._context({name: tuple(tensor.shape) for name, tensor in given.items()})
+        for name, tensor in given.items():
+            self._done(context.set_input_shape(name, tuple(tensor.shape)), f"the shape of `{name}`")
+            self._done(context.set_tensor_address(name, tensor.data_ptr()), f"the input `{name}`")
+        found = {name: self._empty(context, name) for name in self.outputs}
+        for name, tensor in found.items():
+            self._done(context.set_tensor_address(name, tensor.data_ptr()), f"the output `{name}`")
+        self._done(context.execute_async_v3(current_stream()), "these inputs")
+        return tuple(found.values())
+
+    def _empty(self, context: Any, name: str) -> Tensor:
+        return torch.empty(tuple(context.get_tensor_shape(name)), dtype=self._dtype(name), device=DEVICE)
+
+    def _dtype(self, name: str) -> torch.dtype:
+        return _DTYPES[self._engine.get_tensor_dtype(name)]
+
+    def _context(self, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+        count = self._engine.num_optimization_profiles
+        fitting = (index for index in range(count) if self._admits(index, shapes))
+        index = next(fitting, None)
+        if index is None:
+            told = ", ".join(f"`{name}` has {list(shape)}" for name, shape in shapes.items())
+            self._fail(f"no optimisation profile of {self._name} admits these shapes", told)
+        if index not in self._contexts:
+            context = self._engine.create_execution_context()
+            if context is None or not context.set_optimization_profile_async(index, current_stream()):
+                self._fail(f"TensorRT-RTX did not make {self._name} ready to run")
+            self._contexts[index] = context
+        return self._contexts[index]
+
+    def _admits(self, index: int, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        return all(self._ranges(index, name, shape) for name, shape in shapes.items())
+
+    def _ranges(self, index: int, name: str, shape: tuple[int, ...]) -> bool:
+        least, _, most = (tuple(point) for point in self._engine.get_tensor_profile_shape(name, index))
+        return len(shape) == len(least) and all(
+            low <= size <= high for low, size, high in zip(least, shape, most, strict=True)
+        )
+
+    def _done(self, done: bool, what: str) -> None:
+        if not done:
+            self._fail(f"{self._name} failed on {what}")
+
+    def _fail(self, message: str, *notes: str) -> NoReturn:
+        said = [" ".join(error.split()) for error in self._logger.errors[-MAX_NOTES:]]
+        fail("E610", message, None, notes=[*notes, *said])
+
+
+class EngineRunner:
+    """Runs an engine on arrays by name; bfloat16 comes back as float32, since arrays have no such numbers."""
+
+    def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Raises SpecError E610 where the runtime does not take the file."""
+        self._engine = OpenedEngine(path, inputs, outputs)
+        self._stream = new_stream()
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Raises SpecError E610 where the engine fails."""
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            found = self._engine(*(torch.from_numpy(inputs[name]) for name in self._engine.inputs))
+            return {name: _array(tensor) for name, tensor in zip(self._engine.outputs, found, strict=True)}
+
+
+def new_stream() -> Any:
+    """A stream to run on: around the default one TensorRT waits for the whole device."""
+    stream: Any = torch.cuda.Stream
+    return stream()
+
+
+def current_stream() -> int:
+    """The stream that torch queues its work on now, as a number that TensorRT knows."""
+    return torch.cuda.current_stream().cuda_stream
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()
+    return array
