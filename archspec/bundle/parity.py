@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ from archspec.analyses.cost import cost
 from archspec.bundle.inputs import prepare
 from archspec.bundle.report import Difference, Reference, Trial
 from archspec.bundle.sample import sample
+from archspec.bundle.stored import StoredArrays
 from archspec.engines.engine import DTypeName, Runner, Target
-from archspec.engines.interface import Interface
 from archspec.engines.module import forward_order, load_module, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
 from archspec.engines.sizes import minimum, odd, typical
+from archspec.ir.symbol import Symbol
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
 
@@ -32,52 +33,73 @@ MOST_FLOPS = 500_000_000_000
 """A trial dearer than this is left out: the module and the artifact would run for minutes on a CPU."""
 MOST_PARAMETERS = 150_000_000
 MOST_EXACT_FLOPS = 50_000_000_000
-"""The interpreter computes in float64 and keeps every parameter so: for larger models it is left out."""
+"""The interpreter computes in float64: for larger models it is left out."""
+_PART = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """An opened artifact, and what it is held against."""
+    """An artifact, and what it is held against. One is in memory at a time: module, artifact, interpreter."""
 
     target: str
     dtype: DTypeName
-    runner: Runner
+    opened: Callable[[], Runner]
     program: Program
     graph: Graph
 
     def trials(self) -> Iterator[Trial | str]:
         """Every comparison that is affordable, and a line for each that is not; within the artifact's profiles."""
-        admitted = [interface.symbols for interface in self._interfaces()]
-        points = [choose(symbols) for symbols in admitted for choose in (minimum, odd, typical)]
         flops = cost(self.graph).flops
-        module = load_module(self.program, "float32")
-        for sizes in [point for index, point in enumerate(points) if point not in points[:index]]:
-            if flops.value(sizes) > MOST_FLOPS:
+        points = self._points(minimum, odd, typical)
+        affordable = [sizes for sizes in points if flops.value(sizes) <= MOST_FLOPS]
+        exact = self._exact_point()
+        expected = self._expected(affordable)
+        runner, kept = self.opened(), None
+        for sizes in affordable:
+            found = self._found(runner, sizes)
+            kept = found if sizes == exact else kept
+            yield self._trial("module", sizes, found, expected.pop(0))
+        if exact is not None and kept is None:
+            kept = self._found(runner, exact)
+        del runner
+        for sizes in points:
+            if sizes not in affordable:
                 yield f"{self.target} at {shown(sizes)}: {flops.value(sizes):.2g} FLOPs are too many for a check"
-                continue
-            yield self._trial("module", sizes, lambda inputs: run_module(module, self.program, inputs))
-        yield self._against_interpreter([choose(symbols) for symbols in admitted for choose in (odd, minimum)])
+        if exact is None or kept is None:
+            yield f"{self.target} against the interpreter: the model is too large for float64 on a CPU"
+        else:
+            parameters = StoredArrays(self.program.weights)
+            made = interpret(self.graph, self._inputs(exact), parameters, exact)
+            yield self._trial("interpreter", exact, kept, made)
 
-    def _interfaces(self) -> list[Interface]:
-        """What the artifact was built for: one interface for each profile that binds it."""
+    def _points(self, *choices: Callable[[Sequence[Symbol]], dict[str, int]]) -> list[dict[str, int]]:
+        """Sizes to try, each once: those chosen of each profile that binds the artifact, or of all that is admitted."""
         whole, profiles = self.program.interface, self.program.profiles
         bound = engine_of(target_of(self.target)).profiled and profiles
-        return [whole.narrowed(profile) for profile in profiles] if bound else [whole]
+        interfaces = [whole.narrowed(profile) for profile in profiles] if bound else [whole]
+        points = [choose(interface.symbols) for interface in interfaces for choose in choices]
+        return [point for index, point in enumerate(points) if point not in points[:index]]
 
-    def _against_interpreter(self, points: list[dict[str, int]]) -> Trial | str:
+    def _exact_point(self) -> dict[str, int] | None:
+        """The sizes at which the interpreter computes; None where it would take too long, or too much memory."""
         counted = cost(self.graph)
-        affordable = [point for point in points if counted.flops.value(point) <= MOST_EXACT_FLOPS]
-        if counted.parameters > MOST_PARAMETERS or not affordable:
-            return f"{self.target} against the interpreter: the model is too large for float64 on a CPU"
-        sizes = affordable[0]
-        parameters = float_arrays(self.program.weights)
-        return self._trial("interpreter", sizes, lambda inputs: interpret(self.graph, inputs, parameters, sizes))
+        if counted.parameters > MOST_PARAMETERS:
+            return None
+        points = self._points(odd, minimum)
+        return next((sizes for sizes in points if counted.flops.value(sizes) <= MOST_EXACT_FLOPS), None)
 
-    def _trial(self, reference: Reference, sizes: dict[str, int], run: Any) -> Trial:
-        interface = self.program.interface
-        inputs = sample(interface, sizes, SEED)
-        expected, found = run(inputs), self.runner.run(prepare(interface, inputs, self.dtype))
-        differences = [difference(name, found[name], expected[name]) for name in interface.outputs]
+    def _expected(self, points: Sequence[dict[str, int]]) -> list[dict[str, NDArray[Any]]]:
+        module = load_module(self.program, "float32")
+        return [run_module(module, self.program, self._inputs(sizes)) for sizes in points]
+
+    def _inputs(self, sizes: Mapping[str, int]) -> Arrays:
+        return sample(self.program.interface, sizes, SEED)
+
+    def _found(self, runner: Runner, sizes: Mapping[str, int]) -> Arrays:
+        return runner.run(prepare(self.program.interface, self._inputs(sizes), self.dtype))
+
+    def _trial(self, reference: Reference, sizes: dict[str, int], found: Arrays, expected: Arrays) -> Trial:
+        differences = [difference(name, found[name], expected[name]) for name in self.program.interface.outputs]
         return Trial(
             artifact=self.target,
             dtype=self.dtype,
@@ -89,9 +111,12 @@ class Contest:
 
 
 def contest(target: Target, dtype: DTypeName, file: Path, program: Program, spec: Path) -> Contest:
-    """Open an artifact beside the program that it was built from, and the spec's graph."""
-    runner = engine_of(target).open(file, program.interface)
-    return Contest(target=str(target), dtype=dtype, runner=runner, program=program, graph=load(spec).graph)
+    """An artifact beside the program that it was built from, and the spec's graph."""
+
+    def opened() -> Runner:
+        return engine_of(target).open(file, program.interface)
+
+    return Contest(target=str(target), dtype=dtype, opened=opened, program=program, graph=load(spec).graph)
 
 
 def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArray[Any]]:
@@ -120,14 +145,23 @@ def difference(name: str, found: NDArray[Any], expected: NDArray[Any]) -> Differ
         return Difference(output=name, largest=float("inf"), scale=0.0)
     if found.dtype.kind != "f":
         return Difference(output=name, largest=float(np.mean(found != expected)) if found.size else 0.0, scale=1.0)
-    one, other = found.astype(np.float64), expected.astype(np.float64)
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    with np.errstate(invalid="ignore"):
-        apart = np.where(same, 0.0, np.abs(one - other))
-    scale = float(np.max(np.abs(other), initial=0.0, where=np.isfinite(other)))
-    return Difference(
-        output=name, largest=float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0)), scale=scale
-    )
+    largest = scale = 0.0
+    for one, other in zip(_parts(found), _parts(expected), strict=True):
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
+        with np.errstate(invalid="ignore"):
+            apart = np.where(same, 0.0, np.abs(one - other))
+        largest = max(largest, float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0)))
+        scale = max(scale, float(np.max(np.abs(other), initial=0.0, where=np.isfinite(other))))
+    return Difference(output=name, largest=largest, scale=scale)
+
+
+def _parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The numbers in float64, some at a time: logits of a large vocabulary are larger than the model."""
+    import numpy as np
+
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PART):
+        yield flat[start : start + _PART].astype(np.float64)
 
 
 def shown(sizes: Mapping[str, int]) -> str:

@@ -11,22 +11,28 @@ if TYPE_CHECKING:
 
 
 class StoredArrays(Mapping[str, "NDArray[Any]"]):
-    """Arrays by name; half precision widened, for NumPy has no bfloat16. Nothing is kept."""
+    """Arrays by name; half precision widened, for NumPy has no bfloat16.
+
+    Nothing is kept, the file neither: what was read of a file that stays open counts as memory of the process.
+    """
 
     def __init__(self, path: Path) -> None:
-        from safetensors import safe_open
-
-        opener: Any = safe_open
-        self._file = opener(path, framework="pt")
-        names: list[str] = self._file.keys()
+        self._path = path
+        names: list[str] = self._opened().keys()
         self._names = tuple(names)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._names:
             raise KeyError(name)
-        tensor = self._file.get_tensor(name)
+        tensor = self._opened().get_tensor(name)
         array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
         return array
+
+    def _opened(self) -> Any:
+        from safetensors import safe_open
+
+        opener: Any = safe_open
+        return opener(self._path, framework="pt")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -78,7 +78,7 @@ def test_what_is_compared_lies_within_the_profiles(copy: Path) -> None:
 
     def shapes(target: str) -> set[tuple[int, ...]]:
         tried.clear()
-        made = Contest(target=target, dtype="float32", runner=Runner(), program=program, graph=spec.graph).trials()
+        made = Contest(target=target, dtype="float32", opened=Runner, program=program, graph=spec.graph).trials()
         assert {trial.reference for trial in made if isinstance(trial, Trial)} == {"module", "interpreter"}
         return set(tried)
 
