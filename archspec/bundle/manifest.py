@@ -79,7 +79,10 @@ class ArtifactEntry(_Model):
 
 
 class Manifest(_Model):
-    """Everything that a reader needs to know; `files` lists every other file of the bundle."""
+    """Everything that a reader needs to know; `files` lists every other file of the bundle.
+
+    `command`, given in the bundle's folder, builds the same artifacts again.
+    """
 
     archspec_bundle: int = FORMAT
     digest: str = _BLANK
@@ -91,6 +94,7 @@ class Manifest(_Model):
     weights: WeightsEntry
     artifacts: list[ArtifactEntry]
     carried: list[str]
+    command: str
     tools: dict[str, str]
     files: dict[str, FileEntry]
 

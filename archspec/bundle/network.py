@@ -15,14 +15,13 @@ from archspec.bundle.parity import (
     SEED,
     difference,
     run_module,
-    shown,
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
 from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.protocol import Precision
-from archspec.contract.report import Finding
+from archspec.contract.report import Finding, shown
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import Collector
 from archspec.engines.engine import DTypeName, NetworkEngine

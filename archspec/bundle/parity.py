@@ -12,6 +12,7 @@ from archspec.bundle.inputs import prepare
 from archspec.bundle.report import Difference, Reference, Trial
 from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
+from archspec.contract.report import shown
 from archspec.engines.engine import DTypeName, Runner, Target
 from archspec.engines.module import forward_order, load_module, named_outputs
 from archspec.engines.program import Program
@@ -162,8 +163,3 @@ def _parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
     flat = array.reshape(-1)
     for start in range(0, flat.size, _PART):
         yield flat[start : start + _PART].astype(np.float64)
-
-
-def shown(sizes: Mapping[str, int]) -> str:
-    """Sizes for a reader: `batch=3, tokens=5`."""
-    return ", ".join(f"{name}={size}" for name, size in sizes.items())

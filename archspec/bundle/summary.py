@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.report import Trial, network_of
+from archspec.contract.report import shown
 from archspec.engines.build import from_cache
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
     for entry in manifest.artifacts:
         size = sum(manifest.files[name].bytes for name in entry.files)
-        told = f"{entry.verified}{_parity(bundle, entry)}{_origin(bundle, entry)}"
+        told = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"
         yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {told}"
+
+
+def _time(bundle: Bundle, entry: ArtifactEntry) -> str:
+    timings = [timing for timing in bundle.report.timings if timing.artifact == entry.target]
+    return "".join(f", {timing.milliseconds:.3g} ms at {shown(timing.sizes)}" for timing in timings)
 
 
 def _parity(bundle: Bundle, entry: ArtifactEntry) -> str:

@@ -1,4 +1,4 @@
-"""The steps of a build that compare: `python -m archspec.bundle.worker`."""
+"""The steps of a build that compare and time: `python -m archspec.bundle.worker`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import Trial
+from archspec.bundle.timing import time_artifacts
 from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
@@ -40,6 +41,13 @@ def verify_network(job: dict[str, Any]) -> dict[str, Any]:
     return {"network": entry.model_dump(mode="json"), **_sorted(made)}
 
 
+def time_all(job: dict[str, Any]) -> dict[str, Any]:
+    """Time artifacts that this host opens. Raises SpecError as `time_artifacts`."""
+    files = {target: Path(file) for target, file in job["files"].items()}
+    timings = time_artifacts(files, Program.from_json(job["program"]), job["dtype"])
+    return {"timings": [timing.model_dump(mode="json") for timing in timings]}
+
+
 def _sorted(made: Sequence[Trial | str]) -> dict[str, Any]:
     """Trials as plain data, and lines about those that were left out."""
     trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, Trial)]
@@ -47,4 +55,4 @@ def _sorted(made: Sequence[Trial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve({"compare": compare, "verify_network": verify_network})
+    serve({"compare": compare, "verify_network": verify_network, "time_all": time_all})

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     help="Triton: the artifacts in a model repository of Triton Inference Server.",
 )
 @click.option("--no-cache", is_flag=True, help="Build everything anew, and keep nothing for the next build.")
+@click.option("--benchmark", is_flag=True, help="Time the artifacts that this host runs; `run` then takes the fastest.")
 @seed_option("Seed of fresh weights, where none are given.")
 def command(
     spec: str,
@@ -71,6 +72,7 @@ def command(
     files: tuple[Path, ...],
     layout: Layout,
     no_cache: bool,
+    benchmark: bool,
     seed: int,
 ) -> None:
     """Build a bundle of SPEC: the emitted module, weights, artifacts, and a report of what was verified."""
@@ -91,6 +93,7 @@ def command(
             profiles=profiles,
             seed=seed,
             cache=not no_cache,
+            benchmark=benchmark,
             progress=tell,
         )
     if as_json:

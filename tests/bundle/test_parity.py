@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import archspec
-from archspec.bundle.building import _Work
 from archspec.bundle.parity import difference
+from archspec.bundle.work import Work
 from archspec.bundle.worker import compare
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Built
@@ -19,13 +19,14 @@ from archspec.engines.engine import Artifact, Target
 
 
 def job(bundle: Path) -> dict[str, Any]:
-    work = _Work(
+    work = Work(
         folder=bundle,
         spec=archspec.load(bundle / "spec.yaml"),
         dtype="float32",
         profiles=(),
         layout="bundle",
         cache=False,
+        benchmark=False,
         progress=lambda stage, fraction: None,
     )
     artifact = Artifact(target="onnx", dtype="float32", files=("model.onnx",), tool="onnxruntime", version="1")

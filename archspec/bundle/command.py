@@ -1,0 +1,41 @@
+"""The command that builds the same artifacts again, from a bundle alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from archspec.bundle.sources import SPEC, WEIGHTS
+from archspec.bundle.triton import Layout
+from archspec.engines.engine import DTypeName, Target
+from archspec.engines.profiles import Profile
+
+REBUILT = "../rebuilt"
+
+
+def rebuilding(
+    targets: Sequence[Target], dtype: DTypeName, profiles: Sequence[Profile], layout: Layout, carried: Sequence[Path]
+) -> str:
+    """The command, to be given inside the bundle's folder. `carried` are files, relative to it.
+
+    The bundle's spec is resolved and its weights have its own names, so nothing else is needed; with the versions of
+    the manifest, and on the same machine, ONNX files and engines of TensorRT come out byte for byte.
+    """
+    return shlex.join(_words(targets, dtype, profiles, layout, carried))
+
+
+def _words(
+    targets: Sequence[Target], dtype: DTypeName, profiles: Sequence[Profile], layout: Layout, carried: Sequence[Path]
+) -> Iterator[str]:
+    yield from ("archspec", "build", SPEC, "--weights", WEIGHTS, "--output", REBUILT)
+    for target in targets:
+        yield from ("--target", str(target))
+    yield from ("--dtype", dtype)
+    for profile in profiles:
+        ranges = (f"{name}={':'.join(map(str, sizes))}" for name, sizes in profile.items())
+        yield from ("--profile", ",".join(ranges))
+    if layout != "bundle":
+        yield from ("--layout", layout)
+    for file in carried:
+        yield from ("--file", file.as_posix())

@@ -1,0 +1,60 @@
+"""How long artifacts take on the host that builds them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from archspec.bundle.inputs import prepare
+from archspec.bundle.parity import SEED
+from archspec.bundle.report import Timing
+from archspec.bundle.sample import sample
+from archspec.engines.engine import DTypeName
+from archspec.engines.profiles import declared
+from archspec.engines.program import Program
+from archspec.engines.registry import engine_of, target_of
+
+ROUNDS, RUNS = 3, 5
+SLOW = 2.0
+"""Seconds: what takes longer is run once a round."""
+Run = Callable[[], Any]
+
+
+def time_artifacts(files: Mapping[str, Path], program: Program, dtype: DTypeName) -> list[Timing]:
+    """Time artifacts, given by target, from arrays to arrays, at the typical sizes of the first profile.
+
+    They take turns, so that all meet the same machine; each turn begins with a run that does not count, after which
+    the threads of the one before are at rest. Raises SpecError E610 for one that does not open or run.
+    """
+    profiles = program.profiles or (declared(program.interface.symbols),)
+    sizes = {name: typical for name, (_, typical, _) in profiles[0].items()}
+    inputs = prepare(program.interface, sample(program.interface, sizes, SEED), dtype)
+
+    def run(target: str, path: Path) -> Run:
+        runner = engine_of(target_of(target)).open(path, program.interface)
+        return lambda: runner.run(inputs)
+
+    taken = alternating({target: run(target, path) for target, path in files.items()})
+    return [
+        Timing(artifact=target, sizes=sizes, milliseconds=round(median(times) * 1e3, 4), runs=len(times))
+        for target, times in taken.items()
+    ]
+
+
+def alternating(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
+    """Seconds of each run that counts, by name."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(ROUNDS):
+        for name, run in runs.items():
+            first = _seconds(run, clock)
+            taken[name] += [_seconds(run, clock) for _ in range(RUNS if first < SLOW else 1)]
+    return taken
+
+
+def _seconds(run: Run, clock: Callable[[], float]) -> float:
+    begun = clock()
+    run()
+    return clock() - begun

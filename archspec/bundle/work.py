@@ -1,0 +1,175 @@
+"""A bundle that is being written in a folder: artifacts built, compared and timed, report and manifest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archspec.bundle.command import rebuilding
+from archspec.bundle.files import entries_under
+from archspec.bundle.inspection import Inspection, spanned
+from archspec.bundle.manifest import MANIFEST, ArtifactEntry, Manifest, Verified, WeightsEntry, write_manifest
+from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
+from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of
+from archspec.bundle.triton import Layout, arrange
+from archspec.engines.build import Built, Workshop
+from archspec.engines.cache import Recipe, tool_versions
+from archspec.engines.engine import DTypeName, Target
+from archspec.engines.process import Outcome, Progress, Stage, run_step
+from archspec.engines.profiles import Profile, declared
+from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
+from archspec.lower.naming import class_name
+from archspec.spec import Spec
+
+CARRIED = "files"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A bundle that is being written in a folder."""
+
+    folder: Path
+    spec: Spec
+    dtype: DTypeName
+    profiles: tuple[Profile, ...]
+    layout: Layout
+    cache: bool
+    benchmark: bool
+    progress: Progress
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The key of what is built, to the user's cache; None where that is not to be used."""
+        if not self.cache:
+            return None
+        name, digest = self.spec.name, self.spec.digest
+        return Recipe(name=name, spec_digest=digest, folder=self.folder, program=self.program, dtype=self.dtype)
+
+    @property
+    def program(self) -> Program:
+        interface = interface_of(self.spec)
+        return Program(
+            source=Path(MODULE),
+            module=class_name(self.spec.name),
+            weights=Path(WEIGHTS),
+            interface=interface,
+            profiles=self.profiles,
+        )
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write text files by name."""
+        for name, text in texts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def finish(
+        self, targets: Sequence[Target], carried: Sequence[Path], weights: WeightsEntry, before: tuple[Stage, ...]
+    ) -> None:
+        """Build the artifacts, compare them, and write the report and the manifest."""
+        workshop = Workshop(
+            folder=self.folder, program=self.program, dtype=self.dtype, recipe=self.recipe, progress=self.progress
+        )
+        inspection = Inspection(
+            folder=self.folder, program=self.program, dtype=self.dtype, spec=self.spec, progress=self.progress
+        )
+        with spanned(self.spec):
+            built, stages = workshop.build(targets, inspection.inspect)
+        inspection.check(built)
+        if self.layout == "triton":
+            built = arrange(self.folder, self.spec.name, built, self.program.interface, self.dtype)
+        report = inspection.added(self.report(built, (*before, *stages)))
+        (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for file in carried:
+            (self.folder / CARRIED).mkdir(exist_ok=True)
+            shutil.copyfile(file, self.folder / CARRIED / file.name)
+        manifest = self.manifest(built, carried, weights, report)
+        (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
+
+    def report(self, built: Sequence[Built], before: Sequence[Stage]) -> Report:
+        """Compare every artifact that this host can run. Raises SpecError E609."""
+        trials: list[Trial] = []
+        skipped: list[str] = []
+        stages = list(before)
+        opened: list[Built] = []
+        for one in built:
+            obstacle = engine_of(one.target).obstacle(one.target, one.artifact)
+            if obstacle is not None:
+                skipped.append(f"{one.target}: {obstacle}")
+                continue
+            opened.append(one)
+            outcome = self._step("compare", self._comparison(one), f"compare {one.target}")
+            trials += [Trial.model_validate(trial) for trial in outcome.result["trials"]]
+            skipped += outcome.result["skipped"]
+            stages.append(outcome.stage)
+        timings: list[Timing] = []
+        if self.benchmark and opened:
+            outcome = self._step("time_all", self._timing(opened), "time the artifacts")
+            timings = [Timing.model_validate(timing) for timing in outcome.result["timings"]]
+            stages.append(outcome.stage)
+        measured = [StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes) for s in stages]
+        return Report(trials=trials, skipped=skipped, timings=timings, stages=measured)
+
+    def _step(self, task: str, job: Mapping[str, object], stage: str) -> Outcome:
+        worker = "archspec.bundle.worker"
+        return run_step(worker, task, job, folder=self.folder, stage=stage, progress=self.progress)
+
+    def _timing(self, built: Sequence[Built]) -> dict[str, object]:
+        files = {str(one.target): str(one.folder / one.artifact.files[0]) for one in built}
+        return {"files": files, "dtype": self.dtype, "program": self.program.to_json()}
+
+    def _comparison(self, one: Built) -> dict[str, object]:
+        return {
+            "engine": one.target.engine,
+            "capabilities": one.target.capabilities,
+            "dtype": self.dtype,
+            "file": str(one.folder / one.artifact.files[0]),
+            "program": self.program.to_json(),
+            "spec": SPEC,
+        }
+
+    def manifest(
+        self, built: Sequence[Built], carried: Sequence[Path], weights: WeightsEntry, report: Report
+    ) -> Manifest:
+        """The manifest of all that lies in the folder now."""
+        files = [f"{CARRIED}/{file.name}" for file in carried]
+        verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
+        verified |= {timing.artifact: "benchmarked" for timing in report.timings}
+        return Manifest(
+            name=self.spec.name,
+            about=self.spec.about,
+            spec_digest=self.spec.digest,
+            module=self.program.module,
+            interface=self.program.interface,
+            weights=weights,
+            artifacts=[self._entry(one, verified.get(str(one.target))) for one in built],
+            carried=files,
+            command=rebuilding(
+                [one.target for one in built], self.dtype, self.profiles, self.layout, [Path(name) for name in files]
+            ),
+            tools={"python": platform.python_version(), **tool_versions()},
+            files=entries_under(self.folder),
+        )
+
+    def _entry(self, one: Built, ran: Verified | None) -> ArtifactEntry:
+        artifact = one.artifact
+        return ArtifactEntry(
+            target=artifact.target,
+            dtype=artifact.dtype,
+            files=[(one.folder / name).as_posix() for name in artifact.files],
+            verified=ran or ("network-verified-cpu" if artifact.network else "built"),
+            tool=artifact.tool,
+            version=artifact.version,
+            profiles=[{name: list(sizes) for name, sizes in profile.items()} for profile in self._ranges(one)],
+            host=artifact.host,
+            network=artifact.network,
+            notes=list(artifact.notes),
+            warnings=list(artifact.warnings),
+        )
+
+    def _ranges(self, one: Built) -> tuple[Profile, ...]:
+        # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
+        bound = engine_of(one.target).profiled
+        return self.profiles if bound else (declared(self.spec.dims.values()),)
