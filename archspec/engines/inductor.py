@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,11 +103,27 @@ class _Package:
         import torch
 
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), _full_precision(self._device):
                 values = self._model(*(torch.from_numpy(inputs[name]).to(self._device) for name in self._inputs))
         except RuntimeError as error:
             fail("E610", "the package of inductor failed on these inputs", None, notes=(str(error).strip()[:400],))
         return {name: value.cpu().numpy() for name, value in zip(self._outputs, values, strict=True)}
+
+
+@contextmanager
+def _full_precision(device: str) -> Iterator[None]:
+    """On a GPU torch rounds what convolutions in float32 read to ten bits, unless it is told not to."""
+    if device != CUDA:
+        yield
+        return
+    from torch.backends import cudnn
+
+    before = cudnn.allow_tf32
+    cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32 = before
 
 
 def _public(version: str) -> str:

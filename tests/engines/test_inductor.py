@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from archspec.diagnostics import SpecError
+from archspec.engines import inductor
 from archspec.engines.host import runs_on, this_host
 from archspec.engines.inductor import Inductor
 from archspec.engines.inductor_build import CACHE
@@ -101,3 +102,15 @@ def test_the_cache_that_holds_pickles_is_the_builds_own(tmp_path: Path, monkeypa
 )
 def test_code_runs_on_processors_that_can_do_as_much(built_for: str, host: str, runs: bool) -> None:
     assert runs_on(built_for, host) is runs
+
+
+def test_convolutions_on_a_gpu_are_not_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.backends import cudnn
+
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    with inductor._full_precision("cpu"):
+        assert cudnn.allow_tf32
+    with pytest.raises(RuntimeError), inductor._full_precision("cuda"):
+        assert not cudnn.allow_tf32
+        raise RuntimeError("the code fails")
+    assert cudnn.allow_tf32

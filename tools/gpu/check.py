@@ -21,6 +21,7 @@ from rich.table import Table
 from ways import WAYS, Model, Unable, model
 
 from archspec.analyses.cost import cost
+from archspec.diagnostics import SpecError
 from archspec.engines.module import torch_dtype
 
 MODELS = ("vit-b16", "bert-base", "gpt2")
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     rates: dict[str, float] = {}
     if obstacle is None:
         # Products in float32 are to be float32, here as in the artifacts.
-        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         rates = {dtype: card.matrix_rate(torch_dtype(dtype)) for dtype in asked.dtypes} | {"bytes": card.bandwidth()}
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
             timings = [row for name in asked.models for row in timed(name, card, asked, rates, Path(folder))]
@@ -82,7 +83,7 @@ def _timed(made: Model, way: str, run: object, batch: int, rates: dict[str, floa
     try:
         inputs = made.inputs(batch)
         seconds = made.card.seconds(lambda: run(*inputs))
-    except RuntimeError as error:
+    except (RuntimeError, SpecError) as error:
         return Timed(**{**vars(row), "reason": " ".join(str(error).split())[:200]})
     sizes = {symbol.name: symbol.typical for symbol in symbols} | {"batch": batch}
     flops = cost(made.spec.graph).flops.value(sizes)

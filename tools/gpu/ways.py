@@ -16,7 +16,7 @@ from archspec.bundle.sample import sample
 from archspec.bundle.sources import interface_of
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Built, Workshop
-from archspec.engines.engine import Artifact, DTypeName
+from archspec.engines.engine import DTypeName
 from archspec.engines.module import forward_order, port_dtype, torch_dtype
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
@@ -112,12 +112,23 @@ def torch_tensorrt(model: Model) -> Function:
 
 
 def tensorrt_rtx(model: Model) -> Function:
-    """An engine of TensorRT-RTX for this card. Raises Unable: for what is no target, or has no runtime here."""
+    """An engine of TensorRT-RTX for this card. Raises Unable: for what is no target, or does not open here."""
     capability = model.card.capability()
     if capability is None:
         raise Unable("TensorRT-RTX runs on GPUs alone")
-    built = model.built(f"tensorrt-rtx:{capability}")
-    raise Unable(engine_of(built.target).obstacle(built.target, _of(built)) or "no runtime for its engines is built in")
+    target = f"tensorrt-rtx:{capability}"
+    built = model.built(target)
+    closed = engine_of(built.target).obstacle(built.target, built.artifact)
+    if closed is not None:
+        raise Unable(closed)
+    from archspec.engines.rtx.running import OpenedEngine
+
+    interface = interface_of(model.spec)
+    inputs = [port.name for port in forward_order(interface.input_ports)]
+    try:
+        return OpenedEngine(_path(model, target, built), inputs, tuple(interface.outputs))
+    except SpecError as error:
+        raise Unable(_told(error)) from None
 
 
 WAYS: dict[str, Callable[[Model], Function]] = {
@@ -127,10 +138,6 @@ WAYS: dict[str, Callable[[Model], Function]] = {
     "torch-tensorrt": torch_tensorrt,
     "tensorrt-rtx": tensorrt_rtx,
 }
-
-
-def _of(built: Built) -> Artifact:
-    return built.artifact
 
 
 def _path(model: Model, target: str, built: Built) -> Path:

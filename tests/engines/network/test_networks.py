@@ -120,6 +120,17 @@ def test_half_precision_computes_in_float32_and_rounds_each_result(dtype: torch.
     torch.testing.assert_close(exact, x.double() @ y.double() + x.double(), rtol=1e-12, atol=1e-12)
 
 
+def test_a_convolution_in_bfloat16_without_a_bias() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, kernel = (torch.randn(*shape, generator=generator).bfloat16() for shape in ((2, 3, 5, 5), (4, 3, 2, 2)))
+    made = Made()
+    made.given["x0"] = x
+    weights = trt.Weights(trt.bfloat16, kernel.data_ptr(), kernel.numel())
+    layer = made.network.add_convolution_nd(made.network.add_input("x0", trt.bfloat16, x.shape), 4, (2, 2), weights)
+    found = Execution(made.plan(layer.get_output(0))).run({"x0": x})["y0"]
+    assert torch.equal(found, torch.nn.functional.conv2d(x.float(), kernel.float()).bfloat16())
+
+
 def test_what_shapes_determine_is_kept_and_what_values_do_is_not() -> None:
     made = Made()
     x = made.input(normal(2, 3))
