@@ -43,6 +43,7 @@ FAULTS = {
     "an engine for another GPU": "test_faults.py::test_an_engine_for_another_gpu",
     "inputs of wrong dtype, rank, range, name, missing, extra, NaN": "test_faults.py::test_wrong_inputs",
     "sizes outside the profile": "test_faults.py::test_sizes_outside_the_profile",
+    "sizes outside an engine's narrower profile": "test_profiles.py::test_sizes_that_no_profile_has_are_refused",
     "a dim at its minimum and maximum": "test_faults.py::test_every_dim_at_its_minimum_and_maximum",
 }
 BUILD = "import sys, archspec; archspec.build(sys.argv[1], sys.argv[2], cache=False)"
@@ -139,6 +140,27 @@ def test_two_builds_into_one_folder(tmp_path: Path) -> None:
         builder.join()
     assert failures == []
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.slow
+def test_two_whole_builds_into_one_folder(tmp_path: Path, spec_file: Path) -> None:
+    """One of them stands there in the end, whole, and nothing of the other."""
+    output = tmp_path / "there" / "bundle"
+    command = [
+        sys.executable,
+        "-B",
+        "-c",
+        f"{BUILD.removesuffix(')')}, seed=int(sys.argv[3]))",
+        str(spec_file),
+        str(output),
+    ]
+    builds = [subprocess.Popen([*command, str(seed)], stderr=subprocess.PIPE, text=True) for seed in (1, 2)]
+    told = [build.communicate()[1] for build in builds]
+    assert [build.returncode for build in builds] == [0, 0], told
+    assert [path.name for path in output.parent.iterdir()] == ["bundle"]
+    bundle = archspec.open(output)
+    assert bundle.manifest.weights.seed in (1, 2)
+    assert bundle.run({"ids": IDS})["states"].shape == (2, 6, 16)
 
 
 def artifact(target: str, version: str, host: str | None = None) -> Artifact:

@@ -68,6 +68,21 @@ def test_its_logic_on_the_processor(tmp_path: Path) -> None:
     assert rows["tensorrt-rtx", 1]["reason"] == "TensorRT-RTX runs on GPUs alone"
 
 
+@pytest.mark.slow
+def test_each_artifact_has_one_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TOOLS))
+    import contract
+    from card import Card
+
+    (tmp_path / "tiny.yaml").write_text(SPEC.replace("graph:", "reduced: {dims: {tokens: [1, 4, 8]}}\ngraph:"))
+    rows = list(contract.judged(str(tmp_path / "tiny.yaml"), Card(device="cpu"), tmp_path / "bundles"))
+    assert [(row.target, row.status) for row in rows] == [
+        ("onnx", "holds"),
+        ("openvino", "holds"),
+        ("inductor", "holds"),
+    ]
+
+
 def test_rows_for_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(TOOLS))
     from result import Judged, Timed

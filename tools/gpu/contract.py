@@ -27,15 +27,21 @@ def targets(card: Card) -> tuple[str, ...]:
 
 def judged(name: str, card: Card, folder: Path) -> Iterator[Judged]:
     """A row for each target of a spec at its reduced size, each a bundle of its own: one that fails stops no other."""
+    spec = archspec.load(name, reduced=True)
     for target in targets(card):
         try:
-            spec = archspec.load(name, reduced=True)
-            bundle = archspec.build(spec, folder / name / target.replace(":", "-"), targets=[target])
+            bundle = archspec.build(spec, folder / spec.name / target.replace(":", "-"), targets=[target])
             reports = list(verify_bundle(bundle))
         except SpecError as error:
             yield Judged(model=name, target=target, status="cannot run", reason=error.diagnostics[0].message)
             continue
-        yield from (_row(name, target, report) for report in reports if target in report.subject)
+        yield from (_row(name, target, report) for report in reports if _is_of(report, target))
+
+
+def _is_of(report: Report, target: str) -> bool:
+    """Whether a report is on the artifact: the bundle's module has one too, and its folder is called as the target."""
+    _, _, subject = report.subject.partition(": ")
+    return subject.startswith(f"{target},")
 
 
 def _row(name: str, target: str, report: Report) -> Judged:
