@@ -21,6 +21,7 @@ from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.protocol import Precision
+from archspec.contract.redrawn import parity_redrawn
 from archspec.contract.report import Finding, shown
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import Collector
@@ -65,11 +66,13 @@ class NetworkCheck:
                 yield f"{self.name} at {shown(sizes)}: {flops:.2g} FLOPs are too many for a check"
 
     def findings(self) -> Iterator[Finding]:
-        """The whole contract, claim by claim."""
-        bound = TOLERANCE[self.dtype]
+        """The whole contract, claim by claim; in float32 at other parameters than the bundle's, too."""
+        bound, weights = TOLERANCE[self.dtype], StoredArrays(self.program.weights)
         half = Precision(name=self.dtype, parity=bound, exact=bound)
         subject = network_subject(self.name, self.plan, FLOAT32 if self.dtype == "float32" else half)
-        return findings_of(subject, self.claims, parameters=StoredArrays(self.program.weights), seed=SEED)
+        yield from findings_of(subject, self.claims, parameters=weights, seed=SEED)
+        if self.dtype == "float32":
+            yield from parity_redrawn(self.plan, self.claims, weights, SEED)
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> Trial:
         assert self.claims.spec is not None

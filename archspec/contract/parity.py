@@ -30,7 +30,8 @@ def parity(
 ) -> Finding:
     """Compare outputs at promised positions, under every pattern of the inputs.
 
-    In float64, too, where that is had: mistakes show there that rounding hides, such as the lost cap of small scores.
+    In float64, too, where that is had, and there as a share of the largest value alone: mistakes show that rounding
+    hides, such as the lost cap of small scores.
     """
     claim = "equal to the interpreter"
     if cost(spec.graph).parameters > MOST_PARAMETERS:
@@ -43,7 +44,9 @@ def parity(
         trials += 1
         place, apart = _farthest(subject.runner.run(arrays), expected, counted)
         largest = max(largest, apart)
-        exactly = _farthest(subject.exact.run(arrays), expected, counted) if subject.exact is not None else (place, 0.0)
+        exactly = (place, 0.0)
+        if subject.exact is not None:
+            exactly = _farthest(subject.exact.run(arrays), expected, counted, least=0.0)
         if apart > tolerance or exactly[1] > subject.precision.exact:
             how, (place, apart) = ("", (place, apart)) if apart > tolerance else (" in float64", exactly)
             detail = f"{place} differs by {apart:.2g}{how}, at {shown(sizes)}"
@@ -52,9 +55,9 @@ def parity(
     return Finding(claim=claim, status="holds", detail=detail, trials=trials, largest=largest)
 
 
-def _farthest(found: Arrays, expected: Arrays, counted: Mapping[str, Array]) -> tuple[str, float]:
-    """The place at which outputs differ most, and by how much."""
-    differences = {name: _difference(found[name], wanted, counted[name]) for name, wanted in expected.items()}
+def _farthest(found: Arrays, expected: Arrays, counted: Mapping[str, Array], least: float = 1.0) -> tuple[str, float]:
+    """The place at which outputs differ most, and by how much, as a share of the largest value or of `least`."""
+    differences = {name: _difference(found[name], wanted, counted[name], least) for name, wanted in expected.items()}
     name = max(differences, key=lambda one: differences[one][1])
     where, apart = differences[name]
     return f"{name}[{', '.join(map(str, where))}]", apart
@@ -76,11 +79,11 @@ def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]
     return counted
 
 
-def _difference(found: Array, wanted: Array, counted: Array) -> tuple[tuple[int, ...], float]:
-    """Where the largest difference is, and how large, as a share of the largest value or 1."""
+def _difference(found: Array, wanted: Array, counted: Array, least: float) -> tuple[tuple[int, ...], float]:
+    """Where the largest difference is, and how large."""
     if found.shape != wanted.shape:
         return (), float("inf")
-    scale = max(1.0, float(np.abs(wanted).max(initial=0.0)))
+    scale = max(least, float(np.abs(wanted).max(initial=0.0))) or 1.0
     apart = np.abs(found.astype(np.float64) - wanted.astype(np.float64)) / scale
     apart = np.where(counted.reshape(counted.shape + (1,) * (apart.ndim - counted.ndim)), apart, 0.0)
     apart = np.nan_to_num(apart, nan=np.inf)

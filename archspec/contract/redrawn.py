@@ -1,0 +1,79 @@
+"""A network of TensorRT against the interpreter once more, with other parameters in both."""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from archspec.analyses.cost import cost
+from archspec.contract.fill import LARGE
+from archspec.contract.lowered import FLOAT32, NetworkRunner
+from archspec.contract.parity import parity
+from archspec.contract.protocol import Array, Subject
+from archspec.contract.report import Finding
+from archspec.contract.sizes import probe
+from archspec.engines.network.parameters import with_parameters
+from archspec.engines.network.plan import Plan
+from archspec.ir.graph import Graph
+from archspec.spec.claims import Claims
+
+DEVIATIONS = {"large": LARGE, "small": 1e-2, "tiny": 1e-3}
+MOST_PARAMETERS = 20_000_000
+_DRAWN = {"linear", "embedding", "convolution", "experts"}
+"""The operations whose matrices are drawn anew: nothing but them reads these."""
+
+
+def parity_redrawn(plan: Plan, claims: Claims, parameters: Mapping[str, Array], seed: int) -> Iterator[Finding]:
+    """Compare in float64, with matrices that are large, small and tiny.
+
+    A network that is verified holds the weights of its bundle, and fresh ones are so small that a cap does nothing, and
+    so large that the eps of a norm does nothing. Other matrices are put into the network in place of those that it
+    holds as they are, and into the interpreter.
+    """
+    assert claims.spec is not None
+    if cost(claims.spec.graph).parameters > MOST_PARAMETERS:
+        detail = "more parameters than are drawn anew"
+        for word in DEVIATIONS:
+            yield Finding(claim=_claim(word), status="not measured", detail=detail)
+        return
+    known = {name: parameters[name] for name in matrices(claims.spec.graph, parameters)}
+    for word, deviation in DEVIATIONS.items():
+        generator = np.random.default_rng(seed)
+        others = {
+            name: (deviation * generator.standard_normal(array.shape)).astype(np.float32)
+            for name, array in known.items()
+        }
+        changed, found = with_parameters(plan, known, others)
+        if not found:
+            detail = "the network holds no matrix as it is"
+            yield Finding(claim=_claim(word), status="not measured", detail=detail)
+            continue
+        runner = NetworkRunner(changed, "exact")
+        subject = Subject(name="network", runner=runner, exact=runner, precision=FLOAT32)
+        drawn = ChainMap({name: others[name] for name in found}, dict(parameters))
+        made = parity(claims, claims.spec, subject, drawn, probe(claims), seed)
+        yield replace(made, claim=_claim(word))
+
+
+def _claim(word: str) -> str:
+    return f"equal to the interpreter at {word} parameters"
+
+
+def matrices(graph: Graph, parameters: Mapping[str, Array]) -> tuple[str, ...]:
+    """Names of the parameters with two axes or more that linear maps, tables, convolutions and experts alone read."""
+    drawn = {
+        parameter.path for node in graph.walk() for parameter in node.parameters.values() if node.op.name in _DRAWN
+    }
+    read = {
+        parameter.path for node in graph.walk() for parameter in node.parameters.values() if node.op.name not in _DRAWN
+    }
+    patterns = [re.compile(re.escape(path).replace(r"\*", r"\d+")) for path in sorted(drawn - read)]
+    return tuple(
+        name
+        for name, array in parameters.items()
+        if array.ndim > 1 and any(pattern.fullmatch(name) for pattern in patterns)
+    )

@@ -1,0 +1,71 @@
+"""A plan with other parameters in it: constants that hold a parameter are known by their values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from archspec.engines.network.plan import Plan, Step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_HOLDERS = {"CONSTANT": "weights", "CONVOLUTION": "kernel", "DECONVOLUTION": "kernel"}
+"""The kinds of layers that hold parameters, and by which of TensorRT's names."""
+
+
+def with_parameters(plan: Plan, known: Mapping[str, Array], others: Mapping[str, Array]) -> tuple[Plan, frozenset[str]]:
+    """The plan with `others` in the place of `known` parameters of the same names, and the names that it holds.
+
+    A parameter stands in a plan as it is, or with its last two axes turned. One whose values another one has too is
+    left alone, and so is what was computed from parameters before: a convolution that a norm was folded into.
+    """
+    forms = _forms(known)
+    found: set[str] = set()
+
+    def changed(step: Step) -> Step:
+        attribute = _HOLDERS.get(step.kind)
+        array = step.attributes.get(attribute) if attribute is not None else None
+        form = None if array is None else forms.get(_digest(array))
+        if attribute is None or form is None:
+            return step
+        name, turned = form
+        found.add(name)
+        other = _turned(others[name]) if turned else others[name]
+        return replace(step, attributes={**step.attributes, attribute: other.reshape(-1)})
+
+    steps = tuple(changed(step) for step in plan.steps)
+    return replace(plan, steps=steps), frozenset(found)
+
+
+def _forms(known: Mapping[str, Array]) -> dict[str, tuple[str, bool]]:
+    """By the digest of its values: which parameter it is, and whether it is turned. Each is one parameter's alone."""
+    owners: dict[str, tuple[str, bool]] = {}
+    shared: set[str] = set()
+    for name, array in known.items():
+        for turned, digest in _digests(array):
+            if owners.setdefault(digest, (name, turned))[0] != name:
+                shared |= {name, owners[digest][0]}
+    return {digest: form for digest, form in owners.items() if form[0] not in shared}
+
+
+def _digests(array: Array) -> Iterator[tuple[bool, str]]:
+    yield False, _digest(array)
+    if array.ndim > 1:
+        yield True, _digest(_turned(array))
+
+
+def _turned(array: Array) -> Array:
+    import numpy as np
+
+    return np.ascontiguousarray(np.swapaxes(array, -1, -2))
+
+
+def _digest(array: Array) -> str:
+    import numpy as np
+
+    return hashlib.sha256(np.ascontiguousarray(array).data.cast("B")).hexdigest()
