@@ -32,7 +32,7 @@ def _words(
     for target in targets:
         yield from ("--target", str(target))
     yield from ("--dtype", dtype)
-    for profile in profiles:
+    for profile in filter(None, profiles):
         ranges = (f"{name}={':'.join(map(str, sizes))}" for name, sizes in profile.items())
         yield from ("--profile", ",".join(ranges))
     if layout != "bundle":

@@ -39,11 +39,12 @@ def prepare(
     _check_names(interface, arrays, found)
     present = {port.name: port for port in interface.input_ports if port.name in arrays}
     sound = {name: port for name, port in present.items() if _has_form(port, arrays[name], found)}
-    sizes = _sizes(interface, sound, arrays, found)
+    told = _sizes(interface, sound, arrays, found)
+    sizes = {**{symbol.name: symbol.typical for symbol in interface.symbols}, **told}
     for name, port in sound.items():
         check_values(port, arrays[name], sizes, found)
     found.raise_if_errors()
-    _check_profiles(profiles, sizes)
+    sizes |= {name: typical for name, (_, typical, _) in _fitting(profiles, told).items() if name not in told}
     return {port.name: _converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
 
 
@@ -87,7 +88,7 @@ def _has_dtype(dtype: DType, array: Array) -> bool:
 def _sizes(
     interface: Interface, ports: Mapping[str, Port], arrays: Mapping[str, Array], found: Collector
 ) -> dict[str, int]:
-    """The size of every dim, read off the axes that are that dim; then every axis is checked against its own."""
+    """The size of every dim that an axis is; then every axis is checked against its own."""
     origin: dict[str, tuple[int, str]] = {}
     for name, port in ports.items():
         for dim, size in zip(port.type.shape, arrays[name].shape, strict=True):
@@ -98,21 +99,24 @@ def _sizes(
     for name, port in ports.items():
         for index, dim in enumerate(port.type.shape):
             _check_axis(port, index, dim, arrays[name].shape[index], origin, found)
-    missing = {symbol.name: symbol.typical for symbol in interface.symbols if symbol.name not in sizes}
-    return {**missing, **sizes}
+    return sizes
 
 
-def _check_profiles(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> None:
-    if not profiles or any(_within(profile, sizes) for profile in profiles):
-        return
-    wanted = ", ".join(f"{name}={sizes[name]}" for name in profiles[0])
+def _fitting(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> Ranges:
+    """The first profile that has these sizes, which the inputs tell; none binds an artifact without profiles."""
+    if not profiles:
+        return {}
+    fitting = next((profile for profile in profiles if _within(profile, sizes)), None)
+    if fitting is not None:
+        return fitting
+    wanted = ", ".join(f"{name}={sizes[name]}" for name in profiles[0] if name in sizes)
     notes = [", ".join(f"{name}={low}:{typical}:{high}" for name, (low, typical, high) in p.items()) for p in profiles]
     help = "build with a `--profile` that has these sizes, or run another artifact"
-    fail("E723", f"the artifact was not built for {wanted}", None, notes=notes, help=help)
+    return fail("E723", f"the artifact was not built for {wanted}", None, notes=notes, help=help)
 
 
 def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:
-    return all(low <= sizes[name] <= high for name, (low, _, high) in profile.items())
+    return all(low <= sizes[name] <= high for name, (low, _, high) in profile.items() if name in sizes)
 
 
 def _alone(dim: Dim) -> Symbol | None:

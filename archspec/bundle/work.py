@@ -136,7 +136,7 @@ class Work:
         """The manifest of all that lies in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
-        verified |= {timing.artifact: "benchmarked" for timing in report.timings}
+        verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
         return Manifest(
             name=self.spec.name,
             about=self.spec.about,

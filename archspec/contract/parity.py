@@ -30,8 +30,7 @@ def parity(
 ) -> Finding:
     """Compare outputs at promised positions, under every pattern of the inputs.
 
-    In float64, too, where that is had, and there as a share of the largest value alone: mistakes show that rounding
-    hides, such as the lost cap of small scores.
+    In float64, too, where that is had: mistakes show there that rounding hides, such as the lost cap of small scores.
     """
     claim = "equal to the interpreter"
     if cost(spec.graph).parameters > MOST_PARAMETERS:
@@ -46,7 +45,7 @@ def parity(
         largest = max(largest, apart)
         exactly = (place, 0.0)
         if subject.exact is not None:
-            exactly = _farthest(subject.exact.run(arrays), expected, counted, least=0.0)
+            exactly = _farthest(subject.exact.run(arrays), expected, counted, subject.precision.least)
         if apart > tolerance or exactly[1] > subject.precision.exact:
             how, (place, apart) = ("", (place, apart)) if apart > tolerance else (" in float64", exactly)
             detail = f"{place} differs by {apart:.2g}{how}, at {shown(sizes)}"
@@ -83,9 +82,12 @@ def _difference(found: Array, wanted: Array, counted: Array, least: float) -> tu
     """Where the largest difference is, and how large."""
     if found.shape != wanted.shape:
         return (), float("inf")
-    scale = max(least, float(np.abs(wanted).max(initial=0.0))) or 1.0
-    apart = np.abs(found.astype(np.float64) - wanted.astype(np.float64)) / scale
-    apart = np.where(counted.reshape(counted.shape + (1,) * (apart.ndim - counted.ndim)), apart, 0.0)
-    apart = np.nan_to_num(apart, nan=np.inf)
+    one, other = found.astype(np.float64), wanted.astype(np.float64)
+    counts = np.broadcast_to(counted.reshape(counted.shape + (1,) * (other.ndim - counted.ndim)), other.shape)
+    scale = max(least, float(np.abs(other).max(initial=0.0, where=counts & np.isfinite(other))))
+    same = (one == other) | (np.isnan(one) & np.isnan(other)) | ~counts
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0.0, np.abs(one - other) / scale)
+    apart = np.where(np.isnan(apart), np.inf, apart)
     place = np.unravel_index(int(apart.argmax()), apart.shape)
     return tuple(int(index) for index in place), float(apart[place])

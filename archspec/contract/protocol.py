@@ -62,13 +62,15 @@ class Differentiable(Protocol):
 class Precision:
     """What a model computes in, and how far it may be from the interpreter, as a share of the largest value or 1.
 
-    `exact` is how far its float64 twin may be: what the model's own numbers, rounded as they are stored, explain.
+    `exact` is how far its float64 twin may be, as a share of the largest value or `least`: what the model's own
+    numbers, rounded as they are stored, explain.
     What moves by less than `faint` may be lost in it.
     """
 
     name: str = "float32"
     parity: float = 1e-5
     exact: float = 1e-9
+    least: float = 1.0
     faint: float = 1e-6
 
     @property

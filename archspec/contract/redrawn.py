@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from archspec.analyses.cost import cost
 from archspec.contract.fill import LARGE
 from archspec.contract.lowered import FLOAT32, NetworkRunner
 from archspec.contract.parity import parity
-from archspec.contract.protocol import Array, Subject
+from archspec.contract.protocol import Array, Precision, Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.engines.network.parameters import with_parameters
@@ -22,6 +23,10 @@ from archspec.ir.graph import Graph
 from archspec.spec.claims import Claims
 
 DEVIATIONS = {"large": LARGE, "small": 1e-2, "tiny": 1e-3}
+WIDTH = 32
+"""Up to sums of so many numbers the largest draw is taken; of more, sums would grow until rounding shows."""
+REDRAWN = Precision(parity=FLOAT32.exact, exact=FLOAT32.exact, least=1e-3)
+"""As a share of outputs that may be tiny."""
 MOST_PARAMETERS = 20_000_000
 _DRAWN = {"linear", "embedding", "convolution", "experts"}
 """The operations whose matrices are drawn anew: nothing but them reads these."""
@@ -43,20 +48,24 @@ def parity_redrawn(plan: Plan, claims: Claims, parameters: Mapping[str, Array], 
     known = {name: parameters[name] for name in matrices(claims.spec.graph, parameters)}
     for word, deviation in DEVIATIONS.items():
         generator = np.random.default_rng(seed)
-        others = {
-            name: (deviation * generator.standard_normal(array.shape)).astype(np.float32)
-            for name, array in known.items()
-        }
-        changed, found = with_parameters(plan, known, others)
+        others = {name: drawn(array.shape, deviation, generator) for name, array in known.items()}
+        changed, found = with_parameters(plan, parameters, others)
         if not found:
             detail = "the network holds no matrix as it is"
             yield Finding(claim=_claim(word), status="not measured", detail=detail)
             continue
         runner = NetworkRunner(changed, "exact")
-        subject = Subject(name="network", runner=runner, exact=runner, precision=FLOAT32)
-        drawn = ChainMap({name: others[name] for name in found}, dict(parameters))
-        made = parity(claims, claims.spec, subject, drawn, probe(claims), seed)
+        subject = Subject(name="network", runner=runner, exact=runner, precision=REDRAWN)
+        both = ChainMap({name: others[name] for name in found}, dict(parameters))
+        made = parity(claims, claims.spec, subject, both, probe(claims), seed)
         yield replace(made, claim=_claim(word))
+
+
+def drawn(shape: tuple[int, ...], deviation: float, generator: np.random.Generator) -> Array:
+    """A matrix [out, in...] from a normal distribution, so wide at most that sums stay as those of WIDTH numbers."""
+    widest = LARGE * (WIDTH / max(WIDTH, math.prod(shape[1:]))) ** 0.5
+    made: Array = (min(deviation, widest) * generator.standard_normal(shape)).astype(np.float32)
+    return made
 
 
 def _claim(word: str) -> str:

@@ -58,11 +58,11 @@ def alone(dim: Dim) -> Symbol | None:
 
 def probe(claims: Claims) -> Sizes:
     """Small sizes at which rules are tried: every dim another one, windows shorter than the positions."""
-    first = leading(claims)
+    first = {symbol.name for symbol in leading(claims)}
     lengths = count(max(8, _binding(claims)))
     sizes: Sizes = {}
     for symbol in claims.dims.values():
-        wanted = 3 if symbol in first else -(-next(lengths) // symbol.multiple) * symbol.multiple
+        wanted = 3 if symbol.name in first else -(-next(lengths) // symbol.multiple) * symbol.multiple
         sizes[symbol.name] = min(max(wanted, symbol.min), symbol.max)
     return sizes
 

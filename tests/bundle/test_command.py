@@ -25,6 +25,12 @@ def test_what_was_asked_for_is_in_the_command() -> None:
     )
 
 
+def test_sizes_that_are_all_fixed_need_no_profile() -> None:
+    assert rebuilding(read_targets(["onnx"], "float32"), "float32", [{}], "bundle", []) == (
+        "archspec build spec.yaml --weights model.safetensors --output ../rebuilt --target onnx --dtype float32"
+    )
+
+
 @pytest.mark.slow
 def test_the_command_builds_the_same_bytes(tmp_path: Path, spec_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorrt_rtx")

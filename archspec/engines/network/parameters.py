@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +19,19 @@ _HOLDERS = {"CONSTANT": "weights", "CONVOLUTION": "kernel", "DECONVOLUTION": "ke
 
 
 def with_parameters(plan: Plan, known: Mapping[str, Array], others: Mapping[str, Array]) -> tuple[Plan, frozenset[str]]:
-    """The plan with `others` in the place of `known` parameters of the same names, and the names that it holds.
+    """The plan with `others` in the place of parameters of the same names, and the names of those that it holds.
 
-    A parameter stands in a plan as it is, or with its last two axes turned. One whose values another one has too is
-    left alone, and so is what was computed from parameters before: a convolution that a norm was folded into.
+    `known` are all parameters of the model, by their names. One stands in a plan as it is, or with its last two axes
+    turned. Left alone are those whose values another one has too, those that do not tell which way they stand, and
+    what was computed from parameters before: a convolution that a norm was folded into.
     """
-    forms = _forms(known)
+    forms = {digest: form for digest, form in _forms(known).items() if form[0] in others}
     found: set[str] = set()
 
     def changed(step: Step) -> Step:
         attribute = _HOLDERS.get(step.kind)
         array = step.attributes.get(attribute) if attribute is not None else None
-        form = None if array is None else forms.get(_digest(array))
+        form = None if array is None or array.dtype.name != "float32" else forms.get(_digest(array))
         if attribute is None or form is None:
             return step
         name, turned = form
@@ -45,18 +46,15 @@ def with_parameters(plan: Plan, known: Mapping[str, Array], others: Mapping[str,
 def _forms(known: Mapping[str, Array]) -> dict[str, tuple[str, bool]]:
     """By the digest of its values: which parameter it is, and whether it is turned. Each is one parameter's alone."""
     owners: dict[str, tuple[str, bool]] = {}
-    shared: set[str] = set()
+    doubtful: set[str] = set()
     for name, array in known.items():
-        for turned, digest in _digests(array):
-            if owners.setdefault(digest, (name, turned))[0] != name:
-                shared |= {name, owners[digest][0]}
-    return {digest: form for digest, form in owners.items() if form[0] not in shared}
-
-
-def _digests(array: Array) -> Iterator[tuple[bool, str]]:
-    yield False, _digest(array)
-    if array.ndim > 1:
-        yield True, _digest(_turned(array))
+        digests = [_digest(array), *([_digest(_turned(array))] if array.ndim > 1 else [])]
+        if len(set(digests)) < len(digests) and min(array.shape[-2:]) > 1:
+            doubtful.add(name)
+        for turned, digest in enumerate(digests):
+            if owners.setdefault(digest, (name, bool(turned)))[0] != name:
+                doubtful |= {name, owners[digest][0]}
+    return {digest: form for digest, form in owners.items() if form[0] not in doubtful}
 
 
 def _turned(array: Array) -> Array:
@@ -68,4 +66,4 @@ def _turned(array: Array) -> Array:
 def _digest(array: Array) -> str:
     import numpy as np
 
-    return hashlib.sha256(np.ascontiguousarray(array).data.cast("B")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).data.cast("B") if array.size else b"").hexdigest()

@@ -37,7 +37,7 @@ class OpenedEngine:
         """Raises SpecError E610 where the runtime does not take the file."""
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self._name = path.name
-        self._logger = RecordingLogger()
+        self._logger, self._heard = RecordingLogger(), 0
         self._runtime = trt.Runtime(self._logger)
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
@@ -46,6 +46,7 @@ class OpenedEngine:
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The outputs in order. Raises SpecError E610 for shapes that no profile admits, and where the engine fails."""
+        self._heard = len(self._logger.errors)
         given = {
             name: tensor.to(DEVICE, self._dtype(name)).contiguous()
             for name, tensor in zip(self.inputs, tensors, strict=True)
@@ -74,11 +75,20 @@ class OpenedEngine:
             told = ", ".join(f"`{name}` has {list(shape)}" for name, shape in shapes.items())
             self._fail(f"no optimisation profile of {self._name} admits these shapes", told)
         if index not in self._contexts:
-            context = self._engine.create_execution_context()
+            context = self._engine.create_execution_context(self._settled())
             if context is None or not context.set_optimization_profile_async(index, current_stream()):
                 self._fail(f"TensorRT-RTX did not make {self._name} ready to run")
             self._contexts[index] = context
         return self._contexts[index]
+
+    def _settled(self) -> Any:
+        """Kernels are made for the shapes at hand before they run: left alone, others run until those are ready, and
+        two runs need not agree."""
+        config, eager = self._engine.create_runtime_config(), trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        config.dynamic_shapes_kernel_specialization_strategy = eager
+        if config.dynamic_shapes_kernel_specialization_strategy != eager:
+            self._fail("TensorRT-RTX did not keep the setting `kernels before they run`")
+        return config
 
     def _admits(self, index: int, shapes: Mapping[str, tuple[int, ...]]) -> bool:
         return all(self._ranges(index, name, shape) for name, shape in shapes.items())
@@ -94,7 +104,7 @@ class OpenedEngine:
             self._fail(f"{self._name} failed on {what}")
 
     def _fail(self, message: str, *notes: str) -> NoReturn:
-        said = [" ".join(error.split()) for error in self._logger.errors[-MAX_NOTES:]]
+        said = [" ".join(error.split()) for error in self._logger.errors[self._heard :][:MAX_NOTES]]
         fail("E610", message, None, notes=[*notes, *said])
 
 

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from archspec.engines.rtx import running  # noqa: E402
 from archspec.engines.rtx.parsing import parse  # noqa: E402
 from archspec.engines.rtx.running import EngineRunner, OpenedEngine  # noqa: E402
 
+EAGER = trt.DynamicShapesKernelSpecializationStrategy.EAGER
 KINDS = {"FLOAT": trt.float32, "HALF": trt.float16, "BF16": trt.bfloat16, "INT64": trt.int64, "BOOL": trt.bool}
 
 
@@ -57,7 +59,11 @@ class Stand:
     def get_tensor_dtype(self, name: str) -> Any:
         return KINDS[next(wire.dtype for wire in self.plan.wires if wire.name == name)]
 
-    def create_execution_context(self) -> Stand:
+    def create_runtime_config(self) -> Any:
+        return SimpleNamespace(dynamic_shapes_kernel_specialization_strategy=None)
+
+    def create_execution_context(self, config: Any) -> Stand:
+        assert config.dynamic_shapes_kernel_specialization_strategy == EAGER
         return Stand(plan=self.plan, profiles=self.profiles, chosen=self.chosen, refuses=self.refuses)
 
     def set_optimization_profile_async(self, index: int, stream: int) -> bool:
@@ -216,10 +222,12 @@ def test_the_runtime_has_what_is_called() -> None:
         trt.Runtime: ("deserialize_cuda_engine",),
         trt.ICudaEngine: (
             *("num_optimization_profiles", "get_tensor_profile_shape", "get_tensor_dtype", "create_execution_context"),
+            "create_runtime_config",
         ),
         trt.IExecutionContext: (
             *("set_optimization_profile_async", "set_input_shape", "set_tensor_address", "get_tensor_shape"),
             "execute_async_v3",
         ),
     }
+    assert hasattr(trt.IRuntimeConfig, "dynamic_shapes_kernel_specialization_strategy")
     assert all(hasattr(owner, name) for owner, names in called.items() for name in names)
