@@ -12,6 +12,7 @@ import pytest
 
 import archspec
 from archspec.bundle import Bundle
+from archspec.bundle.inspection import spanned
 from archspec.diagnostics import SpecError
 from archspec.spec import load
 
@@ -68,18 +69,26 @@ def test_a_second_build_is_the_same_to_the_byte(tmp_path: Path) -> None:
 
 
 def test_where_in_bfloat16_keeps_its_values_only_as_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fault in Torch-TensorRT is still there: without the repair, the masked guard makes no network."""
+    """The fault in Torch-TensorRT is still there: without the repair, the masked guard makes no network.
+
+    What it says has the line of the attention that the guard is of.
+    """
     from contextlib import nullcontext
 
     from archspec.engines.saved_program import save_program
     from archspec.engines.through_torch import building, lowering
     from tests.through_torch.programs import program_of
 
-    program = program_of(load("transformer-base", reduced=True), tmp_path)
+    spec = load("transformer-base", reduced=True)
+    program = program_of(spec, tmp_path)
     save_program(program, "bfloat16", tmp_path / "program.pt2")
     monkeypatch.setattr(lowering, "promoting_soundly", nullcontext)
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(SpecError) as caught, spanned(spec):
         building.read_plan(tmp_path / "program.pt2", program.interface, "bfloat16")
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "E606"
     assert any("Int32" in note for note in diagnostic.notes)
+    assert "memory.layers.0.attention/where" in diagnostic.message
+    assert diagnostic.primary is not None
+    span = diagnostic.primary.span
+    assert "key_valid(src_valid)" in span.source.text.splitlines()[span.line - 1]

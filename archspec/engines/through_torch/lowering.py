@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import SpecError, fail
 from archspec.engines.engine import DTypeName
 from archspec.engines.interface import Interface
 from archspec.engines.module import forward_order, port_dtype
+from archspec.engines.scopes import Placed
 from archspec.engines.sizes import profile
 from archspec.engines.through_torch.repairs import promoting_soundly
 from archspec.record import record
@@ -100,9 +101,8 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
     try:
         interpreter._construct_trt_network_def()
     except _FAILURES as error:
-        notes = [*str(error).strip().splitlines()[:1], *logger.errors]
-        place = f"at the operation `{interpreter._cur_node_name}`"
-        fail("E606", f"Torch-TensorRT failed to convert the program, {place}", None, notes=notes)
+        notes = (*str(error).strip().splitlines()[:1], *logger.errors)
+        raise SpecError([_at(str(interpreter._cur_node_name), notes)]) from None
     logger.raise_if_errors("converting the program")
     network = interpreter.ctx.net
     for index, port in enumerate(forward_order(interface.input_ports)):
@@ -112,6 +112,13 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
     return Lowered(
         network=network, builder=interpreter.builder, owner=interpreter, converted=converted, operators=total
     )
+
+
+def _at(node: str, notes: tuple[str, ...]) -> Placed:
+    """That an operation could not be converted: `states.layers.0.attention/softmax` is one of that module."""
+    module, _, operation = node.rpartition("/")
+    message = f"Torch-TensorRT failed to convert the program, at the operation `{node}`"
+    return Placed(code="E606", message=message, notes=notes, scopes=(module, operation))
 
 
 def _lowered_graph(
