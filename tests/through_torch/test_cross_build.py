@@ -88,7 +88,7 @@ def test_where_in_bfloat16_keeps_its_values_only_as_repaired(tmp_path: Path, mon
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "E606"
     assert any("Int32" in note for note in diagnostic.notes)
-    assert "memory.layers.0.attention/where" in diagnostic.message
+    assert "of `memory.layers.0.attention" in diagnostic.message
     assert diagnostic.primary is not None
     span = diagnostic.primary.span
     assert "key_valid(src_valid)" in span.source.text.splitlines()[span.line - 1]

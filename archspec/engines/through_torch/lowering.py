@@ -115,10 +115,12 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
 
 
 def _at(node: str, notes: tuple[str, ...]) -> Placed:
-    """That an operation could not be converted: `states.layers.0.attention/softmax` is one of that module."""
-    module, _, operation = node.rpartition("/")
-    message = f"Torch-TensorRT failed to convert the program, at the operation `{node}`"
-    return Placed(code="E606", message=message, notes=notes, scopes=(module, operation))
+    """That an operation could not be converted: `module.states.layers.0.attention/softmax` is of that module."""
+    module, _, operation = node.removeprefix("module.").rpartition("/")
+    message = f"Torch-TensorRT failed to convert the program, at the operation `{operation}` of `{module}`"
+    steps = module.split(".")
+    scopes = (*(".".join(steps[: count + 1]) for count in range(len(steps))), operation)
+    return Placed(code="E606", message=message, notes=notes, scopes=scopes)
 
 
 def _lowered_graph(
