@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from archspec.engines.interface import Port, shape_at
 from archspec.ir.symbol import Symbol
 
 Shape = tuple[int, ...]
@@ -55,10 +54,3 @@ def _primes(least: int, most: int) -> Iterator[int]:
     for number in range(max(least, 3), min(most, _LARGEST_PRIME) + 1):
         if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
             yield number
-
-
-def profile(ports: Iterable[Port], symbols: Iterable[Symbol]) -> Mapping[str, tuple[Shape, Shape, Shape]]:
-    """Shapes of each port at the least, typical and largest sizes: an optimisation profile."""
-    symbols = tuple(symbols)
-    points = (minimum(symbols), typical(symbols), maximum(symbols))
-    return {port.name: tuple(shape_at(port, sizes) for sizes in points) for port in ports}  # type: ignore[misc]

@@ -14,7 +14,8 @@ from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.engine import DTypeName
 from archspec.engines.interface import Interface
 from archspec.engines.module import example_inputs, forward_order, named_outputs, port_dtype
-from archspec.engines.sizes import example, profile
+from archspec.engines.profiles import declared, shapes
+from archspec.engines.sizes import example
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,16 +34,16 @@ def compile_for_host(source: Path, interface: Interface, dtype: DTypeName, path:
 
     ports = forward_order(interface.input_ports)
     arguments = tuple(tensor.to(DEVICE) for tensor in example_inputs(ports, example(interface.symbols), dtype))
-    shapes = profile(ports, interface.symbols)
-    ranges = [
+    ranges = shapes(ports, declared(interface.symbols))
+    given = [
         torch_tensorrt.Input(min_shape=least, opt_shape=typical, max_shape=largest, dtype=port_dtype(port, dtype))
         for port in ports
-        for least, typical, largest in (shapes[port.name],)
+        for least, typical, largest in (ranges[port.name],)
     ]
     try:
         compiled = torch_tensorrt.dynamo.compile(
             move_to_device_pass(torch.export.load(source), DEVICE),
-            arg_inputs=ranges,
+            arg_inputs=given,
             attn_bias_is_causal=False,
             disable_tf32=True,
             immutable_weights=True,

@@ -19,8 +19,8 @@ from archspec.diagnostics import SpecError, fail
 from archspec.engines.engine import DTypeName
 from archspec.engines.interface import Interface
 from archspec.engines.module import forward_order, port_dtype
+from archspec.engines.profiles import declared, shapes
 from archspec.engines.scopes import Placed
-from archspec.engines.sizes import profile
 from archspec.engines.through_torch.repairs import promoting_soundly
 from archspec.record import record
 
@@ -135,13 +135,13 @@ def _lowered_graph(
     ports = forward_order(interface.input_ports)
     exported = pre_export_lowering(torch.export.load(source), settings)
     exported = exported.run_decompositions(get_decompositions(False, settings.decompose_attention, False))
-    shapes = profile(ports, interface.symbols)
-    ranges = [
+    ranges = shapes(ports, declared(interface.symbols))
+    given = [
         Input(min_shape=least, opt_shape=typical, max_shape=largest, dtype=port_dtype(port, dtype), name=port.name)
         for port in ports
-        for least, typical, largest in (shapes[port.name],)
+        for least, typical, largest in (ranges[port.name],)
     ]
-    flat, _ = get_flat_args_with_check(exported, ranges, {})
+    flat, _ = get_flat_args_with_check(exported, given, {})
     return post_lowering(exported.module(), settings), flat
 
 
