@@ -74,13 +74,11 @@ def _claim(word: str) -> str:
 
 def matrices(graph: Graph, parameters: Mapping[str, Array]) -> tuple[str, ...]:
     """Names of the parameters with two axes or more that linear maps, tables, convolutions and experts alone read."""
-    drawn = {
-        parameter.path for node in graph.walk() for parameter in node.parameters.values() if node.op.name in _DRAWN
-    }
-    read = {
-        parameter.path for node in graph.walk() for parameter in node.parameters.values() if node.op.name not in _DRAWN
-    }
-    patterns = [re.compile(re.escape(path).replace(r"\*", r"\d+")) for path in sorted(drawn - read)]
+    reads = [(one.path, node.op.name in _DRAWN) for node in graph.walk() for one in node.parameters.values()]
+    others = {path for path, is_drawn in reads if not is_drawn}
+    patterns = [
+        re.compile(re.escape(path).replace(r"\*", r"\d+")) for path in sorted({path for path, _ in reads} - others)
+    ]
     return tuple(
         name
         for name, array in parameters.items()
