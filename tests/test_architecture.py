@@ -35,7 +35,7 @@ ORDER = [
         "analyses",
         "oracle",
     ),
-    *("rules", "passes", "lower", "generated", "weights", "engines", "contract", "bundle"),
+    *("rules", "passes", "model", "lower", "generated", "weights", "engines", "contract", "bundle"),
     *("decoding", "views", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])
