@@ -33,6 +33,7 @@ ORDER = [
         "blocks",
         "spec",
         "analyses",
+        "layouts",
         "oracle",
     ),
     *("rules", "passes", "model", "lower", "generated", "weights", "engines", "contract", "bundle"),

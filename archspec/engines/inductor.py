@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, Engine, Target
 from archspec.engines.host import runs_on, this_gpu, this_host
-from archspec.engines.module import forward_order
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 
@@ -90,7 +89,7 @@ class Inductor(Engine):
 
         model = load_package(path)
         device = model.get_metadata().get("AOTI_DEVICE_KEY", "cpu")
-        return _Package(model, [port.name for port in forward_order(interface.input_ports)], interface.outputs, device)
+        return _Package(model, [port.name for port in interface.input_ports], interface.outputs, device)
 
 
 class _Package:
