@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from archspec.ir.dim import Dim
-from archspec.relation.atoms import Difference, Guard, PrefixBound, Range, SameSegment
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import Difference, Guard, PrefixBound, Range, SegmentEquality
 
-Constraint = Difference | Range | PrefixBound | Guard | SameSegment
-C = TypeVar("C", Difference, Range, PrefixBound, Guard, SameSegment)
+Constraint = Difference | Range | PrefixBound | Guard | SegmentEquality
+C = TypeVar("C", Difference, Range, PrefixBound, Guard, SegmentEquality)
 
 
 def ordered(constraints: frozenset[C]) -> Sequence[C]:
