@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 import archspec
 from archspec.bundle.sample import sample
 from archspec.bundle.sources import interface_of
+from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Built, Workshop
 from archspec.engines.engine import DTypeName
@@ -63,7 +64,7 @@ class Model:
 
     def _program(self, place: Path) -> Program:
         place.mkdir(parents=True)
-        (place / "model.py").write_text(emit(self.spec), encoding="utf-8")
+        (place / "model.py").write_text(emit(accepted(self.spec)), encoding="utf-8")
         state = self.module.state_dict()
         save_file({name: tensor.float().cpu().contiguous() for name, tensor in state.items()}, place / "weights")
         name = class_name(self.spec.name)

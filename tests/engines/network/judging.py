@@ -12,6 +12,7 @@ from archspec.bundle.parity import SEED
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sample import sample
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of, texts_of
+from archspec.checking import accepted, compile
 from archspec.contract.fill import fill
 from archspec.contract.generate import generate, patterns
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
@@ -25,7 +26,6 @@ from archspec.engines.network.plan import Plan
 from archspec.engines.program import Program
 from archspec.engines.rtx.parsing import parse
 from archspec.engines.sizes import minimum, odd, typical
-from archspec.lower import compile
 from archspec.lower.naming import class_name
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
@@ -52,7 +52,7 @@ def lowered(name: str, folder: Path, dtype: DTypeName = "float32", set: Sequence
 
     spec = load(name, reduced=True, set=set)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts_of(spec).items():
+    for file, text in texts_of(accepted(spec)).items():
         (folder / file).write_text(text)
     state = fill(compile(spec)).state_dict()
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / WEIGHTS)
