@@ -33,6 +33,7 @@ ORDER = [
         "blocks",
         "spec",
         "analyses",
+        "layouts",
         "oracle",
     ),
     # `checking` reads what a file says of weights and code, so it stands below both.

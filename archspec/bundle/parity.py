@@ -14,7 +14,7 @@ from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.report import shown
 from archspec.engines.engine import DTypeName, Runner, Target
-from archspec.engines.module import forward_order, load_module, named_outputs
+from archspec.engines.module import load_module, named_arguments, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
 from archspec.engines.sizes import minimum, odd, typical
@@ -122,9 +122,9 @@ def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArr
     """The emitted module's outputs, on all inputs."""
     import torch
 
-    ports = forward_order(program.interface.input_ports)
+    tensors = (torch.from_numpy(inputs[port.name]) for port in program.interface.input_ports)
     with torch.inference_mode():
-        result = module(*(torch.from_numpy(inputs[port.name]) for port in ports))
+        result = module(**named_arguments(module, tensors))
     return {name: tensor.numpy() for name, tensor in named_outputs(result, list(program.interface.outputs)).items()}
 
 

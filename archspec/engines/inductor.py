@@ -15,7 +15,6 @@ from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
 from archspec.engines.host import runs_on, this_gpu, this_host
 from archspec.engines.interface import Interface
-from archspec.engines.module import forward_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +88,7 @@ class Inductor(Engine):
 
         model = load_package(path)
         device = model.get_metadata().get("AOTI_DEVICE_KEY", "cpu")
-        return _Package(model, [port.name for port in forward_order(interface.input_ports)], interface.outputs, device)
+        return _Package(model, [port.name for port in interface.input_ports], interface.outputs, device)
 
 
 class _Package:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,9 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
     return exact.get(port.type.dtype) or torch_dtype(dtype)
 
 
-def forward_order(ports: Sequence[Port]) -> tuple[Port, ...]:
-    """The ports in the order in which an emitted `forward` takes them: as declared, those with a default last."""
-    return tuple(sorted(ports, key=lambda port: port.default is not None))
+def named_arguments(module: nn.Module, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Tensors in the declared order by the names that an emitted `forward` has for them: some take no place."""
+    return dict(zip(signature(module.forward).parameters, tensors, strict=True))
 
 
 def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeName) -> tuple[Tensor, ...]:

@@ -20,9 +20,9 @@ from archspec.spec.spec import Spec
 def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
     """The PyTorch file of a spec: formatted, importing torch and the standard library alone.
 
-    Its last class is the model, which takes the spec's inputs in order, those with a default last. `expose` are paths
-    of inner values that become outputs. The same spec gives the same text. Raises SpecError E501 or E502 for what no
-    module can express.
+    Its last class is the model, which takes the spec's inputs in order, keyword-only behind the first with a default.
+    `expose` are paths of inner values that become outputs. The same spec gives the same text. Raises SpecError E501 or
+    E502 for what no module can express.
     """
     spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}

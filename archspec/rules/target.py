@@ -13,7 +13,6 @@ from archspec.ops.coordinates import coordinates, count
 from archspec.ops.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
-from archspec.relation.union import in_normal_form
 from archspec.rules.reads import named
 from archspec.rules.terms import Literal, Terms
 from archspec.spec import Rule
@@ -80,8 +79,7 @@ def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, 
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
         raise Inexpressible("a control that parameters have a part in")
-    exact = Relation(tuple(atom for atom in known if atom is not None))
-    return in_normal_form(exact, output.type.space, source.type.space)
+    return Relation(tuple(atom for atom in known if atom is not None))
 
 
 def _fits(leaf: Mask, controls: Sequence[Value], output: Value, source: Value) -> None:
