@@ -61,14 +61,12 @@ def build(
     Returns the bundle, opened.
 
     Raises:
-        SpecError: where the spec does not hold; for a target, dtype or output that cannot be had; for weights that do
-            not fit, a step that failed, or an artifact that computes something else.
+        SpecError: for a spec that does not hold, a target, dtype or output that cannot be had, misfitting weights, a
+            failed step, or an artifact that computes something else.
     """
     checked = accepted(spec, unproved=unproved)
     wanted = read_targets(targets, dtype)
-    if layout == "triton":
-        check_served(wanted)
-    ranges = _ranges(profiles, checked, wanted)
+    ranges = _ranges(profiles, checked, wanted, layout)
     carried = check_carried(files)
     with staging(Path(out)) as folder:
         work = Work(
@@ -87,7 +85,12 @@ def build(
     return open_bundle(out)
 
 
-def _ranges(profiles: Sequence[str], checked: Checked, targets: Sequence[Target]) -> tuple[Profile, ...]:
+def _ranges(
+    profiles: Sequence[str], checked: Checked, targets: Sequence[Target], layout: Layout
+) -> tuple[Profile, ...]:
+    """The profiles, held against the targets and the layout."""
+    if layout == "triton":
+        check_served(targets)
     ranges = read_profiles(profiles, tuple(checked.spec.dims.values()))
     check_profiles(targets, len(ranges))
     return ranges
