@@ -10,8 +10,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import Artifact, DTypeName
-from archspec.engines.interface import Interface
+from archspec.engines.engine import Artifact
+from archspec.model.ports import DTypeName
+from archspec.model.written import WrittenInterface
 from archspec.rules.verdict import Status
 
 FORMAT = 2
@@ -104,7 +105,7 @@ class Manifest(_Model):
     verdicts: list[VerdictEntry]
     unproved: list[str]
     module: str
-    interface: Interface
+    interface: WrittenInterface
     weights: WeightsEntry
     artifacts: list[ArtifactEntry]
     carried: list[str]

@@ -1,1 +1,1 @@
-"""The boundary between what is compiled and what is run: judged specs, ports, sizes, inputs."""
+"""The typed boundary: judged specs, ports and sizes, checked inputs, generated inputs, and what runs a model."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from archspec.bundle.sources import interface_of
 from archspec.checking import accepted
 from archspec.checking import compile as compile_module
 from archspec.engines.program import Program
 from archspec.lower import emit
 from archspec.lower.naming import class_name
+from archspec.model.ports import interface_of
 from archspec.spec import Spec
 
 
