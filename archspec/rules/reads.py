@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive
 from archspec.ir.types import DType
-from archspec.ops.base import Primitive
-from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment
+from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SegmentEquality
 from archspec.relation.union import in_normal_form
+from archspec.rules.fixed import Fixed
 from archspec.rules.terms import Literal, Term, Terms
 
 Rows = tuple[tuple[Relation, ...], ...]
@@ -19,10 +20,10 @@ Rows = tuple[tuple[Relation, ...], ...]
 class Reads:
     """Reads of primitives in normal form. The keys of their constraints are terms; what has none is dropped.
 
-    `fixed` are terms that a rule holds fixed while an input changes, so that constraints by them stand.
+    `fixed` tells what a rule holds fixed while an input changes, so that constraints by it stand.
     """
 
-    def __init__(self, graph: Graph, terms: Terms | None = None, fixed: frozenset[Term] = frozenset()) -> None:
+    def __init__(self, graph: Graph, terms: Terms | None = None, fixed: Fixed | None = None) -> None:
         self.terms = Terms(graph) if terms is None else terms
         self.fixed = fixed
         self._rows: dict[Node, Rows] = {}
@@ -55,10 +56,10 @@ class Reads:
 
     def is_fixed(self, value: Value) -> bool:
         """Whether a rule holds a value fixed."""
-        if not self.fixed or value.type.dtype is not DType.BOOL:
+        if self.fixed is None or value.type.dtype is not DType.BOOL:
             return False
-        literals = self.terms.literals(value)
-        return literals is not None and all(literal.term in self.fixed for literal in literals)
+        term = self.terms.of(value)
+        return term is not None and term.depends_on(self.fixed.source) and self.fixed(term)
 
     def _read(self, node: Node) -> Rows:
         assert isinstance(node.op, Primitive)
@@ -93,10 +94,22 @@ class Reads:
     def _erased_atom(self, atom: Atom, changing: Term) -> Atom:
         return replace(
             atom,
-            guards=frozenset(g for g in atom.guards if not self._mentions(key_of(g), changing)),
+            guards=frozenset(self._standing(atom.guards, changing)),
             prefixes=frozenset(p for p in atom.prefixes if not self._mentions(key_of(p), changing)),
             segments=frozenset(s for s in atom.segments if not self._mentions(key_of(s), changing)),
         )
+
+    def _standing(self, guards: frozenset[Guard], changing: Term) -> Iterator[Guard]:
+        """The guards that stand while a term changes: those by other terms, and those that a rule fixes together."""
+        places: dict[object, list[Guard]] = {}
+        for guard in guards:
+            if not self._mentions(key_of(guard), changing):
+                yield guard
+            else:
+                places.setdefault((guard.side, guard.coordinates, guard.offset), []).append(guard)
+        for found in places.values() if self.fixed is not None and self.fixed.source is changing else ():
+            if self.fixed is not None and self.fixed.together(Literal(key_of(g), g.negated) for g in found):
+                yield from found
 
 
 def named(atom: Atom, operands: Sequence[Value], terms: Terms, *, exactly: bool = False) -> Atom | None:
@@ -127,14 +140,16 @@ def _literals(guard: Guard, operands: Sequence[Value], terms: Terms) -> tuple[Li
     return terms.literals(operands[_operand(guard)], guard.negated) if guard.coordinates else None
 
 
-Constraint = Guard | PrefixBound | SameSegment
+Constraint = Guard | PrefixBound | SegmentEquality
 
 
 def key_of(constraint: Constraint) -> Term:
     """The term that a constraint names."""
     match constraint:
         case (
-            Guard(predicate=Term() as term) | PrefixBound(prefix=Term() as term) | SameSegment(segments=Term() as term)
+            Guard(predicate=Term() as term)
+            | PrefixBound(prefix=Term() as term)
+            | SegmentEquality(segments=Term() as term)
         ):
             return term
         case _:
@@ -144,7 +159,7 @@ def key_of(constraint: Constraint) -> Term:
 def _operand(constraint: Constraint) -> int:
     """The number of the operand that a constraint of an op's own reads names."""
     match constraint:
-        case Guard(predicate=int(n)) | PrefixBound(prefix=int(n)) | SameSegment(segments=int(n)):
+        case Guard(predicate=int(n)) | PrefixBound(prefix=int(n)) | SegmentEquality(segments=int(n)):
             return n
         case _:
             raise TypeError(f"the key of {constraint} is no operand")

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
+from archspec.ir.coordinates import coordinates, count
 from archspec.ir.graph import Value
 from archspec.masks.mask import KeyValid, Last, Mask, Prefix, SameSegment, Within
 from archspec.masks.relation import Coordinates, relation
 from archspec.masks.walk import leaves
-from archspec.ops.coordinates import coordinates, count
-from archspec.ops.logical import Logical
+from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
+from archspec.rules.fixed import Clause
 from archspec.rules.reads import named
-from archspec.rules.terms import Literal, Terms
+from archspec.rules.terms import Terms
 from archspec.spec import Rule
-
-Clause = tuple[Literal, ...]
-"""Literals that hold together."""
 
 
 class Inexpressible(Exception):
@@ -133,12 +131,6 @@ def hidden_by(predicate: Value, truth: bool, output: Value, source: Value, terms
 def carries(value: Value, predicate: Value) -> bool:
     """Whether the first axes of a value are those of a predicate."""
     return value.type.axes[: predicate.type.rank] == predicate.type.axes
-
-
-def literals(rule: Rule, terms: Terms) -> list[Literal]:
-    """The literals of an `ignores` rule's `where`."""
-    assert rule.where is not None
-    return [literal for clause in disjunction(rule.where, terms) for literal in clause]
 
 
 def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Clause]:

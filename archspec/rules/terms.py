@@ -6,17 +6,17 @@ read the same input as the one in layer 2, and `not padded` to be the opposite o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from archspec.algebra.scalar import Scalar
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.ir.types import TensorType
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.compare import Compare
-from archspec.ops.logical import Logical
-from archspec.ops.repeat import Repeat
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 
 
@@ -43,9 +43,9 @@ class Term:
         for operand in self.operands:
             yield from operand.leaves()
 
-    def depends_on(self, other: Term, fixed: frozenset[Term] = frozenset()) -> bool:
+    def depends_on(self, other: Term, fixed: Callable[[Term], bool] | None = None) -> bool:
         """Whether another term has a part in this one, but for those that are held fixed."""
-        if self in fixed:
+        if fixed is not None and fixed(self):
             return False
         return self is other or any(operand.depends_on(other, fixed) for operand in self.operands)
 

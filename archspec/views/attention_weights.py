@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.algebra.dim import Dim
 from archspec.checking.check import Source, accepted
 from archspec.diagnostics import SpecError, fail
-from archspec.ir.dim import Dim
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.lower.emission import exposed
