@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.engines.dynamic import dynamic_shapes
-from archspec.engines.engine import OPSET, DTypeName
+from archspec.engines.engine import OPSET
 from archspec.engines.folded import keep_dtype
-from archspec.engines.interface import Interface, Port
 from archspec.engines.module import example_inputs, load_module, named_arguments
 from archspec.engines.program import Program
 from archspec.engines.scopes import SCOPES
-from archspec.engines.sizes import example
+from archspec.model.ports import DTypeName, Interface, Port
+from archspec.model.sizes import example
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.analyses.memory import require_inputs
 from archspec.diagnostics import fail
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Port, shape_at
 from archspec.engines.program import Program
 from archspec.ir.types import DType
+from archspec.model.ports import DTypeName, Port, shape_at
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.engines.dynamic import dynamic_shapes
-from archspec.engines.engine import DTypeName
 from archspec.engines.module import example_inputs, load_module, named_arguments, named_outputs
 from archspec.engines.program import Program
-from archspec.engines.sizes import example
+from archspec.model.ports import DTypeName
+from archspec.model.sizes import example
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -12,16 +12,15 @@ from card import Card
 from safetensors.torch import save_file
 
 import archspec
-from archspec.bundle.sample import sample
-from archspec.bundle.sources import interface_of
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Built, Workshop
-from archspec.engines.engine import DTypeName
 from archspec.engines.module import named_arguments, port_dtype, torch_dtype
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
 from archspec.lower import emit
 from archspec.lower.naming import class_name
+from archspec.model.ports import DTypeName, interface_of
+from archspec.model.samples import sample
 from archspec.spec import Spec
 
 Function = Callable[..., Any]

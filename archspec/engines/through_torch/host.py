@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.dynamic import dynamic_shapes
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Interface
 from archspec.engines.module import example_inputs, named_outputs, port_dtype
 from archspec.engines.profiles import declared, shapes
-from archspec.engines.sizes import example
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.sizes import example
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

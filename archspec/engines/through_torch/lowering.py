@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from archspec.diagnostics import SpecError, fail
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Interface
 from archspec.engines.module import port_dtype
 from archspec.engines.profiles import declared, shapes
 from archspec.engines.scopes import Placed
 from archspec.engines.through_torch.repairs import promoting_soundly
+from archspec.model.ports import DTypeName, Interface
 from archspec.record import record
 
 if TYPE_CHECKING:
