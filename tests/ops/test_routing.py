@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from archspec.ir.types import DType, TensorType
-from archspec.ops.routing import Groups, Routing
+from archspec.ops.routing.routing import Groups, Routing
 from tests.ops.emit_one import run
 
 LOGITS = [
