@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
@@ -11,8 +11,8 @@ from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.record import record
 from archspec.rules.wiring.grid import Index, bits_of
-from archspec.rules.wiring.search import Witness
 from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.witness import Witness
 
 
 @record(kw_only=False)
@@ -34,6 +34,10 @@ State = tuple[Value, "RegionRun | None", int]
 """A position of a value in a frame; no frame is the top."""
 
 
+Real = Callable[[Node, int, int, Value, int], bool]
+"""Whether a node, by its operand of a number, at a position of that, moves a value that it makes at a position."""
+
+
 @record
 class PathStep:
     """One primitive on the way: position `at` of its output reads position `reads` of `operand`.
@@ -49,7 +53,18 @@ class PathStep:
 
 
 def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
-    """The steps from the output to the input; empty where one is the other."""
+    """The steps from the output to the input; empty where one is the other. Steps that a replay shows come first."""
+    return way(witness, output, source) or _way(witness, output, source, lambda node, place, other, made, bit: True)
+
+
+def way(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
+    """The shortest way of steps that a replay shows one by one; empty where there is none, or nothing is run."""
+    if witness.replay is None:
+        return ()
+    return _way(witness, output, source, witness.replay.reads)
+
+
+def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[PathStep, ...]:
     wiring = witness.wiring
     start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
     goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
@@ -57,7 +72,7 @@ def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, 
     waiting = deque([start])
     while waiting and goal not in came:
         state = waiting.popleft()
-        for step, after in _steps(wiring, state):
+        for step, after in _steps(wiring, state, real):
             if after not in came:
                 came[after] = (state, step)
                 waiting.append(after)
@@ -70,7 +85,7 @@ def _back(came: dict[State, tuple[State, PathStep] | None], goal: State) -> Iter
         yield step
 
 
-def _steps(wiring: Wiring, state: State) -> Iterator[tuple[PathStep, State]]:
+def _steps(wiring: Wiring, state: State, real: Real) -> Iterator[tuple[PathStep, State]]:
     """What a position reads, where its value is made by a primitive."""
     made, frame, bit = state
     node = made.producer
@@ -79,6 +94,8 @@ def _steps(wiring: Wiring, state: State) -> Iterator[tuple[PathStep, State]]:
     for place, operand in enumerate(node.inputs):
         table = wiring.table(node, made.index, place)
         for other in bits_of(table.row(bit)) if table is not None else ():
+            if not real(node, place, other, made, bit):
+                continue
             step = PathStep(
                 node=node,
                 path=path_of(node, frame),
