@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from archspec.algebra.dim import Dim
+from archspec.algebra.symbol import Symbol
 from archspec.bundle.promises import check_values
 from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.engines.engine import DTypeName
 from archspec.engines.interface import Interface, Port, shape_at
-from archspec.ir.dim import Dim
-from archspec.ir.symbol import Symbol
 from archspec.ir.types import DType
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.algebra.symbol import Symbol
 from archspec.analyses.cost import cost
 from archspec.bundle.inputs import prepare
 from archspec.bundle.report import Difference, Reference, Trial
@@ -18,7 +19,6 @@ from archspec.engines.module import forward_order, load_module, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
 from archspec.engines.sizes import minimum, odd, typical
-from archspec.ir.symbol import Symbol
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import count
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cost import cost
 from archspec.engines.sizes import maximum, minimum, odd, typical
-from archspec.ir.dim import Dim, Symbol
 from archspec.masks.mask import Last, Prefix, Within
 from archspec.masks.walk import leaves
 from archspec.spec.claims import Claims

@@ -8,9 +8,9 @@ import numpy as np
 
 from archspec.contract.protocol import Array, Arrays
 from archspec.ir.graph import Value
+from archspec.ir.op import Primitive
 from archspec.masks.evaluate import evaluate
 from archspec.masks.mask import All, And, KeyValid, Mask, Or, Prefix, SameSegment
-from archspec.ops.base import Primitive
 from archspec.spec import Rule
 
 

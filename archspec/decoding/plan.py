@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.bundle.sources import interface_of
 from archspec.decoding.growing import Growing, growing
 from archspec.decoding.proofs import Proofs
 from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.diagnostics import fail
 from archspec.engines.interface import Interface
-from archspec.ir.dim import Dim, Symbol
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.spec import Decode
@@ -25,7 +25,7 @@ depends on where the first valid one stands.
 
 
 @record(eq=False)
-class Plan:
+class GenerationPlan:
     """A spec's generation. `length` is the dim of the fed positions and `rows` that of the batch, where they are dims.
 
     `most` is the largest number of positions that can be fed.
@@ -47,7 +47,7 @@ class Plan:
         return length if self.side == "none" else at_least(self.length, length)
 
 
-def plan(spec: Spec) -> Plan:
+def plan(spec: Spec) -> GenerationPlan:
     """Settle how a spec generates.
 
     Raises SpecError: E740 without a `decode` section, E743 where the output is not proved to be causal in what is fed,
@@ -66,7 +66,7 @@ def plan(spec: Spec) -> Plan:
     proofs = Proofs(spec, decode)
     proofs.require_causal()
     proofs.require_rows()
-    return Plan(
+    return GenerationPlan(
         spec=spec,
         decode=decode,
         interface=interface_of(spec),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import fail
 from archspec.engines.interface import Port
 from archspec.engines.sizes import is_fixed
-from archspec.ir.dim import Dim, Symbol
 
 
 def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:

@@ -14,7 +14,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from archspec.engines.network.plan import Plan
+    from archspec.engines.network.plan import NetworkPlan
     from archspec.engines.program import Program
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
@@ -131,5 +131,5 @@ class NetworkEngine(Engine):
         return bool(target.capabilities)
 
     @abstractmethod
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
         """What the network computes that would be compiled from `source`. Raises SpecError E606 or E620."""

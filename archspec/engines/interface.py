@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
 from archspec.text.expr import size

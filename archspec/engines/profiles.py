@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from archspec.algebra.symbol import Symbol
 from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.engines.interface import Port, shape_at
 from archspec.engines.sizes import Shape
-from archspec.ir.symbol import Symbol
 
 Range = tuple[int, int, int]
 """Least, typical and largest size of a dim."""

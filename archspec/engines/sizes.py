@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from archspec.ir.symbol import Symbol
+from archspec.algebra.symbol import Symbol
 
 Shape = tuple[int, ...]
 _LARGEST_PRIME = 100_000

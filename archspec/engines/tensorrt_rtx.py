@@ -15,7 +15,7 @@ from archspec.engines.scopes import placed
 from archspec.engines.serve import tell
 
 if TYPE_CHECKING:
-    from archspec.engines.network.plan import Plan
+    from archspec.engines.network.plan import NetworkPlan
     from archspec.engines.program import Program
 
 CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
@@ -78,7 +78,7 @@ class TensorRTRTX(NetworkEngine):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
         """The network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
         from archspec.engines.rtx.parsing import parse
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from archspec.diagnostics import Collector, SpecError
 from archspec.weights.bind import Binding, bind
 from archspec.weights.layout import Layout
-from archspec.weights.line import Line
-from archspec.weights.match import Checkpoint, Match, Step, match
+from archspec.weights.line import MapLine
+from archspec.weights.match import Checkpoint, Match, MatchStep, match
 from archspec.weights.operations import Shape
 from archspec.weights.rename import renamed
 from archspec.weights.report import and_more, shaped
@@ -42,7 +42,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
     found = Collector()
     for diagnostic in matched.diagnostics:
         found.add(diagnostic)
-    wrong: dict[Line | None, list[tuple[Step, StepMisfit]]] = defaultdict(list)
+    wrong: dict[MapLine | None, list[tuple[MatchStep, StepMisfit]]] = defaultdict(list)
     for step in matched.steps:
         misfit = _misfit(step, parameters, shapes)
         if misfit is not None:
@@ -52,7 +52,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
     found.raise_if_errors()
 
 
-def _misfit(step: Step, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> StepMisfit | None:
+def _misfit(step: MatchStep, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> StepMisfit | None:
     ours = [tuple(parameters[name]) for name in step.ours]
     theirs = [[tuple(shapes[name]) for name in row] for row in step.theirs]
     try:
@@ -67,8 +67,8 @@ def _misfit(step: Step, parameters: Mapping[str, Shape], shapes: Mapping[str, Sh
 
 
 def _report_misfit(
-    line: Line | None,
-    misfits: list[tuple[Step, StepMisfit]],
+    line: MapLine | None,
+    misfits: list[tuple[MatchStep, StepMisfit]],
     parameters: Mapping[str, Shape],
     shapes: Mapping[str, Shape],
     found: Collector,

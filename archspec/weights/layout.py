@@ -7,13 +7,13 @@ from dataclasses import field
 from itertools import product
 from pathlib import Path
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
-from archspec.ir.scalar import Scalar
 from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
-from archspec.weights.line import Line, read_lines
+from archspec.weights.line import MapLine, read_lines
 from archspec.weights.names import NamePattern, parse_name
 from archspec.weights.rename import Rename, read_renames
 
@@ -29,7 +29,7 @@ class Layout:
     """
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[MapLine, ...]
     prefixes: tuple[str, ...] = ("",)
     renames: tuple[Rename, ...] = ()
     skip: tuple[NamePattern, ...] = ()

@@ -11,7 +11,7 @@ from archspec.diagnostics import Collector, Diagnostic, Label, nearest
 from archspec.record import record
 from archspec.weights.bind import Binding, bind
 from archspec.weights.layout import Layout, spread
-from archspec.weights.line import Line
+from archspec.weights.line import MapLine
 from archspec.weights.names import NamePattern, Star, regex_of
 from archspec.weights.operations import Operation, Shape
 from archspec.weights.rename import renamed
@@ -19,12 +19,12 @@ from archspec.weights.report import also, and_more, shaped
 
 
 @record
-class Step:
+class MatchStep:
     """Tensors of theirs that become tensors of ours. `theirs` are names in the file, in rows."""
 
     ours: tuple[str, ...]
     theirs: tuple[tuple[str, ...], ...]
-    line: Line | None = None
+    line: MapLine | None = None
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -39,7 +39,7 @@ class Match:
     `misses` counts the names that are missing or left over, and every other finding once.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[MatchStep, ...]
     diagnostics: tuple[Diagnostic, ...]
     misses: int = 0
 
@@ -105,11 +105,11 @@ class _Matcher:
         self.theirs = theirs
         self.checkpoint = checkpoint
         self.found = found
-        self.used: dict[str, Line] = {}
-        self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
+        self.used: dict[str, MapLine] = {}
+        self.missing: dict[MapLine, list[tuple[str, str]]] = defaultdict(list)
         self.misses = 0
 
-    def take(self, binding: Binding) -> Step | None:
+    def take(self, binding: Binding) -> MatchStep | None:
         """The step of one binding, None where a tensor is missing."""
         line = binding.line
         if line.pairing.indexed:
@@ -124,9 +124,9 @@ class _Matcher:
                 else:
                     self._use(actual, line)
         whole = tuple(tuple(name for name in row if name is not None) for row in rows)
-        return Step(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
+        return MatchStep(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
 
-    def _use(self, name: str, line: Line) -> None:
+    def _use(self, name: str, line: MapLine) -> None:
         if name in self.used:
             places = [Label(self.used[name].place, "first here")]
             message = f"{shaped(name, self.theirs)} is used twice"

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import archspec
+from archspec.algebra.symbol import Symbol
 from archspec.analyses import memory
 from archspec.bundle import build
 from archspec.bundle.sample import sample
@@ -16,7 +17,6 @@ from archspec.bundle.sources import interface_of
 from archspec.contract.generate import generate
 from archspec.diagnostics import SpecError
 from archspec.engines.sizes import odd
-from archspec.ir.symbol import Symbol
 from archspec.spec import load
 from archspec.spec.claims import load_claims
 from tests.spec.example import spec_of
