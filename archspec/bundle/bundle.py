@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.choice import ArtifactChoice, choose
-from archspec.bundle.inputs import prepare
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
+from archspec.bundle.sources import SPEC
+from archspec.checking.check import accepted
 from archspec.diagnostics import did_you_mean, fail
-from archspec.engines.engine import Runner
 from archspec.engines.registry import engine_of, target_of
+from archspec.model.checked import Checked
+from archspec.model.inputs import prepare
+from archspec.model.ports import Interface
+from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +41,13 @@ class Bundle:
         Raises SpecError: E610 or E710 for the artifact, E711 to E723 with every mistake in the inputs.
         """
         entry = self._entry(self.chosen(artifact))
-        arrays = prepare(self.manifest.interface, inputs, entry.dtype, entry.profiles)
+        arrays = prepare(self.interface, inputs, entry.dtype, entry.profiles)
         return self._runner(entry).run(arrays)
+
+    @cached_property
+    def interface(self) -> Interface:
+        """What the model takes and gives."""
+        return self.manifest.interface.read()
 
     def chosen(self, artifact: str | None = None) -> str:
         """The target of the artifact that `run` takes. Raises SpecError E610 or E710."""
@@ -46,6 +56,13 @@ class Bundle:
     def choice(self, artifact: str | None = None) -> ArtifactChoice:
         """The artifact that `run` takes, why, and why not each other. Raises SpecError E610 or E710."""
         return choose(self.manifest, self.report, artifact or self.artifact)
+
+    def checked(self, *, unproved: bool = False) -> Checked:
+        """The bundle's spec, checked now; accepted as it is where the bundle was built so, or `unproved` is given.
+
+        Raises SpecError with the diagnostics of the check where it does not hold and neither is so.
+        """
+        return accepted(self.path / SPEC, unproved=unproved or bool(self.manifest.unproved))
 
     def file(self, name: str) -> Path:
         """A file that was carried along, by its name. Raises SpecError E710."""
@@ -67,5 +84,5 @@ class Bundle:
         if entry.target not in self._runners:
             target = target_of(entry.target)
             path = self.path / entry.files[0]
-            self._runners[entry.target] = engine_of(target).open(path, self.manifest.interface)
+            self._runners[entry.target] = engine_of(target).open(path, self.interface)
         return self._runners[entry.target]

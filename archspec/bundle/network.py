@@ -13,11 +13,10 @@ from archspec.bundle.parity import (
     MOST_FLOPS,
     MOST_PARAMETERS,
     SEED,
-    difference,
+    measured,
     run_module,
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
-from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.protocol import Precision
@@ -25,12 +24,14 @@ from archspec.contract.redrawn import parity_redrawn
 from archspec.contract.report import Finding, shown
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import Collector
-from archspec.engines.engine import DTypeName, NetworkEngine
+from archspec.engines.engine import NetworkEngine
 from archspec.engines.module import load_module
 from archspec.engines.network.digest import digest
 from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
-from archspec.engines.sizes import minimum, odd, typical
+from archspec.model.ports import DTypeName
+from archspec.model.samples import sample
+from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.record import record
 from archspec.spec.claims import load_claims
@@ -82,7 +83,7 @@ class NetworkCheck:
         )
         found = NetworkRunner(self.plan).run(inputs)
         names = list(self.program.interface.outputs)
-        differences = [difference(name, found[name], expected[name]) for name in names]
+        differences = [measured(name, found[name], expected[name]) for name in names]
         return Trial(
             artifact=self.name, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
         )

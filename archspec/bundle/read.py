@@ -11,8 +11,8 @@ from archspec.bundle.files import check_files
 from archspec.bundle.manifest import MANIFEST, Manifest, read_manifest
 from archspec.bundle.report import REPORT, Report
 from archspec.diagnostics import SpecError, fail
-from archspec.engines.interface import Interface
 from archspec.engines.registry import read_target
+from archspec.model.written import WrittenInterface
 
 _HELP = "give the folder that `archspec build` wrote"
 
@@ -22,7 +22,7 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
 
     Without one, the best for this host is taken when it runs: `choice` says which, and why.
 
-    Raises SpecError: E705 for a folder that is no bundle, E706 for a newer format, E707 for a manifest that was
+    Raises SpecError: E705 for a folder that is no bundle, E706 for another format, E707 for a manifest that was
     changed, E708 for a file that is missing or was changed, E709 for one outside the folder, E610 or E710 for an
     artifact that cannot be had.
     """
@@ -53,9 +53,10 @@ def _manifest_text(folder: Path) -> str:
         fail("E707", f"{MANIFEST} was changed after the bundle was built", None, notes=["it is not UTF-8"])
 
 
-def check_interface(interface: Interface) -> None:
+def check_interface(interface: WrittenInterface) -> None:
     """Read every type and range. Raises SpecError or ValueError for one that cannot be read."""
-    for port in (*interface.input_ports, *interface.output_ports):
+    read = interface.read()
+    for port in (*read.input_ports, *read.output_ports):
         port.type.elements()
 
 

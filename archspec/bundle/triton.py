@@ -15,9 +15,9 @@ from typing import Literal
 from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import Collector
 from archspec.engines.build import ARTIFACTS, BuiltArtifact
-from archspec.engines.engine import DTypeName, Target
-from archspec.engines.interface import Interface, Port
+from archspec.engines.engine import Target
 from archspec.ir.types import DType
+from archspec.model.ports import DTypeName, Interface, Port
 
 Layout = Literal["bundle", "triton"]
 REPOSITORY = "triton"

@@ -11,18 +11,29 @@ from pathlib import Path
 from archspec.bundle.command import rebuilding
 from archspec.bundle.files import entries_under
 from archspec.bundle.inspection import Inspection, spanned
-from archspec.bundle.manifest import MANIFEST, ArtifactEntry, Manifest, Verified, WeightsEntry, write_manifest
+from archspec.bundle.manifest import (
+    MANIFEST,
+    ArtifactEntry,
+    Manifest,
+    VerdictEntry,
+    Verified,
+    WeightsEntry,
+    write_manifest,
+)
 from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
-from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of
+from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.triton import Layout, arrange
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
-from archspec.engines.engine import DTypeName, Target
+from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.profiles import Profile, declared
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.lower.naming import class_name
+from archspec.model.checked import Checked
+from archspec.model.ports import DTypeName, interface_of
+from archspec.model.written import written
 from archspec.spec import Spec
 
 CARRIED = "files"
@@ -33,13 +44,18 @@ class Work:
     """A bundle that is being written in a folder."""
 
     folder: Path
-    spec: Spec
+    checked: Checked
     dtype: DTypeName
     profiles: tuple[Profile, ...]
     layout: Layout
     cache: bool
     benchmark: bool
     progress: Progress
+
+    @property
+    def spec(self) -> Spec:
+        """The spec that is built."""
+        return self.checked.spec
 
     @property
     def recipe(self) -> Recipe | None:
@@ -141,8 +157,10 @@ class Work:
             name=self.spec.name,
             about=self.spec.about,
             spec_digest=self.spec.digest,
+            verdicts=self._verdicts(),
+            unproved=[one.message for one in self.checked.diagnostics if one.severity == "error"],
             module=self.program.module,
-            interface=self.program.interface,
+            interface=written(self.program.interface),
             weights=weights,
             artifacts=[self._entry(one, verified.get(str(one.target))) for one in built],
             carried=files,
@@ -152,6 +170,12 @@ class Work:
             tools={"python": platform.python_version(), **tool_versions()},
             files=entries_under(self.folder),
         )
+
+    def _verdicts(self) -> list[VerdictEntry]:
+        return [
+            VerdictEntry(rule=str(one.rule), status=one.status, explanation=one.explanation)
+            for one in self.checked.verdicts
+        ]
 
     def _entry(self, one: BuiltArtifact, ran: Verified | None) -> ArtifactEntry:
         artifact = one.artifact

@@ -7,8 +7,8 @@ from typing import Any
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import fail
-from archspec.engines.interface import Port
-from archspec.engines.sizes import is_fixed
+from archspec.model.ports import Port
+from archspec.model.sizes import is_fixed
 
 
 def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from archspec.diagnostics import Collector, Diagnostic, Label, nearest
+from archspec.layouts.bind import Binding, bind
+from archspec.layouts.layout import Layout, spread
+from archspec.layouts.line import Line
+from archspec.layouts.names import NamePattern, Star, regex_of
+from archspec.layouts.operations import Operation, Shape
+from archspec.layouts.rename import renamed
+from archspec.layouts.report import also, and_more, shaped
 from archspec.record import record
-from archspec.weights.bind import Binding, bind
-from archspec.weights.layout import Layout, spread
-from archspec.weights.line import MapLine
-from archspec.weights.names import NamePattern, Star, regex_of
-from archspec.weights.operations import Operation, Shape
-from archspec.weights.rename import renamed
-from archspec.weights.report import also, and_more, shaped
 
 
 @record
@@ -24,7 +24,7 @@ class MatchStep:
 
     ours: tuple[str, ...]
     theirs: tuple[tuple[str, ...], ...]
-    line: MapLine | None = None
+    line: Line | None = None
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -105,8 +105,8 @@ class _Matcher:
         self.theirs = theirs
         self.checkpoint = checkpoint
         self.found = found
-        self.used: dict[str, MapLine] = {}
-        self.missing: dict[MapLine, list[tuple[str, str]]] = defaultdict(list)
+        self.used: dict[str, Line] = {}
+        self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
         self.misses = 0
 
     def take(self, binding: Binding) -> MatchStep | None:
@@ -126,7 +126,7 @@ class _Matcher:
         whole = tuple(tuple(name for name in row if name is not None) for row in rows)
         return MatchStep(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
 
-    def _use(self, name: str, line: MapLine) -> None:
+    def _use(self, name: str, line: Line) -> None:
         if name in self.used:
             places = [Label(self.used[name].place, "first here")]
             message = f"{shaped(name, self.theirs)} is used twice"

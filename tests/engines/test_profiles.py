@@ -7,9 +7,9 @@ import pytest
 from archspec.algebra.dim import Dim
 from archspec.algebra.symbol import Symbol
 from archspec.diagnostics import SpecError
-from archspec.engines.interface import Port
 from archspec.engines.profiles import declared, read_profiles, shapes
 from archspec.ir.types import DType, TensorType
+from archspec.model.ports import Port
 
 BATCH, HEIGHT = Symbol("batch", 1, 2, 32, 1), Symbol("height", 16, 224, 384, 16)
 SYMBOLS = (BATCH, HEIGHT)

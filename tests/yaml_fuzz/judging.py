@@ -82,7 +82,8 @@ def loaded(text: str) -> Spec:
 def subject_of(draft: Draft, spec: Spec) -> Subject:
     """The compiled module of a file without rules."""
     space: dict[str, object] = {"__name__": "fuzzed"}
-    exec(compile(emit(spec), "fuzzed.py", "exec"), space)
+    source = emit(check(spec).accept(unproved=True))
+    exec(compile(source, "fuzzed.py", "exec"), space)
     module = space[class_name(spec.name)]()  # type: ignore[operator]
     return Subject(draft, module, spec.graph.output_names)
 

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
+from archspec.layouts.names import NamePattern, parse_name
+from archspec.layouts.operations import Operation
+from archspec.layouts.pairing import Pairing, pair
+from archspec.layouts.read_operations import OPERATIONS, read_operations
 from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
-from archspec.weights.names import NamePattern, parse_name
-from archspec.weights.operations import Operation
-from archspec.weights.pairing import Pairing, pair
-from archspec.weights.read_operations import OPERATIONS, read_operations
 
 KEYS = ["from", "map", *OPERATIONS, "sizes"]
 
 
 @record(eq=False)
-class MapLine:
+class Line:
     """One line of a map. `pairing` says which groups go together; `span` is our name, `place` theirs."""
 
     ours: NamePattern
@@ -37,12 +37,12 @@ class _Outer:
     theirs: NamePattern | None = None
 
 
-def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[MapLine]:
+def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[Line]:
     """Every line of a map with its full names; what is wrong goes to `found`."""
     return [] if node is None else list(_lines(node, _Outer(), constants, found))
 
 
-def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
+def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
     if not isinstance(node, MapNode):
         if not _is_none(node):
             found.error("E204", "expected a map from our names to theirs", node.span)
@@ -58,7 +58,7 @@ def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Co
             yield from _entry(entry, here, constants, found)
 
 
-def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
+def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
     value = entry.value
     if isinstance(value, TextNode):
         yield _line(entry.key, here, value, None, constants)
@@ -90,15 +90,13 @@ def _check_nested(value: MapNode) -> None:
             fail("E511", f"`{entry.key.value}` beside `map`", entry.key.span, help=help)
 
 
-def _line(
-    key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]
-) -> MapLine:
+def _line(key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]) -> Line:
     assert here.ours is not None
     theirs = tuple(parse_name(name).inside(here.theirs) for name in _names(source))
     is_list = isinstance(source, ListNode)
     steps = read_operations(fields, constants)
     pairing = pair(here.ours, theirs, [step.word for step in steps], is_list=is_list, place=source.span)
-    return MapLine(
+    return Line(
         ours=here.ours,
         theirs=theirs,
         operations=tuple(step.build(pairing) for step in steps),
