@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from archspec.diagnostics import Diagnostic, SpecError
     from archspec.lower import compile
     from archspec.rules.check import Report, check
-    from archspec.spec import Spec, load
+    from archspec.spec import Spec
+    from archspec.spec.loading import load
     from archspec.views.attention_weights import attend
 
 _HOMES = {
