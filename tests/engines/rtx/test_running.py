@@ -15,7 +15,6 @@ import torch
 
 from archspec.bundle.parity import run_module
 from archspec.diagnostics import SpecError
-from archspec.engines import tensorrt_rtx
 from archspec.engines.engine import Artifact, Target
 from archspec.engines.export import export_onnx
 from archspec.engines.host import Gpu
@@ -25,6 +24,7 @@ from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.profiles import Shapes, declared, shapes
 from archspec.engines.program import Program
 from archspec.engines.registry import engines
+from archspec.engines.targets import tensorrt_rtx
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName
 from archspec.model.samples import sample
