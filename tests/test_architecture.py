@@ -36,7 +36,7 @@ ORDER = [
         "layouts",
         "oracle",
     ),
-    *("rules", "passes", "lower", "generated", "weights", "engines", "contract", "bundle"),
+    *("rules", "passes", "model", "lower", "generated", "weights", "engines", "contract", "bundle"),
     *("decoding", "views", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from archspec.contract.protocol import Array, Arrays
-from archspec.contract.sizes import alone
 from archspec.contract.values import UnmeasurableError, allowed, depends, evaluated
 from archspec.ir.dim import Symbol, compare
+from archspec.model.runner import Array, Arrays
+from archspec.model.sizes import alone
 from archspec.record import record
 from archspec.spec import Rule
 from archspec.spec.claims import Claims

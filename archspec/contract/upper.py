@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from archspec.contract.generate import generate, patterns
 from archspec.contract.perturb import Trial
 from archspec.contract.probes import Probe, carries, independence, probes
-from archspec.contract.protocol import Arrays, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
-from archspec.contract.sizes import leading
 from archspec.contract.values import UnmeasurableError
+from archspec.model.runner import Arrays
+from archspec.model.samples import generate, patterns
+from archspec.model.sizes import leading
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 

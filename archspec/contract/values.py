@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archspec.contract.protocol import Array, Arrays
 from archspec.ir.graph import Value
 from archspec.masks.evaluate import evaluate
 from archspec.masks.mask import All, And, KeyValid, Mask, Or, Prefix, SameSegment
+from archspec.model.runner import Array, Arrays
 from archspec.ops.base import Primitive
 from archspec.spec import Rule
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from archspec.ir.graph import Value
 from archspec.relation.atoms import NOTHING, Relation
 from archspec.rules.explain import at_text, open_question, sizes_text
+from archspec.rules.fixed import Fixed
 from archspec.rules.flow import Dependence
 from archspec.rules.independence import Independent, independence
 from archspec.rules.lost import where_lost
@@ -14,8 +15,7 @@ from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, promises, within
 from archspec.rules.reads import Reads
 from archspec.rules.rows import keeps_rows
-from archspec.rules.target import Inexpressible, allowed, forbidden, literals
-from archspec.rules.terms import Term
+from archspec.rules.target import Inexpressible, allowed, disjunction, forbidden
 from archspec.rules.verdict import TooManyPositions, Verdict
 from archspec.spec import Rule, Spec
 
@@ -81,10 +81,11 @@ class Judge:
         """The relations; where `where` reads the input itself, those while it stays as it is."""
         terms = self.dependence.reads.terms
         own = terms.of(rule.input)
-        fixed: frozenset[Term] = frozenset(
-            literal.term for literal in literals(rule, terms) if own is not None and literal.term.depends_on(own)
-        )
-        return Dependence(self.spec.graph, Reads(self.spec.graph, terms, fixed)) if fixed else self.dependence
+        assert rule.where is not None
+        clauses = disjunction(rule.where, terms)
+        if own is None or not any(literal.term.depends_on(own) for clause in clauses for literal in clause):
+            return self.dependence
+        return Dependence(self.spec.graph, Reads(self.spec.graph, terms, Fixed(own, clauses)))
 
     def _short(
         self, rule: Rule, dependence: Dependence, pairs: Relation, bad: bool, proved: Callable[[Value], bool]

@@ -13,13 +13,10 @@ from archspec.ops.coordinates import coordinates, count
 from archspec.ops.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
-from archspec.relation.union import in_normal_form
+from archspec.rules.fixed import Clause
 from archspec.rules.reads import named
-from archspec.rules.terms import Literal, Terms
+from archspec.rules.terms import Terms
 from archspec.spec import Rule
-
-Clause = tuple[Literal, ...]
-"""Literals that hold together."""
 
 
 class Inexpressible(Exception):
@@ -80,8 +77,7 @@ def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, 
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
         raise Inexpressible("a control that parameters have a part in")
-    exact = Relation(tuple(atom for atom in known if atom is not None))
-    return in_normal_form(exact, output.type.space, source.type.space)
+    return Relation(tuple(atom for atom in known if atom is not None))
 
 
 def _fits(leaf: Mask, controls: Sequence[Value], output: Value, source: Value) -> None:
@@ -135,12 +131,6 @@ def hidden_by(predicate: Value, truth: bool, output: Value, source: Value, terms
 def carries(value: Value, predicate: Value) -> bool:
     """Whether the first axes of a value are those of a predicate."""
     return value.type.axes[: predicate.type.rank] == predicate.type.axes
-
-
-def literals(rule: Rule, terms: Terms) -> list[Literal]:
-    """The literals of an `ignores` rule's `where`."""
-    assert rule.where is not None
-    return [literal for clause in disjunction(rule.where, terms) for literal in clause]
 
 
 def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Clause]:

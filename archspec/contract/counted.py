@@ -1,0 +1,43 @@
+"""Which positions of an output every `ignores` rule promises: what stands at padding is anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from archspec.contract.probes import output_name, promised
+from archspec.contract.values import UnmeasurableError
+from archspec.model.runner import Array, Arrays
+from archspec.spec.claims import Claims
+
+
+def hiding(claims: Claims) -> frozenset[str]:
+    """The inputs that hide something where they are true, by the rules."""
+    return frozenset(rule.where.name for rule in claims.rules if rule.where is not None)
+
+
+def counted(claims: Claims, arrays: Arrays, sizes: Mapping[str, int]) -> dict[str, Array]:
+    """The positions that count, by output: bool over some first axes of each, broadcast."""
+    return {name: _counted(claims, name, arrays, sizes) for name in claims.outputs}
+
+
+def over(positions: Array, shape: tuple[int, ...]) -> Array:
+    """Positions over the first axes of an output, repeated over the other axes."""
+    wide = positions.reshape(positions.shape + (1,) * (len(shape) - positions.ndim))
+    return np.broadcast_to(wide, shape)
+
+
+def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]) -> Array:
+    found = np.ones((1,), dtype=bool)
+    for rule in claims.rules:
+        if rule.where is None or rule.output is not claims.outputs[name]:
+            continue
+        try:
+            output_name(claims, rule)
+            at = promised(rule, arrays, sizes).astype(bool)
+        except UnmeasurableError:
+            continue
+        wide, narrow = (at, found) if at.ndim > found.ndim else (found, at)
+        found = wide & narrow.reshape(narrow.shape + (1,) * (wide.ndim - narrow.ndim))
+    return found
