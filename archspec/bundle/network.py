@@ -13,7 +13,7 @@ from archspec.bundle.parity import (
     MOST_FLOPS,
     MOST_PARAMETERS,
     SEED,
-    difference,
+    measured,
     run_module,
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
@@ -27,7 +27,7 @@ from archspec.diagnostics import Collector
 from archspec.engines.engine import NetworkEngine
 from archspec.engines.module import load_module
 from archspec.engines.network.digest import digest
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
 from archspec.model.ports import DTypeName
 from archspec.model.samples import sample
@@ -46,7 +46,7 @@ class NetworkCheck:
     """A network beside the program that it was lowered from, and what the spec claims."""
 
     name: str
-    plan: Plan
+    plan: NetworkPlan
     program: Program
     dtype: DTypeName
     claims: Claims
@@ -83,7 +83,7 @@ class NetworkCheck:
         )
         found = NetworkRunner(self.plan).run(inputs)
         names = list(self.program.interface.outputs)
-        differences = [difference(name, found[name], expected[name]) for name in names]
+        differences = [measured(name, found[name], expected[name]) for name in names]
         return Trial(
             artifact=self.name, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
         )
@@ -120,7 +120,7 @@ def check_network(
     return _entry(engine.word, plan, dtype, findings), trials
 
 
-def _entry(engine: str, plan: Plan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
+def _entry(engine: str, plan: NetworkPlan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
     kinds = Counter(step.kind.lower() for step in plan.steps)
     return NetworkEntry(
         engine=engine,

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-import archspec
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.engines.scopes import Placed
 from archspec.record import record
@@ -32,7 +31,7 @@ class Stage:
 
 
 @record
-class Outcome:
+class StageOutcome:
     """What a step gave, and what it took."""
 
     result: dict[str, Any]
@@ -41,7 +40,7 @@ class Outcome:
 
 def run_step(
     worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
-) -> Outcome:
+) -> StageOutcome:
     """Run `task` of the module `worker` on a job of plain data, and wait. Its paths are relative to `folder`.
 
     Raises SpecError with the step's own diagnostics, or E605 where its process ended without an answer.
@@ -71,12 +70,12 @@ def run_step(
         raise SpecError([_diagnostic(data) for data in answer["failed"]])
     tell(stage, 1.0)
     measured = Stage(name=stage, seconds=round(time.monotonic() - begun, 3), peak_bytes=answer["peak_bytes"])
-    return Outcome(result=answer["done"], stage=measured)
+    return StageOutcome(result=answer["done"], stage=measured)
 
 
 def _environment() -> dict[str, str]:
     # The working folder is not searched for modules (-P): it holds files of the bundle.
-    home = str(Path(archspec.__file__).parent.parent)
+    home = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([home, inherited]) if inherited else home
     kept = {name: value for name, value in os.environ.items() if name not in ("PWD", "OLDPWD", "_")}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
-from archspec.ir.scalar import Scalar
 from archspec.layouts.names import NamePattern, parse_name
 from archspec.layouts.numbering import Numbering, read_numbering
 from archspec.layouts.operations import Operation

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from fractions import Fraction
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import fail
-from archspec.ir.scalar import Scalar
 from archspec.record import record
 from archspec.text.expr import Expr, evaluate, parse_expr
 from archspec.text.nodes import Node, TextNode

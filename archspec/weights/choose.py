@@ -9,7 +9,7 @@ from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.rename import foreign_wrappers, unwrapped
-from archspec.weights.match import Match, Step, match
+from archspec.weights.match import Match, MatchStep, match
 
 
 def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Layout:
@@ -52,7 +52,7 @@ def own_match(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match |
     actual = _unwrapped(ours, theirs)
     if len(actual) != len(theirs) or set(actual) != set(ours):
         return None
-    return Match(steps=tuple(Step(ours=(name,), theirs=((actual[name],),)) for name in ours), diagnostics=())
+    return Match(steps=tuple(MatchStep(ours=(name,), theirs=((actual[name],),)) for name in ours), diagnostics=())
 
 
 def _unwrapped(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:

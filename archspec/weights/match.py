@@ -22,7 +22,7 @@ from archspec.record import record
 
 
 @record
-class Step:
+class MatchStep:
     """Tensors of theirs that become tensors of ours. `theirs` are names in the file, in rows."""
 
     ours: tuple[str, ...]
@@ -59,7 +59,7 @@ class Match:
     """
 
     layout: Layout | None = None
-    steps: tuple[Step, ...]
+    steps: tuple[MatchStep, ...]
     equal: tuple[Equal, ...] = ()
     skipped: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...]
@@ -154,7 +154,7 @@ class _Matcher:
         self.skipped: dict[str, None] = {}
         self.misses = 0
 
-    def take(self, binding: Binding) -> Step | None:
+    def take(self, binding: Binding) -> MatchStep | None:
         """The step of one binding, None where a tensor is missing."""
         line = binding.line
         if line.pairing.indexed:
@@ -163,7 +163,7 @@ class _Matcher:
             names = tuple((name,) for name in binding.names())
         rows = tuple(tuple(self._one(name, binding) for name in row) for row in names)
         whole = tuple(tuple(name for name in row if name is not None) for row in rows)
-        return Step(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
+        return MatchStep(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
 
     def _one(self, name: str, binding: Binding) -> str | None:
         """The name in the file that a name of the map means, None where it is missing."""

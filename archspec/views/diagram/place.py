@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
-from archspec.views.diagram.lanes import Lanes, folded, lanes
-from archspec.views.diagram.layout import Box, Label, Layout
+from archspec.views.diagram.lanes import folded, lanes
+from archspec.views.diagram.layout import Box, PlacedDiagram, TypeLabel
 from archspec.views.diagram.measure import FRAME, NOTE, TIMES, Size, size_of
-from archspec.views.diagram.plan import Part, Plan
-from archspec.views.diagram.route import BESIDE, FORK, routed
+from archspec.views.diagram.placing import FORK, Placing, SizedPart
+from archspec.views.diagram.plan import DiagramPart, DiagramPlan
+from archspec.views.diagram.route import routed
 from archspec.views.fonts import width, wrapped
 
 _GAP, _LABEL_LINE = 17.0, 13.0
@@ -19,90 +19,7 @@ _TALLEST, _TALLEST_INSIDE = 1100.0, 640.0
 _MOST_PIECES, _WORTH = 3, 0.75
 
 
-@dataclass(kw_only=True)
-class Frame:
-    """A part with its size, and what is inside it."""
-
-    part: Part
-    size: Size
-    axis: float
-    inside: Layout | None = None
-    header: tuple[str, ...] = ()
-    beside: Size | None = None
-    on_right: bool = False
-
-    @property
-    def left(self) -> float:
-        """What it takes at the left of its axis, with what stands beside it."""
-        return self.axis + (self._room if not self.on_right else 0.0)
-
-    @property
-    def edge(self) -> float:
-        """How far its own right edge is from its axis."""
-        return self.size.width - self.axis
-
-    @property
-    def right(self) -> float:
-        """What it takes at the right of its axis, with what stands beside it."""
-        return self.edge + (self._room if self.on_right else 0.0)
-
-    @property
-    def _room(self) -> float:
-        return 0.0 if self.beside is None else self.beside.width + BESIDE
-
-
-@dataclass(kw_only=True)
-class Placing:
-    """A plan while its parts get places: `bottoms` are the lower edges of parts, `axes` the x of columns."""
-
-    plan: Plan
-    lanes: Lanes
-    labelled: bool
-    cut: bool = False
-    frames: dict[int, Frame] = field(default_factory=dict)
-    bottoms: dict[int, float] = field(default_factory=dict)
-    axes: list[float] = field(default_factory=list)
-
-    def top(self, part: int) -> float:
-        """The upper edge of a part."""
-        return self.bottoms[part] + self.frames[part].size.height
-
-    def forks(self, source: int) -> bool:
-        """Whether a value goes anywhere but straight up."""
-        return len({wire.target for wire in self.plan.out_of(source)}) > 1 or any(
-            wire.target not in self._above(source) for wire in self.plan.out_of(source)
-        )
-
-    def _above(self, source: int) -> tuple[int, ...]:
-        for column in self.lanes.columns:
-            if source in column:
-                place = column.index(source)
-                return column[place + 1 : place + 2]
-        return self.lanes.columns[self.home][:1]
-
-    @property
-    def home(self) -> int:
-        """The column that the plan's value comes in at."""
-        return 0 if self.cut or self.plan.result < 0 else self.lanes.of(self.plan.result)
-
-    def label_at(self, part: int) -> float:
-        """The base line of that."""
-        return self.top(part) + (FORK + 5 if self.forks(part) else 5)
-
-    def label(self, part: int) -> str:
-        """The type that is written beside the line out of a part."""
-        if not self.labelled or not self.plan.parts[part].gives:
-            return ""
-        above = self._above(part)
-        if not above or self.plan.parts[above[0]].role == "output":
-            return ""
-        column = self.lanes.columns[self.lanes.of(part)]
-        below = [self.plan.parts[k] for k in column[: column.index(part)] if self.plan.parts[k].gives]
-        here = self.plan.parts[part].gives
-        return "" if below and below[-1].gives == here else here
-
-
-def laid_out(plan: Plan, *, top: bool = False) -> Layout:
+def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
     """A layout of a plan; the whole picture's is folded where it would be too tall, and says types beside its lines."""
     placing = Placing(plan=plan, lanes=lanes(plan), labelled=top)
     _measure(placing)
@@ -129,12 +46,12 @@ def _measure(placing: Placing) -> None:
         frame.beside, frame.on_right = placing.frames[beside[0]].size, bool(sources)
 
 
-def _closed(part: Part) -> Frame:
+def _closed(part: DiagramPart) -> SizedPart:
     size = size_of(part)
-    return Frame(part=part, size=size, axis=size.width / 2)
+    return SizedPart(part=part, size=size, axis=size.width / 2)
 
 
-def _opened(part: Part) -> Frame:
+def _opened(part: DiagramPart) -> SizedPart:
     assert part.inside is not None
     inner = laid_out(part.inside)
     axis = inner.axis + FRAME
@@ -145,7 +62,7 @@ def _opened(part: Part) -> Frame:
     wide = axis + inner.width - inner.axis + FRAME
     high = inner.height + _HEADER_LINE * len(header) + 10
     margin = TIMES if part.times > 1 else 0.0
-    return Frame(part=part, size=Size(wide + margin, high), axis=axis + margin, inside=inner, header=header)
+    return SizedPart(part=part, size=Size(wide + margin, high), axis=axis + margin, inside=inner, header=header)
 
 
 def _stand(placing: Placing) -> None:
@@ -225,7 +142,7 @@ def _pieces(column: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
     return [list(column[start:end]) for start, end in pairwise(ends)]
 
 
-def _collected(placing: Placing) -> Layout:
+def _collected(placing: Placing) -> PlacedDiagram:
     """Columns beside one another with channels between, and the lines through them."""
     layout = routed(placing)
     for number in placing.bottoms:
@@ -233,11 +150,11 @@ def _collected(placing: Placing) -> Layout:
         layout.boxes.append(_box(placing.frames[number], axis, placing.bottoms[number]))
         words = placing.label(number)
         if words:
-            layout.labels.append(Label(at=(axis + 6, placing.label_at(number)), text=words))
+            layout.labels.append(TypeLabel(at=(axis + 6, placing.label_at(number)), text=words))
     return layout
 
 
-def _box(frame: Frame, axis: float, bottom: float) -> Box:
+def _box(frame: SizedPart, axis: float, bottom: float) -> Box:
     return Box(
         part=frame.part,
         x=axis - frame.axis,

@@ -1,0 +1,81 @@
+"""NORM: the primitives of norms that other blocks take as a field."""
+
+from __future__ import annotations
+
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.norm_fields import _EPS, DefaultNorm, NormChoice, NormFields, NormOptions
+from archspec.blocks.parts.numbers import fixed, positive
+from archspec.diagnostics import Span
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Value
+from archspec.ir.op import Op
+from archspec.ops.norm.batch_norm import BatchNorm
+from archspec.ops.norm.group_norm import GroupNorm
+from archspec.ops.norm.layer_norm import LayerNorm
+from archspec.ops.norm.rms_norm import RMSNorm
+from archspec.ops.shape.transpose import Transpose
+
+
+def chosen(cx: Context, choice: NormChoice) -> NormFields | None:
+    """The norm that a field asks for. Raises E243 where it is `true` and the file has no default."""
+    if isinstance(choice, DefaultNorm):
+        return default_norm(cx, choice.at)
+    return choice
+
+
+def default_norm(cx: Context, span: Span | None) -> NormFields:
+    """The file's default norm. Raises E243 where there is none."""
+    if cx.defaults.norm is None:
+        cx.fail("E243", "there is no default norm", span, help="name the norm here, or write `defaults: {norm: ...}`")
+    return cx.defaults.norm
+
+
+def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
+    """The primitive of a norm over the last axis. Raises E241 for a norm of channels."""
+    eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
+    if kind == "rms_norm":
+        return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
+    if kind != "layer_norm":
+        cx.fail("E241", f"`{kind}` is a norm of channels, and this is none", options.at, help="choose another norm")
+    return LayerNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
+
+
+def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
+    """The primitive of a norm of channels: over axis 1 for batch_norm and group_norm, over the last for the others."""
+    if kind not in ("batch_norm", "group_norm"):
+        return norm_op(cx, kind, options)
+    eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
+    if kind == "batch_norm":
+        return BatchNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
+    assert options.groups is not None
+    groups = fixed(cx, options.groups, "groups")
+    return GroupNorm(groups=groups, eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
+
+
+def norm_of(cx: Context, choice: NormChoice) -> Op | None:
+    """The primitive that a norm field asks for; None where it is off."""
+    norm = chosen(cx, choice)
+    return None if norm is None else norm_op(cx, norm.kind, norm)
+
+
+def channel_norm_of(cx: Context, choice: NormChoice) -> Op | None:
+    """The primitive that a norm field of a map block asks for; None where it is off."""
+    norm = chosen(cx, choice)
+    return None if norm is None else channel_norm_op(cx, norm.kind, norm)
+
+
+def along(op: Op, axis: int, rank: int) -> tuple[int, ...] | None:
+    """The order of axes in which a norm works along `axis`, its own inverse; None where they may stay."""
+    place = 1 if isinstance(op, (BatchNorm, GroupNorm)) else rank - 1
+    if axis == place:
+        return None
+    return tuple({axis: place, place: axis}.get(number, number) for number in range(rank))
+
+
+def add_channel_norm(b: Builder, op: Op, x: Value, name: str, result: str) -> Value:
+    """Add a norm along axis 1 of a map; parameters `name.weight`."""
+    order = along(op, 1, x.type.rank)
+    if order is None:
+        return b.add(op, x, name=name, result=result)
+    y = b.add(op, b.add(Transpose(order=order), x), name=name)
+    return b.add(Transpose(order=order), y, result=result)
