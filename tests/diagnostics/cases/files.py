@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import archspec
+from archspec.checking import accepted
 from archspec.diagnostics import SpecError, SpecWarning, explain
 from archspec.layouts.parameters import parameter_shapes
 from archspec.layouts.read import layouts
@@ -37,7 +38,7 @@ def _claims(folder: Path) -> None:
 
 
 def _taken(folder: Path) -> None:
-    emit(spec_of(folder, "graph:\n  train: {block: linear, input: x, dim: d}\n  y: train * 2\n"))
+    emit(accepted(spec_of(folder, "graph:\n  train: {block: linear, input: x, dim: d}\n  y: train * 2\n")))
 
 
 def _cache(folder: Path) -> None:
