@@ -5,9 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
+from archspec import SpecError
 from archspec.blocks.registry import blocks
-from archspec.text.mask import ATOMS
+from archspec.diagnostics import Source
+from archspec.masks.registry import atoms
+from archspec.spec.elaborate import elaborate
+from archspec.text.reader import read
 from tests.yaml_fuzz import composites, maps, sequences, stacks
 from tests.yaml_fuzz.draft import VOCAB, WIDTH, Draft, Made, Size
 
@@ -48,28 +53,36 @@ _IMAGE: tuple[tuple[int, Step], ...] = (
 )
 
 
+_HEAD = """archspec: 1
+name: probe
+dims: {batch: [1, 2, 3], n: [2, 3, 4]}
+inputs: {p: "bool[batch, n]", x: "float[batch, n, 4]"}
+"""
+_PROBES = {
+    "concat bool": """graph: {y: {block: concat, inputs: [p, p], axis: 1}, z: x * 2}
+outputs: {y: "bool[batch, n + n]", z: "float[batch, n, 4]"}
+""",
+    "axis": """graph: {y: {block: pool, input: x, kind: mean, valid: p}, z: x * 2}
+outputs: {y: "float[batch, 4]", z: "float[batch, n, 4]"}
+rules: [{causal: {output: z, input: x, axis: 1}}]
+""",
+    "at": """graph: {y: {block: pool, input: x, kind: mean, valid: p}, z: x * 2}
+outputs: {y: "float[batch, 4]", z: "float[batch, n, 4]"}
+rules: [{causal: {output: z, input: x, at: p}}]
+""",
+}
+"""Files that load where the language has a word that it has not always had."""
+
+
 @cache
 def words() -> frozenset[str]:
-    """What the language has today, of what it has not had always."""
-    found = {*blocks(), *ATOMS}
-    if "dtype" in (blocks()["concat"].__doc__ or "") or _takes_bools():
-        found.add("concat bool")
-    return frozenset(found)
+    """What the language has today: blocks, mask atoms, and words of the probes."""
+    return frozenset({*blocks(), *atoms(), *(word for word, text in _PROBES.items() if _loads(_HEAD + text))})
 
 
-def _takes_bools() -> bool:
-    from pathlib import Path
-
-    from archspec.diagnostics import Source, SpecError
-    from archspec.spec.elaborate import elaborate
-    from archspec.text.reader import read
-
-    text = 'archspec: 1\nname: probe\ndims: {batch: [1, 2, 3]}\ninputs: {p: "bool[batch, 2]"}\ngraph:\n'
-    text += (
-        "  one: {block: constant, shape: [batch, 1], value: true}\n  y: {block: concat, inputs: [one, p], axis: 1}\n"
-    )
+def _loads(text: str) -> bool:
     try:
-        elaborate(read(Source("probe", f'{text}outputs: {{y: "bool[batch, 3]"}}\n')), path=Path("probe"))
+        elaborate(read(Source("probe.yaml", text)), path=Path("probe.yaml"))
     except SpecError:
         return False
     return True

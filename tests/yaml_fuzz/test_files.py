@@ -7,7 +7,7 @@ import re
 import pytest
 
 from archspec.blocks.registry import blocks
-from archspec.text.mask import ATOMS
+from archspec.masks.registry import atoms
 from tests.yaml_fuzz.judging import judge
 from tests.yaml_fuzz.make import file_of
 from tests.yaml_fuzz.tally import Tally, told
@@ -26,7 +26,7 @@ def test_a_file_is_always_the_same() -> None:
 def test_every_block_and_mask_atom_is_tried() -> None:
     text = "".join(file_of(SEED, number).text() for number in range(FILES))
     assert set(blocks()) - set(re.findall(r"block: (\w+)", text)) == set()
-    assert {atom for atom in ATOMS if not re.search(rf"\b{atom}\b", text)} == set()
+    assert {atom for atom in atoms() if not re.search(rf"\b{atom}\b", text)} == set()
 
 
 @pytest.mark.xfail(
