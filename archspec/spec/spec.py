@@ -32,8 +32,8 @@ class Spec:
     """A spec as it was loaded, with the overrides and the reduction that were asked for.
 
     `tree` holds the merged nodes and `digest` the SHA-256 of the resolved document, which is what a bundle holds;
-    `values` are all values that a path may name; `weights` are the raw nodes of the layouts; `as_written` is false under
-    `--set` and `reduced`.
+    `values` are all values that a path may name; `weights` are the raw nodes of the layouts; `as_written` is false
+    under `--set` and `reduced`.
     """
 
     name: str
