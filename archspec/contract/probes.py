@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from archspec.algebra.dim import Symbol, compare
 from archspec.contract.values import UnmeasurableError, allowed, depends, evaluated
-from archspec.ir.dim import Symbol, compare
 from archspec.model.runner import Array, Arrays
 from archspec.model.sizes import alone
 from archspec.record import record

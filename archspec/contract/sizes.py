@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import count
 
+from archspec.algebra.dim import Dim
 from archspec.analyses.cost import cost
-from archspec.ir.dim import Dim
 from archspec.masks.mask import Mask
 from archspec.masks.walk import leaves
 from archspec.model.sizes import leading, maximum, minimum, odd, typical
@@ -85,7 +85,9 @@ def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Poi
         if half < symbol.min:
             break
         sizes = {**sizes, symbol.name: half}
-    left = ", ".join(f"{name}={sizes[name]} of {most[name]}" for name in sizes if name in wanted and sizes[name] < most[name])
+    left = ", ".join(
+        f"{name}={sizes[name]} of {most[name]}" for name in sizes if name in wanted and sizes[name] < most[name]
+    )
     return Point(sizes=sizes, note=f"tried up to {left}" if left else "")
 
 

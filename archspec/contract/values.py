@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from archspec.ir.graph import Value
+from archspec.ir.op import Primitive
 from archspec.masks.evaluate import evaluate
 from archspec.masks.mask import All, And, KeyValid, Mask, Or, Prefix, SameSegment
 from archspec.model.runner import Array, Arrays
-from archspec.ops.base import Primitive
 from archspec.spec import Rule
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
+from archspec.ir.coordinates import coordinates, count
 from archspec.ir.graph import Value
 from archspec.masks.mask import KeyValid, Last, Mask, Prefix, SameSegment, Within
 from archspec.masks.relation import Coordinates, relation
 from archspec.masks.walk import leaves
-from archspec.ops.coordinates import coordinates, count
-from archspec.ops.logical import Logical
+from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
 from archspec.rules.fixed import Clause

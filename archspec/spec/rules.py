@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archspec.blocks.axis import resolve_axis
+from archspec.algebra.dim import Dim, compare
+from archspec.blocks.parts.axis import resolve_axis
 from archspec.diagnostics import Span, fail
-from archspec.ir.dim import Dim, compare
 from archspec.ir.graph import Node, Value
+from archspec.ir.op import Op, ShapeError
 from archspec.masks.mask import All, Mask
-from archspec.ops.base import Op, ShapeError
 from archspec.record import record
 from archspec.spec.context import NodeContext
 from archspec.spec.masks import MaskReader

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
 from archspec.masks.mask import Last, Within
 from archspec.masks.walk import leaves
-from archspec.ops.attention import Attention
-from archspec.ops.coordinates import coordinates
+from archspec.ops.attention.attention import Attention
 from archspec.relation.atoms import Relation, equal
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.grid import Grid, Index, bits_of
+from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.search import LONGEST, Witness, rows
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.worlds import SMALL, open_worlds, reach, small_sizes
@@ -106,7 +106,7 @@ def position_coordinates(value: Value) -> list[int]:
     return [k for axis in axes for k in places[axis]]
 
 
-def _places(grid: Grid, value: Value, bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
+def _places(grid: CellGrid, value: Value, bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
     """The positions of a value, each with the bits of all its features."""
     own = position_coordinates(value)
     found: dict[Index, tuple[Index, int]] = {}
@@ -118,7 +118,7 @@ def _places(grid: Grid, value: Value, bits: Iterable[int]) -> Iterator[tuple[Ind
     yield from found.values()
 
 
-def _missing(wanted: int, read: int, grid: Grid, value: Value) -> int:
+def _missing(wanted: int, read: int, grid: CellGrid, value: Value) -> int:
     """What is wanted and not read, but for positions of which some feature is read."""
     missing = wanted & ~read
     if not missing:
