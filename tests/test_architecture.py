@@ -24,10 +24,11 @@ ORDER = [
     *(
         "record",
         "diagnostics",
-        "ir",
+        "algebra",
         "text",
-        "schema",
         "relation",
+        "ir",
+        "schema",
         "masks",
         "ops",
         "blocks",
