@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
+from functools import lru_cache
 from itertools import count
+from typing import Any
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.cost import cost
+from archspec.ir.graph import Graph
 from archspec.masks.mask import Mask
 from archspec.masks.walk import leaves
 from archspec.model.sizes import leading, maximum, minimum, odd, typical
@@ -28,10 +31,11 @@ _LONGEST_WINDOW = 512
 
 @record(eq=False)
 class Point:
-    """Sizes of all dims, and a note on what was too dear."""
+    """Sizes of all dims, and a note on what was too dear. At the main one every probe is run, at the others some."""
 
     sizes: Sizes
     note: str = ""
+    is_main: bool = False
 
 
 def points(claims: Claims) -> dict[str, Sizes]:
@@ -48,7 +52,7 @@ def points(claims: Claims) -> dict[str, Sizes]:
 def affordable(claims: Claims, sizes: Mapping[str, int]) -> bool:
     """Whether one run at these sizes takes seconds at most."""
     if claims.spec is not None:
-        return cost(claims.spec.graph).flops.value(sizes) <= MOST_FLOPS
+        return _flops(claims.spec.graph).value(sizes) <= MOST_FLOPS
     return _elements(claims, sizes) <= MOST_ELEMENTS
 
 
@@ -64,7 +68,7 @@ def rule_points(claims: Claims) -> tuple[Point, ...]:
     rows = {symbol.name for symbol in leading(claims)}
     least, most = minimum(symbols), maximum(symbols)
     wanted = [least, {**main, **{name: least[name] for name in rows}}, odd(symbols), _past(claims, main)]
-    found = [Point(sizes=main)]
+    found = [Point(sizes=main, is_main=True)]
     found += [Point(sizes=sizes) for sizes in wanted if _cheap(claims, sizes)]
     if _cheap(claims, most):
         found.append(Point(sizes=most))
@@ -94,8 +98,13 @@ def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Poi
 def _cheap(claims: Claims, sizes: Mapping[str, int]) -> bool:
     """Whether a run takes milliseconds, so that a rule can be tried many times."""
     if claims.spec is not None:
-        return cost(claims.spec.graph).flops.value(sizes) <= MOST_RULE_FLOPS
+        return _flops(claims.spec.graph).value(sizes) <= MOST_RULE_FLOPS
     return _elements(claims, sizes) <= MOST_RULE_ELEMENTS
+
+
+@lru_cache(maxsize=4)
+def _flops(graph: Graph) -> Dim:
+    return cost(graph).flops
 
 
 def _elements(claims: Claims, sizes: Mapping[str, int]) -> int:
@@ -132,13 +141,15 @@ def _windows(claims: Claims) -> Iterator[int]:
     for rule in claims.rules:
         yield from (dim.value(sizes) for dim in (rule.back, rule.ahead) if dim is not None)
     for mask in _masks(claims):
-        for leaf in leaves(mask):
-            named = (getattr(leaf, one.name) for one in fields(leaf) if is_dataclass(leaf))
-            yield from (dim.value(sizes) for dim in named if isinstance(dim, Dim))
+        yield from (part.value(sizes) for leaf in leaves(mask) for part in _parts(leaf) if isinstance(part, Dim))
 
 
 def _masks(claims: Claims) -> Iterator[Mask]:
     yield from (rule.mask for rule in claims.rules if rule.mask is not None)
     for node in claims.spec.graph.walk() if claims.spec is not None else ():
-        parts = vars(node.op).values() if hasattr(node.op, "__dict__") else ()
-        yield from (part for part in parts if isinstance(part, Mask))
+        yield from (part for part in _parts(node.op) if isinstance(part, Mask))
+
+
+def _parts(made: Any) -> Iterator[Any]:
+    """The fields of a record."""
+    return (getattr(made, one.name) for one in fields(made) if hasattr(made, one.name))
