@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
+from archspec.bundle.sources import SPEC
+from archspec.bundle.summary import summary
+from archspec.checking.check import accepted
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, target_of
+from archspec.model.checked import Checked
 from archspec.model.inputs import prepare
 from archspec.model.ports import Interface
 from archspec.model.runner import Runner
@@ -54,6 +58,13 @@ class Bundle:
         """The artifact that `run` takes, why, and why not each other. Raises SpecError E610 or E710."""
         return choose(self.manifest, self.report, artifact or self.artifact)
 
+    def checked(self, *, unproved: bool = False) -> Checked:
+        """The bundle's spec, checked now; accepted as it is where the bundle was built so, or `unproved` is given.
+
+        Raises SpecError with the diagnostics of the check where it does not hold and neither is so.
+        """
+        return accepted(self.path / SPEC, unproved=unproved or bool(self.manifest.unproved))
+
     def file(self, name: str) -> Path:
         """A file that was carried along, by its name. Raises SpecError E710."""
         names = [Path(path).name for path in self.manifest.carried]
@@ -63,8 +74,6 @@ class Bundle:
 
     def summary(self) -> str:
         """What the bundle holds, for a reader."""
-        from archspec.bundle.summary import summary
-
         return summary(self)
 
     def _entry(self, target: str) -> ArtifactEntry:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from archspec.ir.graph import Value
 from archspec.relation.atoms import NOTHING, Relation
-from archspec.rules.explain import at_text, open_question, sizes_text
+from archspec.rules.explain import at_text, not_judged, open_question, sizes_text
 from archspec.rules.fixed import Fixed
 from archspec.rules.flow import Dependence
 from archspec.rules.independence import Independent, independence
@@ -44,7 +44,8 @@ class Judge:
     def verdict(self, rule: Rule) -> Verdict:
         """The verdict on one rule."""
         if rule.kind in _NOT_YET:
-            return Verdict(rule=rule, status="not yet", explanation="rules of symmetry are not judged yet")
+            explanation = "rules of symmetry are not judged yet"
+            return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))
         try:
             if rule.kind in _LOWER:
                 return self._lower(rule)
