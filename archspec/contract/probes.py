@@ -76,19 +76,25 @@ def _pairs(rule: Rule, output: str, pairs: Array, arrays: Arrays) -> Iterator[Pr
     batch = arrays[rule.input.name].shape[0]
     pairs = np.broadcast_to(pairs, (batch, *pairs.shape[1:]))
     seen: set[bytes] = set()
-    for row in _rows(pairs.shape[1]):
-        changed = np.logical_not(pairs[:, row])
+    for rows in _rows(pairs.shape[1], batch):
+        changed = np.logical_not(pairs[np.arange(batch), rows])
         if changed.any() and changed.tobytes() not in seen:
             seen.add(changed.tobytes())
             holds = np.logical_not((pairs & changed[:, None, :]).any(-1))
             yield Probe(changes={rule.input.name: changed}, holds={output: holds})
 
 
-def _rows(count: int) -> list[int]:
-    """All rows, or some of them with both ends."""
+def _rows(count: int, batch: int) -> Iterator[Array]:
+    """The positions whose inputs are held, for each probe one of every row of the batch: int [batch].
+
+    Of few positions each is the same in all rows, so that the first leak is found first. Of many, rows hold others.
+    """
     if count <= _MOST_ROWS:
-        return list(range(count))
-    return sorted({round(x) for x in np.linspace(0, count - 1, _MOST_ROWS)})
+        yield from (np.full(batch, row) for row in range(count))
+        return
+    tried = min(count, _MOST_ROWS * batch)
+    spread = np.linspace(0, count - 1, -(-tried // batch) * batch).round().astype(int)
+    yield from spread.reshape(-1, batch)
 
 
 def _changed_rows(count: int) -> Iterator[Array]:

@@ -19,7 +19,7 @@ from archspec.spec.claims import Claims
 
 Probing = Callable[[Arrays], Iterable[Probe]]
 _IGNORES_DRAWS = 4
-_FEW = 3
+_FEW = 4
 UPPER = ("within", "causal", "window", "ignores", "segments")
 
 

@@ -12,6 +12,7 @@ from archspec.contract.counted import hiding
 from archspec.contract.explaining import explained
 from archspec.contract.lower import LOWER, lower
 from archspec.contract.parity import parity
+from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, Report, merged
 from archspec.contract.sizes import Point, probe, rule_points
@@ -78,8 +79,32 @@ def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
     # What leaves other rows alone to the last bit computes alike whatever the values are.
     still = bool(rows) and all(found.status == "holds" and found.largest == 0 for found in rows)
     tried = [(point, replace(able, is_still=still)) for point, able in tried]
+    loud = _loud(subject, claims, seed)
     for rule in claims.rules:
-        yield merged(_judge(claims, able, rule, point, seed) for point, able in tried)
+        held = merged(_judge(claims, able, rule, point, seed) for point, able in tried)
+        yield held if loud is None or held.status != "holds" else _at_large_scores(claims, loud, rule, held, seed)
+
+
+def _loud(subject: Subject, claims: Claims, seed: int) -> Subject | None:
+    """The subject with scores as large as it stays finite with; None where it cannot be had."""
+    for runner in subject.loud() if subject.loud is not None else ():
+        one = replace(subject, runner=runner, exact=runner, tolerance=EXACT_TOLERANCE, is_loud=True)
+        if _usable(one, claims, probe(claims), seed).exact is not None:
+            return replace(one, exact=None)
+    return None
+
+
+def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, seed: int) -> Finding:
+    """What holds of an upper rule, unless large scores break it: then something else than a mask hides."""
+    if rule.kind not in UPPER:
+        return found
+    again = upper(claims, loud, rule, rule_points(claims)[0], seed)
+    if again.status != "violated":
+        return found
+    reason = (
+        "only where scores are large: a negative bias stands in for a mask; mask with -inf or the dtype's least value"
+    )
+    return replace(again, detail=f"{again.detail}; {reason}", trials=found.trials + again.trials)
 
 
 def _running(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
