@@ -141,7 +141,7 @@ def _windows(claims: Claims) -> Iterator[int]:
     for rule in claims.rules:
         yield from (dim.value(sizes) for dim in (rule.back, rule.ahead) if dim is not None)
     for mask in _masks(claims):
-        yield from (part.value(sizes) for leaf in leaves(mask) for part in _parts(leaf) if isinstance(part, Dim))
+        yield from (dim.value(sizes) for leaf in leaves(mask) for dim in leaf.sizes())
 
 
 def _masks(claims: Claims) -> Iterator[Mask]:
