@@ -33,6 +33,7 @@ class Attend(Block):
 
     block: ClassVar[str] = "attend"
     feeds: ClassVar[str | None] = "query"
+    makes_sequence = True
 
     query: ValueField = Field(description="float[batch, queries, heads * head_dim]")
     key: ValueField = Field(description="float[batch, keys, heads * head_dim]")

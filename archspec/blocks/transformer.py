@@ -161,6 +161,7 @@ class Transformer(Stack):
     """Layers of attention, attention to another sequence, and feed-forward."""
 
     block: ClassVar[str] = "transformer"
+    makes_sequence = True
     kind: ClassVar[str] = "Transformer"
     sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "cross_attention", "feed_forward")
 

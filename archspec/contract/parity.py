@@ -8,11 +8,12 @@ import numpy as np
 
 from archspec.analyses.cost import cost
 from archspec.contract.generate import generate, patterns
-from archspec.contract.probes import output_name, promised
+from archspec.contract.probes import output_name
 from archspec.contract.protocol import Array, Arrays, Subject
 from archspec.contract.report import Finding, shown
-from archspec.contract.values import UnmeasurableError
 from archspec.oracle.interpreter import interpret
+from archspec.rules.kind import UpperKind, rule_kinds
+from archspec.rules.measure import Measured, UnmeasurableError
 from archspec.spec import Spec
 from archspec.spec.claims import Claims
 
@@ -70,7 +71,9 @@ def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]
             continue
         try:
             output_name(claims, rule)
-            at = promised(rule, arrays, sizes).astype(bool)
+            kind = rule_kinds()[rule.kind]
+            assert isinstance(kind, UpperKind)
+            at = kind.kept(rule, Measured(arrays=arrays, sizes=sizes))
         except UnmeasurableError:
             continue
         wide, narrow = (at, counted) if at.ndim > counted.ndim else (counted, at)
