@@ -32,13 +32,13 @@ from archspec.blocks.norm import Choice, DefaultNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
 from archspec.ir.types import DType
+from archspec.layouts import layout, line
 from archspec.schema.model import MAYBE, Model
 from archspec.spec.document import FileModel
 from archspec.spec.rules import rule_words
 from archspec.text import expr, mask, pred, types, value
 from archspec.text.nodes import MapNode
 from archspec.text.reader import read
-from archspec.weights import layout, line
 
 ROOT = Path(__file__).resolve().parent.parent
 USED = pytest.StashKey[set[str]]()

@@ -34,9 +34,10 @@ ORDER = [
         "blocks",
         "spec",
         "analyses",
+        "layouts",
         "oracle",
     ),
-    *("rules", "passes", "lower", "generated", "weights", "engines", "contract", "bundle"),
+    *("rules", "passes", "model", "lower", "generated", "weights", "engines", "contract", "bundle"),
     *("decoding", "views", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])

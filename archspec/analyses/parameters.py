@@ -46,19 +46,25 @@ def parameter_groups(graph: Graph) -> tuple[Group, ...]:
 
     Buffers are no parameters.
     """
-    seen: set[Parameter] = set()
-    return tuple(_groups(graph, (), seen))
+    groups: dict[Parameter, Group] = {}
+    for group in owned_groups(graph):
+        if not group.parameter.buffer:
+            groups.setdefault(group.parameter, group)
+    return tuple(groups.values())
 
 
-def _groups(graph: Graph, layers: tuple[tuple[int, ...], ...], seen: set[Parameter]) -> Iterator[Group]:
+def owned_groups(graph: Graph) -> Iterator[Group]:
+    """Every parameter and buffer with the layers that hold it; once for each place that declares it."""
+    yield from _groups(graph, ())
+
+
+def _groups(graph: Graph, layers: tuple[tuple[int, ...], ...]) -> Iterator[Group]:
     for node in graph.nodes:
-        for local in node.parameters:
-            parameter = node.parameters[local]
-            if local in node.owned and parameter not in seen and not parameter.buffer:
-                seen.add(parameter)
+        for local, parameter in node.parameters.items():
+            if local in node.owned:
                 yield Group(parameter=parameter, layers=layers)
         for number, region in enumerate(node.regions):
-            yield from _groups(region, layers + _star(node, number), seen)
+            yield from _groups(region, layers + _star(node, number))
 
 
 def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:

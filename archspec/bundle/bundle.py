@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.choice import Choice, choose
-from archspec.bundle.inputs import prepare
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
 from archspec.diagnostics import did_you_mean, fail
-from archspec.engines.engine import Runner
 from archspec.engines.registry import engine_of, target_of
+from archspec.model.inputs import prepare
+from archspec.model.ports import Interface
+from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +38,13 @@ class Bundle:
         Raises SpecError: E610 or E710 for the artifact, E711 to E723 with every mistake in the inputs.
         """
         entry = self._entry(self.chosen(artifact))
-        arrays = prepare(self.manifest.interface, inputs, entry.dtype, entry.profiles)
+        arrays = prepare(self.interface, inputs, entry.dtype, entry.profiles)
         return self._runner(entry).run(arrays)
+
+    @cached_property
+    def interface(self) -> Interface:
+        """What the model takes and gives."""
+        return self.manifest.interface.read()
 
     def chosen(self, artifact: str | None = None) -> str:
         """The target of the artifact that `run` takes. Raises SpecError E610 or E710."""
@@ -67,5 +74,5 @@ class Bundle:
         if entry.target not in self._runners:
             target = target_of(entry.target)
             path = self.path / entry.files[0]
-            self._runners[entry.target] = engine_of(target).open(path, self.manifest.interface)
+            self._runners[entry.target] = engine_of(target).open(path, self.interface)
         return self._runners[entry.target]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from archspec.bundle.sources import SPEC, WEIGHTS
 from archspec.bundle.triton import Layout
-from archspec.engines.engine import DTypeName, Target
+from archspec.engines.engine import Target
 from archspec.engines.profiles import Profile
+from archspec.model.ports import DTypeName
 
 REBUILT = "../rebuilt"
 

@@ -12,11 +12,11 @@ from archspec.bundle.report import NetworkEntry, Report, Trial
 from archspec.bundle.sources import SPEC
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, fail
 from archspec.engines.build import Built
-from archspec.engines.engine import DTypeName
 from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.program import Program
 from archspec.engines.scopes import Placed
 from archspec.ir.graph import Graph
+from archspec.model.ports import DTypeName
 from archspec.record import record
 from archspec.spec import Spec
 

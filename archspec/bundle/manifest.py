@@ -10,8 +10,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import Artifact, DTypeName
-from archspec.engines.interface import Interface
+from archspec.engines.engine import Artifact
+from archspec.model.ports import DTypeName
+from archspec.model.written import WrittenInterface
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -90,7 +91,7 @@ class Manifest(_Model):
     about: str | None
     spec_digest: str
     module: str
-    interface: Interface
+    interface: WrittenInterface
     weights: WeightsEntry
     artifacts: list[ArtifactEntry]
     carried: list[str]

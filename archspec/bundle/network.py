@@ -17,7 +17,6 @@ from archspec.bundle.parity import (
     run_module,
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
-from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.protocol import Precision
@@ -25,12 +24,14 @@ from archspec.contract.redrawn import parity_redrawn
 from archspec.contract.report import Finding, shown
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import Collector
-from archspec.engines.engine import DTypeName, NetworkEngine
+from archspec.engines.engine import NetworkEngine
 from archspec.engines.module import load_module
 from archspec.engines.network.digest import digest
 from archspec.engines.network.plan import Plan
 from archspec.engines.program import Program
-from archspec.engines.sizes import minimum, odd, typical
+from archspec.model.ports import DTypeName
+from archspec.model.samples import sample
+from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.record import record
 from archspec.spec.claims import load_claims

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.analyses.cost import cost
-from archspec.bundle.inputs import prepare
 from archspec.bundle.report import Difference, Reference, Trial
-from archspec.bundle.sample import sample
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.report import shown
-from archspec.engines.engine import DTypeName, Runner, Target
-from archspec.engines.module import forward_order, load_module, named_outputs
+from archspec.engines.engine import Target
+from archspec.engines.module import load_module, named_arguments, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
-from archspec.engines.sizes import minimum, odd, typical
 from archspec.ir.symbol import Symbol
+from archspec.model.inputs import prepare
+from archspec.model.ports import DTypeName
+from archspec.model.runner import Runner
+from archspec.model.samples import sample
+from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
 
@@ -122,9 +124,9 @@ def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArr
     """The emitted module's outputs, on all inputs."""
     import torch
 
-    ports = forward_order(program.interface.input_ports)
+    tensors = (torch.from_numpy(inputs[port.name]) for port in program.interface.input_ports)
     with torch.inference_mode():
-        result = module(*(torch.from_numpy(inputs[port.name]) for port in ports))
+        result = module(**named_arguments(module, tensors))
     return {name: tensor.numpy() for name, tensor in named_outputs(result, list(program.interface.outputs)).items()}
 
 

@@ -11,8 +11,8 @@ from archspec.bundle.files import check_files
 from archspec.bundle.manifest import MANIFEST, Manifest, read_manifest
 from archspec.bundle.report import REPORT, Report
 from archspec.diagnostics import SpecError, fail
-from archspec.engines.interface import Interface
 from archspec.engines.registry import read_target
+from archspec.model.written import WrittenInterface
 
 _HELP = "give the folder that `archspec build` wrote"
 
@@ -53,9 +53,10 @@ def _manifest_text(folder: Path) -> str:
         fail("E707", f"{MANIFEST} was changed after the bundle was built", None, notes=["it is not UTF-8"])
 
 
-def check_interface(interface: Interface) -> None:
+def check_interface(interface: WrittenInterface) -> None:
     """Read every type and range. Raises SpecError or ValueError for one that cannot be read."""
-    for port in (*interface.input_ports, *interface.output_ports):
+    read = interface.read()
+    for port in (*read.input_ports, *read.output_ports):
         port.type.elements()
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from archspec.diagnostics import Collector
-from archspec.engines.engine import DTypeName
+from archspec.model.ports import DTypeName
 
 REPORT = "report.json"
 TOLERANCE: dict[DTypeName, float] = {"float32": 1e-4, "float16": 5e-2, "bfloat16": 2e-1}

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.bundle.spec_text import spec_text
-from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.lower.emission import emit
-from archspec.spec import InputSpec, Spec
+from archspec.spec import Spec
 from archspec.spec.files import read_file
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
@@ -16,19 +15,6 @@ SPEC = "spec.yaml"
 ORIGINAL = "spec.original.yaml"
 MODULE = "model.py"
 WEIGHTS = "model.safetensors"
-
-
-def interface_of(spec: Spec) -> Interface:
-    """Dims, inputs and outputs of a spec, sizes resolved."""
-    dims = {
-        name: DimRange(min=d.min, typical=d.typical, max=d.max, multiple=d.multiple) for name, d in spec.dims.items()
-    }
-    inputs = {name: _port(given) for name, given in spec.inputs.items()}
-    return Interface(dims=dims, inputs=inputs, outputs={name: str(v.type) for name, v in spec.outputs.items()})
-
-
-def _port(given: InputSpec) -> InputPort:
-    return InputPort(type=str(given.type), default=given.default, padding=given.padding, sorted=given.sorted)
 
 
 def texts_of(spec: Spec) -> dict[str, str]:

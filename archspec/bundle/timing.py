@@ -8,14 +8,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from archspec.bundle.inputs import prepare
 from archspec.bundle.parity import SEED
 from archspec.bundle.report import Timing
-from archspec.bundle.sample import sample
-from archspec.engines.engine import DTypeName
 from archspec.engines.profiles import declared
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
+from archspec.model.inputs import prepare
+from archspec.model.ports import DTypeName
+from archspec.model.samples import sample
 
 ROUNDS, RUNS = 3, 5
 SLOW = 2.0

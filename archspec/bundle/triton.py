@@ -14,10 +14,10 @@ from typing import Literal
 
 from archspec.diagnostics import Collector
 from archspec.engines.build import ARTIFACTS, Built
-from archspec.engines.engine import DTypeName, Target
-from archspec.engines.interface import Interface, Port
+from archspec.engines.engine import Target
 from archspec.ir.dim import Dim, Symbol
 from archspec.ir.types import DType
+from archspec.model.ports import DTypeName, Interface, Port
 
 Layout = Literal["bundle", "triton"]
 REPOSITORY = "triton"

@@ -12,10 +12,11 @@ from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sources import MODULE, SPEC
 from archspec.contract.compiled import compiled_subject
-from archspec.contract.protocol import Array, Arrays, FunctionRunner, Precision, Subject
+from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import Finding, Report
 from archspec.contract.verify import verify
 from archspec.lower import emit
+from archspec.model.runner import Array, Arrays, FunctionRunner
 from archspec.oracle.interpreter import interpret
 from archspec.spec.claims import Claims, load_claims, with_inner
 
@@ -37,7 +38,7 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[Report]:
 
 def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> Iterator[tuple[str, Claims]]:
     """What is claimed of an artifact, for each of the profiles that it was built for, and what it is called there."""
-    name, interface = f"{bundle.path.name}: {entry.target}, {entry.dtype}", bundle.manifest.interface
+    name, interface = f"{bundle.path.name}: {entry.target}, {entry.dtype}", bundle.interface
     for profile in entry.profiles:
         narrowed = interface.narrowed(profile)
         ranges = ", ".join(f"{dim}={':'.join(map(str, sizes))}" for dim, sizes in profile.items())
@@ -80,7 +81,7 @@ def _artifact(
     half = entry.dtype != "float32"
     allowed = TOLERANCE[entry.dtype]
     precision = Precision(name=entry.dtype, parity=allowed, faint=allowed) if half else Precision()
-    runner = FunctionRunner(inputs=tuple(claims.inputs), outputs=tuple(claims.outputs), function=run)
+    runner = FunctionRunner(function=run)
     subject = Subject(name=name, runner=runner, precision=precision, twin=_interpreter(claims, weights))
     return verify(subject, claims, parameters=weights, seed=seed)
 
@@ -94,4 +95,4 @@ def _interpreter(claims: Claims, weights: Mapping[str, Array] | None) -> Functio
     def run(arrays: Arrays) -> dict[str, Array]:
         return interpret(spec.graph, arrays, weights)
 
-    return FunctionRunner(inputs=tuple(claims.inputs), outputs=tuple(claims.outputs), function=run)
+    return FunctionRunner(function=run)

@@ -13,16 +13,18 @@ from archspec.bundle.files import entries_under
 from archspec.bundle.inspection import Inspection, spanned
 from archspec.bundle.manifest import MANIFEST, ArtifactEntry, Manifest, Verified, WeightsEntry, write_manifest
 from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
-from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of
+from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.triton import Layout, arrange
 from archspec.engines.build import Built, Workshop
 from archspec.engines.cache import Recipe, tool_versions
-from archspec.engines.engine import DTypeName, Target
+from archspec.engines.engine import Target
 from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.profiles import Profile, declared
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.lower.naming import class_name
+from archspec.model.ports import DTypeName, interface_of
+from archspec.model.written import written
 from archspec.spec import Spec
 
 CARRIED = "files"
@@ -142,7 +144,7 @@ class Work:
             about=self.spec.about,
             spec_digest=self.spec.digest,
             module=self.program.module,
-            interface=self.program.interface,
+            interface=written(self.program.interface),
             weights=weights,
             artifacts=[self._entry(one, verified.get(str(one.target))) for one in built],
             carried=files,

@@ -76,7 +76,7 @@ def of_model(claims: Claims, module: str | None, onnx: Path | None, seed: int) -
 
         return verify(onnx_subject(onnx, claims), claims, seed=seed)
     if claims.spec is not None:
-        from archspec.weights import check_layouts
+        from archspec.layouts.check import check_layouts
 
         check_layouts(claims.spec)
     _calm(claims)

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from archspec.contract.generate import generate, patterns
-from archspec.contract.protocol import Arrays, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
 from archspec.contract.sizes import affordable, points
 from archspec.ir.types import DType
+from archspec.model.runner import Arrays
+from archspec.model.samples import generate, patterns
 from archspec.spec.claims import Claims
 
 _KINDS = {DType.FLOAT: "f", DType.INT64: "iu", DType.INT32: "iu", DType.BOOL: "b"}

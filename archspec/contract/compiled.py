@@ -11,13 +11,14 @@ import torch
 from archspec.contract.fill import LARGE, fill
 from archspec.contract.gradients import subject_of
 from archspec.contract.parity import parity
-from archspec.contract.protocol import Array, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, Report
 from archspec.contract.sizes import probe
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import verify
 from archspec.diagnostics import fail
 from archspec.lower import compile
+from archspec.model.runner import Array
 from archspec.spec import Spec
 from archspec.spec.claims import Claims, with_inner
 

@@ -44,4 +44,4 @@ def model_subject(
 
 def onnx_subject(path: Path, claims: Claims) -> Subject:
     """An ONNX file, run by ONNX Runtime on the CPU. Raises SpecError E610 or E730."""
-    return Subject(name=path.name, runner=OnnxRunner(path, claims.inputs, claims.outputs))
+    return Subject(name=path.name, runner=OnnxRunner(path, claims.outputs))

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archspec.contract.positions import places
-from archspec.contract.protocol import Array, Arrays, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.torch_module import TorchRunner
+from archspec.model.runner import Array, Arrays
 
 _LEAST = 1e-18
 """What a gradient in float64 must exceed; masked positions give exactly zero."""

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archspec.contract.generate import OPEN, generate
+from archspec.contract.counted import hiding
 from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.positions import chosen, places
 from archspec.contract.probes import output_name
-from archspec.contract.protocol import Array, Arrays, Runner, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.redraw import redraw
 from archspec.contract.report import Finding, shown
 from archspec.ir.graph import Value
+from archspec.model.runner import Array, Arrays, Runner
+from archspec.model.samples import OPEN, generate
 from archspec.record import record
 from archspec.rules.kind import LowerKind, rule_kinds
 from archspec.rules.measure import Measured, UnmeasurableError
@@ -32,7 +34,7 @@ def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int]
         output = output_name(claims, rule)
         if rule.input.name not in claims.inputs:
             raise UnmeasurableError(f"`{rule.fields.input}` is no input")
-        arrays = generate(claims, sizes, OPEN, seed)
+        arrays = generate(claims, sizes, OPEN, seed, hiding(claims))
         case = _Case(claims=claims, rule=rule, output=output, arrays=arrays, sizes=sizes, seed=seed)
         if case.reached(subject):
             return Finding(claim=claim, status="holds", detail="by gradients", trials=1)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from archspec.contract.gradients import by_position
-from archspec.contract.protocol import Array, Arrays, Precision, Subject
+from archspec.contract.protocol import Precision, Subject
 from archspec.contract.torch_module import array_of
 from archspec.engines.network.execution import Execution
 from archspec.engines.network.execution import Precision as Computing
 from archspec.engines.network.plan import Plan, Step
+from archspec.model.runner import Array, Arrays
 
 FLOAT32 = Precision(exact=1e-6)
 """Of a network in float32: its constants, scales and tables of angles among them, are rounded to that."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from archspec.contract.protocol import Array, Arrays
 from archspec.diagnostics import did_you_mean, fail
-from archspec.engines.interface import Interface
 from archspec.engines.registry import engine_of, read_target
+from archspec.model.ports import Interface
+from archspec.model.runner import Array, Arrays
 
 
 class OnnxRunner:
     """Runs an ONNX file. Its inputs and outputs have the names that are declared."""
 
-    def __init__(self, path: Path, inputs: Iterable[str], outputs: Iterable[str]) -> None:
-        self.inputs = tuple(inputs)
+    def __init__(self, path: Path, outputs: Iterable[str]) -> None:
         self.outputs = tuple(outputs)
         self._path = path
         (target,) = read_target("onnx")

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from archspec.analyses.cost import cost
-from archspec.contract.generate import generate, patterns
 from archspec.contract.probes import output_name
-from archspec.contract.protocol import Array, Arrays, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
+from archspec.model.runner import Array, Arrays
+from archspec.model.samples import generate, patterns
 from archspec.oracle.interpreter import interpret
 from archspec.rules.kind import UpperKind, rule_kinds
 from archspec.rules.measure import Measured, UnmeasurableError

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from archspec.contract.probes import Probe
-from archspec.contract.protocol import Array, Arrays, Runner, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.redraw import redraw
+from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
 from archspec.spec.claims import Claims
 

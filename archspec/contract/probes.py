@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from archspec.contract.protocol import Array, Arrays
-from archspec.contract.sizes import alone
 from archspec.ir.dim import Symbol
+from archspec.model.runner import Array, Arrays
+from archspec.model.sizes import alone
 from archspec.record import record
 from archspec.rules.kind import UpperKind, rule_kinds
 from archspec.rules.measure import Measured, UnmeasurableError

@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from numpy.typing import NDArray
-
+from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
-
-Array = NDArray[Any]
-Arrays = Mapping[str, Array]
-
-
-class Runner(Protocol):
-    """A module, an ONNX session, an engine, a lowered network: whatever computes outputs from inputs."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        ...
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-        ...
-
-    def run(self, arrays: Arrays) -> dict[str, Array]:
-        """Outputs by name. Raises SpecError where the artifact fails on these inputs."""
-        ...
-
-
-@record
-class FunctionRunner:
-    """A function on arrays by name."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    function: Callable[[Arrays], Mapping[str, Array]]
-
-    def run(self, arrays: Arrays) -> dict[str, Array]:
-        """What the function gives."""
-        return dict(self.function(arrays))
 
 
 class Differentiable(Protocol):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archspec.contract.generate import bounds, draw, patterns
-from archspec.contract.protocol import Array
 from archspec.ir.types import DType
+from archspec.model.runner import Array
+from archspec.model.samples import bounds, draw, patterns
 from archspec.spec import InputSpec
 from archspec.spec.claims import Claims
 

@@ -14,12 +14,13 @@ from archspec.analyses.cost import cost
 from archspec.contract.fill import LARGE
 from archspec.contract.lowered import FLOAT32, NetworkRunner
 from archspec.contract.parity import parity
-from archspec.contract.protocol import Array, Precision, Subject
+from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.engines.network.parameters import with_parameters
 from archspec.engines.network.plan import Plan
 from archspec.ir.graph import Graph
+from archspec.model.runner import Array
 from archspec.spec.claims import Claims
 
 DEVIATIONS = {"large": LARGE, "small": 1e-2, "tiny": 1e-3}

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 
 from archspec.analyses.cost import cost
-from archspec.engines.sizes import maximum, minimum, odd, typical
-from archspec.ir.dim import Dim, Symbol
+from archspec.ir.dim import Dim
 from archspec.masks.mask import Last, Prefix, Within
 from archspec.masks.walk import leaves
+from archspec.model.sizes import leading, maximum, minimum, odd, typical
 from archspec.spec.claims import Claims
 
 Sizes = dict[str, int]
@@ -38,22 +38,6 @@ def affordable(claims: Claims, sizes: Mapping[str, int]) -> bool:
         return cost(claims.spec.graph).flops.value(sizes) <= MOST_FLOPS
     types = [*(one.type for one in claims.inputs.values()), *(value.type for value in claims.outputs.values())]
     return sum(type_.elements().value(sizes) for type_ in types) <= MOST_ELEMENTS
-
-
-def leading(claims: Claims) -> tuple[Symbol, ...]:
-    """The dims that lead an input."""
-    first = (one.type.shape[0] for one in claims.inputs.values() if one.type.rank)
-    named = {symbol.name: symbol for dim in first if (symbol := alone(dim)) is not None}
-    return tuple(named.values())
-
-
-def alone(dim: Dim) -> Symbol | None:
-    """The symbol that a size is, where it is nothing more."""
-    symbols = dim.symbols()
-    if len(symbols) != 1:
-        return None
-    (symbol,) = symbols
-    return symbol if dim == Dim.of(symbol) else None
 
 
 def probe(claims: Claims) -> Sizes:

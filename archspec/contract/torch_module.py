@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from archspec.contract.protocol import Array, Arrays
 from archspec.diagnostics import fail
+from archspec.model.runner import Array, Arrays
 
 Model = Callable[..., Any]
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError)

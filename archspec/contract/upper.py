@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from archspec.contract.generate import generate, patterns
 from archspec.contract.perturb import Trial
 from archspec.contract.probes import Probe, independence, probes
-from archspec.contract.protocol import Arrays, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
-from archspec.contract.sizes import leading
+from archspec.model.runner import Arrays
+from archspec.model.samples import generate, patterns
+from archspec.model.sizes import leading
 from archspec.rules.kind import UpperKind, rule_kinds
 from archspec.rules.measure import UnmeasurableError
 from archspec.spec import Rule

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from archspec.contract.basics import basics
-from archspec.contract.generate import OPEN, generate
+from archspec.contract.counted import hiding
 from archspec.contract.lower import lower
 from archspec.contract.parity import parity
-from archspec.contract.protocol import Array, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, Report
 from archspec.contract.sizes import probe
 from archspec.contract.upper import independent, upper
 from archspec.diagnostics import SpecError
+from archspec.model.runner import Array
+from archspec.model.samples import OPEN, generate
 from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
@@ -72,7 +74,7 @@ def _usable(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: in
     if subject.exact is None:
         return subject
     try:
-        subject.exact.run(generate(claims, sizes, OPEN, seed))
+        subject.exact.run(generate(claims, sizes, OPEN, seed, hiding(claims)))
     except SpecError:
         return replace(subject, exact=None, gradients=None)
     return subject

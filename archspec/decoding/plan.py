@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archspec.bundle.sources import interface_of
 from archspec.decoding.growing import Growing, growing
 from archspec.decoding.proofs import Proofs
 from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.diagnostics import fail
-from archspec.engines.interface import Interface
 from archspec.ir.dim import Dim, Symbol
+from archspec.model.ports import Interface, interface_of
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.spec import Decode

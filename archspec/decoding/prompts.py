@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.bundle.inputs import prepare
 from archspec.decoding.plan import Plan
 from archspec.decoding.rows import block
 from archspec.diagnostics import Collector, fail
+from archspec.model.inputs import prepare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from archspec.engines.cache import Recipe
-from archspec.engines.engine import Artifact, DTypeName, Form, Target
+from archspec.engines.engine import Artifact, Form, Target
 from archspec.engines.process import Outcome, Progress, Stage, run_step
 from archspec.engines.program import Program
 from archspec.engines.registry import ENGINES, compiling, engine_of
+from archspec.model.ports import DTypeName
 from archspec.record import record
 
 WORKER = "archspec.engines.worker"

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import archspec
-from archspec.engines.engine import OPSET, Artifact, DTypeName, Target
+from archspec.engines.engine import OPSET, Artifact, Target
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.lower.cache import is_private, root
+from archspec.model.ports import DTypeName
 from archspec.record import record
 
 FORMAT = 1

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from archspec.diagnostics import fail
-from archspec.engines.interface import Port
-from archspec.engines.sizes import is_fixed
 from archspec.ir.dim import Dim, Symbol
+from archspec.model.ports import Port
+from archspec.model.sizes import is_fixed
 
 
 def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:

@@ -6,19 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from archspec.engines.interface import Interface
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.runner import Runner
 from archspec.record import record
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from archspec.engines.network.plan import Plan
     from archspec.engines.program import Program
 
-DTypeName = Literal["float32", "float16", "bfloat16"]
-DTYPES: tuple[DTypeName, ...] = ("float32", "float16", "bfloat16")
 OPSET = 18
 OPSET_REASON = (
     "opset 18: the lowest that has every operator of the emitted module, taken by ONNX Runtime, OpenVINO and TensorRT "
@@ -71,13 +68,6 @@ class Artifact:
         """The artifact that `to_json` gave."""
         lists = {name: tuple(data[name]) for name in ("files", "notes", "warnings")}
         return Artifact(**{**data, **lists})
-
-
-class Runner(Protocol):
-    """An opened artifact."""
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name, from all inputs by name in the dtypes and shapes that the interface gives."""
 
 
 class Engine(ABC):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.engines.dynamic import dynamic_shapes
-from archspec.engines.engine import OPSET, DTypeName
+from archspec.engines.engine import OPSET
 from archspec.engines.folded import keep_dtype
-from archspec.engines.interface import Interface, Port
-from archspec.engines.module import example_inputs, forward_order, load_module
+from archspec.engines.module import example_inputs, load_module, named_arguments
 from archspec.engines.program import Program
 from archspec.engines.scopes import SCOPES
-from archspec.engines.sizes import example
+from archspec.model.ports import DTypeName, Interface, Port
+from archspec.model.sizes import example
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +30,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     import torch
 
     module = load_module(program, dtype)
-    ports = forward_order(program.interface.input_ports)
+    ports = program.interface.input_ports
     exported = torch.onnx.export(
         exported_program(module, ports, program.interface, dtype),
         (),
@@ -52,9 +52,10 @@ def exported_program(
     """The traced module, dynamic in every dim that varies."""
     import torch
 
-    inputs = example_inputs(ports, example(interface.symbols), dtype)
+    inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
+    shapes = dict(zip(inputs, dynamic_shapes(ports), strict=True))
     with torch.no_grad():
-        return torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes(ports))
+        return torch.export.export(module, (), inputs, dynamic_shapes=shapes)
 
 
 def weight_bytes(module: nn.Module) -> int:

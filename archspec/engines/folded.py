@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.engines.engine import DTypeName
+from archspec.model.ports import DTypeName
 
 
 def keep_dtype(graph: Any, dtype: DTypeName) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import Artifact, DTypeName, Engine, Runner, Target
+from archspec.engines.engine import Artifact, Engine, Target
 from archspec.engines.host import runs_on, this_gpu, this_host
-from archspec.engines.interface import Interface
-from archspec.engines.module import forward_order
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,13 +89,13 @@ class Inductor(Engine):
 
         model = load_package(path)
         device = model.get_metadata().get("AOTI_DEVICE_KEY", "cpu")
-        return _Package(model, [port.name for port in forward_order(interface.input_ports)], interface.outputs, device)
+        return _Package(model, [port.name for port in interface.input_ports], interface.outputs, device)
 
 
 class _Package:
     """Runs native code on arrays by name."""
 
-    def __init__(self, model: Any, inputs: list[str], outputs: Mapping[str, str], device: str) -> None:
+    def __init__(self, model: Any, inputs: list[str], outputs: Iterable[str], device: str) -> None:
         self._model, self._inputs, self._outputs, self._device = model, inputs, tuple(outputs), device
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

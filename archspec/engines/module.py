@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.analyses.memory import require_inputs
 from archspec.diagnostics import fail
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Port, shape_at
 from archspec.engines.program import Program
 from archspec.ir.types import DType
+from archspec.model.ports import DTypeName, Port, shape_at
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -62,9 +62,9 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
     return exact.get(port.type.dtype) or torch_dtype(dtype)
 
 
-def forward_order(ports: Sequence[Port]) -> tuple[Port, ...]:
-    """The ports in the order in which an emitted `forward` takes them: as declared, those with a default last."""
-    return tuple(sorted(ports, key=lambda port: port.default is not None))
+def named_arguments(module: nn.Module, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Tensors in the declared order by the names that an emitted `forward` has for them: some take no place."""
+    return dict(zip(signature(module.forward).parameters, tensors, strict=True))
 
 
 def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeName) -> tuple[Tensor, ...]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import OPSET_REASON, Artifact, DTypeName, Engine, Runner, Target
-from archspec.engines.interface import Interface
+from archspec.engines.engine import OPSET_REASON, Artifact, Engine, Target
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

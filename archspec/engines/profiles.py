@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.diagnostics import Collector, did_you_mean, fail
-from archspec.engines.interface import Port, shape_at
-from archspec.engines.sizes import Shape
 from archspec.ir.symbol import Symbol
+from archspec.model.ports import Port, shape_at
+from archspec.model.sizes import Shape
 
 Range = tuple[int, int, int]
 """Least, typical and largest size of a dim."""

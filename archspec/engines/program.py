@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from archspec.engines.interface import Interface
 from archspec.engines.profiles import Profile, Shapes, declared, shapes
+from archspec.model.ports import Interface
+from archspec.model.written import WrittenInterface, written
 from archspec.record import record
 
 
@@ -35,7 +36,7 @@ class Program:
         """The program as plain data, for another process."""
         paths = {"source": str(self.source), "module": self.module, "weights": str(self.weights)}
         profiles = [{name: list(sizes) for name, sizes in profile.items()} for profile in self.profiles]
-        return {**paths, "interface": self.interface.model_dump(mode="json"), "profiles": profiles}
+        return {**paths, "interface": written(self.interface).model_dump(mode="json"), "profiles": profiles}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Program:
@@ -44,7 +45,7 @@ class Program:
             source=Path(data["source"]),
             module=data["module"],
             weights=Path(data["weights"]),
-            interface=Interface.model_validate(data["interface"]),
+            interface=WrittenInterface.model_validate(data["interface"]).read(),
             profiles=tuple(_profile(profile) for profile in data["profiles"]),
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.diagnostics import Collector, did_you_mean, fail
-from archspec.engines.engine import DTYPES, DTypeName, Engine, NetworkEngine, Target
+from archspec.engines.engine import Engine, NetworkEngine, Target
 from archspec.engines.inductor import Inductor
 from archspec.engines.onnx import Onnx
 from archspec.engines.openvino import OpenVINO
 from archspec.engines.tensorrt_rtx import TensorRTRTX
 from archspec.engines.torch_tensorrt import TorchTensorRT
+from archspec.model.ports import DTYPES, DTypeName
 
 _ALL = (Onnx(), OpenVINO(), Inductor(), TensorRTRTX(), TorchTensorRT())
 ENGINES: dict[str, Engine] = {engine.word: engine for engine in _ALL}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.engines.dynamic import dynamic_shapes
-from archspec.engines.engine import DTypeName
-from archspec.engines.module import example_inputs, forward_order, load_module, named_outputs
+from archspec.engines.module import example_inputs, load_module, named_arguments, named_outputs
 from archspec.engines.program import Program
-from archspec.engines.sizes import example
+from archspec.model.ports import DTypeName
+from archspec.model.sizes import example
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,7 +20,7 @@ def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
     import torch
 
     interface = program.interface
-    ports = forward_order(interface.input_ports)
+    ports = interface.input_ports
     module = _flat(load_module(program, dtype), tuple(interface.outputs))
     inputs = example_inputs(ports, example(interface.symbols), dtype)
     with torch.no_grad():
@@ -38,6 +38,6 @@ def _flat(module: nn.Module, names: tuple[str, ...]) -> nn.Module:
             self.module = module
 
         def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
-            return tuple(named_outputs(self.module(*arguments), names).values())
+            return tuple(named_outputs(self.module(**named_arguments(module, arguments)), names).values())
 
     return Flat()

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import SpecError, did_you_mean, fail
-from archspec.engines.engine import Artifact, DTypeName, NetworkEngine, Runner, Target
+from archspec.engines.engine import Artifact, NetworkEngine, Target
 from archspec.engines.host import this_gpu
-from archspec.engines.interface import Interface
 from archspec.engines.scopes import placed
 from archspec.engines.serve import tell
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from archspec.engines.network.plan import Plan

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import SpecError, fail
-from archspec.engines.engine import Artifact, DTypeName, Runner, Target
+from archspec.engines.engine import Artifact, Target
 from archspec.engines.host import this_gpu
-from archspec.engines.interface import Interface
 from archspec.engines.serve import tell
 from archspec.engines.tensorrt_rtx import TensorRTRTX
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from archspec.engines.network.plan import Plan

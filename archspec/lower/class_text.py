@@ -49,10 +49,17 @@ def _init(code: Code, names: Mapping[str, str]) -> list[str]:
 
 def _forward(code: Code, reserved: frozenset[str], docstring: Sequence[str], output: str) -> list[str]:
     given, lines = fitted(code, reserved, _BODY)
-    parameters = ["self", *(_parameter(code, token, given[token]) for token in code.arguments)]
+    parameters = ["self", *_parameters(code, given)]
     returned = output or _returned(len(code.results))
     head = signature("def forward(", parameters, f") -> {returned}:", _INDENT)
     return [*head, *(_BODY + line if line else "" for line in docstring), *lines]
+
+
+def _parameters(code: Code, given: Mapping[str, str]) -> list[str]:
+    """The arguments in order; those behind the first that may be left out are given by name alone."""
+    parameters = [_parameter(code, token, given[token]) for token in code.arguments]
+    first = next((n for n, token in enumerate(code.arguments, 1) if token in code.optional), len(parameters))
+    return [*parameters[:first], *(["*"] if parameters[first:] else []), *parameters[first:]]
 
 
 def _parameter(code: Code, token: str, given: str) -> str:

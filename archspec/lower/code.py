@@ -77,6 +77,24 @@ class Default:
 
 
 @record
+class Require:
+    """`if test: raise value`, where both read the argument `target`."""
+
+    target: str
+    test: ast.expr
+    value: ast.expr
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Nothing new is made."""
+        return ()
+
+    def reads(self) -> Iterator[str]:
+        """Names read."""
+        return chain(names(self.test), names(self.value))
+
+
+@record
 class Loop:
     """`for header in over: carried, *extra = value`, where `value` reads `carried`, which starts as `start`.
 
@@ -107,7 +125,7 @@ class Loop:
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
 
 
-Statement = Step | Default | Loop
+Statement = Step | Default | Require | Loop
 
 
 @dataclass(kw_only=True)

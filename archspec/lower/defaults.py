@@ -1,4 +1,4 @@
-"""Inputs that may be left out."""
+"""What `forward` does with its arguments first: fill those left out, and refuse masks that are not bool."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.lower.code import Code, Default
+from archspec.lower.code import Code, Default, Require
 from archspec.lower.syntax import parse
 
 _DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
@@ -15,16 +15,31 @@ Number = int | float | bool
 
 
 def make_optional(code: Code, graph: Graph, defaults: Mapping[str, Number]) -> None:
-    """Give the inputs of the whole model that have a default the value that stands for None; they come last."""
+    """Give the inputs of the whole model that have a default the value that stands for None."""
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
     optional = {value: token for value, token in tokens.items() if value.name in defaults}
     required = {value: token for value, token in tokens.items() if value.name not in defaults}
     code.optional = frozenset(optional.values())
-    code.arguments = [*required.values(), *optional.values()]
     code.statements[:0] = [
         Default(target=token, value=parse(_filled(code, value, defaults[value.name], required)))
         for value, token in optional.items()
     ]
+
+
+def require_bools(code: Code, graph: Graph) -> None:
+    """Refuse a bool input of another dtype by its name: a mask of zeros and ones would be taken for scores."""
+    tokens = dict(zip(graph.inputs, code.arguments, strict=True))
+    required = [
+        Require(target=token, test=parse(f"{token}.dtype != torch.bool"), value=parse(_refusal(value.name, token)))
+        for value, token in tokens.items()
+        if value.type.dtype is DType.BOOL
+    ]
+    filled = [one for one in code.statements if isinstance(one, Default)]
+    code.statements[len(filled) : len(filled)] = required
+
+
+def _refusal(name: str, token: str) -> str:
+    return f'TypeError(f"`{name}` must be torch.bool, not {{{token}.dtype}}")'
 
 
 def _filled(code: Code, value: Value, default: Number, required: Mapping[Value, str]) -> str:

@@ -39,8 +39,7 @@ def forward_docstring(graph: Graph, defaults: Mapping[str, object]) -> list[str]
     """Arguments and results of the model, their shapes in axis names."""
     *others, last = graph.output_names
     lines = [_plain(f'"""Compute {", ".join(others)}{" and " if others else ""}{last}.'), "", "Args:"]
-    # Inputs that may be left out come last.
-    for value in sorted(graph.inputs, key=lambda value: value.name in defaults):
+    for value in graph.inputs:
         more = f"; {defaults[value.name]} if left out" if value.name in defaults else ""
         lines += _entry(identifier(value.name), value, more)
     lines += ["", "Returns:"]

@@ -18,8 +18,8 @@ from archspec.spec.spec import Spec
 def emit(spec: Spec) -> str:
     """The PyTorch file of a spec: formatted, importing torch and the standard library alone.
 
-    Its last class is the model, which takes the spec's inputs in order, those with a default last. The same spec gives
-    the same text. Raises SpecError E501 or E502 for what no module can express.
+    Its last class is the model, which takes the spec's inputs in order, keyword-only behind the first with a default.
+    The same spec gives the same text. Raises SpecError E501 or E502 for what no module can express.
     """
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
     return emit_graph(with_masks(spec), spec.name, spec, defaults)

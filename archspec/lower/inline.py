@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.lower.code import Code, Default, Loop, Statement, Step
+from archspec.lower.code import Code, Default, Loop, Require, Statement, Step
 from archspec.lower.syntax import name, names, substitute
 from archspec.record import record
 
@@ -115,11 +115,16 @@ def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[S
     live = {found for result in results for found in names(result)}
     kept = []
     for statement in reversed(list(statements)):
-        wanted = statement.target in live if isinstance(statement, Default) else live & set(statement.targets)
-        if wanted:
+        if _is_wanted(statement, live):
             kept.append(statement)
             live.update(statement.reads())
     return kept[::-1]
+
+
+def _is_wanted(statement: Statement, live: set[str]) -> bool:
+    if isinstance(statement, Require):
+        return True
+    return statement.target in live if isinstance(statement, Default) else not live.isdisjoint(statement.targets)
 
 
 def _counts(statements: Iterable[Statement], results: Iterable[ast.expr]) -> Counter[str]:

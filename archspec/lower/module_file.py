@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from archspec.ir.graph import Graph
 from archspec.lower.class_text import class_lines
 from archspec.lower.classes import token
-from archspec.lower.defaults import Number, make_optional
+from archspec.lower.defaults import Number, make_optional, require_bools
 from archspec.lower.docs import Header, file_docstring, forward_docstring, outputs_class
 from archspec.lower.naming import ALWAYS_TAKEN, class_name
 from archspec.lower.region import Lowering, finished
@@ -25,6 +25,7 @@ def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | N
     everything = range(len(graph.inputs))
     code, _ = lowering.body(graph, kind="", path="", module="", forced=everything)
     make_optional(code, graph, defaults or {})
+    require_bools(code, graph)
     code.output_names = graph.output_names
     lowering.classes.add(code, finished(code, code.arguments))
     parts = [source.splitlines() for source in lowering.helpers.sources.values()]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archspec.lower.code import Code, Default, Loop, Statement
+from archspec.lower.code import Code, Default, Loop, Require, Statement
 from archspec.lower.inline import Plan
 from archspec.lower.layout import is_settled, statement
 from archspec.lower.syntax import name, parse, substitute
@@ -41,6 +41,9 @@ def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[Row]:
         target = given[one.target]
         test = Row(before="if ", tree=parse(f"{target} is None"), after=":", indent=indent)
         return [test, Row(before=f"{target} = ", tree=value, indent=indent + _STEP)]
+    if isinstance(one, Require):
+        test = Row(before="if ", tree=substitute(one.test, named), after=":", indent=indent)
+        return [test, Row(before="raise ", tree=value, indent=indent + _STEP)]
     if isinstance(one, Loop):
         return list(_loop(one, given, named, value, indent))
     return [Row(before=f"{', '.join(given[target] for target in one.targets)} = ", tree=value, indent=indent)]

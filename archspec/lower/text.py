@@ -86,6 +86,20 @@ def _constant(tree: ast.Constant) -> tuple[str, int]:
     return tree.kind or repr(tree.value), _PRIMARY
 
 
+def _joined(tree: ast.JoinedStr) -> tuple[str, int]:
+    """An f-string whose places hold names and attributes, without formats."""
+    parts = [
+        f"{{{flat(part.value)}}}" if isinstance(part, ast.FormattedValue) else json.dumps(_braced(part))[1:-1]
+        for part in tree.values
+    ]
+    return f'f"{"".join(parts)}"', _PRIMARY
+
+
+def _braced(part: ast.expr) -> str:
+    assert isinstance(part, ast.Constant)
+    return str(part.value).replace("{", "{{").replace("}", "}}")
+
+
 def _attribute(tree: ast.Attribute) -> tuple[str, int]:
     owner = flat(tree.value, _PRIMARY)
     if isinstance(tree.value, ast.Constant) and isinstance(tree.value.value, int | float):
@@ -205,6 +219,7 @@ def _is_literal(tree: ast.expr) -> bool:
 _PRINTERS: dict[type[ast.expr], Callable[..., tuple[str, int]]] = {
     ast.Name: _name,
     ast.Constant: _constant,
+    ast.JoinedStr: _joined,
     ast.Attribute: _attribute,
     ast.Call: _call,
     ast.BinOp: _binary,

@@ -36,6 +36,11 @@ def aligned(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -
     return Relation((Atom(differences=frozenset(same_positions(out, inp, axes))),))
 
 
+def aligned_axes(out: TensorType, inp: TensorType) -> Relation:
+    """The same position along all axes of two types of one shape, whatever factors they have."""
+    return aligned(out, inp, ((axis, axis) for axis in range(out.rank)))
+
+
 def same_positions(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Iterator[Difference]:
     """The constraints of `aligned`."""
     for left, right in axes:

@@ -109,7 +109,8 @@ class MaskOperands:
         batched = not self.is_plain(control)
         places = self._places(out, query, found, found.rank - 1, batched=batched)
         whole = relation(self.mask, places)
-        if control not in places.loose:
+        # Over axes of other factors a comparison of positions says nothing, and mentions no control.
+        if control not in places.loose and places.query:
             whole = Relation(tuple(atom for atom in whole.atoms if mentions(atom, operand)))
         return erase(whole, operand)
 

@@ -39,6 +39,17 @@ class Schedule:
     def __iter__(self) -> Iterator[int]:
         return (self[layer] for layer in range(len(self)))
 
+    def after(self, layer: int) -> Schedule:
+        """The schedule of the layers that come after one."""
+        first, period, inner = layer + 1, len(self.repeat), layer + 1 - len(self.start)
+        if inner < 0:
+            return Schedule(start=self.start[first:], repeat=self.repeat, times=self.times, end=self.end)
+        if inner >= period * self.times:
+            return Schedule(repeat=self.repeat, end=self.end[inner - period * self.times :])
+        done, begun = divmod(inner, period)
+        start = self.repeat[begun:] if begun else ()
+        return Schedule(start=start, repeat=self.repeat, times=self.times - done - bool(begun), end=self.end)
+
     def count(self, body: int) -> int:
         """How many layers run this body."""
         return self.start.count(body) + self.repeat.count(body) * self.times + self.end.count(body)

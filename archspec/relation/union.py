@@ -82,17 +82,21 @@ def _in_full(atom: Atom, out: Space, inp: Space) -> Atom | None:
 
 
 def _merged(left: Atom, right: Atom) -> Atom | None:
-    """One atom that is the union of two, where they differ in one interval, or in the sign of one guard."""
-    if left.prefixes != right.prefixes or left.segments != right.segments:
+    """One atom that contains two and little more, where they differ in one interval, or in the sign of one guard."""
+    return intervals_merged(left, right) if left.guards == right.guards else without_sign(left, right)
+
+
+def intervals_merged(left: Atom, right: Atom) -> Atom | None:
+    """The atom that is exactly the union of two which differ in one interval; None where there is none."""
+    if (left.prefixes, left.segments, left.guards) != (right.prefixes, right.segments, right.guards):
         return None
-    if left.guards != right.guards:
-        return _without_sign(left, right)
     if left.ranges == right.ranges:
         return _differences_merged(left, right)
     return _ranges_merged(left, right) if left.differences == right.differences else None
 
 
-def _without_sign(left: Atom, right: Atom) -> Atom | None:
+def without_sign(left: Atom, right: Atom) -> Atom | None:
+    """The atom of two that differ in the sign of one guard, without it: wider where the guard is beyond the ends."""
     mine, other = left.guards - right.guards, right.guards - left.guards
     if len(mine) != 1 or len(other) != 1 or replace(left, guards=frozenset()) != replace(right, guards=frozenset()):
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from archspec.rules.fixed import Fixed
 from archspec.rules.flow import Dependence
 from archspec.rules.promises import Promises
 from archspec.rules.prove import promises
 from archspec.rules.reads import Reads
-from archspec.rules.terms import Term, Terms
+from archspec.rules.terms import Terms
 from archspec.spec import Spec
 
 
@@ -23,6 +24,6 @@ class Evidence:
         """The names of controls."""
         return self.dependence.reads.terms
 
-    def holding(self, fixed: frozenset[Term]) -> Dependence:
-        """The relations while some terms stay as they are."""
-        return Dependence(self.spec.graph, Reads(self.spec.graph, self.terms, fixed)) if fixed else self.dependence
+    def holding(self, fixed: Fixed) -> Dependence:
+        """The relations while a predicate stays true where an input changes."""
+        return Dependence(self.spec.graph, Reads(self.spec.graph, self.terms, fixed))

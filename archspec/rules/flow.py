@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ops.base import Primitive
 from archspec.ops.call import Call
-from archspec.ops.coordinates import aligned
+from archspec.ops.coordinates import aligned_axes
 from archspec.ops.repeat import Repeat
 from archspec.relation.atoms import EVERYTHING, NOTHING, Relation, Space, identity
 from archspec.relation.compose import compose
 from archspec.relation.union import united
 from archspec.rules.layers import Layers, Spaces
+from archspec.rules.origin import Origin, Run, origin
 from archspec.rules.reads import Reads
 from archspec.rules.terms import Term
 
@@ -20,8 +21,13 @@ from archspec.rules.terms import Term
 class Dependence:
     """The relations of a graph's values to its inputs, or to other values at its top, as they are asked for.
 
-    Soundness: for every admitted size, every parameter, in eval mode and exact arithmetic, if an input changes only at
-    positions to which position i of a value is not related, the value at i stays, all other inputs held fixed.
+    The source may be any value, an inner one of a repeated region too: it is that one step's value, held apart from
+    those of the other steps.
+
+    Soundness: for every admitted size, every parameter value, eval mode, exact arithmetic and finite intermediate
+    values: if two runs differ only in the source's values at positions J, and no j in J is related to i, then the
+    value at i is the same, all other inputs held fixed. With `Fixed` reads, J are positions where the predicate of the
+    rule holds before and after the change.
     """
 
     def __init__(self, graph: Graph, reads: Reads | None = None) -> None:
@@ -31,45 +37,43 @@ class Dependence:
         self._bodies: dict[tuple[Graph, int, Term | None], tuple[Relation, ...]] = {}
 
     def relation(self, value: Value, source: Value) -> Relation:
-        """What a value at the top, or in a module, may read of an input, or of a value at the top."""
-        return self.flow(source).relations.get(value, NOTHING)
+        """What a value at the top, or in a module, may read of a value at the top."""
+        flow = self.flow(source)
+        found = flow.relations.get(value, NOTHING)
+        if flow.source == source.type.space:
+            return found
+        seen = aligned_axes(flow.origin.value.type, source.type)
+        return compose(found, seen, value.type.space, flow.source, source.type.space)
 
     def flow(self, source: Value) -> Flow:
-        """The relations of all values to one of them."""
+        """The relations of all values to one of them, as it is where it is made."""
         if source not in self._flows:
-            flow = Flow(self, source, self.reads.terms.of(source))
-            flow.known(source, identity(len(flow.source)))
+            flow = Flow(self, origin(source), self.reads.terms.of(source))
             flow.run(self.graph.nodes)
             self._flows[source] = flow
         return self._flows[source]
 
     def body(self, region: Graph, number: int, changing: Term | None) -> tuple[Relation, ...]:
-        """What the outputs of a repeated body read of its input of that number."""
+        """What a repeated body carries on and what its outputs read of its input of that number."""
         if changing is not None and not self.reads.restricted(region, changing):
             changing = None
         key = (region, number, changing)
         if key not in self._bodies:
-            source = region.inputs[number]
-            flow = Flow(self, source, changing)
-            flow.known(source, identity(len(flow.source)))
-            flow.run(region.nodes)
-            found = [flow.relations.get(value, NOTHING) for value in region.outputs]
-            carried, result = region.inputs[0].type, region.outputs[0].type
-            if carried.space != result.space:
-                same = aligned(carried, result, ((axis, axis) for axis in range(result.rank)))
-                found[0] = compose(same, found[0], carried.space, result.space, flow.source)
-            self._bodies[key] = tuple(found)
+            self._bodies[key] = Flow(self, Origin(region.inputs[number]), changing).outputs(region)
         return self._bodies[key]
 
 
 class Flow:
     """One walk over a graph: `relations` to one source, while the term `changing` takes any values."""
 
-    def __init__(self, around: Dependence, source: Value, changing: Term | None) -> None:
-        self.around = around
-        self.source: Space = source.type.space
+    def __init__(self, around: Dependence, origin: Origin, changing: Term | None) -> None:
+        self.around, self.origin = around, origin
+        self.source: Space = origin.value.type.space
         self.changing = changing
         self.relations: dict[Value, Relation] = {}
+        self._way = {run.node: run for run in origin.runs}
+        if not any(isinstance(run.node.op, Repeat) for run in origin.runs):
+            self.known(origin.value, identity(len(self.source)))
 
     def known(self, value: Value, relation: Relation) -> None:
         """Note the relation of a value; one that reads nothing is left out."""
@@ -79,9 +83,19 @@ class Flow:
     def run(self, nodes: Iterable[Node]) -> None:
         """Walk over nodes in order."""
         for node in nodes:
-            if any(value in self.relations for value in node.inputs):
+            if node in self._way or any(value in self.relations for value in node.inputs):
                 for value, relation in zip(node.outputs, self._node(node), strict=True):
                     self.known(value, relation)
+
+    def outputs(self, region: Graph) -> tuple[Relation, ...]:
+        """The relations of what a repeated body carries on, as the next layer takes it, and of its outputs."""
+        self.run(region.nodes)
+        found = [self.relations.get(value, NOTHING) for value in region.outputs]
+        taken, given = region.inputs[0].type, region.outputs[0].type
+        if taken.space == given.space:
+            return (found[0], *found)
+        same = aligned_axes(taken, given)
+        return (compose(same, found[0], taken.space, given.space, self.source), *found)
 
     def _node(self, node: Node) -> Sequence[Relation]:
         operands = [self.relations.get(value, NOTHING) for value in node.inputs]
@@ -92,6 +106,8 @@ class Flow:
                     self.known(value, relation)
                 self.run(region.nodes)
                 return [self.relations.get(value, NOTHING) for value in region.outputs]
+            case Repeat() if node in self._way:
+                return self._from_layer(node, node.op, self._way[node])
             case Repeat():
                 return self._repeat(node, node.op, operands)
             case Primitive():
@@ -125,9 +141,31 @@ class Flow:
         layers = [_row(body, used, 0) for body in bodies]
         result = [self._outside(spaces.schedule(layers, op.schedule), node.outputs[0], node, used, operands)]
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):
-            last = _row(bodies[op.schedule[tap.layer]], used, tap.output)
+            last = _row(bodies[op.schedule[tap.layer]], used, 1 + tap.output)
             before = spaces.schedule(layers, op.schedule, tap.layer)
             result.append(self._outside(_tapped(spaces, before, last, value.type.space), value, node, used, operands))
+        return result
+
+    def _from_layer(self, node: Node, op: Repeat, run: Run) -> list[Relation]:
+        """What the node gives reads of a value inside one of its layers: that layer by itself, then those after it."""
+        assert run.layer is not None
+        made = Flow(self.around, self.origin.inside_of(run), self.changing).outputs(run.region)
+        spaces = Spaces(node.inputs[0].type.space, ())
+        bodies = [{0: self.around.body(region, 0, self.changing)} for region in node.regions]
+        layers, left = [_row(body, (0,), 0) for body in bodies], op.schedule.after(run.layer)
+
+        def carried(last: Layers, count: int, out: Space) -> Relation:
+            before = spaces.schedule(layers, left, count)
+            return compose(_tapped(spaces, before, last, out).carried, made[0], out, spaces.carried, self.source)
+
+        result = [carried(spaces.none(), len(left), spaces.carried)]
+        for tap in op.taps:
+            later = tap.layer - run.layer - 1
+            if later < 0:
+                result.append(made[1 + tap.output] if later == -1 else NOTHING)
+            else:
+                out = node.regions[op.schedule[tap.layer]].outputs[tap.output].type.space
+                result.append(carried(_row(bodies[op.schedule[tap.layer]], (0,), 1 + tap.output), later, out))
         return result
 
     def _outside(
@@ -148,8 +186,8 @@ def _reads(region: Graph, number: int) -> bool:
     return any(wanted in node.inputs for node in region.nodes) or wanted in region.outputs
 
 
-def _row(body: Mapping[int, tuple[Relation, ...]], used: Sequence[int], output: int) -> Layers:
-    found = [body[k][output] if k in body else NOTHING for k in used]
+def _row(body: Mapping[int, tuple[Relation, ...]], used: Sequence[int], number: int) -> Layers:
+    found = [body[k][number] if k in body else NOTHING for k in used]
     return Layers(found[0], tuple(found[1:]))
 
 

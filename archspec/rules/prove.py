@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archspec.relation.atoms import Atom, Guard, Relation, Space
-from archspec.relation.union import contained, in_normal_form
+from archspec.relation.union import contained
+from archspec.relation.wanted import merged
 from archspec.rules.flow import Dependence
 from archspec.rules.promises import Facts, Promises
 from archspec.rules.target import Forbidden
@@ -23,7 +24,7 @@ def promises(spec: Spec, dependence: Dependence) -> Promises:
 
 def within(found: Relation, allowed: Relation, out: Space, inp: Space, promised: Promises) -> bool:
     """Whether surely every related pair is allowed."""
-    wanted = in_normal_form(allowed, out, inp)
+    wanted = merged(allowed)
     return all(any(_implies(atom, one, out, inp, promised) for one in wanted.atoms) for atom in found.atoms)
 
 

@@ -10,6 +10,7 @@ from archspec.ir.types import DType
 from archspec.ops.base import Primitive
 from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment
 from archspec.relation.union import in_normal_form
+from archspec.rules.fixed import Fixed
 from archspec.rules.terms import Literal, Term, Terms
 
 Rows = tuple[tuple[Relation, ...], ...]
@@ -19,10 +20,10 @@ Rows = tuple[tuple[Relation, ...], ...]
 class Reads:
     """Reads of primitives in normal form. The keys of their constraints are terms; what has none is dropped.
 
-    `fixed` are terms that a rule holds fixed while an input changes, so that constraints by them stand.
+    `fixed` tells what a rule holds fixed while an input changes, so that constraints by it stand.
     """
 
-    def __init__(self, graph: Graph, terms: Terms | None = None, fixed: frozenset[Term] = frozenset()) -> None:
+    def __init__(self, graph: Graph, terms: Terms | None = None, fixed: Fixed | None = None) -> None:
         self.terms = Terms(graph) if terms is None else terms
         self.fixed = fixed
         self._rows: dict[Node, Rows] = {}
@@ -55,10 +56,10 @@ class Reads:
 
     def is_fixed(self, value: Value) -> bool:
         """Whether a rule holds a value fixed."""
-        if not self.fixed or value.type.dtype is not DType.BOOL:
+        if self.fixed is None or value.type.dtype is not DType.BOOL:
             return False
-        literals = self.terms.literals(value)
-        return literals is not None and all(literal.term in self.fixed for literal in literals)
+        term = self.terms.of(value)
+        return term is not None and term.depends_on(self.fixed.source) and self.fixed(term)
 
     def _read(self, node: Node) -> Rows:
         assert isinstance(node.op, Primitive)
@@ -93,10 +94,22 @@ class Reads:
     def _erased_atom(self, atom: Atom, changing: Term) -> Atom:
         return replace(
             atom,
-            guards=frozenset(g for g in atom.guards if not self._mentions(key_of(g), changing)),
+            guards=frozenset(self._standing(atom.guards, changing)),
             prefixes=frozenset(p for p in atom.prefixes if not self._mentions(key_of(p), changing)),
             segments=frozenset(s for s in atom.segments if not self._mentions(key_of(s), changing)),
         )
+
+    def _standing(self, guards: frozenset[Guard], changing: Term) -> Iterator[Guard]:
+        """The guards that stand while a term changes: those by other terms, and those that a rule fixes together."""
+        places: dict[object, list[Guard]] = {}
+        for guard in guards:
+            if not self._mentions(key_of(guard), changing):
+                yield guard
+            else:
+                places.setdefault((guard.side, guard.coordinates, guard.offset), []).append(guard)
+        for found in places.values() if self.fixed is not None and self.fixed.source is changing else ():
+            if self.fixed is not None and self.fixed.together(Literal(key_of(g), g.negated) for g in found):
+                yield from found
 
 
 def named(atom: Atom, operands: Sequence[Value], terms: Terms, *, exactly: bool = False) -> Atom | None:

@@ -15,14 +15,11 @@ from archspec.ops.coordinates import coordinates
 from archspec.ops.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
-from archspec.relation.union import in_normal_form
+from archspec.rules.fixed import Clause
 from archspec.rules.reads import named
-from archspec.rules.terms import Literal, Terms
+from archspec.rules.terms import Terms
 from archspec.spec import Rule
 from archspec.spec.rule_axes import spread
-
-Clause = tuple[Literal, ...]
-"""Literals that hold together."""
 
 
 class Inexpressible(Exception):
@@ -83,8 +80,7 @@ def masked(
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
         raise Inexpressible("a control that parameters have a part in")
-    exact = Relation(tuple(atom for atom in known if atom is not None))
-    return in_normal_form(exact, output.type.space, source.type.space)
+    return Relation(tuple(atom for atom in known if atom is not None))
 
 
 _MERGED = "positions of a merged axis; rearrange it back first, in a node that only the rule reads"

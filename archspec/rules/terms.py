@@ -6,7 +6,7 @@ read the same input as the one in layer 2, and `not padded` to be the opposite o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from archspec.ir.graph import Graph, Value
@@ -43,9 +43,9 @@ class Term:
         for operand in self.operands:
             yield from operand.leaves()
 
-    def depends_on(self, other: Term, fixed: frozenset[Term] = frozenset()) -> bool:
+    def depends_on(self, other: Term, fixed: Callable[[Term], bool] | None = None) -> bool:
         """Whether another term has a part in this one, but for those that are held fixed."""
-        if self in fixed:
+        if fixed is not None and fixed(self):
             return False
         return self is other or any(operand.depends_on(other, fixed) for operand in self.operands)
 

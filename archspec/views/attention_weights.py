@@ -134,8 +134,8 @@ def _with(spec: Spec, path: str) -> Spec:
 
 def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Array]:
     """The inputs with defaults, checked. Raises SpecError with all that is wrong in them."""
-    from archspec.bundle.inputs import prepare
-    from archspec.bundle.sources import interface_of
+    from archspec.model.inputs import prepare
+    from archspec.model.ports import interface_of
 
     arrays = prepare(interface_of(spec), inputs, "float32")
     rows = max((array.shape[0] for array in arrays.values() if array.ndim), default=1)

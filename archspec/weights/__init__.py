@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from archspec.layouts.layout import Layout, read_layout
+from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.read import layouts
 from archspec.weights.apply import check_layout, export_weights, load_weights
-from archspec.weights.check import check_layouts
 from archspec.weights.files import WeightsFile, read_weights, write_weights
-from archspec.weights.layout import Layout, read_layout
-from archspec.weights.load import layouts, load
-from archspec.weights.parameters import parameter_shapes
+from archspec.weights.load import load
 
 __all__ = [
     "Layout",
     "WeightsFile",
     "check_layout",
-    "check_layouts",
     "export_weights",
     "layouts",
     "load",

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Collector, SpecError
-from archspec.weights.bind import Binding, bind
-from archspec.weights.layout import Layout
-from archspec.weights.line import Line
+from archspec.layouts.bind import Binding, bind
+from archspec.layouts.layout import Layout
+from archspec.layouts.line import Line
+from archspec.layouts.operations import Shape
+from archspec.layouts.rename import renamed
+from archspec.layouts.report import and_more, shaped
 from archspec.weights.match import Checkpoint, Match, Step, match
-from archspec.weights.operations import Shape
-from archspec.weights.rename import renamed
-from archspec.weights.report import and_more, shaped
 from archspec.weights.transfer import StepMisfit, backward, fit, forward
 
 if TYPE_CHECKING:

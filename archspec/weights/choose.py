@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from archspec.diagnostics import Span, did_you_mean, fail
-from archspec.weights.layout import Layout
+from archspec.layouts.layout import Layout
+from archspec.layouts.operations import Shape
 from archspec.weights.match import Match, Step, match
-from archspec.weights.operations import Shape
 
 
 def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Layout:

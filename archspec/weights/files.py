@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from archspec.diagnostics import fail
-from archspec.weights.operations import Shape
+from archspec.layouts.operations import Shape
 from archspec.weights.shards import find_shards
 
 if TYPE_CHECKING:

@@ -7,38 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.analyses.parameters import expand
-from archspec.diagnostics import Collector, fail
+from archspec.diagnostics import fail
 from archspec.ir.graph import Graph
 from archspec.ir.types import DType
-from archspec.schema.model import is_none
+from archspec.layouts.layout import Layout
+from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.read import layouts
+from archspec.layouts.report import also, and_more
 from archspec.spec import Spec
 from archspec.spec import load as load_spec
 from archspec.weights.apply import check_shapes, shapes_of, take
 from archspec.weights.choose import choose, named
 from archspec.weights.files import read_weights
-from archspec.weights.layout import Layout, read_layout
 from archspec.weights.match import match
-from archspec.weights.parameters import parameter_shapes
-from archspec.weights.report import also, and_more
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def layouts(spec: Spec) -> tuple[Layout, ...]:
-    """The layouts that a spec's `weights` section gives, in its order.
-
-    Raises SpecError with everything that is wrong in them.
-    """
-    found = Collector()
-    result = []
-    for name, node in spec.weights.items():
-        if is_none(node):
-            continue
-        with found.catching():
-            result.append(read_layout(name, node, spec.constants))
-    found.raise_if_errors()
-    return tuple(result)
 
 
 def load(

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from archspec.diagnostics import Collector, Diagnostic, Label, nearest
+from archspec.layouts.bind import Binding, bind
+from archspec.layouts.layout import Layout, spread
+from archspec.layouts.line import Line
+from archspec.layouts.names import NamePattern, Star, regex_of
+from archspec.layouts.operations import Operation, Shape
+from archspec.layouts.rename import renamed
+from archspec.layouts.report import also, and_more, shaped
 from archspec.record import record
-from archspec.weights.bind import Binding, bind
-from archspec.weights.layout import Layout, spread
-from archspec.weights.line import Line
-from archspec.weights.names import NamePattern, Star, regex_of
-from archspec.weights.operations import Operation, Shape
-from archspec.weights.rename import renamed
-from archspec.weights.report import also, and_more, shaped
 
 
 @record

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Span
-from archspec.weights.operations import Operation, Shape, Shapes, Split
-from archspec.weights.rearrange import Misfit
+from archspec.layouts.operations import Operation, Shape, Shapes, Split
+from archspec.layouts.rearrange import Misfit
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from archspec.weights.operations import Rows
+    from archspec.layouts.operations import Rows
 
 
 class StepMisfit(Exception):

@@ -11,12 +11,11 @@ import torch
 import archspec
 from archspec.analyses import memory
 from archspec.bundle import build
-from archspec.bundle.sample import sample
-from archspec.bundle.sources import interface_of
-from archspec.contract.generate import generate
 from archspec.diagnostics import SpecError
-from archspec.engines.sizes import odd
 from archspec.ir.symbol import Symbol
+from archspec.model.ports import interface_of
+from archspec.model.samples import generate, sample
+from archspec.model.sizes import odd
 from archspec.spec import load
 from archspec.spec.claims import load_claims
 from tests.spec.example import spec_of

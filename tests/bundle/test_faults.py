@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 
 import archspec
-from archspec.bundle.inputs import prepare
 from archspec.bundle.staging import staging
 from archspec.diagnostics import SpecError
 from archspec.engines import tensorrt_rtx, torch_tensorrt
 from archspec.engines.engine import Artifact
 from archspec.engines.host import Gpu
-from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.engines.registry import engine_of, target_of
+from archspec.model.inputs import prepare
+from archspec.model.written import DimRange, InputPort, WrittenInterface
 
 HERE = Path(__file__).parent
 FAULTS = {
@@ -47,7 +47,7 @@ FAULTS = {
     "a dim at its minimum and maximum": "test_faults.py::test_every_dim_at_its_minimum_and_maximum",
 }
 BUILD = "import sys, archspec; archspec.build(sys.argv[1], sys.argv[2], cache=False)"
-INTERFACE = Interface(
+INTERFACE = WrittenInterface(
     dims={"batch": DimRange(min=1, typical=2, max=8), "tokens": DimRange(min=2, typical=12, max=32)},
     inputs={
         "ids": InputPort(type="int64[batch, tokens] < 50"),
@@ -55,7 +55,7 @@ INTERFACE = Interface(
         "valid": InputPort(type="bool[batch, tokens]", default=True),
     },
     outputs={"states": "float[batch, tokens, 16]"},
-)
+).read()
 IDS, FEATURES = np.ones((2, 6), dtype=np.int64), np.ones((2, 6, 4), dtype=np.float32)
 
 
@@ -220,7 +220,10 @@ def test_where_a_number_is_not_finite() -> None:
     with pytest.raises(SpecError) as raised:
         prepare(INTERFACE, {"ids": IDS, "features": features}, "float32")
     (found,) = raised.value.diagnostics
-    assert (found.message, found.notes[-1]) == ("`features[1, 4, 2]` is nan", "the only such place")
+    assert (found.message, found.notes[-1]) == (
+        "`features[1, 4, 2]` is nan, expected a finite number",
+        "the only such place",
+    )
 
 
 @pytest.mark.parametrize(("batch", "tokens"), [(9, 6), (0, 6), (2, 1), (2, 33)])

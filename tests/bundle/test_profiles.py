@@ -12,19 +12,19 @@ import pytest
 
 import archspec
 from archspec.bundle.bundle import Bundle
-from archspec.bundle.inputs import prepare
 from archspec.bundle.parity import Contest, run_module
 from archspec.bundle.report import Trial
-from archspec.bundle.sources import interface_of
 from archspec.bundle.verify import verify_bundle
 from archspec.diagnostics import SpecError
-from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.engines.module import load_module
 from archspec.engines.onnx import Onnx
 from archspec.engines.profiles import Profile
 from archspec.engines.program import Program
 from archspec.engines.registry import check_profiles, target_of
 from archspec.engines.tensorrt_rtx import TensorRTRTX
+from archspec.model.inputs import prepare
+from archspec.model.ports import interface_of
+from archspec.model.written import DimRange, InputPort, WrittenInterface
 
 ALONE: Profile = {"batch": (1, 1, 1), "tokens": (1, 12, 32)}
 SHORT: Profile = {"batch": (2, 4, 8), "tokens": (3, 5, 9)}
@@ -64,14 +64,14 @@ def test_sizes_that_no_profile_has_are_refused(built: Path, monkeypatch: pytest.
 
 def test_a_dim_that_no_input_tells_has_a_size_of_the_profile() -> None:
     """A default is as large as the profile wants, where its size is nobody else's."""
-    interface = Interface(
+    interface = WrittenInterface(
         dims={"batch": DimRange(min=1, typical=2, max=8), "extra": DimRange(min=1, typical=2, max=8)},
         inputs={
             "x": InputPort(type="float[batch, 3]"),
             "bias": InputPort(type="float[extra]", default=0.5),
         },
         outputs={"y": "float[batch, 3]"},
-    )
+    ).read()
     x = np.ones((1, 3), dtype=np.float32)
     profiles = [{"batch": (2, 2, 2), "extra": (1, 1, 1)}, {"batch": (1, 1, 1), "extra": (4, 5, 6)}]
     assert prepare(interface, {"x": x}, "float32", profiles)["bias"].shape == (5,)

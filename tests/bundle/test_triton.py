@@ -16,9 +16,9 @@ import archspec
 from archspec.bundle.triton import batch_of, configuration, model_name
 from archspec.diagnostics import SpecError
 from archspec.engines.engine import Target
-from archspec.engines.interface import DimRange, InputPort, Interface
+from archspec.model.written import DimRange, InputPort, WrittenInterface
 
-TEXTS = Interface(
+TEXTS = WrittenInterface(
     dims={"batch": DimRange(min=1, typical=2, max=16), "tokens": DimRange(min=1, typical=12, max=40)},
     inputs={
         "ids": InputPort(type="int64[batch, tokens] < 50"),
@@ -26,12 +26,12 @@ TEXTS = Interface(
         "step": InputPort(type="int32[batch]"),
     },
     outputs={"states": "float[batch, tokens, 16]", "pooled": "float[batch, 16]"},
-)
-PAIRS = Interface(
+).read()
+PAIRS = WrittenInterface(
     dims={"texts": DimRange(min=1, typical=2, max=16), "images": DimRange(min=1, typical=2, max=8)},
     inputs={"ids": InputPort(type="int64[texts, 77] < 50"), "pixels": InputPort(type="float[images, 3, 32, 32]")},
     outputs={"logits": "float[images, texts]"},
-)
+).read()
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,7 @@ def test_two_leading_dims_are_told_by_name(schema: ModuleType) -> None:
 
 
 def test_what_is_no_batch() -> None:
-    fixed = {"batch": DimRange(min=2, typical=2, max=8)}
-    from_two = Interface(dims={**TEXTS.dims, **fixed}, inputs=TEXTS.inputs, outputs=TEXTS.outputs)
+    from_two = TEXTS.narrowed({"batch": (2, 2, 8)})
     assert "takes every size from 1 on" in str(batch_of(from_two))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from archspec.contract.protocol import FunctionRunner, Precision, Subject
+from archspec.contract.protocol import Precision, Subject
 from archspec.contract.verify import verify
+from archspec.model.runner import FunctionRunner
 from archspec.spec.claims import read_claims
 
 CLAIMS = read_claims(
@@ -33,7 +34,7 @@ def runner(share: float) -> FunctionRunner:
     def run(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {"y": arrays["x"] + share * np.cumsum(arrays["x"], axis=1)}
 
-    return FunctionRunner(inputs=("x",), outputs=("y",), function=run)
+    return FunctionRunner(function=run)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.contract.generate import OPEN, generate, patterns
 from archspec.contract.redraw import redraw
 from archspec.contract.sizes import points, probe
+from archspec.model.samples import OPEN, generate, patterns
 from archspec.spec.claims import read_claims
 
 CLAIMS = read_claims(

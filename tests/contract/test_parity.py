@@ -10,10 +10,11 @@ import pytest
 
 from archspec.contract.compiled import compiled_subject, verify_compiled
 from archspec.contract.parity import _difference, parity
-from archspec.contract.protocol import Arrays, FunctionRunner, Runner, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.lower import emit
+from archspec.model.runner import Arrays, FunctionRunner, Runner
 from archspec.spec.claims import load_claims
 from tests.contract.judging import first_violation, trial
 
@@ -22,7 +23,7 @@ def off(runner: Runner, by: float) -> FunctionRunner:
     def run(arrays: Arrays) -> dict[str, np.ndarray]:
         return {name: array + by for name, array in runner.run(arrays).items()}
 
-    return FunctionRunner(inputs=runner.inputs, outputs=runner.outputs, function=run)
+    return FunctionRunner(function=run)
 
 
 def found(name: str, change: Callable[[Subject], Subject]) -> Finding:

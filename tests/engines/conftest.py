@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from archspec.engines.build import Built, Workshop
-from archspec.engines.engine import Runner
 from archspec.engines.module import load_module, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
+from archspec.model.runner import Runner
 from tests.engines.models import encoder
 
 SIZES = ((1, 1), (3, 17), (16, 40))

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.engines.module import module_class
 from archspec.engines.program import Program
+from archspec.model.ports import Interface
+from archspec.model.written import DimRange, InputPort, WrittenInterface
 
 ENCODER = """
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Layer(nn.Module):
         return x + self.out(h.transpose(1, 2).flatten(2))
 """
 
-ENCODER_INTERFACE = Interface(
+ENCODER_INTERFACE = WrittenInterface(
     dims={
         "batch": DimRange(min=1, typical=2, max=16),
         "tokens": DimRange(min=1, typical=12, max=40),
@@ -61,7 +62,7 @@ ENCODER_INTERFACE = Interface(
         "valid": InputPort(type="bool[batch, tokens]", default=True, padding="any"),
     },
     outputs={"states": "float[batch, tokens, 16]", "pooled": "float[batch, 16]"},
-)
+).read()
 
 IMAGES = """
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Images(nn.Module):
         return self.project(pixels).flatten(2).transpose(1, 2)
 """
 
-IMAGES_INTERFACE = Interface(
+IMAGES_INTERFACE = WrittenInterface(
     dims={
         "batch": DimRange(min=1, typical=1, max=8),
         "height": DimRange(min=4, typical=8, max=64, multiple=4),
@@ -86,7 +87,7 @@ IMAGES_INTERFACE = Interface(
     },
     inputs={"pixels": InputPort(type="float[batch, 3, height, width]")},
     outputs={"patches": "float[batch, (height//4)*(width//4), 8]"},
-)
+).read()
 
 
 def write_program(folder: Path, source: str, module: str, interface: Interface, seed: int = 0) -> Program:
@@ -124,11 +125,11 @@ class Names(nn.Module):
         return x.sum(1), x
 """
 
-NAMES_INTERFACE = Interface(
+NAMES_INTERFACE = WrittenInterface(
     dims={"batch": DimRange(min=1, typical=2, max=8)},
     inputs={"linear": InputPort(type="int64[batch, 3] < 9")},
     outputs={"embedding": "float[batch, 4]", "sum_1": "float[batch, 3, 4]"},
-)
+).read()
 
 
 def names(folder: Path) -> Program:

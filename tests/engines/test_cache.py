@@ -14,8 +14,8 @@ import pytest
 from archspec.engines import cache
 from archspec.engines.cache import Recipe, clear, entries, home
 from archspec.engines.engine import Artifact, Target
-from archspec.engines.interface import DimRange, Interface
 from archspec.engines.program import Program
+from archspec.model.written import DimRange, WrittenInterface
 
 ONNX = Target(engine="onnx")
 CONTENT = {"model.onnx": b"network", "model.onnx.data": b"\x00\x01" * 5000}
@@ -29,9 +29,9 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def made(folder: Path, **changes: Any) -> Recipe:
     (folder / "model.py").write_text(changes.pop("source", "class Model: ..."))
     (folder / "model.safetensors").write_bytes(changes.pop("weights", b"weights"))
-    interface = Interface(
+    interface = WrittenInterface(
         dims={"batch": changes.pop("batch", DimRange(min=1, typical=2, max=8))}, inputs={}, outputs={}
-    )
+    ).read()
     program = Program(source=Path("model.py"), module="Model", weights=Path("model.safetensors"), interface=interface)
     recipe = Recipe(name="tiny", spec_digest="a" * 64, folder=folder, program=program, dtype="float32")
     return replace(recipe, **changes)

@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from archspec.engines.engine import DTypeName
 from archspec.engines.folded import keep_dtype
+from archspec.model.ports import DTypeName
 
 
 @pytest.mark.parametrize(("dtype", "kept"), [("bfloat16", ir.DataType.BFLOAT16), ("float32", ir.DataType.FLOAT)])

@@ -14,10 +14,11 @@ from torch import nn
 
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Workshop
-from archspec.engines.engine import Runner, Target
+from archspec.engines.engine import Target
 from archspec.engines.module import load_module, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
+from archspec.model.runner import Runner
 from tests.engines.models import encoder, images, names
 
 NETWORK = Path("artifacts", "onnx", "model.onnx")

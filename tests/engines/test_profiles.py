@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from archspec.diagnostics import SpecError
-from archspec.engines.interface import Port
 from archspec.engines.profiles import declared, read_profiles, shapes
 from archspec.ir.dim import Dim
 from archspec.ir.symbol import Symbol
 from archspec.ir.types import DType, TensorType
+from archspec.model.ports import Port
 
 BATCH, HEIGHT = Symbol("batch", 1, 2, 32, 1), Symbol("height", 16, 224, 384, 16)
 SYMBOLS = (BATCH, HEIGHT)

@@ -9,10 +9,11 @@ import pytest
 
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Workshop
-from archspec.engines.engine import Artifact, DTypeName
+from archspec.engines.engine import Artifact
 from archspec.engines.profiles import declared, shapes
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
+from archspec.model.ports import DTypeName
 from tests.engines.models import encoder, images
 
 trt = pytest.importorskip("tensorrt_rtx")

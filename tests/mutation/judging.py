@@ -10,10 +10,11 @@ import numpy as np
 
 from archspec.contract.fill import DEVIATION, LARGE, fill
 from archspec.contract.parity import parity
-from archspec.contract.protocol import Array, FunctionRunner, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.lower import compile
+from archspec.model.runner import Array, FunctionRunner
 from archspec.oracle.interpreter import interpret
 from archspec.record import record
 from archspec.rules.independence import independence
@@ -94,7 +95,7 @@ class Court:
             return interpret(mutant.graph, arrays, parameters, sizes)
 
         sizes = probe(self.claims)
-        runner = FunctionRunner(inputs=tuple(self.claims.inputs), outputs=tuple(self.claims.outputs), function=run)
+        runner = FunctionRunner(function=run)
         subject = Subject(name="mutant", runner=runner, exact=runner)
         with np.errstate(all="ignore"):
             return parity(self.claims, self.spec, subject, parameters, sizes, 0)

@@ -58,7 +58,7 @@ def test_bert_with_its_pooler(seed: int, tmp_path: Path) -> None:
         tokens, valid = ids(small, BATCH, length, seed), right_padded(BATCH, length)
         types = (torch.arange(length) > length // 2).long().expand(BATCH, length)
         expected = reference(tokens, attention_mask=valid.long(), token_type_ids=types)
-        found = module(tokens, valid, types)
+        found = module(tokens, valid, types=types)
         close(found.states, expected.last_hidden_state, valid)
         close(found.pooled, expected.pooler_output)
         close(module(tokens).states, reference(tokens).last_hidden_state)
@@ -191,8 +191,8 @@ def test_t5(seed: int, tmp_path: Path) -> None:
     for src, tgt in ((150, 7), (5, 150)):
         source, target, valid = ids(small, 2, src, seed), ids(small, 2, tgt, seed + 1), right_padded(2, src)
         expected = reference(input_ids=source, attention_mask=valid.long(), decoder_input_ids=target).logits
-        close(module(source, target, valid), expected)
-        close(module(source, target), reference(input_ids=source, decoder_input_ids=target).logits)
+        close(module(source, valid, tgt_ids=target), expected)
+        close(module(source, tgt_ids=target), reference(input_ids=source, decoder_input_ids=target).logits)
 
 
 def llama_sizes(small: Size) -> dict[str, object]:

@@ -145,10 +145,11 @@ def test_bart() -> None:
     expected = reference(
         input_ids=source, attention_mask=valid.long(), decoder_input_ids=target, output_hidden_states=True
     )
-    found = module(source, target, valid)
+    found = module(source, valid, tgt_ids=target)
     close(found.states, expected.last_hidden_state)
     close(found.seen[valid], expected.encoder_hidden_states[1][valid])
-    close(module(source, target).states, reference(input_ids=source, decoder_input_ids=target).last_hidden_state)
+    plain = reference(input_ids=source, decoder_input_ids=target)
+    close(module(source, tgt_ids=target).states, plain.last_hidden_state)
 
 
 PEGASUS = (
@@ -176,7 +177,7 @@ def test_pegasus() -> None:
     text += "      (memory states).final_norm: (encoder decoder).layer_norm\n"
     source, target = tokens(1, 15), tokens(2, 11)
     expected = reference(input_ids=source, decoder_input_ids=target).last_hidden_state
-    close(module_of(draft(text), reference)(source, target).states, expected)
+    close(module_of(draft(text), reference)(source, tgt_ids=target).states, expected)
 
 
 DETR = f"""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from archspec.bundle.sources import interface_of
 from archspec.engines.program import Program
 from archspec.lower import compile as compile_module
 from archspec.lower import emit
 from archspec.lower.naming import class_name
+from archspec.model.ports import interface_of
 from archspec.spec import Spec
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from archspec.diagnostics import Diagnostic, Source, SpecError
+from archspec.layouts.layout import Layout, read_layout
+from archspec.layouts.operations import Shape
 from archspec.text.reader import read
-from archspec.weights.layout import Layout, read_layout
-from archspec.weights.operations import Shape
 
 OURS: dict[str, Shape] = {
     "source.table": (10, 4),

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from archspec.diagnostics import SpecError, render
+from archspec.layouts.operations import Shape
 from archspec.weights import check_layout, export_weights, load_weights
-from archspec.weights.operations import Shape
 from tests.weights.tables import OURS, THEIRS, codes, layout_of, only, same, tensors_of
 
 GPT2 = """

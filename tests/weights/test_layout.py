@@ -6,10 +6,10 @@ import pytest
 
 from archspec.diagnostics import Source, SpecError
 from archspec.ir.scalar import Scalar
+from archspec.layouts.layout import read_layout
+from archspec.layouts.operations import Rearrange
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reader import read
-from archspec.weights.layout import read_layout
-from archspec.weights.operations import Rearrange
 from tests.weights.tables import codes, layout_of, only
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from archspec.layouts.rearrange import Misfit, rearrange
 from archspec.text.nodes import TextNode
 from archspec.text.rearrange import RearrangePattern, Side, parse_rearrange
-from archspec.weights.rearrange import Misfit, rearrange
 
 NAMES = ("a", "b", "c", "d")
 

@@ -12,16 +12,15 @@ from card import Card
 from safetensors.torch import save_file
 
 import archspec
-from archspec.bundle.sample import sample
-from archspec.bundle.sources import interface_of
 from archspec.diagnostics import SpecError
 from archspec.engines.build import Built, Workshop
-from archspec.engines.engine import DTypeName
-from archspec.engines.module import forward_order, port_dtype, torch_dtype
+from archspec.engines.module import named_arguments, port_dtype, torch_dtype
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
 from archspec.lower import emit
 from archspec.lower.naming import class_name
+from archspec.model.ports import DTypeName, interface_of
+from archspec.model.samples import sample
 from archspec.spec import Spec
 
 Function = Callable[..., Any]
@@ -46,7 +45,7 @@ class Model:
         interface = interface_of(self.spec)
         sizes = {symbol.name: symbol.typical for symbol in interface.symbols} | {"batch": batch}
         arrays = sample(interface, sizes, seed=0)
-        ports = forward_order(interface.input_ports)
+        ports = interface.input_ports
         tensors = ((port, torch.from_numpy(arrays[port.name])) for port in ports)
         return tuple(tensor.to(self.card.device, port_dtype(port, self.dtype)) for port, tensor in tensors)
 
@@ -81,13 +80,14 @@ def model(name: str, dtype: DTypeName, card: Card, folder: Path, *, reduced: boo
 
 def eager(model: Model) -> Function:
     """The module as it is."""
-    return model.module
+    return lambda *tensors: model.module(**named_arguments(model.module, tensors))
 
 
 def compiled(model: Model) -> Function:
     """The module under torch.compile."""
     torch._dynamo.reset()
-    return torch.compile(model.module)  # type: ignore[no-any-return]
+    made = torch.compile(model.module)
+    return lambda *tensors: made(**named_arguments(model.module, tensors))
 
 
 def inductor(model: Model) -> Function:
@@ -124,7 +124,7 @@ def tensorrt_rtx(model: Model) -> Function:
     from archspec.engines.rtx.running import OpenedEngine
 
     interface = interface_of(model.spec)
-    inputs = [port.name for port in forward_order(interface.input_ports)]
+    inputs = [port.name for port in interface.input_ports]
     try:
         return OpenedEngine(_path(model, target, built), inputs, tuple(interface.outputs))
     except SpecError as error:

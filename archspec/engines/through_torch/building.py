@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Interface
 from archspec.engines.network.digest import digest
 from archspec.engines.network.plan import Plan
 from archspec.engines.network.reading import read_network
@@ -16,6 +14,7 @@ from archspec.engines.rtx.log import RecordingLogger
 from archspec.engines.rtx.monitor import Monitor
 from archspec.engines.rtx.settings import configure
 from archspec.engines.through_torch.lowering import Lowered, lower
+from archspec.model.ports import DTypeName, Interface
 from archspec.record import record
 
 

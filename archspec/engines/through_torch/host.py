@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.dynamic import dynamic_shapes
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Interface
-from archspec.engines.module import example_inputs, forward_order, named_outputs, port_dtype
+from archspec.engines.module import example_inputs, named_outputs, port_dtype
 from archspec.engines.profiles import declared, shapes
-from archspec.engines.sizes import example
+from archspec.model.ports import DTypeName, Interface
+from archspec.model.sizes import example
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +31,7 @@ def compile_for_host(source: Path, interface: Interface, dtype: DTypeName, path:
     import torch_tensorrt
     from torch.export.passes import move_to_device_pass
 
-    ports = forward_order(interface.input_ports)
+    ports = interface.input_ports
     arguments = tuple(tensor.to(DEVICE) for tensor in example_inputs(ports, example(interface.symbols), dtype))
     ranges = shapes(ports, declared(interface.symbols))
     given = [
@@ -67,7 +66,7 @@ class HostModule:
             self._module = torch_tensorrt.load(str(path)).module().to(DEVICE)
         except (RuntimeError, ValueError) as error:
             fail("E610", f"Torch-TensorRT does not open {path.name}", None, notes=str(error).splitlines()[:6])
-        self._ports = forward_order(interface.input_ports)
+        self._ports = interface.input_ports
         self._outputs = tuple(interface.outputs)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

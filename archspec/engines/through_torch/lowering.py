@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from archspec.diagnostics import SpecError, fail
-from archspec.engines.engine import DTypeName
-from archspec.engines.interface import Interface
-from archspec.engines.module import forward_order, port_dtype
+from archspec.engines.module import port_dtype
 from archspec.engines.profiles import declared, shapes
 from archspec.engines.scopes import Placed
 from archspec.engines.through_torch.repairs import promoting_soundly
+from archspec.model.ports import DTypeName, Interface
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
         raise SpecError([_at(str(interpreter._cur_node_name), notes)]) from None
     logger.raise_if_errors("converting the program")
     network = interpreter.ctx.net
-    for index, port in enumerate(forward_order(interface.input_ports)):
+    for index, port in enumerate(interface.input_ports):
         network.get_input(index).name = port.name
     for index, name in enumerate(interface.outputs):
         network.get_output(index).name = name
@@ -132,7 +131,7 @@ def _lowered_graph(
     from torch_tensorrt.dynamo.lowering import get_decompositions, post_lowering, pre_export_lowering
     from torch_tensorrt.dynamo.utils import get_flat_args_with_check
 
-    ports = forward_order(interface.input_ports)
+    ports = interface.input_ports
     exported = pre_export_lowering(torch.export.load(source), settings)
     exported = exported.run_decompositions(get_decompositions(False, settings.decompose_attention, False))
     ranges = shapes(ports, declared(interface.symbols))

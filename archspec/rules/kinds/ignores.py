@@ -10,13 +10,14 @@ from pydantic import Field
 
 from archspec.ir.graph import Value
 from archspec.rules.evidence import Evidence
+from archspec.rules.fixed import Fixed
 from archspec.rules.flow import Dependence
 from archspec.rules.kind import UpperKind
 from archspec.rules.measure import Measured, Probe, UnmeasurableError, depends, promised
 from archspec.rules.prove import avoids
 from archspec.rules.shortfall import fallen_short
 from archspec.rules.target import Forbidden, Target, carries, disjunction, guards_of
-from archspec.rules.terms import Term, Terms
+from archspec.rules.terms import Terms
 from archspec.rules.verdict import Verdict
 from archspec.schema.sorts import PredField
 from archspec.spec import Rule
@@ -85,13 +86,10 @@ class Ignores(UpperKind):
     def held_fixed(self, rule: Rule, evidence: Evidence) -> Dependence:
         """The relations; where `where` reads the input itself, those while it stays as it is."""
         assert rule.where is not None
-        terms = evidence.terms
-        own = terms.of(rule.input)
-        literals = (literal for clause in disjunction(rule.where, terms) for literal in clause)
-        fixed: frozenset[Term] = frozenset(
-            literal.term for literal in literals if own is not None and literal.term.depends_on(own)
-        )
-        return evidence.holding(fixed)
+        own, clauses = evidence.terms.of(rule.input), disjunction(rule.where, evidence.terms)
+        if own is None or not any(literal.term.depends_on(own) for clause in clauses for literal in clause):
+            return evidence.dependence
+        return evidence.holding(Fixed(own, clauses))
 
     def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
         """Change every position where the predicate holds. Raises UnmeasurableError where it reads the input itself."""

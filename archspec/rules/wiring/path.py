@@ -51,13 +51,13 @@ class Step:
 def shortest(witness: Witness, output: Value, source: Value) -> tuple[Step, ...]:
     """The steps from the output to the input; empty where one is the other."""
     wiring = witness.wiring
-    start: State = (*_origin(output, None, source), wiring.grid(output).bit(witness.i))
-    goal: State = (source, None, wiring.grid(source).bit(witness.j))
+    start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
+    goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
     came: dict[State, tuple[State, Step] | None] = {start: None}
     waiting = deque([start])
     while waiting and goal not in came:
         state = waiting.popleft()
-        for step, after in _steps(wiring, state, source):
+        for step, after in _steps(wiring, state):
             if after not in came:
                 came[after] = (state, step)
                 waiting.append(after)
@@ -70,12 +70,9 @@ def _back(came: dict[State, tuple[State, Step] | None], goal: State) -> Iterator
         yield step
 
 
-def _steps(wiring: Wiring, state: State, source: Value) -> Iterator[tuple[Step, State]]:
+def _steps(wiring: Wiring, state: State) -> Iterator[tuple[Step, State]]:
     """What a position reads, where its value is made by a primitive."""
-    value, frame, bit = state
-    if value is source and frame is None:
-        return
-    made, frame = _origin(value, frame, source)
+    made, frame, bit = state
     node = made.producer
     if node is None or not isinstance(node.op, Primitive) or wiring.reads.is_fixed(made):
         return
@@ -89,13 +86,13 @@ def _steps(wiring: Wiring, state: State, source: Value) -> Iterator[tuple[Step, 
                 reads=wiring.grid(operand).index(other),
                 operand=operand,
             )
-            outer, around = _origin(operand, frame, source)
+            outer, around = _origin(operand, frame)
             yield step, (outer, around, other)
 
 
-def _origin(value: Value, frame: Frame | None, source: Value) -> tuple[Value, Frame | None]:
+def _origin(value: Value, frame: Frame | None) -> tuple[Value, Frame | None]:
     """The value as it was made: through the outputs of modules and layers, and out of regions by their inputs."""
-    while not (value is source and frame is None):
+    while True:
         region = None if frame is None else _region(frame)
         if region is not None and value in region.inputs:
             assert frame is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ops.base import Primitive
 from archspec.ops.call import Call
 from archspec.ops.repeat import Repeat, Schedule
 from archspec.relation.atoms import Relation
+from archspec.rules.origin import Run, origin
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import Grid, check_count
@@ -57,10 +58,22 @@ class Wiring:
         return self._made[key]
 
     def read(self, value: Value, positions: int, source: Value) -> int:
-        """The positions of an input, or of a value at the top, that some positions of a value read."""
+        """The positions of a value at the top that some positions of a value read, as it is where it is made."""
+        found = origin(source)
         sets: Sets = {value: positions}
         self._walk(self.graph.nodes, sets)
-        return sets.get(source, 0)
+        for run in found.runs:
+            outputs = self._outputs_of(run, sets)
+            sets = _given(run.region, outputs)
+            self._walk(run.region.nodes, sets)
+        return sets.get(found.value, 0)
+
+    def _outputs_of(self, run: Run, sets: Sets) -> tuple[int, ...]:
+        """The positions of a run's outputs that are read after it."""
+        node = run.node
+        if run.layer is None or not isinstance(node.op, Repeat):
+            return tuple(sets.get(value, 0) for value in node.outputs)
+        return self._layers(node, node.op, sets, run.layer)[0]
 
     def _walk(self, nodes: Iterable[Node], sets: Sets) -> None:
         for node in reversed(tuple(nodes)):
@@ -93,40 +106,60 @@ class Wiring:
         """The positions of a region's inputs that positions of its outputs read."""
         key = (region, outputs)
         if key not in self._bodies:
-            sets: Sets = {}
-            for value, positions in zip(region.outputs, outputs, strict=True):
-                sets[value] = sets.get(value, 0) | positions
+            sets = _given(region, outputs)
             self._walk(region.nodes, sets)
             self._bodies[key] = tuple(sets.get(value, 0) for value in region.inputs)
         return self._bodies[key]
 
     def _repeat(self, node: Node, op: Repeat, sets: Sets) -> None:
+        if not len(op.schedule):
+            self._join(sets, node, (sets.get(node.outputs[0], 0), *(0 for _ in node.inputs[1:])))
+            return
+        outputs, captured = self._layers(node, op, sets, 0)
+        carried, *found = self._body(node.regions[op.schedule[0]], outputs)
+        self._join(sets, node, (carried, *(old | new for old, new in zip(captured, found, strict=True))))
+
+    def _layers(self, node: Node, op: Repeat, sets: Sets, first: int) -> tuple[tuple[int, ...], list[int]]:
+        """The positions of the outputs of one layer that are read after it, and of what the later layers capture."""
         taps: dict[int, list[tuple[int, int]]] = {}
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):
             taps.setdefault(tap.layer, []).append((tap.output, sets.get(value, 0)))
         carried, captured = sets.get(node.outputs[0], 0), [0] * (len(node.inputs) - 1)
         layer, before = len(op.schedule) - 1, -1
-        while layer >= 0:
+        while layer > first:
             if _starts_period(op.schedule, layer) and min(taps, default=layer + 1) > layer:
                 if carried == before:
                     # The period that just ran left what it got, and so will all earlier ones.
-                    layer = len(op.schedule.start) - 1
+                    layer = max(first, len(op.schedule.start) - 1)
                     continue
                 before = carried
             region = node.regions[op.schedule[layer]]
-            outputs = [carried, *(0 for _ in region.outputs[1:])]
-            for output, positions in taps.get(layer, ()):
-                outputs[output] |= positions
-            carried, *found = self._body(region, tuple(outputs))
+            carried, *found = self._body(region, _tapped(region, carried, taps.get(layer, ())))
             captured = [old | new for old, new in zip(captured, found, strict=True)]
             layer -= 1
-        self._join(sets, node, (carried, *captured))
+        return _tapped(node.regions[op.schedule[first]], carried, taps.get(first, ())), captured
 
     @staticmethod
     def _join(sets: Sets, node: Node, found: Iterable[int]) -> None:
         for value, positions in zip(node.inputs, found, strict=True):
             if positions:
                 sets[value] = sets.get(value, 0) | positions
+
+
+def _given(region: Graph, outputs: Sequence[int]) -> Sets:
+    """The positions of a region's outputs that are read."""
+    sets: Sets = {}
+    for value, positions in zip(region.outputs, outputs, strict=True):
+        sets[value] = sets.get(value, 0) | positions
+    return sets
+
+
+def _tapped(region: Graph, carried: int, taps: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """The positions of a layer's outputs: what the next layer reads of the carried one, and what taps read."""
+    outputs = [carried, *(0 for _ in region.outputs[1:])]
+    for output, positions in taps:
+        outputs[output] |= positions
+    return tuple(outputs)
 
 
 def _starts_period(schedule: Schedule, layer: int) -> bool:

@@ -14,7 +14,6 @@ import archspec
 from archspec.bundle.building import check_carried
 from archspec.bundle.choice import choose
 from archspec.bundle.files import check_files, entry_of
-from archspec.bundle.inputs import prepare
 from archspec.bundle.manifest import FORMAT, KEY, read_manifest
 from archspec.bundle.staging import check_output
 from archspec.cli.init_command import command as init
@@ -23,6 +22,7 @@ from archspec.cli.run_command import read_arrays
 from archspec.cli.verify_command import made
 from archspec.decoding.sampling import Sampling
 from archspec.decoding.sampling import choose as choose_id
+from archspec.model.inputs import prepare
 from archspec.spec import load
 from archspec.views.sites import sites_at
 from tests.diagnostics.cases.parts import INTERFACE, Case, decoder

@@ -21,10 +21,10 @@ from archspec.bundle.triton import check_served
 from archspec.engines import process, tensorrt_rtx
 from archspec.engines.dynamic import affine
 from archspec.engines.engine import Target
-from archspec.engines.interface import DimRange, InputPort, Interface
 from archspec.engines.network.execution import Execution
 from archspec.engines.profiles import read_profiles
 from archspec.engines.registry import engine_of, read_targets
+from archspec.model.written import DimRange, InputPort, WrittenInterface
 from tests.diagnostics.cases.parts import INTERFACE, Case, collected, decoder
 
 _RTX = Target(engine="tensorrt-rtx", capabilities=("sm89",))
@@ -62,7 +62,7 @@ def _logged(folder: Path) -> None:
 
 def _not_affine(folder: Path) -> None:
     dims = {"rows": DimRange(min=1, typical=2, max=8), "columns": DimRange(min=1, typical=2, max=8)}
-    interface = Interface(dims=dims, inputs={"x": InputPort(type="float[rows*columns, 4]")}, outputs={})
+    interface = WrittenInterface(dims=dims, inputs={"x": InputPort(type="float[rows*columns, 4]")}, outputs={}).read()
     (port,) = interface.input_ports
     affine(port.type.shape[0], port)
 

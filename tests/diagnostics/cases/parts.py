@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from archspec.diagnostics import Collector
-from archspec.engines.interface import DimRange, InputPort, Interface
+from archspec.model.written import DimRange, InputPort, WrittenInterface
 from archspec.spec import Spec
 from tests.spec.example import spec_of
 
 Case = Callable[[Path], object]
 """Raises SpecError, in a folder of its own."""
 
-INTERFACE = Interface(
+INTERFACE = WrittenInterface(
     dims={
         "batch": DimRange(min=1, typical=2, max=8),
         "tokens": DimRange(min=2, typical=12, max=32),
@@ -26,7 +26,7 @@ INTERFACE = Interface(
         "pixels": InputPort(type="float[batch, 3, height, 8]", default=0.5),
     },
     outputs={"out": "float[batch]"},
-)
+).read()
 DECODER = """\
 inputs:
   ids: int64[batch, length] < 20

@@ -10,23 +10,22 @@ import numpy as np
 
 from archspec.bundle.parity import SEED
 from archspec.bundle.report import TOLERANCE
-from archspec.bundle.sample import sample
-from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, interface_of, texts_of
+from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, texts_of
 from archspec.contract.fill import fill
-from archspec.contract.generate import generate, patterns
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.redrawn import parity_redrawn
 from archspec.contract.sizes import probe
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import SpecError
-from archspec.engines.engine import DTypeName
 from archspec.engines.export import export_onnx
 from archspec.engines.network.plan import Plan
 from archspec.engines.program import Program
 from archspec.engines.rtx.parsing import parse
-from archspec.engines.sizes import minimum, odd, typical
 from archspec.lower import compile
 from archspec.lower.naming import class_name
+from archspec.model.ports import DTypeName, interface_of
+from archspec.model.samples import generate, patterns, sample
+from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
 from archspec.spec.claims import Claims, load_claims

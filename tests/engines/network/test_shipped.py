@@ -9,10 +9,10 @@ import pytest
 
 from archspec.bundle.network import NetworkCheck, check_network
 from archspec.bundle.report import TOLERANCE, Trial
-from archspec.engines.engine import DTypeName
 from archspec.engines.network.digest import digest
 from archspec.engines.profiles import declared, shapes
 from archspec.engines.registry import ENGINES
+from archspec.model.ports import DTypeName
 from tests.engines.network.judging import Lowered, lowered
 from tests.mutation.shipped import SHIPPED, same_as
 

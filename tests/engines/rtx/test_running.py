@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from archspec.bundle.inputs import prepare
 from archspec.bundle.parity import run_module
-from archspec.bundle.sample import sample
 from archspec.diagnostics import SpecError
 from archspec.engines import tensorrt_rtx
-from archspec.engines.engine import Artifact, DTypeName, Target
+from archspec.engines.engine import Artifact, Target
 from archspec.engines.export import export_onnx
 from archspec.engines.host import Gpu
 from archspec.engines.module import load_module
@@ -27,6 +25,9 @@ from archspec.engines.network.plan import Plan
 from archspec.engines.profiles import Shapes, declared, shapes
 from archspec.engines.program import Program
 from archspec.engines.registry import ENGINES
+from archspec.model.inputs import prepare
+from archspec.model.ports import DTypeName
+from archspec.model.samples import sample
 from tests.engines.models import encoder
 
 trt = pytest.importorskip("tensorrt_rtx")

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from archspec.diagnostics import Collector
+from archspec.layouts.names import NamePattern, parse_name, regex_of
 from archspec.record import record
 from archspec.text.nodes import MapNode, Node, TextNode
-from archspec.weights.names import NamePattern, parse_name, regex_of
 
 
 @record

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 
 from archspec.diagnostics import Collector, Label, nearest
+from archspec.layouts.layout import Layout
+from archspec.layouts.line import Line
+from archspec.layouts.names import NamePattern
+from archspec.layouts.operations import Shape
+from archspec.layouts.report import and_more, shaped
 from archspec.record import record
-from archspec.weights.layout import Layout
-from archspec.weights.line import Line
-from archspec.weights.names import NamePattern
-from archspec.weights.operations import Shape
-from archspec.weights.report import and_more, shaped
 
 
 @record

@@ -7,13 +7,13 @@ from functools import partial
 
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.ir.scalar import Scalar
+from archspec.layouts.operations import Concat, Operation, Rearrange, Split, Stack, Transpose
+from archspec.layouts.pairing import Pairing
 from archspec.record import record
 from archspec.text.expr import parse_expr, size
 from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.rearrange import RearrangePattern, parse_rearrange
 from archspec.text.scalars import parse_bool, parse_int
-from archspec.weights.operations import Concat, Operation, Rearrange, Split, Stack, Transpose
-from archspec.weights.pairing import Pairing
 
 
 @record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.analyses.parameters import expand
 from archspec.ir.graph import Graph
 from archspec.ir.types import TensorType
-from archspec.weights.operations import Shape
+from archspec.layouts.operations import Shape
 
 
 def shape_of(type: TensorType) -> Shape:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from archspec.diagnostics import Collector, Span, fail
 from archspec.ir.scalar import Scalar
+from archspec.layouts.names import NamePattern, parse_name
+from archspec.layouts.operations import Operation
+from archspec.layouts.pairing import Pairing, pair
+from archspec.layouts.read_operations import OPERATIONS, read_operations
 from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
-from archspec.weights.names import NamePattern, parse_name
-from archspec.weights.operations import Operation
-from archspec.weights.pairing import Pairing, pair
-from archspec.weights.read_operations import OPERATIONS, read_operations
 
 KEYS = ["from", "map", *OPERATIONS, "sizes"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from archspec.diagnostics import Collector, Span, fail
 from archspec.ir.scalar import Scalar
+from archspec.layouts.line import Line, read_lines
+from archspec.layouts.names import NamePattern, parse_name
+from archspec.layouts.rename import Rename, read_renames
 from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
-from archspec.weights.line import Line, read_lines
-from archspec.weights.names import NamePattern, parse_name
-from archspec.weights.rename import Rename, read_renames
 
 KEYS = ["about", "prefix", "rename", "skip", "map"]
 
@@ -48,19 +48,27 @@ def read_layout(name: str, node: Node, constants: Mapping[str, Scalar] | None = 
 
     `constants` are those that sizes may use. Raises SpecError with everything that is wrong in it.
     """
+    found = Collector()
+    layout = collect_layout(name, node, constants or {}, found)
+    found.raise_if_errors()
+    return layout
+
+
+def collect_layout(name: str, node: Node, constants: Mapping[str, Scalar], found: Collector) -> Layout:
+    """Read a layout as far as it can be read; the errors in it go to `found`.
+
+    Raises SpecError where it is no map at all.
+    """
     if isinstance(node, TextNode):
         node = read_file(Path(node.span.source.name).parent / node.value, node.span)
     if not isinstance(node, MapNode):
         fail("E204", "expected a map or the name of a file, found a list", node.span)
-    found = Collector()
     for entry in node.entries:
         if entry.key.value not in KEYS:
             found.add(unknown_key(entry.key, KEYS))
     if node.get("map") is None:
         found.error("E203", "missing field `map`", node.span)
-    layout = _read_fields(name, node, constants or {}, found)
-    found.raise_if_errors()
-    return layout
+    return _read_fields(name, node, constants, found)
 
 
 def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], found: Collector) -> Layout:

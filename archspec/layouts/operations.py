@@ -12,9 +12,9 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.diagnostics import Span
+from archspec.layouts.rearrange import Misfit, rearrange, solve
 from archspec.record import record
 from archspec.text.rearrange import RearrangePattern
-from archspec.weights.rearrange import Misfit, rearrange, solve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -159,27 +159,37 @@ def _place(axis: int, rank: int) -> int:
 
 
 def _stacked(tensors: Sequence[Tensor], axis: int) -> Tensor:
-    import torch
-
     if len({tuple(x.shape) for x in tensors}) > 1:
         raise Misfit(f"tensors of different shapes cannot be stacked: {_listed(tensors)}")
-    return torch.stack(list(tensors), _place(axis, tensors[0].dim() + 1))
+    place = _place(axis, tensors[0].dim() + 1)
+    return _concatenated([x.unsqueeze(place) for x in tensors], place)
 
 
 def _joined(rows: Rows, axis: int) -> Rows:
-    import torch
-
     tensors = [x for (x,) in rows]
     place = _place(axis, tensors[0].dim())
     if len({(*x.shape[:place], *x.shape[place + 1 :]) for x in tensors}) > 1 or len({x.dim() for x in tensors}) > 1:
         raise Misfit(f"tensors that differ in another axis than {axis} cannot be joined: {_listed(tensors)}")
-    return [[torch.cat(tensors, place)]]
+    return [[_concatenated(tensors, place)]]
+
+
+def _concatenated(tensors: Sequence[Tensor], axis: int) -> Tensor:
+    """The tensors one after the other, made by methods of theirs alone: a layout is read without loading torch."""
+    dtypes = dict.fromkeys(str(x.dtype) for x in tensors)
+    if len(dtypes) > 1:
+        raise Misfit(f"tensors of different dtypes cannot be joined: {', '.join(dtypes)}")
+    first = tensors[0]
+    joined = first.new_empty([*first.shape[:axis], sum(x.shape[axis] for x in tensors), *first.shape[axis + 1 :]])
+    start = 0
+    for x in tensors:
+        joined.narrow(axis, start, x.shape[axis]).copy_(x)
+        start += x.shape[axis]
+    return joined
 
 
 def _cut(tensor: Tensor, sizes: Sequence[int], axis: int) -> Sequence[Tensor]:
-    import torch
-
-    return torch.split(tensor, list(sizes), axis)
+    parts: Sequence[Tensor] = tensor.split(list(sizes), axis)  # type: ignore[no-untyped-call]
+    return parts
 
 
 def _listed(tensors: Sequence[Tensor]) -> str:

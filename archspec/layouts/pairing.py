@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.diagnostics import Span, fail
+from archspec.layouts.names import NamePattern
 from archspec.record import record
-from archspec.weights.names import NamePattern
 
 
 @record

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from archspec.diagnostics import Collector
-from archspec.engines.interface import Port
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Array = NDArray[Any]
+from archspec.model.ports import Port
+from archspec.model.runner import Array
 
 
 def check_values(port: Port, array: Array, sizes: Mapping[str, int], found: Collector) -> None:
@@ -25,8 +22,6 @@ def check_values(port: Port, array: Array, sizes: Mapping[str, int], found: Coll
 
 
 def _check_finite(port: Port, array: Array, found: Collector) -> None:
-    import numpy as np
-
     if array.dtype.kind != "f":
         return
     wrong: Array = np.asarray(~np.isfinite(array))
@@ -34,7 +29,8 @@ def _check_finite(port: Port, array: Array, found: Collector) -> None:
         place = _first(wrong)
         # One such number spreads through products with zero, to positions that must not depend on it.
         notes = ["what a mask hides must be finite too", _count(wrong)]
-        found.error("E722", f"`{port.name}{list(place)}` is {array[place]}", None, notes=notes)
+        message = f"`{port.name}{list(place)}` is {array[place]}, expected a finite number"
+        found.error("E722", message, None, notes=notes)
 
 
 def _check_bound(port: Port, array: Array, sizes: Mapping[str, int], found: Collector) -> None:
@@ -44,21 +40,19 @@ def _check_bound(port: Port, array: Array, sizes: Mapping[str, int], found: Coll
     wrong = (array < 0) | (array >= bound)
     if wrong.any():
         place = _first(wrong)
-        notes = [f"it goes from 0 to {bound - 1}", _count(wrong)]
-        found.error("E718", f"`{port.name}{list(place)}` is {array[place]}", None, notes=notes)
+        message = f"`{port.name}{list(place)}` is {array[place]}, expected 0 to {bound - 1}"
+        found.error("E718", message, None, notes=[_count(wrong)])
 
 
 def _check_padding(port: Port, array: Array, found: Collector) -> None:
-    import numpy as np
-
     forward = array if port.padding == "right" else array[..., ::-1]
     falls = np.diff(forward.astype(np.int8), axis=-1) > 0
     wrong: Array = np.asarray(falls.any(-1) | ~forward[..., :1].any(-1))
     if wrong.any():
         side, other = ("right", "left") if port.padding == "right" else ("left", "right")
-        notes = [f"true values stand at the {other}, adjoining, at least one", _count(wrong)]
+        notes = [f"expected one or more true values at the {other}, then false values alone", _count(wrong)]
         row = f"row {list(_first(wrong))} of " if wrong.ndim else ""
-        found.error("E719", f"{row}`{port.name}` breaks the promise of padding at the {side}", None, notes=notes)
+        found.error("E719", f"{row}`{port.name}` is not padded at the {side} alone", None, notes=notes)
 
 
 def _check_sorted(port: Port, array: Array, found: Collector) -> None:
@@ -66,12 +60,10 @@ def _check_sorted(port: Port, array: Array, found: Collector) -> None:
     if wrong.any():
         *row, column = _first(wrong)
         place = [*row, column + 1]
-        found.error("E720", f"`{port.name}` falls at {place}", None, notes=["it is declared sorted"])
+        found.error("E720", f"`{port.name}` decreases at {place}, expected sorted values", None)
 
 
 def _first(wrong: Array) -> tuple[int, ...]:
-    import numpy as np
-
     return tuple(int(index) for index in np.argwhere(wrong)[0])
 
 

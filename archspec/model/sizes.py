@@ -1,10 +1,11 @@
-"""Sizes at which a program is exported, profiled and tried."""
+"""Sizes at which a model is exported, profiled and tried."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from archspec.ir.symbol import Symbol
+from archspec.ir.dim import Dim, Symbol
+from archspec.model.ports import Declared
 
 Shape = tuple[int, ...]
 _LARGEST_PRIME = 100_000
@@ -54,3 +55,19 @@ def _primes(least: int, most: int) -> Iterator[int]:
     for number in range(max(least, 3), min(most, _LARGEST_PRIME) + 1):
         if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
             yield number
+
+
+def leading(declared: Declared) -> tuple[Symbol, ...]:
+    """The dims that lead an input."""
+    first = (one.type.shape[0] for one in declared.inputs.values() if one.type.rank)
+    named = {symbol.name: symbol for dim in first if (symbol := alone(dim)) is not None}
+    return tuple(named.values())
+
+
+def alone(dim: Dim) -> Symbol | None:
+    """The symbol that a size is, where it is nothing more."""
+    symbols = dim.symbols()
+    if len(symbols) != 1:
+        return None
+    (symbol,) = symbols
+    return symbol if dim == Dim.of(symbol) else None

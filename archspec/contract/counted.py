@@ -1,0 +1,46 @@
+"""Which positions of an output every `ignores` rule promises: what stands at padding is anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from archspec.contract.probes import output_name
+from archspec.model.runner import Array, Arrays
+from archspec.rules.kind import UpperKind, rule_kinds
+from archspec.rules.measure import Measured, UnmeasurableError
+from archspec.spec.claims import Claims
+
+
+def hiding(claims: Claims) -> frozenset[str]:
+    """The inputs that hide something where they are true, by the rules."""
+    return frozenset(rule.where.name for rule in claims.rules if rule.where is not None)
+
+
+def counted(claims: Claims, arrays: Arrays, sizes: Mapping[str, int]) -> dict[str, Array]:
+    """The positions that count, by output: bool over some first axes of each, broadcast."""
+    return {name: _counted(claims, name, arrays, sizes) for name in claims.outputs}
+
+
+def over(positions: Array, shape: tuple[int, ...]) -> Array:
+    """Positions over the first axes of an output, repeated over the other axes."""
+    wide = positions.reshape(positions.shape + (1,) * (len(shape) - positions.ndim))
+    return np.broadcast_to(wide, shape)
+
+
+def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]) -> Array:
+    found = np.ones((1,), dtype=bool)
+    for rule in claims.rules:
+        if rule.where is None or rule.output is not claims.outputs[name]:
+            continue
+        try:
+            output_name(claims, rule)
+            kind = rule_kinds()[rule.kind]
+            assert isinstance(kind, UpperKind)
+            at = kind.kept(rule, Measured(arrays=arrays, sizes=sizes))
+        except UnmeasurableError:
+            continue
+        wide, narrow = (at, found) if at.ndim > found.ndim else (found, at)
+        found = wide & narrow.reshape(narrow.shape + (1,) * (wide.ndim - narrow.ndim))
+    return found

@@ -1,0 +1,82 @@
+"""Whether the layouts of a spec can be read, and map every parameter once: no checkpoint is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import product
+
+from archspec.analyses.parameters import Group, numbered, owned_groups
+from archspec.diagnostics import Collector, Diagnostic, SpecError
+from archspec.layouts.bind import bind
+from archspec.layouts.layout import Layout, collect_layout
+from archspec.layouts.operations import Shape
+from archspec.layouts.parameters import parameter_shapes, shape_of
+from archspec.layouts.read import layout_nodes
+from archspec.spec import Spec
+from archspec.text.nodes import Node
+
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def layout_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
+    """Find what is wrong in the `weights` section of a spec, in all its layouts.
+
+    Returns E202 to E204 for keys and values of the wrong kind, E510 and E511 for names and operations that do not parse
+    or pair, E512 for a line that names no parameter, E515 for parameters that no line maps, E516 for one that two
+    lines map; nothing when all is well. Loads neither torch nor NumPy.
+    """
+    found = Collector()
+    groups = tuple(owned_groups(spec.graph))
+    for name, node in layout_nodes(spec):
+        with found.catching():
+            _check(name, node, spec, groups, found)
+    return found.diagnostics
+
+
+def _check(name: str, node: Node, spec: Spec, groups: Sequence[Group], found: Collector) -> None:
+    here = Collector()
+    layout = collect_layout(name, node, spec.constants, here)
+    readable = not here.has_errors
+    if not _fits(layout, groups):
+        bind(layout, parameter_shapes(spec.graph), here)
+    for one in here.diagnostics:
+        # What a line that cannot be read would have mapped is unknown.
+        if readable or one.code != "E515":
+            found.add(one)
+
+
+def check_layouts(spec: Spec) -> None:
+    """Raise SpecError with `layout_diagnostics` if there are any."""
+    found = layout_diagnostics(spec)
+    if found:
+        raise SpecError(found)
+
+
+def _fits(layout: Layout, groups: Sequence[Group]) -> bool:
+    """Whether a layout maps every parameter once; judged at one layer of each kind, as a `*` treats all alike."""
+    found = Collector()
+    bind(layout, _samples(groups, _numbers(layout)), found)
+    return not found.diagnostics
+
+
+def _samples(groups: Sequence[Group], written: AbstractSet[int]) -> dict[str, Shape]:
+    """Parameters at the layers that a layout can tell apart: by a number that it writes, or by what they hold."""
+    sets = [set(layers) for layers in dict.fromkeys(layers for group in groups for layers in group.layers)]
+    kinds: dict[Hashable, int] = {}
+    for layer in sorted(set[int]().union(*sets)):
+        kinds.setdefault(layer if layer in written else tuple(layer in layers for layers in sets), layer)
+    kept = set(kinds.values())
+    samples: dict[str, Shape] = {}
+    for group in groups:
+        shape = shape_of(group.parameter.type)
+        for indices in product(*([layer for layer in layers if layer in kept] for layers in group.layers)):
+            samples[numbered(group.pattern, indices)] = shape
+    return samples
+
+
+def _numbers(layout: Layout) -> set[int]:
+    """The numbers that stand in our names: `layers.0`."""
+    texts = (str(line.ours) for line in layout.lines)
+    return {int(number) for text in texts for number in _NUMBER.findall(text)}

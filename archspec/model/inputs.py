@@ -1,0 +1,110 @@
+"""What a caller gives is checked against the interface before anything runs; all mistakes are reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from archspec.diagnostics import Collector, did_you_mean, fail
+from archspec.ir.types import DType
+from archspec.model.ports import DTypeName, Interface, Port, shape_at
+from archspec.model.promises import check_values
+from archspec.model.runner import Array, Arrays
+from archspec.model.solving import check_axes, solved_sizes
+
+Ranges = Mapping[str, Sequence[int]]
+"""Least, typical and largest size of dims."""
+
+
+def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Sequence[Ranges] = ()) -> dict[str, Array]:
+    """The inputs as an artifact of this dtype takes them, defaults filled in and broadcast.
+
+    Args:
+        interface: what the model takes.
+        given: arrays by name; an input with a default may be left out.
+        dtype: of the artifact's floats. For bfloat16 they stay float32: arrays have no such numbers.
+        profiles: the sizes that the artifact was built for; without any it runs at all that the interface admits.
+
+    Returns:
+        every input by name, in the declared order. The size of a dim that no input tells is typical.
+
+    Raises:
+        SpecError: with every mistake, E711 to E720 and E722; E723 for sizes that the spec admits and no profile.
+    """
+    found = Collector()
+    arrays = {name: np.asarray(array) for name, array in given.items()}
+    _check_names(interface, arrays, found)
+    present = {port.name: port for port in interface.input_ports if port.name in arrays}
+    sound = {name: port for name, port in present.items() if _has_form(port, arrays[name], found)}
+    shapes = {name: (port.type.shape, arrays[name].shape) for name, port in sound.items()}
+    origin = solved_sizes(shapes, found)
+    check_axes(shapes, origin, found)
+    told = {name: one.size for name, one in origin.items()}
+    sizes = {**{symbol.name: symbol.typical for symbol in interface.symbols}, **told}
+    for name, port in sound.items():
+        check_values(port, arrays[name], sizes, found)
+    found.raise_if_errors()
+    sizes |= {name: typical for name, (_, typical, _) in _fitting(profiles, told).items() if name not in told}
+    return {port.name: _converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
+
+
+def _check_names(interface: Interface, given: Arrays, found: Collector) -> None:
+    for name in given:
+        if name not in interface.inputs:
+            help = did_you_mean(name, interface.inputs, kind="inputs")
+            found.error("E711", f"unknown input `{name}`", None, help=help)
+    for port in interface.input_ports:
+        if port.name not in given and port.default is None:
+            found.error("E712", f"the input `{port.name}` is missing", None, notes=[f"expected {port.type}"])
+
+
+def _has_form(port: Port, array: Array, found: Collector) -> bool:
+    fits = _has_dtype(port.type.dtype, array)
+    if not fits:
+        help = f"convert it: `{port.name}.astype({'bool' if port.type.dtype is DType.BOOL else repr(_plain(port))})`"
+        found.error("E713", f"`{port.name}` has dtype {array.dtype}, expected {port.type}", None, help=help)
+    if array.ndim != port.type.rank:
+        shape = "x".join(map(str, array.shape)) or "a single number"
+        axes = "1 axis" if array.ndim == 1 else f"{array.ndim} axes"
+        message = f"`{port.name}` has {axes} ({shape}), expected {port.type}"
+        found.error("E714", message, None)
+    return fits and array.ndim == port.type.rank
+
+
+def _plain(port: Port) -> str:
+    return "float32" if port.type.dtype is DType.FLOAT else port.type.dtype.value
+
+
+def _has_dtype(dtype: DType, array: Array) -> bool:
+    if dtype is DType.FLOAT:
+        return array.dtype.kind == "f"
+    if dtype is DType.BOOL:
+        return array.dtype.kind == "b"
+    return array.dtype.kind in "iu" and np.can_cast(array.dtype, dtype.value, "safe")
+
+
+def _fitting(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> Ranges:
+    """The first profile that has these sizes, which the inputs tell; none binds an artifact without profiles."""
+    if not profiles:
+        return {}
+    fitting = next((profile for profile in profiles if _within(profile, sizes)), None)
+    if fitting is not None:
+        return fitting
+    wanted = ", ".join(f"{name}={sizes[name]}" for name in profiles[0] if name in sizes)
+    notes = [", ".join(f"{name}={low}:{typical}:{high}" for name, (low, typical, high) in p.items()) for p in profiles]
+    help = "build with a `--profile` that has these sizes, or run another artifact"
+    return fail("E723", f"the artifact was not built for {wanted}", None, notes=notes, help=help)
+
+
+def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:
+    return all(low <= sizes[name] <= high for name, (low, _, high) in profile.items() if name in sizes)
+
+
+def _converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype: DTypeName) -> Array:
+    wanted: str = port.type.dtype.value
+    if port.type.dtype is DType.FLOAT:
+        wanted = "float32" if dtype == "bfloat16" else dtype
+    if array is None:
+        return np.full(shape_at(port, sizes), port.default, dtype=wanted)
+    return np.ascontiguousarray(array, dtype=wanted)

@@ -1,0 +1,142 @@
+"""What a model takes and gives: dims with ranges, inputs with promises, outputs; all of it typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, Protocol
+
+from archspec.ir.dim import Dim, FloorDiv, Mod, Symbol
+from archspec.ir.polynomial import Atom
+from archspec.ir.types import Axis, TensorType
+from archspec.record import record
+from archspec.spec import InputSpec, Spec
+from archspec.spec.claims import Claims
+from archspec.spec.inputs import Padding
+
+DTypeName = Literal["float32", "float16", "bfloat16"]
+"""What an artifact's floats are."""
+DTYPES: tuple[DTypeName, ...] = ("float32", "float16", "bfloat16")
+Scalar = bool | int | float
+
+
+class Promised(Protocol):
+    """A declared input: its type, the value that fills it where the caller leaves it out, and its promises."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> TensorType: ...
+    @property
+    def default(self) -> Scalar | None: ...
+    @property
+    def padding(self) -> Padding: ...
+    @property
+    def sorted(self) -> bool: ...
+
+
+class Declared(Protocol):
+    """Dims and inputs by name: an interface, or the claims of a spec."""
+
+    @property
+    def dims(self) -> Mapping[str, Symbol]: ...
+    @property
+    def inputs(self) -> Mapping[str, Promised]: ...
+
+
+@record
+class Port:
+    """A named input or output. `default` fills an input, broadcast, where the caller leaves it out."""
+
+    name: str
+    type: TensorType
+    default: Scalar | None = None
+    padding: Padding = "any"
+    sorted: bool = False
+
+
+@record(eq=False)
+class Interface:
+    """Dims, inputs and outputs of a model by name, each in the declared order."""
+
+    dims: Mapping[str, Symbol]
+    inputs: Mapping[str, Port]
+    outputs: Mapping[str, Port]
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """The dims."""
+        return tuple(self.dims.values())
+
+    @property
+    def input_ports(self) -> tuple[Port, ...]:
+        """The inputs."""
+        return tuple(self.inputs.values())
+
+    @property
+    def output_ports(self) -> tuple[Port, ...]:
+        """The outputs."""
+        return tuple(self.outputs.values())
+
+    def narrowed(self, ranges: Mapping[str, Sequence[int]]) -> Interface:
+        """The same interface with other sizes admitted.
+
+        Args:
+            ranges: the least, typical and largest size of some dims. The others keep theirs.
+        """
+        others = {name: resized(self.dims[name], sizes) for name, sizes in ranges.items()}
+        symbols = {self.dims[name]: symbol for name, symbol in others.items()}
+        inputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.inputs.items()}
+        outputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.outputs.items()}
+        return Interface(dims={**self.dims, **others}, inputs=inputs, outputs=outputs)
+
+
+def interface_of(spec: Spec | Claims) -> Interface:
+    """What the model of a spec, or one that is held to claims, takes and gives."""
+    inputs = {name: _port(given) for name, given in spec.inputs.items()}
+    outputs = {name: Port(name=name, type=value.type) for name, value in spec.outputs.items()}
+    return Interface(dims=spec.dims, inputs=inputs, outputs=outputs)
+
+
+def _port(given: InputSpec) -> Port:
+    return Port(name=given.name, type=given.type, default=given.default, padding=given.padding, sorted=given.sorted)
+
+
+def resized(symbol: Symbol, sizes: Sequence[int]) -> Symbol:
+    """A dim with another least, typical and largest size."""
+    least, typical, most = sizes
+    return Symbol(symbol.name, least, typical, most, symbol.multiple)
+
+
+def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape of a port at given sizes of the dims."""
+    return tuple(dim.value(sizes) for dim in port.type.shape)
+
+
+def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
+    """A type whose dims are replaced by others of the same names."""
+    axes = tuple(Axis(tuple(_resized(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
+    bound = None if type_.bound is None else _resized(type_.bound, symbols)
+    return TensorType(type_.dtype, axes, bound)
+
+
+def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
+    total = Dim.of(0)
+    for monomial, coefficient in size.terms.items():
+        part = Dim.of(coefficient)
+        for atom in monomial:
+            part = part * _atom(atom, symbols)
+        total = total + part
+    return total
+
+
+def _atom(atom: Atom, symbols: Mapping[Symbol, Symbol]) -> Dim:
+    match atom:
+        case Symbol():
+            return Dim({(symbols.get(atom, atom),): 1})
+        case FloorDiv():
+            return _resized(Dim(atom.num), symbols) // _resized(Dim(atom.den), symbols)
+        case Mod():
+            return _resized(Dim(atom.num), symbols) % _resized(Dim(atom.den), symbols)
+        case _:
+            raise TypeError(f"not a part of a size: {atom!r}")

@@ -1,0 +1,149 @@
+"""Seeded inputs that keep every promise: the one generator of parity, contract and timing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from archspec.analyses.memory import require_inputs
+from archspec.ir.types import DType
+from archspec.model.ports import Declared, Promised, shape_at
+from archspec.model.runner import Array
+from archspec.model.sizes import leading
+
+Sizes = Mapping[str, int]
+
+OPEN = "open"
+"""Nothing hidden, one segment, prefixes full: how lower rules are judged."""
+_PATTERNS = {
+    "any": ("whole", "right", "left", "scattered", "empty row"),
+    "right": ("whole", "right"),
+    "left": ("whole", "left"),
+}
+
+
+def patterns(declared: Declared) -> tuple[str, ...]:
+    """The ways in which true values of bool inputs may stand that some input admits."""
+    admitted = {name for one in declared.inputs.values() if is_mask(one) for name in _PATTERNS[one.padding]}
+    return tuple(name for name in _PATTERNS["any"] if name in admitted) or ("whole",)
+
+
+def is_mask(given: Promised) -> bool:
+    """Whether an input is bool over positions."""
+    return given.type.dtype is DType.BOOL and given.type.rank > 1
+
+
+def sample(declared: Declared, sizes: Sizes, seed: int) -> dict[str, Array]:
+    """Inputs for one comparison, with as much padding as the promises admit.
+
+    Where nothing is promised and there are more than two rows, the first is all false: an attention row without keys
+    is where runtimes differ. Raises SpecError E504 for inputs that no memory holds.
+    """
+    pattern = patterns(declared)[-1]
+    few = all(shape_at(given, sizes)[0] <= 2 for given in declared.inputs.values() if is_mask(given))
+    return generate(declared, sizes, "scattered" if few and pattern == "empty row" else pattern, seed)
+
+
+def generate(
+    declared: Declared, sizes: Sizes, pattern: str, seed: int, hides: Collection[str] = ()
+) -> dict[str, Array]:
+    """Generate all inputs.
+
+    Args:
+        declared: dims, and inputs with their promises.
+        sizes: the size of every dim.
+        pattern: one of `patterns`, or OPEN. An input that does not admit it has the last one that it admits.
+        seed: of all values.
+        hides: bool inputs without a default that hide something where they are true; OPEN leaves these false.
+
+    Returns:
+        inputs by name: floats standard normal in float32, integers below their bound, bools by the pattern.
+
+    Raises:
+        SpecError: E504 for inputs that no memory holds.
+    """
+    require_inputs({name: given.type for name, given in declared.inputs.items()}, sizes)
+    generator = np.random.default_rng(seed)
+    made: dict[str, Array] = {}
+    for name, given in declared.inputs.items():
+        if pattern == OPEN and given.type.dtype is DType.BOOL:
+            made[name] = np.full(shape_at(given, sizes), _open_bool(given, hides))
+        else:
+            made[name] = draw(declared, given, sizes, pattern, generator)
+    return made
+
+
+def draw(declared: Declared, given: Promised, sizes: Sizes, pattern: str, generator: np.random.Generator) -> Array:
+    """One input."""
+    shape = shape_at(given, sizes)
+    if given.type.dtype is DType.FLOAT:
+        return generator.standard_normal(shape, dtype=np.float32)
+    if given.type.dtype is DType.BOOL:
+        admitted = _PATTERNS[given.padding]
+        return bools(shape, pattern if pattern in admitted else admitted[-1], generator)
+    low, high = bounds(declared, given, sizes)
+    if pattern == OPEN:
+        low = _opened(given, low, high)
+        high = low + 1 if given.type.bound is None else high
+    values = generator.integers(low, high, shape, dtype=given.type.dtype.value)
+    return np.sort(values, axis=-1) if given.sorted else values
+
+
+def bounds(declared: Declared, given: Promised, sizes: Sizes) -> tuple[int, int]:
+    """The least value of an integer input, and the one after its largest.
+
+    Without a bound, one over leading axes alone counts positions, and any other numbers segments.
+    """
+    if given.type.bound is not None:
+        return 0, given.type.bound.value(sizes)
+    if given.type.rank > 1:
+        return 0, 3
+    first = {symbol.name for symbol in leading(declared)}
+    return 0, 1 + min((size for name, size in sizes.items() if name not in first), default=2)
+
+
+def bools(shape: tuple[int, ...], pattern: str, generator: np.random.Generator) -> Array:
+    """True values by a pattern along the last axis; `empty row` leaves none in the first row.
+
+    Of several padded rows one has a single true value, and another one no padding.
+    """
+    if len(shape) < 2:
+        return generator.random(shape) < 0.5
+    count = shape[-1]
+    if pattern in ("right", "left"):
+        lengths = _lengths(shape, generator)[..., None]
+        positions = np.arange(count)
+        made: Array = positions < lengths if pattern == "right" else positions >= count - lengths
+        return made
+    if pattern == "whole":
+        return np.ones(shape, dtype=bool)
+    values = generator.random(shape) < 0.6
+    if pattern == "empty row":
+        values[0] = False
+    return values
+
+
+def _lengths(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """How many values of each row are true: 1 in some row, all in another, where there are so many rows."""
+    rows, count = shape[0], shape[-1]
+    lengths = generator.integers(1, max(2, count), shape[:-1])
+    shortest, *others = generator.permutation(rows) if rows else [0]
+    if rows > 1:
+        lengths[shortest] = 1
+        lengths[others[0]] = count
+    return lengths
+
+
+def _open_bool(given: Promised, hides: Collection[str]) -> bool:
+    """The value of a bool input that hides nothing: its default, or else true where true hides nothing."""
+    if given.default is not None:
+        return bool(given.default)
+    return given.name not in hides
+
+
+def _opened(given: Promised, low: int, high: int) -> int:
+    if given.type.bound is not None:
+        # Zero is what most vocabularies pad with.
+        return min(low + 1, high - 1)
+    return low if given.type.rank > 1 else high - 1

@@ -1,0 +1,198 @@
+"""The sizes of dims from the shapes that a caller gives: every axis is an equation in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+
+from archspec.diagnostics import Collector
+from archspec.ir.dim import Dim, Symbol
+from archspec.model.sizes import alone
+from archspec.record import record
+
+Shapes = Mapping[str, tuple[tuple[Dim, ...], tuple[int, ...]]]
+"""For each input its declared shape and the given one, of one rank."""
+_MOST_SIZE = 2**63
+
+
+@record
+class Solved:
+    """The size of a dim, and the input that told it."""
+
+    size: int
+    place: str
+
+
+@record
+class _Equation:
+    """An axis of an input: what it is declared to be, and its given size."""
+
+    place: str
+    axis: int
+    dim: Dim
+    size: int
+
+    def __str__(self) -> str:
+        return f"axis {self.axis} of `{self.place}` has size {self.size}"
+
+
+def solved_sizes(shapes: Shapes, found: Collector) -> dict[str, Solved]:
+    """Solve for every dim that the shapes tell of.
+
+    Axes that are a dim alone come first, then polynomials with one dim that is not yet known, until none is left. Where
+    several sizes of a dim fit, as for `(n + 1)//2`, it is the typical one if that fits, else the least.
+
+    Args:
+        shapes: for each input its declared and its given shape.
+        found: takes E716 for a size outside the declared range, E717 for one that no whole size of the dim gives.
+
+    Returns:
+        the size of each dim that was solved. A dim whose equation has no solution is left out.
+    """
+    solved: dict[str, Solved] = {}
+    failed: set[str] = set()
+    vague: list[_Equation] = []
+    equations = list(_equations(shapes))
+    while True:
+        ready = [one for one in equations if len(_unknown(one, solved)) == 1 and one not in vague]
+        ready.sort(key=lambda one: alone(one.dim) is None)  # stable: in the declared order
+        usable = [one for one in ready if not failed & {symbol.name for symbol in one.dim.symbols()}]
+        if not usable:
+            break
+        (symbol,) = _unknown(usable[0], solved)
+        outcome = _solve(usable[0], symbol, solved, found)
+        if outcome is None:
+            vague.append(usable[0])
+        elif not outcome:
+            failed.add(symbol.name)
+    _choose(vague, solved, found)
+    return solved
+
+
+def _choose(vague: list[_Equation], solved: dict[str, Solved], found: Collector) -> None:
+    """Choose a size of each dim of which several fit one axis or another."""
+    for one in vague:
+        for symbol in _unknown(one, solved):
+            same = [other for other in vague if _unknown(other, solved) == [symbol]]
+            places = [_giving(other, symbol, solved) for other in same]
+            counts = range(symbol.bounds()[0], symbol.bounds()[1] + 1)
+            sizes = [
+                count * symbol.multiple
+                for count in counts
+                if all(gives(count) == other.size for gives, other in zip(places, same, strict=True))
+            ]
+            if not sizes:
+                _no_whole(one, symbol, _giving(one, symbol, solved), found)
+                return
+            size = symbol.typical if symbol.typical in sizes else sizes[0]
+            solved[symbol.name] = Solved(size=size, place=one.place)
+
+
+def check_axes(shapes: Shapes, solved: Mapping[str, Solved], found: Collector) -> None:
+    """Collect E715 for every axis whose size is not what the solved dims make it."""
+    for one in _equations(shapes):
+        if _unknown(one, solved):
+            continue
+        known = {symbol.name: solved[symbol.name] for symbol in _sorted(one.dim)}
+        wanted = one.dim.value({name: given.size for name, given in known.items()})
+        if one.size != wanted:
+            notes = [f"`{name}` is {given.size} in `{given.place}`" for name, given in known.items()]
+            expected = str(one.dim) if one.dim.is_constant else f"{one.dim} = {wanted}"
+            found.error("E715", f"{one}, expected {expected}", None, notes=notes)
+
+
+def _equations(shapes: Shapes) -> Iterator[_Equation]:
+    for place, (declared, given) in shapes.items():
+        for axis, (dim, size) in enumerate(zip(declared, given, strict=True)):
+            yield _Equation(place=place, axis=axis, dim=dim, size=size)
+
+
+def _sorted(dim: Dim) -> list[Symbol]:
+    return sorted(dim.symbols(), key=lambda symbol: symbol.name)
+
+
+def _unknown(one: _Equation, solved: Mapping[str, Solved]) -> list[Symbol]:
+    return [symbol for symbol in _sorted(one.dim) if symbol.name not in solved]
+
+
+def _solve(one: _Equation, symbol: Symbol, solved: dict[str, Solved], found: Collector) -> bool | None:
+    """Put the size of the one unknown dim into `solved`.
+
+    Returns false, with a diagnostic, where no size fits, and None where several do.
+    """
+    if alone(one.dim) == symbol:
+        return _admitted(one, symbol, one.size, solved, found)
+    gives = _giving(one, symbol, solved)
+    counts = _counts(gives, one, symbol)
+    if len(counts) > 1:
+        return None
+    if counts:
+        return _admitted(one, symbol, counts[0] * symbol.multiple, solved, found)
+    return _no_whole(one, symbol, gives, found)
+
+
+def _giving(one: _Equation, symbol: Symbol, solved: Mapping[str, Solved]) -> Callable[[int], int]:
+    """The size of an axis, by the count of multiples of its one unknown dim."""
+    known = {name: given.size for name, given in solved.items()}
+
+    def gives(count: int) -> int:
+        return one.dim.value({**known, symbol.name: count * symbol.multiple})
+
+    return gives
+
+
+def _no_whole(one: _Equation, symbol: Symbol, gives: Callable[[int], int], found: Collector) -> bool:
+    message = f"{one}, expected {one.dim}: no whole `{symbol.name}` gives that size"
+    found.error("E717", message, None, notes=_near(gives, one, symbol))
+    return False
+
+
+def _admitted(one: _Equation, symbol: Symbol, size: int, solved: dict[str, Solved], found: Collector) -> bool:
+    place = f"`{symbol.name}` is {size} in `{one.place}`"
+    notes = [] if alone(one.dim) == symbol else [f"{one}, which is {one.dim}"]
+    if not symbol.min <= size <= symbol.max:
+        found.error("E716", f"{place}, expected {symbol.min} to {symbol.max}", None, notes=notes)
+        return False
+    if size % symbol.multiple:
+        found.error("E717", f"{place}, expected a multiple of {symbol.multiple}", None, notes=notes)
+        return False
+    solved[symbol.name] = Solved(size=size, place=one.place)
+    return True
+
+
+def _counts(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list[int]:
+    """Counts of multiples at which an axis has its size: the one, outside the range too, or two of several."""
+    if _rises(one.dim, symbol):
+        count = _last_at_most(gives, one.size)
+        return [] if gives(count) != one.size else [count]
+    least, most = symbol.bounds()
+    fitting = (count for count in range(least, most + 1) if gives(count) == one.size)
+    return list(islice(fitting, 2))
+
+
+def _rises(dim: Dim, symbol: Symbol) -> bool:
+    """Whether a size is a polynomial that strictly rises with a dim: no term with it is negative or a quotient."""
+    terms = [(atoms, factor) for atoms, factor in dim.terms.items() if any(symbol in atom.symbols() for atom in atoms)]
+    return all(factor > 0 and all(isinstance(atom, Symbol) for atom in atoms) for atoms, factor in terms)
+
+
+def _last_at_most(gives: Callable[[int], int], size: int) -> int:
+    """The largest count whose size is at most a given one, 0 at least; sizes rise with counts."""
+    high = 1
+    while high < _MOST_SIZE and gives(high) <= size:
+        high *= 2
+    low = 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if gives(middle) <= size else (low, middle)
+    return low
+
+
+def _near(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list[str]:
+    """The sizes just below and above, where they rise with the dim and its range has them."""
+    if not _rises(one.dim, symbol):
+        return [f"`{symbol.name}` goes from {symbol.min} to {symbol.max}"]
+    least, most = symbol.bounds()
+    low = _last_at_most(gives, one.size)
+    near = [count for count in (low, low + 1) if least <= count <= most] or [min(max(low, least), most)]
+    return [f"`{symbol.name}` = {count * symbol.multiple} gives {gives(count)}" for count in near]

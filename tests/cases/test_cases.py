@@ -1,0 +1,172 @@
+"""Small inputs that were tried and failed, each with what is right: every row of README.md."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from archspec import SpecError, check, compile, load
+from archspec.cli.check_command import command as check_command
+from archspec.cli.show_command import command as show_command
+from archspec.spec import Spec
+from archspec.spec.rules import Rule
+from tests.lower.running import compare, filled
+
+FOLDER = Path(__file__).resolve().parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def path_of(name: str) -> Path:
+    return FOLDER / f"{name}.yaml"
+
+
+def wrong(reason: str) -> pytest.MarkDecorator:
+    """The row is known to fail; whoever mends it removes the mark."""
+    return pytest.mark.xfail(strict=True, reason=reason)
+
+
+def test_every_case_has_a_row() -> None:
+    rows = re.findall(r"^\| ([\w-]+)\.yaml \|", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(rows) == NAMES
+
+
+def statuses(path: Path) -> list[str]:
+    """The verdicts on the rules that a file writes."""
+    return [verdict.status for verdict in check(path).verdicts if isinstance(verdict.rule, Rule)]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("inner-source", ["violated"]),
+        ("ignores-its-own-mask", ["violated"]),
+        ("within-many-atoms", ["violated"]),
+        ("segments-split", ["violated"]),
+        pytest.param("mask-over-flattened-grid", ["proved"], marks=wrong("guards do not pass merged axes")),
+        pytest.param("channels-causal", ["violated"], marks=wrong("causal is judged over the channels")),
+        pytest.param("split-merge-repeat", ["proved"], marks=wrong("rules have no `axis`")),
+        pytest.param("blocks-causal", ["proved"], marks=wrong("a merged batch axis is not followed")),
+        pytest.param("block-local", ["proved"] * 3, marks=wrong("a merged batch axis is not followed")),
+        pytest.param("hourglass", ["proved"], marks=wrong("positions of several factors are not compared")),
+        pytest.param("class-token-padding", ["proved"], marks=wrong("concat takes no bool values")),
+    ],
+)
+def test_verdicts(name: str, wanted: list[str]) -> None:
+    assert statuses(path_of(name)) == wanted
+
+
+def test_a_verdict_does_not_depend_on_the_hash_seed() -> None:
+    said = "error[E420]: `within(output: y, input: x, mask: last(length) & last(3))` is violated"
+    assert [said in checked_under(seed) for seed in range(4)] == [True] * 4
+
+
+def checked_under(seed: int) -> str:
+    surroundings = {**os.environ, "PYTHONHASHSEED": str(seed)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "archspec", "check", str(path_of("within-two-ends"))],
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.stderr
+
+
+@wrong("rules have no `axis`, and read axis 1 by default")
+def test_a_rule_over_channels_needs_its_axis(tmp_path: Path) -> None:
+    text = path_of("split-merge-repeat").read_text("utf-8")
+    assert ", axis: 1" in text
+    (tmp_path / "no-axis.yaml").write_text(text.replace(", axis: 1", ""), encoding="utf-8")
+    with pytest.raises(SpecError) as refused:
+        check(tmp_path / "no-axis.yaml")
+    assert [found.code for found in refused.value.diagnostics] == ["E424"]
+
+
+@wrong("`check` does not read the weights of a file")
+def test_weights_are_checked() -> None:
+    path = path_of("weights-unchecked")
+    line = 1 + [text.startswith("weights:") for text in path.read_text("utf-8").splitlines()].index(True)
+    ran = CliRunner().invoke(check_command, [str(path), "--strict", "--json"], catch_exceptions=False)
+    assert ran.exit_code == 1
+    told = [found for found in check(path).diagnostics if found.primary.span.line == line]
+    for what in ("nothing.here", "(a b -> b a"):
+        assert [found for found in told if what in found.message], what
+
+
+def without_rules(name: str, folder: Path) -> Path:
+    """The file without its rules, which may be violated: the module is the same."""
+    text = path_of(name).read_text("utf-8")
+    copy = folder / f"{name}.yaml"
+    copy.write_text(re.sub(r"^(rules|weights):.*\n(?:[ -].*\n?)*", "", text, flags=re.MULTILINE), encoding="utf-8")
+    return copy
+
+
+def sizes_of(spec: Spec, typical: bool) -> dict[str, int]:
+    return {name: symbol.typical if typical else symbol.min for name, symbol in spec.dims.items()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("class-token-padding", marks=wrong("concat takes no bool values")),
+        pytest.param("reuse-lost-mask", marks=wrong("the module lacks an argument")),
+        *(name for name in NAMES if name not in ("class-token-padding", "reuse-lost-mask")),
+    ],
+)
+def test_the_module_equals_the_interpreter(name: str, tmp_path: Path) -> None:
+    spec = load(without_rules(name, tmp_path))
+    module = filled(compile(spec)).eval()
+    for typical in (True, False):
+        compare(spec.graph, module, sizes_of(spec, typical))
+
+
+def shown(*arguments: str) -> str:
+    ran = CliRunner().invoke(show_command, arguments, catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    return ran.output
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("class-token-padding", marks=wrong("concat takes no bool values")),
+        pytest.param("split-merge-repeat", marks=wrong("axes are merged twice inside a repeat")),
+        *(name for name in NAMES if name not in ("class-token-padding", "split-merge-repeat")),
+    ],
+)
+def test_every_relation_is_shown(name: str, tmp_path: Path) -> None:
+    spec = load(without_rules(name, tmp_path))
+    for output in spec.outputs:
+        for value in spec.graph.inputs:
+            found = shown(str(spec.path), "--relation", value.name, output)
+            assert f"{output} ← {value.name}" in found
+
+
+@wrong("axis 3 of y is taken for its columns")
+def test_a_relation_is_drawn_over_rows_and_columns() -> None:
+    found = shown(str(path_of("relation-channels-last")), "--relation", "x", "y")
+    drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proven" not in line]
+    assert sum(drawn) == 9
+    assert max(drawn) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("class-token-padding", marks=wrong("concat takes no bool values")),
+        pytest.param("svg-branches", marks=wrong("KeyError: branches of other columns share no track")),
+        pytest.param("split-merge-repeat", marks=wrong("IndexError: a repeated composite of two nodes has no axis")),
+        *(name for name in NAMES if name not in ("class-token-padding", "svg-branches", "split-merge-repeat")),
+    ],
+)
+def test_every_case_is_drawn(name: str, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.svg"
+    shown(str(without_rules(name, tmp_path)), "--svg", str(picture))
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
