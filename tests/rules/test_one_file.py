@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import archspec.rules.kinds
-from archspec.contract.protocol import FunctionRunner, Subject
+from archspec.contract.protocol import Subject
 from archspec.contract.verify import verify
+from archspec.model.runner import FunctionRunner
 from archspec.registry import RULE_KINDS
 from archspec.rules.check import check
 from archspec.spec.claims import claims_of
@@ -92,7 +93,7 @@ def test_a_rule_is_one_file(tmp_path: Path) -> None:
     assert [verdict.status for verdict in found.verdicts] == ["proved", "violated", "proved"]
     assert "before" in json_schema()["$defs"]["RuleItem"]["properties"]
     assert "### `before` (rule)" in reference()
-    runner = FunctionRunner(inputs=("x",), outputs=("y",), function=lambda arrays: {"y": shifted(arrays["x"], 2)})
+    runner = FunctionRunner(function=lambda arrays: {"y": shifted(arrays["x"], 2)})
     report = verify(Subject(name="moved", runner=runner), claims_of(found.spec))
     judged = {one.claim: one.status for one in report.findings}
     assert judged["before(output: y, input: x, gap: 2)"] == "holds"
