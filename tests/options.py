@@ -28,7 +28,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 from pydantic import WithJsonSchema
 
-from archspec.blocks.norm import Choice, DefaultNorm
+from archspec.blocks.parts.norm import DefaultNorm, MaybeNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
 from archspec.ir.types import DType
@@ -148,7 +148,7 @@ def _fields(model: type[Model]) -> dict[str, tuple[str, Words]]:
             metadata = [*field.metadata, *getattr(field.annotation, "__metadata__", ())]
             words = Words(one if isinstance(one, str) else "" for one in _parts(field.annotation, field.metadata))
             # `norm` left out may be the default one.
-            words.off = any(one is MAYBE or (isinstance(one, Choice) and "false" in one.off) for one in metadata)
+            words.off = any(one is MAYBE or (isinstance(one, MaybeNorm) and "false" in one.off) for one in metadata)
             known[name] = (key, words)
     return known
 
@@ -159,7 +159,7 @@ def _parts(annotation: Any, metadata: Sequence[Any] = ()) -> Iterator[Any]:
     for item in metadata:
         if item is MAYBE:
             yield "none"
-        elif isinstance(item, Choice):
+        elif isinstance(item, MaybeNorm):
             yield from item.off[-1:]
         elif isinstance(item, WithJsonSchema):
             yield from _words(item.json_schema)

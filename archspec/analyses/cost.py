@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from archspec.algebra.dim import Dim
 from archspec.analyses.parameters import parameter_groups
-from archspec.ir.dim import Dim
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType
-from archspec.ops.base import Primitive
-from archspec.ops.repeat import Repeat
 from archspec.record import record
 
 BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.BOOL: 1}

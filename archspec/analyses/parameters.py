@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.ir.graph import Graph, Node, Parameter
-from archspec.ops.repeat import Repeat
+from archspec.ir.repeat import Repeat
 from archspec.record import record
 
 

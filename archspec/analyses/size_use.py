@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node
-from archspec.ir.scalar import Scalar
 
 NONE: frozenset[Symbol] = frozenset()
 

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.values import floats
-from archspec.ops.activation import Activation as ActivationOp
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.values import floats
+from archspec.ops.elementwise.activation import Activation as ActivationOp
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import ValueField
 
@@ -18,7 +18,7 @@ ActField = Annotated[Act | None, MAYBE]
 """ACT: an activation, or `none`."""
 
 
-class Activation(Block):
+class ActivationBlock(Block):
     """An activation of every element."""
 
     block: ClassVar[str] = "activation"

@@ -6,15 +6,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import features
-from archspec.blocks.positions import PositionsFields, plan_positions
-from archspec.blocks.values import sequence
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import features
+from archspec.blocks.parts.positions import PositionsFields, plan_positions
+from archspec.blocks.parts.values import sequence
 from archspec.schema.sorts import ValueField
 
 
-class AddPositions(Block, PositionsFields):
+class AddPositionsBlock(Block, PositionsFields):
     """`x + positions`. Parameters: `positions` [rows, features], where they are learned."""
 
     block: ClassVar[str] = "add_positions"

@@ -7,18 +7,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import features
-from archspec.blocks.values import floats
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import features
+from archspec.blocks.parts.values import floats
 from archspec.diagnostics import Diagnostic, Label
-from archspec.ops.affine import Affine as AffineOp
+from archspec.ops.norm.affine import Affine as AffineOp
 from archspec.schema.findings import word
 from archspec.schema.sorts import BoolField, ValueField
 from archspec.text.nodes import Node
 
 
-class Affine(Block):
+class AffineBlock(Block):
     """`scale * x + shift` over the last axis; `init` says how the scale starts, at 1 where it is left out.
 
     Parameters: `scale` [features], `shift` [features].

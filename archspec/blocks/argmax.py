@@ -6,15 +6,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.axis import resolve_axis
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.ops.argmax import Argmax as ArgmaxOp
+from archspec.blocks.parts.axis import resolve_axis
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.ops.reduction.argmax import Argmax as ArgmaxOp
 from archspec.schema.sorts import ValueField
 from archspec.schema.words import AxisField
 
 
-class Argmax(Block):
+class ArgmaxBlock(Block):
     """The position of the largest element along one axis, which goes away: int64, below the axis's size."""
 
     block: ClassVar[str] = "argmax"

@@ -1,221 +1,108 @@
-"""Attention as it is built: projections, heads, and the way back."""
+"""The block `attend`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from archspec.blocks.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
-from archspec.blocks.context import Context
-from archspec.blocks.inner_plan import Sizes, plan_inner_positions
-from archspec.blocks.inner_positions import InnerPositions
-from archspec.blocks.latent import Latent, plan_latent
-from archspec.blocks.norm import norm_of
-from archspec.blocks.numbers import cap, features, fixed, rate
-from archspec.blocks.top import Top
-from archspec.blocks.values import floats, sequence
-from archspec.diagnostics import Label, Span
-from archspec.ir.dim import compare
+from pydantic import Field
+
+from archspec.algebra.dim import compare
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import cap, features, fixed
+from archspec.blocks.parts.values import sequence
+from archspec.diagnostics import Label
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
-from archspec.ir.types import Axis, axis
-from archspec.masks.mask import Mask
-from archspec.ops.attention import Attention
-from archspec.ops.base import Op
-from archspec.ops.binary import Binary
-from archspec.ops.builder import Builder
-from archspec.ops.linear import Linear
-from archspec.ops.merge import Merge
-from archspec.ops.split import Split
-from archspec.ops.transpose import Transpose
-from archspec.record import record
+from archspec.ir.types import DType, axis
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.transpose import Transpose
+from archspec.schema.model import MAYBE
+from archspec.schema.sorts import ExprField, MaskField, SizeField, ValueField
 from archspec.text.value import ValueExpr
 
 
-@record
-class Heads:
-    """Numbers of heads and their sizes; all are known before run time."""
+class AttendBlock(Block):
+    """Attention without projections, for blocks of one's own.
 
-    query: int
-    key_value: int
-    size: int
-    value_size: int
-
-
-@record
-class Attend:
-    """An attention sublayer whose sizes, mask and operands are known.
-
-    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence;
-    `span` is where the mask is written.
+    `weights(softcap(scale * q k^T) + add) v` per head; a row with no key gives zeros.
     """
 
-    heads: Heads
-    mask: Mask
-    controls: tuple[Value, ...]
-    scale: Scalar | None
-    softcap: Scalar | None
-    dropout: float
-    biases: frozenset[str]
-    norms: Mapping[str, Op]
-    over_all: bool = False
-    memory: Value | None = None
-    memory_norm: Op | None = None
-    positions: InnerPositions = InnerPositions()
-    add_to_scores: Value | None = None
-    multiply_scores: Value | None = None
-    sink: Literal["learned", "zero"] | None = None
-    latent: Latent | None = None
-    span: Span | None = None
+    block: ClassVar[str] = "attend"
+    feeds: ClassVar[str | None] = "query"
+    makes_sequence = True
 
-    def prepared(self, top: Top) -> Attend:
-        """The same with the positions that all layers share, made at the top of the stack."""
-        return replace(self, positions=self.positions.prepared(top, self.memory))
-
-    def call(self, b: Builder, name: str, x: Value) -> Value:
-        """Add the sublayer as a module; parameters `q`, `k`, `v`, `out` and norms."""
-        inputs = {"x": x} if self.memory is None else {"x": x, "memory": self.memory}
-        kind = "Attention" if self.memory is None else "CrossAttention"
-        body = lambda x, memory=None: self._body(b, x, memory)  # noqa: E731
-        (y,) = b.call(name, kind, body, inputs, results=("",))
-        return y
-
-    def _body(self, b: Builder, x: Value, memory: Value | None) -> Value:
-        if memory is not None and self.memory_norm is not None:
-            memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
-        source = x if memory is None else memory
-        heads = self.heads
-        if self.latent is not None:
-            q, k, v = self.latent.project(b, x, source, self.positions)
-        else:
-            query, key = self.positions.inputs(b, x, source)
-            q = self._project(b, query, "q", heads.query, heads.size)
-            k = self._project(b, key, "k", heads.key_value, heads.size)
-            v = self._project(b, source, "v", heads.key_value, heads.value_size)
-            q, k = self.positions.turned(b, q, k)
-        y = b.add(Transpose(order=(0, 2, 1, 3)), self._attend(b, q, k, v))
-        linear = Linear(out=x.type.axes[-1], bias="out" in self.biases)
-        return b.add(linear, b.add(Merge(axis=2), y), name="out")
-
-    def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
-        """A projection, split into heads: [batch, heads, positions, size]."""
-        parts = (axis(heads), axis(size))
-        out = Axis(tuple(part.size for part in parts))
-        y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
-        norm = self.norms.get(name)
-        if norm is not None and self.over_all:
-            y = b.add(norm, y, name=f"{name}_norm")
-        y = b.add(Split(axis=2, sizes=parts), y)
-        if norm is not None and not self.over_all:
-            y = b.add(norm, y, name=f"{name}_norm")
-        return b.add(Transpose(order=(0, 2, 1, 3)), y, result=name)
-
-    def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
-        wanted = b.wants("weights")
-        bias = self._bias(b, q, k)
-        more = [value for value in (self.multiply_scores, bias) if value is not None]
-        op = Attention(
-            mask=self.mask,
-            scale=self.scale,
-            dropout=self.dropout,
-            softcap=self.softcap,
-            weights=wanted,
-            factor=self.multiply_scores is not None,
-            bias=bias is not None,
-            sink=self.sink,
-        )
-        with b.settings(span=self.span):
-            y, *weights = b.add_all(op, q, k, v, *more, *self.controls, results=("y", "weights")[: 1 + wanted])
-        for value in weights:
-            b.expose("weights", value)
-        return y
-
-    def _bias(self, b: Builder, q: Value, k: Value) -> Value | None:
-        """What is added to the scores: of positions, and given."""
-        made = self.positions.scores(b, q, k)
-        if made is None or self.add_to_scores is None:
-            return made or self.add_to_scores
-        return b.add(Binary(kind="add"), made, self.add_to_scores, result="bias")
-
-
-def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
-    """Check an attention over `x`. `inner` are the surroundings inside the layers, where numbers may name `layer`.
-
-    Raises SpecError at the field that does not fit.
-    """
-    memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
-    mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
-    heads = _heads(cx, fields, x)
-    biases = _biases(cx, fields)
-    latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
-    turned = heads.size if latent is None else latent.rotary
-    qk_norm = None if fields.qk_norm is None else norm_of(cx, fields.qk_norm.norm)
-    return Attend(
-        heads=heads,
-        mask=mask,
-        controls=controls,
-        scale=_scale(inner, fields, heads),
-        softcap=None if fields.softcap is None else cap(inner, fields.softcap),
-        dropout=rate(cx, fields.dropout),
-        biases=biases,
-        norms={} if qk_norm is None else {"q": qk_norm, "k": qk_norm},
-        over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
-        memory=memory,
-        memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
-        positions=plan_inner_positions(cx, fields.positions, Sizes(heads.query, turned), x, memory),
-        latent=latent,
-        add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
-        multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
-        sink=fields.sink,
-        span=fields.mask.span,
+    query: ValueField = Field(description="float[batch, queries, heads * head_dim]")
+    key: ValueField = Field(description="float[batch, keys, heads * head_dim]")
+    value: ValueField = Field(description="float[batch, keys, heads * value_dim]")
+    mask: MaskField = Field(description="which keys a query may attend to; `all` when nothing is masked")
+    heads: SizeField | None = Field(default=None, description="number of heads; 1 when left out")
+    scale: ExprField | None = Field(default=None, description="factor on the scores; 1/sqrt(head_dim) when left out")
+    softcap: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="scores become softcap * tanh(scores / softcap)"
+    )
+    add: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="a value added to the scores, broadcast to [batch, heads, queries, keys]"
+    )
+    weights: Literal["softmax", "relu_squared", "sigmoid"] = Field(
+        default="softmax", description="what makes weights of scores"
     )
 
-
-def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
-    """A value of floats that acts on the scores."""
-    return None if expr is None else floats(cx, expr, f"`{field}`")
-
-
-def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
-    memory = sequence(cx, fields.memory, "`memory`")
-    if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
-        cx.fail("E347", f"`memory` is {memory.type} and the input {x.type}: they differ in batch", fields.memory.span)
-    features(cx, memory, fields.memory.span)
-    return memory
-
-
-def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
-    width = features(cx, x, fields.at)
-    query = fixed(cx, fields.heads, "heads")
-    key_value = query if fields.kv_heads is None else fixed(cx, fields.kv_heads, "kv_heads")
-    if fields.kv_heads is not None and query % key_value:
-        cx.fail(
-            "E340",
-            f"`kv_heads: {key_value}` does not divide `heads: {query}`",
-            fields.kv_heads.span,
-            secondary=(Label(fields.heads.span, f"{query} heads"),),
-            help="every head of keys and values serves as many query heads",
+    def build(self, cx: Context) -> Built:
+        """Build the attention."""
+        q, k, v = (
+            sequence(cx, expr, f"`{name}`")
+            for name, expr in (("query", self.query), ("key", self.key), ("value", self.value))
         )
-    if fields.head_dim is None and width % query:
-        cx.fail(
-            "E340",
-            f"`heads: {query}` does not divide {width}",
-            fields.heads.span,
-            help=f"choose a number that divides the {width} features, or give `head_dim`",
-        )
-    size = width // query if fields.head_dim is None else fixed(cx, fields.head_dim, "head_dim")
-    value_size = size if fields.value_dim is None else fixed(cx, fields.value_dim, "value_dim")
-    return Heads(query=query, key_value=key_value, size=size, value_size=value_size)
+        self._same(cx, q, k, 0, self.key)
+        self._same(cx, q, k, 2, self.key)
+        self._same(cx, k, v, 0, self.value)
+        self._same(cx, k, v, 1, self.value)
+        heads = 1 if self.heads is None else fixed(cx, self.heads, "heads")
+        size = self._head_size(cx, q, heads, self.query)
+        mask, controls = cx.mask(self.mask, q, k)
+        added = () if self.add is None else (self._added(cx, self.add),)
+        options: dict[str, Any] = {
+            "mask": mask,
+            "scale": self._scale(cx, size),
+            "softcap": None if self.softcap is None else cap(cx, self.softcap),
+            "bias": bool(added),
+        }
+        op = Attention(**options) if self.weights == "softmax" else UnnormalisedAttention(kind=self.weights, **options)
+        split = (self._heads(cx, x, heads, expr) for x, expr in ((q, self.query), (k, self.key), (v, self.value)))
+        y = cx.builder.add(op, *split, *added, *controls)
+        return Built(main=cx.leaf(Merge(axis=2), cx.builder.add(Transpose(order=(0, 2, 1, 3)), y)))
 
+    def _same(self, cx: Context, left: Value, right: Value, number: int, expr: ValueExpr) -> None:
+        if compare(left.type.shape[number], "==", right.type.shape[number]) is not True:
+            made = cx.origin(left)
+            labels = () if made is None else (made,)
+            cx.fail("E347", f"axis {number} of {right.type} is not that of {left.type}", expr.span, secondary=labels)
 
-def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
-    """The factor on the scores; None for the usual one, which kernels apply by themselves."""
-    scale = None if fields.scale is None else cx.number(fields.scale)
-    return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
+    def _scale(self, cx: Context, size: int) -> Scalar | None:
+        scale = None if self.scale is None else cx.number(self.scale)
+        return None if scale == Scalar.of(1) / Scalar.of(size).sqrt() else scale
 
+    def _added(self, cx: Context, expr: ValueExpr) -> Value:
+        value = cx.value(expr)
+        if value.type.dtype is not DType.FLOAT:
+            cx.fail("E342", f"`add` is added to scores, got {value.type}", expr.span)
+        return value
 
-def _biases(cx: Context, fields: AttentionFields) -> frozenset[str]:
-    if fields.bias is None:
-        return frozenset(PROJECTIONS if cx.defaults.bias else ())
-    return fields.bias
+    def _head_size(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> int:
+        """The features of a head. Raises E340 where the heads do not divide them."""
+        width = features(cx, x, expr.span)
+        if width % heads:
+            labels = () if self.heads is None else (Label(self.heads.span, f"{heads} heads"),)
+            help = f"choose a number that divides {width}"
+            cx.fail("E340", f"{heads} heads do not divide {width} features", expr.span, secondary=labels, help=help)
+        return width // heads
+
+    def _heads(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> Value:
+        """[batch, heads, positions, features of a head]."""
+        sizes = (axis(heads), axis(self._head_size(cx, x, heads, expr)))
+        parts = cx.builder.add(Split(axis=2, sizes=sizes), x)
+        return cx.builder.add(Transpose(order=(0, 2, 1, 3)), parts)

@@ -6,15 +6,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.axis import resolve_axis
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.ops.concat import Concat as ConcatOp
+from archspec.blocks.parts.axis import resolve_axis
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.ops.shape.concat import Concat as ConcatOp
 from archspec.schema.sorts import ValueField
 from archspec.schema.words import AxisField
 
 
-class Concat(Block):
+class ConcatBlock(Block):
     """Values one after another along an axis; all other axes agree."""
 
     block: ClassVar[str] = "concat"

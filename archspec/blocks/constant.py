@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
 from archspec.ir.types import axis
-from archspec.ops.constant import Constant as ConstantOp
+from archspec.ops.elementwise.constant import Constant as ConstantOp
 from archspec.schema.sorts import ExprField, SizeField
 
 
-class Constant(Block):
+class ConstantBlock(Block):
     """A tensor of floats, every element one number."""
 
     block: ClassVar[str] = "constant"

@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.activation import ActField
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.maps import channels_of, convolution, feature_map
-from archspec.blocks.norm import NormField, add_channel_norm, channel_norm_of
-from archspec.blocks.numbers import fixed, whole
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.maps import channels_of, convolution, feature_map
+from archspec.blocks.parts.norm import NormField, add_channel_norm, channel_norm_of
+from archspec.blocks.parts.numbers import fixed, whole
 from archspec.ir.graph import Value
-from archspec.ops.activation import Activation
-from archspec.ops.base import Op
+from archspec.ir.op import Op
+from archspec.ops.elementwise.activation import Activation
 from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, SizeField, ValueField, text_of
 from archspec.text.expr import Expr, parse_expr
@@ -32,7 +32,7 @@ PaddingField = Annotated[
 ]
 
 
-class Conv(Block):
+class ConvBlock(Block):
     """A convolution, then a norm of its channels, then an activation; of signals or images, as the input is.
 
     Parameters: `weight` [channels, input channels / groups, kernel...], `bias` [channels], `norm`.

@@ -8,21 +8,21 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archspec.blocks.activation import Act, ActField
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.maps import channels_of, convolution, feature_map
-from archspec.blocks.norm import DefaultNorm, NormField, add_channel_norm, channel_norm_of
-from archspec.blocks.numbers import fixed
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.maps import channels_of, convolution, feature_map
+from archspec.blocks.parts.norm import DefaultNorm, NormField, add_channel_norm, channel_norm_of
+from archspec.blocks.parts.numbers import fixed
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
-from archspec.ops.activation import Activation
-from archspec.ops.base import Op
-from archspec.ops.binary import Binary
-from archspec.ops.builder import Builder
+from archspec.ir.op import Op
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
 from archspec.record import record
 from archspec.schema.sorts import SizeField, ValueField
 
 
-class ConvResidual(Block):
+class ConvResidualBlock(Block):
     """Residual layers of convolutions, each followed by a norm: `act(shortcut(x) + f(x))` (arXiv 1512.03385).
 
     basic: two of 3x3; bottleneck: 1x1 to channels / reduction, 3x3, 1x1. The stride of the first layer is on its

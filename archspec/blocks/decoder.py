@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from archspec.blocks.attention import AttentionFields
-from archspec.blocks.context import Context
-from archspec.blocks.transformer import Transformer
+from archspec.blocks.parts.attention import AttentionFields
+from archspec.blocks.parts.context import Context
+from archspec.blocks.transformer import TransformerBlock
 from archspec.masks.entail import implies_causal_or_prefix
 from archspec.masks.mask import Mask
 
 
-class Decoder(Transformer):
+class DecoderBlock(TransformerBlock):
     """A transformer whose self-attention may not look ahead, but inside a prefix that its mask names."""
 
     block: ClassVar[str] = "decoder"

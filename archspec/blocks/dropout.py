@@ -6,15 +6,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import rate
-from archspec.blocks.values import floats
-from archspec.ops.dropout import Dropout as DropoutOp
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import rate
+from archspec.blocks.parts.values import floats
+from archspec.ops.elementwise.dropout import Dropout as DropoutOp
 from archspec.schema.sorts import ExprField, ValueField
 
 
-class Dropout(Block):
+class DropoutBlock(Block):
     """In training, each element is zeroed with probability `rate` and the rest are scaled up."""
 
     block: ClassVar[str] = "dropout"

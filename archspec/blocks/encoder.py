@@ -10,7 +10,7 @@ from archspec.diagnostics import Diagnostic, Label
 from archspec.text.nodes import MapNode, Node
 
 
-class Encoder(Stack):
+class EncoderBlock(Stack):
     """Layers of attention and feed-forward sublayers, without attention to another sequence."""
 
     block: ClassVar[str] = "encoder"

@@ -6,17 +6,17 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.axis import resolve_axis
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import positive
-from archspec.blocks.values import floats
-from archspec.ops.l2_normalize import L2Normalize as L2NormalizeOp
+from archspec.blocks.parts.axis import resolve_axis
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import positive
+from archspec.blocks.parts.values import floats
+from archspec.ops.norm.l2_normalize import L2Normalize as L2NormalizeOp
 from archspec.schema.sorts import ExprField, ValueField
 from archspec.schema.words import AxisField
 
 
-class L2Normalize(Block):
+class L2NormalizeBlock(Block):
     """`x / max(|x|, eps)` along one axis, |x| the Euclidean length."""
 
     block: ClassVar[str] = "l2_normalize"

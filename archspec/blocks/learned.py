@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
 from archspec.ir.types import axis
-from archspec.ops.learned import Learned as LearnedOp
+from archspec.ops.linear.learned import Learned as LearnedOp
 from archspec.schema.sorts import SizeField
 
 
-class Learned(Block):
+class LearnedBlock(Block):
     """A learned tensor. It is stored with size 1 along axes whose size is known at run time alone, and repeated there.
 
     Parameters: `value`.

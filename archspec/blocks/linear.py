@@ -7,20 +7,20 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from archspec.blocks.activation import ActField
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import features, fixed
-from archspec.blocks.tie import tied_weight
-from archspec.blocks.values import floats
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import features, fixed
+from archspec.blocks.parts.tie import tied_weight
+from archspec.blocks.parts.values import floats
 from archspec.ir.graph import Parameter
 from archspec.ir.types import axis
-from archspec.ops.activation import Activation
-from archspec.ops.linear import Linear as LinearOp
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.linear.linear import Linear as LinearOp
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import BoolField, PathField, SizeField, ValueField
 
 
-class Linear(Block):
+class LinearBlock(Block):
     """`act(x W^T + b)` over the last axis.
 
     Parameters: `weight` [dim, features], `bias` [dim].

@@ -7,24 +7,24 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import cap, features, fixed
-from archspec.blocks.tie import tied_weight
-from archspec.blocks.values import floats
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import cap, features, fixed
+from archspec.blocks.parts.tie import tied_weight
+from archspec.blocks.parts.values import floats
 from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Parameter, Value
 from archspec.ir.types import axis
-from archspec.ops.linear import Linear
-from archspec.ops.softcap import Softcap
-from archspec.ops.with_number import WithNumber
+from archspec.ops.attention.softcap import Softcap
+from archspec.ops.elementwise.with_number import WithNumber
+from archspec.ops.linear.linear import Linear
 from archspec.schema.findings import word
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import BoolField, ExprField, PathField, SizeField, ValueField
 from archspec.text.nodes import Node
 
 
-class LmHead(Block):
+class LmHeadBlock(Block):
     """`softcap(scale * x W^T + bias)`: a score for every token of the vocabulary.
 
     Parameters: `weight` [vocab, features], `bias` [vocab].

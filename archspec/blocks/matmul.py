@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.values import floats
-from archspec.ops.matmul import Matmul as MatmulOp
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.values import floats
+from archspec.ops.linear.matmul import Matmul as MatmulOp
 from archspec.schema.sorts import BoolField, ValueField
 
 
-class Matmul(Block):
+class MatmulBlock(Block):
     """The product of matrices, the last two axes of each value; leading axes broadcast."""
 
     block: ClassVar[str] = "matmul"

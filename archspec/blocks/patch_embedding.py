@@ -7,26 +7,26 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.norm import NormField, norm_of
-from archspec.blocks.numbers import fixed, rate, whole
-from archspec.blocks.positions import Grid, Positions, PositionsFields, plan_positions
+from archspec.algebra.dim import Dim, compare
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.norm import NormField, norm_of
+from archspec.blocks.parts.numbers import fixed, rate, whole
+from archspec.blocks.parts.positions import PatchGrid, Positions, PositionsFields, plan_positions
+from archspec.blocks.parts.values import same_shape
 from archspec.blocks.token_embedding import finish
-from archspec.blocks.values import same_shape
-from archspec.ir.dim import Dim, compare
+from archspec.ir.builder import Body, Builder
 from archspec.ir.graph import Value
+from archspec.ir.op import Op
 from archspec.ir.types import Axis, DType, axis
-from archspec.ops.base import Op
-from archspec.ops.builder import Body, Builder
-from archspec.ops.concat import Concat
-from archspec.ops.convolution import Convolution
-from archspec.ops.learned import Learned
-from archspec.ops.merge import Merge
-from archspec.ops.slice import Slice
-from archspec.ops.split import Split
-from archspec.ops.transpose import Transpose
-from archspec.ops.where import Where
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.elementwise.where import Where
+from archspec.ops.linear.learned import Learned
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.transpose import Transpose
 from archspec.record import record
 from archspec.schema.model import MAYBE, TWO
 from archspec.schema.plain import Before
@@ -39,7 +39,7 @@ def _patch(node: Any) -> Any:
     return [node, node] if isinstance(node, TextNode) else node
 
 
-class PatchEmbedding(Block):
+class PatchEmbeddingBlock(Block):
     """A linear map of each patch of an image, class tokens in front, positions, registers, norm, dropout.
 
     Registers stand after the class tokens and get no position. Parameters: `weight` [dim, channels, height, width],
@@ -84,7 +84,7 @@ class PatchEmbedding(Block):
             width=width,
             tokens=tokens,
             registers=0 if self.registers is None else whole(cx, self.registers, "registers"),
-            positions=self._positions(cx, image, Grid(rows=rows, columns=columns, tokens=len(tokens)), width),
+            positions=self._positions(cx, image, PatchGrid(rows=rows, columns=columns, tokens=len(tokens)), width),
             norm=norm_of(cx, self.norm),
             dropout=rate(cx, self.dropout, cx.defaults.dropout),
         )
@@ -113,7 +113,7 @@ class PatchEmbedding(Block):
             )
         return size // patch
 
-    def _positions(self, cx: Context, image: Value, grid: Grid, width: int) -> Positions | None:
+    def _positions(self, cx: Context, image: Value, grid: PatchGrid, width: int) -> Positions | None:
         fields = self.positions
         if fields is None:
             return None

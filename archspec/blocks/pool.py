@@ -7,17 +7,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.values import same_shape, valid_positions
+from archspec.algebra.dim import compare
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.values import same_shape, valid_positions
 from archspec.diagnostics import Diagnostic
-from archspec.ir.dim import compare
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
-from archspec.ops.gather_position import GatherPosition
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.reduce import Reduce
-from archspec.ops.take import Take
+from archspec.ops.reduction.masked_pool import MaskedPool
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.gather_position import GatherPosition
+from archspec.ops.shape.take import Take
 from archspec.schema.findings import misplaced, missing, word
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import PredField, ValueField
@@ -32,7 +32,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 
-class Pool(Block):
+class PoolBlock(Block):
     """One vector of all positions; of a feature map, one of all its space."""
 
     block: ClassVar[str] = "pool"

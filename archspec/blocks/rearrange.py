@@ -7,16 +7,16 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, WithJsonSchema
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.ir.dim import Dim, compare, product
+from archspec.algebra.dim import Dim, compare, product
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
 from archspec.ir.graph import Value
+from archspec.ir.op import Op
 from archspec.ir.types import axis
-from archspec.ops.base import Op
-from archspec.ops.merge import Merge
-from archspec.ops.split import Split
-from archspec.ops.take import Take
-from archspec.ops.transpose import Transpose
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.take import Take
+from archspec.ops.shape.transpose import Transpose
 from archspec.schema.plain import Plain
 from archspec.schema.sizes import SizesField
 from archspec.schema.sorts import ValueField, text_of
@@ -30,7 +30,7 @@ def _pattern(node: Any) -> RearrangePattern:
 PatternField = Annotated[RearrangePattern, Plain(_pattern), WithJsonSchema({"type": "string"})]
 
 
-class Rearrange(Block):
+class RearrangeBlock(Block):
     """Axes split, put in another order and merged: `b c h w -> b (h w) c`."""
 
     block: ClassVar[str] = "rearrange"

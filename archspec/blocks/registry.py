@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from archspec.blocks.block import Block
+from archspec.blocks.parts.block import Block
 
 _FILES = {
     "activation": "activation",

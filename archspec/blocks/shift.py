@@ -6,23 +6,23 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.axis import resolve_axis
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import offset
-from archspec.blocks.values import same_shape
-from archspec.ir.dim import Dim, compare
+from archspec.algebra.dim import Dim, compare
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.axis import resolve_axis
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import offset
+from archspec.blocks.parts.values import same_shape
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
-from archspec.ops.concat import Concat
-from archspec.ops.shift import Shift as ShiftOp
-from archspec.ops.slice import Slice
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.shift import Shift as ShiftOp
+from archspec.ops.shape.slice import Slice
 from archspec.schema.sorts import ExprField, ValueField
 from archspec.schema.words import AxisField
 from archspec.text.value import ValueExpr
 
 
-class Shift(Block):
+class ShiftBlock(Block):
     """`y[i] = x[i - by]` along one axis; a negative `by` moves towards the front. `fill` stands where nothing came."""
 
     block: ClassVar[str] = "shift"

@@ -6,18 +6,18 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.axis import resolve_axis
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.numbers import offset
-from archspec.ir.dim import Dim
-from archspec.ops.slice import Slice as SliceOp
+from archspec.algebra.dim import Dim
+from archspec.blocks.parts.axis import resolve_axis
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.numbers import offset
+from archspec.ops.shape.slice import Slice as SliceOp
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import ExprField, ValueField
 from archspec.schema.words import AxisField
 
 
-class Slice(Block):
+class SliceBlock(Block):
     """The positions from `start` up to `stop`, which is excluded, of one axis; negative ones count from the end."""
 
     block: ClassVar[str] = "slice"

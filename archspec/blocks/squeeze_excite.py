@@ -7,20 +7,20 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.blocks.activation import ActField
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.maps import channels_of, convolution, feature_map
-from archspec.blocks.numbers import fixed
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.maps import channels_of, convolution, feature_map
+from archspec.blocks.parts.numbers import fixed
 from archspec.ir.graph import Value
 from archspec.ir.types import axis
-from archspec.ops.activation import Activation
-from archspec.ops.binary import Binary
-from archspec.ops.reduce import Reduce
-from archspec.ops.split import Split
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.split import Split
 from archspec.schema.sorts import SizeField, ValueField
 
 
-class SqueezeExcite(Block):
+class SqueezeExciteBlock(Block):
     """`x * sigmoid(up(act(down(mean of x over space))))`, a factor for each channel (Hu et al. 2017, arXiv 1709.01507).
 
     Parameters: `down.weight` [channels / reduction, channels, 1...], `up.weight`, and their biases.

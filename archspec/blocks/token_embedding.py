@@ -6,22 +6,22 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.norm import NormField, norm_of
-from archspec.blocks.numbers import fixed, rate
-from archspec.blocks.positions import Positions, PositionsFields, plan_positions
-from archspec.blocks.values import ids, same_shape
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.norm import NormField, norm_of
+from archspec.blocks.parts.numbers import fixed, rate
+from archspec.blocks.parts.positions import Positions, PositionsFields, plan_positions
+from archspec.blocks.parts.values import ids, same_shape
+from archspec.ir.builder import Body, Builder
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Op
 from archspec.ir.types import axis
-from archspec.ops.base import Op
-from archspec.ops.binary import Binary
-from archspec.ops.builder import Body, Builder
-from archspec.ops.dropout import Dropout
-from archspec.ops.embedding import Embedding
-from archspec.ops.with_number import WithNumber
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.dropout import Dropout
+from archspec.ops.elementwise.with_number import WithNumber
+from archspec.ops.linear.embedding import Embedding
 from archspec.record import record
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import ExprField, SizeField, ValueField
@@ -34,7 +34,7 @@ class TypesFields(Model):
     count: SizeField = Field(description="number of types, the rows of the table")
 
 
-class TokenEmbedding(Block):
+class TokenEmbeddingBlock(Block):
     """`table[ids] * scale + types + positions`, then norm, then dropout.
 
     Parameters: `table` [vocab, dim], `types` [count, dim], `positions` [rows, dim], `norm`.

@@ -7,24 +7,32 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from archspec.blocks.attend import Attend, plan_attention
-from archspec.blocks.attention import AttentionFields, CrossAttentionFields
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.feed_forward import FeedForwardFields, plan_feed_forward
-from archspec.blocks.norm import NormField, NormSwitch, default_norm, norm_of, norm_op
-from archspec.blocks.numbers import fixed, rate
-from archspec.blocks.pattern import PatternFields, schedule
-from archspec.blocks.residual import NORM_FIRST, PARALLEL, Part, Residual, ResidualFields, Sublayer, plan_residual
-from archspec.blocks.sublayers import CrossKinds, CrossSublayers, Kinds, Sublayers, check_fields, lay_kinds
-from archspec.blocks.top import Top
-from archspec.blocks.values import sequence
+from archspec.blocks.parts.attend import Attend, plan_attention
+from archspec.blocks.parts.attention import AttentionFields, CrossAttentionFields
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.feed_forward import FeedForwardFields, plan_feed_forward
+from archspec.blocks.parts.norm import NormField, NormSwitch, default_norm, norm_of, norm_op
+from archspec.blocks.parts.numbers import fixed, rate
+from archspec.blocks.parts.pattern import PatternFields, schedule
+from archspec.blocks.parts.residual import (
+    NORM_FIRST,
+    PARALLEL,
+    Branch,
+    Residual,
+    ResidualFields,
+    Sublayer,
+    plan_residual,
+)
+from archspec.blocks.parts.sublayers import CrossKinds, CrossSublayers, Kinds, Sublayers, check_fields, lay_kinds
+from archspec.blocks.parts.top import Top
+from archspec.blocks.parts.values import sequence
 from archspec.diagnostics import Diagnostic, Label
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
+from archspec.ir.op import Op
+from archspec.ir.repeat import Schedule
 from archspec.masks.mask import Mask
-from archspec.ops.base import Op
-from archspec.ops.builder import Builder
-from archspec.ops.repeat import Schedule
 from archspec.record import record
 from archspec.schema.findings import key_span, kind_of, missing, word
 from archspec.schema.model import MAYBE
@@ -133,7 +141,7 @@ class Stack(Block):
 
     def _part(
         self, cx: Context, inner: Context, name: str, part: AttentionFields | FeedForwardFields, x: Value
-    ) -> Part:
+    ) -> Branch:
         if isinstance(part, FeedForwardFields):
             return plan_feed_forward(cx, part)
         attend = plan_attention(cx, inner, part, x)
@@ -157,7 +165,7 @@ class Stack(Block):
         return {}
 
 
-class Transformer(Stack):
+class TransformerBlock(Stack):
     """Layers of attention, attention to another sequence, and feed-forward."""
 
     block: ClassVar[str] = "transformer"

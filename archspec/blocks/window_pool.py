@@ -6,15 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.maps import feature_map
-from archspec.blocks.numbers import fixed, whole
-from archspec.ops.window_pool import WindowPool
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.maps import feature_map
+from archspec.blocks.parts.numbers import fixed, whole
+from archspec.ops.convolution.window_pool import WindowPool
 from archspec.schema.sorts import ExprField, SizeField, ValueField
 
 
-class MaxPool(Block):
+class MaxPoolBlock(Block):
     """The largest element of each window of a map."""
 
     block: ClassVar[str] = "max_pool"
@@ -38,7 +38,7 @@ class MaxPool(Block):
         return Built(main=cx.leaf(op, x))
 
 
-class AvgPool(MaxPool):
+class AvgPoolBlock(MaxPoolBlock):
     """The mean of each window of a map; padding counts as zeros."""
 
     block: ClassVar[str] = "avg_pool"

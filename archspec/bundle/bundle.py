@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.bundle.choice import Choice, choose
+from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
 from archspec.diagnostics import did_you_mean, fail
@@ -50,7 +50,7 @@ class Bundle:
         """The target of the artifact that `run` takes. Raises SpecError E610 or E710."""
         return self.choice(artifact).target
 
-    def choice(self, artifact: str | None = None) -> Choice:
+    def choice(self, artifact: str | None = None) -> ArtifactChoice:
         """The artifact that `run` takes, why, and why not each other. Raises SpecError E610 or E710."""
         return choose(self.manifest, self.report, artifact or self.artifact)
 

@@ -16,7 +16,7 @@ _WITH_ONNX = "build the bundle with `--target onnx` too: it runs on any host"
 
 
 @record
-class Choice:
+class ArtifactChoice:
     """The artifact that runs, why it was taken, and of each other why it was not."""
 
     target: str
@@ -28,7 +28,7 @@ class Choice:
         return "\n".join(lines)
 
 
-def choose(manifest: Manifest, report: Report, wanted: str | None = None) -> Choice:
+def choose(manifest: Manifest, report: Report, wanted: str | None = None) -> ArtifactChoice:
     """The artifact that is asked for, or else the best that this host can open.
 
     Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Of those verified as
@@ -46,7 +46,7 @@ def choose(manifest: Manifest, report: Report, wanted: str | None = None) -> Cho
     best = max(able, key=lambda entry: _merit(entry, report))
     rejected = {name: why or _beaten(entries[name], best, report) for name, why in obstacles.items()}
     del rejected[best.target]
-    return Choice(target=best.target, reason=_reason(best, able, report), rejected=rejected)
+    return ArtifactChoice(target=best.target, reason=_reason(best, able, report), rejected=rejected)
 
 
 def obstacle(entry: ArtifactEntry) -> str | None:
@@ -55,7 +55,7 @@ def obstacle(entry: ArtifactEntry) -> str | None:
     return engine_of(target).obstacle(target, entry.artifact())
 
 
-def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]) -> Choice:
+def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]) -> ArtifactChoice:
     if wanted not in entries:
         help = did_you_mean(wanted, entries, kind="artifacts")
         fail("E710", f"the bundle has no artifact `{wanted}`", None, help=help)
@@ -63,7 +63,7 @@ def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[
     if found is not None:
         fail("E610", f"`{wanted}` cannot be run here", None, notes=[found])
     rejected = {name: "another was asked for" for name in entries if name != wanted}
-    return Choice(target=wanted, reason=f"asked for; {entries[wanted].verified}", rejected=rejected)
+    return ArtifactChoice(target=wanted, reason=f"asked for; {entries[wanted].verified}", rejected=rejected)
 
 
 def _merit(entry: ArtifactEntry, report: Report) -> tuple[float, ...]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from archspec.bundle.report import NetworkEntry, Report, Trial
 from archspec.bundle.sources import SPEC
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, fail
-from archspec.engines.build import Built
-from archspec.engines.process import Outcome, Progress, Stage, run_step
+from archspec.engines.build import BuiltArtifact
+from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.program import Program
 from archspec.engines.scopes import Placed
 from archspec.ir.graph import Graph
@@ -32,7 +32,7 @@ class Inspection:
     dtype: DTypeName
     spec: Spec
     progress: Progress | None = None
-    _found: list[Outcome] = field(default_factory=list)
+    _found: list[StageOutcome] = field(default_factory=list)
 
     def inspect(self, engine: str, source: str) -> Stage:
         """Compute the network that an engine makes of a file. Raises SpecError E605, E606, E609, E620 to E622."""
@@ -49,7 +49,7 @@ class Inspection:
         self._found.append(outcome)
         return outcome.stage
 
-    def check(self, built: Sequence[Built]) -> None:
+    def check(self, built: Sequence[BuiltArtifact]) -> None:
         """Refuse an engine that was compiled from another network than was computed. Raises SpecError E623."""
         verified = {outcome.result["network"]["digest"] for outcome in self._found}
         for one in built:

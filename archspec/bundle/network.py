@@ -27,7 +27,7 @@ from archspec.diagnostics import Collector
 from archspec.engines.engine import NetworkEngine
 from archspec.engines.module import load_module
 from archspec.engines.network.digest import digest
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
 from archspec.model.ports import DTypeName
 from archspec.model.samples import sample
@@ -46,7 +46,7 @@ class NetworkCheck:
     """A network beside the program that it was lowered from, and what the spec claims."""
 
     name: str
-    plan: Plan
+    plan: NetworkPlan
     program: Program
     dtype: DTypeName
     claims: Claims
@@ -120,7 +120,7 @@ def check_network(
     return _entry(engine.word, plan, dtype, findings), trials
 
 
-def _entry(engine: str, plan: Plan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
+def _entry(engine: str, plan: NetworkPlan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
     kinds = Counter(step.kind.lower() for step in plan.steps)
     return NetworkEntry(
         engine=engine,

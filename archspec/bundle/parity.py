@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.algebra.symbol import Symbol
 from archspec.analyses.cost import cost
 from archspec.bundle.report import Difference, Reference, Trial
 from archspec.bundle.stored import StoredArrays
@@ -15,7 +16,6 @@ from archspec.engines.engine import Target
 from archspec.engines.module import load_module, named_arguments, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
-from archspec.ir.symbol import Symbol
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName
 from archspec.model.runner import Runner

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import Collector
-from archspec.engines.build import ARTIFACTS, Built
+from archspec.engines.build import ARTIFACTS, BuiltArtifact
 from archspec.engines.engine import Target
-from archspec.ir.dim import Dim, Symbol
 from archspec.ir.types import DType
 from archspec.model.ports import DTypeName, Interface, Port
 
@@ -45,8 +45,8 @@ def check_served(targets: Sequence[Target]) -> None:
 
 
 def arrange(
-    folder: Path, name: str, built: Sequence[Built], interface: Interface, dtype: DTypeName
-) -> tuple[Built, ...]:
+    folder: Path, name: str, built: Sequence[BuiltArtifact], interface: Interface, dtype: DTypeName
+) -> tuple[BuiltArtifact, ...]:
     """Move the artifacts of a bundle that is being written into a repository, and write their configurations."""
     count = len(built)
     moved = tuple(_arranged(folder, model_name(name, one.target, count), one, interface, dtype) for one in built)
@@ -59,7 +59,7 @@ def model_name(name: str, target: Target, count: int) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name if count == 1 else f"{name}-{target.folder}")
 
 
-def _arranged(folder: Path, name: str, one: Built, interface: Interface, dtype: DTypeName) -> Built:
+def _arranged(folder: Path, name: str, one: BuiltArtifact, interface: Interface, dtype: DTypeName) -> BuiltArtifact:
     place = Path(REPOSITORY, name)
     (folder / place).mkdir(parents=True)
     (folder / one.folder).rename(folder / place / VERSION)

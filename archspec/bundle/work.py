@@ -15,10 +15,10 @@ from archspec.bundle.manifest import MANIFEST, ArtifactEntry, Manifest, Verified
 from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.triton import Layout, arrange
-from archspec.engines.build import Built, Workshop
+from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
 from archspec.engines.engine import Target
-from archspec.engines.process import Outcome, Progress, Stage, run_step
+from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.profiles import Profile, declared
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
@@ -90,12 +90,12 @@ class Work:
         manifest = self.manifest(built, carried, weights, report)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
-    def report(self, built: Sequence[Built], before: Sequence[Stage]) -> Report:
+    def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> Report:
         """Compare every artifact that this host can run. Raises SpecError E609."""
         trials: list[Trial] = []
         skipped: list[str] = []
         stages = list(before)
-        opened: list[Built] = []
+        opened: list[BuiltArtifact] = []
         for one in built:
             obstacle = engine_of(one.target).obstacle(one.target, one.artifact)
             if obstacle is not None:
@@ -114,15 +114,15 @@ class Work:
         measured = [StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes) for s in stages]
         return Report(trials=trials, skipped=skipped, timings=timings, stages=measured)
 
-    def _step(self, task: str, job: Mapping[str, object], stage: str) -> Outcome:
+    def _step(self, task: str, job: Mapping[str, object], stage: str) -> StageOutcome:
         worker = "archspec.bundle.worker"
         return run_step(worker, task, job, folder=self.folder, stage=stage, progress=self.progress)
 
-    def _timing(self, built: Sequence[Built]) -> dict[str, object]:
+    def _timing(self, built: Sequence[BuiltArtifact]) -> dict[str, object]:
         files = {str(one.target): str(one.folder / one.artifact.files[0]) for one in built}
         return {"files": files, "dtype": self.dtype, "program": self.program.to_json()}
 
-    def _comparison(self, one: Built) -> dict[str, object]:
+    def _comparison(self, one: BuiltArtifact) -> dict[str, object]:
         return {
             "engine": one.target.engine,
             "capabilities": one.target.capabilities,
@@ -133,7 +133,7 @@ class Work:
         }
 
     def manifest(
-        self, built: Sequence[Built], carried: Sequence[Path], weights: WeightsEntry, report: Report
+        self, built: Sequence[BuiltArtifact], carried: Sequence[Path], weights: WeightsEntry, report: Report
     ) -> Manifest:
         """The manifest of all that lies in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
@@ -155,7 +155,7 @@ class Work:
             files=entries_under(self.folder),
         )
 
-    def _entry(self, one: Built, ran: Verified | None) -> ArtifactEntry:
+    def _entry(self, one: BuiltArtifact, ran: Verified | None) -> ArtifactEntry:
         artifact = one.artifact
         return ArtifactEntry(
             target=artifact.target,
@@ -171,7 +171,7 @@ class Work:
             warnings=list(artifact.warnings),
         )
 
-    def _ranges(self, one: Built) -> tuple[Profile, ...]:
+    def _ranges(self, one: BuiltArtifact) -> tuple[Profile, ...]:
         # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
         bound = engine_of(one.target).profiled
         return self.profiles if bound else (declared(self.spec.dims.values()),)

@@ -12,7 +12,7 @@ from archspec.cli.options import spec_options
 from archspec.cli.output import grouped, print_json, scaled, write_whole
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
-from archspec.views.tree import Row, tree
+from archspec.views.tree import TreeRow, tree
 
 if TYPE_CHECKING:
     from archspec.views.chart import Chart
@@ -103,7 +103,7 @@ def _picture(spec: Spec, svg: Path, as_json: bool) -> None:
         click.echo(f"wrote {svg}")
 
 
-def data_of(row: Row, depth: int) -> dict[str, object]:
+def data_of(row: TreeRow, depth: int) -> dict[str, object]:
     """A row for programs."""
     return {
         "name": row.name,
@@ -144,7 +144,7 @@ def show(spec: Spec, depth: int) -> None:
     console.print(table, markup=False)
 
 
-def lines(rows: Iterable[Row], depth: int, indent: int) -> Iterable[tuple[int, Row]]:
+def lines(rows: Iterable[TreeRow], depth: int, indent: int) -> Iterable[tuple[int, TreeRow]]:
     """Rows in order with their indentation, opened down to `depth` levels."""
     for row in rows:
         yield indent, row

@@ -13,7 +13,7 @@ from archspec.contract.protocol import Precision, Subject
 from archspec.contract.torch_module import array_of
 from archspec.engines.network.execution import Execution
 from archspec.engines.network.execution import Precision as Computing
-from archspec.engines.network.plan import Plan, Step
+from archspec.engines.network.plan import NetworkLayer, NetworkPlan
 from archspec.model.runner import Array, Arrays
 
 FLOAT32 = Precision(exact=1e-6)
@@ -29,7 +29,7 @@ class NetworkRunner:
     that is known here has anything random.
     """
 
-    def __init__(self, plan: Plan, precision: Computing = "declared") -> None:
+    def __init__(self, plan: NetworkPlan, precision: Computing = "declared") -> None:
         self.inputs = plan.names(plan.inputs)
         self.outputs = plan.names(plan.outputs)
         self.execution = Execution(plan, precision)
@@ -51,7 +51,7 @@ def _same(kept: Arrays, given: Arrays) -> bool:
     return kept.keys() == given.keys() and all(np.array_equal(kept[name], given[name]) for name in kept)
 
 
-def network_subject(name: str, plan: Plan, precision: Precision = FLOAT32) -> Subject:
+def network_subject(name: str, plan: NetworkPlan, precision: Precision = FLOAT32) -> Subject:
     """A network as the contract judges it: as declared, in float64, and by its gradients there."""
     return Subject(
         name=name,
@@ -69,7 +69,7 @@ class _Gradients:
     computes, weights in float64 included.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: NetworkPlan) -> None:
         self._plan = plan
 
     def dependence(
@@ -94,12 +94,12 @@ class _Gradients:
 class _Tapped(Execution):
     """Adds a zero to what is looked up by ids, through which gradients reach them."""
 
-    def __init__(self, plan: Plan, precision: Computing, lookups: Sequence[Step]) -> None:
+    def __init__(self, plan: NetworkPlan, precision: Computing, lookups: Sequence[NetworkLayer]) -> None:
         super().__init__(plan, precision)
         self.lookups = lookups
         self.leaves: list[Tensor] = []
 
-    def step(self, step: Step, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    def step(self, step: NetworkLayer, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
         """The results of one layer."""
         results = super().step(step, arguments)
         if not any(step is one for one in self.lookups):
@@ -109,9 +109,9 @@ class _Tapped(Execution):
         return (results[0] + zero,)
 
 
-def lookups(plan: Plan, name: str) -> tuple[Step, ...]:
+def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:
     """The layers that look rows of a table up by an integer input, one row for each of its values."""
-    makers: Mapping[int, Step] = {number: step for step in plan.steps for number in step.outputs}
+    makers: Mapping[int, NetworkLayer] = {number: step for step in plan.steps for number in step.outputs}
     wanted = next(number for number in plan.inputs if plan.wires[number].name == name)
     floats = {number for number, wire in enumerate(plan.wires) if wire.dtype in ("FLOAT", "HALF", "BF16")}
     rows = [
@@ -122,7 +122,7 @@ def lookups(plan: Plan, name: str) -> tuple[Step, ...]:
     return tuple(step for step in rows if step.inputs[0] in floats and _origin(step.inputs[1], makers) == wanted)
 
 
-def _origin(number: int | None, makers: Mapping[int, Step]) -> int | None:
+def _origin(number: int | None, makers: Mapping[int, NetworkLayer]) -> int | None:
     while number is not None and number in makers and makers[number].kind in ("CAST", "IDENTITY"):
         number = makers[number].inputs[0]
     return number

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from archspec.ir.dim import Symbol
+from archspec.algebra.dim import Symbol
 from archspec.model.runner import Array, Arrays
 from archspec.model.sizes import alone
 from archspec.record import record

@@ -18,7 +18,7 @@ from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.engines.network.parameters import with_parameters
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.ir.graph import Graph
 from archspec.model.runner import Array
 from archspec.spec.claims import Claims
@@ -33,7 +33,7 @@ _DRAWN = {"linear", "embedding", "convolution", "experts"}
 """The operations whose matrices are drawn anew: nothing but them reads these."""
 
 
-def parity_redrawn(plan: Plan, claims: Claims, parameters: Mapping[str, Array], seed: int) -> Iterator[Finding]:
+def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, Array], seed: int) -> Iterator[Finding]:
     """Compare in float64, with matrices that are large, small and tiny.
 
     A network that is verified holds the weights of its bundle, and fresh ones are so small that a cap does nothing, and

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import count
 
+from archspec.algebra.dim import Dim
 from archspec.analyses.cost import cost
-from archspec.ir.dim import Dim
 from archspec.masks.mask import Last, Prefix, Within
 from archspec.masks.walk import leaves
 from archspec.model.sizes import leading, maximum, minimum, odd, typical

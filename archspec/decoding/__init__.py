@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archspec.decoding.generation import decoder, generate
-    from archspec.decoding.rows import Generated, Step
+    from archspec.decoding.rows import DecodingStep, Generated
     from archspec.decoding.stepping import Decoder
 
 _HOMES = {
     "Decoder": "archspec.decoding.stepping",
     "Generated": "archspec.decoding.rows",
-    "Step": "archspec.decoding.rows",
+    "DecodingStep": "archspec.decoding.rows",
     "decoder": "archspec.decoding.generation",
     "generate": "archspec.decoding.generation",
 }
 
-__all__ = ["Decoder", "Generated", "Step", "decoder", "generate"]
+__all__ = ["Decoder", "Generated", "DecodingStep", "decoder", "generate"]
 
 
 def __getattr__(name: str) -> Any:

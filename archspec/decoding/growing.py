@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import sizes_in
 from archspec.diagnostics import Collector
-from archspec.ir.dim import Symbol
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.types import DType
-from archspec.ops.embedding import Embedding
-from archspec.ops.rotary_table import RotaryTable
+from archspec.ops.linear.embedding import Embedding
+from archspec.ops.position.rotary_table import RotaryTable
 from archspec.record import record
 from archspec.spec import InputSpec, Spec
 from archspec.spec.spec import Decode

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from archspec.algebra.dim import Dim
 from archspec.diagnostics import fail
-from archspec.ir.dim import Dim
 from archspec.ir.graph import Graph, Value
 from archspec.lower.emission import emit_graph, with_masks
 from archspec.lower.modules import class_in
@@ -19,7 +19,7 @@ from archspec.spec.spec import Decode
 
 
 @record(eq=False)
-class Part:
+class GraphPart:
     """A module of some of a spec's nodes: it takes `inputs` in this order, and gives `outputs`."""
 
     module: nn.Module
@@ -41,8 +41,8 @@ class Parts:
     no rows can be taken out.
     """
 
-    once: Part | None
-    step: Part
+    once: GraphPart | None
+    step: GraphPart
     led: frozenset[str]
     inside: bool
 
@@ -67,7 +67,7 @@ def _holds(value: Value, rows: Dim) -> bool:
     return mixed or any(size.symbols() & rows.symbols() for size in others)
 
 
-def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) -> Part:
+def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) -> GraphPart:
     name = f"{spec.name}-{word}"
     with torch.device("meta"):
         module = class_in(emit_graph(graph, name, spec), name)()
@@ -82,4 +82,4 @@ def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) ->
     # Made of detached tensors: gradients stay with the module that they come from.
     module.load_state_dict({one: tensors[one].detach() for one in wanted}, strict=True, assign=True)
     inputs = tuple(value.name for value in graph.inputs)
-    return Part(module=module.eval().requires_grad_(False), inputs=inputs, outputs=graph.output_names)
+    return GraphPart(module=module.eval().requires_grad_(False), inputs=inputs, outputs=graph.output_names)

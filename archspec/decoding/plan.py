@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.decoding.growing import Growing, growing
 from archspec.decoding.proofs import Proofs
 from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.diagnostics import fail
-from archspec.ir.dim import Dim, Symbol
 from archspec.model.ports import Interface, interface_of
 from archspec.record import record
 from archspec.spec import Spec
@@ -24,7 +24,7 @@ depends on where the first valid one stands.
 
 
 @record(eq=False)
-class Plan:
+class GenerationPlan:
     """A spec's generation. `length` is the dim of the fed positions and `rows` that of the batch, where they are dims.
 
     `most` is the largest number of positions that can be fed.
@@ -46,7 +46,7 @@ class Plan:
         return length if self.side == "none" else at_least(self.length, length)
 
 
-def plan(spec: Spec) -> Plan:
+def plan(spec: Spec) -> GenerationPlan:
     """Settle how a spec generates.
 
     Raises SpecError: E740 without a `decode` section, E743 where the output is not proved to be causal in what is fed,
@@ -65,7 +65,7 @@ def plan(spec: Spec) -> Plan:
     proofs = Proofs(spec, decode)
     proofs.require_causal()
     proofs.require_rows()
-    return Plan(
+    return GenerationPlan(
         spec=spec,
         decode=decode,
         interface=interface_of(spec),

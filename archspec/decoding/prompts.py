@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archspec.decoding.plan import Plan
+from archspec.decoding.plan import GenerationPlan
 from archspec.decoding.rows import block
 from archspec.diagnostics import Collector, fail
 from archspec.model.inputs import prepare
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Sequences = list[list[int]]
 
 
-def read_prompts(plan: Plan, prompts: Any, inputs: Mapping[str, Array], max_new: int) -> Sequences:
+def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array], max_new: int) -> Sequences:
     """The sequences that generation starts from: for each row the start id, where there is one, and the prompt.
 
     Raises SpecError: E713 for what is no ids, E741 for a row without an id, E742 for one that would grow too long,
@@ -61,7 +61,7 @@ def _short(thing: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _rows(plan: Plan, inputs: Mapping[str, Array]) -> int:
+def _rows(plan: GenerationPlan, inputs: Mapping[str, Array]) -> int:
     """How many rows the other inputs have; 1 where none has any."""
     rows = plan.spec.inputs[plan.decode.input].type.shape[0]
     for name, array in inputs.items():
@@ -70,7 +70,7 @@ def _rows(plan: Plan, inputs: Mapping[str, Array]) -> int:
     return rows.constant or 1
 
 
-def _check_length(plan: Plan, number: int, row: Sequence[int], max_new: int, found: Collector) -> None:
+def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new: int, found: Collector) -> None:
     if not row:
         help = "give at least one id, or a `start` in the spec's `decode`"
         found.error("E741", f"prompt {number} is empty, and the spec has no start id", None, help=help)
@@ -85,7 +85,7 @@ def _check_length(plan: Plan, number: int, row: Sequence[int], max_new: int, fou
         found.error("E742", message, None, notes=notes)
 
 
-def prepared(plan: Plan, sequences: Sequences, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """The inputs that do not grow, checked with the sequences against the spec, defaults filled in.
 
     Raises SpecError E711 to E720 with every mistake, E745 for an input that is not the caller's to give.
@@ -105,7 +105,7 @@ def prepared(plan: Plan, sequences: Sequences, inputs: Mapping[str, Array]) -> d
     return {name: array for name, array in found.items() if name not in own}
 
 
-def _integer(plan: Plan, name: str) -> str:
+def _integer(plan: GenerationPlan, name: str) -> str:
     return plan.spec.inputs[name].type.dtype.value
 
 

@@ -24,7 +24,7 @@ class Generated:
 
 
 @record(eq=False)
-class Step:
+class DecodingStep:
     """One id more for `rows`, those that had not ended: logits [rows, vocab] at each row's last position, and `ids`."""
 
     rows: tuple[int, ...]
@@ -33,7 +33,7 @@ class Step:
 
 
 @record(eq=False)
-class Block:
+class RowBlock:
     """Sequences side by side: ids, where they are valid, and the numbers of their positions, each [rows, width].
 
     `last` is the column of each row's last id.
@@ -45,7 +45,7 @@ class Block:
     last: NDArray[np.int64]
 
 
-def block(sequences: Sequence[Sequence[int]], width: int, side: Side) -> Block:
+def block(sequences: Sequence[Sequence[int]], width: int, side: Side) -> RowBlock:
     """Sequences filled up to a width: with valid at one side, positions counted from the first valid one."""
     import numpy as np
 
@@ -57,4 +57,4 @@ def block(sequences: Sequence[Sequence[int]], width: int, side: Side) -> Block:
     for row, sequence in enumerate(sequences):
         ids[row, first[row] : first[row] + lengths[row]] = sequence
     valid = (places >= 0) & (places < lengths[:, None])
-    return Block(ids=ids, valid=valid, positions=np.where(valid, places, 0), last=first + lengths - 1)
+    return RowBlock(ids=ids, valid=valid, positions=np.where(valid, places, 0), last=first + lengths - 1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
+from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import NONE, sizes_in
-from archspec.ir.dim import Symbol
 from archspec.ir.graph import Graph, Value
+from archspec.ir.op import Op
 from archspec.masks.mask import Prefix
 from archspec.masks.walk import leaves
-from archspec.ops.attention import Attention
-from archspec.ops.base import Op
-from archspec.ops.counted_positions import CountedPositions
+from archspec.ops.attention.attention import Attention
+from archspec.ops.position.counted_positions import CountedPositions
 from archspec.passes.scopes import Scopes
 
 _SHAPES: Mapping[str, frozenset[str]] = {

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from archspec.decoding.parts import Parts, parts
-from archspec.decoding.plan import Plan, at_least, plan
+from archspec.decoding.plan import GenerationPlan, at_least, plan
 from archspec.decoding.prompts import Sequences, as_arrays, prepared, read_prompts
-from archspec.decoding.rows import Block, Generated, Step, block
+from archspec.decoding.rows import DecodingStep, Generated, RowBlock, block
 from archspec.decoding.sampling import Sampling, choose
 from archspec.ir.types import DType
 from archspec.spec import Spec
@@ -30,7 +30,7 @@ class Decoder:
 
     def __init__(self, spec: Spec, parameters: Mapping[str, Tensor]) -> None:
         """Prove what generation needs and make its modules. Raises SpecError E607 and E740 to E746."""
-        self.plan: Plan = plan(spec)
+        self.plan: GenerationPlan = plan(spec)
         self.parts: Parts = parts(spec, self.plan.decode, parameters)
         first = next((one for one in parameters.values() if one.is_floating_point()), torch.empty(0))
         self.device, self.dtype = first.device, first.dtype
@@ -61,7 +61,7 @@ class Decoder:
         max_new: int,
         inputs: Mapping[str, Any] | None = None,
         sampling: Sampling = GREEDY,
-    ) -> Iterator[Step]:
+    ) -> Iterator[DecodingStep]:
         """Generate step by step.
 
         Args:
@@ -98,7 +98,7 @@ class _Run:
         self.given = given
         self.sizes = _sizes(self.plan, given)
 
-    def steps(self, max_new: int) -> Iterator[Step]:
+    def steps(self, max_new: int) -> Iterator[DecodingStep]:
         """The steps, until every row has ended or has `max_new` ids."""
         active = list(range(len(self.sequences)))
         with torch.no_grad():
@@ -110,7 +110,7 @@ class _Run:
                 ids = choose(logits, self.sampling, [self.streams[row] for row in active])
             for row, id in zip(active, ids, strict=True):
                 self.sequences[row].append(id)
-            yield Step(rows=tuple(active), ids=tuple(ids), logits=logits)
+            yield DecodingStep(rows=tuple(active), ids=tuple(ids), logits=logits)
             active = [row for row, id in zip(active, ids, strict=True) if id not in self.plan.decode.end]
             if not active:
                 return
@@ -148,7 +148,7 @@ class _Run:
             return at_least(self.plan.rows, rows)
         return self.plan.spec.inputs[self.plan.decode.input].type.shape[0].constant or rows
 
-    def _grown(self, filled: Block) -> dict[str, Tensor]:
+    def _grown(self, filled: RowBlock) -> dict[str, Tensor]:
         """The inputs that grow."""
         growing, spec = self.plan.growing, self.plan.spec
         arrays: dict[str, Any] = {self.plan.decode.input: filled.ids}
@@ -171,7 +171,7 @@ class _Run:
         return _DTYPES.get(self.plan.spec.inputs[name].type.dtype, self.dtype)
 
 
-def _sizes(plan: Plan, given: Mapping[str, Tensor]) -> dict[str, int]:
+def _sizes(plan: GenerationPlan, given: Mapping[str, Tensor]) -> dict[str, int]:
     """The sizes of dims that stand alone on an axis of an input."""
     ports = {port.name: port for port in plan.interface.input_ports}
     found = {symbol.name: symbol.typical for symbol in plan.interface.symbols}

@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.engines.cache import Recipe
 from archspec.engines.engine import Artifact, Form, Target
-from archspec.engines.process import Outcome, Progress, Stage, run_step
+from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.program import Program
 from archspec.engines.registry import ENGINES, compiling, engine_of
 from archspec.model.ports import DTypeName
@@ -26,7 +26,7 @@ _EXPORTS: dict[Form, tuple[str, str]] = {
 
 
 @record
-class Built:
+class BuiltArtifact:
     """An artifact, and the folder that holds its files, relative to that of the build."""
 
     target: Target
@@ -46,7 +46,7 @@ class Workshop:
 
     def build(
         self, targets: Sequence[Target], inspect: Callable[[str, str], Stage] | None = None
-    ) -> tuple[tuple[Built, ...], tuple[Stage, ...]]:
+    ) -> tuple[tuple[BuiltArtifact, ...], tuple[Stage, ...]]:
         """Export the program once in each form, and build each target in a folder of its own under `artifacts`.
 
         With a recipe, what was built before is taken from the cache, and what is built is kept there.
@@ -55,7 +55,7 @@ class Workshop:
         Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
         """
         stages: list[Stage] = []
-        built: list[Built] = []
+        built: list[BuiltArtifact] = []
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
         taken = dict(self._taken(targets))
@@ -77,7 +77,7 @@ class Workshop:
         stage, path = _EXPORTS[form]
         return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, stage).stage
 
-    def _taken(self, targets: Sequence[Target]) -> Iterator[tuple[Target, tuple[Built, Stage]]]:
+    def _taken(self, targets: Sequence[Target]) -> Iterator[tuple[Target, tuple[BuiltArtifact, Stage]]]:
         for target in targets:
             place = Path(ARTIFACTS, target.folder)
             (self.folder / place).mkdir()
@@ -86,9 +86,9 @@ class Workshop:
             if artifact is not None:
                 stage = Stage(name=from_cache(target), seconds=round(time.monotonic() - begun, 3), peak_bytes=0)
                 self._tell(stage.name)
-                yield target, (Built(target=target, artifact=artifact, folder=place), stage)
+                yield target, (BuiltArtifact(target=target, artifact=artifact, folder=place), stage)
 
-    def _build(self, target: Target) -> tuple[Built, Stage]:
+    def _build(self, target: Target) -> tuple[BuiltArtifact, Stage]:
         place = Path(ARTIFACTS, target.folder)
         _, source = _EXPORTS[engine_of(target).form]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
@@ -97,13 +97,13 @@ class Workshop:
         obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
         if obstacle is not None:
             self._tell(f"{target} is not kept in the cache: {obstacle}")
-        return Built(target=target, artifact=artifact, folder=place), outcome.stage
+        return BuiltArtifact(target=target, artifact=artifact, folder=place), outcome.stage
 
     def _tell(self, stage: str) -> None:
         if self.progress is not None:
             self.progress(stage, 1.0)
 
-    def _run(self, task: str, job: dict[str, Any], stage: str) -> Outcome:
+    def _run(self, task: str, job: dict[str, Any], stage: str) -> StageOutcome:
         job = {"program": self.program.to_json(), **job}
         return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import fail
-from archspec.ir.dim import Dim, Symbol
 from archspec.model.ports import Port
 from archspec.model.sizes import is_fixed
 

@@ -13,7 +13,7 @@ from archspec.model.runner import Runner
 from archspec.record import record
 
 if TYPE_CHECKING:
-    from archspec.engines.network.plan import Plan
+    from archspec.engines.network.plan import NetworkPlan
     from archspec.engines.program import Program
 
 OPSET = 18
@@ -121,5 +121,5 @@ class NetworkEngine(Engine):
         return bool(target.capabilities)
 
     @abstractmethod
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
         """What the network computes that would be compiled from `source`. Raises SpecError E606 or E620."""

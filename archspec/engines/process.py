@@ -32,7 +32,7 @@ class Stage:
 
 
 @record
-class Outcome:
+class StageOutcome:
     """What a step gave, and what it took."""
 
     result: dict[str, Any]
@@ -41,7 +41,7 @@ class Outcome:
 
 def run_step(
     worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
-) -> Outcome:
+) -> StageOutcome:
     """Run `task` of the module `worker` on a job of plain data, and wait. Its paths are relative to `folder`.
 
     Raises SpecError with the step's own diagnostics, or E605 where its process ended without an answer.
@@ -71,7 +71,7 @@ def run_step(
         raise SpecError([_diagnostic(data) for data in answer["failed"]])
     tell(stage, 1.0)
     measured = Stage(name=stage, seconds=round(time.monotonic() - begun, 3), peak_bytes=answer["peak_bytes"])
-    return Outcome(result=answer["done"], stage=measured)
+    return StageOutcome(result=answer["done"], stage=measured)
 
 
 def _environment() -> dict[str, str]:

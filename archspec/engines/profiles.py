@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from archspec.algebra.symbol import Symbol
 from archspec.diagnostics import Collector, did_you_mean, fail
-from archspec.ir.symbol import Symbol
 from archspec.model.ports import Port, shape_at
 from archspec.model.sizes import Shape
 

@@ -16,7 +16,7 @@ from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
-    from archspec.engines.network.plan import Plan
+    from archspec.engines.network.plan import NetworkPlan
     from archspec.engines.program import Program
 
 CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
@@ -79,7 +79,7 @@ class TensorRTRTX(NetworkEngine):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
         """The network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
         from archspec.engines.rtx.parsing import parse
 

@@ -16,7 +16,7 @@ from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
-    from archspec.engines.network.plan import Plan
+    from archspec.engines.network.plan import NetworkPlan
     from archspec.engines.program import Program
 
 CROSS = "torch-tensorrt-rtx"
@@ -73,7 +73,7 @@ class TorchTensorRT(TensorRTRTX):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
         """The network that Torch-TensorRT makes of an exported program. Raises SpecError E604, E606 or E620."""
         from archspec.engines.through_torch.building import read_plan
 

@@ -16,7 +16,7 @@ from archspec.ir.types import TensorType
 from archspec.record import record
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Op
+    from archspec.ir.op import Op
 
 
 class Value:

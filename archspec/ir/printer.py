@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
+from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Graph, Node, Parameter, Value
-from archspec.ir.scalar import Scalar
 
 _STEP = "  "
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cached_property
 
-from archspec.ir.dim import Dim, Symbol, product
+from archspec.algebra.dim import Dim, Symbol, product
 from archspec.record import record
 
 

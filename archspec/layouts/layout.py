@@ -7,8 +7,8 @@ from dataclasses import field
 from itertools import product
 from pathlib import Path
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
-from archspec.ir.scalar import Scalar
 from archspec.layouts.line import Line, read_lines
 from archspec.layouts.names import NamePattern, parse_name
 from archspec.layouts.rename import Rename, read_renames

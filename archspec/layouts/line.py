@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
-from archspec.ir.scalar import Scalar
 from archspec.layouts.names import NamePattern, parse_name
 from archspec.layouts.operations import Operation
 from archspec.layouts.pairing import Pairing, pair

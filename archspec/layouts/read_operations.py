@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Span, did_you_mean, fail
-from archspec.ir.scalar import Scalar
 from archspec.layouts.operations import Concat, Operation, Rearrange, Split, Stack, Transpose
 from archspec.layouts.pairing import Pairing
 from archspec.record import record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.lower.attributes import made_in_dict
-from archspec.lower.code import Code
+from archspec.lower.code import ClassCode
 from archspec.lower.fit import fitted
 from archspec.lower.initial import reset_lines
 from archspec.lower.layout import signature, statement
@@ -16,7 +16,7 @@ _BODY = _INDENT * 2
 
 
 def class_lines(
-    code: Code,
+    code: ClassCode,
     names: Mapping[str, str],
     own: str,
     reserved: Iterable[str],
@@ -33,7 +33,7 @@ def class_lines(
     return lines + _forward(code, frozenset(reserved), forward_docstring, output)
 
 
-def _init(code: Code, names: Mapping[str, str]) -> list[str]:
+def _init(code: ClassCode, names: Mapping[str, str]) -> list[str]:
     if not code.attributes:
         return []
     lines = [f"{_INDENT}def __init__(self) -> None:", f"{_BODY}super().__init__()"]
@@ -47,7 +47,7 @@ def _init(code: Code, names: Mapping[str, str]) -> list[str]:
     return [*lines, "", f"{_INDENT}def reset_parameters(self) -> None:", *resets]
 
 
-def _forward(code: Code, reserved: frozenset[str], docstring: Sequence[str], output: str) -> list[str]:
+def _forward(code: ClassCode, reserved: frozenset[str], docstring: Sequence[str], output: str) -> list[str]:
     given, lines = fitted(code, reserved, _BODY)
     parameters = ["self", *_parameters(code, given)]
     returned = output or _returned(len(code.results))
@@ -55,14 +55,14 @@ def _forward(code: Code, reserved: frozenset[str], docstring: Sequence[str], out
     return [*head, *(_BODY + line if line else "" for line in docstring), *lines]
 
 
-def _parameters(code: Code, given: Mapping[str, str]) -> list[str]:
+def _parameters(code: ClassCode, given: Mapping[str, str]) -> list[str]:
     """The arguments in order; those behind the first that may be left out are given by name alone."""
     parameters = [_parameter(code, token, given[token]) for token in code.arguments]
     first = next((n for n, token in enumerate(code.arguments, 1) if token in code.optional), len(parameters))
     return [*parameters[:first], *(["*"] if parameters[first:] else []), *parameters[first:]]
 
 
-def _parameter(code: Code, token: str, given: str) -> str:
+def _parameter(code: ClassCode, token: str, given: str) -> str:
     annotation = code.variables[token].annotation
     return f"{given}: {annotation} | None = None" if token in code.optional else f"{given}: {annotation}"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import count, takewhile
 
 from archspec.lower.attributes import Attributes
-from archspec.lower.code import Code, Loop, Statement
-from archspec.lower.inline import Plan
+from archspec.lower.code import ClassCode, Loop, Statement
+from archspec.lower.inline import InlinePlan
 from archspec.lower.naming import camel, class_name, unused
 from archspec.lower.syntax import renamed
 
@@ -20,7 +20,7 @@ from archspec.lower.syntax import renamed
 class Class:
     """One class: the code of the first body of its structure, and the kinds and paths of all."""
 
-    code: Code
+    code: ClassCode
     kinds: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
@@ -39,7 +39,7 @@ class Classes:
         self.all: list[Class] = []
         self._known: dict[str, int] = {}
 
-    def add(self, code: Code, plan: Plan) -> int:
+    def add(self, code: ClassCode, plan: InlinePlan) -> int:
         """The number of the class that serves a body."""
         key = _key(code, plan)
         number = self._known.setdefault(key, len(self.all))
@@ -102,7 +102,7 @@ def token(number: int) -> str:
     return f"__C{number}"
 
 
-def _key(code: Code, plan: Plan) -> str:
+def _key(code: ClassCode, plan: InlinePlan) -> str:
     """What makes two bodies one class: everything that is written but the names."""
     order = count()
     seen: dict[str, str] = {}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.types import TensorType
 from archspec.lower.attributes import Attributes
@@ -48,7 +48,7 @@ class Need:
 
 
 @record
-class Step:
+class Assignment:
     """`targets = value`."""
 
     targets: tuple[str, ...]
@@ -125,11 +125,11 @@ class Loop:
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
 
 
-Statement = Step | Default | Require | Loop
+Statement = Assignment | Default | Require | Loop
 
 
 @dataclass(kw_only=True)
-class Code:
+class ClassCode:
     """One class: attributes, arguments of `forward` (by token), statements and results.
 
     `around` gives the kinds of the modules around it, outermost first. `inputs` are the numbers of the region's inputs

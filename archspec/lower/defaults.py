@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.lower.code import Code, Default, Require
+from archspec.lower.code import ClassCode, Default, Require
 from archspec.lower.syntax import parse
 
 _DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
@@ -14,7 +14,7 @@ _DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "
 Number = int | float | bool
 
 
-def make_optional(code: Code, graph: Graph, defaults: Mapping[str, Number]) -> None:
+def make_optional(code: ClassCode, graph: Graph, defaults: Mapping[str, Number]) -> None:
     """Give the inputs of the whole model that have a default the value that stands for None."""
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
     optional = {value: token for value, token in tokens.items() if value.name in defaults}
@@ -26,7 +26,7 @@ def make_optional(code: Code, graph: Graph, defaults: Mapping[str, Number]) -> N
     ]
 
 
-def require_bools(code: Code, graph: Graph) -> None:
+def require_bools(code: ClassCode, graph: Graph) -> None:
     """Refuse a bool input of another dtype by its name: a mask of zeros and ones would be taken for scores."""
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
     required = [
@@ -42,7 +42,7 @@ def _refusal(name: str, token: str) -> str:
     return f'TypeError(f"`{name}` must be torch.bool, not {{{token}.dtype}}")'
 
 
-def _filled(code: Code, value: Value, default: Number, required: Mapping[Value, str]) -> str:
+def _filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
     dtype = _DTYPES.get(value.type.dtype)
     like = next((token for other, token in required.items() if other.type.shape == value.type.shape), None)
     if like:

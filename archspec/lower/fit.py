@@ -6,10 +6,10 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
-from archspec.lower.code import Code, Step, Variable
-from archspec.lower.inline import Plan
+from archspec.lower.code import Assignment, ClassCode, Variable
+from archspec.lower.inline import InlinePlan
 from archspec.lower.region import finished
-from archspec.lower.rows import Row, returned, rows
+from archspec.lower.rows import StatementRow, returned, rows
 from archspec.lower.syntax import name, names
 from archspec.lower.text import flat
 from archspec.lower.variables import name_variables
@@ -18,7 +18,7 @@ _WORTH_A_NAME = 16
 """A shorter part is not worth a variable."""
 
 
-def fitted(code: Code, reserved: frozenset[str], indent: str) -> tuple[dict[str, str], list[str]]:
+def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict[str, str], list[str]]:
     """Names of the variables, and lines.
 
     As long as a statement does not fit on a line, a value that was inlined in it becomes a variable; and as long as it
@@ -40,7 +40,7 @@ def fitted(code: Code, reserved: frozenset[str], indent: str) -> tuple[dict[str,
         plan = split
 
 
-def _inlined_to_split(code: Code, plan: Plan, written: Sequence[Sequence[Row]]) -> str:
+def _inlined_to_split(code: ClassCode, plan: InlinePlan, written: Sequence[Sequence[StatementRow]]) -> str:
     """The inlined value whose being a variable leaves the shortest lines; "" where all fit or none would help."""
     for group, parts in zip(written, plan.inlined, strict=True):
         lengths = [len(row.lines()[0]) for row in group if len(row.lines()) > 1]
@@ -54,18 +54,18 @@ def _inlined_to_split(code: Code, plan: Plan, written: Sequence[Sequence[Row]]) 
     return ""
 
 
-def _sizes(code: Code, parts: Sequence[str]) -> dict[str, int]:
+def _sizes(code: ClassCode, parts: Sequence[str]) -> dict[str, int]:
     """Lengths of inlined values with all that is inlined in them."""
-    values = {one.targets[0]: one.value for one in code.statements if isinstance(one, Step)}
+    values = {one.targets[0]: one.value for one in code.statements if isinstance(one, Assignment)}
     sizes: dict[str, int] = {}
     for part in reversed(parts):
         sizes[part] = len(flat(values[part])) + sum(sizes.get(found, 0) for found in names(values[part]))
     return sizes
 
 
-def _split(code: Code, plan: Plan, written: Sequence[Sequence[Row]]) -> Plan | None:
+def _split(code: ClassCode, plan: InlinePlan, written: Sequence[Sequence[StatementRow]]) -> InlinePlan | None:
     """The plan with one part of a statement that is not settled as a variable; None where there is nothing to do."""
-    trees = [one.value if isinstance(one, Step) else None for one in plan.statements]
+    trees = [one.value if isinstance(one, Assignment) else None for one in plan.statements]
     trees.append(plan.results[0] if len(plan.results) == 1 else None)
     for number, (tree, group) in enumerate(zip(trees, written, strict=True)):
         if tree is None or all(row.is_settled() for row in group):
@@ -95,9 +95,9 @@ class _Replacement(ast.NodeTransformer):
         return name(self.token) if node is self.part else self.generic_visit(node)
 
 
-def _with_variable(code: Code, plan: Plan, number: int, part: ast.expr) -> Plan:
+def _with_variable(code: ClassCode, plan: InlinePlan, number: int, part: ast.expr) -> InlinePlan:
     token = code.variable(Variable())
-    made = Step(targets=(token,), value=part)
+    made = Assignment(targets=(token,), value=part)
     replacement = _Replacement(part, token)
     statements, results = list(plan.statements), list(plan.results)
     if number == len(statements):
@@ -107,7 +107,7 @@ def _with_variable(code: Code, plan: Plan, number: int, part: ast.expr) -> Plan:
         statements[number] = replace(one, value=_expression(replacement.visit(one.value)))
     statements.insert(number, made)
     inlined = [*plan.inlined[:number], [], *plan.inlined[number:]]
-    return Plan(statements=statements, results=results, inlined=inlined)
+    return InlinePlan(statements=statements, results=results, inlined=inlined)
 
 
 def _expression(tree: ast.AST) -> ast.expr:

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.lower.code import Code, Default, Loop, Require, Statement, Step
+from archspec.lower.code import Assignment, ClassCode, Default, Loop, Require, Statement
 from archspec.lower.syntax import name, names, substitute
 from archspec.record import record
 
 
 @record
-class Plan:
+class InlinePlan:
     """Statements and results after inlining; `inlined` gives, by statement, all tokens that were put into it.
 
     The results count as one more statement, the last.
@@ -24,7 +24,7 @@ class Plan:
     inlined: Sequence[Sequence[str]]
 
 
-def inline(code: Code, variables: frozenset[str] = frozenset()) -> Plan:
+def inline(code: ClassCode, variables: frozenset[str] = frozenset()) -> InlinePlan:
     """Write a value without a name of its own where it is used, if that is one place; drop what nothing uses.
 
     `variables` are tokens that stay variables all the same.
@@ -34,7 +34,7 @@ def inline(code: Code, variables: frozenset[str] = frozenset()) -> Plan:
 
 @dataclass
 class _Inliner:
-    code: Code
+    code: ClassCode
     variables: frozenset[str]
     pending: dict[str, tuple[ast.expr, list[str]]] = field(default_factory=dict)
     kept: list[Statement] = field(default_factory=list)
@@ -42,7 +42,7 @@ class _Inliner:
     counts: Counter[str] = field(default_factory=Counter)
     results: Sequence[ast.expr] = ()
 
-    def run(self) -> Plan:
+    def run(self) -> InlinePlan:
         written, self.results = without_aliases(self.code)
         statements = used(written, self.results)
         self.counts = _counts(statements, self.results)
@@ -50,15 +50,15 @@ class _Inliner:
         for statement in statements:
             self.inlined.append([])
             done = self.filled(statement)
-            if isinstance(done, Step) and self.is_inline(done, statement is last):
+            if isinstance(done, Assignment) and self.is_inline(done, statement is last):
                 self.pending[done.targets[0]] = (done.value, self.inlined.pop())
             else:
                 self.kept.append(done)
         self.inlined.append([])
         results = [self.fill(result) for result in self.results]
-        return Plan(statements=self.kept, results=results, inlined=self.inlined)
+        return InlinePlan(statements=self.kept, results=results, inlined=self.inlined)
 
-    def is_inline(self, step: Step, is_last: bool) -> bool:
+    def is_inline(self, step: Assignment, is_last: bool) -> bool:
         token = step.targets[0]
         if len(step.targets) > 1 or self.counts[token] != 1 or token in self.variables:
             return False
@@ -77,7 +77,7 @@ class _Inliner:
         return substitute(tree, {token: value for token, (value, _) in found.items()}) if found else tree
 
 
-def without_aliases(code: Code) -> tuple[list[Statement], list[ast.expr]]:
+def without_aliases(code: ClassCode) -> tuple[list[Statement], list[ast.expr]]:
     """Statements and results in which nothing has two names: `y = x` is left out, and what is computed before.
 
     Only what neither reads the module nor draws numbers counts as computed before: positions, above all.
@@ -89,9 +89,9 @@ def without_aliases(code: Code) -> tuple[list[Statement], list[ast.expr]]:
     for statement in code.statements:
         done = with_expressions(statement, lambda tree: substitute(tree, aliases))
         value = done.value
-        if isinstance(done, Step) and isinstance(value, ast.Name) and value.id in code.variables:
+        if isinstance(done, Assignment) and isinstance(value, ast.Name) and value.id in code.variables:
             aliases[done.targets[0]] = value
-        elif isinstance(done, Step) and len(done.targets) == 1 and not {"self", "F"} & set(names(value)):
+        elif isinstance(done, Assignment) and len(done.targets) == 1 and not {"self", "F"} & set(names(value)):
             first = known.setdefault(ast.dump(substitute(value, dims)), done.targets[0])
             if first == done.targets[0]:
                 statements.append(done)

@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node, Parameter, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Primitive
 from archspec.ir.types import DType, TensorType
 from archspec.lower.attributes import Attribute, access
-from archspec.lower.code import Code, Need, Step, Variable, hint_of
+from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
 from archspec.lower.syntax import parse
-from archspec.ops.base import Primitive
 from archspec.record import record
 
 
@@ -34,12 +34,12 @@ class Helpers:
         return found[1]
 
 
-class Writer:
+class PrimitiveWriter:
     """The `Emitter` of one node."""
 
     training = "self.training"
 
-    def __init__(self, code: Code, types: Sequence[TensorType], helpers: Helpers) -> None:
+    def __init__(self, code: ClassCode, types: Sequence[TensorType], helpers: Helpers) -> None:
         self.types = types
         self._code = code
         self._helpers = helpers
@@ -55,7 +55,7 @@ class Writer:
     def assign(self, hint: str, source: str) -> str:
         """Write a statement; returns the variable."""
         token = self._code.variable(Variable(hint=hint))
-        self._code.statements.append(Step(targets=(token,), value=parse(source)))
+        self._code.statements.append(Assignment(targets=(token,), value=parse(source)))
         return token
 
     def helper(self, source: str) -> str:
@@ -70,7 +70,7 @@ class Primitives:
     `frozen` says that a module around turns training off.
     """
 
-    code: Code
+    code: ClassCode
     prefix: str
     helpers: Helpers
     frozen: bool
@@ -85,7 +85,7 @@ class Primitives:
             sources: tuple[str, ...] = (f"{layer}({', '.join(operands)})",)
         else:
             parameters = {local: self.source(node, local) for local in node.parameters}
-            sources = node.op.emit(Writer(self.code, types, self.helpers), operands, parameters)
+            sources = node.op.emit(PrimitiveWriter(self.code, types, self.helpers), operands, parameters)
         made = list(self.code.variables)[before:]
         return [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
 
@@ -97,7 +97,7 @@ class Primitives:
             self.code.variables[source] = replace(variable, hint=hint)
             return source
         token = self.code.variable(variable)
-        self.code.statements.append(Step(targets=(token,), value=parse(source)))
+        self.code.statements.append(Assignment(targets=(token,), value=parse(source)))
         return token
 
     def layer(self, node: Node, op: Primitive, types: Sequence[TensorType]) -> str | None:

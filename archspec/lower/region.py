@@ -5,19 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.repeat import Repeat
 from archspec.lower.attributes import Attribute, Attributes, access
 from archspec.lower.classes import Classes, token
-from archspec.lower.code import Code, Need, Step, Variable, hint_of
+from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
 from archspec.lower.errors import LoweringError, ReusedDifferently
-from archspec.lower.inline import Plan, inline
+from archspec.lower.inline import InlinePlan, inline
 from archspec.lower.primitive import Helpers, Primitives, relative
-from archspec.lower.repeats import Stack
+from archspec.lower.repeats import LayerStack
 from archspec.lower.sizes import resolve
 from archspec.lower.syntax import name, names, parse
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
 
 
 class Lowering:
@@ -39,14 +39,14 @@ class Lowering:
         forced: Sequence[int] = (),
         needs: Sequence[Need] = (),
         width: int = 0,
-    ) -> tuple[Code, Plan]:
+    ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
 
         `path` names it for people, `module` is where its parameters live, `frozen` says that a module around it turns
         training off. Inputs that are not read are left out, but for the `forced` ones; `needs` come behind them, used
         or not; results are filled with None up to `width`.
         """
-        code = Code(kind=kind, path=path, around=around, attributes=Attributes())
+        code = ClassCode(kind=kind, path=path, around=around, attributes=Attributes())
         tokens = {value: code.variable(Variable(hint=value.name, type=value.type)) for value in region.inputs}
         inputs = list(tokens.values())
         for need in needs:
@@ -60,12 +60,12 @@ class Lowering:
         return code, plan
 
 
-def finished(code: Code, inputs: Sequence[str], variables: frozenset[str] = frozenset()) -> Plan:
+def finished(code: ClassCode, inputs: Sequence[str], variables: frozenset[str] = frozenset()) -> InlinePlan:
     """The plan of a body, with its sizes resolved."""
     return resolve(code, inline(code, variables), inputs)
 
 
-def reads(plan: Plan) -> list[str]:
+def reads(plan: InlinePlan) -> list[str]:
     """Every name that a plan reads."""
     found = [one for statement in plan.statements for one in statement.reads()]
     return found + [one for result in plan.results for one in names(result)]
@@ -74,7 +74,9 @@ def reads(plan: Plan) -> list[str]:
 class _Body:
     """One body under construction. `tokens` maps the region's values to variables."""
 
-    def __init__(self, lowering: Lowering, code: Code, tokens: dict[Value, str], module: str, frozen: bool) -> None:
+    def __init__(
+        self, lowering: Lowering, code: ClassCode, tokens: dict[Value, str], module: str, frozen: bool
+    ) -> None:
         self.lowering = lowering
         self.code = code
         self.tokens = tokens
@@ -120,13 +122,13 @@ class _Body:
         arguments = [operands[n] for n in code.inputs] + [self.bring(need) for need in code.needs]
         targets = [self.code.variable(Variable(hint=hint_of(node, value), type=value.type)) for value in node.outputs]
         value = parse(f"{access(path)}({', '.join(arguments)})")
-        self.code.statements.append(Step(targets=tuple(targets), value=value))
+        self.code.statements.append(Assignment(targets=tuple(targets), value=value))
         return targets
 
     def repeat(self, node: Node, op: Repeat, operands: Sequence[str]) -> list[str]:
         """A list of layers and a loop."""
         frozen = self.freezes(node)
-        stack = Stack(self.lowering, node, op, self.inside, frozen or self.frozen)
+        stack = LayerStack(self.lowering, node, op, self.inside, frozen or self.frozen)
         path = relative(op.module, self.module)
         made = self.made(stack.made(), frozen)
         self.code.attributes.declare(path, Attribute(made=made))

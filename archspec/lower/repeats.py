@@ -6,22 +6,22 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.ir.dim import Symbol
+from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Node
+from archspec.ir.repeat import Repeat
+from archspec.ir.scope import join
 from archspec.lower.classes import token
-from archspec.lower.code import Code, Loop, Need, Step, Variable
+from archspec.lower.code import Assignment, ClassCode, Loop, Need, Variable
 from archspec.lower.schedules import by_schedule
 from archspec.lower.sizes import LAYER
 from archspec.lower.syntax import name, parse, substitute
-from archspec.ops.repeat import Repeat
-from archspec.ops.scope import join
 
 if TYPE_CHECKING:
-    from archspec.lower.inline import Plan
+    from archspec.lower.inline import InlinePlan
     from archspec.lower.region import Lowering
 
 
-class Stack:
+class LayerStack:
     """The bodies of one repeat, lowered so that one call serves all of them.
 
     The bodies may read different captured values. Where they read as many, of the same types, the loop runs over the
@@ -45,7 +45,7 @@ class Stack:
             kind: lowering.classes.add(code, plan) for kind, (code, plan) in zip(self.kinds, bodies, strict=True)
         }
 
-    def bodies(self, inputs: Sequence[int], needs: Sequence[Need]) -> list[tuple[Code, Plan]]:
+    def bodies(self, inputs: Sequence[int], needs: Sequence[Need]) -> list[tuple[ClassCode, InlinePlan]]:
         return [
             self.lowering.body(
                 self.node.regions[kind],
@@ -61,7 +61,7 @@ class Stack:
             for kind in self.kinds
         ]
 
-    def is_uniform(self, codes: Sequence[Code]) -> bool:
+    def is_uniform(self, codes: Sequence[ClassCode]) -> bool:
         """Whether the arguments of all bodies are alike, one by one."""
         first = codes[0]
         types = [value.type for value in self.node.inputs]
@@ -96,14 +96,14 @@ class Stack:
         entries = ast.Dict([ast.Constant(str(n)) for n in holders], [made[n] for n in holders])
         return substitute(parse("nn.ModuleDict(__over)"), {"__over": entries})
 
-    def lower(self, code: Code, access: str, operands: Sequence[str], bring: Callable[[Need], str]) -> list[str]:
+    def lower(self, code: ClassCode, access: str, operands: Sequence[str], bring: Callable[[Need], str]) -> list[str]:
         """Append the loop to the code of the module around; returns the tokens of the node's outputs."""
         return _LoopWriter(self, code, access, operands, bring).run()
 
 
 class _LoopWriter:
     def __init__(
-        self, stack: Stack, code: Code, access: str, operands: Sequence[str], bring: Callable[[Need], str]
+        self, stack: LayerStack, code: ClassCode, access: str, operands: Sequence[str], bring: Callable[[Need], str]
     ) -> None:
         self.stack = stack
         self.code = code
@@ -162,7 +162,7 @@ class _LoopWriter:
         hint = code.variables[code.arguments[position]].hint
         sources = {kind: name(operand) for kind, operand in by_kind.items()}
         values = self.code.variable(Variable(hint=f"{hint}s", annotation="list[Tensor]"))
-        made = Step(targets=(values,), value=by_schedule(self.stack.op.schedule, sources))
+        made = Assignment(targets=(values,), value=by_schedule(self.stack.op.schedule, sources))
         self.code.statements.append(made)
         return self.column(hint, name(values))
 
@@ -211,5 +211,7 @@ class _LoopWriter:
         made = []
         for value, tap in zip(self.stack.node.outputs[1:], self.stack.op.taps, strict=True):
             made.append(self.code.variable(Variable(type=value.type)))
-            self.code.statements.append(Step(targets=(made[-1],), value=parse(f"{lists[tap.output]}[{tap.layer}]")))
+            self.code.statements.append(
+                Assignment(targets=(made[-1],), value=parse(f"{lists[tap.output]}[{tap.layer}]"))
+            )
         return made

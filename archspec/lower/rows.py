@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archspec.lower.code import Code, Default, Loop, Require, Statement
-from archspec.lower.inline import Plan
+from archspec.lower.code import ClassCode, Default, Loop, Require, Statement
+from archspec.lower.inline import InlinePlan
 from archspec.lower.layout import is_settled, statement
 from archspec.lower.syntax import name, parse, substitute
 from archspec.lower.text import flat
@@ -16,7 +16,7 @@ _STEP = "    "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class StatementRow:
     """One statement as it is to be laid out."""
 
     before: str
@@ -33,44 +33,44 @@ class Row:
         return is_settled(self.before, self.tree, self.after, self.indent)
 
 
-def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[Row]:
+def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[StatementRow]:
     """The rows of a statement; `given` names the variables."""
     named = {token: name(found) for token, found in given.items()}
     value = substitute(one.value, named)
     if isinstance(one, Default):
         target = given[one.target]
-        test = Row(before="if ", tree=parse(f"{target} is None"), after=":", indent=indent)
-        return [test, Row(before=f"{target} = ", tree=value, indent=indent + _STEP)]
+        test = StatementRow(before="if ", tree=parse(f"{target} is None"), after=":", indent=indent)
+        return [test, StatementRow(before=f"{target} = ", tree=value, indent=indent + _STEP)]
     if isinstance(one, Require):
-        test = Row(before="if ", tree=substitute(one.test, named), after=":", indent=indent)
-        return [test, Row(before="raise ", tree=value, indent=indent + _STEP)]
+        test = StatementRow(before="if ", tree=substitute(one.test, named), after=":", indent=indent)
+        return [test, StatementRow(before="raise ", tree=value, indent=indent + _STEP)]
     if isinstance(one, Loop):
         return list(_loop(one, given, named, value, indent))
-    return [Row(before=f"{', '.join(given[target] for target in one.targets)} = ", tree=value, indent=indent)]
+    return [StatementRow(before=f"{', '.join(given[target] for target in one.targets)} = ", tree=value, indent=indent)]
 
 
 def _loop(
     one: Loop, given: Mapping[str, str], named: Mapping[str, ast.expr], value: ast.expr, indent: str
-) -> Iterator[Row]:
+) -> Iterator[StatementRow]:
     for found, _ in one.collected:
-        yield Row(before=f"{given[found]} = ", tree=parse("[]"), indent=indent)
+        yield StatementRow(before=f"{given[found]} = ", tree=parse("[]"), indent=indent)
     start = substitute(one.start, named)
     if flat(start) != given[one.carried]:
-        yield Row(before=f"{given[one.carried]} = ", tree=start, indent=indent)
+        yield StatementRow(before=f"{given[one.carried]} = ", tree=start, indent=indent)
     header = substitute(one.header, named)
     targets = ", ".join(map(flat, header.elts)) if isinstance(header, ast.Tuple) else flat(header)
-    yield Row(before=f"for {targets} in ", tree=substitute(one.over, named), after=":", indent=indent)
+    yield StatementRow(before=f"for {targets} in ", tree=substitute(one.over, named), after=":", indent=indent)
     made = ", ".join(given[token] for token in (one.carried, *one.extra))
-    yield Row(before=f"{made} = ", tree=value, indent=indent + _STEP)
+    yield StatementRow(before=f"{made} = ", tree=value, indent=indent + _STEP)
     for found, token in one.collected:
-        yield Row(before="", tree=parse(f"{given[found]}.append({given[token]})"), indent=indent + _STEP)
+        yield StatementRow(before="", tree=parse(f"{given[found]}.append({given[token]})"), indent=indent + _STEP)
 
 
-def returned(code: Code, plan: Plan, given: Mapping[str, str], indent: str) -> Row:
+def returned(code: ClassCode, plan: InlinePlan, given: Mapping[str, str], indent: str) -> StatementRow:
     """The row of the `return`: a tensor, a tuple, or the named tuple of a model with several outputs."""
     named = {token: name(found) for token, found in given.items()}
     results = [substitute(result, named) for result in plan.results]
     tree = results[0] if len(results) == 1 else ast.Tuple(results)
     if code.output_names and len(results) > 1:
         tree = ast.Call(name("Outputs"), results, [])
-    return Row(before="return ", tree=tree, indent=indent)
+    return StatementRow(before="return ", tree=tree, indent=indent)

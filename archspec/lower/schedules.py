@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from archspec.ops.repeat import Schedule
+from archspec.ir.repeat import Schedule
 
 
 def by_schedule(schedule: Schedule, items: Mapping[int, ast.expr]) -> ast.expr:

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.lower.code import Code, Default, Need
-from archspec.lower.inline import Plan, with_expressions
+from archspec.algebra.dim import Dim, Symbol
+from archspec.lower.code import ClassCode, Default, Need
+from archspec.lower.inline import InlinePlan, with_expressions
 from archspec.lower.syntax import names, parse, substitute
 
 LAYER = "layer"
 """The number of the layer: a symbol of the language that no shape tells."""
 
 
-def resolve(code: Code, plan: Plan, arguments: Sequence[str]) -> Plan:
+def resolve(code: ClassCode, plan: InlinePlan, arguments: Sequence[str]) -> InlinePlan:
     """Put expressions in the place of size tokens; what no tensor in reach tells becomes an argument."""
     return _Resolver(code, plan, arguments).run()
 
@@ -24,7 +24,7 @@ def resolve(code: Code, plan: Plan, arguments: Sequence[str]) -> Plan:
 class _Resolver:
     """Of the tensors that have the size, one that the statement reads comes first, then one that is read later."""
 
-    def __init__(self, code: Code, plan: Plan, arguments: Sequence[str]) -> None:
+    def __init__(self, code: ClassCode, plan: InlinePlan, arguments: Sequence[str]) -> None:
         self.code = code
         self.plan = plan
         self.arguments = arguments
@@ -32,7 +32,7 @@ class _Resolver:
         reads.append([found for result in plan.results for found in names(result)])
         self.reads = reads
 
-    def run(self) -> Plan:
+    def run(self) -> InlinePlan:
         statements = [
             with_expressions(one, partial(self.filled, number)) for number, one in enumerate(self.plan.statements)
         ]

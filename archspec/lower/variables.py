@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterable
 
 from archspec.ir.types import DType
-from archspec.lower.code import Code, Loop, Statement
-from archspec.lower.inline import Plan
+from archspec.lower.code import ClassCode, Loop, Statement
+from archspec.lower.inline import InlinePlan
 from archspec.lower.naming import identifier, unused
 from archspec.lower.syntax import names
 
@@ -19,13 +19,13 @@ _PLAIN = {
 }
 
 
-def name_variables(code: Code, plan: Plan, reserved: Iterable[str]) -> dict[str, str]:
+def name_variables(code: ClassCode, plan: InlinePlan, reserved: Iterable[str]) -> dict[str, str]:
     """Names for the tokens of a body; no variable takes one of the `reserved` names."""
     return _Naming(code, plan, frozenset(reserved)).run()
 
 
 class _Naming:
-    def __init__(self, code: Code, plan: Plan, reserved: frozenset[str]) -> None:
+    def __init__(self, code: ClassCode, plan: InlinePlan, reserved: frozenset[str]) -> None:
         self.code = code
         self.plan = plan
         self.reserved = reserved

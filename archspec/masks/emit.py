@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.masks.mask import And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
 from archspec.masks.walk import leaves
 from archspec.record import record

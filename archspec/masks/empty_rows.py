@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from archspec.ir.dim import compare
+from archspec.algebra.dim import compare
 from archspec.masks.mask import All, And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
 
 Padding = Literal["right", "left"]

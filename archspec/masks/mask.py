@@ -6,7 +6,7 @@ operand. From one tree come the emitted code, the reference, the relation and th
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.record import record
 
 

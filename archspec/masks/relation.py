@@ -19,7 +19,7 @@ from archspec.relation.atoms import (
     equal,
 )
 from archspec.relation.atoms import (
-    SameSegment as SegmentsEqual,
+    SegmentEquality as SegmentsEqual,
 )
 from archspec.relation.meet import meet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.masks.mask import All, And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
 from archspec.masks.walk import controls, leaves
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
-from archspec.ir.dim import Dim, FloorDiv, Mod, Symbol
-from archspec.ir.polynomial import Atom
+from archspec.algebra.dim import Dim, FloorDiv, Mod, Symbol
+from archspec.algebra.polynomial import Indeterminate
 from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.spec import InputSpec, Spec
@@ -130,7 +130,7 @@ def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
     return total
 
 
-def _atom(atom: Atom, symbols: Mapping[Symbol, Symbol]) -> Dim:
+def _atom(atom: Indeterminate, symbols: Mapping[Symbol, Symbol]) -> Dim:
     match atom:
         case Symbol():
             return Dim({(symbols.get(atom, atom),): 1})

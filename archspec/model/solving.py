@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import Collector
-from archspec.ir.dim import Dim, Symbol
 from archspec.model.sizes import alone
 from archspec.record import record
 

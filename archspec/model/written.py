@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
 from archspec.ir.types import DType, TensorType
 from archspec.model.ports import Interface, Port
 from archspec.spec.inputs import Padding

@@ -8,7 +8,7 @@ from importlib import import_module
 from inspect import isabstract
 
 import archspec.ops
-from archspec.ops.base import Primitive
+from archspec.ir.op import Primitive
 
 
 @cache

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archspec.analyses.parameters import numbered
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.oracle.sizes import sizes_of
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Array
+    from archspec.ir.op import Array
 
 
 def interpret(

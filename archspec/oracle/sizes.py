@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.ir.graph import Graph
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Array
+    from archspec.ir.op import Array
 
 
 def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from archspec.ir.graph import Graph
-from archspec.ops.verifier import verify
+from archspec.ir.verifier import verify
 from archspec.record import record
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import sizes_of
-from archspec.ir.dim import Symbol
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Parameter, Value
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
-from archspec.ops.verifier import verify
+from archspec.ir.repeat import Repeat
+from archspec.ir.verifier import verify
 from archspec.passes.rewrite import Copy
 from archspec.record import record
 

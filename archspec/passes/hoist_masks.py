@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Op
 from archspec.masks.empty_rows import Padding
 from archspec.masks.mask import Given
-from archspec.ops.attention import Attention
-from archspec.ops.base import Op
+from archspec.ops.attention.attention import Attention
 from archspec.passes.base import Pass
 from archspec.passes.mask_plan import MadeMask, MaskPlan, plan_masks
 from archspec.passes.prune import Prune

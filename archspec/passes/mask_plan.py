@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 
+from archspec.algebra.dim import Dim
 from archspec.diagnostics import Span
-from archspec.ir.dim import Dim
 from archspec.ir.graph import Node, Value
 from archspec.ir.types import DType, TensorType
 from archspec.masks.empty_rows import Padding, may_leave_row_empty
 from archspec.masks.entail import normal
 from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
 from archspec.masks.walk import compares_positions, controls, leaves, renumbered
-from archspec.ops.attention import Attention
-from archspec.ops.make_mask import MakeMask
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.make_mask import MakeMask
 from archspec.passes.scopes import Scope, Scopes
 from archspec.record import record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.repeat import Repeat
+from archspec.ir.repeat import Repeat
 from archspec.passes.base import Pass
 from archspec.passes.rewrite import Copy
 from archspec.record import record

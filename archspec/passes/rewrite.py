@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Op
+from archspec.ir.op import Op
 
 
 class Copy:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ir.repeat import Repeat
 
 
 @dataclass(eq=False, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import Literal
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.record import record
 
 Side = Literal["out", "in"]
@@ -68,7 +68,7 @@ class Guard:
 
 
 @record
-class SameSegment:
+class SegmentEquality:
     """An integer operand has equal values at the coordinates of both sides (the last ones are the positions)."""
 
     segments: Key
@@ -84,7 +84,7 @@ class Atom:
     ranges: frozenset[Range] = frozenset()
     prefixes: frozenset[PrefixBound] = frozenset()
     guards: frozenset[Guard] = frozenset()
-    segments: frozenset[SameSegment] = frozenset()
+    segments: frozenset[SegmentEquality] = frozenset()
 
 
 @record(kw_only=False)

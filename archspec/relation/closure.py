@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from archspec.ir.dim import Dim
-from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SameSegment, Space
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SegmentEquality, Space
 from archspec.relation.interval import Interval, no_less, surely_more
 
 _EQUAL = Interval(ZERO, ZERO)
@@ -31,7 +31,7 @@ class Closure:
         inp: list[Interval],
         guards: frozenset[Guard],
         prefixes: frozenset[PrefixBound],
-        segments: frozenset[SameSegment],
+        segments: frozenset[SegmentEquality],
     ) -> None:
         self.differences = differences
         self.out = out

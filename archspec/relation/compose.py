@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import lru_cache
 from math import gcd
 
-from archspec.ir.dim import Dim
-from archspec.relation.atoms import NOTHING, Atom, Guard, PrefixBound, Relation, SameSegment, Space, identity
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import NOTHING, Atom, Guard, PrefixBound, Relation, SegmentEquality, Space, identity
 from archspec.relation.closure import (
     Closure,
     Linear,
@@ -160,7 +160,7 @@ def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
     return result
 
 
-def _segments(a: Closure, b: Closure) -> list[SameSegment]:
+def _segments(a: Closure, b: Closure) -> list[SegmentEquality]:
     """Equality survives with equality, and with an exact zero difference on either side."""
     result = [
         replace(left, inp=right.inp)

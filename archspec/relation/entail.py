@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim, compare
+from archspec.algebra.dim import Dim, compare
 from archspec.relation.atoms import (
     ZERO,
     Atom,
@@ -10,7 +10,7 @@ from archspec.relation.atoms import (
     PrefixBound,
     Range,
     Relation,
-    SameSegment,
+    SegmentEquality,
     Side,
     equal,
 )
@@ -82,6 +82,6 @@ def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
     )
 
 
-def _segment(atom: Atom, wanted: SameSegment) -> bool:
+def _segment(atom: Atom, wanted: SegmentEquality) -> bool:
     pairs = zip(wanted.out, wanted.inp, strict=True)
     return wanted in atom.segments or all(_difference(atom, equal(out, inp)) for out, inp in pairs)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.dim import Dim
-from archspec.relation.atoms import Atom, Guard, Key, PrefixBound, Relation, SameSegment
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import Atom, Guard, Key, PrefixBound, Relation, SegmentEquality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +88,7 @@ def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int
     return holds
 
 
-def _segment(equality: SameSegment, at: _Indices, segments: Array) -> Array:
+def _segment(equality: SegmentEquality, at: _Indices, segments: Array) -> Array:
     here, left = _look_up(segments, at.all("out", equality.out))
     there, right = _look_up(segments, at.all("in", equality.inp))
     same: Array = here & there & (left == right)

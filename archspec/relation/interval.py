@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from archspec.ir.dim import Dim, compare
+from archspec.algebra.dim import Dim, compare
 
 
 class Interval(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archspec.relation.atoms import ZERO, Atom, Difference, PrefixBound, Range, SameSegment, Space
+from archspec.relation.atoms import ZERO, Atom, Difference, PrefixBound, Range, SegmentEquality, Space
 from archspec.relation.closure import Closure, Linear, both_sides, close
 from archspec.relation.interval import Interval, no_less
 from archspec.relation.normal import implied
@@ -84,6 +84,6 @@ def _prefixes(a: Closure, b: Closure) -> Iterator[PrefixBound]:
                     yield y
 
 
-def _segments(a: Closure, b: Closure) -> Iterator[SameSegment]:
+def _segments(a: Closure, b: Closure) -> Iterator[SegmentEquality]:
     for x, y in ((a, b), (b, a)):
         yield from (equality for equality in x.segments if equality in y.segments or implied(equality, y))

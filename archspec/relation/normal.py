@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from math import gcd
 
-from archspec.ir.dim import Dim
-from archspec.relation.atoms import ZERO, Atom, Difference, Guard, PrefixBound, Range, SameSegment, Side, Space
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import ZERO, Atom, Difference, Guard, PrefixBound, Range, SegmentEquality, Side, Space
 from archspec.relation.closure import Closure, close, through_in, through_out, to_in, whole
 from archspec.relation.interval import Interval, no_less
 
@@ -42,7 +42,7 @@ def contradictory(guards: frozenset[Guard]) -> bool:
     return not plain.isdisjoint(negated)
 
 
-def implied(equality: SameSegment, found: Closure) -> bool:
+def implied(equality: SegmentEquality, found: Closure) -> bool:
     """Whether both places are one, so that they are in one segment."""
     return all(found.shift(out, inp) == 0 for out, inp in zip(equality.out, equality.inp, strict=True))
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archspec.ops.compare import Compare
-from archspec.ops.logical import Logical
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
 from archspec.rules.terms import Literal, Term
 
 Clause = tuple[Literal, ...]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from archspec.ir.call import Call
+from archspec.ir.coordinates import aligned_axes
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.coordinates import aligned_axes
-from archspec.ops.repeat import Repeat
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.relation.atoms import EVERYTHING, NOTHING, Relation, Space, identity
 from archspec.relation.compose import compose
 from archspec.relation.union import united

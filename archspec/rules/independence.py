@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
-from archspec.ops.coordinates import coordinates
 from archspec.record import record
 from archspec.relation.atoms import Atom, Relation, equal
 from archspec.rules.flow import Dependence

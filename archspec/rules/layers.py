@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archspec.ops.repeat import Schedule
+from archspec.ir.repeat import Schedule
 from archspec.record import record
 from archspec.relation.atoms import NOTHING, Relation, Space, identity
 from archspec.relation.compose import compose

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.diagnostics import Diagnostic, Label, Span
-from archspec.ops.attention import Attention
+from archspec.ops.attention.attention import Attention
 from archspec.rules.explain import sizes_text
 from archspec.rules.independence import Independent, Pair
 from archspec.rules.way import Way

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Node, Value
-from archspec.ops.call import Call
 from archspec.rules.flow import Dependence
 from archspec.spec import Rule
 

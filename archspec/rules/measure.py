@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
-from archspec.ops.base import Primitive
+from archspec.ir.op import Primitive
 from archspec.record import record
 from archspec.spec import Rule
 from archspec.spec.rule_axes import spread

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ir.repeat import Repeat
 from archspec.record import record
 
 

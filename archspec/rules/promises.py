@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.relation.atoms import ZERO, Atom, Guard, Space
 from archspec.relation.closure import both_sides, close
 from archspec.relation.interval import Interval, no_less

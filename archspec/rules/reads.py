@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive
 from archspec.ir.types import DType
-from archspec.ops.base import Primitive
-from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment
+from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SegmentEquality
 from archspec.relation.union import in_normal_form
 from archspec.rules.fixed import Fixed
 from archspec.rules.terms import Literal, Term, Terms
@@ -140,14 +140,16 @@ def _literals(guard: Guard, operands: Sequence[Value], terms: Terms) -> tuple[Li
     return terms.literals(operands[_operand(guard)], guard.negated) if guard.coordinates else None
 
 
-Constraint = Guard | PrefixBound | SameSegment
+Constraint = Guard | PrefixBound | SegmentEquality
 
 
 def key_of(constraint: Constraint) -> Term:
     """The term that a constraint names."""
     match constraint:
         case (
-            Guard(predicate=Term() as term) | PrefixBound(prefix=Term() as term) | SameSegment(segments=Term() as term)
+            Guard(predicate=Term() as term)
+            | PrefixBound(prefix=Term() as term)
+            | SegmentEquality(segments=Term() as term)
         ):
             return term
         case _:
@@ -157,7 +159,7 @@ def key_of(constraint: Constraint) -> Term:
 def _operand(constraint: Constraint) -> int:
     """The number of the operand that a constraint of an op's own reads names."""
     match constraint:
-        case Guard(predicate=int(n)) | PrefixBound(prefix=int(n)) | SameSegment(segments=int(n)):
+        case Guard(predicate=int(n)) | PrefixBound(prefix=int(n)) | SegmentEquality(segments=int(n)):
             return n
         case _:
             raise TypeError(f"the key of {constraint} is no operand")

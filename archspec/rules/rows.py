@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.relation.atoms import Relation, equal
 from archspec.rules.reads import Reads
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
 from archspec.masks.mask import KeyValid, Last, Mask, Prefix, SameSegment, Within
 from archspec.masks.relation import Coordinates, relation
 from archspec.masks.walk import leaves
-from archspec.ops.coordinates import coordinates
-from archspec.ops.logical import Logical
+from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
 from archspec.rules.fixed import Clause

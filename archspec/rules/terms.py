@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from archspec.algebra.scalar import Scalar
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.ir.types import TensorType
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.compare import Compare
-from archspec.ops.logical import Logical
-from archspec.ops.repeat import Repeat
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 
 

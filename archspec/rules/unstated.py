@@ -10,8 +10,8 @@ from archspec.ir.types import DType
 from archspec.masks.mask import Causal, Last, Mask, Prefix, SameSegment
 from archspec.masks.text import text
 from archspec.masks.walk import leaves
-from archspec.ops.attention import Attention
-from archspec.ops.embedding import Embedding
+from archspec.ops.attention.attention import Attention
+from archspec.ops.linear.embedding import Embedding
 from archspec.record import record
 from archspec.relation.atoms import identity
 from archspec.rules.flow import Dependence

@@ -9,7 +9,7 @@ from functools import cached_property
 from archspec.diagnostics import Span
 from archspec.ir.graph import Value
 from archspec.rules.wiring.grid import Index
-from archspec.rules.wiring.path import Step
+from archspec.rules.wiring.path import PathStep
 
 
 class Way:
@@ -18,7 +18,7 @@ class Way:
     Lines in another file than `home` stands in are told with its name.
     """
 
-    def __init__(self, steps: Sequence[Step], output: Value, source: Value, home: Span | None = None) -> None:
+    def __init__(self, steps: Sequence[PathStep], output: Value, source: Value, home: Span | None = None) -> None:
         self.steps = tuple(reversed(steps))
         self._home = None if home is None else home.source
         self._sizes = {size for value in (output, source) for size in _positions(value)}
@@ -28,7 +28,7 @@ class Way:
         return f"[{', '.join(map(str, self._place(value, index)))}]"
 
     @cached_property
-    def culprit(self) -> Step | None:
+    def culprit(self) -> PathStep | None:
         """The step that goes farthest from one position to another, by later ones first; the last where none does."""
         moved = [step for step in self.steps if self._moves(step)]
         return max(moved, key=self._ahead) if moved else self.steps[-1] if self.steps else None
@@ -44,17 +44,17 @@ class Way:
             at, reads = self.shown(step.node.outputs[0], step.at), self.shown(step.operand, step.reads)
             yield f"  {where}{self._line(step)}: {f'{at} reads {reads}' if moves else at}"
 
-    def _line(self, step: Step) -> str:
+    def _line(self, step: PathStep) -> str:
         span = step.node.span
         if span is None:
             return ""
         file = "" if self._home is None or span.source.name == self._home.name else f"{span.source.name}, "
         return f", {file}line {span.line}"
 
-    def _stretches(self) -> Iterator[tuple[list[str], Step, bool]]:
+    def _stretches(self) -> Iterator[tuple[list[str], PathStep, bool]]:
         """Steps with the modules that they stand for, and whether they move."""
         names: list[str] = []
-        kept: Step | None = None
+        kept: PathStep | None = None
         for step in self.steps:
             moves, name = self._moves(step), _module(step)
             if kept is not None and (moves or not _alike(names[-1], name)):
@@ -67,10 +67,10 @@ class Way:
         if kept is not None:
             yield names, kept, False
 
-    def _moves(self, step: Step) -> bool:
+    def _moves(self, step: PathStep) -> bool:
         return self._place(step.node.outputs[0], step.at) != self._place(step.operand, step.reads)
 
-    def _ahead(self, step: Step) -> int:
+    def _ahead(self, step: PathStep) -> int:
         here, there = self._place(step.node.outputs[0], step.at), self._place(step.operand, step.reads)
         return sum(there) - sum(here) if len(here) == len(there) else 0
 
@@ -86,7 +86,7 @@ def _positions(value: Value) -> list[object]:
     return list(sizes[:-1] if value.type.dtype == "float" and value.type.rank < 4 else sizes)
 
 
-def _module(step: Step) -> str:
+def _module(step: PathStep) -> str:
     """The module of a step, down to the layer that it is in."""
     path = step.path.rpartition(".")[0] if step.node.name else step.path
     found = re.match(r"(.*?\.\d+)(\.|$)", path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.spec.counts import check_counts
 from archspec.spec.describe import describe
 from archspec.spec.inputs import InputSpec
-from archspec.spec.load import load
+from archspec.spec.loading import load
 from archspec.spec.rules import Rule
 from archspec.spec.spec import Decode, Spec
 

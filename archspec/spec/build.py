@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built
 from archspec.blocks.transformer import Stack
 from archspec.diagnostics import Diagnostic, Label, SpecError, fail
+from archspec.ir.builder import RepeatMismatch
 from archspec.ir.graph import Value
-from archspec.ops.base import ShapeError
-from archspec.ops.builder import RepeatMismatch
-from archspec.ops.parameter_book import ParameterMismatch
-from archspec.ops.repeat import Schedule
+from archspec.ir.op import ShapeError
+from archspec.ir.parameter_book import ParameterMismatch
+from archspec.ir.repeat import Schedule
 from archspec.spec.context import NodeContext, Surroundings
-from archspec.spec.nodes import Part
+from archspec.spec.nodes import NodePart
 from archspec.spec.places import with_places
 from archspec.spec.syntax import paths, predicates, syntaxes
 from archspec.text.expr import Number
@@ -24,7 +24,7 @@ from archspec.text.path import Path
 from archspec.text.value import ValueExpr
 
 
-def build_part(part: Part, around: Surroundings) -> None:
+def build_part(part: NodePart, around: Surroundings) -> None:
     """Build a part and give its value its names. Raises SpecError."""
     whole = None if isinstance(part.body, Block) else part.body
     cx = NodeContext(around=around, name=part.name, owner=part.module, result=_result(part), whole=whole)
@@ -53,11 +53,11 @@ def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) ->
     return any(one in around.values.sequences for one in read if one is not None and one.type.axes == value.type.axes)
 
 
-def _result(part: Part) -> str:
+def _result(part: NodePart) -> str:
     return part.aliases[-1] if part.aliases else part.name
 
 
-def _block(part: Part, block: Block, cx: NodeContext) -> Built:
+def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
     builder = cx.builder
     if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
         fail("E242", "`share` without `repeat`", part.span, help="write how often the block runs, or remove `share`")
@@ -77,7 +77,7 @@ def _prepare(block: Block, cx: NodeContext) -> None:
             cx.value_or_number(syntax)
 
 
-def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
+def _repeat(part: NodePart, block: Block, cx: NodeContext) -> Built:
     """The block several times, its output fed back into the field that it feeds."""
     assert block.repeat is not None
     times = cx.around.numbers.integer(block.repeat)
@@ -100,7 +100,7 @@ def _repeat(part: Part, block: Block, cx: NodeContext) -> Built:
 
 
 @contextmanager
-def _as_diagnostics(part: Part, around: Surroundings) -> Iterator[None]:
+def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
     """Tell the errors of the builder as findings about the part; with one, those of the numbers in its fields."""
     try:
         yield
@@ -127,7 +127,7 @@ def _as_diagnostics(part: Part, around: Surroundings) -> Iterator[None]:
 
 
 def _error(
-    code: str, message: str, span: object, part: Part, secondary: tuple[Label, ...], help: str | None
+    code: str, message: str, span: object, part: NodePart, secondary: tuple[Label, ...], help: str | None
 ) -> SpecError:
     primary = Label(part.span if span is None else span)  # type: ignore[arg-type]
     return SpecError([Diagnostic(code=code, message=message, primary=primary, secondary=secondary, help=help)])

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from archspec.blocks.context import Defaults
+from archspec.algebra.dim import Symbol
+from archspec.blocks.parts.context import Defaults
 from archspec.diagnostics import Collector, Label, Source, Span, SpecError
-from archspec.ir.dim import Symbol
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
-from archspec.ops.builder import Builder
 from archspec.record import record
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.definitions import Definitions, define

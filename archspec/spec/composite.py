@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping
 
-from archspec.blocks.block import Block
+from archspec.blocks.parts.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Label, Span
 from archspec.record import record

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, create_model
 
 from archspec.blocks.activation import ActField
-from archspec.blocks.block import Block
-from archspec.blocks.context import Built, Context
-from archspec.blocks.norm import NormField
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.norm import NormField
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE
 from archspec.schema.reading import plain, reader
 from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField
-from archspec.spec.composite_call import Call
+from archspec.spec.composite_call import CompositeCall
 from archspec.spec.context import NodeContext
 from archspec.text.nodes import Node
 from archspec.text.value import ValueExpr
@@ -51,7 +51,7 @@ class CompositeBlock(Block):
     def build(self, cx: Context) -> Built:
         """Build the body."""
         assert isinstance(cx, NodeContext)
-        return Call(definition=self.definition, block=self, cx=cx).build()
+        return CompositeCall(definition=self.definition, block=self, cx=cx).build()
 
     def gives(self, name: str) -> bool:
         """Whether the call gives a field."""

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from archspec.blocks.context import Built, Defaults
+from archspec.algebra.dim import compare
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.context import Built, Defaults
 from archspec.diagnostics import Collector, Diagnostic, Label, SpecError, fail
-from archspec.ir.dim import compare
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
 from archspec.record import record
 from archspec.spec.building import NodeNames, build_nodes
 from archspec.spec.context import GivenMask, NodeContext, Surroundings
@@ -33,7 +33,7 @@ _MAX_CALLS = 500
 
 
 @record
-class Call:
+class CompositeCall:
     """One call; `cx` are the surroundings of the node that makes it."""
 
     definition: Definition

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archspec.algebra.scalar import BinaryScalar, Ratio, Root, Scalar
 from archspec.diagnostics import Collector, Label, Span, fail
-from archspec.ir.scalar import Binary, Ratio, Root, Scalar
 from archspec.spec.order import ordered
 from archspec.text import expr as text
 from archspec.text.expr import Expr
@@ -61,7 +61,7 @@ def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span])
 
 def _weight(value: Scalar) -> int:
     """How much an exact number takes: operations, and very long integers."""
-    if isinstance(value, Binary):
+    if isinstance(value, BinaryScalar):
         return 1 + _weight(value.left) + _weight(value.right)
     if isinstance(value, Root):
         return 1 + _weight(value.inner)

@@ -7,16 +7,16 @@ from dataclasses import field, replace
 from itertools import count
 from typing import NoReturn
 
-from archspec.blocks.context import Defaults
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.context import Defaults
 from archspec.diagnostics import Collector, Label, Span, SpecError, did_you_mean, fail
-from archspec.ir.dim import Dim, Symbol
+from archspec.ir.builder import Body, Builder
 from archspec.ir.graph import Parameter, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Op
+from archspec.ir.scope import below, join
 from archspec.ir.types import DType, TensorType
 from archspec.masks.mask import Mask
-from archspec.ops.base import Op
-from archspec.ops.builder import Body, Builder
-from archspec.ops.scope import below, join
 from archspec.record import record
 from archspec.spec.elementwise import build_value, number_of
 from archspec.spec.masks import MaskReader

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from archspec.algebra.dim import Dim
 from archspec.diagnostics import Diagnostic, Label
-from archspec.ir.dim import Dim
 from archspec.spec.spec import Spec
 
 

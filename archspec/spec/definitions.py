@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Label, Span, did_you_mean
-from archspec.ir.dim import Dim, Symbol
-from archspec.ir.scalar import Scalar
 from archspec.spec.constants import evaluate_constants
 from archspec.spec.dims import evaluate_dims
 from archspec.spec.document import FileModel, ReducedFields

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archspec.algebra.dim import Symbol
 from archspec.diagnostics import Collector, Label, fail
-from archspec.ir.dim import Symbol
 from archspec.spec.document import DimFields
 from archspec.spec.numbers import Names, Numbers
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from archspec.blocks.block import Block
+from archspec.blocks.parts.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Span, SpecError, in_order
 from archspec.ir.graph import Value

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import fail
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
-from archspec.ops.base import Op
-from archspec.ops.binary import Binary
-from archspec.ops.unary import Unary
-from archspec.ops.with_number import WithNumber
+from archspec.ir.op import Op
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.unary import Unary
+from archspec.ops.elementwise.with_number import WithNumber
 from archspec.text.expr import Number
 from archspec.text.path import Path
 from archspec.text.value import ValueBinary, ValueCall, ValueExpr, paths

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from archspec.blocks.context import Defaults
-from archspec.blocks.numbers import rate
+from archspec.blocks.parts.context import Defaults
+from archspec.blocks.parts.numbers import rate
 from archspec.diagnostics import Collector, Span
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
-from archspec.ops.builder import Builder
 from archspec.spec.building import NodeNames, build_nodes
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.definitions import Definitions

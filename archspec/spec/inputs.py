@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
+from archspec.algebra.dim import compare
 from archspec.diagnostics import Span, fail
-from archspec.ir.dim import compare
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
 from archspec.spec.document import InputFields

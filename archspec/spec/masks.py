@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from archspec.algebra.dim import Dim, compare
 from archspec.diagnostics import Label, Span, fail
-from archspec.ir.dim import Dim, compare
 from archspec.ir.graph import Value
 from archspec.ir.types import TensorType
 from archspec.masks.mask import All, Causal, KeyValid, Last, Mask, Prefix, SameSegment, Within

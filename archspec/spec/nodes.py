@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
-from archspec.blocks.block import Block
+from archspec.blocks.parts.block import Block
 from archspec.diagnostics import Span, SpecError, did_you_mean, fail
 from archspec.record import record
 from archspec.spec.reuse import reused
@@ -17,7 +17,7 @@ from archspec.text.value import ValueExpr, parse_value
 
 
 @record
-class Part:
+class NodePart:
     """One block or value expression of the graph.
 
     `name` is that of its value (`logits.1`), and `aliases` are further ones (`logits`, where it is the chain's last);
@@ -47,7 +47,7 @@ class GraphNode:
 
     name: str
     span: Span
-    parts: tuple[Part, ...]
+    parts: tuple[NodePart, ...]
 
     def uses(self) -> Iterator[str]:
         """Names that must stand before it."""
@@ -79,21 +79,21 @@ class NodeReader:
         parts = tuple(self._parts(name, self._graph[name], span, None))
         return GraphNode(name=name, span=span, parts=parts)
 
-    def _parts(self, name: str, node: Node, span: Span, feed: TextNode | None) -> list[Part]:
+    def _parts(self, name: str, node: Node, span: Span, feed: TextNode | None) -> list[NodePart]:
         if isinstance(node, ListNode):
             return self._chain(name, node, feed)
         if isinstance(node, TextNode):
             if feed is not None:
                 fail("E216", "an expression takes no value from the chain", node.span, help="put it first")
-            return [Part(name=name, span=span, body=parse_value(node), module=name)]
+            return [NodePart(name=name, span=span, body=parse_value(node), module=name)]
         if node.get("reuse") is not None:
             return [self._reuse(name, node, span, feed)]
-        return [Part(name=name, span=span, body=self._block(node, feed), module=name)]
+        return [NodePart(name=name, span=span, body=self._block(node, feed), module=name)]
 
-    def _chain(self, name: str, chain: ListNode, feed: TextNode | None) -> list[Part]:
+    def _chain(self, name: str, chain: ListNode, feed: TextNode | None) -> list[NodePart]:
         if not chain.items:
             fail("E216", "an empty chain", chain.span, help="write one block at least")
-        made: list[Part] = []
+        made: list[NodePart] = []
         for number, item in enumerate(chain.items):
             part = f"{name}.{number}"
             made += self._parts(part, item, _place(item), feed)
@@ -112,7 +112,7 @@ class NodeReader:
         fields = _fed(_without(node, "block"), kind, word, feed)
         return kind.read(replace(fields, name=word.span))
 
-    def _reuse(self, name: str, node: MapNode, span: Span, feed: TextNode | None) -> Part:
+    def _reuse(self, name: str, node: MapNode, span: Span, feed: TextNode | None) -> NodePart:
         source, target = self._source(node, (name.partition(".")[0],))
         word = target.get("block")
         kind = self._blocks.get(word.value) if isinstance(word, TextNode) else None
@@ -120,7 +120,7 @@ class NodeReader:
             self._block(target, None)
             fail("E217", f"`{source}` cannot be reused", node.span)
         given = _fed(_without(node, "reuse"), kind, word, feed)
-        return Part(name=name, span=span, body=reused(kind, _without(target, "block"), given), module=source)
+        return NodePart(name=name, span=span, body=reused(kind, _without(target, "block"), given), module=source)
 
     def _source(self, node: MapNode, seen: tuple[str, ...]) -> tuple[str, MapNode]:
         """The node whose module is reused, and its fields; a reuse of a reuse leads to the first."""

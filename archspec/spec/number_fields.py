@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, get_args
 
+from archspec.algebra.dim import Symbol
 from archspec.diagnostics import Collector, Diagnostic
-from archspec.ir.dim import Symbol
 from archspec.schema.model import Model
 from archspec.schema.sorts import SIZE
 from archspec.spec.numbers import Numbers

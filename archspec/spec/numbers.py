@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Any
 
+from archspec.algebra.dim import Dim, Symbol, compare
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Span, SpecError, fail
-from archspec.ir.dim import Dim, Symbol, compare
-from archspec.ir.scalar import Scalar
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
 from archspec.text import expr as text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from archspec.algebra.dim import compare
 from archspec.diagnostics import fail, nearest
-from archspec.ir.dim import compare
 from archspec.ir.graph import Value
 from archspec.ir.types import TensorType
 from archspec.spec.document import OutputFields

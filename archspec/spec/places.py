@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError
-from archspec.ir.scalar import Scalar
 from archspec.spec.numbers import Numbers
 from archspec.spec.values import Values
 from archspec.text.path import Path

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import fail
 from archspec.ir.graph import Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Op
 from archspec.ir.types import DType
-from archspec.ops.base import Op
-from archspec.ops.compare import Compare
-from archspec.ops.logical import Logical
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
 from archspec.text.expr import Expr
 from archspec.text.path import Path
 from archspec.text.pred import PredAnd, PredCompare, PredExpr, PredNot, PredPath

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.blocks.block import Block
+from archspec.blocks.parts.block import Block
 from archspec.diagnostics import fail
 from archspec.schema.merge import merge
 from archspec.schema.model import Model

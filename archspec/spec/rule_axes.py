@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archspec.ir.dim import Dim, Symbol, compare
+from archspec.algebra.dim import Dim, Symbol, compare
 from archspec.ir.graph import Value
 from archspec.ir.types import DType, TensorType
 from archspec.record import record

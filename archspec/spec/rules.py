@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, NoReturn
 
-from archspec.blocks.axis import resolve_axis
+from archspec.algebra.dim import Dim, compare
+from archspec.blocks.parts.axis import resolve_axis
 from archspec.diagnostics import Span, fail
-from archspec.ir.dim import Dim, compare
 from archspec.ir.graph import Node, Value
+from archspec.ir.op import Op, ShapeError
 from archspec.ir.types import TensorType, axis
 from archspec.masks.mask import Mask
-from archspec.ops.base import Op, ShapeError
 from archspec.record import record
 from archspec.registry import RULE_KINDS
 from archspec.schema.words import AxisText

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from archspec.blocks.attention import AttentionFields
-from archspec.blocks.block import Block
-from archspec.blocks.feed_forward import FeedForwardFields
-from archspec.blocks.patch_embedding import PatchEmbedding
-from archspec.blocks.pattern import PatternFields
+from archspec.blocks.parts.attention import AttentionFields
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.feed_forward import FeedForwardFields
+from archspec.blocks.parts.pattern import PatternFields
+from archspec.blocks.parts.sublayers import Sublayers
+from archspec.blocks.patch_embedding import PatchEmbeddingBlock
 from archspec.blocks.registry import blocks
-from archspec.blocks.sublayers import Sublayers
 from archspec.schema.model import Model
 from archspec.spec.document import DimFields, FileModel
 from archspec.spec.rule_item import item_schema
@@ -110,7 +110,7 @@ def _read(schema: Schema, model: type[Model] | None) -> Schema:
         return _or_list(cleaned, {"type": ["integer", "string"]}, {"minItems": 3, "maxItems": 3})
     if issubclass(model, PatternFields):
         return _or_list(cleaned, {"type": "string"}, {"minItems": 1})
-    if issubclass(model, PatchEmbedding):
+    if issubclass(model, PatchEmbeddingBlock):
         patch = cleaned["properties"]["patch"]
         wider = _or_list(patch["items"], patch["items"], {"minItems": 2, "maxItems": 2})
         cleaned["properties"]["patch"] = {**wider, "description": patch["description"]}

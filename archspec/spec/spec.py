@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from archspec.algebra.dim import Symbol
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Diagnostic
-from archspec.ir.dim import Symbol
 from archspec.ir.graph import Graph, Value
-from archspec.ir.scalar import Scalar
 from archspec.record import record
 from archspec.spec.document import CountsFields, FileModel
 from archspec.spec.inputs import InputSpec

@@ -11,8 +11,8 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from archspec.blocks.context import Context
-from archspec.blocks.norm import DefaultNorm, NormFields, chosen
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.norm import DefaultNorm, NormFields, chosen
 from archspec.diagnostics import Span
 from archspec.schema.init import InitFields
 from archspec.text.expr import Expr, Number

@@ -10,11 +10,11 @@ from decimal import Context
 from fractions import Fraction
 from typing import Protocol, TypeVar
 
+from archspec.algebra.dim import Dim, compare
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics.model import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
-from archspec.ir.dim import Dim, compare
-from archspec.ir.scalar import Scalar
 from archspec.record import record
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
@@ -72,7 +72,7 @@ class Name:
 
 
 @record
-class Unary:
+class UnaryExpr:
     """A minus sign before an operand."""
 
     op: str
@@ -85,7 +85,7 @@ class Unary:
 
 
 @record
-class Binary:
+class BinaryExpr:
     """`left op right`, op one of + - * / // %."""
 
     op: str
@@ -103,7 +103,7 @@ class Binary:
 
 
 @record
-class Call:
+class CallExpr:
     """A function of one argument: `sqrt(x)`."""
 
     function: str
@@ -115,7 +115,7 @@ class Call:
         return f"{self.function}({self.argument})"
 
 
-Expr = Number | Name | Unary | Binary | Call
+Expr = Number | Name | UnaryExpr | BinaryExpr | CallExpr
 
 
 def parse_expr(node: TextNode) -> Expr:
@@ -144,9 +144,9 @@ def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
         return Scalar.of(expr.value)
     if isinstance(expr, Name):
         return _look_up(expr, names)
-    if isinstance(expr, Unary):
+    if isinstance(expr, UnaryExpr):
         return -evaluate(expr.operand, names)
-    if isinstance(expr, Call):
+    if isinstance(expr, CallExpr):
         argument = evaluate(expr.argument, names)
         return _defined(argument.sqrt, expr, "the square root of a negative number")
     left, right = evaluate(expr.left, names), evaluate(expr.right, names)
@@ -205,7 +205,7 @@ def _operand(cursor: Cursor) -> Expr:
         return _name_or_call(cursor)
     if cursor.take("-"):
         operand = cursor.parse(EXPR, UNARY)
-        return Unary(op="-", operand=operand, span=token.span.to(operand.span))
+        return UnaryExpr(op="-", operand=operand, span=token.span.to(operand.span))
     if cursor.at("("):
         inner, span = cursor.brackets(lambda inside: inside.parse(EXPR))
         return replace(inner, span=span)
@@ -217,7 +217,7 @@ def _name_or_call(cursor: Cursor) -> Expr:
     if cursor.at("("):
         check_function(token, FUNCTIONS)
         argument, span = cursor.brackets(lambda inside: inside.parse(EXPR))
-        return Call(function=token.text, argument=argument, span=token.span.to(span))
+        return CallExpr(function=token.text, argument=argument, span=token.span.to(span))
     if "." in token.text:
         help = "sizes are numbers, constants and dims; a path stands where a value is asked for"
         fail("E120", f"expected a constant or a dim, found the path `{token.text}`", token.span, help=help)
@@ -225,7 +225,7 @@ def _name_or_call(cursor: Cursor) -> Expr:
 
 
 def _binary(left: Expr, token: Token, right: Expr) -> Expr:
-    return Binary(op=token.text, left=left, right=right, span=left.span.to(right.span))
+    return BinaryExpr(op=token.text, left=left, right=right, span=left.span.to(right.span))
 
 
 EXPR: Grammar[Expr] = Grammar(
@@ -244,11 +244,11 @@ EXPR: Grammar[Expr] = Grammar(
 def _names(expr: Expr) -> Iterator[str]:
     if isinstance(expr, Name):
         yield expr.name
-    elif isinstance(expr, Unary):
+    elif isinstance(expr, UnaryExpr):
         yield from _names(expr.operand)
-    elif isinstance(expr, Call):
+    elif isinstance(expr, CallExpr):
         yield from _names(expr.argument)
-    elif isinstance(expr, Binary):
+    elif isinstance(expr, BinaryExpr):
         yield from _names(expr.left)
         yield from _names(expr.right)
 
@@ -276,6 +276,6 @@ def _shown(value: Scalar) -> str:
 
 
 def _whole_help(expr: Expr) -> str:
-    if isinstance(expr, Binary) and expr.op == "/":
+    if isinstance(expr, BinaryExpr) and expr.op == "/":
         return "write `//` to round down, or choose constants that divide"
     return "a size is a whole number"

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.algebra.dim import Dim
 from archspec.diagnostics import SpecError, fail
-from archspec.ir.dim import Dim
 from archspec.ir.types import DType
 from archspec.record import record
 from archspec.spec import Spec, load

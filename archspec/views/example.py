@@ -9,8 +9,8 @@ from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
 from archspec.masks.mask import KeyValid, Mask, Prefix, SameSegment
 from archspec.masks.walk import leaves
-from archspec.ops.attention import Attention
-from archspec.ops.compare import Compare
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.compare import Compare
 from archspec.record import record
 from archspec.rules.terms import Term, Terms
 from archspec.rules.wiring.world import Tensor, World

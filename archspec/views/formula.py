@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
-from archspec.ops.coordinates import coordinates
-from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SameSegment
+from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality
 
 
 def formula(relation: Relation, output: Value, source: Value) -> str:
@@ -125,7 +125,7 @@ def _guard(guard: Guard, names: _Names) -> str:
     return f"{negated}{predicate}[{places[last]}{_shift(guard.offset)}]"
 
 
-def _segment(equality: SameSegment, names: _Names) -> str:
+def _segment(equality: SegmentEquality, names: _Names) -> str:
     if names.between(equality.out[-1], equality.inp[-1]):
         return f"same_segment({equality.segments})"
     return f"{equality.segments}[{names.out[equality.out[-1]]}] = {equality.segments}[{names.inp[equality.inp[-1]]}]"

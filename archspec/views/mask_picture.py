@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
 from archspec.masks.evaluate import evaluate
 from archspec.masks.mask import And, Last, Mask, Or, Prefix, Within

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from archspec.diagnostics import did_you_mean, fail
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
-from archspec.ops.attention import Attention
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ir.repeat import Repeat
+from archspec.ops.attention.attention import Attention
 from archspec.record import record
 from archspec.spec import Spec
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archspec.algebra.dim import Dim
 from archspec.analyses.cost import node_flops
 from archspec.analyses.parameters import parameter_groups
-from archspec.ir.dim import Dim
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.masks.mask import All
 from archspec.masks.text import text as mask_text
-from archspec.ops.attention import Attention
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ops.attention.attention import Attention
 from archspec.record import record
 
 
 @record
-class Row:
+class TreeRow:
     """One line of the tree: what it is, the types it gives, its parameters and FLOPs in all, and what is inside."""
 
     name: str
@@ -26,10 +26,10 @@ class Row:
     gives: str
     parameters: int
     flops: Dim
-    inside: tuple[Row, ...] = ()
+    inside: tuple[TreeRow, ...] = ()
 
 
-def tree(graph: Graph) -> tuple[Row, ...]:
+def tree(graph: Graph) -> tuple[TreeRow, ...]:
     """Rows for the nodes of a graph; small steps without parameters of their own are left out, attention stays.
 
     A repeated body is one row, whose counts are those of all its layers.
@@ -37,7 +37,7 @@ def tree(graph: Graph) -> tuple[Row, ...]:
     return tuple(row for node in graph.nodes for row in _rows(node, 1))
 
 
-def _rows(node: Node, times: int) -> Iterator[Row]:
+def _rows(node: Node, times: int) -> Iterator[TreeRow]:
     if isinstance(node.op, Repeat):
         for number, region in enumerate(node.regions):
             yield _layers(node, node.op, number, region, times)
@@ -47,15 +47,15 @@ def _rows(node: Node, times: int) -> Iterator[Row]:
         yield _row(node, node.name or node.op.name, _kind(node), times, ())
 
 
-def _inside(graph: Graph, times: int) -> tuple[Row, ...]:
+def _inside(graph: Graph, times: int) -> tuple[TreeRow, ...]:
     return tuple(row for node in graph.nodes for row in _rows(node, times))
 
 
-def _layers(node: Node, op: Repeat, number: int, region: Graph, times: int) -> Row:
+def _layers(node: Node, op: Repeat, number: int, region: Graph, times: int) -> TreeRow:
     count = op.schedule.count(number)
     inside = _inside(region, times * count)
     held = 1 if op.shared else count
-    return Row(
+    return TreeRow(
         name=f"{node.name} x {count}",
         kind=op.kinds[number] + (" (shared)" if op.shared else ""),
         gives=str(region.outputs[0].type),
@@ -65,11 +65,11 @@ def _layers(node: Node, op: Repeat, number: int, region: Graph, times: int) -> R
     )
 
 
-def _row(node: Node, name: str, kind: str, times: int, inside: tuple[Row, ...]) -> Row:
+def _row(node: Node, name: str, kind: str, times: int, inside: tuple[TreeRow, ...]) -> TreeRow:
     owned = sum(node.parameters[local].type.elements().constant or 0 for local in node.owned)
     owned += sum(_parameters(region) for region in node.regions)
     gives = ", ".join(str(value.type) for value in node.outputs)
-    return Row(
+    return TreeRow(
         name=name, kind=kind, gives=gives, parameters=times * owned, flops=times * node_flops(node), inside=inside
     )
 

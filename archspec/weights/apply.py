@@ -13,7 +13,7 @@ from archspec.layouts.line import Line
 from archspec.layouts.operations import Shape
 from archspec.layouts.rename import renamed
 from archspec.layouts.report import and_more, shaped
-from archspec.weights.match import Checkpoint, Match, Step, match
+from archspec.weights.match import Checkpoint, Match, MatchStep, match
 from archspec.weights.transfer import StepMisfit, backward, fit, forward
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
     found = Collector()
     for diagnostic in matched.diagnostics:
         found.add(diagnostic)
-    wrong: dict[Line | None, list[tuple[Step, StepMisfit]]] = defaultdict(list)
+    wrong: dict[Line | None, list[tuple[MatchStep, StepMisfit]]] = defaultdict(list)
     for step in matched.steps:
         misfit = _misfit(step, parameters, shapes)
         if misfit is not None:
@@ -52,7 +52,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
     found.raise_if_errors()
 
 
-def _misfit(step: Step, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> StepMisfit | None:
+def _misfit(step: MatchStep, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> StepMisfit | None:
     ours = [tuple(parameters[name]) for name in step.ours]
     theirs = [[tuple(shapes[name]) for name in row] for row in step.theirs]
     try:
@@ -68,7 +68,7 @@ def _misfit(step: Step, parameters: Mapping[str, Shape], shapes: Mapping[str, Sh
 
 def _report_misfit(
     line: Line | None,
-    misfits: list[tuple[Step, StepMisfit]],
+    misfits: list[tuple[MatchStep, StepMisfit]],
     parameters: Mapping[str, Shape],
     shapes: Mapping[str, Shape],
     found: Collector,

@@ -8,7 +8,7 @@ from typing import NoReturn
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
-from archspec.weights.match import Match, Step, match
+from archspec.weights.match import Match, MatchStep, match
 
 
 def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Layout:
@@ -47,7 +47,7 @@ def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], th
 
 def own(ours: Mapping[str, Shape]) -> Match:
     """The match of a checkpoint that has our own names."""
-    return Match(steps=tuple(Step(ours=(name,), theirs=((name,),)) for name in ours), diagnostics=())
+    return Match(steps=tuple(MatchStep(ours=(name,), theirs=((name,),)) for name in ours), diagnostics=())
 
 
 def own_misses(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from archspec.record import record
 
 
 @record
-class Step:
+class MatchStep:
     """Tensors of theirs that become tensors of ours. `theirs` are names in the file, in rows."""
 
     ours: tuple[str, ...]
@@ -39,7 +39,7 @@ class Match:
     `misses` counts the names that are missing or left over, and every other finding once.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[MatchStep, ...]
     diagnostics: tuple[Diagnostic, ...]
     misses: int = 0
 
@@ -109,7 +109,7 @@ class _Matcher:
         self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
         self.misses = 0
 
-    def take(self, binding: Binding) -> Step | None:
+    def take(self, binding: Binding) -> MatchStep | None:
         """The step of one binding, None where a tensor is missing."""
         line = binding.line
         if line.pairing.indexed:
@@ -124,7 +124,7 @@ class _Matcher:
                 else:
                     self._use(actual, line)
         whole = tuple(tuple(name for name in row if name is not None) for row in rows)
-        return Step(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
+        return MatchStep(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
 
     def _use(self, name: str, line: Line) -> None:
         if name in self.used:

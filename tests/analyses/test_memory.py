@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import archspec
+from archspec.algebra.symbol import Symbol
 from archspec.analyses import memory
 from archspec.bundle import build
 from archspec.diagnostics import SpecError
-from archspec.ir.symbol import Symbol
 from archspec.model.ports import interface_of
 from archspec.model.samples import generate, sample
 from archspec.model.sizes import odd

@@ -6,7 +6,7 @@ import pytest
 
 from archspec.analyses.cost import BYTES, peak
 from archspec.ir.graph import Graph, Value
-from archspec.ops.base import Primitive
+from archspec.ir.op import Primitive
 from archspec.spec import load
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from archspec.diagnostics import Source
-from archspec.ops.attention import Attention
+from archspec.ops.attention.attention import Attention
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
 from tests.blocks.surroundings import Trial, document, trial

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.diagnostics import SpecError
-from archspec.ops.repeat import Repeat
+from archspec.ir.repeat import Repeat
 from archspec.spec.spec import Spec
 from tests.blocks.surroundings import complaints, shapes, trial
 from tests.options import option

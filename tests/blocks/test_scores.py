@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from archspec.ops.alibi import Alibi
+from archspec.ops.position.alibi import Alibi
 from tests.blocks.surroundings import Trial, shapes, trial
 from tests.options import option
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec.bundle.choice import RANKS, Choice, choose
+from archspec.bundle.choice import RANKS, ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
 from archspec.bundle.report import Report, Timing
 from archspec.diagnostics import SpecError
@@ -39,7 +39,7 @@ def entry(target: str, verified: Verified = "executed", host: str | None = None)
 
 def choice(
     built: Path, *entries: ArtifactEntry, wanted: str | None = None, times: dict[str, float] | None = None
-) -> Choice:
+) -> ArtifactChoice:
     manifest: Manifest = archspec.open(built).manifest.model_copy(update={"artifacts": list(entries)})
     timings = [
         Timing(artifact=name, sizes={"batch": 1}, milliseconds=milliseconds, runs=15)

@@ -14,7 +14,7 @@ from archspec.bundle.parity import difference
 from archspec.bundle.work import Work
 from archspec.bundle.worker import compare
 from archspec.diagnostics import SpecError
-from archspec.engines.build import Built
+from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Artifact, Target
 
 
@@ -30,7 +30,9 @@ def job(bundle: Path) -> dict[str, Any]:
         progress=lambda stage, fraction: None,
     )
     artifact = Artifact(target="onnx", dtype="float32", files=("model.onnx",), tool="onnxruntime", version="1")
-    return work._comparison(Built(target=Target(engine="onnx"), artifact=artifact, folder=Path("artifacts/onnx")))
+    return work._comparison(
+        BuiltArtifact(target=Target(engine="onnx"), artifact=artifact, folder=Path("artifacts/onnx"))
+    )
 
 
 def test_a_bias_that_was_lost_is_found(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

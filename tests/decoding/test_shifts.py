@@ -7,9 +7,9 @@ from dataclasses import fields
 import pytest
 
 from archspec.decoding.shifts import _MOVE_ALONG, _SHAPES, counts_positions, moves_along
-from archspec.ops.call import Call
+from archspec.ir.call import Call
+from archspec.ir.repeat import Repeat
 from archspec.ops.registry import all_primitives
-from archspec.ops.repeat import Repeat
 from archspec.spec import load
 
 OPS = {**all_primitives(), "call": Call, "repeat": Repeat}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from archspec.engines.build import Built, Workshop
+from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.module import load_module, named_outputs
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
@@ -25,7 +25,7 @@ class Case:
 
     folder: Path
     program: Program
-    built: Built
+    built: BuiltArtifact
 
     @property
     def path(self) -> Path:

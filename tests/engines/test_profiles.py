@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from archspec.algebra.dim import Dim
+from archspec.algebra.symbol import Symbol
 from archspec.diagnostics import SpecError
 from archspec.engines.profiles import declared, read_profiles, shapes
-from archspec.ir.dim import Dim
-from archspec.ir.symbol import Symbol
 from archspec.ir.types import DType, TensorType
 from archspec.model.ports import Port
 

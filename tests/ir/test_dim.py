@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim, Symbol, compare, product
+from archspec.algebra.dim import Dim, Symbol, compare, product
 
 OPERATORS = {
     "+": operator.add,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
 
 OPERATORS = {
     "+": operator.add,

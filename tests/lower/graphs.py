@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Graph, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.repeat import Schedule
 from archspec.ir.types import Axis, DType, TensorType, axis
 from archspec.masks.mask import Causal, KeyValid, Last, Mask
-from archspec.ops.activation import Activation
-from archspec.ops.attention import Attention
-from archspec.ops.binary import Binary
-from archspec.ops.builder import Builder
-from archspec.ops.dropout import Dropout
-from archspec.ops.embedding import Embedding
-from archspec.ops.layer_norm import LayerNorm
-from archspec.ops.learned import Learned
-from archspec.ops.linear import Linear
-from archspec.ops.merge import Merge
-from archspec.ops.repeat import Schedule
-from archspec.ops.sinusoidal import SinusoidalPositions
-from archspec.ops.slice import Slice
-from archspec.ops.split import Split
-from archspec.ops.transpose import Transpose
-from archspec.ops.with_number import WithNumber
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.dropout import Dropout
+from archspec.ops.elementwise.with_number import WithNumber
+from archspec.ops.linear.embedding import Embedding
+from archspec.ops.linear.learned import Learned
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.layer_norm import LayerNorm
+from archspec.ops.position.sinusoidal import SinusoidalPositions
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.transpose import Transpose
 
 BATCH = Symbol("batch", 1, 2, 8)
 SRC = Symbol("src", 1, 5, 64)

@@ -9,7 +9,7 @@ from archspec.ir.graph import Graph
 from archspec.ir.types import axis
 from archspec.lower.errors import LoweringError, ReusedDifferently, TakenName
 from archspec.masks.mask import All
-from archspec.ops.linear import Linear
+from archspec.ops.linear.linear import Linear
 from tests.lower.graphs import attention, start
 from tests.lower.running import source_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.evaluate import evaluate
 from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.masks.entail import entails, implies_causal_or_prefix, normal
 from archspec.masks.evaluate import evaluate
 from archspec.masks.mask import All, And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.masks.mask import Causal, KeyValid, Last, Mask, SameSegment, Within
 from archspec.masks.relation import Coordinates, relation
 from archspec.relation.evaluate import matrix

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
 from archspec.masks.text import text
 

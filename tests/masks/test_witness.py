@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.masks.mask import Causal, KeyValid, Last, Mask, SameSegment, Within
 from archspec.masks.witness import refuted
 from tests.masks.test_entail import pairs_in_left_alone

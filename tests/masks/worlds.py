@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.masks.mask import (
     All,
     And,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from archspec.ir.graph import Graph, Node, Parameter, Value
-from archspec.ops.base import Op
-from archspec.ops.repeat import Repeat, Schedule
-from archspec.ops.verifier import verify
+from archspec.ir.op import Op
+from archspec.ir.repeat import Repeat, Schedule
+from archspec.ir.verifier import verify
 from archspec.passes.rewrite import Copy
 from archspec.record import record
 from archspec.spec import Rule, Spec

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from math import prod
 
-from archspec.ir.dim import Symbol
+from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Value
+from archspec.ir.op import Primitive
 from archspec.ir.types import DType
 from archspec.masks.mask import Last, Mask, Within
 from archspec.masks.walk import leaves
-from archspec.ops.attention import Attention
-from archspec.ops.base import Primitive
+from archspec.ops.attention.attention import Attention
 from archspec.record import record
 from archspec.relation.atoms import NOTHING, Relation
 from archspec.rules.independence import Pair, independence

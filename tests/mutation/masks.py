@@ -6,28 +6,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.ir.coordinates import aligned
 from archspec.ir.graph import Node, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.types import DType, TensorType
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.mask import All, And, Causal, KeyValid, Last, Mask, Or, Prefix, Within, both, either
 from archspec.masks.walk import controls, leaves, renumbered
-from archspec.ops.attention import Attention
-from archspec.ops.base import Emitter, Primitive, Reads
-from archspec.ops.coordinates import aligned
-from archspec.ops.logical import Logical
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.reduce import Reduce
-from archspec.ops.take import Take
-from archspec.ops.where import Where
-from archspec.ops.with_number import WithNumber
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.where import Where
+from archspec.ops.elementwise.with_number import WithNumber
+from archspec.ops.reduction.masked_pool import MaskedPool
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.take import Take
 from archspec.record import record
 from tests.mutation.edit import Change, Edit
 from tests.mutation.operators import Setting
 
 if TYPE_CHECKING:
-    from archspec.ops.base import Array
+    from archspec.ir.op import Array
 
 
 def attention_of(node: Node) -> Attention | None:

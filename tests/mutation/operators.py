@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Literal, TypeVar
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.graph import Node
-from archspec.ops.base import ShapeError
-from archspec.ops.verifier import InvalidGraph
+from archspec.ir.op import ShapeError
+from archspec.ir.verifier import InvalidGraph
 from archspec.record import record
 from archspec.rules.independence import independence
 from archspec.spec import Spec

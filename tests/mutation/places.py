@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node, Value
-from archspec.ir.scalar import Scalar
 from archspec.ir.types import axis
 from archspec.masks.mask import All
-from archspec.ops.attention import Attention
-from archspec.ops.binary import Binary
-from archspec.ops.group_norm import GroupNorm
-from archspec.ops.l2_normalize import L2Normalize
-from archspec.ops.layer_norm import LayerNorm
-from archspec.ops.learned_positions import LearnedPositions
-from archspec.ops.reduce import Reduce
-from archspec.ops.rms_norm import RMSNorm
-from archspec.ops.rotary_table import RotaryTable
-from archspec.ops.shift import Shift
-from archspec.ops.sinusoidal import SinusoidalPositions
-from archspec.ops.slice import Slice
-from archspec.ops.split import Split
-from archspec.ops.take import Take
-from archspec.ops.transpose import Transpose
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.norm.group_norm import GroupNorm
+from archspec.ops.norm.l2_normalize import L2Normalize
+from archspec.ops.norm.layer_norm import LayerNorm
+from archspec.ops.norm.rms_norm import RMSNorm
+from archspec.ops.position.learned_positions import LearnedPositions
+from archspec.ops.position.rotary_table import RotaryTable
+from archspec.ops.position.sinusoidal import SinusoidalPositions
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.shift import Shift
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.take import Take
+from archspec.ops.shape.transpose import Transpose
 from tests.mutation.edit import Change, Edit
 from tests.mutation.operators import Changes, Setting
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
+from archspec.ir.op import ParameterSpec, Primitive
 from archspec.ir.types import Axis, DType, TensorType
-from archspec.ops.base import ParameterSpec, Primitive
 
 BATCH = Symbol("batch", 1, 2, 4)
 SRC = Symbol("src", 1, 3, 6)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from archspec.ir.dim import Dim
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
 from archspec.ir.types import TensorType
 from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
-from archspec.ops.attention import Attention
-from archspec.ops.make_mask import MakeMask
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.make_mask import MakeMask
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
 
 SELF = (floats(BATCH, 2, SRC, 2),) * 3

@@ -6,18 +6,18 @@ from fractions import Fraction
 from itertools import product
 from typing import get_args
 
-from archspec.ir.dim import Dim
-from archspec.ir.scalar import Scalar
-from archspec.ops import activation, arithmetic, compare, unary
-from archspec.ops.activation import Activation
-from archspec.ops.binary import Binary
-from archspec.ops.compare import Compare
-from archspec.ops.dropout import Dropout
-from archspec.ops.logical import Logical
-from archspec.ops.softcap import Softcap
-from archspec.ops.unary import Unary
-from archspec.ops.where import Where
-from archspec.ops.with_number import WithNumber
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.ops.attention.softcap import Softcap
+from archspec.ops.elementwise import activation, arithmetic, compare, unary
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.dropout import Dropout
+from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.unary import Unary
+from archspec.ops.elementwise.where import Where
+from archspec.ops.elementwise.with_number import WithNumber
 from tests.ops.case import BATCH, LAYER, SRC, TGT, Case, bools, factored, floats, integers, short_integers
 
 X = floats(BATCH, SRC, 3)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archspec.ir.scalar import Scalar
-from archspec.ops.drop_path import DropPath
-from archspec.ops.experts import Experts
-from archspec.ops.routing import Routing
+from archspec.algebra.scalar import Scalar
+from archspec.ops.elementwise.drop_path import DropPath
+from archspec.ops.routing.experts import Experts
+from archspec.ops.routing.routing import Routing
 from tests.ops.case import BATCH, LAYER, SRC, Case, factored, floats
 
 # A score that is not chosen is not read.

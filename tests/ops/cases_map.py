@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archspec.ops.batch_norm import BatchNorm
-from archspec.ops.group_norm import GroupNorm
-from archspec.ops.pad import Pad
-from archspec.ops.window_pool import WindowPool
+from archspec.ops.convolution.pad import Pad
+from archspec.ops.convolution.window_pool import WindowPool
+from archspec.ops.norm.batch_norm import BatchNorm
+from archspec.ops.norm.group_norm import GroupNorm
 from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, factored, floats
 
 SIGNAL = floats(BATCH, 3, TGT)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from itertools import product
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Init
-from archspec.ir.scalar import Scalar
 from archspec.ir.types import axis
-from archspec.ops.convolution import Convolution
-from archspec.ops.embedding import Embedding
-from archspec.ops.grid_sincos import GridSincos
-from archspec.ops.layer_norm import LayerNorm
-from archspec.ops.learned import Learned
-from archspec.ops.learned_positions import LearnedPositions
-from archspec.ops.linear import Linear
-from archspec.ops.rms_norm import RMSNorm
-from archspec.ops.sinusoidal import SinusoidalPositions
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.linear.embedding import Embedding
+from archspec.ops.linear.learned import Learned
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.layer_norm import LayerNorm
+from archspec.ops.norm.rms_norm import RMSNorm
+from archspec.ops.position.grid_sincos import GridSincos
+from archspec.ops.position.learned_positions import LearnedPositions
+from archspec.ops.position.sinusoidal import SinusoidalPositions
 from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, factored, floats, integers, short_integers
 
 X = floats(BATCH, SRC, 4)

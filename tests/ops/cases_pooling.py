@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
-from archspec.ops import masked_pool, reduce
-from archspec.ops.gather_position import GatherPosition
-from archspec.ops.l2_normalize import L2Normalize
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.reduce import Reduce
+from archspec.ops.norm.l2_normalize import L2Normalize
+from archspec.ops.reduction import masked_pool, reduce
+from archspec.ops.reduction.masked_pool import MaskedPool
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.gather_position import GatherPosition
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers, short_integers
 
 X = floats(BATCH, SRC, 3)

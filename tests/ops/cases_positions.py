@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.types import axis
-from archspec.ops.alibi import Alibi
-from archspec.ops.counted_positions import CountedPositions
-from archspec.ops.relative_buckets import RelativeBuckets
-from archspec.ops.relative_grid import RelativeGrid
-from archspec.ops.resized_positions import ResizedPositions
-from archspec.ops.rotary import Rotary
-from archspec.ops.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
-from archspec.ops.rotary_table import RotaryTable
+from archspec.ops.position.alibi import Alibi
+from archspec.ops.position.counted_positions import CountedPositions
+from archspec.ops.position.relative_buckets import RelativeBuckets
+from archspec.ops.position.relative_grid import RelativeGrid
+from archspec.ops.position.resized_positions import ResizedPositions
+from archspec.ops.position.rotary import Rotary
+from archspec.ops.position.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
+from archspec.ops.position.rotary_table import RotaryTable
 from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, bools, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.types import axis
-from archspec.ops.broadcast_axis import BroadcastAxis
-from archspec.ops.concat import Concat
-from archspec.ops.merge import Merge
-from archspec.ops.slice import Slice
-from archspec.ops.split import Split
-from archspec.ops.take import Take
-from archspec.ops.transpose import Transpose
+from archspec.ops.shape.broadcast_axis import BroadcastAxis
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.take import Take
+from archspec.ops.shape.transpose import Transpose
 from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, bools, factored, floats, integers
 
 HEADS = floats(BATCH, SRC, factored(2, 3))

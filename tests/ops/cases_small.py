@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Init
-from archspec.ir.scalar import Scalar
 from archspec.ir.types import axis
 from archspec.masks.mask import All, Causal, Given, KeyValid
-from archspec.ops.affine import Affine
-from archspec.ops.argmax import Argmax
-from archspec.ops.constant import Constant
-from archspec.ops.matmul import Matmul
-from archspec.ops.shift import Shift
-from archspec.ops.unnormalised_attention import UnnormalisedAttention
+from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
+from archspec.ops.elementwise.constant import Constant
+from archspec.ops.linear.matmul import Matmul
+from archspec.ops.norm.affine import Affine
+from archspec.ops.reduction.argmax import Argmax
+from archspec.ops.shape.shift import Shift
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)

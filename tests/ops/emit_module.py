@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.ir.op import BUFFERS
 from archspec.ir.types import DType
-from archspec.ops.base import BUFFERS
 from tests.ops.case import Case
 from tests.ops.emit_one import OneEmitter
 

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from archspec.ir.dim import Dim
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Primitive
 from archspec.ir.types import TensorType
-from archspec.ops.base import Primitive
 
 
 class OneEmitter:

@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import ShapeError
 from archspec.ir.types import TensorType
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
 from archspec.masks.walk import controls
-from archspec.ops.attention import Attention
-from archspec.ops.base import ShapeError
-from archspec.ops.make_mask import MakeMask
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.make_mask import MakeMask
 from archspec.relation.evaluate import matrix
 from tests.masks.worlds import SIZE, World, masks, table, worlds
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integers

@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.ir.types import DType
-from archspec.ops.dropout import Dropout
+from archspec.ops.elementwise.dropout import Dropout
 from archspec.ops.registry import all_primitives
 from archspec.record import record
 from archspec.relation.evaluate import matrix

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import tensor
 
-from archspec.ir.dim import Dim
-from archspec.ops.convolution import Convolution
+from archspec.algebra.dim import Dim
+from archspec.ops.convolution.convolution import Convolution
 from archspec.relation.evaluate import matrix
 from tests.ops.case import Case, floats
 from tests.ops.perturbation import dependence

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim
-from archspec.ops.coordinates import at_position, broadcast_axes, flat_equal, flat_shifted
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import at_position, broadcast_axes, flat_equal, flat_shifted
 from archspec.relation.atoms import Atom, Relation
 from archspec.relation.evaluate import matrix
 from tests.ops.case import BATCH, SRC, factored, floats

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from archspec.algebra.dim import Dim
+from archspec.algebra.symbol import Symbol
 from archspec.diagnostics import SpecError
-from archspec.ir.dim import Dim
-from archspec.ir.symbol import Symbol
+from archspec.ir.builder import Builder
 from archspec.ir.types import DType, TensorType, axis
-from archspec.ops.affine import Affine
-from archspec.ops.builder import Builder
-from archspec.ops.layer_norm import LayerNorm
-from archspec.ops.linear import Linear
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.affine import Affine
+from archspec.ops.norm.layer_norm import LayerNorm
 
 LENGTH = Dim.of(Symbol("length", 1, 4, 8))
 

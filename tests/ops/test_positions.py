@@ -7,11 +7,11 @@ from math import cos, sin
 import numpy as np
 import pytest
 
-from archspec.ir.dim import Dim
-from archspec.ir.scalar import Scalar
-from archspec.ops.base import Primitive
-from archspec.ops.grid_sincos import GridSincos
-from archspec.ops.sinusoidal import SinusoidalPositions
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Primitive
+from archspec.ops.position.grid_sincos import GridSincos
+from archspec.ops.position.sinusoidal import SinusoidalPositions
 
 
 def table(op: Primitive, length: int, features: int) -> np.ndarray:

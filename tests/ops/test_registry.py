@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import archspec.ops
-from archspec.ops.base import Primitive
-from archspec.ops.linear import Linear
+from archspec.ir.op import Primitive
+from archspec.ops.linear.linear import Linear
 from archspec.ops.registry import all_primitives
 
 

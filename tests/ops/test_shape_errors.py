@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.ir.scalar import Scalar
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Primitive, ShapeError
 from archspec.ir.types import TensorType, axis
-from archspec.ops.activation import Activation
-from archspec.ops.base import Primitive, ShapeError
-from archspec.ops.binary import Binary
-from archspec.ops.compare import Compare
-from archspec.ops.concat import Concat
-from archspec.ops.convolution import Convolution
-from archspec.ops.embedding import Embedding
-from archspec.ops.gather_position import GatherPosition
-from archspec.ops.grid_sincos import GridSincos
-from archspec.ops.l2_normalize import L2Normalize
-from archspec.ops.learned import Learned
-from archspec.ops.learned_positions import LearnedPositions
-from archspec.ops.logical import Logical
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.merge import Merge
-from archspec.ops.reduce import Reduce
-from archspec.ops.sinusoidal import SinusoidalPositions
-from archspec.ops.slice import Slice
-from archspec.ops.split import Split
-from archspec.ops.take import Take
-from archspec.ops.transpose import Transpose
-from archspec.ops.where import Where
-from archspec.ops.with_number import WithNumber
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.where import Where
+from archspec.ops.elementwise.with_number import WithNumber
+from archspec.ops.linear.embedding import Embedding
+from archspec.ops.linear.learned import Learned
+from archspec.ops.norm.l2_normalize import L2Normalize
+from archspec.ops.position.grid_sincos import GridSincos
+from archspec.ops.position.learned_positions import LearnedPositions
+from archspec.ops.position.sinusoidal import SinusoidalPositions
+from archspec.ops.reduction.masked_pool import MaskedPool
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.gather_position import GatherPosition
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.take import Take
+from archspec.ops.shape.transpose import Transpose
 from tests.ops.case import bools, floats, integers
 
 B, S, T = Symbol("b", 1, 8, 64), Symbol("s", 1, 64, 512), Symbol("t", 1, 64, 512)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat, Schedule, Tap
-from archspec.ops.verifier import InvalidGraph, verify
+from archspec.ir.repeat import Repeat, Schedule, Tap
+from archspec.ir.verifier import InvalidGraph, verify
 from archspec.passes.rewrite import Copy, copy
 from tests.lower.graphs import GRAPHS, exposed, start
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from archspec.algebra.dim import Symbol
 from archspec.analyses.cost import cost
 from archspec.analyses.parameters import expand, parameter_groups
-from archspec.ir.dim import Symbol
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Graph, Value
+from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType, axis
-from archspec.ops.builder import Builder
-from archspec.ops.linear import Linear
-from archspec.ops.repeat import Schedule
+from archspec.ops.linear.linear import Linear
 from archspec.oracle.interpreter import interpret
 
 BATCH = Symbol("batch", 1, 2, 4)

@@ -10,7 +10,7 @@ import pytest
 from archspec.analyses.cost import cost
 from archspec.analyses.parameters import expand
 from archspec.analyses.size_use import sizes_of
-from archspec.ops.verifier import verify
+from archspec.ir.verifier import verify
 from archspec.oracle.interpreter import interpret
 from archspec.passes.cut import Cut, cut
 from archspec.spec import Spec, load

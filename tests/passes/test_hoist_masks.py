@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from archspec.algebra.scalar import Scalar
 from archspec.analyses.parameters import expand
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.printer import print_graph
-from archspec.ir.scalar import Scalar
+from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType
 from archspec.masks.mask import All, Causal, Given, KeyValid, Mask
-from archspec.ops.attention import Attention
-from archspec.ops.binary import Binary
-from archspec.ops.compare import Compare
-from archspec.ops.make_mask import MakeMask
-from archspec.ops.repeat import Schedule
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.make_mask import MakeMask
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.compare import Compare
 from archspec.oracle.interpreter import interpret
 from archspec.passes.hoist_masks import HoistMasks
 from tests.lower.graphs import BATCH, GRAPHS, SIZES, SRC, attention, encoder_decoder, start

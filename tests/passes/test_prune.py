@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archspec.ir.graph import Value
 from archspec.ir.printer import print_graph
+from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType, axis
-from archspec.ops.activation import Activation
-from archspec.ops.linear import Linear
-from archspec.ops.repeat import Schedule
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.linear.linear import Linear
 from archspec.passes.prune import Prune
 from tests.lower.graphs import BATCH, SRC, start
 

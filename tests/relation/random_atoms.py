@@ -7,8 +7,8 @@ import random
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SameSegment, Space
+from archspec.algebra.dim import Dim, Symbol
+from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality, Space
 
 N, M, BATCH = Symbol("n", 1, 3, 6), Symbol("m", 2, 3, 5), Symbol("b", 1, 2, 2)
 SIZES = (Dim.of(N), Dim.of(N) + 1, Dim.of(M), Dim.of(3), Dim.of(1))
@@ -68,7 +68,7 @@ def atom(r: random.Random, out: Space, inp: Space) -> Atom:
             )
         for o in range(1, len(out)):
             if r.random() < 0.12:
-                segments.append(SameSegment(segments=(SEGMENTS, 2), out=(0, o), inp=(0, j)))
+                segments.append(SegmentEquality(segments=(SEGMENTS, 2), out=(0, o), inp=(0, j)))
     return Atom(
         differences=frozenset(differences),
         ranges=frozenset(ranges),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.relation.atoms import (
     EVERYTHING,
     NOTHING,
@@ -14,7 +14,7 @@ from archspec.relation.atoms import (
     PrefixBound,
     Range,
     Relation,
-    SameSegment,
+    SegmentEquality,
     equal,
 )
 from archspec.relation.entail import entails
@@ -49,7 +49,7 @@ def difference(lo: Dim | int | None = None, hi: Dim | int | None = None) -> Diff
     return Difference(out=0, inp=0, lo=None if lo is None else Dim.of(lo), hi=None if hi is None else Dim.of(hi))
 
 
-SEGMENT = frozenset({SameSegment(segments="s", out=(0,), inp=(0,))})
+SEGMENT = frozenset({SegmentEquality(segments="s", out=(0,), inp=(0,))})
 
 
 @pytest.mark.parametrize(

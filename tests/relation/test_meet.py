@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.relation.atoms import EVERYTHING, NOTHING, Atom, Difference, Guard, Relation
 from archspec.relation.erase import erase
 from archspec.relation.evaluate import matrix

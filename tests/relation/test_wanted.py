@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archspec.ir.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.relation.atoms import Atom, Difference, Guard, Range, Relation
 from archspec.relation.evaluate import matrix
 from archspec.relation.wanted import merged

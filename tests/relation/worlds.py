@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from archspec.ir.dim import Dim, Symbol
-from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SameSegment
+from archspec.algebra.dim import Dim, Symbol
+from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality
 
 SIZE = Symbol("n", 1, 2, 3)
 OUT, INP = (2, 4), (2, 4)
@@ -32,7 +32,7 @@ _guards = st.builds(
     offset=st.integers(-1, 1),
     negated=st.booleans(),
 )
-_segments = st.builds(SameSegment, segments=st.just("segments"), out=st.just((0, 1)), inp=st.just((0, 1)))
+_segments = st.builds(SegmentEquality, segments=st.just("segments"), out=st.just((0, 1)), inp=st.just((0, 1)))
 
 
 def _sets(items: st.SearchStrategy, most: int) -> st.SearchStrategy:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.relation import closure, compose, join, normal, rename, union
 from archspec.relation.atoms import NOTHING, Guard, PrefixBound
 from archspec.relation.closure import Closure

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive, Reads
+from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType, TensorType
-from archspec.ops.base import Primitive, Reads
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
 from archspec.relation.erase import erase
 from archspec.relation.evaluate import matrix
 

@@ -6,29 +6,29 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from archspec.ir.dim import Dim, Symbol, compare
+from archspec.algebra.dim import Dim, Symbol, compare
+from archspec.algebra.scalar import Scalar
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Graph, Value
-from archspec.ir.scalar import Scalar
+from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType, axis
 from archspec.masks.mask import All, Causal, KeyValid, Last, Mask, Prefix, SameSegment, Within
-from archspec.ops.attention import Attention
-from archspec.ops.binary import Binary
-from archspec.ops.builder import Builder
-from archspec.ops.compare import Compare
-from archspec.ops.concat import Concat
-from archspec.ops.convolution import Convolution
-from archspec.ops.layer_norm import LayerNorm
-from archspec.ops.linear import Linear
-from archspec.ops.logical import Logical
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.reduce import Reduce
-from archspec.ops.repeat import Schedule
-from archspec.ops.slice import Slice
-from archspec.ops.split import Split
-from archspec.ops.take import Take
-from archspec.ops.transpose import Transpose
-from archspec.ops.unary import Unary
-from archspec.ops.where import Where
+from archspec.ops.attention.attention import Attention
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.unary import Unary
+from archspec.ops.elementwise.where import Where
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.layer_norm import LayerNorm
+from archspec.ops.reduction.masked_pool import MaskedPool
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.take import Take
+from archspec.ops.shape.transpose import Transpose
 
 BATCH, N, M = Symbol("batch", 1, 2, 2), Symbol("n", 2, 4, 6), Symbol("m", 2, 3, 5)
 SYMBOLS = (BATCH, N, M)

@@ -6,15 +6,15 @@ import random
 
 import pytest
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
+from archspec.ir.builder import Builder
 from archspec.ir.graph import Graph
+from archspec.ir.op import Op
+from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType
-from archspec.ops.base import Op
-from archspec.ops.builder import Builder
-from archspec.ops.l2_normalize import L2Normalize
-from archspec.ops.repeat import Schedule
-from archspec.ops.transpose import Transpose
-from archspec.ops.unary import Unary
+from archspec.ops.elementwise.unary import Unary
+from archspec.ops.norm.l2_normalize import L2Normalize
+from archspec.ops.shape.transpose import Transpose
 from archspec.rules.flow import Dependence
 from archspec.rules.independence import independence
 from archspec.rules.reads import Reads

@@ -13,7 +13,7 @@ from archspec.ir.graph import Value
 from archspec.rules.reads import Reads
 from archspec.rules.wiring import table
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.grid import Grid, bits_of
+from archspec.rules.wiring.grid import CellGrid, bits_of
 from archspec.rules.wiring.path import shortest
 from archspec.rules.wiring.search import Witness
 from archspec.rules.wiring.wire import Wiring
@@ -23,7 +23,7 @@ from tests.rules.random_graphs import random_graph, random_sizes
 from tests.rules.specs import report
 
 
-def cells_of(grid: Grid) -> list[int]:
+def cells_of(grid: CellGrid) -> list[int]:
     """The cell of every position, as the number of its bit."""
     found = []
     for index in np.ndindex(grid.sizes):
@@ -32,7 +32,7 @@ def cells_of(grid: Grid) -> list[int]:
     return found
 
 
-def by_cells(matrix: np.ndarray, left: Grid, right: Grid) -> np.ndarray:
+def by_cells(matrix: np.ndarray, left: CellGrid, right: CellGrid) -> np.ndarray:
     """Which cells are related: those of which some positions are."""
     found = np.zeros((left.total, right.total), dtype=bool)
     np.logical_or.at(found, (np.asarray(cells_of(left))[:, None], np.asarray(cells_of(right))), matrix)

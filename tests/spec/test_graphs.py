@@ -7,10 +7,10 @@ import pytest
 
 from archspec.analyses.parameters import expand
 from archspec.diagnostics import SpecError
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Value
+from archspec.ir.repeat import Repeat
 from archspec.masks.mask import And, Causal, KeyValid, Last, Or, Prefix, SameSegment, Within
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
 from archspec.spec import load
 from tests.spec.example import spec_of
 
@@ -209,7 +209,7 @@ graph:
 """,
     )
     (attention,) = walk(spec.graph, "attention")
-    from archspec.ir.dim import Dim
+    from archspec.algebra.dim import Dim
 
     assert attention.mask == And(  # type: ignore[attr-defined]
         (

@@ -46,9 +46,9 @@ paths = st.lists(st.sampled_from((*NAMES, "0", "12")), min_size=0, max_size=3).f
 def _expr(inner: st.SearchStrategy) -> st.SearchStrategy:
     ops = st.sampled_from(("+", "-", "*", "/", "//", "%"))
     return st.one_of(
-        st.builds(lambda a: expr.Unary(op="-", operand=a, span=NOWHERE), inner),
-        st.builds(lambda op, a, b: expr.Binary(op=op, left=a, right=b, span=NOWHERE), ops, inner, inner),
-        st.builds(lambda a: expr.Call(function="sqrt", argument=a, span=NOWHERE), inner),
+        st.builds(lambda a: expr.UnaryExpr(op="-", operand=a, span=NOWHERE), inner),
+        st.builds(lambda op, a, b: expr.BinaryExpr(op=op, left=a, right=b, span=NOWHERE), ops, inner, inner),
+        st.builds(lambda a: expr.CallExpr(function="sqrt", argument=a, span=NOWHERE), inner),
     )
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Diagnostic, SpecError, render
-from archspec.ir.dim import Dim, Symbol
-from archspec.ir.scalar import Scalar
-from archspec.text.expr import Binary, Call, Name, Number, Unary, evaluate, names, number, parse_expr, size
+from archspec.text.expr import BinaryExpr, CallExpr, Name, Number, UnaryExpr, evaluate, names, number, parse_expr, size
 from archspec.text.nodes import TextNode
 from tests.text.strategies import NAMES, exprs, text
 
@@ -81,11 +81,11 @@ def test_every_span_covers_its_own_text(tree) -> None:
     while stack:
         node = stack.pop()
         assert parse_expr(TextNode.of(node.span.text)) == node
-        if isinstance(node, Binary):
+        if isinstance(node, BinaryExpr):
             stack += [node.left, node.right]
-        elif isinstance(node, Unary):
+        elif isinstance(node, UnaryExpr):
             stack.append(node.operand)
-        elif isinstance(node, Call):
+        elif isinstance(node, CallExpr):
             stack.append(node.argument)
 
 

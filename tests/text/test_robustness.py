@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import CODES, SpecError, explain, render, to_json
-from archspec.ir.scalar import Scalar
 from archspec.text.expr import number, parse_expr, size
 from archspec.text.mask import parse_mask
 from archspec.text.nodes import TextNode

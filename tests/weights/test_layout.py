@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Source, SpecError
-from archspec.ir.scalar import Scalar
 from archspec.layouts.layout import read_layout
 from archspec.layouts.operations import Rearrange
 from archspec.text.nodes import MapNode, TextNode

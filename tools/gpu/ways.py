@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 import archspec
 from archspec.diagnostics import SpecError
-from archspec.engines.build import Built, Workshop
+from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.module import named_arguments, port_dtype, torch_dtype
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
@@ -49,7 +49,7 @@ class Model:
         tensors = ((port, torch.from_numpy(arrays[port.name])) for port in ports)
         return tuple(tensor.to(self.card.device, port_dtype(port, self.dtype)) for port, tensor in tensors)
 
-    def built(self, target: str) -> Built:
+    def built(self, target: str) -> BuiltArtifact:
         """An artifact, built in the model's folder. Raises Unable with the first diagnostic."""
         try:
             targets = read_targets([target], self.dtype)
@@ -140,7 +140,7 @@ WAYS: dict[str, Callable[[Model], Function]] = {
 }
 
 
-def _path(model: Model, target: str, built: Built) -> Path:
+def _path(model: Model, target: str, built: BuiltArtifact) -> Path:
     return model.folder / target.replace(":", "-") / built.folder / built.artifact.files[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archspec.engines.network.plan import Plan, Step
+from archspec.engines.network.plan import NetworkLayer, NetworkPlan
 
 _SIZES = {
     "SHUFFLE": (1,),
@@ -19,7 +19,7 @@ _SIZES = {
 """Which inputs of a kind tell the shape of its result by their values."""
 
 
-def determined(plan: Plan) -> frozenset[int]:
+def determined(plan: NetworkPlan) -> frozenset[int]:
     """Places of the steps whose results are the same for all inputs of the same shapes."""
     shapes, values = set(plan.inputs), set[int]()
     places = []
@@ -34,7 +34,7 @@ def determined(plan: Plan) -> frozenset[int]:
     return frozenset(places)
 
 
-def _sizes(step: Step) -> Iterator[int]:
+def _sizes(step: NetworkLayer) -> Iterator[int]:
     for index in _SIZES.get(step.kind, ()):
         number = step.inputs[index] if index < len(step.inputs) else None
         if number is not None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 
 
-def digest(plan: Plan) -> str:
+def digest(plan: NetworkPlan) -> str:
     """SHA-256 of a plan. Two networks with one digest compute the same, whatever process read them."""
     found = hashlib.sha256()
     for wire in plan.wires:

@@ -12,7 +12,7 @@ from archspec.diagnostics import fail
 from archspec.engines.network.determined import determined
 from archspec.engines.network.functions import UnsupportedError
 from archspec.engines.network.layers import FUNCTIONS, MOVERS
-from archspec.engines.network.plan import Plan, Step, Wire
+from archspec.engines.network.plan import NetworkLayer, NetworkPlan, NetworkTensor
 
 Precision = Literal["declared", "exact"]
 """`declared`: each layer computes in float32 and its result is rounded to the type that the network declares, as tensor
@@ -39,7 +39,7 @@ _FAILURES = (RuntimeError, ValueError, TypeError, IndexError)
 class Execution:
     """A plan that is ready to be computed, any number of times."""
 
-    def __init__(self, plan: Plan, precision: Precision = "declared") -> None:
+    def __init__(self, plan: NetworkPlan, precision: Precision = "declared") -> None:
         self.plan = plan
         self.precision: Precision = precision
         self._dead = _last_uses(plan)
@@ -70,7 +70,7 @@ class Execution:
             self._known.clear()
         return self._known.setdefault(shapes, {})
 
-    def step(self, step: Step, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    def step(self, step: NetworkLayer, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
         """The results of one layer, each of the type and the shape that the network declares."""
         given = arguments if step.kind in MOVERS else [_widened(one) for one in arguments]
         try:
@@ -85,14 +85,14 @@ class Execution:
         wires = [self.plan.wires[number] for number in step.outputs]
         return tuple(self._declared(step, result, wire) for result, wire in zip(results, wires, strict=True))
 
-    def dtype(self, wire: Wire) -> torch.dtype:
+    def dtype(self, wire: NetworkTensor) -> torch.dtype:
         """The type in which a wire is kept. Raises SpecError E620 for one that has no numbers here."""
         if wire.dtype not in DTYPES:
             fail("E620", f"the tensor `{wire.name}` cannot be computed here: it is {wire.dtype}", None)
         found = DTYPES[wire.dtype]
         return torch.float64 if self.precision == "exact" and found.is_floating_point else found
 
-    def _declared(self, step: Step, result: Tensor, wire: Wire) -> Tensor:
+    def _declared(self, step: NetworkLayer, result: Tensor, wire: NetworkTensor) -> Tensor:
         dtype = self.dtype(wire)
         if step.kind not in _CONVERTERS and result.is_floating_point() != dtype.is_floating_point:
             fail("E621", f"the {step} gives {result.dtype}, TensorRT declares {wire.dtype}", None)
@@ -115,7 +115,7 @@ def _fits(shape: Sequence[int], declared: Sequence[int]) -> bool:
     )
 
 
-def _last_uses(plan: Plan) -> list[list[int]]:
+def _last_uses(plan: NetworkPlan) -> list[list[int]]:
     """For each step the wires that nothing reads after it."""
     last: dict[int, int] = {}
     for place, step in enumerate(plan.steps):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.diagnostics import fail
-from archspec.engines.network.plan import Step
+from archspec.engines.network.plan import NetworkLayer
 
 
-def ordered(steps: Sequence[Step]) -> tuple[Step, ...]:
+def ordered(steps: Sequence[NetworkLayer]) -> tuple[NetworkLayer, ...]:
     """The steps as they are listed, each after those that it reads. Raises SpecError E620 for a loop."""
     makers = {number: place for place, step in enumerate(steps) for number in step.outputs}
     done: dict[int, None] = {}
@@ -17,7 +17,7 @@ def ordered(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(steps[place] for place in done)
 
 
-def _place(start: int, steps: Sequence[Step], makers: dict[int, int], done: dict[int, None]) -> None:
+def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], done: dict[int, None]) -> None:
     """Put a step behind all that it needs; without recursion, for chains are long."""
     waiting = [start]
     open_: set[int] = set()
@@ -35,5 +35,5 @@ def _place(start: int, steps: Sequence[Step], makers: dict[int, int], done: dict
         waiting += reversed(missing)
 
 
-def _needs(step: Step, makers: dict[int, int]) -> Iterator[int]:
+def _needs(step: NetworkLayer, makers: dict[int, int]) -> Iterator[int]:
     return (makers[number] for number in step.inputs if number in makers)

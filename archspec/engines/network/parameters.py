@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from archspec.engines.network.plan import Plan, Step
+from archspec.engines.network.plan import NetworkLayer, NetworkPlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,9 @@ _HOLDERS = {"CONSTANT": "weights", "CONVOLUTION": "kernel", "DECONVOLUTION": "ke
 """The kinds of layers that hold parameters, and by which of TensorRT's names."""
 
 
-def with_parameters(plan: Plan, known: Mapping[str, Array], others: Mapping[str, Array]) -> tuple[Plan, frozenset[str]]:
+def with_parameters(
+    plan: NetworkPlan, known: Mapping[str, Array], others: Mapping[str, Array]
+) -> tuple[NetworkPlan, frozenset[str]]:
     """The plan with `others` in the place of parameters of the same names, and the names of those that it holds.
 
     `known` are all parameters of the model, by their names. One stands in a plan as it is, or with its last two axes
@@ -28,7 +30,7 @@ def with_parameters(plan: Plan, known: Mapping[str, Array], others: Mapping[str,
     forms = {digest: form for digest, form in _forms(known).items() if form[0] in others}
     found: set[str] = set()
 
-    def changed(step: Step) -> Step:
+    def changed(step: NetworkLayer) -> NetworkLayer:
         attribute = _HOLDERS.get(step.kind)
         array = step.attributes.get(attribute) if attribute is not None else None
         form = None if array is None or array.dtype.name != "float32" else forms.get(_digest(array))

@@ -13,7 +13,7 @@ arrays."""
 
 
 @record
-class Wire:
+class NetworkTensor:
     """A tensor of the network as TensorRT declares it; -1 where a size is told only at run time."""
 
     name: str
@@ -22,7 +22,7 @@ class Wire:
 
 
 @record(eq=False)
-class Step:
+class NetworkLayer:
     """One layer. Tensors are numbers of wires; an input that was left out is None."""
 
     name: str
@@ -39,13 +39,13 @@ class Step:
 
 
 @record(eq=False)
-class Plan:
+class NetworkPlan:
     """A whole network. Its arrays are views of the memory of `owners`, which live as long as the plan does."""
 
-    wires: tuple[Wire, ...]
+    wires: tuple[NetworkTensor, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[NetworkLayer, ...]
     owners: tuple[Any, ...] = ()
 
     def names(self, numbers: tuple[int, ...]) -> tuple[str, ...]:

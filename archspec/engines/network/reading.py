@@ -10,12 +10,12 @@ from archspec.diagnostics import Collector
 from archspec.engines.network.constants import array_of
 from archspec.engines.network.kinds import ATTENTION, KINDS, QUANTIZED
 from archspec.engines.network.order import ordered
-from archspec.engines.network.plan import Attributes, Plan, Step, Wire
+from archspec.engines.network.plan import Attributes, NetworkLayer, NetworkPlan, NetworkTensor
 
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 
 
-def read_network(trt: Any, network: Any, *owners: Any) -> Plan:
+def read_network(trt: Any, network: Any, *owners: Any) -> NetworkPlan:
     """The plan of a network of TensorRT, or of TensorRT-RTX: `trt` is the package that made it.
 
     `owners` hold the memory of its weights, as a parser does. Raises SpecError E620 for every layer of a kind, or with
@@ -35,13 +35,13 @@ class _Reader:
         self.tensors: list[Any] = []
         self.numbers: dict[int, int] = {}
 
-    def plan(self, owners: tuple[Any, ...]) -> Plan:
+    def plan(self, owners: tuple[Any, ...]) -> NetworkPlan:
         inputs = [self.number(self.network.get_input(index)) for index in range(self.network.num_inputs)]
         layers = [self.network.get_layer(index) for index in range(self.network.num_layers)]
         steps = [self.step(layer, node) for layer, node in zip(layers, _nodes(layers), strict=True)]
         outputs = [self.number(self.network.get_output(index)) for index in range(self.network.num_outputs)]
         self.found.raise_if_errors()
-        return Plan(
+        return NetworkPlan(
             wires=tuple(_wire(tensor) for tensor in self.tensors),
             inputs=tuple(inputs),
             outputs=tuple(outputs),
@@ -55,11 +55,11 @@ class _Reader:
             self.tensors.append(tensor)
         return self.numbers[id(tensor)]
 
-    def step(self, layer: Any, node: str | None) -> Step:
+    def step(self, layer: Any, node: str | None) -> NetworkLayer:
         kind = _kind(self.trt, layer)
         inputs = [layer.get_input(index) for index in range(layer.num_inputs)]
         outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
-        step = Step(
+        step = NetworkLayer(
             name=layer.name,
             kind=kind,
             attributes=self.attributes(kind, layer) if kind in KINDS else {},
@@ -122,8 +122,8 @@ def _sizes(value: Any) -> tuple[int, ...] | None:
         return None
 
 
-def _wire(tensor: Any) -> Wire:
-    return Wire(name=tensor.name, dtype=tensor.dtype.name, shape=_sizes(tensor.shape))
+def _wire(tensor: Any) -> NetworkTensor:
+    return NetworkTensor(name=tensor.name, dtype=tensor.dtype.name, shape=_sizes(tensor.shape))
 
 
 def _nodes(layers: list[Any]) -> Iterator[str | None]:

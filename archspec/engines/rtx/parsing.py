@@ -9,7 +9,7 @@ from typing import Any
 import tensorrt_rtx as trt
 
 from archspec.diagnostics import fail
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.network.reading import read_network
 from archspec.engines.rtx.log import MAX_NOTES, RecordingLogger
 from archspec.record import record
@@ -24,7 +24,7 @@ class Parsed:
     network: Any
     parser: Any
 
-    def plan(self) -> Plan:
+    def plan(self) -> NetworkPlan:
         """What the network computes. Raises SpecError E620."""
         before = len(self.logger.errors)
         found = read_network(trt, self.network, self.parser, self.builder, self.logger)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archspec.diagnostics import fail
 from archspec.engines.network.digest import digest
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.network.reading import read_network
 from archspec.engines.profiles import Shapes
 from archspec.engines.rtx.log import RecordingLogger
@@ -57,7 +57,7 @@ def cross_build(
     )
 
 
-def read_plan(source: Path, interface: Interface, dtype: DTypeName) -> Plan:
+def read_plan(source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
     """What the network of a program computes. Raises SpecError E604, E606 or E620."""
     logger = RecordingLogger()
     plan = plan_of(lower(source, interface, dtype, logger))
@@ -65,7 +65,7 @@ def read_plan(source: Path, interface: Interface, dtype: DTypeName) -> Plan:
     return plan
 
 
-def plan_of(lowered: Lowered) -> Plan:
+def plan_of(lowered: Lowered) -> NetworkPlan:
     """What a converted network computes. Raises SpecError E620."""
     import tensorrt_rtx as trt
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.masks.mask import Causal as CausalMask
 from archspec.relation.atoms import Relation
 from archspec.rules.kind import WithinKind

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Primitive
-from archspec.ops.repeat import Repeat
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.relation.atoms import Atom, Relation
 from archspec.rules.reads import Reads
 

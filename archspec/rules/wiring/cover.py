@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
 from archspec.masks.mask import Last, Within
 from archspec.masks.walk import leaves
-from archspec.ops.attention import Attention
-from archspec.ops.coordinates import coordinates
+from archspec.ops.attention.attention import Attention
 from archspec.relation.atoms import Relation, equal
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.grid import Grid, Index, bits_of
+from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.search import LONGEST, Witness, rows
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.worlds import SMALL, open_worlds, reach, small_sizes
@@ -108,7 +108,7 @@ def _coordinates(value: Value, axes: Sequence[int]) -> list[int]:
     return [k for axis in dict.fromkeys((*range(min(1, value.type.rank)), *axes)) for k in places[axis]]
 
 
-def _places(grid: Grid, own: Sequence[int], bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
+def _places(grid: CellGrid, own: Sequence[int], bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
     """The positions of a value by some coordinates, each with the bits of all that stands there."""
     found: dict[Index, tuple[Index, int]] = {}
     for bit in bits:
@@ -119,7 +119,7 @@ def _places(grid: Grid, own: Sequence[int], bits: Iterable[int]) -> Iterator[tup
     yield from found.values()
 
 
-def _missing(wanted: int, read: int, grid: Grid, own: Sequence[int]) -> int:
+def _missing(wanted: int, read: int, grid: CellGrid, own: Sequence[int]) -> int:
     """What is wanted and not read, but for positions of which something is read."""
     missing = wanted & ~read
     if not missing or len(own) == len(grid.counts):

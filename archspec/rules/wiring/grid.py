@@ -27,7 +27,7 @@ def check_count(value: Value, starts: Sequence[Sequence[int] | None], sizes: Seq
         raise TooManyPositions(value.name, count)
 
 
-class Grid:
+class CellGrid:
     """Coordinates, each with the positions at which its cells start; the last coordinate is the fastest."""
 
     def __init__(self, starts: Sequence[Sequence[int]], sizes: Sequence[int]) -> None:
@@ -42,7 +42,9 @@ class Grid:
         self._boxes: dict[tuple[tuple[int, int], ...], int] = {}
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Grid) and self.starts == other.starts and self.sizes == other.sizes)
+        return self is other or (
+            isinstance(other, CellGrid) and self.starts == other.starts and self.sizes == other.sizes
+        )
 
     def __hash__(self) -> int:
         return hash((self.counts, self.sizes))

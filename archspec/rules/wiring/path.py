@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.record import record
 from archspec.rules.wiring.grid import Index, bits_of
 from archspec.rules.wiring.search import Witness
@@ -16,11 +16,11 @@ from archspec.rules.wiring.wire import Wiring
 
 
 @record(kw_only=False)
-class Frame:
+class RegionRun:
     """One run of a region: its node in the frame around it, and the layer where that is a repeat."""
 
     node: Node
-    around: Frame | None
+    around: RegionRun | None
     layer: int | None = None
 
     @property
@@ -30,12 +30,12 @@ class Frame:
         return outer if self.layer is None else (*outer, self.layer)
 
 
-State = tuple[Value, "Frame | None", int]
+State = tuple[Value, "RegionRun | None", int]
 """A position of a value in a frame; no frame is the top."""
 
 
 @record
-class Step:
+class PathStep:
     """One primitive on the way: position `at` of its output reads position `reads` of `operand`.
 
     `path` names the node with the indices of its layers.
@@ -48,12 +48,12 @@ class Step:
     operand: Value
 
 
-def shortest(witness: Witness, output: Value, source: Value) -> tuple[Step, ...]:
+def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
     """The steps from the output to the input; empty where one is the other."""
     wiring = witness.wiring
     start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
     goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
-    came: dict[State, tuple[State, Step] | None] = {start: None}
+    came: dict[State, tuple[State, PathStep] | None] = {start: None}
     waiting = deque([start])
     while waiting and goal not in came:
         state = waiting.popleft()
@@ -64,13 +64,13 @@ def shortest(witness: Witness, output: Value, source: Value) -> tuple[Step, ...]
     return tuple(_back(came, goal))[::-1]
 
 
-def _back(came: dict[State, tuple[State, Step] | None], goal: State) -> Iterator[Step]:
+def _back(came: dict[State, tuple[State, PathStep] | None], goal: State) -> Iterator[PathStep]:
     while (found := came.get(goal)) is not None:
         goal, step = found
         yield step
 
 
-def _steps(wiring: Wiring, state: State) -> Iterator[tuple[Step, State]]:
+def _steps(wiring: Wiring, state: State) -> Iterator[tuple[PathStep, State]]:
     """What a position reads, where its value is made by a primitive."""
     made, frame, bit = state
     node = made.producer
@@ -79,7 +79,7 @@ def _steps(wiring: Wiring, state: State) -> Iterator[tuple[Step, State]]:
     for place, operand in enumerate(node.inputs):
         table = wiring.table(node, made.index, place)
         for other in bits_of(table.row(bit)) if table is not None else ():
-            step = Step(
+            step = PathStep(
                 node=node,
                 path=path_of(node, frame),
                 at=wiring.grid(made).index(bit),
@@ -90,7 +90,7 @@ def _steps(wiring: Wiring, state: State) -> Iterator[tuple[Step, State]]:
             yield step, (outer, around, other)
 
 
-def _origin(value: Value, frame: Frame | None) -> tuple[Value, Frame | None]:
+def _origin(value: Value, frame: RegionRun | None) -> tuple[Value, RegionRun | None]:
     """The value as it was made: through the outputs of modules and layers, and out of regions by their inputs."""
     while True:
         region = None if frame is None else _region(frame)
@@ -104,33 +104,33 @@ def _origin(value: Value, frame: Frame | None) -> tuple[Value, Frame | None]:
     return value, frame
 
 
-def _region(frame: Frame) -> Graph:
+def _region(frame: RegionRun) -> Graph:
     op = frame.node.op
     return frame.node.regions[op.schedule[frame.layer] if isinstance(op, Repeat) and frame.layer is not None else 0]
 
 
-def _outward(frame: Frame, number: int) -> tuple[Value, Frame | None]:
+def _outward(frame: RegionRun, number: int) -> tuple[Value, RegionRun | None]:
     """What an input of a frame's region is."""
     if isinstance(frame.node.op, Repeat) and number == 0 and frame.layer:
-        before = Frame(frame.node, frame.around, frame.layer - 1)
+        before = RegionRun(frame.node, frame.around, frame.layer - 1)
         return _region(before).outputs[0], before
     return frame.node.inputs[number], frame.around
 
 
-def _inward(value: Value, node: Node, frame: Frame | None) -> tuple[Value, Frame | None]:
+def _inward(value: Value, node: Node, frame: RegionRun | None) -> tuple[Value, RegionRun | None]:
     """What made an output of a node with regions."""
     if isinstance(node.op, Call):
-        return node.regions[0].outputs[value.index], Frame(node, frame)
+        return node.regions[0].outputs[value.index], RegionRun(node, frame)
     assert isinstance(node.op, Repeat)
     layer, output = len(node.op.schedule) - 1, 0
     if value.index:
         tap = node.op.taps[value.index - 1]
         layer, output = tap.layer, tap.output
-    inner = Frame(node, frame, layer)
+    inner = RegionRun(node, frame, layer)
     return _region(inner).outputs[output], inner
 
 
-def path_of(node: Node, frame: Frame | None) -> str:
+def path_of(node: Node, frame: RegionRun | None) -> str:
     """The path of a node with the indices of the layers that it runs in."""
     path = node.path
     for layer in () if frame is None else frame.layers:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
 from archspec.record import record
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.grid import Grid, Index, bits_of
+from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.world import World
@@ -78,7 +78,7 @@ def _compared(output: Value, source: Value, relation: Relation) -> Iterator[Dim]
         yield source.type.space[difference.inp]
 
 
-def rows(grid: Grid) -> Sequence[int]:
+def rows(grid: CellGrid) -> Sequence[int]:
     """Positions of an output that are looked at: all, or some from both ends and between."""
     if grid.total <= _MOST_ROWS:
         return range(grid.total)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
-from archspec.ir.dim import Dim
-from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SameSegment, identity
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SegmentEquality, identity
 from archspec.rules.reads import key_of
-from archspec.rules.wiring.grid import Grid, Index, bits_of
+from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.world import World
 
 _FEW = 32
@@ -17,7 +17,7 @@ _FEW = 32
 class Table:
     """Rows of a relation between two grids in a world, made when they are asked for."""
 
-    def __init__(self, relation: Relation, out: Grid, inp: Grid, world: World) -> None:
+    def __init__(self, relation: Relation, out: CellGrid, inp: CellGrid, world: World) -> None:
         self.out, self.inp = out, inp
         self._same = out == inp and relation == identity(len(out.counts))
         self._atoms = [] if self._same else [_Rows(atom, out, inp, world) for atom in relation.atoms]
@@ -68,7 +68,7 @@ class Table:
 class _Rows:
     """The rows of one atom."""
 
-    def __init__(self, atom: Atom, out: Grid, inp: Grid, world: World) -> None:
+    def __init__(self, atom: Atom, out: CellGrid, inp: CellGrid, world: World) -> None:
         self.atom, self.out, self.inp, self.world = atom, out, inp, world
         sizes = world.sizes
         self.ranges = [(r.coordinate, _value(r.lo, sizes), _value(r.hi, sizes)) for r in atom.ranges if r.side == "out"]
@@ -166,7 +166,7 @@ class _Rows:
         offset = Dim.of(bound.offset).value(self.world.sizes)
         return length is not None and index[bound.inp] < length + offset
 
-    def _in_segment(self, equality: SameSegment, value: int) -> int:
+    def _in_segment(self, equality: SegmentEquality, value: int) -> int:
         key = (equality, value)
         if key not in self._segments:
             tensor = self.world.value(key_of(equality))

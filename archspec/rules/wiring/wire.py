@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.repeat import Repeat, Schedule
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat, Schedule
 from archspec.relation.atoms import Relation
 from archspec.rules.origin import Run, origin
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
-from archspec.rules.wiring.grid import Grid, check_count
+from archspec.rules.wiring.grid import CellGrid, check_count
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.world import World
 
@@ -25,20 +25,20 @@ class Wiring:
 
     def __init__(self, graph: Graph, reads: Reads, cells: Cells, world: World) -> None:
         self.graph, self.reads, self.cells, self.world = graph, reads, cells, world
-        self._grids: dict[Value, Grid] = {}
-        self._shapes: dict[tuple[object, ...], Grid] = {}
+        self._grids: dict[Value, CellGrid] = {}
+        self._shapes: dict[tuple[object, ...], CellGrid] = {}
         self._tables: dict[tuple[Value, int], Table] = {}
-        self._made: dict[tuple[Relation, Grid, Grid], Table] = {}
+        self._made: dict[tuple[Relation, CellGrid, CellGrid], Table] = {}
         self._bodies: dict[tuple[Graph, tuple[int, ...]], tuple[int, ...]] = {}
 
-    def grid(self, value: Value) -> Grid:
+    def grid(self, value: Value) -> CellGrid:
         """The positions of a value."""
         if value not in self._grids:
             sizes = tuple(size.value(self.world.sizes) for size in value.type.space)
             check_count(value, self.cells.starts(value), sizes)
             starts = [range(n) if one is None else one for one, n in zip(self.cells.starts(value), sizes, strict=True)]
             key = (sizes, *(tuple(one) for one in starts))
-            self._grids[value] = self._shapes.setdefault(key, Grid(starts, sizes))
+            self._grids[value] = self._shapes.setdefault(key, CellGrid(starts, sizes))
         return self._grids[value]
 
     def table(self, node: Node, output: int, operand: int) -> Table | None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import NamedTuple
 
-from archspec.ops.compare import Compare
-from archspec.ops.logical import Logical
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.logical import Logical
 from archspec.rules.terms import Term
 
 

@@ -6,12 +6,12 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
-from archspec.ir.dim import Symbol
+from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.ops.attention import Attention
-from archspec.ops.compare import Compare
-from archspec.ops.masked_pool import MaskedPool
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.compare import Compare
+from archspec.ops.reduction.masked_pool import MaskedPool
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads, key_of, keys
 from archspec.rules.terms import Term, Terms

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from archspec.ir.graph import Graph, Node
 from archspec.masks.mask import All
-from archspec.ops.alibi import Alibi
-from archspec.ops.attention import Attention
-from archspec.ops.relative_buckets import RelativeBuckets
-from archspec.ops.relative_grid import RelativeGrid
-from archspec.ops.rotary import Rotary
-from archspec.ops.rotary_table import RotaryTable
-from archspec.ops.unnormalised_attention import UnnormalisedAttention
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
+from archspec.ops.position.alibi import Alibi
+from archspec.ops.position.relative_buckets import RelativeBuckets
+from archspec.ops.position.relative_grid import RelativeGrid
+from archspec.ops.position.rotary import Rotary
+from archspec.ops.position.rotary_table import RotaryTable
 from archspec.passes.scopes import Scopes
-from archspec.views.diagram.plan import Part, Thumb
+from archspec.views.diagram.plan import DiagramPart, Thumb
 from archspec.views.diagram.words import said
 from archspec.views.example import Example
 from archspec.views.mask_picture import drawn_mask
@@ -29,7 +29,7 @@ class AttentionWords:
     def __init__(self, scopes: Scopes, shown: Example) -> None:
         self._scopes, self._shown = scopes, shown
 
-    def module(self, kind: str, region: Graph) -> Part | None:
+    def module(self, kind: str, region: Graph) -> DiagramPart | None:
         """A module that is attention with its projections; None where it is something else."""
         found = [node for node in region.nodes if isinstance(node.op, Attention)]
         projections = {node.name for node in region.nodes if node.parameters}
@@ -41,12 +41,12 @@ class AttentionWords:
         more += ["QK norm"] if not more and projections & {"q_norm", "k_norm"} else []
         return self._part("Cross-attention" if cross else "Self-attention", kind, found[0], region, more)
 
-    def alone(self, node: Node) -> Part:
+    def alone(self, node: Node) -> DiagramPart:
         """An attention without projections."""
         assert isinstance(node.op, Attention)
         return self._part("Attention", node.op.name, node, None, [])
 
-    def _part(self, title: str, kind: str, node: Node, region: Graph | None, more: list[str]) -> Part:
+    def _part(self, title: str, kind: str, node: Node, region: Graph | None, more: list[str]) -> DiagramPart:
         op = node.op
         assert isinstance(op, Attention)
         site = Site(path="", layers=(), kind="", node=node, op=op)
@@ -55,7 +55,7 @@ class AttentionWords:
         if not isinstance(op.mask, All):
             notes.append(drawn.text)
         notes = [note for note in notes if note]
-        return Part(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))
+        return DiagramPart(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))
 
     def _positions(self, node: Node, region: Graph | None) -> Iterator[str]:
         turned = [inner for inner in (region.nodes if region else ()) if isinstance(inner.op, Rotary)]

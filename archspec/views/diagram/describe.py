@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from archspec.ir.graph import Graph, Node
-from archspec.ops.activation import Activation
-from archspec.ops.affine import Affine
-from archspec.ops.base import Op
-from archspec.ops.binary import Binary
-from archspec.ops.constant import Constant
-from archspec.ops.convolution import Convolution
-from archspec.ops.embedding import Embedding
-from archspec.ops.experts import Experts
-from archspec.ops.learned import Learned
-from archspec.ops.linear import Linear
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.reduce import Reduce
-from archspec.ops.routing import Routing
-from archspec.ops.softcap import Softcap
-from archspec.ops.take import Take
-from archspec.ops.unary import Unary
-from archspec.ops.window_pool import WindowPool
-from archspec.views.diagram.plan import Part
+from archspec.ir.op import Op
+from archspec.ops.attention.softcap import Softcap
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.convolution.window_pool import WindowPool
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.constant import Constant
+from archspec.ops.elementwise.unary import Unary
+from archspec.ops.linear.embedding import Embedding
+from archspec.ops.linear.learned import Learned
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.affine import Affine
+from archspec.ops.reduction.masked_pool import MaskedPool
+from archspec.ops.reduction.reduce import Reduce
+from archspec.ops.routing.experts import Experts
+from archspec.ops.routing.routing import Routing
+from archspec.ops.shape.take import Take
+from archspec.views.diagram.plan import DiagramPart
 from archspec.views.diagram.words import said, sentence, size
 
 HIDDEN = {
@@ -51,31 +51,31 @@ _SMALL = {
 }
 
 
-def primitive(node: Node) -> Part | None:
+def primitive(node: Node) -> DiagramPart | None:
     """The part that a primitive is; None for one that is not drawn."""
     name = node.op.name
     if name in HIDDEN:
         return None
     if name in _NORMS:
-        return Part(role="norm", title=said(name), kind=name)
+        return DiagramPart(role="norm", title=said(name), kind=name)
     if name in _ASIDES:
-        return Part(role="aside", title=_ASIDES[name], kind=name)
+        return DiagramPart(role="aside", title=_ASIDES[name], kind=name)
     if name in _SMALL:
-        return Part(role="small", title=_SMALL[name], kind=name)
+        return DiagramPart(role="small", title=_SMALL[name], kind=name)
     known = _SAYING.get(type(node.op))
-    return known(node) if known else Part(role="small", title=sentence(said(name)), kind=name)
+    return known(node) if known else DiagramPart(role="small", title=sentence(said(name)), kind=name)
 
 
-def _linear(node: Node) -> Part:
+def _linear(node: Node) -> DiagramPart:
     into, out = node.inputs[0].type.shape[-1], node.outputs[0].type.shape[-1]
     tied = node.parameters.get("weight")
     notes = [f"{size(into)} → {size(out)}"]
     if tied is not None and "weight" not in node.owned:
         notes.append(f"tied to {tied.path}")
-    return Part(role="linear", title="Linear", kind="linear", notes=tuple(notes))
+    return DiagramPart(role="linear", title="Linear", kind="linear", notes=tuple(notes))
 
 
-def _embedding(node: Node) -> Part:
+def _embedding(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Embedding)
     table = node.parameters["table"]
@@ -83,10 +83,10 @@ def _embedding(node: Node) -> Part:
     notes = [f"{size(op.rows)} × {size(op.features.size)}"]
     if not table.path.startswith(f"{node.path}."):
         notes.append(f"shares {table.path}")
-    return Part(role="embedding", title=title, kind="embedding", notes=tuple(notes))
+    return DiagramPart(role="embedding", title=title, kind="embedding", notes=tuple(notes))
 
 
-def _convolution(node: Node) -> Part:
+def _convolution(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Convolution)
     channels = node.inputs[0].type.shape[1]
@@ -99,79 +99,83 @@ def _convolution(node: Node) -> Part:
         notes[0] += f", stride {stride}"
     if op.groups > 1 and not depthwise:
         notes[0] += f", {op.groups} groups"
-    return Part(role="convolution", title=title, kind="convolution", notes=tuple(notes))
+    return DiagramPart(role="convolution", title=title, kind="convolution", notes=tuple(notes))
 
 
-def _binary(node: Node) -> Part:
+def _binary(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Binary)
     if op.kind == "add":
-        return Part(role="sum", title="+", kind="add")
+        return DiagramPart(role="sum", title="+", kind="add")
     signs = {"multiply": "×", "subtract": "−", "divide": "÷"}
-    return Part(role="product", title=signs[op.kind], kind=op.kind)
+    return DiagramPart(role="product", title=signs[op.kind], kind=op.kind)
 
 
-def _take(node: Node) -> Part:
+def _take(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Take)
     place = {0: "First position", -1: "Last position"}.get(op.index, f"Position {op.index}")
-    return Part(role="pool", title=place, kind="take")
+    return DiagramPart(role="pool", title=place, kind="take")
 
 
-def _reduce(node: Node) -> Part:
+def _reduce(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Reduce)
     over = "space" if len(op.axes) > 1 else "positions"
-    return Part(role="pool", title=f"{sentence(op.kind)} over {over}", kind="reduce")
+    return DiagramPart(role="pool", title=f"{sentence(op.kind)} over {over}", kind="reduce")
 
 
-def _masked_pool(node: Node) -> Part:
+def _masked_pool(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, MaskedPool)
     valid = node.inputs[1].name
-    return Part(role="pool", title=f"{sentence(op.kind)} over valid", kind="masked_pool", notes=(valid,) * bool(valid))
+    return DiagramPart(
+        role="pool", title=f"{sentence(op.kind)} over valid", kind="masked_pool", notes=(valid,) * bool(valid)
+    )
 
 
-def _window(node: Node) -> Part:
+def _window(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, WindowPool)
     kernel = " × ".join(map(str, op.kernel))
-    return Part(role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {op.stride[0]}",))
+    return DiagramPart(
+        role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {op.stride[0]}",)
+    )
 
 
-def _activation(node: Node) -> Part:
+def _activation(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Activation | Unary)
-    return Part(role="small", title=sentence(said(op.kind)), kind="activation")
+    return DiagramPart(role="small", title=sentence(said(op.kind)), kind="activation")
 
 
-def _learned(node: Node) -> Part:
+def _learned(node: Node) -> DiagramPart:
     value = node.parameters.get("value")
     word = value.path.rpartition(".")[2] if value is not None else ""
     word = node.name if word in ("", "value") else word
-    return Part(role="aside", title=sentence(said(word or "learned")), kind="learned")
+    return DiagramPart(role="aside", title=sentence(said(word or "learned")), kind="learned")
 
 
-def _constant(node: Node) -> Part:
+def _constant(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Constant)
-    return Part(role="aside", title=f"Constant {op.number.constant() or ''}".strip(), kind="constant")
+    return DiagramPart(role="aside", title=f"Constant {op.number.constant() or ''}".strip(), kind="constant")
 
 
-def _affine(node: Node) -> Part:
+def _affine(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Affine)
     words = "Scale and shift" if op.scale and op.shift else "Scale" if op.scale else "Shift"
-    return Part(role="small", title=f"{words}, learned", kind="affine")
+    return DiagramPart(role="small", title=f"{words}, learned", kind="affine")
 
 
-def _softcap(node: Node) -> Part:
+def _softcap(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Softcap)
-    return Part(role="small", title=f"Softcap {op.cap.constant() or ''}".strip(), kind="softcap")
+    return DiagramPart(role="small", title=f"Softcap {op.cap.constant() or ''}".strip(), kind="softcap")
 
 
-_SAYING: Mapping[type[Op], Callable[[Node], Part]] = {
+_SAYING: Mapping[type[Op], Callable[[Node], DiagramPart]] = {
     Linear: _linear,
     Embedding: _embedding,
     Convolution: _convolution,
@@ -189,7 +193,7 @@ _SAYING: Mapping[type[Op], Callable[[Node], Part]] = {
 }
 
 
-def feed_forward(kind: str, region: Graph) -> Part | None:
+def feed_forward(kind: str, region: Graph) -> DiagramPart | None:
     """A module that is a feed-forward or a mixture of them; None where it is something else."""
     if any(node.regions for node in region.nodes):
         return None
@@ -203,10 +207,10 @@ def feed_forward(kind: str, region: Graph) -> Part | None:
     into, inner, out = (maps["up"].inputs[0], maps["up"].outputs[0], maps["down"].outputs[0])
     widths = " → ".join(size(value.type.shape[-1]) for value in (into, inner, out))
     notes = (widths, f"{act}, gated" if "gate" in maps else act)
-    return Part(role="feed_forward", title="Feed forward", kind=kind, notes=notes)
+    return DiagramPart(role="feed_forward", title="Feed forward", kind=kind, notes=notes)
 
 
-def _mixture(kind: str, experts: Node, region: Graph) -> Part:
+def _mixture(kind: str, experts: Node, region: Graph) -> DiagramPart:
     op = experts.op
     assert isinstance(op, Experts)
     number, width = experts.inputs[1].type.shape[-1], experts.inputs[0].type.shape[-1]
@@ -217,4 +221,4 @@ def _mixture(kind: str, experts: Node, region: Graph) -> Part:
         notes.insert(0, f"{routing.top_k} of {number} for each token")
     shared = any(isinstance(node.op, Linear) and node.name != "router" for node in region.nodes)
     notes += ["and one shared expert"] if shared else []
-    return Part(role="feed_forward", title=f"Mixture of {number} experts", kind=kind, notes=tuple(notes))
+    return DiagramPart(role="feed_forward", title=f"Mixture of {number} experts", kind=kind, notes=tuple(notes))

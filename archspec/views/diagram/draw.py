@@ -9,7 +9,7 @@ from archspec.passes.scopes import Scopes
 from archspec.spec import Spec
 from archspec.views.canvas import GREY, INK, Canvas
 from archspec.views.diagram.attention import AttentionWords
-from archspec.views.diagram.layout import Box, Layout, Line, Point
+from archspec.views.diagram.layout import Box, PlacedDiagram, PlacedWire, Point
 from archspec.views.diagram.measure import (
     ASIDE,
     NOTE,
@@ -24,7 +24,7 @@ from archspec.views.diagram.measure import (
     thumb_side,
 )
 from archspec.views.diagram.place import laid_out
-from archspec.views.diagram.plan import Part, Plan, Role
+from archspec.views.diagram.plan import DiagramPart, DiagramPlan, Role
 from archspec.views.diagram.survey import surveyed
 from archspec.views.diagram.words import count
 from archspec.views.example import example
@@ -50,7 +50,7 @@ _MARGIN = 24.0
 _TEXT_WIDTH = 420.0
 
 
-def plan_of(spec: Spec) -> Plan:
+def plan_of(spec: Spec) -> DiagramPlan:
     """What is drawn of a spec."""
     return surveyed(spec.graph, AttentionWords(Scopes(spec.graph), example(spec)))
 
@@ -95,7 +95,7 @@ def _foot(spec: Spec, room: float) -> list[str]:
 class _Drawing:
     """One layout on a canvas; `at` is where its lower left corner stands."""
 
-    def __init__(self, canvas: Canvas, layout: Layout, at: Point) -> None:
+    def __init__(self, canvas: Canvas, layout: PlacedDiagram, at: Point) -> None:
         self.canvas, self.layout, self.at = canvas, layout, at
 
     def place(self, point: Point) -> Point:
@@ -115,7 +115,7 @@ class _Drawing:
             if box.inside is None:
                 self._box(box)
 
-    def _line(self, line: Line) -> None:
+    def _line(self, line: PlacedWire) -> None:
         group = self.canvas.group(kind="wire")
         group.line([self.place(point) for point in line.points], arrow=line.arrow)
 
@@ -142,10 +142,10 @@ class _Drawing:
         """What comes out of the layout inside goes on to the frame, and what comes in comes from there."""
         assert box.inside is not None
         top = box.y + box.inside.height
-        self._line(Line(points=[(box.axis, top), (box.axis, box.top)], arrow=False))
+        self._line(PlacedWire(points=[(box.axis, top), (box.axis, box.top)], arrow=False))
         start, left = box.axis - box.inside.axis, box.x + margin
         for height in box.inside.ports.values():
-            self._line(Line(points=[(left, box.y + height), (start, box.y + height)], arrow=False))
+            self._line(PlacedWire(points=[(left, box.y + height), (start, box.y + height)], arrow=False))
 
     def _box(self, box: Box) -> None:
         part = box.part
@@ -202,7 +202,7 @@ class _Drawing:
                 picture.rect(corner, (end - start) * THUMB_CELL, THUMB_CELL, fill=_OPEN)
 
 
-def _strokes(part: Part, reach: float) -> list[Point]:
+def _strokes(part: DiagramPart, reach: float) -> list[Point]:
     """The sign in a circle, as half strokes from its middle."""
     if part.role == "sum":
         return [(reach, 0), (0, reach)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.record import record
-from archspec.views.diagram.plan import Part, Plan
+from archspec.views.diagram.plan import DiagramPart, DiagramPlan
 
 _JOINS = ("sum", "product", "norm", "small", "output", "pool")
 
@@ -22,7 +22,7 @@ class Lanes:
         return next(number for number, column in enumerate(self.columns) if part in column)
 
 
-def lanes(plan: Plan) -> Lanes:
+def lanes(plan: DiagramPlan) -> Lanes:
     """The longest way to the result is one column; what branches off or flows in stands beside it."""
     asides = _asides(plan)
     taken = {part for beside in asides.values() for part in beside}
@@ -36,7 +36,7 @@ def lanes(plan: Plan) -> Lanes:
     return Lanes(columns=tuple(map(tuple, _ordered(plan, columns))), asides=asides)
 
 
-def _asides(plan: Plan) -> dict[int, tuple[int, ...]]:
+def _asides(plan: DiagramPlan) -> dict[int, tuple[int, ...]]:
     found: dict[int, list[int]] = {}
     for number, part in enumerate(plan.parts):
         readers = {wire.target for wire in plan.out_of(number)}
@@ -47,7 +47,7 @@ def _asides(plan: Plan) -> dict[int, tuple[int, ...]]:
     return {reader: tuple(beside) for reader, beside in found.items() if plan.parts[reader].inside is None}
 
 
-def depths(plan: Plan) -> list[int]:
+def depths(plan: DiagramPlan) -> list[int]:
     """How many parts lie on the longest way to each."""
     found: list[int] = []
     for number in range(len(plan.parts)):
@@ -55,13 +55,13 @@ def depths(plan: Plan) -> list[int]:
     return found
 
 
-def _sources(plan: Plan, part: int) -> list[int]:
+def _sources(plan: DiagramPlan, part: int) -> list[int]:
     """The parts that one may stand above: of several what it works on, or where things join any."""
     joins = plan.parts[part].role in _JOINS
     return [wire.source for wire in plan.into(part) if wire.source >= 0 and (joins or wire.main)]
 
 
-def _back(plan: Plan, end: int, far: list[int], taken: set[int]) -> Iterator[int]:
+def _back(plan: DiagramPlan, end: int, far: list[int], taken: set[int]) -> Iterator[int]:
     part: int | None = end
     while part is not None:
         yield part
@@ -69,7 +69,7 @@ def _back(plan: Plan, end: int, far: list[int], taken: set[int]) -> Iterator[int
         part = max(free, key=lambda source: (far[source], -source), default=None)
 
 
-def _ordered(plan: Plan, columns: list[list[int]]) -> list[list[int]]:
+def _ordered(plan: DiagramPlan, columns: list[list[int]]) -> list[list[int]]:
     """What flows into a column stands at its left, what only branches off at its right."""
     home = {part: number for number, column in enumerate(columns) for part in column}
     left: dict[int, list[int]] = {}
@@ -97,6 +97,6 @@ def folded(lanes: Lanes, pieces: list[list[int]]) -> Lanes:
     return Lanes(columns=tuple(map(tuple, pieces)), asides=lanes.asides)
 
 
-def is_label(part: Part) -> bool:
+def is_label(part: DiagramPart) -> bool:
     """Whether a part is text without a box: the name of an input or an output."""
     return part.role in ("input", "output")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from archspec.views.diagram.plan import Part
+from archspec.views.diagram.plan import DiagramPart
 
 Point = tuple[float, float]
 
@@ -13,13 +13,13 @@ Point = tuple[float, float]
 class Box:
     """A part at its place. `x` and `y` are its lower left corner, `axis` the x through which its value flows."""
 
-    part: Part
+    part: DiagramPart
     x: float
     y: float
     width: float
     height: float
     axis: float
-    inside: Layout | None = None
+    inside: PlacedDiagram | None = None
     header: tuple[str, ...] = ()
 
     @property
@@ -34,7 +34,7 @@ class Box:
 
 
 @dataclass(kw_only=True)
-class Line:
+class PlacedWire:
     """A wire at its place; an arrow ends at a part, others at the frame of what goes on inside."""
 
     points: list[Point]
@@ -42,7 +42,7 @@ class Line:
 
 
 @dataclass(kw_only=True)
-class Label:
+class TypeLabel:
     """The type of a value, beside the line that it flows along."""
 
     at: Point
@@ -50,7 +50,7 @@ class Label:
 
 
 @dataclass(kw_only=True)
-class Layout:
+class PlacedDiagram:
     """A plan whose parts have places. `axis` is the x at which its value comes in below and leaves above.
 
     `ports` are the y at which further inputs come in at the left edge.
@@ -60,6 +60,6 @@ class Layout:
     height: float = 0.0
     axis: float = 0.0
     boxes: list[Box] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
+    lines: list[PlacedWire] = field(default_factory=list)
+    labels: list[TypeLabel] = field(default_factory=list)
     ports: dict[int, float] = field(default_factory=dict)

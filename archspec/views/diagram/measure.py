@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.record import record
-from archspec.views.diagram.plan import Part
+from archspec.views.diagram.plan import DiagramPart
 from archspec.views.fonts import fitted, width, wrapped
 
 TITLE, NOTE, ASIDE = 12.0, 10.0, 10.0
@@ -24,28 +24,28 @@ class Size:
     height: float
 
 
-def thumb_side(part: Part) -> float:
+def thumb_side(part: DiagramPart) -> float:
     """The side of the small picture of a mask, with the space before it; 0 where there is none."""
     return 0.0 if part.mask is None else max(len(part.mask.cells), len(part.mask.cells[0])) * THUMB_CELL + PAD
 
 
-def title_of(part: Part) -> str:
+def title_of(part: DiagramPart) -> str:
     """The first line of a box."""
     return f"{part.times} × {part.title}" if part.times > 1 else part.title
 
 
-def notes_of(part: Part) -> list[str]:
+def notes_of(part: DiagramPart) -> list[str]:
     """The small lines of a box, none too long."""
     room = _WIDEST - 2 * PAD - thumb_side(part)
     return [line for note in part.notes for line in wrapped(note, NOTE, room)]
 
 
-def box_title(part: Part) -> str:
+def box_title(part: DiagramPart) -> str:
     """The title, cut where it is too long for any box."""
     return fitted(title_of(part), TITLE, _WIDEST - 2 * PAD - thumb_side(part), bold=True)
 
 
-def size_of(part: Part) -> Size:
+def size_of(part: DiagramPart) -> Size:
     """The size of a part that is not opened."""
     if part.role in ("sum", "product"):
         return Size(2 * CIRCLE, 2 * CIRCLE)

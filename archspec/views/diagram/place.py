@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
 from archspec.views.diagram.lanes import Lanes, folded, lanes
-from archspec.views.diagram.layout import Box, Label, Layout
+from archspec.views.diagram.layout import Box, PlacedDiagram, TypeLabel
 from archspec.views.diagram.measure import FRAME, NOTE, TIMES, Size, size_of
-from archspec.views.diagram.plan import Part, Plan
+from archspec.views.diagram.plan import DiagramPart, DiagramPlan
 from archspec.views.diagram.route import BESIDE, FORK, routed
 from archspec.views.fonts import width, wrapped
 
@@ -20,13 +20,13 @@ _MOST_PIECES, _WORTH = 3, 0.75
 
 
 @dataclass(kw_only=True)
-class Frame:
+class SizedPart:
     """A part with its size, and what is inside it."""
 
-    part: Part
+    part: DiagramPart
     size: Size
     axis: float
-    inside: Layout | None = None
+    inside: PlacedDiagram | None = None
     header: tuple[str, ...] = ()
     beside: Size | None = None
     on_right: bool = False
@@ -55,11 +55,11 @@ class Frame:
 class Placing:
     """A plan while its parts get places: `bottoms` are the lower edges of parts, `axes` the x of columns."""
 
-    plan: Plan
+    plan: DiagramPlan
     lanes: Lanes
     labelled: bool
     cut: bool = False
-    frames: dict[int, Frame] = field(default_factory=dict)
+    frames: dict[int, SizedPart] = field(default_factory=dict)
     bottoms: dict[int, float] = field(default_factory=dict)
     axes: list[float] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class Placing:
         return "" if below and below[-1].gives == here else here
 
 
-def laid_out(plan: Plan, *, top: bool = False) -> Layout:
+def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
     """A layout of a plan; the whole picture's is folded where it would be too tall, and says types beside its lines."""
     placing = Placing(plan=plan, lanes=lanes(plan), labelled=top)
     _measure(placing)
@@ -129,12 +129,12 @@ def _measure(placing: Placing) -> None:
         frame.beside, frame.on_right = placing.frames[beside[0]].size, bool(sources)
 
 
-def _closed(part: Part) -> Frame:
+def _closed(part: DiagramPart) -> SizedPart:
     size = size_of(part)
-    return Frame(part=part, size=size, axis=size.width / 2)
+    return SizedPart(part=part, size=size, axis=size.width / 2)
 
 
-def _opened(part: Part) -> Frame:
+def _opened(part: DiagramPart) -> SizedPart:
     assert part.inside is not None
     inner = laid_out(part.inside)
     axis = inner.axis + FRAME
@@ -145,7 +145,7 @@ def _opened(part: Part) -> Frame:
     wide = axis + inner.width - inner.axis + FRAME
     high = inner.height + _HEADER_LINE * len(header) + 10
     margin = TIMES if part.times > 1 else 0.0
-    return Frame(part=part, size=Size(wide + margin, high), axis=axis + margin, inside=inner, header=header)
+    return SizedPart(part=part, size=Size(wide + margin, high), axis=axis + margin, inside=inner, header=header)
 
 
 def _stand(placing: Placing) -> None:
@@ -225,7 +225,7 @@ def _pieces(column: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
     return [list(column[start:end]) for start, end in pairwise(ends)]
 
 
-def _collected(placing: Placing) -> Layout:
+def _collected(placing: Placing) -> PlacedDiagram:
     """Columns beside one another with channels between, and the lines through them."""
     layout = routed(placing)
     for number in placing.bottoms:
@@ -233,11 +233,11 @@ def _collected(placing: Placing) -> Layout:
         layout.boxes.append(_box(placing.frames[number], axis, placing.bottoms[number]))
         words = placing.label(number)
         if words:
-            layout.labels.append(Label(at=(axis + 6, placing.label_at(number)), text=words))
+            layout.labels.append(TypeLabel(at=(axis + 6, placing.label_at(number)), text=words))
     return layout
 
 
-def _box(frame: Frame, axis: float, bottom: float) -> Box:
+def _box(frame: SizedPart, axis: float, bottom: float) -> Box:
     return Box(
         part=frame.part,
         x=axis - frame.axis,

@@ -36,7 +36,7 @@ class Thumb:
 
 
 @record
-class Part:
+class DiagramPart:
     """One thing that is drawn. `kind` is the op or module that it is, `gives` the type of its value.
 
     `times` says how often it runs, and `inside` what it is made of, where that is drawn.
@@ -47,7 +47,7 @@ class Part:
     kind: str = ""
     notes: tuple[str, ...] = ()
     mask: Thumb | None = None
-    inside: Plan | None = None
+    inside: DiagramPlan | None = None
     times: int = 1
     gives: str = field(default="", compare=False)
     name: str = field(default="", compare=False)
@@ -59,7 +59,7 @@ class Part:
 
 
 @record(kw_only=False)
-class Wire:
+class DiagramWire:
     """A value that flows. `source` is a part, or for `-1 - k` input k of the plan.
 
     `main` marks what a part works on; `port` is the number of the input of what is inside the target.
@@ -72,11 +72,11 @@ class Wire:
 
 
 @record
-class Plan:
+class DiagramPlan:
     """Parts in an order in which each comes after what it reads; `result` is where the plan's value is from."""
 
-    parts: tuple[Part, ...]
-    wires: tuple[Wire, ...]
+    parts: tuple[DiagramPart, ...]
+    wires: tuple[DiagramWire, ...]
     result: int
 
     @property
@@ -85,15 +85,15 @@ class Plan:
         found = {-1 - wire.source for wire in self.wires if wire.source < 0}
         return tuple(sorted(found | ({-1 - self.result} if self.result < 0 else set())))
 
-    def into(self, part: int) -> list[Wire]:
+    def into(self, part: int) -> list[DiagramWire]:
         """What a part reads."""
         return [wire for wire in self.wires if wire.target == part]
 
-    def out_of(self, part: int) -> list[Wire]:
+    def out_of(self, part: int) -> list[DiagramWire]:
         """What reads a part."""
         return [wire for wire in self.wires if wire.source == part]
 
-    def walk(self) -> Iterator[Part]:
+    def walk(self) -> Iterator[DiagramPart]:
         """All parts, those inside others after them."""
         for part in self.parts:
             yield part

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.views.diagram.layout import Box, Layout, Line, Point
+from archspec.views.diagram.layout import Box, PlacedDiagram, PlacedWire, Point
 from archspec.views.diagram.measure import NOTE, TIMES
-from archspec.views.diagram.plan import Wire
+from archspec.views.diagram.plan import DiagramWire
 from archspec.views.fonts import width
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Net = tuple[int, int]
 """A channel (the space at the left of the column of that number), and the source whose value runs in it."""
 
 
-def routed(placing: Placing) -> Layout:
+def routed(placing: Placing) -> PlacedDiagram:
     """A layout with lines and ports and no boxes yet, but for asides; the columns get their places."""
     router = _Router(placing)
     router.assign()
@@ -44,13 +44,13 @@ class _Router:
         self.skips: dict[tuple[int, int], int] = {}
         self.skip_count = [0] * len(self.columns)
         self.channels: list[float] = []
-        self.layout = Layout()
+        self.layout = PlacedDiagram()
         self.sides: dict[tuple[int, bool], list[int]] = {}
         self.levels: dict[int, float] = {}
 
     # Which way each wire goes.
 
-    def wires(self) -> Iterable[Wire]:
+    def wires(self) -> Iterable[DiagramWire]:
         """Wires but for those of asides."""
         return (wire for wire in self.plan.wires if wire.source not in self.beside)
 
@@ -60,18 +60,18 @@ class _Router:
             return self.column_of[source]
         return self.home if source == -1 else -1
 
-    def is_straight(self, wire: Wire) -> bool:
+    def is_straight(self, wire: DiagramWire) -> bool:
         """Whether a wire goes to what stands right above."""
         column = self.columns[self.column_of[wire.target]]
         place = column.index(wire.target)
         below = column[place - 1] if place else -1 if self.column_of[wire.target] == self.home else None
         return below == wire.source
 
-    def is_skip(self, wire: Wire) -> bool:
+    def is_skip(self, wire: DiagramWire) -> bool:
         """Whether a wire goes past something in its own column."""
         return not self.is_straight(wire) and self.column(wire.source) == self.column_of[wire.target]
 
-    def from_below(self, wire: Wire) -> bool:
+    def from_below(self, wire: DiagramWire) -> bool:
         """Whether a wire comes in at the lower edge of a part of another column."""
         return wire.target in self.first and (wire.main or self.placing.plan.parts[wire.target].role == "output")
 
@@ -86,13 +86,13 @@ class _Router:
             if not self.is_straight(wire):
                 self.sides.setdefault((wire.target, self._from_right(wire)), []).append(wire.source)
 
-    def _from_right(self, wire: Wire) -> bool:
+    def _from_right(self, wire: DiagramWire) -> bool:
         if self.is_skip(wire):
             return True
         opened = self.plan.parts[wire.target].inside is not None
         return self.column(wire.source) > self.column_of[wire.target] and not opened
 
-    def _channels_of(self, wire: Wire) -> list[int]:
+    def _channels_of(self, wire: DiagramWire) -> list[int]:
         a, b = self.column(wire.source), self.column_of[wire.target]
         if self._from_right(wire):
             return sorted({a, b + 1})
@@ -170,7 +170,7 @@ class _Router:
                 level += 1
             self.levels[source] = level
 
-    def draw(self) -> Layout:
+    def draw(self) -> PlacedDiagram:
         """The layout with every line."""
         self._assign_levels()
         tops = [self.placing.top(part) for part in self.placing.bottoms]
@@ -200,7 +200,7 @@ class _Router:
             points = [(x, self.placing.top(result)), (x, level), (axis, level), (axis, height)]
             if x == axis:
                 points = [points[0], points[-1]]
-            self.layout.lines.append(Line(points=points, arrow=False))
+            self.layout.lines.append(PlacedWire(points=points, arrow=False))
 
     def _stubs(self) -> None:
         """Between a part and the place where its value turns aside, where nothing goes on straight up."""
@@ -208,11 +208,11 @@ class _Router:
         for source in sorted({wire.source for wire in self.wires()} - straight):
             if source >= 0:
                 axis, rim = self._axis(source), self._rim(source)
-                self.layout.lines.append(Line(points=[(axis, rim), (axis, self._level(source))], arrow=False))
+                self.layout.lines.append(PlacedWire(points=[(axis, rim), (axis, self._level(source))], arrow=False))
 
     def _line(self, points: list[Point], target: int) -> None:
         kept = [point for k, point in enumerate(points) if k == 0 or point != points[k - 1]]
-        self.layout.lines.append(Line(points=kept, arrow=self.plan.parts[target].inside is None))
+        self.layout.lines.append(PlacedWire(points=kept, arrow=self.plan.parts[target].inside is None))
 
     def _axis(self, source: int) -> float:
         return self.placing.axes[self.column(source)]
@@ -223,7 +223,7 @@ class _Router:
     def _foot(self, target: int) -> Point:
         return self.placing.axes[self.column_of[target]], self.placing.bottoms[target]
 
-    def _entry(self, wire: Wire) -> Point:
+    def _entry(self, wire: DiagramWire) -> Point:
         """Where a wire comes in at a side of its target."""
         target, right = wire.target, self._from_right(wire)
         frame, axis = self.placing.frames[target], self.placing.axes[self.column_of[target]]
@@ -239,14 +239,14 @@ class _Router:
         edge = axis + frame.edge if right else axis - frame.axis
         return edge, self.placing.bottoms[target] + frame.size.height / 2 + off
 
-    def _skip(self, wire: Wire) -> None:
+    def _skip(self, wire: DiagramWire) -> None:
         number = self.column_of[wire.target]
         x, leave = self._skip_x(number, self.skips[wire.source, wire.target]), self._level(wire.source)
         entry = self._entry(wire)
         axis = self.placing.axes[number]
         self._line([(axis, leave), (x, leave), (x, entry[1]), entry], wire.target)
 
-    def _cross(self, wire: Wire) -> None:
+    def _cross(self, wire: DiagramWire) -> None:
         a, b = self.column(wire.source), self.column_of[wire.target]
         start = (self._axis(wire.source), self._level(wire.source))
         if self.from_below(wire):
@@ -261,14 +261,14 @@ class _Router:
         entry = self._at_level(wire, entry, between)
         self._line([start, (x, start[1]), (x, between), (end, between), (end, entry[1]), entry], wire.target)
 
-    def _at_level(self, wire: Wire, entry: Point, level: float) -> Point:
+    def _at_level(self, wire: DiagramWire, entry: Point, level: float) -> Point:
         """The entry at the height that a wire has anyway, where it is alone at that side of a tall enough box."""
         low, high = self.placing.bottoms[wire.target] + 5, self.placing.top(wire.target) - 5
         alone = len(set(self.sides[wire.target, self._from_right(wire)])) == 1
         is_box = self.plan.parts[wire.target].is_box
         return (entry[0], level) if alone and is_box and low < level < high else entry
 
-    def _from_below(self, wire: Wire, start: Point, a: int, b: int) -> None:
+    def _from_below(self, wire: DiagramWire, start: Point, a: int, b: int) -> None:
         """Up into the first part of another column, from under it."""
         foot = self._foot(wire.target)
         crossed = range(min(a, b) + 1, max(a, b))
@@ -281,7 +281,7 @@ class _Router:
         points = [start, (x, start[1]), (x, level), (end, level), (end, under[1]), under, foot]
         self._line(points, wire.target)
 
-    def _port(self, wire: Wire) -> None:
+    def _port(self, wire: DiagramWire) -> None:
         """From the left edge, at the height of the first part that reads the input."""
         b, entry, port = self.column_of[wire.target], self._entry(wire), -1 - wire.source
         level = self._free(range(b), entry[1], wire.source)

@@ -7,17 +7,17 @@ from dataclasses import replace
 from itertools import groupby
 
 from archspec.analyses.parameters import parameter_groups
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat, Schedule
 from archspec.ir.types import DType
-from archspec.ops.attention import Attention
-from archspec.ops.base import Primitive
-from archspec.ops.call import Call
-from archspec.ops.masked_pool import MaskedPool
-from archspec.ops.repeat import Repeat, Schedule
+from archspec.ops.attention.attention import Attention
+from archspec.ops.reduction.masked_pool import MaskedPool
 from archspec.views.diagram.attention import AttentionWords
 from archspec.views.diagram.describe import feed_forward, primitive
 from archspec.views.diagram.lanes import depths
-from archspec.views.diagram.plan import Part, Plan, Wire
+from archspec.views.diagram.plan import DiagramPart, DiagramPlan, DiagramWire
 from archspec.views.diagram.tidy import Draft, tidied
 from archspec.views.diagram.words import class_words, count, sentence, shape
 
@@ -26,15 +26,15 @@ _DEEPEST = 6
 Refs = tuple[int, ...]
 
 
-def surveyed(graph: Graph, words: AttentionWords) -> Plan:
+def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
     """What is drawn of a whole graph: its inputs that flow somewhere, its nodes and its outputs."""
     body = _Body(words, 0)
     for value in graph.inputs:
-        part = Part(role="input", title=value.name, notes=(f"{value.type.dtype}{shape(value.type)}",))
+        part = DiagramPart(role="input", title=value.name, notes=(f"{value.type.dtype}{shape(value.type)}",))
         body.known[value] = (body.add(part, {}),)
     body.run(graph.nodes)
     for name, value in zip(graph.output_names, graph.outputs, strict=True):
-        part = Part(role="output", title=name, notes=(shape(value.type),))
+        part = DiagramPart(role="output", title=name, notes=(shape(value.type),))
         body.add(part, {0: body.known.get(value, ())})
     plan = tidied(body.draft, len(body.draft.parts) - 1)
     outputs = [number for number, part in enumerate(plan.parts) if part.role == "output"]
@@ -63,7 +63,7 @@ class _Body:
                 case _:
                     self._primitive(node)
 
-    def add(self, part: Part, sources: Mapping[int, Refs]) -> int:
+    def add(self, part: DiagramPart, sources: Mapping[int, Refs]) -> int:
         """Add a part that reads at each port what stands at the sources; the first of them is what it works on."""
         number = len(self.draft.parts)
         self.draft.parts.append(part)
@@ -74,10 +74,10 @@ class _Body:
                 key = (ref, port if part.inside is not None else 0)
                 if key not in met:
                     met.add(key)
-                    self.draft.wires.append(Wire(ref, number, first, port))
+                    self.draft.wires.append(DiagramWire(ref, number, first, port))
         return number
 
-    def plan(self, node: Node, number: int = 0) -> Plan:
+    def plan(self, node: Node, number: int = 0) -> DiagramPlan:
         """What is drawn of a region of a node by itself; inputs that come from nothing drawn are left out."""
         region, body = node.regions[number], _Body(self.words, self.depth + 1)
         for k, (inner, outer) in enumerate(zip(region.inputs, node.inputs, strict=True)):
@@ -88,7 +88,7 @@ class _Body:
     def _sources(self, node: Node, operands: Iterable[int]) -> dict[int, Refs]:
         return {k: self.known.get(node.inputs[k], ()) for k in operands}
 
-    def _keep(self, node: Node, part: Part, sources: Mapping[int, Refs]) -> int:
+    def _keep(self, node: Node, part: DiagramPart, sources: Mapping[int, Refs]) -> int:
         made = replace(part, gives=shape(node.outputs[0].type), name=part.name or node.name)
         number = self.add(made, sources)
         self.known.update(dict.fromkeys(node.outputs, (number,)))
@@ -115,7 +115,7 @@ class _Body:
         if part is None:
             title = node.name if op.kind == "ConvResidual" else sentence(class_words(op.kind))
             opened = inside if self.depth < _DEEPEST else None
-            part = Part(role="group", title=title, kind=op.kind, inside=opened)
+            part = DiagramPart(role="group", title=title, kind=op.kind, inside=opened)
         self._keep(node, part, self._sources(node, inside.asked))
 
     def _open(self, node: Node, kind: str) -> None:
@@ -187,7 +187,7 @@ class _Runs:
         self.lay(inner, runs)
         plan = tidied(inner.draft, self.carried[0])
         self.outside = outside
-        part = Part(
+        part = DiagramPart(
             role="stack",
             title="in turn",
             kind="pattern",
@@ -199,13 +199,13 @@ class _Runs:
         )
         self.carried = (body.add(part, {k: carried if k == 0 else outside[k] for k in plan.asked}),)
 
-    def _part(self, number: int, times: int) -> Part:
+    def _part(self, number: int, times: int) -> DiagramPart:
         kind = self.op.kinds[number]
         words = class_words(kind) + (", one set of weights" if self.op.shared else "")
         is_new = number not in self.met
         self.met.add(number)
         alone = len(self.plans) == 1 or len(_grouped(self.op.schedule.repeat)) == 1
-        return Part(
+        return DiagramPart(
             role="stack",
             title=words,
             kind=kind,

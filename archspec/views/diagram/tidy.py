@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from archspec.views.diagram.plan import Part, Plan, Wire
+from archspec.views.diagram.plan import DiagramPart, DiagramPlan, DiagramWire
 
 
 @dataclass(kw_only=True)
 class Draft:
     """A plan that is being made."""
 
-    parts: list[Part | None] = field(default_factory=list)
-    wires: list[Wire] = field(default_factory=list)
+    parts: list[DiagramPart | None] = field(default_factory=list)
+    wires: list[DiagramWire] = field(default_factory=list)
 
-    def merge(self, gone: int, kept: int, part: Part) -> None:
+    def merge(self, gone: int, kept: int, part: DiagramPart) -> None:
         """Let one part be drawn as another, which then reads what both read."""
         self.parts[gone], self.parts[kept] = None, part
         found = []
@@ -41,11 +41,11 @@ class Draft:
         return [wire.source for wire in self.wires if wire.target == part]
 
 
-Merging = Callable[[Part, Part, bool], Part | None]
+Merging = Callable[[DiagramPart, DiagramPart, bool], DiagramPart | None]
 """The part that two are drawn as, if any; the flag says that the second reads the first alone."""
 
 
-def tidied(draft: Draft, result: int) -> Plan:
+def tidied(draft: Draft, result: int) -> DiagramPlan:
     """The plan of a draft. `result` is the part (or input) whose value the plan gives."""
     for rule in (_with_activation, _with_norm, _with_softcap, _sums, _add_and_norm, _equal):
         again = True
@@ -72,7 +72,7 @@ def _drop_unread_inputs(draft: Draft) -> None:
             draft.parts[number] = None
 
 
-def _frozen(draft: Draft, result: int) -> Plan:
+def _frozen(draft: Draft, result: int) -> DiagramPlan:
     numbers = [number for number, part in enumerate(draft.parts) if part is not None]
     place = {number: k for k, number in enumerate(numbers)} | {-1 - k: -1 - k for k in range(64)}
     wires = [
@@ -81,16 +81,16 @@ def _frozen(draft: Draft, result: int) -> Plan:
         if wire.source in place and wire.target in place
     ]
     parts = tuple(part for part in draft.parts if part is not None)
-    return Plan(parts=parts, wires=tuple(wires), result=place[result])
+    return DiagramPlan(parts=parts, wires=tuple(wires), result=place[result])
 
 
-def _with_activation(one: Part, other: Part, alone: bool) -> Part | None:
+def _with_activation(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
     if other.kind == "activation" and alone and one.role in ("linear", "convolution"):
         return replace(one, notes=_joined(one.notes, _small(other.title)), gives=other.gives)
     return None
 
 
-def _with_norm(one: Part, other: Part, alone: bool) -> Part | None:
+def _with_norm(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
     if (
         one.role == "convolution"
         and other.role == "norm"
@@ -115,23 +115,23 @@ def _joined(notes: tuple[str, ...], word: str) -> tuple[str, ...]:
     return (*notes, word)
 
 
-def _with_softcap(one: Part, other: Part, alone: bool) -> Part | None:
+def _with_softcap(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
     if other.kind == "softcap" and alone and one.role == "linear":
         return replace(one, notes=(*one.notes, _small(other.title)), gives=other.gives)
     return None
 
 
-def _sums(one: Part, other: Part, alone: bool) -> Part | None:
+def _sums(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
     return other if one.role == other.role == "sum" else None
 
 
-def _add_and_norm(one: Part, other: Part, alone: bool) -> Part | None:
+def _add_and_norm(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
     if one.role == "sum" and other.role == "norm" and alone:
         return replace(other, title=f"Add & {_small(other.title)}")
     return None
 
 
-def _equal(one: Part, other: Part, alone: bool) -> Part | None:
+def _equal(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
     """Layers that are drawn alike and follow one another."""
     if one.role == "group" and alone and replace(one, times=1) == replace(other, times=1):
         return replace(other, times=one.times + other.times, name="")
@@ -152,7 +152,7 @@ def _closed(draft: Draft) -> Draft:
     return draft
 
 
-def _as_before(part: Part, inside: Plan, place: str) -> Part:
+def _as_before(part: DiagramPart, inside: DiagramPlan, place: str) -> DiagramPart:
     """A group that is only named, with what is in it and where the like of it was drawn."""
     if part.name and part.role == "stack":
         own = f"{part.times} × {part.title}" if part.times > 1 else part.title
@@ -160,7 +160,7 @@ def _as_before(part: Part, inside: Plan, place: str) -> Part:
     return replace(part, inside=None, notes=(*_inner(inside), *part.notes, f"as in {place}"))
 
 
-def _inner(plan: Plan) -> list[str]:
+def _inner(plan: DiagramPlan) -> list[str]:
     """How many there are of each group inside."""
     found: dict[str, int] = {}
     for part in plan.parts:
@@ -169,7 +169,7 @@ def _inner(plan: Plan) -> list[str]:
     return [f"{times} × {title}" for title, times in found.items()]
 
 
-def _look(part: Part) -> object:
+def _look(part: DiagramPart) -> object:
     """What of a part does not depend on sizes and counts."""
     inside = part.inside
     if inside is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from archspec.ir.dim import Dim
+from archspec.algebra.dim import Dim
 from archspec.ir.types import TensorType
 
 _UNITS = ("", "k", "M", "B", "T")

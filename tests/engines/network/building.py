@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from archspec.engines.network.execution import Execution, Precision
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.network.reading import read_network
 
 trt = pytest.importorskip("tensorrt_rtx")
@@ -53,7 +53,7 @@ class Made:
         self.kept.append(np.array(array, order="C"))
         return trt.Weights(self.kept[-1])
 
-    def plan(self, *results: Any) -> Plan:
+    def plan(self, *results: Any) -> NetworkPlan:
         """The plan that gives some tensors."""
         for number, result in enumerate(results):
             result.name = f"y{number}"

@@ -18,7 +18,7 @@ from archspec.contract.sizes import probe
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import SpecError
 from archspec.engines.export import export_onnx
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
 from archspec.engines.rtx.parsing import parse
 from archspec.lower import compile
@@ -41,7 +41,7 @@ class Lowered:
     onnx: Path
     spec: Path
     claims: Claims
-    plan: Plan
+    plan: NetworkPlan
     dtype: DTypeName
 
 
@@ -83,7 +83,7 @@ class Court:
             cases.append((sample(case.program.interface, sizes, SEED), sizes))
         self.cases = [(given, interpret(case.claims.spec.graph, given, parameters, at)) for given, at in cases]
 
-    def verdict(self, plan: Plan) -> str | None:
+    def verdict(self, plan: NetworkPlan) -> str | None:
         """What catches a network; None where nothing does."""
         declared, exact = NetworkRunner(plan), NetworkRunner(plan, "exact")
         try:
@@ -111,7 +111,7 @@ def _apart(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
 
 
-def is_equivalent(case: Lowered, court: Court, plan: Plan) -> bool:
+def is_equivalent(case: Lowered, court: Court, plan: NetworkPlan) -> bool:
     """Whether a network computes in float64 what the unchanged one does, to the last few bits.
 
     The 1e-12 that some norms add count as that.

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from archspec.engines.network.plan import Plan, Step
+from archspec.engines.network.plan import NetworkLayer, NetworkPlan
 
-Change = Callable[[Plan, Step], Step | None]
+Change = Callable[[NetworkPlan, NetworkLayer], NetworkLayer | None]
 """The changed layer, or None where the operator does not apply."""
 
 
@@ -20,10 +20,10 @@ class Mutant:
 
     operator: str
     site: str
-    plan: Plan
+    plan: NetworkPlan
 
 
-def mutants(plan: Plan) -> Iterator[Mutant]:
+def mutants(plan: NetworkPlan) -> Iterator[Mutant]:
     """Every operator at every layer that computes floats or truths; sizes of tensors are left alone."""
     for operator, change in OPERATORS.items():
         for place, step in enumerate(plan.steps):
@@ -33,16 +33,16 @@ def mutants(plan: Plan) -> Iterator[Mutant]:
                 yield Mutant(operator=operator, site=f"{step.node or step.name}", plan=replace(plan, steps=steps))
 
 
-def _counts(plan: Plan, step: Step) -> bool:
+def _counts(plan: NetworkPlan, step: NetworkLayer) -> bool:
     return all(plan.wires[number].dtype in ("FLOAT", "BOOL") for number in step.outputs)
 
 
-def maker(plan: Plan, number: int | None) -> Step | None:
+def maker(plan: NetworkPlan, number: int | None) -> NetworkLayer | None:
     """The layer that makes a wire."""
     return next((step for step in plan.steps if number in step.outputs), None)
 
 
-def constant(plan: Plan, number: int | None) -> Any:
+def constant(plan: NetworkPlan, number: int | None) -> Any:
     """The values of a wire that is a constant, perhaps reshaped or cast; None for any other."""
     step = maker(plan, number)
     while step is not None and step.kind in ("SHUFFLE", "CAST", "UNSQUEEZE"):
@@ -50,16 +50,16 @@ def constant(plan: Plan, number: int | None) -> Any:
     return step.attributes["weights"] if step is not None and step.kind == "CONSTANT" else None
 
 
-def changed(step: Step, **attributes: Any) -> Step:
+def changed(step: NetworkLayer, **attributes: Any) -> NetworkLayer:
     return replace(step, attributes={**step.attributes, **attributes})
 
 
-def passing(step: Step, index: int) -> Step:
+def passing(step: NetworkLayer, index: int) -> NetworkLayer:
     """The layer gives one of its inputs."""
     return replace(step, kind="IDENTITY", attributes={}, inputs=(step.inputs[index],))
 
 
-def drop_select(plan: Plan, step: Step) -> Step | None:
+def drop_select(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A mask, or a guard of empty rows, that is not looked at."""
     if step.kind != "SELECT":
         return None
@@ -67,7 +67,7 @@ def drop_select(plan: Plan, step: Step) -> Step | None:
     return replace(step, inputs=(condition, x, x))
 
 
-def invert_select(plan: Plan, step: Step) -> Step | None:
+def invert_select(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A mask, or a guard, with its sides changed."""
     if step.kind != "SELECT":
         return None
@@ -75,12 +75,12 @@ def invert_select(plan: Plan, step: Step) -> Step | None:
     return replace(step, inputs=(condition, y, x))
 
 
-def drop_not(plan: Plan, step: Step) -> Step | None:
+def drop_not(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A predicate that is not negated."""
     return passing(step, 0) if step.kind == "UNARY" and step.attributes["op"] == "NOT" else None
 
 
-def other_logic(plan: Plan, step: Step) -> Step | None:
+def other_logic(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """And for or, or for and."""
     other = {"AND": "OR", "OR": "AND"}
     if step.kind != "ELEMENTWISE" or step.attributes["op"] not in other:
@@ -88,7 +88,7 @@ def other_logic(plan: Plan, step: Step) -> Step | None:
     return changed(step, op=other[step.attributes["op"]])
 
 
-def other_comparison(plan: Plan, step: Step) -> Step | None:
+def other_comparison(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """Less for greater: a diagonal, or a window, on the other side."""
     other = {"LESS": "GREATER", "GREATER": "LESS"}
     if step.kind != "ELEMENTWISE" or step.attributes["op"] not in other:
@@ -96,7 +96,7 @@ def other_comparison(plan: Plan, step: Step) -> Step | None:
     return changed(step, op=other[step.attributes["op"]])
 
 
-def without_equality(plan: Plan, step: Step) -> Step | None:
+def without_equality(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """`<=` that has become `<`, and the like: the side that takes the equal ones is lost."""
     if step.kind != "ELEMENTWISE" or step.attributes["op"] != "OR":
         return None
@@ -105,7 +105,7 @@ def without_equality(plan: Plan, step: Step) -> Step | None:
     return passing(step, equal.index(False)) if equal.count(True) == 1 else None
 
 
-def drop_scale(plan: Plan, step: Step) -> Step | None:
+def drop_scale(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A product or a quotient with one number that is lost."""
     if step.kind != "ELEMENTWISE" or step.attributes["op"] not in ("PROD", "DIV"):
         return None
@@ -117,7 +117,7 @@ def drop_scale(plan: Plan, step: Step) -> Step | None:
     return None
 
 
-def drop_term(plan: Plan, step: Step) -> Step | None:
+def drop_term(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """The second term of a sum: a residual, a bias, a position, a mask."""
     if step.kind != "ELEMENTWISE" or step.attributes["op"] != "SUM":
         return None
@@ -126,7 +126,7 @@ def drop_term(plan: Plan, step: Step) -> Step | None:
     return passing(step, wide) if first is not None and second is not None and len(first) > 1 else None
 
 
-def negate_term(plan: Plan, step: Step) -> Step | None:
+def negate_term(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A sum that has become a difference."""
     if step.kind != "ELEMENTWISE" or step.attributes["op"] != "SUM":
         return None
@@ -134,14 +134,14 @@ def negate_term(plan: Plan, step: Step) -> Step | None:
     return changed(step, op="SUB") if values is None or values.size > 1 else None
 
 
-def other_axis(plan: Plan, step: Step) -> Step | None:
+def other_axis(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """Softmax, a reduction or a normalization over the axis before."""
     if step.kind not in ("SOFTMAX", "REDUCE", "NORMALIZATION") or step.attributes["axes"] < 2:
         return None
     return changed(step, axes=step.attributes["axes"] >> 1)
 
 
-def swap_order(plan: Plan, step: Step) -> Step | None:
+def swap_order(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A transpose with two of its axes changed: heads for positions, say."""
     if step.kind != "SHUFFLE" or not step.outputs:
         return None
@@ -154,7 +154,7 @@ def swap_order(plan: Plan, step: Step) -> Step | None:
     return changed(step, first_transpose=tuple(turned))
 
 
-def drop_order(plan: Plan, step: Step) -> Step | None:
+def drop_order(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A transpose that is lost."""
     if step.kind != "SHUFFLE":
         return None
@@ -164,35 +164,35 @@ def drop_order(plan: Plan, step: Step) -> Step | None:
     return None if tuple(order[:rank]) == tuple(range(rank)) else changed(step, first_transpose=tuple(range(8)))
 
 
-def turn_matrix(plan: Plan, step: Step) -> Step | None:
+def turn_matrix(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A product with its second matrix transposed, or no longer so."""
     if step.kind != "MATRIX_MULTIPLY":
         return None
     return changed(step, op1="NONE" if step.attributes["op1"] == "TRANSPOSE" else "TRANSPOSE")
 
 
-def drop_activation(plan: Plan, step: Step) -> Step | None:
+def drop_activation(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A function of each number that is lost."""
     functions = step.kind == "ACTIVATION" or (step.kind == "UNARY" and step.attributes["op"] in ("ERF", "EXP", "SQRT"))
     return passing(step, 0) if functions else None
 
 
-def drop_normalization(plan: Plan, step: Step) -> Step | None:
+def drop_normalization(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A normalization that is lost."""
     return passing(step, 0) if step.kind == "NORMALIZATION" else None
 
 
-def drop_norm_bias(plan: Plan, step: Step) -> Step | None:
+def drop_norm_bias(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """The shift of a normalization that is lost."""
     return replace(step, inputs=(*step.inputs[:2], None)) if step.kind == "NORMALIZATION" else None
 
 
-def drop_softmax(plan: Plan, step: Step) -> Step | None:
+def drop_softmax(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """Scores that are used as they are."""
     return passing(step, 0) if step.kind == "SOFTMAX" else None
 
 
-def sum_for_mean(plan: Plan, step: Step) -> Step | None:
+def sum_for_mean(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A sum for a mean, a mean for a sum."""
     other = {"SUM": "AVG", "AVG": "SUM"}
     if step.kind != "REDUCE" or step.attributes["op"] not in other:
@@ -200,19 +200,19 @@ def sum_for_mean(plan: Plan, step: Step) -> Step | None:
     return changed(step, op=other[step.attributes["op"]])
 
 
-def other_gather_axis(plan: Plan, step: Step) -> Step | None:
+def other_gather_axis(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """What is looked up along another axis."""
     if step.kind != "GATHER" or step.attributes["axis"] == 0:
         return None
     return changed(step, axis=step.attributes["axis"] - 1)
 
 
-def reverse_parts(plan: Plan, step: Step) -> Step | None:
+def reverse_parts(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """Parts that are put together the other way round."""
     return replace(step, inputs=step.inputs[::-1]) if step.kind == "CONCATENATION" else None
 
 
-def shift_weights(plan: Plan, step: Step) -> Step | None:
+def shift_weights(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A table or a matrix whose rows are one place too far."""
     if step.kind != "CONSTANT" or len(step.attributes["shape"]) < 2 or step.attributes["shape"][0] < 2:
         return None
@@ -220,7 +220,7 @@ def shift_weights(plan: Plan, step: Step) -> Step | None:
     return changed(step, weights=np.roll(rows, 1, 0).reshape(-1))
 
 
-def wider_stride(plan: Plan, step: Step) -> Step | None:
+def wider_stride(plan: NetworkPlan, step: NetworkLayer) -> NetworkLayer | None:
     """A convolution or a pooling with one position of padding less."""
     if step.kind not in ("CONVOLUTION", "POOLING") or not any(step.attributes["pre_padding"]):
         return None

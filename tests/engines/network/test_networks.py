@@ -16,7 +16,7 @@ from archspec.engines.network.digest import digest
 from archspec.engines.network.execution import Execution
 from archspec.engines.network.kinds import KINDS
 from archspec.engines.network.layers import FUNCTIONS
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from tests.engines.network.building import Made, computed, normal, trt
 
 SUM = trt.ElementWiseOperation.SUM
@@ -87,7 +87,7 @@ def test_layers_are_computed_after_those_that_they_read() -> None:
     assert made.run(first.get_output(0))[0].shape == (3, 1)
 
 
-def shifted(shift: float = 2.0, operation: Any = SUM) -> Plan:
+def shifted(shift: float = 2.0, operation: Any = SUM) -> NetworkPlan:
     made = Made()
     constant = made.constant(np.full((1, 3), shift, dtype=np.float32))
     return made.plan(made.network.add_elementwise(made.input(normal(2, 3)), constant, operation).get_output(0))

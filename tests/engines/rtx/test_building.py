@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 import archspec
 from archspec.bundle.inspection import Inspection, span_of, spanned
 from archspec.diagnostics import SpecError
-from archspec.engines.build import Built
+from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Artifact, Target
 from archspec.engines.scopes import SCOPES, Placed, placed, scopes_of
 
@@ -162,7 +162,9 @@ def test_an_engine_of_another_network_is_refused(tmp_path: Path) -> None:
     artifact = Artifact(
         target="tensorrt-rtx:sm89", dtype="float32", files=("model.engine",), tool="t", version="1", network="0" * 64
     )
-    built = Built(target=Target(engine="tensorrt-rtx", capabilities=("sm89",)), artifact=artifact, folder=tmp_path)
+    built = BuiltArtifact(
+        target=Target(engine="tensorrt-rtx", capabilities=("sm89",)), artifact=artifact, folder=tmp_path
+    )
     spec = archspec.load("gpt2", reduced=True)
     inspection = Inspection(folder=tmp_path, program=None, dtype="float32", spec=spec)  # type: ignore[arg-type]
     with pytest.raises(SpecError) as raised:

@@ -21,7 +21,7 @@ from archspec.engines.export import export_onnx
 from archspec.engines.host import Gpu
 from archspec.engines.module import load_module
 from archspec.engines.network.execution import DTYPES, Execution
-from archspec.engines.network.plan import Plan
+from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.profiles import Shapes, declared, shapes
 from archspec.engines.program import Program
 from archspec.engines.registry import ENGINES
@@ -43,7 +43,7 @@ KINDS = {"FLOAT": trt.float32, "HALF": trt.float16, "BF16": trt.bfloat16, "INT64
 class Stand:
     """Stands for an engine, and each of its contexts: computes a plan on memory that it is given addresses of."""
 
-    plan: Plan
+    plan: NetworkPlan
     profiles: Sequence[Shapes]
     chosen: list[int] = field(default_factory=list)
     refuses: str = ""

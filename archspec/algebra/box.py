@@ -1,0 +1,77 @@
+"""Bounds of a polynomial while each of its atoms ranges over an interval on its own."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from archspec.algebra.polynomial import Indeterminate, Terms, atoms, cancel, common_monomial, scaled, substitute
+
+_BRANCHES = 4
+
+
+def bounds(terms: Terms) -> tuple[int, int]:
+    """Lower and upper bound of a polynomial; exact where it is monotone or linear in each atom."""
+    if not terms:
+        return 0, 0
+    if len(terms) == 1:
+        return _interval(terms)
+    return _lower(terms, _BRANCHES), -_lower(scaled(terms, -1), _BRANCHES)
+
+
+def _lower(terms: Terms, branches: int) -> int:
+    if len(terms) <= 1:
+        return _interval(terms)[0]
+    linear: Indeterminate | None = None
+    for atom in atoms(terms):
+        low, high = atom.bounds()
+        slope = _interval(_derivative(terms, atom))
+        if slope[0] >= 0 or low == high:
+            return _lower(_fix(terms, atom, low), branches)
+        if slope[1] <= 0:
+            return _lower(_fix(terms, atom, high), branches)
+        if all(monomial.count(atom) <= 1 for monomial in terms):
+            linear = atom
+    if linear is None or not branches:
+        return max(_interval(terms)[0], _factored({m: c for m, c in terms.items() if m}) + terms.get((), 0))
+    return min(_lower(_fix(terms, linear, end), branches - 1) for end in linear.bounds())
+
+
+def _fix(terms: Terms, atom: Indeterminate, at: int) -> Terms:
+    return substitute(terms, atom, {(): at} if at else {})
+
+
+def _derivative(terms: Terms, atom: Indeterminate) -> Terms:
+    result: dict[tuple[Indeterminate, ...], int] = {}
+    for monomial, coefficient in terms.items():
+        power = monomial.count(atom)
+        if power:
+            place = monomial.index(atom)
+            result[monomial[:place] + monomial[place + 1 :]] = power * coefficient
+    return result
+
+
+def _interval(terms: Terms) -> tuple[int, int]:
+    low = high = 0
+    for monomial, coefficient in terms.items():
+        ends = (coefficient, coefficient)
+        for atom, group in groupby(monomial):
+            ends = _times(ends, _power(atom.bounds(), sum(1 for _ in group)))
+        low, high = low + ends[0], high + ends[1]
+    return low, high
+
+
+def _factored(terms: Terms) -> int:
+    shared = common_monomial(terms)
+    if not shared:
+        return _interval(terms)[0]
+    return _times(_interval({shared: 1}), _interval(cancel(terms, 1, shared)))[0]
+
+
+def _power(ends: tuple[int, int], power: int) -> tuple[int, int]:
+    low, high = sorted((ends[0] ** power, ends[1] ** power))
+    return (0 if power % 2 == 0 and ends[0] < 0 < ends[1] else low), high
+
+
+def _times(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    corners = [a * b for a in left for b in right]
+    return min(corners), max(corners)

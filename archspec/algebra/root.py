@@ -1,0 +1,35 @@
+"""Exact square roots of sizes."""
+
+from __future__ import annotations
+
+import math
+
+from archspec.algebra.dim import Dim
+from archspec.algebra.polynomial import Monomial, leading, order, over
+
+
+def square_root(dim: Dim) -> Dim | None:
+    """The polynomial, nowhere negative, whose square this is; None for none or one of open sign."""
+    if not dim.terms:
+        return dim
+    head = _root_of_term(leading(dim.terms), dim.terms[leading(dim.terms)])
+    if head is None:
+        return None
+    root, rest = head, dim - head * head
+    monomial = last = leading(head.terms)
+    twice = 2 * head.terms[monomial]
+    while rest.terms:
+        lead = leading(rest.terms)
+        cofactor = over(lead, monomial)
+        if cofactor is None or rest.terms[lead] % twice or order(cofactor) <= order(last):
+            return None
+        last, term = cofactor, Dim({cofactor: rest.terms[lead] // twice})
+        rest, root = rest - term * (2 * root + term), root + term
+    return root if root.minimum() >= 0 else -root if root.maximum() <= 0 else None
+
+
+def _root_of_term(monomial: Monomial, coefficient: int) -> Dim | None:
+    if coefficient < 0 or any(monomial.count(atom) % 2 for atom in monomial):
+        return None
+    root = math.isqrt(coefficient)
+    return Dim({monomial[::2]: root}) if root * root == coefficient else None

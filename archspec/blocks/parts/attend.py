@@ -1,0 +1,221 @@
+"""Attention as it is built: projections, heads, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from archspec.algebra.dim import compare
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.inner_plan import Sizes, plan_inner_positions
+from archspec.blocks.parts.inner_positions import InnerPositions
+from archspec.blocks.parts.latent import Latent, plan_latent
+from archspec.blocks.parts.norm import norm_of
+from archspec.blocks.parts.numbers import cap, features, fixed, rate
+from archspec.blocks.parts.top import Top
+from archspec.blocks.parts.values import floats, sequence
+from archspec.diagnostics import Label, Span
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Value
+from archspec.ir.op import Op
+from archspec.ir.types import Axis, axis
+from archspec.masks.mask import Mask
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.linear.linear import Linear
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.transpose import Transpose
+from archspec.record import record
+from archspec.text.value import ValueExpr
+
+
+@record
+class Heads:
+    """Numbers of heads and their sizes; all are known before run time."""
+
+    query: int
+    key_value: int
+    size: int
+    value_size: int
+
+
+@record
+class Attend:
+    """An attention sublayer whose sizes, mask and operands are known.
+
+    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence;
+    `span` is where the mask is written.
+    """
+
+    heads: Heads
+    mask: Mask
+    controls: tuple[Value, ...]
+    scale: Scalar | None
+    softcap: Scalar | None
+    dropout: float
+    biases: frozenset[str]
+    norms: Mapping[str, Op]
+    over_all: bool = False
+    memory: Value | None = None
+    memory_norm: Op | None = None
+    positions: InnerPositions = InnerPositions()
+    add_to_scores: Value | None = None
+    multiply_scores: Value | None = None
+    sink: Literal["learned", "zero"] | None = None
+    latent: Latent | None = None
+    span: Span | None = None
+
+    def prepared(self, top: Top) -> Attend:
+        """The same with the positions that all layers share, made at the top of the stack."""
+        return replace(self, positions=self.positions.prepared(top, self.memory))
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add the sublayer as a module; parameters `q`, `k`, `v`, `out` and norms."""
+        inputs = {"x": x} if self.memory is None else {"x": x, "memory": self.memory}
+        kind = "Attention" if self.memory is None else "CrossAttention"
+        body = lambda x, memory=None: self._body(b, x, memory)  # noqa: E731
+        (y,) = b.call(name, kind, body, inputs, results=("",))
+        return y
+
+    def _body(self, b: Builder, x: Value, memory: Value | None) -> Value:
+        if memory is not None and self.memory_norm is not None:
+            memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
+        source = x if memory is None else memory
+        heads = self.heads
+        if self.latent is not None:
+            q, k, v = self.latent.project(b, x, source, self.positions)
+        else:
+            query, key = self.positions.inputs(b, x, source)
+            q = self._project(b, query, "q", heads.query, heads.size)
+            k = self._project(b, key, "k", heads.key_value, heads.size)
+            v = self._project(b, source, "v", heads.key_value, heads.value_size)
+            q, k = self.positions.turned(b, q, k)
+        y = b.add(Transpose(order=(0, 2, 1, 3)), self._attend(b, q, k, v))
+        linear = Linear(out=x.type.axes[-1], bias="out" in self.biases)
+        return b.add(linear, b.add(Merge(axis=2), y), name="out")
+
+    def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
+        """A projection, split into heads: [batch, heads, positions, size]."""
+        parts = (axis(heads), axis(size))
+        out = Axis(tuple(part.size for part in parts))
+        y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
+        norm = self.norms.get(name)
+        if norm is not None and self.over_all:
+            y = b.add(norm, y, name=f"{name}_norm")
+        y = b.add(Split(axis=2, sizes=parts), y)
+        if norm is not None and not self.over_all:
+            y = b.add(norm, y, name=f"{name}_norm")
+        return b.add(Transpose(order=(0, 2, 1, 3)), y, result=name)
+
+    def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
+        wanted = b.wants("weights")
+        bias = self._bias(b, q, k)
+        more = [value for value in (self.multiply_scores, bias) if value is not None]
+        op = Attention(
+            mask=self.mask,
+            scale=self.scale,
+            dropout=self.dropout,
+            softcap=self.softcap,
+            weights=wanted,
+            factor=self.multiply_scores is not None,
+            bias=bias is not None,
+            sink=self.sink,
+        )
+        with b.settings(span=self.span):
+            y, *weights = b.add_all(op, q, k, v, *more, *self.controls, results=("y", "weights")[: 1 + wanted])
+        for value in weights:
+            b.expose("weights", value)
+        return y
+
+    def _bias(self, b: Builder, q: Value, k: Value) -> Value | None:
+        """What is added to the scores: of positions, and given."""
+        made = self.positions.scores(b, q, k)
+        if made is None or self.add_to_scores is None:
+            return made or self.add_to_scores
+        return b.add(Binary(kind="add"), made, self.add_to_scores, result="bias")
+
+
+def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
+    """Check an attention over `x`. `inner` are the surroundings inside the layers, where numbers may name `layer`.
+
+    Raises SpecError at the field that does not fit.
+    """
+    memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
+    mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
+    heads = _heads(cx, fields, x)
+    biases = _biases(cx, fields)
+    latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
+    turned = heads.size if latent is None else latent.rotary
+    qk_norm = None if fields.qk_norm is None else norm_of(cx, fields.qk_norm.norm)
+    return Attend(
+        heads=heads,
+        mask=mask,
+        controls=controls,
+        scale=_scale(inner, fields, heads),
+        softcap=None if fields.softcap is None else cap(inner, fields.softcap),
+        dropout=rate(cx, fields.dropout),
+        biases=biases,
+        norms={} if qk_norm is None else {"q": qk_norm, "k": qk_norm},
+        over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
+        memory=memory,
+        memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
+        positions=plan_inner_positions(cx, fields.positions, Sizes(heads.query, turned), x, memory),
+        latent=latent,
+        add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
+        multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
+        sink=fields.sink,
+        span=fields.mask.span,
+    )
+
+
+def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
+    """A value of floats that acts on the scores."""
+    return None if expr is None else floats(cx, expr, f"`{field}`")
+
+
+def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
+    memory = sequence(cx, fields.memory, "`memory`")
+    if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
+        cx.fail("E347", f"`memory` is {memory.type} and the input {x.type}: they differ in batch", fields.memory.span)
+    features(cx, memory, fields.memory.span)
+    return memory
+
+
+def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
+    width = features(cx, x, fields.at)
+    query = fixed(cx, fields.heads, "heads")
+    key_value = query if fields.kv_heads is None else fixed(cx, fields.kv_heads, "kv_heads")
+    if fields.kv_heads is not None and query % key_value:
+        cx.fail(
+            "E340",
+            f"`kv_heads: {key_value}` does not divide `heads: {query}`",
+            fields.kv_heads.span,
+            secondary=(Label(fields.heads.span, f"{query} heads"),),
+            help="every head of keys and values serves as many query heads",
+        )
+    if fields.head_dim is None and width % query:
+        cx.fail(
+            "E340",
+            f"`heads: {query}` does not divide {width}",
+            fields.heads.span,
+            help=f"choose a number that divides the {width} features, or give `head_dim`",
+        )
+    size = width // query if fields.head_dim is None else fixed(cx, fields.head_dim, "head_dim")
+    value_size = size if fields.value_dim is None else fixed(cx, fields.value_dim, "value_dim")
+    return Heads(query=query, key_value=key_value, size=size, value_size=value_size)
+
+
+def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
+    """The factor on the scores; None for the usual one, which kernels apply by themselves."""
+    scale = None if fields.scale is None else cx.number(fields.scale)
+    return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
+
+
+def _biases(cx: Context, fields: AttentionFields) -> frozenset[str]:
+    if fields.bias is None:
+        return frozenset(PROJECTIONS if cx.defaults.bias else ())
+    return fields.bias

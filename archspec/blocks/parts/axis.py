@@ -1,0 +1,26 @@
+"""Which axis of a value a field names."""
+
+from __future__ import annotations
+
+from archspec.algebra.dim import compare
+from archspec.blocks.parts.context import Context
+from archspec.ir.graph import Value
+from archspec.schema.words import AxisText
+from archspec.text.expr import Name
+
+
+def resolve_axis(cx: Context, axis: AxisText | None, value: Value, default: int = -1) -> int:
+    """The number of an axis, from 0. Raises E350 where the value has no such axis, or several of that name's size."""
+    rank = value.type.rank
+    if axis is None:
+        return default % rank
+    if isinstance(axis.value, int):
+        if not -rank <= axis.value < rank:
+            cx.fail("E350", f"{value.type} has no axis {axis.value}", axis.span, help=f"axes are 0 to {rank - 1}")
+        return axis.value % rank
+    size = cx.size(Name(name=axis.value, span=axis.span))
+    found = [place for place, other in enumerate(value.type.shape) if compare(size, "==", other) is True]
+    if len(found) != 1:
+        how = "several axes" if found else "no axis"
+        cx.fail("E350", f"{value.type} has {how} of size `{axis.value}`", axis.span, help="give the number of the axis")
+    return found[0]

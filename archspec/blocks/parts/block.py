@@ -1,0 +1,43 @@
+"""What all blocks have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from archspec.blocks.parts.context import Built, Context
+from archspec.schema.init import InitFields
+from archspec.schema.model import MAYBE, Model
+from archspec.schema.sorts import BoolField, ExprField, TextField
+from archspec.text.value import ValueExpr
+
+
+class Block(Model):
+    """A block of the language: its fields, and how it is built from primitives.
+
+    `block` is the word that names it; `feeds` is the field that a chain or a repeat feeds, if it has one.
+    `makes_sequence` says that an output of rank 3 has the axes batch, positions, features: what rules compare by it.
+    """
+
+    block: ClassVar[str]
+    feeds: ClassVar[str | None] = "input"
+    makes_sequence: ClassVar[bool] = False
+
+    about: TextField | None = Field(default=None, description="what the node is for")
+    repeat: ExprField | None = Field(default=None, description="how many times the block runs, its output fed back")
+    share: BoolField = Field(default=False, description="whether repeats use one set of weights")
+    frozen: BoolField = Field(default=False, description="parameters exist and do not train")
+    init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
+
+    @property
+    def fed(self) -> ValueExpr:
+        """What the field holds that a chain or a repeat feeds."""
+        assert self.feeds is not None
+        found: ValueExpr = getattr(self, self.feeds)
+        return found
+
+    @abstractmethod
+    def build(self, cx: Context) -> Built:
+        """Build the block from primitives, through `cx.leaf` or `cx.module`."""

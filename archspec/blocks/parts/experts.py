@@ -1,0 +1,74 @@
+"""`experts` of FEED_FORWARD: a mixture, from which each token takes a few."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.numbers import fixed, positive
+from archspec.blocks.parts.residual import Branch
+from archspec.blocks.parts.top import Top
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Value
+from archspec.ir.types import axis
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.linear.linear import Linear
+from archspec.ops.routing.experts import Experts
+from archspec.ops.routing.routing import Routing
+from archspec.record import record
+from archspec.schema.model import MAYBE, Model
+from archspec.schema.sorts import BoolField, ExprField, SizeField
+
+
+class SharedExpertFields(Model):
+    """An expert that every token passes."""
+
+    hidden: SizeField = Field(description="hidden features of the shared expert")
+
+
+class ExpertsFields(Model):
+    """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
+
+    count: SizeField = Field(description="number of experts")
+    top_k: SizeField = Field(description="experts that a token passes")
+    scores: Literal["softmax", "sigmoid"] = Field(description="how the router scores")
+    normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
+    shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
+    scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
+
+
+@record
+class MixtureOfExperts:
+    """A mixture whose sizes are known; every token also passes `shared`, where there is one."""
+
+    count: int
+    routing: Routing
+    experts: Experts
+    shared: Branch | None
+
+    def prepared(self, top: Top) -> MixtureOfExperts:
+        """The same: layers share nothing."""
+        return self
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add the sublayer as a module; parameters `router`, `experts.{gate,up,down}`, and those of `shared`."""
+        (y,) = b.call(name, "MixtureOfExperts", lambda h: self._body(b, h), {"x": x}, results=("",))
+        return y
+
+    def _body(self, b: Builder, x: Value) -> Value:
+        router = Linear(out=axis(self.count), bias=self.experts.bias)
+        weights = b.add(self.routing, b.add(router, x, name="router"), result="weights")
+        y = b.add(self.experts, x, weights, name="experts", result="" if self.shared is None else "y")
+        return y if self.shared is None else b.add(Binary(kind="add"), y, self.shared.call(b, "shared", x))
+
+
+def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: Branch | None) -> MixtureOfExperts:
+    """Check the numbers of a mixture of experts."""
+    count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
+    if top_k > count:
+        cx.fail("E244", f"`top_k` is {top_k}, and there are {count} experts", fields.top_k.span)
+    scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
+    routing = Routing(top_k=top_k, scores=fields.scores, normalise=fields.normalise, scale=scale)
+    return MixtureOfExperts(count=count, routing=routing, experts=experts, shared=shared)

@@ -1,0 +1,96 @@
+"""FEED_FORWARD: the sublayer that works on each position alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from archspec.blocks.activation import Act, ActField
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.experts import ExpertsFields, plan_experts
+from archspec.blocks.parts.numbers import fixed, rate
+from archspec.blocks.parts.residual import Branch
+from archspec.blocks.parts.top import Top
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Value
+from archspec.ir.types import Axis, axis
+from archspec.ops.elementwise.activation import Activation
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.dropout import Dropout
+from archspec.ops.linear.linear import Linear
+from archspec.ops.routing.experts import Experts
+from archspec.record import record
+from archspec.schema.model import MAYBE, Model
+from archspec.schema.sorts import BoolField, ExprField, SizeField
+
+
+class FeedForwardFields(Model):
+    """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
+
+    hidden: SizeField = Field(description="features between the two maps")
+    activation: ActField = Field(description="the activation, or none")
+    gated: BoolField = Field(default=False, description="whether a gate multiplies")
+    bias: BoolField | None = Field(default=None, description="a bias in every map; defaults.bias when left out")
+    dropout: ExprField | None = Field(default=None, description="dropout rate between the two maps; 0 when left out")
+    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
+    experts: Annotated[ExpertsFields | None, MAYBE] = Field(default=None, description="a mixture of experts")
+
+
+@record
+class FeedForward:
+    """A feed-forward sublayer whose sizes are known."""
+
+    hidden: Axis
+    activation: Act | None
+    gated: bool
+    bias: bool
+    dropout: float
+
+    def prepared(self, top: Top) -> FeedForward:
+        """The same: layers share nothing."""
+        return self
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add the sublayer as a module; parameters `up`, `down` and, where gated, `gate`."""
+        (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
+        return y
+
+    def expert(self) -> Experts:
+        """The same as one of many experts."""
+        hidden = self.hidden.size.constant
+        assert hidden is not None
+        return Experts(
+            hidden=hidden, activation=self.activation, gated=self.gated, bias=self.bias, dropout=self.dropout
+        )
+
+    def _body(self, b: Builder, x: Value) -> Value:
+        out = x.type.axes[-1]
+        h = self._map(b, x, "gate", self.hidden) if self.gated else self._map(b, x, "up", self.hidden)
+        if self.activation is not None:
+            h = b.add(Activation(kind=self.activation), h, result="h")
+        if self.gated:
+            h = b.add(Binary(kind="multiply"), h, self._map(b, x, "up", self.hidden), result="h")
+        if self.dropout:
+            h = b.add(Dropout(rate=self.dropout), h, result="h")
+        return self._map(b, h, "down", out)
+
+    def _map(self, b: Builder, x: Value, name: str, out: Axis) -> Value:
+        return b.add(Linear(out=out, bias=self.bias), x, name=name)
+
+
+def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> Branch:
+    """Check the sublayer's numbers."""
+    plain = FeedForward(
+        hidden=axis(fixed(cx, fields.hidden, "hidden")),
+        activation=fields.activation,
+        gated=fields.gated,
+        bias=cx.defaults.bias if fields.bias is None else fields.bias,
+        dropout=rate(cx, fields.dropout),
+    )
+    if fields.experts is None:
+        return plain
+    shared = fields.experts.shared
+    every = None if shared is None else replace(plain, hidden=axis(fixed(cx, shared.hidden, "hidden")))
+    return plan_experts(cx, fields.experts, plain.expert(), every)

@@ -1,0 +1,107 @@
+"""`latent` of ATTENTION: queries, keys and values made of latents of few features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim
+from archspec.blocks.parts.inner_positions import InnerPositions
+from archspec.blocks.parts.numbers import fixed
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Value
+from archspec.ir.types import Axis, axis
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.rms_norm import RMSNorm
+from archspec.ops.shape.broadcast_axis import BroadcastAxis
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.transpose import Transpose
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.blocks.parts.attention import AttentionFields
+    from archspec.blocks.parts.context import Context
+
+_HEADS_FIRST = Transpose(order=(0, 2, 1, 3))
+
+
+@record
+class Latent:
+    """Multi-head latent attention: the first features of a head are made of latents, the last `rotary` are turned.
+
+    The rotated key is one for all heads. `query` None makes queries of x itself. A bias of q is one of `q_down` and
+    `q_up`, a bias of k one of `k_rotary`, of k or v one of `kv_down` and `kv_up`.
+    Source: DeepSeek-V2 2024, arXiv 2405.04434, equations 37 to 47.
+    """
+
+    heads: int
+    size: int
+    value_size: int
+    query: int | None
+    key_value: int
+    rotary: int
+    biases: frozenset[str]
+
+    def project(self, b: Builder, x: Value, source: Value, positions: InnerPositions) -> tuple[Value, Value, Value]:
+        """Queries, keys and values, [batch, heads, positions, features] each.
+
+        Parameters: `q`, or `q_down`, `q_norm` and `q_up`; `kv_down`, `kv_norm`, `kv_up`, `k_rotary`.
+        """
+        plain = self.size - self.rotary
+        q = self._queries(b, x)
+        latent = b.add(self._linear(axis(self.key_value), "k", "v"), source, name="kv_down")
+        latent = b.add(RMSNorm(), latent, name="kv_norm")
+        kv = self._heads(b, latent, "kv_up", plain + self.value_size, "k", "v")
+        k = b.add(self._linear(axis(self.rotary), "k"), source, name="k_rotary")
+        k = b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=(axis(1), axis(self.rotary))), k), result="k_rotary")
+        q_turned, k_turned = positions.turned(b, b.add(_part(plain, None), q, result="q_rotary"), k)
+        k_turned = b.add(BroadcastAxis(axis=1, size=axis(self.heads)), k_turned)
+        q = b.add(Concat(axis=3), b.add(_part(0, plain), q), q_turned, result="q")
+        k = b.add(Concat(axis=3), b.add(_part(0, plain), kv), k_turned, result="k")
+        return q, k, b.add(_part(plain, None), kv, result="v")
+
+    def _queries(self, b: Builder, x: Value) -> Value:
+        if self.query is None:
+            return self._heads(b, x, "q", self.size, "q")
+        latent = b.add(self._linear(axis(self.query), "q"), x, name="q_down")
+        return self._heads(b, b.add(RMSNorm(), latent, name="q_norm"), "q_up", self.size, "q")
+
+    def _heads(self, b: Builder, x: Value, name: str, size: int, *biases: str) -> Value:
+        parts = (axis(self.heads), axis(size))
+        y = b.add(self._linear(Axis(tuple(part.size for part in parts)), *biases), x, name=name)
+        return b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=parts), y), result=name.removesuffix("_up"))
+
+    def _linear(self, out: Axis, *biases: str) -> Linear:
+        return Linear(out=out, bias=not self.biases.isdisjoint(biases))
+
+
+def _part(start: int, stop: int | None) -> Slice:
+    """Some of the features."""
+    return Slice(axis=-1, start=Dim.of(start), stop=None if stop is None else Dim.of(stop))
+
+
+def plan_latent(
+    cx: Context, fields: AttentionFields, heads: int, size: int, value_size: int, biases: frozenset[str]
+) -> Latent | None:
+    """Check latent attention, whose positions are rotary and turn just the features set apart for them."""
+    latent = fields.latent
+    if latent is None:
+        return None
+    for field in ("kv_heads", "qk_norm"):
+        if getattr(fields, field) is not None:
+            cx.fail("E241", f"`{field}` does not apply to `latent` attention", latent.at)
+    if fields.positions is None or fields.positions.kind != "rotary":
+        cx.fail("E242", "`latent` needs rotary `positions`", latent.at)
+    rotary = fixed(cx, latent.rotary, "rotary")
+    if rotary >= size:
+        cx.fail("E340", f"`rotary: {rotary}` leaves nothing of the {size} features of a head", latent.rotary.span)
+    return Latent(
+        heads=heads,
+        size=size,
+        value_size=value_size,
+        query=None if latent.query is None else fixed(cx, latent.query, "query"),
+        key_value=fixed(cx, latent.key_value, "key_value"),
+        rotary=rotary,
+        biases=biases,
+    )

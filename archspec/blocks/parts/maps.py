@@ -1,0 +1,63 @@
+"""What blocks on maps have in common: axes batch, channels and one or two of space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.algebra.dim import Dim
+from archspec.blocks.parts.context import Context
+from archspec.diagnostics import Span
+from archspec.ir.graph import Value
+from archspec.ir.op import Op
+from archspec.ir.types import DType
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.convolution.pad import Pad
+from archspec.text.value import ValueExpr
+
+
+def feature_map(cx: Context, expr: ValueExpr, block: str) -> Value:
+    """A map float[batch, channels, space...]. Raises E342 for another value."""
+    value = cx.value(expr)
+    if value.type.dtype != DType.FLOAT or value.type.rank not in (3, 4):
+        cx.fail(
+            "E342", f"{block} takes float[batch, channels, space...] of 1 or 2 dimensions, got {value.type}", expr.span
+        )
+    return value
+
+
+def channels_of(cx: Context, x: Value, span: Span | None) -> int:
+    """The number of channels of a map, which fixes the shape of a parameter. Raises E341."""
+    channels = x.type.shape[1].constant
+    if channels is None:
+        cx.fail("E341", f"the channels of {x.type} are known at run time alone", span, help="give them a fixed size")
+    return channels
+
+
+def convolution(
+    space: int,
+    channels: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: int | str = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool = True,
+) -> Iterator[Op]:
+    """The ops of a convolution: its padding first, where that is not as much at both ends, or comes around the end."""
+    around = dilation * (kernel - 1)
+    if padding == "circular" or (padding == "same" and around % 2):
+        before, after = (around // 2,) * space, (around - around // 2,) * space
+        if around:
+            yield Pad(before=before, after=after, circular=padding == "circular")
+        padding = 0
+    number = around // 2 if isinstance(padding, str) else padding
+    yield Convolution(
+        channels=Dim.of(channels),
+        kernel=(kernel,) * space,
+        stride=(stride,) * space,
+        padding=(number,) * space,
+        dilation=(dilation,) * space,
+        groups=groups,
+        bias=bias,
+    )

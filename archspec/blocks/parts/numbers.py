@@ -1,0 +1,88 @@
+"""Numbers that a block needs before run time, checked where they are written."""
+
+from __future__ import annotations
+
+from archspec.algebra.dim import Dim
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.context import Context
+from archspec.diagnostics import Span
+from archspec.ir.graph import Value
+from archspec.text.expr import Expr
+
+_FIXED = "use numbers and constants, which are known when the module is made"
+
+
+def fixed(cx: Context, expr: Expr, field: str) -> int:
+    """A size that no run-time dim may change: the shape of a parameter, a number of layers. Raises E341 otherwise."""
+    dim = cx.size(expr)
+    whole = dim.constant
+    if whole is None:
+        names = ", ".join(f"`{symbol.name}`" for symbol in sorted(dim.symbols(), key=lambda symbol: symbol.name))
+        cx.fail("E341", f"`{field}` depends on {names}, which is known at run time alone", expr.span, help=_FIXED)
+    return whole
+
+
+def features(cx: Context, x: Value, span: Span | None) -> int:
+    """The size of the last axis, which fixes the shape of a parameter."""
+    whole = x.type.shape[-1].constant
+    if whole is None:
+        cx.fail("E341", f"the last axis of {x.type} is known at run time alone", span, help="give it a fixed size")
+    return whole
+
+
+def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
+    """A dropout rate: at least 0, below 1."""
+    if expr is None:
+        return default
+    value = cx.constant(expr)
+    if not 0 <= value < 1:
+        cx.fail("E244", f"a rate of {value:g}", expr.span, help="rates are at least 0 and below 1")
+    return value
+
+
+def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
+    """A rate that may depend on `layer`, at least 0 and below 1 in every layer; None where it is always 0."""
+    value = cx.number(expr)
+    symbols = sorted(value.symbols(), key=lambda symbol: symbol.name)
+    outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
+    if outside:
+        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is known at run time alone", expr.span, help=_FIXED)
+    layers = range(symbols[0].max + 1) if symbols else range(1)
+    rates = [value.evaluate({"layer": layer}) for layer in layers]
+    wrong = next((found for found in rates if not 0 <= found < 1), None)
+    if wrong is not None:
+        cx.fail("E244", f"a rate of {wrong:g}", expr.span, help="rates are at least 0 and below 1")
+    return value if any(rates) else None
+
+
+def positive(cx: Context, expr: Expr, field: str) -> float:
+    """A number above zero that is known before run time."""
+    value = cx.constant(expr)
+    if value <= 0:
+        cx.fail("E244", f"`{field}` is {value:g}", expr.span, help="write a number above 0")
+    return value
+
+
+def whole(cx: Context, expr: Expr, field: str) -> int:
+    """A number of things, 0 or more, that is known before run time."""
+    dim = cx.number(expr).as_dim()
+    value = None if dim is None else dim.constant
+    if value is None or value < 0:
+        cx.fail("E244", f"`{field}` is not a whole number, 0 or more, that is known before run time", expr.span)
+    return value
+
+
+def cap(cx: Context, expr: Expr) -> Scalar:
+    """The cap of a softcap, above zero."""
+    value = cx.number(expr)
+    if value.constant() is not None:
+        positive(cx, expr, "softcap")
+    return value
+
+
+def offset(cx: Context, expr: Expr, field: str) -> Dim:
+    """A whole number of positions, which may be negative or depend on dims. Raises E301 for another number."""
+    found = cx.number(expr).as_dim()
+    if found is None:
+        cx.fail("E301", f"`{field}` is not a whole number", expr.span)
+    return found

@@ -1,0 +1,84 @@
+"""`pattern`: which kind of layer stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
+
+from archspec.blocks.parts.context import Context
+from archspec.diagnostics import Diagnostic, did_you_mean
+from archspec.ir.repeat import Schedule
+from archspec.schema.model import Model
+from archspec.schema.reading import Items
+from archspec.schema.words import NameField, Word
+from archspec.text.nodes import ListNode, Node
+
+
+class PatternFields(Model):
+    """Names of kinds: a list that is repeated and cut to fill the layers, or parts that fill them exactly."""
+
+    start: list[NameField] = Field(default=[], description="kinds of the first layers")
+    repeat: list[NameField] = Field(default=[], description="kinds that are repeated as often as fits")
+    end: list[NameField] = Field(default=[], description="kinds of the last layers")
+    cut: SkipJsonSchema[bool] = Field(default=False, description="whether the last round may be cut short")
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """The fields that a user may write."""
+        return ["start", "repeat", "end"]
+
+    @classmethod
+    def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
+        if isinstance(node, ListNode):
+            return {"repeat": Items(node), "cut": True}
+        return super()._data(node, found)
+
+    @property
+    def names(self) -> tuple[Word, ...]:
+        """Every name that stands in the pattern."""
+        return (*self.start, *self.repeat, *self.end)
+
+
+def schedule(cx: Context, fields: PatternFields, kinds: Sequence[str], layers: int) -> tuple[Schedule, tuple[str, ...]]:
+    """The schedule of a pattern, and the kinds that it runs, by the numbers in the schedule.
+
+    A kind that the layers are too few for is left out. Raises E245 where the pattern names an unknown kind, never
+    names one, or does not fill the layers.
+    """
+    _check_names(cx, fields, kinds)
+    parts = [[word.text for word in part] for part in (fields.start, fields.repeat, fields.end)]
+    start, repeat, end = parts
+    if fields.cut:
+        times, rest = divmod(layers, len(repeat)) if repeat else (0, 0)
+        end = repeat[:rest]
+    else:
+        times, rest = divmod(layers - len(start) - len(end), len(repeat)) if repeat else (0, layers - len(start + end))
+    if times < 0 or (rest and not fields.cut) or (layers and not any(parts)):
+        _does_not_fill(cx, fields, layers)
+    used = [kind for kind in kinds if kind in {*start, *end, *(repeat if times else ())}]
+    start_, repeat_, end_ = (tuple(used.index(kind) for kind in part if kind in used) for part in (start, repeat, end))
+    return Schedule(start=start_, repeat=repeat_ if times else (), times=times, end=end_), tuple(used)
+
+
+def _check_names(cx: Context, fields: PatternFields, kinds: Sequence[str]) -> None:
+    for word in fields.names:
+        if word.text not in kinds:
+            cx.fail("E245", f"unknown kind `{word}`", word.span, help=did_you_mean(word.text, kinds, kind="kinds"))
+    idle = [kind for kind in kinds if kind not in {word.text for word in fields.names}]
+    if idle:
+        cx.fail(
+            "E245", f"kind `{idle[0]}` is not in the pattern", fields.at, help="name it there, or leave the kind out"
+        )
+
+
+def _does_not_fill(cx: Context, fields: PatternFields, layers: int) -> None:
+    cx.fail(
+        "E245",
+        f"the pattern does not fill {layers} layers: "
+        f"{len(fields.start)} + {len(fields.repeat)} * n + {len(fields.end)}",
+        fields.at,
+        help="choose another number of layers, or a plain list, which is cut where the layers end",
+    )

@@ -1,0 +1,235 @@
+"""POSITIONS: what an embedding adds to tell positions apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, NoReturn
+
+from pydantic import Field
+
+from archspec.algebra.dim import Dim, compare
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.numbers import fixed, positive, whole
+from archspec.blocks.parts.values import ids, same_shape
+from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Value
+from archspec.ir.op import Op
+from archspec.ir.types import DType, axis
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.linear.embedding import Embedding
+from archspec.ops.position.counted_positions import CountedPositions
+from archspec.ops.position.grid_sincos import GridSincos
+from archspec.ops.position.learned_positions import LearnedPositions
+from archspec.ops.position.resized_positions import ResizedPositions
+from archspec.ops.position.sinusoidal import SinusoidalPositions
+from archspec.record import record
+from archspec.schema.findings import key_span, kind_of, misplaced, word
+from archspec.schema.model import MAYBE, TWO, Model
+from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
+from archspec.text.expr import Expr
+from archspec.text.nodes import Node
+
+_FIELDS = {
+    "learned": ("length", "grid", "offset", "count", "ids", "resize"),
+    "sinusoidal": ("base", "layout", "endpoint"),
+    "grid_sincos": ("base",),
+}
+_EXCLUDE = (
+    ("length", "grid"),
+    ("offset", "ids"),
+    ("grid", "ids"),
+    ("grid", "count"),
+    ("ids", "count"),
+    ("length", "resize"),
+)
+
+
+class PositionsFields(Model):
+    """Positions that are added to an embedding."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Literal["learned", "sinusoidal", "grid_sincos"] = Field(description="which positions")
+    length: SizeField | None = Field(
+        default=None, description="learned: number of positions; the largest admitted sequence must fit"
+    )
+    grid: Annotated[list[SizeField], TWO] | None = Field(
+        default=None,
+        description="learned: rows and columns of patches; the image's own when left out, class tokens come on top",
+    )
+    offset: ExprField | None = Field(default=None, description="learned: rows before the first position's; 0")
+    count: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="learned: a bool value; only the positions where it is true are counted"
+    )
+    ids: Annotated[ValueField | None, MAYBE] = Field(
+        default=None, description="learned: the position of every element; its index when left out"
+    )
+    resize: Annotated[Literal["bilinear", "bicubic"] | None, MAYBE] = Field(
+        default=None, description="learned: how the table is resized to the grid of another image"
+    )
+    base: ExprField | None = Field(default=None, description="longest wavelength over 2 pi; 10000 when left out")
+    layout: Literal["interleaved", "halves"] = Field(
+        default="interleaved", description="sinusoidal: sine and cosine side by side, or all sines first"
+    )
+    endpoint: BoolField = Field(default=False, description="sinusoidal: whether the lowest frequency is exactly 1/base")
+
+    @classmethod
+    def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
+        for pair in _EXCLUDE:
+            if all(key in data and word(data[key]) != "none" for key in pair):
+                first, second = (key_span(node, key) for key in pair)
+                yield Diagnostic(
+                    code="E242",
+                    message=f"`{pair[1]}` and `{pair[0]}` exclude each other",
+                    primary=Label(second),
+                    secondary=(Label(first),),
+                )
+
+
+@record
+class PatchGrid:
+    """A grid of patches with tokens in front of it."""
+
+    rows: Dim
+    columns: Dim
+    tokens: int
+
+
+@record
+class Positions:
+    """Positions, ready to be added to a value of axes (..., positions, features); `ids` is what `op` reads.
+
+    `patches_alone` says that the tokens in front of patches get none.
+    """
+
+    op: Op
+    ids: Value | None = None
+    patches_alone: bool = False
+
+    def add(self, b: Builder, x: Value) -> Value:
+        """`x + positions`; a table is the parameter `positions` of the scope."""
+        rename = {"table": "positions"} if isinstance(self.op, Embedding) else {}
+        rows = b.add(self.op, x if self.ids is None else self.ids, rename=rename)
+        return b.add(Binary(kind="add"), x, rows, result="x")
+
+
+def plan_positions(
+    cx: Context, fields: PositionsFields, shape: tuple[Dim, ...], width: int, grid: PatchGrid | None = None
+) -> Positions:
+    """Check positions against a sequence of `width` features; `shape` are its other axes, the positions last.
+
+    Raises E203, E241, E343 to E345, E347, E348.
+    """
+    if fields.kind == "sinusoidal":
+        return Positions(op=_sinusoidal(cx, fields, width))
+    if fields.kind == "grid_sincos":
+        return Positions(op=_grid_sincos(cx, fields, width, grid), patches_alone=True)
+    if fields.grid is not None and grid is None:
+        cx.fail("E241", "`grid` applies to patches alone", fields.grid[0].span, help="give `length`")
+    if fields.length is not None:
+        return _of_length(cx, fields, fields.length, shape, width)
+    if fields.count is not None or grid is None:
+        cx.fail("E203", "missing field `length`", fields.at, help="give the number of positions")
+    return Positions(op=_of_grid(cx, fields, grid))
+
+
+def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
+    if width % 2:
+        message = f"sinusoidal positions need an even number of features, not {width}"
+        cx.fail("E348", message, fields.at, help=f"choose {width - 1} or {width + 1} features, or learned positions")
+    return SinusoidalPositions(base=_base(cx, fields), layout=fields.layout, endpoint=fields.endpoint)
+
+
+def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGrid | None) -> Op:
+    if grid is None:
+        cx.fail("E241", "`grid_sincos` applies to patches alone", fields.at)
+    if width % 4:
+        message = f"positions of a grid need a multiple of 4 features, not {width}"
+        cx.fail("E348", message, fields.at, help="choose a multiple of 4, or learned positions")
+    return GridSincos(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
+
+
+def _base(cx: Context, fields: PositionsFields) -> float:
+    return 10000.0 if fields.base is None else positive(cx, fields.base, "base")
+
+
+def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[Dim, ...], width: int) -> Positions:
+    rows = fixed(cx, length, "length")
+    if fields.ids is not None:
+        value = ids(cx, fields.ids, "`ids`", rows, length.span, what="the table of positions")
+        same_shape(cx, value, shape, fields.ids.span, "`ids`")
+        return Positions(op=Embedding(rows=Dim.of(rows), features=axis(width)), ids=value)
+    positions = shape[-1]
+    if compare(positions, "<=", rows) is not True:
+        cx.fail(
+            "E344",
+            f"{rows} positions are too few for a sequence of `{positions}`",
+            length.span,
+            f"{rows} positions",
+            secondary=_sizes(cx, positions),
+            help=f"the largest sequence must fit: it has {positions.maximum()} positions",
+        )
+    offset = _offset(cx, fields)
+    if fields.count is not None:
+        valid = cx.value(fields.count)
+        if valid.type.dtype != DType.BOOL:
+            cx.fail("E342", f"`count` takes bools, got {valid.type}", fields.count.span)
+        same_shape(cx, valid, shape, fields.count.span, "`count`")
+        counted = CountedPositions(rows=Dim.of(rows + offset), features=axis(width), offset=offset)
+        return Positions(op=counted, ids=valid)
+    return Positions(op=LearnedPositions(rows=Dim.of(rows + offset), offset=offset))
+
+
+def _sizes(cx: Context, size: Dim) -> list[Label]:
+    """Where the run-time sizes that a size depends on are declared."""
+    symbols = sorted(size.symbols(), key=lambda symbol: symbol.name)
+    places = [(cx.declared(symbol.name), f"`{symbol.name}` reaches {symbol.max}") for symbol in symbols]
+    return [Label(place, text) for place, text in places if place is not None]
+
+
+def _offset(cx: Context, fields: PositionsFields) -> int:
+    return 0 if fields.offset is None else whole(cx, fields.offset, "offset")
+
+
+def _of_grid(cx: Context, fields: PositionsFields, grid: PatchGrid) -> Op:
+    """A table for the patches of the image, or one of another grid that is resized."""
+    if fields.grid is not None and fields.resize is not None:
+        given = (fixed(cx, fields.grid[0], "grid"), fixed(cx, fields.grid[1], "grid"))
+        if given != (grid.rows.constant, grid.columns.constant):
+            return ResizedPositions(
+                grid=given,
+                rows=grid.rows,
+                columns=grid.columns,
+                mode=fields.resize,
+                tokens=grid.tokens,
+                offset=_offset(cx, fields),
+            )
+    return LearnedPositions(rows=Dim.of(_grid_rows(cx, fields, grid)), offset=_offset(cx, fields))
+
+
+def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
+    """Rows of the table of a grid: that of the image, or the one given, which must be the same."""
+    rows, columns = grid.rows.constant, grid.columns.constant
+    if fields.grid is not None:
+        given = [fixed(cx, expr, "grid") for expr in fields.grid]
+        if (rows, columns) != tuple(given):
+            _other_grid(cx, fields.grid[0].span.to(fields.grid[1].span), given, grid)
+    if rows is None or columns is None:
+        cx.fail(
+            "E345",
+            f"the grid of patches, {grid.rows} by {grid.columns}, is known at run time alone",
+            fields.at,
+            help="give `length`, the largest number of positions, or the `grid` of the table and `resize`",
+        )
+    return rows * columns + grid.tokens + _offset(cx, fields)
+
+
+def _other_grid(cx: Context, span: Span, given: list[int], grid: PatchGrid) -> NoReturn:
+    cx.fail(
+        "E345",
+        f"a table of {given[0]} by {given[1]} patches, and the image has {grid.rows} by {grid.columns}",
+        span,
+        help="the grids must be the same, or the table resized: write `resize: bicubic`",
+    )

@@ -1,0 +1,174 @@
+"""How a layer's sublayers are joined: `residual` of TRANSFORMER."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+from pydantic import Field
+
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.numbers import rate_of_layers
+from archspec.blocks.parts.top import Top
+from archspec.ir.builder import Builder
+from archspec.ir.graph import Init, Value
+from archspec.ir.op import Op
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.drop_path import DropPath
+from archspec.ops.elementwise.dropout import Dropout
+from archspec.ops.elementwise.with_number import WithNumber
+from archspec.ops.linear.learned import Learned
+from archspec.record import record
+from archspec.schema.init import InitFields
+from archspec.schema.model import Model
+from archspec.schema.plain import Around
+from archspec.schema.sorts import ExprField, text_of
+from archspec.text.expr import Expr, parse_expr
+from archspec.text.nodes import MapNode, Node
+
+Kind = Literal["pre", "post", "post_branch", "sandwich", "parallel", "parallel_split", "bare"]
+PARALLEL = ("parallel", "parallel_split")
+NORM_FIRST = ("pre", "sandwich", *PARALLEL)
+
+
+class LearnedScaleFields(Model):
+    """A learned factor for each feature of a branch."""
+
+    kind: Literal["learned"] = Field(description="learned")
+    init: InitFields = Field(description="how the factors start")
+
+
+def _scale(node: Any, handler: Any) -> Any:
+    if not isinstance(node, Node):
+        return handler(node)
+    if isinstance(node, MapNode):
+        return LearnedScaleFields.read(node)
+    return parse_expr(text_of(node, "a number"))
+
+
+class ResidualFields(Model):
+    """How sublayers f and g are joined to their input x."""
+
+    shorthand: ClassVar[str | None] = "kind"
+
+    kind: Kind = Field(
+        description="pre x + f(norm(x)); post norm(x + f(x)); post_branch x + norm(f(x)); "
+        "sandwich x + norm2(f(norm1(x))); parallel x + f(norm(x)) + g(norm(x)); "
+        "parallel_split x + f(norm1(x)) + g(norm2(x)); bare x + f(x)"
+    )
+    branch_scale: Annotated[ExprField | LearnedScaleFields | None, Around(_scale)] = Field(
+        default=None, description="factor on every branch: a number, or learned for each feature; 1 when left out"
+    )
+    skip_scale: ExprField | None = Field(default=None, description="factor on x in the sum; 1 when left out")
+    drop_path: ExprField | None = Field(
+        default=None, description="in training, the probability that a branch is left out; 0 when left out"
+    )
+
+
+class Branch(Protocol):
+    """What a sublayer does."""
+
+    def prepared(self, top: Top) -> Branch:
+        """The same with what all layers share, made at the top of the stack."""
+        ...
+
+    def call(self, b: Builder, name: str, x: Value) -> Value:
+        """Add it as a module."""
+        ...
+
+
+@record
+class Sublayer:
+    """One sublayer of a layer: its name, whether a norm stands before it, and what it does."""
+
+    name: str
+    pre_norm: bool
+    part: Branch
+
+    def prepared(self, top: Top) -> Sublayer:
+        """The same with what all layers share, made at the top of the stack."""
+        return replace(self, part=self.part.prepared(top))
+
+
+@record
+class Residual:
+    """A way of joining sublayers whose numbers are known; `norm` is None where no norm is needed."""
+
+    kind: Kind
+    norm: Op | None
+    dropout: float
+    branch_scale: Scalar | Init | None = None
+    skip_scale: Scalar | None = None
+    drop_path: Scalar | None = None
+
+    def join(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
+        """Run the sublayers of one layer, in turn or side by side.
+
+        Parameters: `SUBLAYER_norm`, `SUBLAYER_post_norm` (sandwich), `norm` (parallel), `SUBLAYER_scale` (learned).
+        """
+        if self.kind in PARALLEL:
+            return self._side_by_side(b, x, sublayers)
+        for sublayer in sublayers:
+            branch = self._branch(b, sublayer, self._before(b, sublayer, x))
+            last = self.kind == "post"
+            x = b.add(Binary(kind="add"), self._skip(b, x), branch, result="" if last else "x")
+            x = self._norm(b, x, f"{sublayer.name}_norm", result="x") if last else x
+        return x
+
+    def _side_by_side(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
+        shared = self.kind == "parallel" and any(sublayer.pre_norm for sublayer in sublayers)
+        h = self._norm(b, x, "norm", result="h") if shared else x
+        total = self._skip(b, x)
+        for sublayer in sublayers:
+            start = (h if sublayer.pre_norm else x) if shared else self._before(b, sublayer, x)
+            total = b.add(Binary(kind="add"), total, self._branch(b, sublayer, start), result="y")
+        return total
+
+    def _before(self, b: Builder, sublayer: Sublayer, x: Value) -> Value:
+        if self.kind not in NORM_FIRST or not sublayer.pre_norm:
+            return x
+        return self._norm(b, x, f"{sublayer.name}_norm")
+
+    def _branch(self, b: Builder, sublayer: Sublayer, x: Value) -> Value:
+        """The sublayer's output as it is added: norm after it, scale, dropout."""
+        y = sublayer.part.call(b, sublayer.name, x)
+        if self.kind in ("post_branch", "sandwich"):
+            suffix = "post_norm" if self.kind == "sandwich" else "norm"
+            y = self._norm(b, y, f"{sublayer.name}_{suffix}")
+        if isinstance(self.branch_scale, Scalar):
+            y = b.add(WithNumber(kind="multiply", number=self.branch_scale), y)
+        elif self.branch_scale is not None:
+            op = Learned(axes=y.type.axes[-1:], static=(True,), init=self.branch_scale)
+            y = b.add(Binary(kind="multiply"), y, b.add(op, y, rename={"value": f"{sublayer.name}_scale"}))
+        y = b.add(Dropout(rate=self.dropout), y) if self.dropout else y
+        return y if self.drop_path is None else b.add(DropPath(rate=self.drop_path), y)
+
+    def _skip(self, b: Builder, x: Value) -> Value:
+        return x if self.skip_scale is None else b.add(WithNumber(kind="multiply", number=self.skip_scale), x)
+
+    def _norm(self, b: Builder, x: Value, name: str, result: str = "") -> Value:
+        return x if self.norm is None else b.add(self.norm, x, name=name, result=result)
+
+
+def plan_residual(cx: Context, inner: Context, fields: ResidualFields, norm: Op | None, dropout: float) -> Residual:
+    """Check the numbers of a residual; `inner` are the surroundings inside the layers."""
+    scale = fields.branch_scale
+    return Residual(
+        kind=fields.kind,
+        norm=norm,
+        dropout=dropout,
+        branch_scale=_learned(cx, scale) if isinstance(scale, LearnedScaleFields) else _factor(inner, scale),
+        skip_scale=_factor(inner, fields.skip_scale),
+        drop_path=None if fields.drop_path is None else rate_of_layers(inner, fields.drop_path),
+    )
+
+
+def _learned(cx: Context, fields: LearnedScaleFields) -> Init:
+    return fields.init.resolve(cx.constant)
+
+
+def _factor(cx: Context, expr: Expr | None) -> Scalar | None:
+    factor = None if expr is None else cx.number(expr)
+    return None if factor == Scalar.of(1) else factor

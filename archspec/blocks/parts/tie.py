@@ -1,0 +1,35 @@
+"""`tie`: a weight that another node owns."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from archspec.blocks.parts.context import Context
+from archspec.diagnostics import Label, Span
+from archspec.ir.graph import Parameter
+from archspec.text.path import Path
+
+
+def tied_weight(
+    cx: Context, path: Path, rows: int | None, rows_at: Span | None, width: int, width_at: Span
+) -> tuple[int, dict[str, Parameter]]:
+    """The rows of a tied weight [rows, width], and the tie; stated sizes must agree with it. Raises E346."""
+    parameter = cx.tied(path)
+    sizes = [size.constant for size in parameter.type.shape]
+    if len(sizes) != 2 or sizes[0] is None:
+        cx.fail("E346", f"`{path}` is {parameter.type}, and a weight has two axes", path.span)
+    if rows is not None and rows != sizes[0]:
+        _disagrees(cx, path, parameter, f"{rows} rows are wanted", rows_at)
+    if width != sizes[1]:
+        _disagrees(cx, path, parameter, f"the input has {width} features", width_at)
+    return sizes[0], {"weight": parameter}
+
+
+def _disagrees(cx: Context, path: Path, parameter: Parameter, wanted: str, span: Span | None) -> NoReturn:
+    sizes = ", ".join(map(str, parameter.type.shape))
+    cx.fail(
+        "E346",
+        f"`{path}` is [{sizes}], and {wanted}",
+        path.span,
+        secondary=() if span is None else (Label(span, wanted),),
+    )

@@ -1,0 +1,78 @@
+"""Checks that ops share: element types, fixed sizes, axes by number, broadcasting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.op import ShapeError
+from archspec.ir.types import Axis, DType, TensorType
+
+FLOAT = (DType.FLOAT,)
+INTEGER = (DType.INT64, DType.INT32)
+NUMERIC = (*FLOAT, *INTEGER)
+BOOL = (DType.BOOL,)
+
+
+def require(types: Sequence[TensorType], *expected: Sequence[DType]) -> None:
+    """Check the element type of each operand; the last entry of `expected` holds for all further operands.
+
+    Raises ShapeError with the first operand whose type is another.
+    """
+    for number, found in enumerate(types):
+        wanted = expected[min(number, len(expected) - 1)]
+        if found.dtype not in wanted:
+            name = "an integer type" if wanted == INTEGER else " or ".join(wanted)
+            raise ShapeError(f"needs {name}, got {found}", (number,))
+
+
+def axis_number(type_: TensorType, axis: int, operand: int = 0) -> int:
+    """The number of an axis counted from the front. Raises ShapeError where there is no such axis."""
+    if not -type_.rank <= axis < type_.rank:
+        raise ShapeError(f"there is no axis {axis} in {type_}", (operand,))
+    return axis % type_.rank
+
+
+def fits(size: Dim, limit: Dim, what: str, operand: int = 0, help: str | None = None) -> None:
+    """Raise ShapeError unless `size <= limit` at every admitted size; `what` names the size."""
+    if compare(size, "<=", limit) is not True:
+        largest = "" if size.is_constant else f", up to {size.maximum()}"
+        raise ShapeError(f"{what} is {size}{largest}: more than {limit}", (operand,), help)
+
+
+def within_bound(ids: TensorType, rows: Dim, what: str, operand: int = 0) -> None:
+    """Raise ShapeError where the values of an integer operand may reach `rows`, as far as its type tells."""
+    if ids.bound is not None and compare(ids.bound, "<=", rows) is not True:
+        raise ShapeError(f"values below {ids.bound} index {what} of {rows}", (operand,))
+
+
+def broadcast(*types: TensorType) -> tuple[Axis, ...]:
+    """Axes of the operands broadcast against each other, aligned at the end as PyTorch aligns them.
+
+    Of equal axes the one with the most factors stands. Raises ShapeError with the operands that disagree.
+    """
+    rank = max(type_.rank for type_ in types)
+    return tuple(_broadcast_axis(types, place) for place in range(-rank, 0))
+
+
+def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
+    chosen: tuple[int, Axis] | None = None
+    for number, type_ in enumerate(types):
+        if -place > type_.rank:
+            continue
+        axis = type_.axes[place]
+        if chosen is None or chosen[1].size == 1:
+            chosen = number, axis
+        elif axis.size == 1:
+            continue
+        elif compare(chosen[1].size, "==", axis.size) is not True:
+            raise ShapeError(
+                f"axis {place} is {chosen[1]} in {types[chosen[0]]} and {axis} in {type_}",
+                (chosen[0], number),
+                "axes are aligned at the end; sizes must be equal, or one of them 1",
+            )
+        elif len(axis.factors) > len(chosen[1].factors):
+            chosen = number, axis
+    if chosen is None:
+        raise ValueError("no operands to broadcast")
+    return chosen[1]

@@ -1,0 +1,104 @@
+"""The parameters of a graph under construction: made once, found again by modules that are used again."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from archspec.diagnostics import Span, fail
+from archspec.ir.graph import Init, Parameter
+from archspec.ir.op import BUFFERS, ParameterSpec
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+_ROLE_INIT = {
+    "weight": Init(kind="truncated_normal", value=0.02),
+    "bias": Init(kind="constant", value=0.0),
+    "norm": Init(kind="constant", value=1.0),
+    "scale": Init(kind="constant", value=1.0),
+    "mean": Init(kind="constant", value=0.0),
+    "variance": Init(kind="constant", value=1.0),
+    "count": Init(kind="constant", value=0.0),
+}
+
+
+@record
+class Settings:
+    """What new nodes take from where they stand in the spec."""
+
+    span: Span | None = None
+    init: Init | None = None
+    trainable: bool = True
+
+
+class ParameterBook:
+    """Parameters by key: their full path, in which the bodies of one repeat are told apart."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Parameter] = {}
+
+    def take(self, key: str, path: str, spec: ParameterSpec, settings: Settings, *, reuse: bool) -> Parameter:
+        """Make a parameter, or find the one of a module that is used again.
+
+        Raises ParameterMismatch when that one has another shape, SpecError E341 for a size that no parameter can have.
+        """
+        if key not in self._known:
+            self._known[key] = self._make(path, spec, settings)
+            return self._known[key]
+        found = self._known[key]
+        if not reuse:
+            raise ValueError(f"parameter {key} is made twice")
+        if not found.type.matches(spec.type):
+            raise ParameterMismatch(found, spec.type)
+        return found
+
+    def _make(self, path: str, spec: ParameterSpec, settings: Settings) -> Parameter:
+        if not all(size.is_constant for size in spec.type.shape):
+            message = f"`{path}` would be {spec.type}, of a size that is known at run time alone"
+            fail("E341", message, settings.span, help="give it a fixed size")
+        return Parameter(
+            path=path,
+            type=spec.type,
+            init=_start(path, spec, settings),
+            trainable=settings.trainable,
+            span=settings.span,
+            buffer=spec.role in BUFFERS,
+        )
+
+    def get(self, key: str) -> Parameter | None:
+        """The parameter under a key, if there is one."""
+        return self._known.get(key)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All keys, in the order in which the parameters were made."""
+        return tuple(self._known)
+
+
+def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
+    """How a parameter starts. Raises SpecError E242 where a start that looks at fans has none to look at."""
+    init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
+    if init.kind not in ("xavier_uniform", "kaiming_normal"):
+        return init
+    if spec.type.rank < 2 + spec.stacked:
+        message = f"`{path}` is {spec.type}, and `{init.kind}` is for weights with a way in and a way out"
+        fail(
+            "E242", message, settings.span, help="give it an `init` with a number, such as `{kind: normal, std: 0.02}`"
+        )
+    return _of_one_map(spec.type, init) if spec.stacked else init
+
+
+def _of_one_map(stack: TensorType, init: Init) -> Init:
+    """The same start for maps [out, in] on a stack, where torch would take the number of maps for a fan."""
+    out, into = (size.constant or 1 for size in stack.shape[1:])
+    if init.kind == "xavier_uniform":
+        return Init(kind="uniform", value=sqrt(6 / (into + out)))
+    return Init(kind="normal", value=sqrt(2 / into))
+
+
+class ParameterMismatch(Exception):
+    """A reused module is asked for a parameter of another shape."""
+
+    def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
+        super().__init__(f"{parameter.path} is {parameter.type}, and here it would be {wanted}")
+        self.parameter = parameter
+        self.wanted = wanted

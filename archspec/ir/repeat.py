@@ -1,0 +1,95 @@
+"""Repeated layers: one node that owns a body for each kind of layer, and a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.ir.op import Op
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+
+@record
+class Schedule:
+    """Which body runs at which layer: `start`, then `repeat` taken `times` times, then `end` (numbers of bodies)."""
+
+    start: tuple[int, ...] = ()
+    repeat: tuple[int, ...] = (0,)
+    times: int = 0
+    end: tuple[int, ...] = ()
+
+    @classmethod
+    def uniform(cls, layers: int) -> Schedule:
+        """One body, `layers` times."""
+        return cls(repeat=(0,), times=layers)
+
+    def __len__(self) -> int:
+        return len(self.start) + len(self.repeat) * self.times + len(self.end)
+
+    def __getitem__(self, layer: int) -> int:
+        if not 0 <= layer < len(self):
+            raise IndexError(layer)
+        if layer < len(self.start):
+            return self.start[layer]
+        inner = layer - len(self.start)
+        if inner < len(self.repeat) * self.times:
+            return self.repeat[inner % len(self.repeat)]
+        return self.end[inner - len(self.repeat) * self.times]
+
+    def __iter__(self) -> Iterator[int]:
+        return (self[layer] for layer in range(len(self)))
+
+    def after(self, layer: int) -> Schedule:
+        """The schedule of the layers that come after one."""
+        first, period, inner = layer + 1, len(self.repeat), layer + 1 - len(self.start)
+        if inner < 0:
+            return Schedule(start=self.start[first:], repeat=self.repeat, times=self.times, end=self.end)
+        if inner >= period * self.times:
+            return Schedule(repeat=self.repeat, end=self.end[inner - period * self.times :])
+        done, begun = divmod(inner, period)
+        start = self.repeat[begun:] if begun else ()
+        return Schedule(start=start, repeat=self.repeat, times=self.times - done - bool(begun), end=self.end)
+
+    def count(self, body: int) -> int:
+        """How many layers run this body."""
+        return self.start.count(body) + self.repeat.count(body) * self.times + self.end.count(body)
+
+    def layers(self, body: int) -> list[int]:
+        """The layers that run this body."""
+        return [layer for layer, found in enumerate(self) if found == body]
+
+    def first(self, body: int) -> int:
+        """The first layer that runs this body: it holds the parameters where they are shared."""
+        return next(layer for layer, found in enumerate(self) if found == body)
+
+
+@record
+class Tap:
+    """An output of one layer that is wanted outside: the layer, and the number of the output of its body."""
+
+    layer: int
+    output: int
+
+
+@record
+class Repeat(Op):
+    """Run layers in turn: operand 0 is carried from each to the next, the other operands are captured by all.
+
+    Every region has as many inputs as the node has operands; its output 0 is the carried value. The node gives the
+    last carried value, then one output a tap. `module` is the path of the list of layers (`states.layers`); `shared`
+    says that the layers of one body use one set of parameters, held by the first of them.
+    """
+
+    name = "repeat"
+    signature = "... -> ..."
+
+    module: str
+    kinds: tuple[str, ...]
+    schedule: Schedule
+    results: tuple[TensorType, ...]
+    shared: bool = False
+    taps: tuple[Tap, ...] = ()
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The carried type, and the types of the taps."""
+        return self.results

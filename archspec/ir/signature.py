@@ -1,0 +1,77 @@
+"""Signatures in axis names: `"b h s d, b g t d, b g t v -> b h s v"`; a leading `...` stands for any axes.
+
+Binding a signature to types gives each name its axis and refuses sizes that disagree, so that shape rules are
+written once, as text that people read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.op import ShapeError
+from archspec.ir.types import Axis, TensorType
+from archspec.record import record
+
+
+@record(kw_only=False)
+class AxisBinding:
+    """Axes by name, and those that `...` stands for."""
+
+    axes: Mapping[str, Axis]
+    leading: tuple[Axis, ...]
+
+    def __getitem__(self, name: str) -> Axis:
+        return self.axes[name]
+
+    def size(self, name: str) -> Dim:
+        """Size of a named axis."""
+        return self.axes[name].size
+
+
+@cache
+def _parse(signature: str) -> tuple[tuple[str, ...], ...]:
+    """Axis names of each operand."""
+    left, _, _ = signature.partition("->")
+    return tuple(tuple(one.split()) for one in left.split(",") if one.strip())
+
+
+def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] | None = None) -> AxisBinding:
+    """Match input types against a signature; `given` names axes that attributes of the op fix.
+
+    Raises ShapeError with the operands that disagree.
+    """
+    axes: dict[str, Axis] = dict(given or {})
+    where: dict[str, int] = {}
+    leading: tuple[Axis, ...] | None = None
+    for number, (pattern, type_) in enumerate(zip(_parse(signature), types, strict=False)):
+        names = pattern
+        if names and names[0] == "...":
+            names = names[1:]
+            count = type_.rank - len(names)
+            if count < 0:
+                raise ShapeError(f"needs at least {len(names)} axes, got {type_}", (number,))
+            found = type_.axes[:count]
+            if leading is not None and not _same(leading, found):
+                raise ShapeError(f"leading axes of {type_} do not match {_text(leading)}", (0, number))
+            leading = leading or found
+        elif type_.rank != len(names):
+            raise ShapeError(f"needs {len(names)} axes ({' '.join(names)}), got {type_}", (number,))
+        for name, axis in zip(names, type_.axes[type_.rank - len(names) :], strict=True):
+            if name in axes and compare(axes[name].size, "==", axis.size) is not True:
+                raise ShapeError(
+                    f"axis `{name}` is {axes[name].size} in one operand and {axis.size} in another",
+                    (where.get(name, number), number),
+                )
+            axes.setdefault(name, axis)
+            where.setdefault(name, number)
+    return AxisBinding(axes, leading or ())
+
+
+def _same(left: Sequence[Axis], right: Sequence[Axis]) -> bool:
+    return [a.size for a in left] == [a.size for a in right]
+
+
+def _text(axes: Sequence[Axis]) -> str:
+    return f"[{', '.join(map(str, axes))}]"

@@ -1,0 +1,124 @@
+"""What holds of every graph: values are made before they are used, bodies see only their inputs, types are as inferred.
+
+A pass is verified before and after, so that a broken graph is found where it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archspec.ir.call import Call
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import ShapeError
+from archspec.ir.repeat import Repeat
+from archspec.ir.types import TensorType
+
+
+class InvalidGraph(Exception):
+    """A graph that breaks the rules of the IR; `findings` says where and how, one line each."""
+
+    def __init__(self, graph: Graph, findings: Sequence[str]) -> None:
+        super().__init__(f"{graph.name}: " + "; ".join(findings))
+        self.findings = tuple(findings)
+
+
+def verify(graph: Graph) -> None:
+    """Raise InvalidGraph unless the graph holds together."""
+    findings = list(_graph(graph))
+    if len(graph.output_names) != len(graph.outputs) or len(set(graph.output_names)) != len(graph.outputs):
+        findings.append("outputs do not have one name each")
+    if findings:
+        raise InvalidGraph(graph, findings)
+
+
+def _graph(graph: Graph) -> Iterator[str]:
+    known = set(graph.inputs)
+    if len(known) != len(graph.inputs):
+        yield f"{graph.name}: an input stands twice"
+    for node in graph.nodes:
+        yield from (f"{_at(node)}: {finding}" for finding in _node(node, known))
+        for region in node.regions:
+            yield from _graph(region)
+        known.update(node.outputs)
+    for value in graph.outputs:
+        if value not in known:
+            yield f"{graph.name}: output {value!r} is not made in it"
+
+
+def _at(node: Node) -> str:
+    return f"{node.op.name} {node.path}".rstrip()
+
+
+def _node(node: Node, known: set[Value]) -> Iterator[str]:
+    for value in node.inputs:
+        if value not in known:
+            yield f"operand {value!r} is not made before it in its body"
+    for number, value in enumerate(node.outputs):
+        if value.producer is not node or value.index != number:
+            yield f"output {number} names another producer"
+        if value in known:
+            yield f"output {number} is made twice"
+    yield from _types(node)
+    yield from _regions(node)
+
+
+def _types(node: Node) -> Iterator[str]:
+    inputs = [value.type for value in node.inputs]
+    try:
+        inferred = node.op.infer(*inputs)
+        wanted = {name: spec.type for name, spec in node.op.parameters(*inputs).items()}
+    except ShapeError as error:
+        yield f"operands do not fit: {error}"
+        return
+    yield from _equal("output", [value.type for value in node.outputs], inferred)
+    if set(wanted) != set(node.parameters):
+        yield f"parameters are {sorted(node.parameters)}, the op has {sorted(wanted)}"
+    elif any(not node.parameters[name].type.matches(type_) for name, type_ in wanted.items()):
+        yield "a parameter has another shape than the op's"
+    if not node.owned <= set(node.parameters):
+        yield "owns a parameter that it does not have"
+
+
+def _equal(what: str, found: Sequence[TensorType], wanted: Sequence[TensorType]) -> Iterator[str]:
+    if len(found) != len(wanted):
+        yield f"{len(found)} {what}s instead of {len(wanted)}"
+        return
+    for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        if not one.matches(other):
+            yield f"{what} {number} is {one} instead of {other}"
+
+
+def _regions(node: Node) -> Iterator[str]:
+    for region in node.regions:
+        yield from _equal("region input", [v.type for v in region.inputs], [v.type for v in node.inputs])
+    match node.op:
+        case Call():
+            if len(node.regions) != 1:
+                yield "a call has one body"
+            for region in node.regions:
+                yield from _equal("result", [v.type for v in region.outputs], [v.type for v in node.outputs])
+        case Repeat() as op:
+            yield from _repeat(node, op)
+        case _:
+            if node.regions:
+                yield "a primitive has no body"
+
+
+def _repeat(node: Node, op: Repeat) -> Iterator[str]:
+    if len(node.regions) != len(op.kinds) or not node.regions:
+        yield f"{len(node.regions)} bodies of {len(op.kinds)} kinds"
+        return
+    if any(not 0 <= body < len(node.regions) for body in (*op.schedule.start, *op.schedule.repeat, *op.schedule.end)):
+        yield "the schedule names a body that there is not"
+        return
+    for region in node.regions:
+        yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
+    if len(node.outputs) != 1 + len(op.taps):
+        yield f"{len(op.taps)} taps of {len(node.outputs) - 1} outputs"
+        return
+    for tap, value in zip(op.taps, node.outputs[1:], strict=True):
+        if tap.layer >= len(op.schedule) or tap.output >= len(node.regions[op.schedule[tap.layer]].outputs):
+            yield f"tap of layer {tap.layer} names an output that there is not"
+        else:
+            found = node.regions[op.schedule[tap.layer]].outputs[tap.output]
+            yield from _equal("tap", [value.type], [found.type])

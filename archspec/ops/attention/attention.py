@@ -1,0 +1,266 @@
+"""Scaled dot-product attention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.algebra.dim import Dim, compare
+from archspec.algebra.scalar import Scalar
+from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, broadcast, require
+from archspec.ir.signature import bind
+from archspec.ir.source import call, literal, named, operand
+from archspec.ir.types import TensorType, axis
+from archspec.masks.emit import Control, emit
+from archspec.masks.empty_rows import may_leave_row_empty
+from archspec.masks.entail import normal
+from archspec.masks.evaluate import evaluate
+from archspec.masks.mask import All, Causal, Given, Mask
+from archspec.ops.attention.mask_operands import MaskOperands
+from archspec.record import record
+from archspec.relation.atoms import NOTHING, ZERO, Atom, Difference, Relation
+from archspec.relation.meet import meet
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Attention(Primitive):
+    """`softmax(softcap(scale * q k^T), over the keys that the mask allows) v`, per head; a row with no key gives zeros.
+
+    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor` one that multiplies the capped scores, with `bias`
+    one that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query head h reads key
+    head `h // (heads / kv_heads)`. `scale` None is `1 / sqrt(d)`. `sink` is a score in every softmax that belongs to
+    no key: `learned`, one a head, or `zero`. With `weights` a second output holds the weights [b h s t], after
+    softmax and before dropout.
+
+    Parameters: `sink` [h], where it is learned.
+    Source: Vaswani et al. 2017, arXiv 1706.03762, equation 1; grouped heads: Ainslie et al. 2023, arXiv 2305.13245;
+    sink: Xiao et al. 2023, arXiv 2309.17453, zero as in Miller 2023, learned as in gpt-oss.
+    """
+
+    name = "attention"
+    signature = "b h s d, b g t d, b g t v -> b h s v"
+    reads_more = (
+        "a row with one key weighs it 1 whatever the scores are, a row with none is zero, a row that sees every key "
+        "needs no prefix, and neither a mask made elsewhere nor, for a bias without a batch, the mask is tracked"
+    )
+
+    mask: Mask
+    scale: Scalar | None = None
+    dropout: float = 0.0
+    softcap: Scalar | None = None
+    weights: bool = False
+    factor: bool = False
+    bias: bool = False
+    sink: Literal["learned", "zero"] | None = None
+
+    @property
+    def first(self) -> int:
+        """Number of the operand that is control 0 of the mask."""
+        return 3 + self.factor + self.bias
+
+    @property
+    def is_explicit(self) -> bool:
+        """Whether scores are written out, since no kernel takes the options."""
+        return self.weights or self.softcap is not None or self.factor or self.sink is not None
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Result and, where asked, weights. Raises ShapeError where heads, axes or controls do not fit."""
+        if len(inputs) < self.first:
+            raise ShapeError("needs queries, keys and values, and what multiplies scores or is added to them")
+        require(inputs[: self.first], FLOAT)
+        bound = bind(self.signature, inputs[:3])
+        _group(inputs)
+        for number, found in enumerate(inputs[3 : self.first], 3):
+            _fits_scores(number, found, inputs[0].with_axes(*inputs[0].axes[:3], bound["t"]))
+        self._operands(inputs).check(bound["b"], bound["s"], bound["t"])
+        q = inputs[0]
+        result = q.with_axes(*q.axes[:3], bound["v"])
+        return (result, q.with_axes(*q.axes[:3], bound["t"])) if self.weights else (result,)
+
+    def _operands(self, inputs: Sequence[TensorType]) -> MaskOperands:
+        return MaskOperands(mask=self.mask, types=inputs[self.first :], first=self.first)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The sink, where it is learned."""
+        if self.sink != "learned":
+            return {}
+        return {"sink": ParameterSpec(type=inputs[0].with_axes(axis(inputs[0].shape[1])), role="bias")}
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
+        """`2 * b * h * s * t * (d + v)`: the mask is not discounted."""
+        q, _, v = inputs[:3]
+        return 2 * q.with_axes(*q.axes[:3], v.axes[2]).elements() * (q.shape[3] + v.shape[3])
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """q at the same position, k and v through the mask, controls through its structure.
+
+        The weights read every key that their row may see: the sum of the softmax does.
+        """
+        q, k, v = inputs[:3]
+        operands = self._operands(inputs)
+        rows = []
+        for out in outputs:
+            keys, values = (
+                meet(_same_head(out, read, _group(inputs)), operands.allowed(out, 2, read, 2)) for read in (k, v)
+            )
+            values = meet(values, aligned(out, v, [(3, 3)])) if out is outputs[0] else NOTHING
+            more = [_row(out, found, operands, k) for found in inputs[3 : self.first]]
+            read = [operands.reads(out, 2, control) for control in range(len(inputs) - self.first)]
+            rows.append((aligned(out, q, [(0, 0), (1, 1), (2, 2)]), keys, values, *more, *read))
+        return tuple(rows)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula; exponentials are taken of differences from the largest score of a row."""
+        import numpy as np
+
+        q, k, v, *more = inputs[: self.first]
+        allowed = evaluate(self.mask, q.shape[2], k.shape[2], inputs[self.first :], sizes)
+        allowed = allowed[..., None, :, :] if allowed.ndim == 3 else allowed
+        k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1) for x in (k, v))
+        scores = q @ k.swapaxes(-1, -2)
+        scores = scores * (q.shape[-1] ** -0.5 if self.scale is None else self.scale.evaluate(sizes))
+        if self.softcap is not None:
+            cap = self.softcap.evaluate(sizes)
+            scores = cap * np.tanh(scores / cap)
+        scores = scores * more[0] if self.factor else scores
+        scores = scores + more[-1] if self.bias else scores
+        scores = np.where(allowed, scores, -np.inf)
+        top = scores.max(-1, keepdims=True)
+        top = np.where(np.isfinite(top), top, 0)
+        weights = np.exp(scores - top)
+        total = weights.sum(-1, keepdims=True)
+        if self.sink is not None:
+            total = total + np.exp((parameters["sink"][:, None, None] if parameters else 0) - top)
+        weights = weights / np.where(total == 0, 1, total)
+        return (weights @ v, weights) if self.weights else (weights @ v,)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.scaled_dot_product_attention`; explicit products where weights or what no kernel takes are wanted."""
+        if self.is_explicit:
+            return self._explicit(e, inputs, parameters)
+        mask, keep = ("", "") if self._is_causal else self._masking(e, inputs)
+        if self.bias:
+            mask = self._biased(e, inputs[3], mask)
+        attended = call(
+            "F.scaled_dot_product_attention",
+            *inputs[:3],
+            attn_mask=mask or None,
+            dropout_p=f"{literal(self.dropout)} if {e.training} else 0.0" if self.dropout else None,
+            is_causal="True" if self._is_causal else None,
+            scale=None if self.scale is None else e.number(self.scale),
+            enable_gqa="True" if _group(e.types) != 1 else None,
+        )
+        if keep:
+            attended = f"torch.where({keep}, {e.assign('attended', attended)}, 0)"
+        return (attended,)
+
+    @property
+    def _is_causal(self) -> bool:
+        return isinstance(normal(self.mask), Causal) and not self.bias
+
+    def _biased(self, e: Emitter, bias: str, mask: str) -> str:
+        """What is added to the scores, of four axes, with minus infinity where there is no key."""
+        missing = 4 - e.types[3].rank
+        bias = f"{operand(bias)}[{', '.join(['None'] * missing)}]" if missing else bias
+        return e.assign("bias", f'{operand(bias)}.masked_fill(~{mask}, float("-inf"))') if mask else bias
+
+    def _masking(self, e: Emitter, inputs: Sequence[str]) -> tuple[str, str]:
+        """Names of the mask and of the rows to keep; empty where there is none."""
+        mask, sources, types = normal(self.mask), inputs[self.first :], e.types[self.first :]
+        if isinstance(mask, All):
+            return "", ""
+        if isinstance(mask, Given):
+            return sources[mask.control], "" if mask.keep is None else sources[mask.keep]
+        operands = [
+            Control(named(e, "control", source), type_.rank) for source, type_ in zip(sources, types, strict=True)
+        ]
+        device = f"{operand(inputs[0])}.device"
+        made = e.assign("mask", emit(mask, e, e.types[1].shape[2], device, operands))
+        if not may_leave_row_empty(mask):
+            return made, ""
+        keep = e.assign("keep", f"{made}.any(-1, keepdim=True)")
+        return e.assign("mask", f"{made} | ~{keep}"), keep
+
+    def _explicit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        mask, keep = self._masking(e, inputs)
+        group, v = _group(e.types), operand(inputs[2])
+        scores = self._scores(e, inputs, group)
+        v = v if group == 1 else f"{v}.repeat_interleave({group}, dim=1)"
+        if mask:
+            scores = e.assign("scores", f'{scores}.masked_fill(~{mask}, float("-inf"))')
+        weights = e.assign("weights", self._softmax(e, scores, parameters))
+        if keep:
+            weights = e.assign("weights", f"torch.where({keep}, {weights}, 0)")
+        dropped = weights
+        if self.dropout:
+            dropped = call("F.dropout", weights, literal(self.dropout), e.training)
+        result = f"{dropped} @ {v}"
+        return (result, weights) if self.weights else (result,)
+
+    def _scores(self, e: Emitter, inputs: Sequence[str], group: int) -> str:
+        """The name of the scores, before the mask."""
+        q, k, *more = (operand(source) for source in (*inputs[:2], *inputs[3 : self.first]))
+        k = k if group == 1 else f"{k}.repeat_interleave({group}, dim=1)"
+        scale = Scalar.of(1) / Scalar.of(e.types[0].shape[3]).sqrt() if self.scale is None else self.scale
+        factor = "" if scale == Scalar.of(1) else f" * {operand(e.number(scale))}"
+        scores = e.assign("scores", f"{q} @ {k}.transpose(-2, -1){factor}")
+        if self.softcap is not None:
+            cap = operand(e.number(self.softcap))
+            scores = e.assign("scores", f"{cap} * torch.tanh({scores} / {cap})")
+        if self.factor:
+            scores = e.assign("scores", f"{scores} * {more[0]}")
+        return e.assign("scores", f"{scores} + {more[-1]}") if self.bias else scores
+
+    def _softmax(self, e: Emitter, scores: str, parameters: Mapping[str, str]) -> str:
+        """Softmax over the keys and, where there is one, the sink, whose weight is then left out."""
+        if self.sink is None:
+            return f"torch.softmax({scores}, dim=-1)"
+        padded = f"F.pad({scores}, (0, 1))"
+        if self.sink == "learned":
+            sink = f"{parameters['sink']}[:, None, None].expand(*{scores}.shape[:-1], 1)"
+            padded = f"torch.cat(({scores}, {sink}), dim=-1)"
+        return f"torch.softmax({padded}, dim=-1)[..., :-1]"
+
+
+def _group(inputs: Sequence[TensorType]) -> int:
+    """How many query heads read one key head. Raises ShapeError where that is no whole number."""
+    heads, kv_heads = inputs[0].shape[1], inputs[1].shape[1]
+    group = Dim.of(1) if heads == kv_heads else heads // kv_heads
+    if group.constant is None or compare(group * kv_heads, "==", heads) is not True:
+        raise ShapeError(f"{heads} query heads cannot share {kv_heads} key heads evenly", (0, 1))
+    return group.constant
+
+
+def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
+    """The same batch, and the key head that a query head reads."""
+    if group == 1:
+        return aligned(out, inp, [(0, 0), (1, 1)])
+    batch = aligned(out, inp, [(0, 0)])
+    heads, kv_heads = coordinates(out)[1], coordinates(inp)[1]
+    if len(heads) != 1 or len(kv_heads) != 1:
+        return batch
+    shared = Difference(out=heads[0], inp=kv_heads[0], b=group, lo=ZERO, hi=ZERO + group - 1)
+    return meet(batch, Relation((Atom(differences=frozenset({shared})),)))
+
+
+def _fits_scores(number: int, found: TensorType, scores: TensorType) -> None:
+    """Raise ShapeError unless an operand is broadcast to the scores."""
+    if found.rank > 4 or [a.size for a in broadcast(scores, found)] != list(scores.shape):
+        raise ShapeError(f"{found} is not broadcast to the scores, {scores}", (number,))
+
+
+def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: TensorType) -> Relation:
+    """What a row of the output reads of an operand that is broadcast to the scores."""
+    scores = out.with_axes(*out.axes[:3], keys.axes[2])
+    pairs = broadcast_axes(scores, found)
+    read = aligned(scores, found, [pair for pair in pairs if pair[0] != 3])
+    if found.rank == 4 and found.axes[0] == out.axes[0] and found.axes[3] == keys.axes[2]:
+        return meet(read, operands.allowed(out, 2, found, 3))
+    return read

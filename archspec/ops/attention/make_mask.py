@@ -1,0 +1,110 @@
+"""A mask made once, for all attention that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.source import named, operand
+from archspec.ir.types import DType, TensorType, axis
+from archspec.masks.emit import Control, emit
+from archspec.masks.evaluate import evaluate
+from archspec.masks.mask import KeyValid, Mask, Prefix, SameSegment
+from archspec.masks.walk import compares_positions, controls, leaves
+from archspec.ops.attention.mask_operands import MaskOperands
+from archspec.record import record
+from archspec.relation.atoms import NOTHING, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class MakeMask(Primitive):
+    """Which of the keys each query may attend to, as bool [batch or 1, 1, queries or 1, keys].
+
+    Operand 0 gives the device alone; the rest are the controls of the mask. With `keep` the second output says which
+    rows have a key, [batch or 1, 1, queries or 1, 1], and a row without one is open everywhere in the first: softmax
+    over it is finite on every backend, and what attends with it zeroes it.
+    """
+
+    name = "make_mask"
+    signature = "..., ... -> b 1 s t"
+    reads_more = "a control is read wherever its term is, though another term, or `i = j`, may decide alone"
+
+    mask: Mask
+    queries: Dim
+    keys: Dim
+    keep: bool
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The mask and, where asked, the rows to keep. Raises ShapeError where a control does not fit."""
+        if not inputs:
+            raise ShapeError("needs an operand that gives the device")
+        operands = self._operands(inputs)
+        operands.check(operands.batch(), axis(self.queries), axis(self.keys))
+        rows = self.queries if compares_positions(self.mask) else 1
+        made = TensorType.of(DType.BOOL, operands.batch(), 1, rows, self.keys)
+        return (made, made.with_axes(*made.axes[:3], 1)) if self.keep else (made,)
+
+    def _operands(self, inputs: Sequence[TensorType]) -> MaskOperands:
+        return MaskOperands(mask=self.mask, types=inputs[1:], first=1)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Controls at the same query and key; where rows are kept, also every key that the mask may allow the row."""
+        operands = self._operands(inputs)
+        rows = []
+        for number, out in enumerate(outputs):
+            row = [NOTHING]
+            for control in range(len(inputs) - 1):
+                found = operands.reads(out, 2, control) if self.keep else NOTHING
+                row.append(found if number else found | self._direct(out, operands, control))
+            rows.append(tuple(row))
+        return tuple(rows)
+
+    def _direct(self, out: TensorType, operands: MaskOperands, control: int) -> Relation:
+        found, result = operands.types[control], NOTHING
+        batch = [] if control not in controls(self.mask) or operands.is_plain(control) else [(0, 0)]
+        for leaf in leaves(self.mask):
+            match leaf:
+                case KeyValid(control=number) if number == control:
+                    result |= aligned(out, found, [*batch, (3, found.rank - 1)])
+                case SameSegment(control=number) if number == control:
+                    for side in (2, 3):
+                        result |= aligned(out, found, [*batch, (side, found.rank - 1)])
+                case Prefix(control=number) if number == control:
+                    result |= aligned(out, found, batch)
+                case _:
+                    pass
+        return result
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The mask by its definition."""
+        import numpy as np
+
+        rows = self.queries.value(sizes) if compares_positions(self.mask) else 1
+        allowed = evaluate(self.mask, rows, self.keys.value(sizes), inputs[1:], sizes)
+        made = allowed[:, None] if allowed.ndim == 3 else allowed[None, None]
+        if not self.keep:
+            return (made,)
+        keep = np.any(made, axis=-1, keepdims=True)
+        return made | ~keep, keep
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """Comparisons of positions; `mask | ~keep` where rows are kept."""
+        read = controls(self.mask)
+        operands = [
+            Control(named(e, "control", source) if number in read else source, type_.rank)
+            for number, (source, type_) in enumerate(zip(inputs[1:], e.types[1:], strict=True))
+        ]
+        made = emit(self.mask, e, self.keys, f"{operand(inputs[0])}.device", operands)
+        if not self.keep:
+            return (made,)
+        mask = named(e, "mask", made)
+        keep = e.assign("keep", f"{mask}.any(-1, keepdim=True)")
+        return f"{mask} | ~{keep}", keep

@@ -1,0 +1,61 @@
+"""Attention whose weights are functions of single scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.op import Emitter
+from archspec.masks.evaluate import evaluate
+from archspec.ops.attention.attention import Attention
+from archspec.ops.elementwise.functions import RELU_SQUARED, SIGMOID, Function
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+Kind = Literal["relu_squared", "sigmoid"]
+_FUNCTIONS: Mapping[Kind, Function] = {"relu_squared": RELU_SQUARED, "sigmoid": SIGMOID}
+
+
+@record
+class UnnormalisedAttention(Attention):
+    """`f(softcap(scale * q k^T)) v` per head, f the square of relu or a sigmoid; a key that the mask bars weighs 0.
+
+    Operands as those of `attention`; the weights of a row do not sum to 1.
+    Source: Hua et al. 2022, arXiv 2202.10447 (squared relu); Ramapuram et al. 2024, arXiv 2409.04431 (sigmoid).
+    """
+
+    name = "unnormalised_attention"
+    reads_more = "a relu passes nothing of negative scores, and what an attention over-reads this one does"
+
+    kind: Kind
+
+    @property
+    def is_explicit(self) -> bool:
+        """No kernel has such weights."""
+        return True
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        q, k, v, *more = inputs[: self.first]
+        allowed = evaluate(self.mask, q.shape[2], k.shape[2], inputs[self.first :], sizes)
+        allowed = allowed[..., None, :, :] if allowed.ndim == 3 else allowed
+        k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1) for x in (k, v))
+        scores = q @ k.swapaxes(-1, -2)
+        scores = scores * (q.shape[-1] ** -0.5 if self.scale is None else self.scale.evaluate(sizes))
+        if self.softcap is not None:
+            cap = self.softcap.evaluate(sizes)
+            scores = cap * np.tanh(scores / cap)
+        scores = scores * more[0] if self.factor else scores
+        scores = scores + more[-1] if self.bias else scores
+        weights = np.where(allowed, _FUNCTIONS[self.kind](scores), 0)
+        return (weights @ v, weights) if self.weights else (weights @ v,)
+
+    def _softmax(self, e: Emitter, scores: str, parameters: Mapping[str, str]) -> str:
+        """The weights; both functions of minus infinity, a barred key's score, are 0."""
+        return _FUNCTIONS[self.kind].emit(e, scores)

@@ -1,0 +1,189 @@
+"""Convolution over one or more space axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product as combinations
+from math import prod
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare, product
+from archspec.ir.coordinates import coordinates, same_positions
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.source import call
+from archspec.ir.source import sizes as size_of_each
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Difference, Range, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_MOST_ATOMS = 12
+
+
+@record
+class Convolution(Primitive):
+    """`y[b, o, i] = bias[o] + sum over c and k of weight[o, c, k] * x[b, c, stride*i - padding + dilation*k]`.
+
+    One number an axis of space; padding is of zeros, as much at the beginning as at the end. With `groups`, output
+    channel o sees only its own group of input channels. Parameters: `weight` [o, c/groups, kernel ...], `bias` [o].
+    """
+
+    name = "convolution"
+    signature = "b c ... -> b o ..."
+    reads_more = (
+        "many groups of several channels, and dilated kernels of many taps, are bounded by an interval; "
+        "channels and space of several factors are not tracked"
+    )
+
+    channels: Dim
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    bias: bool = True
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Channels, and the places of the kernel along each axis of space.
+
+        Raises ShapeError where the kernel may not fit, or the groups do not divide the channels.
+        """
+        require(inputs, FLOAT)
+        x = inputs[0]
+        if x.rank != 2 + len(self.kernel):
+            raise ShapeError(f"needs batch, channels and {len(self.kernel)} axes of space, got {x}", (0,))
+        for what, channels in (("input", x.shape[1]), ("output", self.channels)):
+            if compare(channels % self.groups, "==", 0) is not True:
+                raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels", (0,))
+        space = (self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))
+        return (x.with_axes(x.axes[0], self.channels, *space),)
+
+    def _places(self, size: Dim, k: int) -> Dim:
+        padded, reach = size + 2 * self.padding[k], self.dilation[k] * (self.kernel[k] - 1) + 1
+        if compare(padded, ">=", reach) is not True:
+            raise ShapeError(f"a kernel that reaches over {reach} does not always fit into {padded}", (0,))
+        return (padded - reach) // self.stride[k] + 1
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Weight and, where asked, bias."""
+        x = inputs[0]
+        weight = x.with_axes(self.channels, x.shape[1] // self.groups, *self.kernel)
+        specs = {"weight": ParameterSpec(type=weight)}
+        if self.bias:
+            specs["bias"] = ParameterSpec(type=x.with_axes(self.channels), role="bias")
+        return specs
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
+        """`2 * outputs * (c / groups) * kernel`."""
+        return 2 * outputs[0].elements() * (inputs[0].shape[1] // self.groups) * product(self.kernel)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same row of the batch, the channels of the group, and in space what the kernel covers."""
+        x, y = inputs[0], outputs[0]
+        parts = [[_Part(tuple(same_positions(y, x, [(0, 0)])))], self._channels(x, y)]
+        parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
+        while prod(len(part) for part in parts) > _MOST_ATOMS:
+            axis = max(range(len(parts)), key=lambda n: len(parts[n]))
+            parts[axis] = [self._group_bound(x, y) if axis == 1 else self._tap_bound(x, y, axis - 2)]
+        return ((Relation(tuple(_conjunction(chosen) for chosen in combinations(*parts))),),)
+
+    def _channels(self, x: TensorType, y: TensorType) -> list[_Part]:
+        """One part a group; one that holds for all groups where each has one channel on a side."""
+        inputs, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
+        if self.groups == 1 or len(x.axes[1].factors) > 1:
+            return [_Part()]
+        if inputs == 1 or outputs == 1:
+            return [self._group_bound(x, y)]
+        out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
+        return [
+            _Part(
+                ranges=(
+                    Range(side="out", coordinate=out, lo=group * outputs, hi=(group + 1) * outputs - 1),
+                    Range(side="in", coordinate=inp, lo=group * inputs, hi=(group + 1) * inputs - 1),
+                )
+            )
+            for group in range(self.groups)
+        ]
+
+    def _group_bound(self, x: TensorType, y: TensorType) -> _Part:
+        inputs, outputs = ((t.shape[1] // self.groups).constant for t in (x, y))
+        if inputs is None or outputs is None:
+            return _Part()
+        low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
+        out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
+        return _Part((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))
+
+    def _taps(self, x: TensorType, y: TensorType, k: int) -> list[_Part]:
+        """The interval that the kernel covers; one part a tap where dilation leaves gaps in it."""
+        if len(x.axes[2 + k].factors) > 1:
+            return [_Part()]
+        if self.dilation[k] == 1 or self.kernel[k] == 1:
+            return [self._tap_bound(x, y, k)]
+        return [self._tap_bound(x, y, k, tap) for tap in range(self.kernel[k])]
+
+    def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> _Part:
+        first, last = (0, self.kernel[k] - 1) if tap is None else (tap, tap)
+        low = Dim.of(self.padding[k] - last * self.dilation[k])
+        high = Dim.of(self.padding[k] - first * self.dilation[k])
+        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        return _Part((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Tap by tap, group by group."""
+        import numpy as np
+
+        x, weight = inputs[0], parameters["weight"]
+        padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in self.padding)])
+        groups = zip(np.split(padded, self.groups, axis=1), np.split(weight, self.groups), strict=True)
+        y = np.concatenate([sum(self._products(part, taps)) for part, taps in groups], axis=1)
+        if self.bias:
+            y = y + parameters["bias"].reshape(-1, *(1 for _ in self.kernel))
+        return (y,)
+
+    def _products(self, x: Array, weight: Array) -> Iterator[Array]:
+        import numpy as np
+
+        for tap in np.ndindex(*self.kernel):
+            covered = tuple(self._covered(x.shape[2 + k], k, tap[k]) for k in range(len(tap)))
+            yield np.einsum("bc...,oc->bo...", x[:, :, *covered], weight[:, :, *tap])
+
+    def _covered(self, padded: int, k: int, tap: int) -> slice:
+        start, room = tap * self.dilation[k], padded - self.dilation[k] * (self.kernel[k] - 1)
+        return slice(start, start + room, self.stride[k])
+
+    def layer(self, *inputs: TensorType) -> str | None:
+        """`nn.Conv2d`."""
+        sizes = (str(inputs[0].shape[1]), str(self.channels), size_of_each(self.kernel))
+        bias = None if self.bias else "False"
+        return call(f"nn.Conv{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.conv2d`."""
+        function = f"F.conv{len(self.kernel)}d"
+        return (call(function, inputs[0], *parameters.values(), **self._options()),)
+
+    def _options(self) -> dict[str, str]:
+        plain = {"stride": 1, "padding": 0, "dilation": 1}
+        given = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        options = {key: size_of_each(each) for key, each in given.items() if set(each) != {plain[key]}}
+        return options | ({} if self.groups == 1 else {"groups": str(self.groups)})
+
+
+@record(kw_only=False)
+class _Part:
+    """Constraints of one axis."""
+
+    differences: tuple[Difference, ...] = ()
+    ranges: tuple[Range, ...] = ()
+
+
+def _conjunction(parts: Sequence[_Part]) -> Atom:
+    return Atom(
+        differences=frozenset(d for part in parts for d in part.differences),
+        ranges=frozenset(r for part in parts for r in part.ranges),
+    )

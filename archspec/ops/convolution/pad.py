@@ -1,0 +1,80 @@
+"""Positions added around the space of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product as combinations
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.coordinates import coordinates, same_positions
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.source import call
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Difference, Relation, equal
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Pad(Primitive):
+    """`before` and `after` positions added along each axis of space: zeros or, where `circular`, the other end.
+
+    `y[b, c, i] = x[b, c, i - before]`, the index taken modulo the size where it is circular.
+    """
+
+    name = "pad"
+    signature = "b c ... -> b c ..."
+    reads_more = "space of several factors is not tracked"
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    circular: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Longer axes of space. Raises ShapeError where more is taken from the other end than there is."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        if x.rank != 2 + len(self.before):
+            raise ShapeError(f"needs batch, channels and {len(self.before)} axes of space, got {x}", (0,))
+        for size, before, after in zip(x.shape[2:], self.before, self.after, strict=True):
+            if self.circular and compare(size, ">=", max(before, after)) is not True:
+                raise ShapeError(f"{max(before, after)} positions do not always come around an axis of {size}", (0,))
+        pads = zip(x.axes[2:], self.before, self.after, strict=True)
+        return (x.with_axes(*x.axes[:2], *(axis.size + (b + a) if b + a else axis for axis, b, a in pads)),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same row and channel; in space the position that many places before, or around the end."""
+        x, y = inputs[0], outputs[0]
+        fixed = frozenset(same_positions(y, x, [(0, 0), (1, 1)]))
+        axes = [self._places(x, y, k) for k in range(len(self.before))]
+        return ((Relation(tuple(Atom(differences=fixed | set().union(*one)) for one in combinations(*axes))),),)
+
+    def _places(self, x: TensorType, y: TensorType, k: int) -> list[frozenset[Difference]]:
+        if len(x.axes[2 + k].factors) > 1:
+            same = same_positions(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
+            return [frozenset(same)]
+        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        shifts = [Dim.of(self.before[k])]
+        if self.circular:
+            size = x.shape[2 + k]
+            shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
+        return [frozenset({equal(out, inp, shift)}) for shift in shifts]
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """`numpy.pad`."""
+        import numpy as np
+
+        pads = [(0, 0), (0, 0), *zip(self.before, self.after, strict=True)]
+        return (np.pad(inputs[0], pads, mode="wrap") if self.circular else np.pad(inputs[0], pads),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.pad`, whose numbers start at the last axis."""
+        pairs = zip(reversed(self.before), reversed(self.after), strict=True)
+        pads = ", ".join(str(number) for pair in pairs for number in pair)
+        return (call("F.pad", inputs[0], f"({pads})", mode='"circular"' if self.circular else None),)

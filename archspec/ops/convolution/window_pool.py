@@ -1,0 +1,95 @@
+"""Maximum or mean over windows of a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.coordinates import coordinates, same_positions
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.source import call, operand
+from archspec.ir.source import sizes as size_of_each
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Difference, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class WindowPool(Primitive):
+    """`y[b, c, i]` is the largest, or the mean, of `x[b, c, stride*i - padding + k]` over the places k of the kernel.
+
+    One number an axis of space. Padding is passed over by the maximum, and counts as zeros in the mean.
+    """
+
+    name = "window_pool"
+    signature = "b c ... -> b c ..."
+    reads_more = "space of several factors is not tracked"
+
+    kind: Literal["max", "mean"]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The places of the kernel along each axis of space. Raises ShapeError where it may not fit."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        if x.rank != 2 + len(self.kernel):
+            raise ShapeError(f"needs batch, channels and {len(self.kernel)} axes of space, got {x}", (0,))
+        if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
+            raise ShapeError(f"padding of {max(self.padding)} is more than half of the kernel", (0,))
+        return (x.with_axes(*x.axes[:2], *(self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))),)
+
+    def _places(self, size: Dim, k: int) -> Dim:
+        padded = size + 2 * self.padding[k]
+        if compare(padded, ">=", self.kernel[k]) is not True:
+            raise ShapeError(f"a kernel of {self.kernel[k]} does not always fit into {padded}", (0,))
+        return (padded - self.kernel[k]) // self.stride[k] + 1
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same row and channel, and in space what the kernel covers."""
+        x, y = inputs[0], outputs[0]
+        found = list(same_positions(y, x, [(0, 0), (1, 1)]))
+        for k in range(len(self.kernel)):
+            if len(x.axes[2 + k].factors) == 1:
+                low, high = Dim.of(self.padding[k] - self.kernel[k] + 1), Dim.of(self.padding[k])
+                out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+                found.append(Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high))
+        return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Over all windows at once."""
+        import numpy as np
+
+        fill = -np.inf if self.kind == "max" else 0.0
+        pads = [(0, 0), (0, 0), *((p, p) for p in self.padding)]
+        padded = np.pad(inputs[0], pads, constant_values=fill)
+        axes = tuple(range(2, 2 + len(self.kernel)))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, axis=axes)
+        windows = windows[(slice(None), slice(None), *(slice(None, None, stride) for stride in self.stride))]
+        inner = tuple(range(-len(self.kernel), 0))
+        return (windows.max(inner) if self.kind == "max" else windows.mean(inner),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.max_pool2d`; signals are images of one row, since torch.export fixes the size that `F.max_pool1d` sees."""
+        signals = len(self.kernel) == 1
+        kernel, stride, padding = (
+            ((neutral, *sizes) if signals else sizes)
+            for neutral, sizes in ((1, self.kernel), (1, self.stride), (0, self.padding))
+        )
+        x = f"{operand(inputs[0])}.unsqueeze(2)" if signals else inputs[0]
+        pooled = call(
+            f"F.{'max' if self.kind == 'max' else 'avg'}_pool2d",
+            x,
+            size_of_each(kernel),
+            stride=None if stride == kernel else size_of_each(stride),
+            padding=size_of_each(padding) if any(padding) else None,
+        )
+        return (f"{pooled}.squeeze(2)" if signals else pooled,)

@@ -1,0 +1,50 @@
+"""Arithmetic on two tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import NUMERIC, broadcast, require
+from archspec.ir.types import TensorType
+from archspec.ops.elementwise.arithmetic import FORMULAS, Operation, refuse_integer_quotient, source
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Binary(Primitive):
+    """`a + b`, `a - b`, `a * b` or `a / b`, element by element, broadcast as PyTorch does."""
+
+    name = "binary"
+    signature = "..., ... -> ..."
+    reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
+
+    kind: Operation
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Broadcast. Raises ShapeError where sizes or element types differ."""
+        require(inputs, NUMERIC)
+        a, b = inputs
+        if a.dtype != b.dtype:
+            raise ShapeError(f"operands have one element type, got {a} and {b}", (0, 1))
+        refuse_integer_quotient(self.kind, a)
+        return (a.with_axes(*broadcast(a, b)),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of both, any where an axis is broadcast."""
+        return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The operation."""
+        return (FORMULAS[self.kind](*inputs),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The operator."""
+        return (source(self.kind, *inputs),)

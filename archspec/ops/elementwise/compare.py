@@ -1,0 +1,56 @@
+"""Comparison of integers with a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.algebra.scalar import Scalar
+from archspec.ir.coordinates import count
+from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.operands import INTEGER, require
+from archspec.ir.source import operand
+from archspec.ir.types import DType, TensorType
+from archspec.record import record
+from archspec.relation.atoms import identity
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+Kind = Literal["==", "!=", "<", "<=", ">", ">="]
+
+
+@record
+class Compare(Primitive):
+    """`x != number` and the like for each integer: true or false. The number may depend on run-time sizes."""
+
+    name = "compare"
+    signature = "... -> ..."
+
+    kind: Kind
+    number: Scalar
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Bool over the same axes."""
+        require(inputs, INTEGER)
+        return (TensorType(DType.BOOL, inputs[0].axes),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position."""
+        return ((identity(count(inputs[0].axes)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The comparison."""
+        import operator
+
+        x, number = inputs[0], self.number.evaluate(sizes)
+        by_sign = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le}
+        by_sign |= {">": operator.gt, ">=": operator.ge}
+        return (by_sign[self.kind](x, number),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`ids != 0`."""
+        return (f"{operand(inputs[0])} {self.kind} {e.number(self.number)}",)

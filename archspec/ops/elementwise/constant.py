@@ -1,0 +1,50 @@
+"""A tensor of one number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.source import call, operand
+from archspec.ir.types import Axis, DType, TensorType
+from archspec.record import record
+from archspec.relation.atoms import NOTHING
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Constant(Primitive):
+    """Every element is one number. The operand gives device and precision; its values are not read."""
+
+    name = "constant"
+    signature = "... -> ..."
+
+    axes: tuple[Axis, ...]
+    number: Scalar
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Floats over the axes."""
+        return (TensorType(DType.FLOAT, self.axes),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Nothing."""
+        return ((NOTHING,) * len(inputs),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The number."""
+        import numpy as np
+
+        return (np.full([axis.size.value(sizes) for axis in self.axes], self.number.evaluate(sizes), dtype=np.float64),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x.new_full((2, 3), 0.5)`."""
+        sizes = [e.size(axis.size) for axis in self.axes]
+        shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+        dtype = None if e.types[0].dtype is DType.FLOAT else "torch.get_default_dtype()"
+        return (call(f"{operand(inputs[0])}.new_full", shape, e.number(self.number), dtype=dtype),)

@@ -1,0 +1,48 @@
+"""Stochastic depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Emitter
+from archspec.ir.source import call
+from archspec.ops.elementwise.elementwise import Elementwise
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_HELPER = '''
+def drop_path(x: Tensor, rate: float, training: bool) -> Tensor:
+    """In training zero whole samples of x [b, ...] with probability rate, and divide the rest by 1 - rate."""
+    if not training:
+        return x
+    kept = F.dropout(torch.ones(x.shape[0], device=x.device, dtype=x.dtype), rate)
+    return x * kept.view(-1, *[1] * (x.dim() - 1))
+'''
+
+
+@record
+class DropPath(Elementwise):
+    """In training whole samples are zeroed with probability `rate` and the rest divided by `1 - rate`; else `y = x`.
+
+    The leading axis numbers the samples. `rate` may depend on the layer.
+    Source: Huang et al. 2016, arXiv 1603.09382.
+    """
+
+    name = "drop_path"
+    view = True
+
+    rate: Scalar
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The operand: references are of evaluation."""
+        return (inputs[0],)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A call of a helper."""
+        return (call(e.helper(_HELPER), inputs[0], e.number(self.rate), e.training),)

@@ -1,0 +1,37 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.op import Emitter
+from archspec.ir.source import call, literal
+from archspec.ops.elementwise.elementwise import Elementwise
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Dropout(Elementwise):
+    """In training each element is zeroed with probability `rate` and the rest divided by `1 - rate`; else `y = x`.
+
+    Source: Srivastava et al. 2014, JMLR 15(56).
+    """
+
+    name = "dropout"
+    view = True
+
+    rate: float
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The operand: references are of evaluation."""
+        return (inputs[0],)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.dropout`."""
+        return (call("F.dropout", inputs[0], literal(self.rate), e.training),)

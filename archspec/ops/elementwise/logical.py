@@ -1,0 +1,52 @@
+"""Logic on true and false."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.operands import BOOL, broadcast, require
+from archspec.ir.source import operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Logical(Primitive):
+    """`not a`, `a and b`, `a or b`, element by element, broadcast as PyTorch does."""
+
+    name = "logical"
+    signature = "..., ... -> ..."
+    reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
+
+    kind: Literal["and", "or", "not"]
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Broadcast. Raises ShapeError where sizes differ."""
+        require(inputs, BOOL)
+        return (inputs[0].with_axes(*broadcast(*inputs)),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of each, any where an axis is broadcast."""
+        return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The operation."""
+        import numpy as np
+
+        by_kind = {"and": np.logical_and, "or": np.logical_or, "not": np.logical_not}
+        return (by_kind[self.kind](*inputs),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`a & b`, `a | b`, `~a`."""
+        if self.kind == "not":
+            return (f"~{operand(inputs[0])}",)
+        sign = "&" if self.kind == "and" else "|"
+        return (f" {sign} ".join(operand(x) for x in inputs),)

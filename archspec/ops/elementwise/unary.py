@@ -1,0 +1,44 @@
+"""Functions of value expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.op import Emitter
+from archspec.ops.elementwise import functions
+from archspec.ops.elementwise.elementwise import Elementwise
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+Kind = Literal["negate", "exp", "tanh", "sigmoid", "silu", "relu"]
+
+_FUNCTIONS: Mapping[Kind, functions.Function] = {
+    "negate": functions.NEGATE,
+    "exp": functions.EXP,
+    "tanh": functions.TANH,
+    "sigmoid": functions.SIGMOID,
+    "silu": functions.SILU,
+    "relu": functions.RELU,
+}
+
+
+@record
+class Unary(Elementwise):
+    """A function of each element, as value expressions write them: `-x`, `exp(x)`, `tanh(x)`, `sigmoid(x)` ..."""
+
+    name = "unary"
+
+    kind: Kind
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        return (_FUNCTIONS[self.kind](inputs[0]),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The PyTorch function."""
+        return (_FUNCTIONS[self.kind].emit(e, inputs[0]),)

@@ -1,0 +1,72 @@
+"""A choice between two tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import BOOL, NUMERIC, broadcast, require
+from archspec.ir.source import call
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Guard, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Where(Primitive):
+    """`a` where the condition holds, else `b`, element by element, broadcast as PyTorch does."""
+
+    name = "where"
+    signature = "..., ..., ... -> ..."
+    reads_more = (
+        "equal axes whose factors differ are related only as far as pairs of factors tell, "
+        "and a condition with an axis of size 1 guards nothing"
+    )
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Broadcast. Raises ShapeError where sizes differ, or the element types of `a` and `b`."""
+        require(inputs, BOOL, NUMERIC)
+        _, a, b = inputs
+        if a.dtype != b.dtype:
+            raise ShapeError(f"both sides have one element type, got {a} and {b}", (1, 2))
+        return (a.with_axes(*broadcast(*inputs)),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position: of `a` where the condition holds, of `b` where it does not."""
+        y = outputs[0]
+        condition, a, b = (aligned(y, x, broadcast_axes(y, x)) for x in inputs)
+        guard = _guard_coordinates(y, inputs[0])
+        if guard is None:
+            return ((condition, a, b),)
+        return ((condition, _guarded(a, guard, negated=False), _guarded(b, guard, negated=True)),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The choice."""
+        import numpy as np
+
+        return (np.where(*inputs),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`torch.where`."""
+        return (call("torch.where", *inputs),)
+
+
+def _guard_coordinates(out: TensorType, condition: TensorType) -> tuple[int, ...] | None:
+    """Coordinates of the result that index the condition; None where it is broadcast inside its own axes."""
+    trailing = out.axes[out.rank - condition.rank :]
+    if [axis.factors for axis in trailing] != [axis.factors for axis in condition.axes]:
+        return None
+    return tuple(k for axis in coordinates(out)[out.rank - condition.rank :] for k in axis)
+
+
+def _guarded(relation: Relation, at: tuple[int, ...], *, negated: bool) -> Relation:
+    (atom,) = relation.atoms
+    guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
+    return Relation((Atom(differences=atom.differences, guards=frozenset((guard,))),))

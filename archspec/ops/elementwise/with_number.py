@@ -1,0 +1,50 @@
+"""Arithmetic on a tensor and a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Emitter, ShapeError
+from archspec.ir.operands import NUMERIC, require
+from archspec.ir.types import DType, TensorType
+from archspec.ops.elementwise.arithmetic import FORMULAS, Operation, refuse_integer_quotient, source
+from archspec.ops.elementwise.elementwise import Elementwise
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class WithNumber(Elementwise):
+    """`x * number` and the like, or with `number_first` `number - x`. The number may depend on run-time sizes."""
+
+    name = "with_number"
+
+    kind: Operation
+    number: Scalar
+    number_first: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand, without its bound. Raises ShapeError where an integer would not stay one."""
+        require(inputs, NUMERIC)
+        x = inputs[0]
+        refuse_integer_quotient(self.kind, x)
+        if x.dtype != DType.FLOAT and self.number.as_dim() is None:
+            raise ShapeError(f"an integer with {self.number.python(str)} is not an integer, got {x}", (0,))
+        return (x.with_axes(*x.axes),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The operation."""
+        x, whole = inputs[0], self.number.as_dim()
+        number = self.number.evaluate(sizes) if whole is None else whole.value(sizes)
+        return (FORMULAS[self.kind](*((number, x) if self.number_first else (x, number))),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The operator."""
+        x, number = inputs[0], e.number(self.number)
+        return (source(self.kind, *((number, x) if self.number_first else (x, number))),)

@@ -1,0 +1,56 @@
+"""Rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import count
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
+from archspec.ir.operands import INTEGER, require, within_bound
+from archspec.ir.source import call
+from archspec.ir.types import Axis, DType, TensorType
+from archspec.record import record
+from archspec.relation.atoms import identity
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Embedding(Primitive):
+    """`y = table[ids]`.
+
+    Parameters: `table` [rows, features]. A bound on the ids must not exceed the rows.
+    """
+
+    name = "embedding"
+    signature = "... -> ... d"
+
+    rows: Dim
+    features: Axis
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Append the features. Raises ShapeError where the ids may exceed the rows."""
+        require(inputs, INTEGER)
+        within_bound(inputs[0], self.rows, "a table")
+        return (TensorType.of(DType.FLOAT, *inputs[0].axes, self.features),)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The table."""
+        return {"table": ParameterSpec(type=TensorType.of(DType.FLOAT, self.rows, self.features))}
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The id at the same position."""
+        return ((identity(count(inputs[0].axes)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """`table[ids]`."""
+        return (parameters["table"][inputs[0]],)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.embedding`."""
+        return (call("F.embedding", inputs[0], parameters["table"]),)

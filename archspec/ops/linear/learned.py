@@ -1,0 +1,64 @@
+"""A learned tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim
+from archspec.ir.graph import Init
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.types import Axis, DType, TensorType
+from archspec.record import record
+from archspec.relation.atoms import NOTHING
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Learned(Primitive):
+    """A parameter, repeated along the axes that are not `static`: it is stored with size 1 there.
+
+    Parameters: `value`. The operand gives the device alone, its values are not read.
+    """
+
+    name = "learned"
+    signature = "... -> ..."
+
+    axes: tuple[Axis, ...]
+    static: tuple[bool, ...]
+    init: Init | None = None
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The axes. Raises ShapeError where a stored size is known at run time alone."""
+        for axis, static in zip(self.axes, self.static, strict=True):
+            if static and not axis.size.is_constant:
+                raise ShapeError(f"a learned tensor has fixed sizes, {axis} is known at run time alone")
+        return (TensorType(DType.FLOAT, self.axes),)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The value."""
+        stored = (axis if static else Dim.of(1) for axis, static in zip(self.axes, self.static, strict=True))
+        return {"value": ParameterSpec(type=TensorType.of(DType.FLOAT, *stored), init=self.init)}
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Nothing."""
+        return ((NOTHING,) * len(inputs),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The value, repeated."""
+        import numpy as np
+
+        shape = [axis.size.value(sizes) for axis in self.axes]
+        return (np.broadcast_to(parameters["value"], shape),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`value.expand(x.shape[0], -1, -1)`, or the value itself where every axis is stored."""
+        value = parameters["value"]
+        if all(self.static):
+            return (value,)
+        pairs = zip(self.axes, self.static, strict=True)
+        return (f"{value}.expand({', '.join('-1' if static else e.size(axis.size) for axis, static in pairs)})",)

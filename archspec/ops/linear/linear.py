@@ -1,0 +1,68 @@
+"""The affine map of the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
+from archspec.ir.signature import bind
+from archspec.ir.source import call
+from archspec.ir.types import Axis, TensorType
+from archspec.record import record
+from archspec.relation.atoms import identity
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Linear(Primitive):
+    """`y = x W^T + b` over the last axis.
+
+    Parameters: `weight` [out, in], `bias` [out]. `out` may have factors (heads, head_dim), which the output keeps.
+    """
+
+    name = "linear"
+    signature = "... i -> ... o"
+
+    out: Axis
+    bias: bool = True
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Replace the last axis."""
+        bound = bind(self.signature, inputs)
+        return (inputs[0].with_axes(*bound.leading, self.out),)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Weight and, where asked, bias."""
+        x = inputs[0]
+        specs = {"weight": ParameterSpec(type=x.with_axes(self.out.size, x.shape[-1]))}
+        if self.bias:
+            specs["bias"] = ParameterSpec(type=x.with_axes(self.out.size), role="bias")
+        return specs
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
+        """`2 * positions * in * out`."""
+        return 2 * outputs[0].elements() * inputs[0].shape[-1]
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of every axis but the last."""
+        return ((identity(sum(len(a.factors) for a in inputs[0].axes[:-1])),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """`x @ W.T + b`."""
+        y = inputs[0] @ parameters["weight"].T
+        return (y + parameters["bias"] if self.bias else y,)
+
+    def layer(self, *inputs: TensorType) -> str | None:
+        """`nn.Linear`."""
+        bias = None if self.bias else "False"
+        return call("nn.Linear", str(inputs[0].shape[-1]), str(self.out), bias=bias)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.linear`."""
+        return (call("F.linear", inputs[0], *parameters.values()),)

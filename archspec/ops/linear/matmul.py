@@ -1,0 +1,68 @@
+"""The product of two matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, broadcast, require
+from archspec.ir.source import operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Matmul(Primitive):
+    """`y[..., i, j] = sum over k of left[..., i, k] * right[..., k, j]`; leading axes broadcast.
+
+    With `transpose_right` the right operand is read as `right[..., j, k]`.
+    """
+
+    name = "matmul"
+    signature = "... i k, ... k j -> ... i j"
+
+    transpose_right: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Leading axes, rows of the left, columns of the right. Raises ShapeError for axes that do not agree."""
+        require(inputs, FLOAT)
+        left, right = inputs
+        for number, found in enumerate(inputs):
+            if found.rank < 2:
+                raise ShapeError(f"needs at least 2 axes, got {found}", (number,))
+        inner, outer = (-1, -2) if self.transpose_right else (-2, -1)
+        if compare(left.shape[-1], "==", right.shape[inner]) is not True:
+            raise ShapeError(f"{left.shape[-1]} columns of {left} meet {right.shape[inner]} of {right}", (0, 1))
+        leading = broadcast(*(x.with_axes(*x.axes[:-2]) for x in inputs)) if left.rank + right.rank > 4 else ()
+        return (left.with_axes(*leading, left.axes[-2], right.axes[outer]),)
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
+        """`2 * outputs * k`."""
+        return 2 * outputs[0].elements() * inputs[0].shape[-1]
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """A row of the left and a column of the right, of the same leading position."""
+        y = outputs[0]
+        read = []
+        for x, own, place in zip(inputs, (-2, -2 if self.transpose_right else -1), (-2, -1), strict=True):
+            leading = [pair for pair in broadcast_axes(y, x) if pair[1] < x.rank - 2]
+            read.append(aligned(y, x, [*leading, (y.rank + place, x.rank + own)]))
+        return (tuple(read),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The product."""
+        left, right = inputs
+        return (left @ (right.swapaxes(-1, -2) if self.transpose_right else right),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`left @ right`."""
+        left, right = (operand(source) for source in inputs)
+        return (f"{left} @ {right}.transpose(-2, -1)" if self.transpose_right else f"{left} @ {right}",)

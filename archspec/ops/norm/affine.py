@@ -1,0 +1,63 @@
+"""A learned scale and shift of the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.graph import Init
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.signature import bind
+from archspec.ir.source import operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Affine(Primitive):
+    """`y = scale * x + shift` over the last axis, either part left out where it is not asked for.
+
+    Parameters: `scale` [d], which starts as `init` (ones where that is None), `shift` [d], which starts at zeros.
+    """
+
+    name = "affine"
+    signature = "... d -> ... d"
+
+    scale: bool = True
+    shift: bool = True
+    init: Init | None = None
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand."""
+        require(inputs, FLOAT)
+        bind(self.signature, inputs)
+        return (inputs[0].with_axes(*inputs[0].axes),)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Scale and shift, where asked."""
+        features = inputs[0].with_axes(inputs[0].shape[-1])
+        specs = {"scale": ParameterSpec(type=features, role="scale", init=self.init)} if self.scale else {}
+        return specs | ({"shift": ParameterSpec(type=features, role="bias")} if self.shift else {})
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position."""
+        return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        y = inputs[0] * parameters["scale"] if self.scale else inputs[0]
+        return (y + parameters["shift"] if self.shift else y,)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x * scale + shift`."""
+        parts = [operand(inputs[0])]
+        parts += [f"* {parameters['scale']}"] if self.scale else []
+        parts += [f"+ {parameters['shift']}"] if self.shift else []
+        return (" ".join(parts),)

@@ -1,0 +1,100 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.graph import Init
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.source import call, literal, operand
+from archspec.ir.types import DType, TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class BatchNorm(Primitive):
+    """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` by channel, axis 1; with `unit_offset`,
+    `* (1 + weight)`.
+
+    In training mean and variance are those of the batch over all other axes, and the running ones move towards them
+    by a tenth, the variance by its unbiased estimate. Parameters: `weight` [c], which starts at zeros with
+    `unit_offset`, and `bias` [c], where asked. Buffers: `running_mean` [c], `running_var` [c],
+    `num_batches_tracked` [].
+    Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
+    """
+
+    name = "batch_norm"
+    signature = "b c ... -> b c ..."
+
+    eps: float = 1e-5
+    weight: bool = True
+    bias: bool = True
+    unit_offset: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand. Raises ShapeError for one without channels, or with more than 2 axes of space."""
+        require(inputs, FLOAT)
+        if not 2 <= inputs[0].rank <= 4:
+            raise ShapeError(f"needs batch, channels and up to 2 axes of space, got {inputs[0]}", (0,))
+        if self.bias and not self.weight:
+            raise ShapeError("there is no batch norm with a bias alone")
+        return (inputs[0],)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Weight and bias, where asked, and the statistics."""
+        channels = inputs[0].with_axes(inputs[0].shape[1])
+        init = Init(kind="constant", value=0.0) if self.unit_offset else None
+        specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
+        specs |= {"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {}
+        return specs | {
+            "running_mean": ParameterSpec(type=channels, role="mean"),
+            "running_var": ParameterSpec(type=channels, role="variance"),
+            "num_batches_tracked": ParameterSpec(type=TensorType.of(DType.INT64), role="count"),
+        }
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position: outside of training statistics are constants."""
+        return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        x = inputs[0]
+        p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items() if array.ndim}
+        y = (x - p["running_mean"]) / np.sqrt(p["running_var"] + self.eps)
+        y = y * (p["weight"] + self.unit_offset) if self.weight else y
+        return (y + p["bias"] if self.bias else y,)
+
+    def layer(self, *inputs: TensorType) -> str | None:
+        """`nn.BatchNorm2d`; with a unit offset it holds the parameters and is not called."""
+        affine = None if self.weight else "False"
+        bias = "False" if self.weight and not self.bias else None
+        name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
+        return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
+
+    @property
+    def calls_layer(self) -> bool:
+        """Not with a unit offset, which `nn.BatchNorm2d` does not have."""
+        return not self.unit_offset
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.batch_norm`."""
+        statistics = [parameters[name] for name in ("running_mean", "running_var")]
+        weight = parameters.get("weight")
+        if weight and self.unit_offset:
+            weight = f"1 + {operand(weight)}"
+        given = {"weight": weight, "bias": parameters.get("bias"), "training": e.training, "eps": _eps(self.eps)}
+        return (call("F.batch_norm", inputs[0], *statistics, **given),)
+
+
+def _eps(eps: float) -> str | None:
+    return None if eps == 1e-5 else literal(eps)

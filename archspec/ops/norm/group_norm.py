@@ -1,0 +1,93 @@
+"""Group normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import compare
+from archspec.ir.coordinates import aligned
+from archspec.ir.graph import Init
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.source import call, literal, operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class GroupNorm(Primitive):
+    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance over the channels of a group and all space;
+    with `unit_offset`, `* (1 + weight)`.
+
+    Axis 1 is the channels; var is the biased variance. Parameters: `weight` [c], which starts at zeros with
+    `unit_offset`, `bias` [c].
+    Source: Wu and He 2018, arXiv 1803.08494.
+    """
+
+    name = "group_norm"
+    signature = "b c ... -> b c ..."
+    reads_more = "groups of channels are not told apart"
+
+    groups: int
+    eps: float = 1e-5
+    weight: bool = True
+    bias: bool = True
+    unit_offset: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand. Raises ShapeError where the groups do not divide the channels."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        if x.rank < 2:
+            raise ShapeError(f"needs batch and channels, got {x}", (0,))
+        if compare(x.shape[1] % self.groups, "==", 0) is not True:
+            raise ShapeError(f"{self.groups} groups do not divide {x.shape[1]} channels", (0,))
+        return (x,)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """Weight and bias, where asked."""
+        channels = inputs[0].with_axes(inputs[0].shape[1])
+        init = Init(kind="constant", value=0.0) if self.unit_offset else None
+        specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
+        return specs | ({"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {})
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same row of the batch."""
+        return ((aligned(outputs[0], inputs[0], [(0, 0)]),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        x = inputs[0]
+        groups = x.reshape(x.shape[0], self.groups, -1)
+        mean, variance = groups.mean(-1, keepdims=True), groups.var(-1, keepdims=True)
+        y = ((groups - mean) / np.sqrt(variance + self.eps)).reshape(x.shape)
+        p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items()}
+        y = y * (p["weight"] + self.unit_offset) if self.weight else y
+        return (y + p["bias"] if self.bias else y,)
+
+    def layer(self, *inputs: TensorType) -> str | None:
+        """`nn.GroupNorm`; it has no form with a bias alone, and no unit offset."""
+        if not self.weight or self.unit_offset:
+            return None
+        bias = None if self.bias else "False"
+        return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps), bias=bias)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.group_norm`."""
+        weight = parameters.get("weight")
+        if weight and self.unit_offset:
+            weight = f"1 + {operand(weight)}"
+        given = {"weight": weight, "bias": parameters.get("bias"), "eps": _eps(self.eps)}
+        return (call("F.group_norm", inputs[0], str(self.groups), **given),)
+
+
+def _eps(eps: float) -> str | None:
+    return None if eps == 1e-5 else literal(eps)

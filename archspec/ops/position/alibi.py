@@ -1,0 +1,74 @@
+"""Attention with linear biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.op import Emitter, ParameterSpec
+from archspec.ir.source import call
+from archspec.ir.types import TensorType, axis
+from archspec.ops.attention.score_bias import ScoreBias
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_SLOPES = '''
+def alibi_slopes(x: Tensor, heads: int) -> Tensor:
+    """Powers of two down to 2^-8, on the device of x; more heads than a power of two take those between."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    near = 1 << (heads.bit_length() - 1)
+    slopes = [2 ** (-8 * number / near) for number in range(1, near + 1)]
+    between = [2 ** (-4 * number / near) for number in range(1, 2 * near, 2)]
+    return torch.tensor(slopes + between[: heads - near], device=x.device, dtype=dtype)
+'''
+_BIAS = '''
+def alibi(queries: Tensor, keys: Tensor, slopes: Tensor) -> Tensor:
+    """Biases [1, h, s, t] that fall with the distance of queries [..., s, d] and keys [..., t, e]."""
+    rows = torch.arange(queries.shape[-2], device=queries.device)[:, None]
+    columns = torch.arange(keys.shape[-2], device=queries.device)
+    return (-slopes[:, None, None] * (rows - columns).abs())[None].to(queries.dtype)
+'''
+
+
+@record
+class Alibi(ScoreBias):
+    """`-slope_h * |i - j|` for query i and key j of head h.
+
+    The slopes are powers of two, `2^(-8 h / heads)` for h = 1 ... heads; where `heads` is no power of two, those of
+    the next smaller one, then every other of the next larger one's. With `learned` they are a parameter.
+
+    Parameters: `table` [heads], where slopes are learned.
+    Source: Press et al. 2021, arXiv 2108.12409, and its reference implementation for other numbers of heads.
+    """
+
+    name = "alibi"
+
+    learned: bool = False
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The slopes, where they are learned; they start at zero, as biases do."""
+        return {"table": ParameterSpec(type=inputs[0].with_axes(axis(self.heads)), role="bias")} if self.learned else {}
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        slopes = parameters["table"] if self.learned else np.array(_slopes(self.heads))
+        rows, columns = (np.arange(x.shape[-2]) for x in inputs)
+        return (-slopes[None, :, None, None] * np.abs(rows[:, None] - columns),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A call of a helper that computes it in forward, so that no buffer is kept."""
+        slopes = parameters.get("table") or call(e.helper(_SLOPES), inputs[0], str(self.heads))
+        return (call(e.helper(_BIAS), *inputs, slopes),)
+
+
+def _slopes(heads: int) -> list[float]:
+    if heads & (heads - 1) == 0:
+        return [2 ** (-8 * number / heads) for number in range(1, heads + 1)]
+    near = 2 ** (heads.bit_length() - 1)
+    return _slopes(near) + _slopes(2 * near)[::2][: heads - near]

@@ -1,0 +1,86 @@
+"""Learned biases for buckets of distances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING
+
+from archspec.ir.op import Emitter, ParameterSpec
+from archspec.ir.source import call
+from archspec.ir.types import TensorType, axis
+from archspec.ops.attention.score_bias import ScoreBias, look_up, looked_up
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_HELPER = '''
+def distance_buckets(
+    queries: Tensor, keys: Tensor, starts: list[int], bidirectional: bool = False
+) -> Tensor:
+    """Numbers [s, t] of the buckets of distances, of which all but the first begin at `starts`.
+
+    Keys after the query have buckets of their own, or else are at distance 0.
+    """
+    rows = torch.arange(queries.shape[-2], device=queries.device)[:, None]
+    columns = torch.arange(keys.shape[-2], device=queries.device)
+    reach = torch.arange(queries.shape[-2] + keys.shape[-2], device=queries.device)
+    buckets = (reach[:, None] >= torch.tensor(starts, device=queries.device)).sum(-1)
+    if bidirectional:
+        after = torch.where(columns > rows, len(starts) + 1, 0)
+        return buckets[(rows - columns).abs()] + after
+    return buckets[(rows - columns).clamp(min=0)]
+'''
+
+
+@record
+class RelativeBuckets(ScoreBias):
+    """A learned bias for the bucket of the distance of query i and key j, each head its own.
+
+    Half of the buckets hold one distance each, the others spans that grow up to `max_distance`, from where all share
+    the last. `bidirectional`: half of all buckets are for keys after the query, which else are at distance 0.
+
+    Parameters: `table` [buckets, heads].
+    Source: Raffel et al. 2019, arXiv 1910.10683, section 2.1, and its reference implementation.
+    """
+
+    name = "relative_buckets"
+
+    buckets: int
+    max_distance: int
+    bidirectional: bool
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The table."""
+        return {"table": ParameterSpec(type=inputs[0].with_axes(axis(self.buckets), axis(self.heads)))}
+
+    def starts(self) -> list[int]:
+        """The distances at which buckets begin, of those on one side, without the first; exact, in whole numbers."""
+        side = self.buckets // 2 if self.bidirectional else self.buckets
+        near, far = side // 2, side - side // 2
+        # Bucket near + k begins at the first n with far * log(n / near) >= k * log(max_distance / near).
+        reached = [
+            next(n for n in count(near) if n**far * near**k >= self.max_distance**k * near**far) for k in range(far)
+        ]
+        return [*range(1, near), *reached]
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Each distance is looked up among the starts."""
+        import numpy as np
+
+        rows, columns = (np.arange(x.shape[-2]) for x in inputs)
+        ahead = columns - rows[:, None]
+        distance = np.abs(ahead) if self.bidirectional else np.maximum(-ahead, 0)
+        numbers = np.searchsorted(self.starts(), distance, side="right")
+        if self.bidirectional:
+            numbers = numbers + np.where(ahead > 0, self.buckets // 2, 0)
+        return (looked_up(parameters["table"], numbers),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A helper numbers the buckets; the table is looked up."""
+        bidirectional = "True" if self.bidirectional else None
+        numbers = call(e.helper(_HELPER), *inputs, str(self.starts()), bidirectional=bidirectional)
+        return (look_up(parameters["table"], e.assign("buckets", numbers)),)

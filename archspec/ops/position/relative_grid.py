@@ -1,0 +1,70 @@
+"""Learned biases for the offsets of patches in a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import compare
+from archspec.ir.op import Emitter, ParameterSpec, ShapeError
+from archspec.ir.source import call
+from archspec.ir.types import TensorType, axis
+from archspec.ops.attention.score_bias import ScoreBias, look_up, looked_up
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_HELPER = '''
+def grid_offsets(x: Tensor, rows: int, columns: int) -> Tensor:
+    """Numbers [n, n] of the offset, in rows and columns, between every two of n = rows * columns patches."""
+    patches = torch.arange(rows * columns, device=x.device)
+    row, column = patches // columns, patches % columns
+    down = row[:, None] - row + rows - 1
+    return down * (2 * columns - 1) + column[:, None] - column + columns - 1
+'''
+
+
+@record
+class RelativeGrid(ScoreBias):
+    """A learned bias for the offset of patch i from patch j, in rows and columns, each head its own.
+
+    Positions are the patches, row by row, and nothing else. The row of the table is
+    `(r_i - r_j + rows - 1) * (2 columns - 1) + (c_i - c_j + columns - 1)`.
+
+    Parameters: `table` [(2 rows - 1) * (2 columns - 1), heads].
+    Source: Bao et al. 2021 (BEiT), arXiv 2106.08254; Dai et al. 2021 (CoAtNet), arXiv 2106.04803.
+    """
+
+    name = "relative_grid"
+
+    rows: int
+    columns: int
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """One batch, heads, queries, keys. Raises ShapeError where positions are not those of the grid."""
+        for number, x in enumerate(inputs):
+            if x.rank < 2 or compare(x.shape[-2], "==", self.rows * self.columns) is not True:
+                raise ShapeError(f"a grid of {self.rows} by {self.columns} does not number {x}", (number,))
+        return super().infer(*inputs)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The table."""
+        offsets = (2 * self.rows - 1) * (2 * self.columns - 1)
+        return {"table": ParameterSpec(type=inputs[0].with_axes(axis(offsets), axis(self.heads)))}
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        row, column = np.divmod(np.arange(self.rows * self.columns), self.columns)
+        down = row[:, None] - row + self.rows - 1
+        along = column[:, None] - column + self.columns - 1
+        return (looked_up(parameters["table"], down * (2 * self.columns - 1) + along),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A helper numbers the offsets; the table is looked up."""
+        numbers = call(e.helper(_HELPER), inputs[0], str(self.rows), str(self.columns))
+        return (look_up(parameters["table"], e.assign("offsets", numbers)),)

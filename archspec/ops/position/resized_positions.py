@@ -1,0 +1,112 @@
+"""A learned vector for each patch of a grid, resized to the grid of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.signature import bind
+from archspec.ir.source import call
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import NOTHING
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_HELPER = '''
+def resized_positions(
+    table: Tensor, tokens: int, grid: tuple[int, int], size: tuple[int, int], mode: str
+) -> Tensor:
+    """Rows of tokens, then those of a grid of patches resized to size: [tokens + h * w, d]."""
+    patches = table[tokens:].unflatten(0, grid).permute(2, 0, 1)[None]
+    patches = F.interpolate(patches, size=size, mode=mode, align_corners=False)
+    return torch.cat((table[:tokens], patches[0].flatten(1).transpose(0, 1)))
+'''
+
+
+@record
+class ResizedPositions(Primitive):
+    """The rows of `tokens`, then those of a table of `grid` patches, resized to `rows` by `columns` of them.
+
+    The operand has tokens and patches as positions, [... s d]; its values are not read. Corners are not aligned and
+    nothing is smoothed: a patch's place is that of its centre, and beyond the border the border goes on.
+
+    Parameters: `positions` [offset + tokens + patches of the table, d]; the first `offset` rows are not used.
+    Source: Dosovitskiy et al. 2020, arXiv 2010.11929, section 3.2; cubic convolution: Keys 1981, with a = -0.75.
+    """
+
+    name = "resized_positions"
+    signature = "... s d -> s d"
+
+    grid: tuple[int, int]
+    rows: Dim
+    columns: Dim
+    mode: Literal["bilinear", "bicubic"]
+    tokens: int = 0
+    offset: int = 0
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Positions and features of the operand. Raises ShapeError where the positions are others."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        wanted = self.rows * self.columns + self.tokens
+        if compare(bind(self.signature, inputs).size("s"), "==", wanted) is not True:
+            raise ShapeError(f"{x} has not {wanted} positions", (0,))
+        return (x.with_axes(*x.axes[-2:]),)
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The table."""
+        x, rows = inputs[0], self.offset + self.tokens + self.grid[0] * self.grid[1]
+        return {"positions": ParameterSpec(type=x.with_axes(rows, x.shape[-1]))}
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Nothing: only the number of positions is used."""
+        return ((NOTHING,),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Each new patch is a weighed sum of old ones, along rows and along columns."""
+        import numpy as np
+
+        table = parameters["positions"][self.offset :]
+        patches = table[self.tokens :].reshape(*self.grid, -1)
+        down = _weights(self.grid[0], self.rows.value(sizes), self.mode)
+        along = _weights(self.grid[1], self.columns.value(sizes), self.mode)
+        resized = np.einsum("ri,cj,ijd->rcd", down, along, patches)
+        return (np.concatenate((table[: self.tokens], resized.reshape(-1, table.shape[-1]))),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A call of a helper."""
+        table = f"{parameters['positions']}[{self.offset}:]" if self.offset else parameters["positions"]
+        size = f"({e.size(self.rows)}, {e.size(self.columns)})"
+        return (call(e.helper(_HELPER), table, str(self.tokens), str(self.grid), size, f'"{self.mode}"'),)
+
+
+def _weights(old: int, new: int, mode: str) -> Array:
+    """What each of the new places takes of each of the old ones."""
+    import numpy as np
+
+    weights = np.zeros((new, old))
+    for place in range(new):
+        centre = (place + 0.5) * old / new - 0.5
+        if mode == "bilinear":
+            centre = max(centre, 0.0)
+        first = int(np.floor(centre))
+        for tap in range(first - 1, first + 3):
+            weights[place, min(max(tap, 0), old - 1)] += _kernel(abs(centre - tap), mode)
+    return weights
+
+
+def _kernel(distance: float, mode: str) -> float:
+    """The linear kernel, or that of cubic convolution."""
+    if mode == "bilinear":
+        return max(1 - distance, 0.0)
+    a = -0.75
+    if distance <= 1:
+        return (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    return a * (distance**3 - 5 * distance**2 + 8 * distance - 4) if distance < 2 else 0.0

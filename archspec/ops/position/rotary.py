@@ -1,0 +1,91 @@
+"""Rotary positions: pairs of features turned by the angle of their position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.algebra.dim import compare
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.source import call, named
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_HALF = '''
+def rotate_half(x: Tensor, table: Tensor) -> Tensor:
+    """Turn the pairs (i, i + d/2) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
+    cos, sin = table.unbind(0)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+'''
+_INTERLEAVED = '''
+def rotate_interleaved(x: Tensor, table: Tensor) -> Tensor:
+    """Turn the pairs (2i, 2i + 1) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
+    cos, sin = table.unbind(0)
+    first, second = x[..., 0::2], x[..., 1::2]
+    return torch.stack(
+        (first * cos - second * sin, second * cos + first * sin), dim=-1
+    ).flatten(-2)
+'''
+
+
+@record
+class Rotary(Primitive):
+    """Turn pairs of features: `(x, y) -> (x cos - y sin, y cos + x sin)`, by a table of cosines and sines.
+
+    Operands: x [b h s d], the table [2 s r] or [2 b 1 s r]. The first 2r features turn, the rest pass. `layout`:
+    `half` pairs feature i with i + r (Llama), `interleaved` 2i with 2i + 1 (GPT-J, the paper).
+    Source: Su et al. 2021, arXiv 2104.09864, equation 34.
+    """
+
+    name = "rotary"
+    signature = "b h s d, 2 s r -> b h s d"
+    reads_more = "a feature depends on its own pair alone, and one that passes on no angle"
+
+    layout: Literal["half", "interleaved"]
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of x. Raises ShapeError where the table is of other positions or too many features."""
+        require(inputs, FLOAT)
+        if len(inputs) != 2 or inputs[0].rank != 4 or inputs[1].rank not in (3, 5):
+            raise ShapeError("needs x [b h s d] and a table [2 s r] or [2 b 1 s r]")
+        x, table = inputs
+        fits = [table.shape[-2] == x.shape[2], table.rank == 3 or table.shape[1] == x.shape[0]]
+        if not all(fits) or compare(2 * table.shape[-1], "<=", x.shape[3]) is not True:
+            raise ShapeError(f"{table} does not turn {x}", (0, 1))
+        return (x,)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of x, all features; the angles of the position."""
+        out, (x, table) = outputs[0], inputs
+        pairs = [(2, 1)] if table.rank == 3 else [(0, 1), (2, 3)]
+        return ((aligned(out, x, [(0, 0), (1, 1), (2, 2)]), aligned(out, table, pairs)),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Complex products, pair by pair."""
+        import numpy as np
+
+        x, table = inputs
+        half = table.shape[-1]
+        firsts = np.arange(half) if self.layout == "half" else 2 * np.arange(half)
+        seconds = firsts + (half if self.layout == "half" else 1)
+        turned = (x[..., firsts] + 1j * x[..., seconds]) * (table[0] + 1j * table[1])
+        y = x.copy()
+        y[..., firsts], y[..., seconds] = turned.real, turned.imag
+        return (y,)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A call of a helper; the features that pass are put behind."""
+        helper = e.helper(_HALF if self.layout == "half" else _INTERLEAVED)
+        turned = 2 * e.types[1].shape[-1]
+        if turned == e.types[0].shape[3]:
+            return (call(helper, *inputs),)
+        x, size = named(e, "x", inputs[0]), e.size(turned)
+        return (f"torch.cat(({call(helper, f'{x}[..., :{size}]', inputs[1])}, {x}[..., {size}:]), dim=-1)",)

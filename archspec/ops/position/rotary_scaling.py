@@ -1,0 +1,138 @@
+"""How the frequencies of rotary positions are changed for sequences longer than those of training."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from archspec.ir.op import Emitter
+from archspec.ir.source import call, literal, operand
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_LLAMA3 = '''
+def llama3_frequencies(
+    frequencies: Tensor, factor: float, low: float, high: float, original: float
+) -> Tensor:
+    """Divided by factor below `low` turns in `original` positions, kept above `high`, blended between."""
+    turns = original * frequencies / (2 * math.pi)
+    keep = ((turns - low) / (high - low)).clamp(0, 1)
+    return frequencies * (keep + (1 - keep) / factor)
+'''
+_YARN = '''
+def yarn_frequencies(
+    frequencies: Tensor, factor: float, first: float, last: float
+) -> Tensor:
+    """Kept up to number `first`, divided by factor from number `last` on, blended between."""
+    numbers = torch.arange(
+        len(frequencies), device=frequencies.device, dtype=frequencies.dtype
+    )
+    blend = ((numbers - first) / (last - first)).clamp(0, 1)
+    return frequencies * (1 - blend + blend / factor)
+'''
+
+
+class Scaling(ABC):
+    """A change of the frequencies; `magnitude` multiplies cosines and sines."""
+
+    @property
+    def magnitude(self) -> float:
+        """Factor on cosines and sines."""
+        return 1.0
+
+    @abstractmethod
+    def frequencies(self, plain: Array, base: float) -> Array:
+        """The changed frequencies, from the plain ones `base^(-2i/size)`."""
+
+    @abstractmethod
+    def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
+        """Source of the changed frequencies."""
+
+
+@record
+class LinearScaling(Scaling):
+    """Positions are divided by `factor`.
+
+    Source: Chen et al. 2023, arXiv 2306.15595.
+    """
+
+    factor: float
+
+    def frequencies(self, plain: Array, base: float) -> Array:
+        """`f / factor`."""
+        return plain / self.factor
+
+    def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
+        """A division."""
+        return f"{operand(plain)} / {literal(self.factor)}"
+
+
+@record
+class Llama3Scaling(Scaling):
+    """Frequencies below `low` turns in `original` positions are divided by `factor`, those above `high` kept.
+
+    Source: Llama 3.1 (arXiv 2407.21783), its reference implementation.
+    """
+
+    factor: float
+    low: float
+    high: float
+    original: float
+
+    def frequencies(self, plain: Array, base: float) -> Array:
+        """The formula, case by case."""
+        import numpy as np
+
+        turns = self.original * plain / (2 * np.pi)
+        smooth = (turns - self.low) / (self.high - self.low)
+        blended = (1 - smooth) * plain / self.factor + smooth * plain
+        return np.where(turns < self.low, plain / self.factor, np.where(turns > self.high, plain, blended))
+
+    def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
+        """A call of a helper."""
+        numbers = (self.factor, self.low, self.high, self.original)
+        return call(e.helper(_LLAMA3), plain, *map(literal, numbers))
+
+
+@record
+class YarnScaling(Scaling):
+    """Frequencies of more than `fast` turns in `original` positions are kept, those of fewer than `slow` divided.
+
+    Between them the blend is linear in the number of the frequency; cosines and sines grow by `0.1 ln(factor) + 1`.
+    Source: Peng et al. 2023, arXiv 2309.00071, its reference implementation.
+    """
+
+    factor: float
+    original: float
+    fast: float = 32.0
+    slow: float = 1.0
+
+    @property
+    def magnitude(self) -> float:
+        """`0.1 ln(factor) + 1`."""
+        return 0.1 * math.log(self.factor) + 1 if self.factor > 1 else 1.0
+
+    def _range(self, size: int, base: float) -> tuple[float, float]:
+        """Numbers of the last frequency that is kept and of the first that is divided."""
+        first, last = (
+            size * math.log(self.original / (turns * 2 * math.pi)) / (2 * math.log(base))
+            for turns in (self.fast, self.slow)
+        )
+        low, high = max(math.floor(first), 0), min(math.ceil(last), size - 1)
+        return low, (high if high != low else high + 0.001)
+
+    def frequencies(self, plain: Array, base: float) -> Array:
+        """Interpolated and kept frequencies, weighed by the ramp."""
+        import numpy as np
+
+        first, last = self._range(2 * len(plain), base)
+        ramp = np.clip((np.arange(len(plain)) - first) / (last - first), 0, 1)
+        blended: Array = plain / self.factor * ramp + plain * (1 - ramp)
+        return blended
+
+    def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
+        """A call of a helper."""
+        return call(e.helper(_YARN), plain, literal(self.factor), *map(literal, self._range(size, base)))

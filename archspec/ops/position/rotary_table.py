@@ -1,0 +1,108 @@
+"""Cosines and sines for rotary positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.source import call, literal, operand
+from archspec.ir.types import TensorType, axis
+from archspec.ops.position.rotary_scaling import Scaling
+from archspec.record import record
+from archspec.relation.atoms import NOTHING
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_FREQUENCIES = '''
+def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
+    """Angles a position [size / 2] by which pairs of features turn, on the device of x."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return base ** (-torch.arange(0, size, 2, device=x.device, dtype=dtype) / size)
+'''
+_TABLE = '''
+def rotary_table(
+    x: Tensor,
+    frequencies: Tensor,
+    positions: Tensor | None = None,
+    magnitude: float = 1.0,
+) -> Tensor:
+    """Cosines and sines [2, ..., s, r] of positions [..., s], or of the indices of x [..., s, d]."""
+    if positions is None:
+        positions = torch.arange(x.shape[-2], device=x.device)
+    angles = positions[..., None] * frequencies
+    return (torch.stack((angles.cos(), angles.sin())) * magnitude).to(x.dtype)
+'''
+
+
+@record
+class RotaryTable(Primitive):
+    """`cos(p f_i)` and `sin(p f_i)` for position p, with frequencies `f_i = base^(-2i/size)`, i < size/2.
+
+    Operands: one that gives the number of positions and the device, whose values are not read, [... s d]; with `ids`
+    the positions [s] or [b s]. Without them position p is p. The result is [2 s size/2], or [2 b 1 s size/2], the
+    cosines first. `scaling` changes the frequencies. It is computed in float32 at least.
+    Source: Su et al. 2021, arXiv 2104.09864, section 3.2.
+    """
+
+    name = "rotary_table"
+    signature = "... s d -> 2 s r"
+
+    size: int
+    base: float = 10000.0
+    scaling: Scaling | None = None
+    ids: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The table. Raises ShapeError for an odd size, or ids of other positions."""
+        require(inputs, FLOAT, INTEGER)
+        if len(inputs) != 1 + self.ids:
+            raise ShapeError("needs an operand that gives the number of positions, and the ids where there are any")
+        if self.size % 2:
+            raise ShapeError(f"features turn in pairs, got {self.size}", (0,))
+        x, half = inputs[0], axis(self.size // 2)
+        if not self.ids:
+            return (x.with_axes(2, x.axes[-2], half),)
+        ids = inputs[1]
+        if not 1 <= ids.rank <= 2 or ids.shape[-1] != x.shape[-2]:
+            raise ShapeError(f"ids are of the positions of {x}, got {ids}", (0, 1))
+        leading = (ids.axes[0], axis(1)) if ids.rank == 2 else ()
+        return (x.with_axes(2, *leading, ids.axes[-1], half),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The id of the same position; else nothing."""
+        if not self.ids:
+            return ((NOTHING,),)
+        pairs = [(1, 0)] if inputs[1].rank == 1 else [(1, 0), (3, 1)]
+        return ((NOTHING, aligned(outputs[0], inputs[1], pairs)),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula."""
+        import numpy as np
+
+        frequencies, magnitude = self.base ** (-2 * np.arange(self.size // 2) / self.size), 1.0
+        if self.scaling is not None:
+            frequencies, magnitude = self.scaling.frequencies(frequencies, self.base), self.scaling.magnitude
+        positions = inputs[1] if self.ids else np.arange(inputs[0].shape[-2])
+        if positions.ndim == 2:
+            positions = positions[:, None]
+        angles = positions[..., None] * frequencies
+        return (magnitude * np.stack((np.cos(angles), np.sin(angles))),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """Calls of helpers that compute it in forward, so that no buffer is kept."""
+        frequencies = call(e.helper(_FREQUENCIES), inputs[0], str(self.size), literal(self.base))
+        magnitude = None
+        if self.scaling is not None:
+            frequencies = e.assign("frequencies", frequencies)
+            frequencies = self.scaling.emit(e, frequencies, self.size, self.base)
+            magnitude = None if self.scaling.magnitude == 1 else literal(self.scaling.magnitude)
+        positions = inputs[1:]
+        if self.ids and e.types[1].rank == 2:
+            positions = [f"{operand(positions[0])}[:, None]"]
+        return (call(e.helper(_TABLE), inputs[0], frequencies, *positions, magnitude=magnitude),)

@@ -1,0 +1,87 @@
+"""Sines and cosines of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.algebra.dim import compare
+from archspec.algebra.scalar import Scalar
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, require
+from archspec.ir.signature import bind
+from archspec.ir.source import call, literal
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import NOTHING
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+_HELPER = '''
+def sinusoidal_positions(
+    x: Tensor, base: float, halves: bool = False, endpoint: bool = False
+) -> Tensor:
+    """Sines and cosines [s, d] of the positions of x [..., s, d]."""
+    length, half = x.shape[-2], x.shape[-1] // 2
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    steps = torch.arange(half, device=x.device, dtype=dtype)
+    frequencies = base ** (-steps / (max(half - 1, 1) if endpoint else half))
+    angles = torch.arange(length, device=x.device, dtype=dtype)[:, None] * frequencies
+    if halves:
+        waves = torch.cat((angles.sin(), angles.cos()), dim=1)
+    else:
+        waves = torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
+    return waves.to(x.dtype)
+'''
+
+
+@record
+class SinusoidalPositions(Primitive):
+    """`sin(s * f_i)` and `cos(s * f_i)` for position s, with frequencies `f_i = base^(-2i/d)`, i < d/2.
+
+    `layout`: `interleaved` puts sine and cosine of one frequency side by side, `halves` all sines first.
+    `endpoint` makes the lowest frequency exactly 1/base: `f_i = base^(-i/(d/2 - 1))`. The operand gives the sizes,
+    its values are not read; it is computed in float32 at least. The number of features must be even.
+    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.5; halves and endpoint as in tensor2tensor.
+    """
+
+    name = "sinusoidal"
+    signature = "... s d -> s d"
+
+    base: Scalar | float = 10000.0
+    layout: Literal["interleaved", "halves"] = "interleaved"
+    endpoint: bool = False
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Positions and features of the operand. Raises ShapeError for an odd number of features."""
+        require(inputs, FLOAT)
+        features = bind(self.signature, inputs).size("d")
+        if compare(features % 2, "==", 0) is not True:
+            raise ShapeError(f"sines and cosines come in pairs, got {features} features", (0,))
+        return (inputs[0].with_axes(*inputs[0].axes[-2:]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Nothing: only the sizes are used."""
+        return ((NOTHING,),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The formula, position by position."""
+        import numpy as np
+
+        length, features = inputs[0].shape[-2:]
+        base = self.base.evaluate(sizes) if isinstance(self.base, Scalar) else self.base
+        steps = np.arange(features // 2) / (max(features // 2 - 1, 1) if self.endpoint else features // 2)
+        angles = np.arange(length)[:, None] * base**-steps
+        waves = np.stack((np.sin(angles), np.cos(angles)), axis=1 if self.layout == "halves" else 2)
+        return (waves.reshape(length, features),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A call of a helper that computes them in forward, so that no buffer is kept."""
+        base = e.number(self.base) if isinstance(self.base, Scalar) else literal(self.base)
+        halves = "True" if self.layout == "halves" else None
+        endpoint = "True" if self.endpoint else None
+        helper = e.helper(_HELPER)
+        return (call(helper, inputs[0], base, halves=halves, endpoint=endpoint),)

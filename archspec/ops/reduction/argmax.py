@@ -1,0 +1,52 @@
+"""Where the largest element of an axis stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.source import operand
+from archspec.ir.types import DType, TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Argmax(Primitive):
+    """The position of the largest element along an axis, which goes away; of equal ones, any."""
+
+    name = "argmax"
+    signature = "... -> ..."
+    reads_more = "an element that is far from the largest may change and stay unnoticed"
+
+    axis: int
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Integers below the size of the axis. Raises ShapeError for an axis that is not there, or bools."""
+        x = inputs[0]
+        place = axis_number(x, self.axis)
+        if x.dtype is DType.BOOL:
+            raise ShapeError(f"needs numbers, got {x}", (0,))
+        rest = (axis for k, axis in enumerate(x.axes) if k != place)
+        return (TensorType.of(DType.INT64, *rest, bound=x.shape[place]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of the axes that stay."""
+        x = inputs[0]
+        stay = [k for k in range(x.rank) if k != self.axis % x.rank]
+        return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The position."""
+        return (inputs[0].argmax(self.axis),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x.argmax(-1)`."""
+        return (f"{operand(inputs[0])}.argmax({self.axis})",)

@@ -1,0 +1,88 @@
+"""One vector of those at valid positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.coordinates import aligned, coordinates
+from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.operands import BOOL, FLOAT, require
+from archspec.ir.signature import bind
+from archspec.ir.source import call
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Guard, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+Kind = Literal["mean", "max", "last"]
+
+_HELPERS: Mapping[Kind, str] = {
+    "mean": '''
+def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
+    """Mean of x [b, s, d] where valid [b, s] is true; zeros where it never is."""
+    valid = valid[..., None]
+    return torch.where(valid, x, 0).sum(1) / valid.sum(1).clamp(min=1)
+''',
+    "max": '''
+def masked_max(x: Tensor, valid: Tensor) -> Tensor:
+    """Maximum of x [b, s, d] where valid [b, s] is true; zeros where it never is."""
+    greatest = x.masked_fill(~valid[..., None], float("-inf")).amax(1)
+    return greatest.masked_fill(~valid.any(1, keepdim=True), 0)
+''',
+    "last": '''
+def last_valid(x: Tensor, valid: Tensor) -> Tensor:
+    """x [b, s, d] where valid [b, s] is true last; zeros where it never is."""
+    positions = torch.arange(valid.shape[1], device=valid.device)
+    last = torch.where(valid, positions, -1).amax(1, keepdim=True)
+    return torch.where((positions == last)[..., None], x, 0).sum(1)
+''',
+}
+
+
+@record
+class MaskedPool(Primitive):
+    """Mean or maximum over the valid positions, or the last of them; zeros where there is none."""
+
+    name = "masked_pool"
+    signature = "b s d, b s -> b d"
+    reads_more = "which valid position is the last depends on the data"
+
+    kind: Kind
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Drop the positions."""
+        require(inputs, FLOAT, BOOL)
+        bound = bind(self.signature, inputs)
+        return (inputs[0].with_axes(bound["b"], bound["d"]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Valid positions of the same row, and all of the row of `valid`."""
+        (x, valid), y = inputs, outputs[0]
+        (row,) = aligned(y, x, [(0, 0), (1, 2)]).atoms
+        if x.axes[:2] == valid.axes:
+            batch, positions, _ = coordinates(x)
+            guard = Guard(side="in", predicate=1, coordinates=(*batch, *positions))
+            row = Atom(differences=row.differences, guards=frozenset((guard,)))
+        return ((Relation((row,)), aligned(y, valid, [(0, 0)])),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Row by row."""
+        import numpy as np
+
+        y = np.zeros((inputs[0].shape[0], inputs[0].shape[2]))
+        for row, (x, valid) in enumerate(zip(*inputs, strict=True)):
+            chosen = x[valid]
+            if len(chosen):
+                by_kind = {"mean": chosen.mean(axis=0), "max": chosen.max(axis=0), "last": chosen[-1]}
+                y[row] = by_kind[self.kind]
+        return (y,)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """A call of a helper."""
+        return (call(e.helper(_HELPERS[self.kind]), *inputs),)

@@ -1,0 +1,61 @@
+"""Mean, maximum or sum over axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, axis_number, require
+from archspec.ir.source import operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+Kind = Literal["mean", "max", "sum"]
+
+
+@record
+class Reduce(Primitive):
+    """Mean, maximum or sum over some axes, which go away."""
+
+    name = "reduce"
+    signature = "... -> ..."
+
+    kind: Kind
+    axes: tuple[int, ...]
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Drop the axes. Raises ShapeError where one is missing or named twice."""
+        require(inputs, FLOAT)
+        x = inputs[0]
+        reduced = [axis_number(x, axis) for axis in self.axes]
+        if len(set(reduced)) != len(reduced):
+            raise ShapeError(f"an axis of {x} is reduced twice: {list(self.axes)}", (0,))
+        return (x.with_axes(*(axis for k, axis in enumerate(x.axes) if k not in reduced)),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of the axes that stay."""
+        x = inputs[0]
+        reduced = {axis % x.rank for axis in self.axes}
+        stay = [k for k in range(x.rank) if k not in reduced]
+        return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The reduction."""
+        import numpy as np
+
+        by_kind: dict[Kind, Callable[..., Array]] = {"mean": np.mean, "max": np.max, "sum": np.sum}
+        return (by_kind[self.kind](inputs[0], axis=self.axes),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x.mean(1)`, `x.amax((2, 3))`."""
+        method = "amax" if self.kind == "max" else self.kind
+        axes = str(self.axes[0]) if len(self.axes) == 1 else str(self.axes)
+        return (f"{operand(inputs[0])}.{method}({axes})",)

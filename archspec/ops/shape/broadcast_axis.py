@@ -1,0 +1,56 @@
+"""One position of an axis for all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.source import operand
+from archspec.ir.types import Axis, TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class BroadcastAxis(Primitive):
+    """Repeat the one position of an axis of size 1: `[b, 1, s, d] -> [b, h, s, d]`; no memory is copied."""
+
+    name = "broadcast_axis"
+    signature = "... -> ..."
+    view = True
+
+    axis: int
+    size: Axis
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Replace the axis. Raises ShapeError where it has several positions."""
+        x = inputs[0]
+        place = axis_number(x, self.axis)
+        if x.shape[place] != 1:
+            raise ShapeError(f"axis {self.axis} of {x} has not one position", (0,))
+        return (x.with_axes(*x.axes[:place], self.size, *x.axes[place + 1 :]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position of all other axes."""
+        x = inputs[0]
+        kept = [(k, k) for k in range(x.rank) if k != self.axis % x.rank]
+        return ((aligned(outputs[0], x, kept),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """A repetition."""
+        import numpy as np
+
+        return (np.repeat(inputs[0], self.size.size.value(sizes), axis=self.axis),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x.expand(-1, 8, -1, -1)`."""
+        sizes = ["-1"] * e.types[0].rank
+        sizes[self.axis] = e.size(self.size.size)
+        return (f"{operand(inputs[0])}.expand({', '.join(sizes)})",)

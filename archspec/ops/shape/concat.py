@@ -1,0 +1,79 @@
+"""Tensors one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Range, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Concat(Primitive):
+    """Join tensors along an axis; all other axes agree."""
+
+    name = "concat"
+    signature = "..., ... -> ..."
+    reads_more = "of an operand whose axis has several factors only the outermost is bounded"
+
+    axis: int
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Add up the sizes of the axis. Raises ShapeError with operands that disagree elsewhere."""
+        first = inputs[0]
+        place = axis_number(first, self.axis)
+        for number, other in enumerate(inputs):
+            self._check(first, other, number)
+        if len(inputs) == 1:
+            return (first.with_axes(*first.axes),)
+        total = sum((x.shape[place] for x in inputs), Dim.of(0))
+        return (first.with_axes(*first.axes[:place], total, *first.axes[place + 1 :]),)
+
+    def _check(self, first: TensorType, other: TensorType, number: int) -> None:
+        if first.dtype != other.dtype or first.rank != other.rank:
+            raise ShapeError(f"{first} and {other} cannot be joined", (0, number))
+        for k, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)):
+            if k != self.axis % first.rank and compare(a, "==", b) is not True:
+                raise ShapeError(f"axis {k} is {a} in one operand and {b} in another", (0, number))
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """Each operand in its own stretch."""
+        offset = Dim.of(0)
+        relations = []
+        for x in inputs:
+            relations.append(self._stretch(outputs[0], x, offset))
+            offset = offset + x.shape[self.axis]
+        return (tuple(relations),)
+
+    def _stretch(self, y: TensorType, x: TensorType, offset: Dim) -> Relation:
+        place = self.axis % x.rank
+        found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
+        if y.axes[place] == x.axes[place]:
+            found += same_positions(y, x, [(place, place)])
+            return Relation((Atom(differences=frozenset(found)),))
+        out = numbered(y, place)
+        found += flat_shifted(out, numbered(x, place), offset)
+        stretch = Range(side="out", coordinate=out[0][0], lo=offset, hi=offset + x.shape[place] - 1)
+        return Relation((Atom(differences=frozenset(found), ranges=frozenset((stretch,))),))
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """A concatenation."""
+        import numpy as np
+
+        return (np.concatenate(list(inputs), axis=self.axis),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`torch.cat((a, b), dim=1)`."""
+        operands = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
+        return (f"torch.cat({operands}, dim={self.axis})",)

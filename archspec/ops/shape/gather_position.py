@@ -1,0 +1,51 @@
+"""The vector at a position that data give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.operands import FLOAT, INTEGER, require, within_bound
+from archspec.ir.signature import bind
+from archspec.ir.source import named
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class GatherPosition(Primitive):
+    """`y[b] = x[b, index[b]]`. A bound on the index must not exceed the positions."""
+
+    name = "gather_position"
+    signature = "b s d, b -> b d"
+    reads_more = "which position is read depends on the data"
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Drop the positions. Raises ShapeError where the index may exceed them."""
+        require(inputs, FLOAT, INTEGER)
+        bound = bind(self.signature, inputs)
+        within_bound(inputs[1], bound.size("s"), "positions", operand=1)
+        return (inputs[0].with_axes(bound["b"], bound["d"]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """All positions of the same row, and the row's index."""
+        x, index = inputs
+        return ((aligned(outputs[0], x, [(0, 0), (1, 2)]), aligned(outputs[0], index, [(0, 0)])),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """Row by row."""
+        import numpy as np
+
+        return (np.stack([row[position] for row, position in zip(*inputs, strict=True)]),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x[torch.arange(len(x)), index]`."""
+        x = named(e, "x", inputs[0])
+        return (f"{x}[torch.arange({x}.shape[0], device={x}.device), {inputs[1]}]",)

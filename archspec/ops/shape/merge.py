@@ -1,0 +1,64 @@
+"""Adjacent axes into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.ir.coordinates import count
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.source import operand
+from archspec.ir.types import Axis, TensorType
+from archspec.record import record
+from archspec.relation.atoms import identity
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Merge(Primitive):
+    """Make one axis of `count` adjacent ones, the first of them outermost: `[b, h, s, d] -> [b, h, s*d]`.
+
+    The new axis keeps the old ones as factors.
+    """
+
+    name = "merge"
+    signature = "... -> ..."
+
+    axis: int
+    count: int = 2
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Replace the axes by one. Raises ShapeError where there are fewer."""
+        x = inputs[0]
+        first = axis_number(x, self.axis)
+        if first + self.count > x.rank:
+            raise ShapeError(f"there are no {self.count} axes from axis {self.axis} on in {x}", (0,))
+        merged = x.axes[first : first + self.count]
+        axis = Axis(tuple(factor for one in merged for factor in one.factors))
+        return (x.with_axes(*x.axes[:first], axis, *x.axes[first + self.count :]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same coordinates."""
+        return ((identity(count(inputs[0].axes)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """A reshape."""
+        import numpy as np
+
+        x = inputs[0]
+        first = self.axis % x.ndim
+        last = first + self.count
+        merged = int(np.prod(x.shape[first:last]))
+        return (x.reshape(*x.shape[:first], merged, *x.shape[last:]),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x.flatten(2)`, or with the last axis where it is not the operand's."""
+        first = self.axis % e.types[0].rank
+        last = first + self.count - 1
+        end = "" if last == e.types[0].rank - 1 else f", {last}"
+        return (f"{operand(inputs[0])}.flatten({first}{end})",)

@@ -1,0 +1,73 @@
+"""Moving positions along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare
+from archspec.algebra.scalar import Scalar
+from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.source import call
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Shift(Primitive):
+    """`y[i] = x[i - by]` along an axis, and `fill` where there is no such position; a negative `by` moves to the front.
+
+    At every admitted size the axis is at least as long as the way.
+    """
+
+    name = "shift"
+    signature = "... -> ..."
+    reads_more = "on an axis of several factors only the outermost is bounded"
+
+    axis: int
+    by: Dim
+    fill: Scalar
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of the operand, without a bound. Raises ShapeError where the way may be longer than the axis."""
+        x = inputs[0]
+        size = x.shape[axis_number(x, self.axis)]
+        if compare(self.by, "<=", size) is not True or compare(-self.by, "<=", size) is not True:
+            raise ShapeError(f"a shift by {self.by} may leave nothing of axis {self.axis} of {x}", (0,))
+        return (x.with_axes(*x.axes),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The position at the other end of the way."""
+        x, y = inputs[0], outputs[0]
+        place = self.axis % x.rank
+        found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
+        found += flat_shifted(numbered(y, place), numbered(x, place), self.by)
+        return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """A copy of the part that stays."""
+        import numpy as np
+
+        x, by = inputs[0], self.by.value(sizes)
+        size = x.shape[self.axis]
+        y = np.full_like(x, self.fill.evaluate(sizes))
+        to, of = [slice(None)] * x.ndim, [slice(None)] * x.ndim
+        to[self.axis] = slice(max(by, 0), size + min(by, 0))
+        of[self.axis] = slice(max(-by, 0), size - max(by, 0))
+        y[tuple(to)] = x[tuple(of)]
+        return (y,)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`F.pad(x, (0, 0, 1, -1))`: a negative padding cuts off."""
+        rank = e.types[0].rank
+        pads = ["0"] * (2 * (rank - 1 - self.axis % rank)) + [e.size(self.by), e.size(-self.by)]
+        value = None if self.fill == Scalar.of(0) else e.number(self.fill)
+        return (call("F.pad", inputs[0], f"({', '.join(pads)})", value=value),)

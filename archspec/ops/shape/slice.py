@@ -1,0 +1,83 @@
+"""A stretch of an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.source import index, operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Slice(Primitive):
+    """Positions `start` to `stop`, the latter excluded, of an axis; no `stop` is the end.
+
+    Negative constants count from the end. At every admitted size it must lie inside the axis.
+    """
+
+    name = "slice"
+    signature = "... -> ..."
+    view = True
+    reads_more = "on an axis of several factors only the outermost is bounded"
+
+    axis: int
+    start: Dim
+    stop: Dim | None = None
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Shorten the axis. Raises ShapeError where the stretch may reach over the ends or be negative."""
+        x = inputs[0]
+        place = axis_number(x, self.axis)
+        size = x.shape[place]
+        start, stop = self._ends(size)
+        inside = (compare(0, "<=", start), compare(start, "<=", stop), compare(stop, "<=", size))
+        if inside != (True, True, True):
+            raise ShapeError(f"{start} to {stop} is not always inside axis {self.axis} of {x}", (0,))
+        whole = start == 0 and stop == size
+        return (x.with_axes(*x.axes[:place], x.axes[place] if whole else stop - start, *x.axes[place + 1 :]),)
+
+    def _ends(self, size: Dim) -> tuple[Dim, Dim]:
+        return _from_end(self.start, size), size if self.stop is None else _from_end(self.stop, size)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The position shifted by `start`."""
+        x, y = inputs[0], outputs[0]
+        place = self.axis % x.rank
+        start, _ = self._ends(x.shape[place])
+        found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
+        if y.axes[place] == x.axes[place]:
+            found += same_positions(y, x, [(place, place)])
+        else:
+            found += flat_shifted(numbered(y, place), numbered(x, place), -start)
+        return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """A slice."""
+        x = inputs[0]
+        stop = None if self.stop is None else self.stop.value(sizes)
+        where = [slice(None)] * x.ndim
+        where[self.axis] = slice(self.start.value(sizes), stop)
+        return (x[tuple(where)],)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x[:, 1:]`."""
+        start = "" if self.start == 0 else e.size(self.start)
+        stop = "" if self.stop is None else e.size(self.stop)
+        return (f"{operand(inputs[0])}{index(self.axis, f'{start}:{stop}')}",)
+
+
+def _from_end(position: Dim, size: Dim) -> Dim:
+    constant = position.constant
+    return size + position if constant is not None and constant < 0 else position

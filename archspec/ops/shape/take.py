@@ -1,0 +1,60 @@
+"""One position of an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim, compare
+from archspec.ir.coordinates import at_position, numbered, same_positions
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import axis_number
+from archspec.ir.source import index, operand
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Take(Primitive):
+    """Position `index` of an axis, which goes away: `[b, s, d] -> [b, d]`; a negative one counts from the end."""
+
+    name = "take"
+    signature = "... -> ..."
+    view = True
+
+    axis: int
+    index: int
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Drop the axis. Raises ShapeError where it may be too short."""
+        x = inputs[0]
+        place = axis_number(x, self.axis)
+        if compare(x.shape[place], ">", -1 - self.index if self.index < 0 else self.index) is not True:
+            raise ShapeError(f"there is no position {self.index} on axis {self.axis} of {x}", (0,))
+        return (x.with_axes(*x.axes[:place], *x.axes[place + 1 :]),)
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """That position."""
+        x, y = inputs[0], outputs[0]
+        place = self.axis % x.rank
+        kept = [(k if k < place else k - 1, k) for k in range(x.rank) if k != place]
+        position = x.shape[place] + self.index if self.index < 0 else Dim.of(self.index)
+        atom = Atom(
+            differences=frozenset(same_positions(y, x, kept)),
+            ranges=frozenset(at_position(numbered(x, place), position)),
+        )
+        return ((Relation((atom,)),),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """An index."""
+        return (inputs[0].take(self.index, axis=self.axis),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`x[:, 0]`."""
+        return (f"{operand(inputs[0])}{index(self.axis, str(self.index))}",)
