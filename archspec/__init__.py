@@ -12,23 +12,22 @@ from archspec.registry import RULE_KINDS
 
 if TYPE_CHECKING:
     from archspec.bundle import Bundle, build, open
+    from archspec.checking import Report, check, compile
     from archspec.decoding import generate
     from archspec.diagnostics import Diagnostic, SpecError
-    from archspec.lower import compile
-    from archspec.rules.check import Report, check
     from archspec.spec import Spec, load
     from archspec.views.attention_weights import attend
 
 _HOMES = {
     "Bundle": "archspec.bundle",
     "Diagnostic": "archspec.diagnostics",
-    "Report": "archspec.rules.check",
+    "Report": "archspec.checking",
     "Spec": "archspec.spec",
     "SpecError": "archspec.diagnostics",
     "attend": "archspec.views.attention_weights",
     "build": "archspec.bundle",
-    "check": "archspec.rules.check",
-    "compile": "archspec.lower",
+    "check": "archspec.checking",
+    "compile": "archspec.checking",
     "generate": "archspec.decoding",
     "load": "archspec.spec",
     "open": "archspec.bundle",

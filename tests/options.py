@@ -28,7 +28,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 from pydantic import WithJsonSchema
 
-from archspec.blocks.parts.norm import DefaultNorm, MaybeNorm
+from archspec.blocks.parts.norm_fields import DefaultNorm, MaybeNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
 from archspec.ir.types import DType

@@ -25,10 +25,11 @@ ORDER = [
         "record",
         "registry",
         "diagnostics",
-        "ir",
+        "algebra",
         "text",
-        "schema",
         "relation",
+        "ir",
+        "schema",
         "masks",
         "ops",
         "blocks",
@@ -37,7 +38,8 @@ ORDER = [
         "layouts",
         "oracle",
     ),
-    *("rules", "passes", "model", "lower", "generated", "weights", "engines", "contract", "bundle"),
+    # `checking` reads what a file says of weights and code, so it stands below both.
+    *("rules", "passes", "model", "lower", "generated", "weights", "checking", "engines", "contract", "bundle"),
     *("decoding", "views", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])
@@ -148,6 +150,28 @@ def against_the_order(file: File) -> Iterator[str]:
         part = rest.partition(".")[0]
         if package == "archspec" and part in ORDER and ORDER.index(part) > ORDER.index(file.part):
             yield f"{file.at(found.line)} imports {found.module}"
+
+
+def made_by_hand(file: File) -> Iterator[str]:
+    """Where a `Checked` is made without a check: called, copied with changes, or handed to something that makes one."""
+    for node, _ in walk(file.tree):
+        match node:
+            case ast.Call(func=ast.Name(id="Checked") | ast.Attribute(attr="Checked")):
+                yield f"{file.at(node.lineno)} makes a Checked"
+            case ast.Call(
+                func=ast.Name(id="replace") | ast.Attribute(attr="replace"), args=[ast.Name(id="checked"), *_]
+            ):
+                yield f"{file.at(node.lineno)} changes a Checked"
+            case ast.Attribute(value=ast.Name(id="Checked"), attr="__new__"):
+                yield f"{file.at(node.lineno)} makes a Checked"
+            case _:
+                pass
+
+
+def test_only_a_check_makes_a_checked_spec() -> None:
+    makers = {file.name: wrong for file in files() if (wrong := list(made_by_hand(file)))}
+    assert makers.keys() == {"archspec.checking.check"}
+    assert len(makers["archspec.checking.check"]) == 1
 
 
 def test_imports_go_one_way() -> None:

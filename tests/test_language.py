@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.rules.check import check
+from archspec.checking import check
 from archspec.spec import load
 from archspec.weights.load import layouts
 from tests.documents import ROOT, Example, examples, run

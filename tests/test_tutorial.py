@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.rules.check import check
+from archspec.checking import check
 from tests.documents import ROOT, examples, printed_by, run
 
 PAGE = ROOT / "docs" / "tutorial.md"

@@ -32,8 +32,8 @@ class AttendBlock(Block):
     """
 
     block: ClassVar[str] = "attend"
-    feeds: ClassVar[str | None] = "query"
     makes_sequence = True
+    feeds: ClassVar[str | None] = "query"
 
     query: ValueField = Field(description="float[batch, queries, heads * head_dim]")
     key: ValueField = Field(description="float[batch, keys, heads * head_dim]")

@@ -10,7 +10,8 @@ from archspec.blocks.activation import ActField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.maps import channels_of, convolution, feature_map
-from archspec.blocks.parts.norm import NormField, add_channel_norm, channel_norm_of
+from archspec.blocks.parts.norm import add_channel_norm, channel_norm_of
+from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import fixed, whole
 from archspec.ir.graph import Value
 from archspec.ir.op import Op

@@ -11,7 +11,8 @@ from archspec.blocks.activation import Act, ActField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.maps import channels_of, convolution, feature_map
-from archspec.blocks.parts.norm import DefaultNorm, NormField, add_channel_norm, channel_norm_of
+from archspec.blocks.parts.norm import add_channel_norm, channel_norm_of
+from archspec.blocks.parts.norm_fields import DefaultNorm, NormField
 from archspec.blocks.parts.numbers import fixed
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value

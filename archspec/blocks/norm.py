@@ -9,7 +9,8 @@ from pydantic import Field
 from archspec.blocks.parts.axis import resolve_axis
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
-from archspec.blocks.parts.norm import Kind, NormOptions, along, channel_norm_op, default_norm
+from archspec.blocks.parts.norm import along, channel_norm_op, default_norm
+from archspec.blocks.parts.norm_fields import Kind, NormOptions
 from archspec.blocks.parts.values import floats
 from archspec.ir.op import Op
 from archspec.ops.shape.transpose import Transpose

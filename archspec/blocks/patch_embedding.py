@@ -10,7 +10,8 @@ from pydantic import Field
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
-from archspec.blocks.parts.norm import NormField, norm_of
+from archspec.blocks.parts.norm import norm_of
+from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import fixed, rate, whole
 from archspec.blocks.parts.positions import PatchGrid, Positions, PositionsFields, plan_positions
 from archspec.blocks.parts.values import same_shape

@@ -1,60 +1,40 @@
-"""All blocks, by the word that names them; a block's file is loaded when the block is first asked for."""
+"""All blocks by the word that names them: `blocks/WORD.py` holds the block WORD, and is loaded when asked for."""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 
 from archspec.blocks.parts.block import Block
 
-_FILES = {
-    "activation": "activation",
-    "add_positions": "add_positions",
-    "affine": "affine",
-    "argmax": "argmax",
-    "attend": "attend_block",
-    "avg_pool": "window_pool",
-    "concat": "concat",
-    "constant": "constant",
-    "conv": "conv",
-    "conv_residual": "conv_residual",
-    "decoder": "decoder",
-    "dropout": "dropout",
-    "encoder": "encoder",
-    "l2_normalize": "l2_normalize",
-    "learned": "learned",
-    "linear": "linear",
-    "lm_head": "lm_head",
-    "matmul": "matmul",
-    "max_pool": "window_pool",
-    "norm": "norm_block",
-    "patch_embedding": "patch_embedding",
-    "pool": "pool",
-    "rearrange": "rearrange",
-    "shift": "shift",
-    "slice": "slice",
-    "squeeze_excite": "squeeze_excite",
-    "token_embedding": "token_embedding",
-    "transformer": "transformer",
-}
+_NOT_BLOCKS = frozenset({"registry", "parts"})
 
 
 class _Blocks(Mapping[str, type[Block]]):
+    """The files of the package as a mapping; their names are read once, and no file is loaded for its name."""
+
+    def __init__(self) -> None:
+        found = (module.name for module in pkgutil.iter_modules(import_module("archspec.blocks").__path__))
+        self._words = tuple(sorted(word for word in found if word not in _NOT_BLOCKS))
+
     def __getitem__(self, word: str) -> type[Block]:
-        module = import_module(f"archspec.blocks.{_FILES[word]}")
-        found = (value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Block))
-        return next(value for value in found if vars(value).get("block") == word)
+        if word not in self._words:
+            raise KeyError(word)
+        for value in vars(import_module(f"archspec.blocks.{word}")).values():
+            if isinstance(value, type) and issubclass(value, Block) and vars(value).get("block") == word:
+                return value
+        raise TypeError(f"archspec/blocks/{word}.py holds no block called {word}")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_FILES)
+        return iter(self._words)
 
     def __len__(self) -> int:
-        return len(_FILES)
+        return len(self._words)
 
 
-_BLOCKS = _Blocks()
-
-
+@cache
 def blocks() -> Mapping[str, type[Block]]:
     """The blocks of the language; reading the names loads none of them."""
-    return _BLOCKS
+    return _Blocks()

@@ -12,7 +12,8 @@ from archspec.blocks.parts.attention import AttentionFields, CrossAttentionField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.feed_forward import FeedForwardFields, plan_feed_forward
-from archspec.blocks.parts.norm import NormField, NormSwitch, default_norm, norm_of, norm_op
+from archspec.blocks.parts.norm import default_norm, norm_of, norm_op
+from archspec.blocks.parts.norm_fields import NormField, NormSwitch
 from archspec.blocks.parts.numbers import fixed, rate
 from archspec.blocks.parts.pattern import PatternFields, schedule
 from archspec.blocks.parts.residual import (

@@ -13,17 +13,19 @@ from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
 from archspec.bundle.work import Work
+from archspec.checking.check import Source, accepted
 from archspec.diagnostics import Collector
+from archspec.engines.engine import Target
 from archspec.engines.process import Progress
-from archspec.engines.profiles import read_profiles
+from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
-from archspec.spec import Spec, load
+from archspec.model.checked import Checked
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
 
 def build(
-    spec: Spec | str | Path,
+    spec: Source,
     out: str | Path,
     *,
     weights: Weights = None,
@@ -36,12 +38,13 @@ def build(
     seed: int = 0,
     cache: bool = True,
     benchmark: bool = False,
+    unproved: bool = False,
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
 
     Args:
-        spec: a loaded spec, a file, or the name of a shipped one.
+        spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. A bundle that stands there is replaced whole, and only once the new one is complete.
         weights: a safetensors file or folder, tensors by name, or None for a fresh module initialised under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
@@ -52,25 +55,23 @@ def build(
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that are admitted.
         cache: take artifacts that were built before, of the same parts by the same tools, and keep what is built.
         benchmark: time every artifact that this host runs, at typical sizes: `run` then takes the fastest.
+        unproved: build although something in the spec does not hold; the manifest says so, and `run` repeats it.
         progress: called with each step's name and the share of it that is done (None: not known).
 
     Returns the bundle, opened.
 
     Raises:
-        SpecError: for a target, dtype or output that cannot be had (before anything is built), weights that do not
-            fit, a step that failed, or an artifact that does not compute what the module computes.
+        SpecError: for a spec that does not hold, a target, dtype or output that cannot be had, misfitting weights, a
+            failed step, or an artifact that computes something else.
     """
-    loaded = spec if isinstance(spec, Spec) else load(spec)
+    checked = accepted(spec, unproved=unproved)
     wanted = read_targets(targets, dtype)
-    if layout == "triton":
-        check_served(wanted)
-    ranges = read_profiles(profiles, tuple(loaded.dims.values()))
-    check_profiles(wanted, len(ranges))
-    carried = check_carried([Path(file) for file in files])
+    ranges = _ranges(profiles, checked, wanted, layout)
+    carried = check_carried(files)
     with staging(Path(out)) as folder:
         work = Work(
             folder=folder,
-            spec=loaded,
+            checked=checked,
             dtype=read_dtype(dtype),
             profiles=ranges,
             layout=layout,
@@ -78,14 +79,26 @@ def build(
             benchmark=benchmark,
             progress=progress or _silent,
         )
-        work.write(texts_of(loaded))
-        entry, stages = put_weights(folder, loaded, work.program, weights, weights_layout, seed, work.progress)
+        work.write(texts_of(checked))
+        entry, stages = put_weights(folder, checked, work.program, weights, weights_layout, seed, work.progress)
         work.finish(wanted, carried, entry, stages)
     return open_bundle(out)
 
 
-def check_carried(files: Sequence[Path]) -> tuple[Path, ...]:
+def _ranges(
+    profiles: Sequence[str], checked: Checked, targets: Sequence[Target], layout: Layout
+) -> tuple[Profile, ...]:
+    """The profiles, held against the targets and the layout."""
+    if layout == "triton":
+        check_served(targets)
+    ranges = read_profiles(profiles, tuple(checked.spec.dims.values()))
+    check_profiles(targets, len(ranges))
+    return ranges
+
+
+def check_carried(given: Sequence[str | Path]) -> tuple[Path, ...]:
     """The files to carry along. Raises SpecError E721 for each that is none, or has a name that stands twice."""
+    files = tuple(map(Path, given))
     found = Collector()
     names: set[str] = set()
     for file in files:
@@ -97,7 +110,7 @@ def check_carried(files: Sequence[Path]) -> tuple[Path, ...]:
             found.error("E721", f"`{file.name}` is no name for a file of a bundle", None, help="rename it")
         names.add(file.name)
     found.raise_if_errors()
-    return tuple(files)
+    return files
 
 
 def _silent(stage: str, fraction: float | None) -> None:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
+from archspec.bundle.sources import SPEC
+from archspec.checking.check import accepted
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, target_of
+from archspec.model.checked import Checked
 from archspec.model.inputs import prepare
 from archspec.model.ports import Interface
 from archspec.model.runner import Runner
@@ -53,6 +56,13 @@ class Bundle:
     def choice(self, artifact: str | None = None) -> ArtifactChoice:
         """The artifact that `run` takes, why, and why not each other. Raises SpecError E610 or E710."""
         return choose(self.manifest, self.report, artifact or self.artifact)
+
+    def checked(self, *, unproved: bool = False) -> Checked:
+        """The bundle's spec, checked now; accepted as it is where the bundle was built so, or `unproved` is given.
+
+        Raises SpecError with the diagnostics of the check where it does not hold and neither is so.
+        """
+        return accepted(self.path / SPEC, unproved=unproved or bool(self.manifest.unproved))
 
     def file(self, name: str) -> Path:
         """A file that was carried along, by its name. Raises SpecError E710."""

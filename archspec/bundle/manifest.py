@@ -13,8 +13,9 @@ from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact
 from archspec.model.ports import DTypeName
 from archspec.model.written import WrittenInterface
+from archspec.rules.verdict import Status
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 KEY = "archspec_bundle"
 Verified = Literal["built", "network-verified-cpu", "executed", "benchmarked"]
@@ -79,8 +80,19 @@ class ArtifactEntry(_Model):
         )
 
 
+class VerdictEntry(_Model):
+    """A rule of the spec as it is written there, and what was known of it when the bundle was built."""
+
+    rule: str
+    status: Status
+    explanation: str
+
+
 class Manifest(_Model):
     """Everything that a reader needs to know; `files` lists every other file of the bundle.
+
+    `unproved` holds the messages of what did not hold when the spec was checked: the bundle was built all the same,
+    because its builder asked for it.
 
     `command`, given in the bundle's folder, builds the same artifacts again.
     """
@@ -90,6 +102,8 @@ class Manifest(_Model):
     name: str
     about: str | None
     spec_digest: str
+    verdicts: list[VerdictEntry]
+    unproved: list[str]
     module: str
     interface: WrittenInterface
     weights: WeightsEntry
@@ -128,9 +142,10 @@ def _check_format(text: str) -> None:
     version = data.get(KEY) if isinstance(data, dict) else None
     if type(version) is not int:
         fail("E705", f"{MANIFEST} is no manifest of a bundle", None, help="give the folder that `archspec build` wrote")
-    if version > FORMAT:
-        message = f"the bundle has format {version}, this version of archspec reads up to {FORMAT}"
-        fail("E706", message, None, help="pip install --upgrade archspec-compiler")
+    if version != FORMAT:
+        message = f"the bundle has format {version}, this version of archspec reads format {FORMAT}"
+        help = "pip install --upgrade archspec-compiler" if version > FORMAT else "build the bundle again"
+        fail("E706", message, None, help=help)
 
 
 def _damaged(reason: str) -> Manifest:

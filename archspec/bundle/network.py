@@ -13,7 +13,7 @@ from archspec.bundle.parity import (
     MOST_FLOPS,
     MOST_PARAMETERS,
     SEED,
-    difference,
+    measured,
     run_module,
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
@@ -83,7 +83,7 @@ class NetworkCheck:
         )
         found = NetworkRunner(self.plan).run(inputs)
         names = list(self.program.interface.outputs)
-        differences = [difference(name, found[name], expected[name]) for name in names]
+        differences = [measured(name, found[name], expected[name]) for name in names]
         return Trial(
             artifact=self.name, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
         )

@@ -11,6 +11,7 @@ from archspec.algebra.symbol import Symbol
 from archspec.analyses.cost import cost
 from archspec.bundle.report import Difference, Reference, Trial
 from archspec.bundle.stored import StoredArrays
+from archspec.contract.difference import difference
 from archspec.contract.report import shown
 from archspec.engines.engine import Target
 from archspec.engines.module import load_module, named_arguments, named_outputs
@@ -37,7 +38,6 @@ MOST_FLOPS = 500_000_000_000
 MOST_PARAMETERS = 150_000_000
 MOST_EXACT_FLOPS = 50_000_000_000
 """The interpreter computes in float64: for larger models it is left out."""
-_PART = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class Contest:
         return runner.run(prepare(self.program.interface, self._inputs(sizes), self.dtype))
 
     def _trial(self, reference: Reference, sizes: dict[str, int], found: Arrays, expected: Arrays) -> Trial:
-        differences = [difference(name, found[name], expected[name]) for name in self.program.interface.outputs]
+        differences = [measured(name, found[name], expected[name]) for name in self.program.interface.outputs]
         return Trial(
             artifact=self.target,
             dtype=self.dtype,
@@ -138,28 +138,7 @@ def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return {name: tensor.numpy() for name, tensor in widened.items()}
 
 
-def difference(name: str, found: NDArray[Any], expected: NDArray[Any]) -> Difference:
-    """How far an output is from its reference; a value that is not finite on one side alone is infinitely far."""
-    import numpy as np
-
-    if found.shape != expected.shape:
-        return Difference(output=name, largest=float("inf"), scale=0.0)
-    if found.dtype.kind != "f":
-        return Difference(output=name, largest=float(np.mean(found != expected)) if found.size else 0.0, scale=1.0)
-    largest = scale = 0.0
-    for one, other in zip(_parts(found), _parts(expected), strict=True):
-        same = (one == other) | (np.isnan(one) & np.isnan(other))
-        with np.errstate(invalid="ignore"):
-            apart = np.where(same, 0.0, np.abs(one - other))
-        largest = max(largest, float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0)))
-        scale = max(scale, float(np.max(np.abs(other), initial=0.0, where=np.isfinite(other))))
-    return Difference(output=name, largest=largest, scale=scale)
-
-
-def _parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The numbers in float64, some at a time: logits of a large vocabulary are larger than the model."""
-    import numpy as np
-
-    flat = array.reshape(-1)
-    for start in range(0, flat.size, _PART):
-        yield flat[start : start + _PART].astype(np.float64)
+def measured(name: str, found: NDArray[Any], expected: NDArray[Any]) -> Difference:
+    """How far an output is from its reference, at all positions."""
+    apart = difference(found, expected)
+    return Difference(output=name, largest=apart.largest, scale=apart.scale)

@@ -22,7 +22,7 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
 
     Without one, the best for this host is taken when it runs: `choice` says which, and why.
 
-    Raises SpecError: E705 for a folder that is no bundle, E706 for a newer format, E707 for a manifest that was
+    Raises SpecError: E705 for a folder that is no bundle, E706 for another format, E707 for a manifest that was
     changed, E708 for a file that is missing or was changed, E709 for one outside the folder, E610 or E710 for an
     artifact that cannot be had.
     """

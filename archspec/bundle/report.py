@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -57,7 +58,10 @@ class Trial(_Model):
             if not one.allowed(self.dtype):
                 where = f"in `{one.output}` at {', '.join(f'{name}={size}' for name, size in self.sizes.items())}"
                 message = f"{self.artifact} differs from the {self.reference} by {one.largest:.3g} {where}"
-                found.error("E609", message, None, notes=[f"the largest value there is {one.scale:.3g}"])
+                note = f"the largest value there is {one.scale:.3g}"
+                if isinf(one.largest):
+                    note = "a value there is not finite, or the shapes differ"
+                found.error("E609", message, None, notes=[note])
 
 
 class FindingEntry(_Model):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from archspec.bundle.spec_text import spec_text
 from archspec.lower.emission import emit
-from archspec.spec import Spec
+from archspec.model.checked import Checked
 from archspec.spec.files import read_file
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
@@ -17,10 +17,11 @@ MODULE = "model.py"
 WEIGHTS = "model.safetensors"
 
 
-def texts_of(spec: Spec) -> dict[str, str]:
+def texts_of(checked: Checked) -> dict[str, str]:
     """The text files of a bundle: the resolved spec, the one that was written, and the emitted module."""
+    spec = checked.spec
     original = spec.path.read_text(encoding="utf-8")
-    return {SPEC: spec_text(standing_alone(spec.tree)), ORIGINAL: original, MODULE: emit(spec)}
+    return {SPEC: spec_text(standing_alone(spec.tree)), ORIGINAL: original, MODULE: emit(checked)}
 
 
 def standing_alone(tree: MapNode) -> MapNode:

@@ -11,11 +11,13 @@ from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sources import MODULE, SPEC
+from archspec.checking.check import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import Finding, Report
 from archspec.contract.verify import verify
 from archspec.lower import emit
+from archspec.model.checked import Checked
 from archspec.model.runner import Array, Arrays, FunctionRunner
 from archspec.oracle.interpreter import interpret
 from archspec.spec.claims import Claims, load_claims, with_inner
@@ -50,19 +52,17 @@ def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> It
 def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: int) -> Report:
     """The report on the emitted module: what the spec compiles to is run, never a file that a bundle brings."""
     assert claims.spec is not None
+    checked = accepted(claims.spec, unproved=True)
     claims = with_inner(claims.spec)
-    assert claims.spec is not None
-    subject, parameters = compiled_subject(claims.spec, claims, weights)
+    subject, parameters = compiled_subject(checked, claims, weights)
     made = verify(replace(subject, name=f"{bundle.path.name}: {MODULE}"), claims, parameters=parameters, seed=seed)
-    return replace(made, findings=(_source(bundle), *made.findings))
+    return replace(made, findings=(_source(bundle, checked), *made.findings))
 
 
-def _source(bundle: Bundle) -> Finding:
+def _source(bundle: Bundle, checked: Checked) -> Finding:
     """Whether the bundle's file is what its spec compiles to."""
     claim = f"{MODULE} is what the spec compiles to"
-    claims = load_claims(bundle.path / SPEC)
-    assert claims.spec is not None
-    if (bundle.path / MODULE).read_text(encoding="utf-8") == emit(claims.spec):
+    if (bundle.path / MODULE).read_text(encoding="utf-8") == emit(checked):
         return Finding(claim=claim, status="holds", trials=1)
     return Finding(claim=claim, status="violated", detail="build the bundle again: another version, or hand, wrote it")
 

@@ -12,7 +12,7 @@ from archspec.engines.build import initialise
 from archspec.engines.process import Progress, Stage
 from archspec.engines.program import Program
 from archspec.lower.modules import check_memory
-from archspec.spec import Spec
+from archspec.model.checked import Checked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,11 +21,17 @@ Weights = str | Path | Mapping[str, Any] | None
 
 
 def put_weights(
-    folder: Path, spec: Spec, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
+    folder: Path,
+    checked: Checked,
+    program: Program,
+    weights: Weights,
+    layout: str | None,
+    seed: int,
+    progress: Progress,
 ) -> tuple[WeightsEntry, tuple[Stage, ...]]:
     """Write the weights file of a bundle. Raises SpecError E504 for too many, E510 to E524 for misfits."""
     if weights is None:
-        check_memory(spec)
+        check_memory(checked)
         stage = initialise(folder, program, seed, progress)
         return WeightsEntry(path=WEIGHTS, origin="initialised", seed=seed), (stage,)
     from safetensors.torch import save_file
@@ -33,7 +39,7 @@ def put_weights(
     from archspec.weights import load
 
     progress("load weights", None)
-    tensors = load(spec, weights if isinstance(weights, (str, Path)) else _tensors(weights), layout)
+    tensors = load(checked.spec, weights if isinstance(weights, (str, Path)) else _tensors(weights), layout)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
     progress("load weights", 1.0)
     return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()

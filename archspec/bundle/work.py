@@ -11,7 +11,15 @@ from pathlib import Path
 from archspec.bundle.command import rebuilding
 from archspec.bundle.files import entries_under
 from archspec.bundle.inspection import Inspection, spanned
-from archspec.bundle.manifest import MANIFEST, ArtifactEntry, Manifest, Verified, WeightsEntry, write_manifest
+from archspec.bundle.manifest import (
+    MANIFEST,
+    ArtifactEntry,
+    Manifest,
+    VerdictEntry,
+    Verified,
+    WeightsEntry,
+    write_manifest,
+)
 from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.triton import Layout, arrange
@@ -23,6 +31,7 @@ from archspec.engines.profiles import Profile, declared
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.lower.naming import class_name
+from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, interface_of
 from archspec.model.written import written
 from archspec.spec import Spec
@@ -35,13 +44,18 @@ class Work:
     """A bundle that is being written in a folder."""
 
     folder: Path
-    spec: Spec
+    checked: Checked
     dtype: DTypeName
     profiles: tuple[Profile, ...]
     layout: Layout
     cache: bool
     benchmark: bool
     progress: Progress
+
+    @property
+    def spec(self) -> Spec:
+        """The spec that is built."""
+        return self.checked.spec
 
     @property
     def recipe(self) -> Recipe | None:
@@ -143,6 +157,8 @@ class Work:
             name=self.spec.name,
             about=self.spec.about,
             spec_digest=self.spec.digest,
+            verdicts=self._verdicts(),
+            unproved=[one.message for one in self.checked.diagnostics if one.severity == "error"],
             module=self.program.module,
             interface=written(self.program.interface),
             weights=weights,
@@ -154,6 +170,12 @@ class Work:
             tools={"python": platform.python_version(), **tool_versions()},
             files=entries_under(self.folder),
         )
+
+    def _verdicts(self) -> list[VerdictEntry]:
+        return [
+            VerdictEntry(rule=str(one.rule), status=one.status, explanation=one.explanation)
+            for one in self.checked.verdicts
+        ]
 
     def _entry(self, one: BuiltArtifact, ran: Verified | None) -> ArtifactEntry:
         artifact = one.artifact

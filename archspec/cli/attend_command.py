@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import UNPROVED, spec_options
 from archspec.cli.output import print_json, write_whole
 from archspec.diagnostics import fail
 
@@ -15,6 +15,7 @@ _MANIFEST = "manifest.json"
 
 @click.command("attend")
 @spec_options
+@UNPROVED
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file; a bundle has its own.")
 @click.option("--inputs", required=True, type=click.Path(path_type=Path), help="An .npz file, an array for each input.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The SVG file to write.")
@@ -29,6 +30,7 @@ def command(
     overrides: tuple[str, ...],
     reduced: bool,
     as_json: bool,
+    unproved: bool,
     weights: Path | None,
     inputs: Path,
     output: Path,
@@ -49,12 +51,12 @@ def command(
     is_bundle = is_file(Path(spec) / _MANIFEST)
     if is_bundle and (overrides or reduced):
         raise click.UsageError("a bundle is taken as it is: it takes no `--set` and no `--reduced`")
+    from archspec.checking import accepted
     from archspec.cli.run_command import read_arrays
-    from archspec.spec import load
     from archspec.views.attention_weights import attend
 
     found = attend(
-        spec if is_bundle else load(spec, set=overrides, reduced=reduced),
+        spec if is_bundle else accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
         weights,
         read_arrays(inputs),
         node=node,
@@ -62,6 +64,7 @@ def command(
         layout=layout,
         query_labels=_read(query_labels or labels),
         key_labels=_read(key_labels or labels),
+        unproved=unproved,
     )
     write_whole(output, found.svg())
     heads, queries, keys = found.weights.shape

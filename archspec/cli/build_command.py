@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archspec.cli.options import seed_option, spec_options
+from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @spec_options
+@UNPROVED
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder of the bundle.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
 @click.option("--weights-layout", help="The weights' layout by name (default: the one that fits).")
@@ -63,6 +64,7 @@ def command(
     overrides: tuple[str, ...],
     reduced: bool,
     as_json: bool,
+    unproved: bool,
     output: Path,
     weights: Path | None,
     weights_layout: str | None,
@@ -77,12 +79,12 @@ def command(
 ) -> None:
     """Build a bundle of SPEC: the emitted module, weights, artifacts, and a report of what was verified."""
     from archspec.bundle import build
+    from archspec.checking import accepted
     from archspec.cli.progress import progress
-    from archspec.spec import load
 
     with progress(enabled=not as_json) as tell:
         bundle = build(
-            load(spec, set=overrides, reduced=reduced),
+            accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
             output,
             weights=weights,
             targets=targets,

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import click
 
+from archspec.checking import Report, check
 from archspec.cli.options import spec_options
 from archspec.cli.output import grouped, print_json, report_errors, scaled
 from archspec.diagnostics import Diagnostic, SpecError, to_json
-from archspec.rules.check import Report, Verdict, check
+from archspec.rules.verdict import Verdict
 
 
 @click.command("check")

@@ -6,28 +6,31 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import spec_options
-from archspec.cli.output import print_json, report_errors, write_whole
+from archspec.checking import accepted
+from archspec.cli.options import UNPROVED, spec_options
+from archspec.cli.output import print_json, write_whole
 from archspec.lower import emit
-from archspec.rules.check import check
-from archspec.spec import load
 
 
 @click.command("compile")
 @spec_options
+@UNPROVED
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file (default: print it).")
 @click.option(
     "--expose", multiple=True, metavar="PATH", help="Add an inner value, such as attention weights, as an output."
 )
 def command(
-    spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, output: Path | None, expose: tuple[str, ...]
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    unproved: bool,
+    output: Path | None,
+    expose: tuple[str, ...],
 ) -> None:
     """Compile SPEC to one PyTorch file that imports only torch."""
-    report = check(load(spec, set=overrides, reduced=reduced, expose=expose))
-    if not report.holds:
-        report_errors(report.diagnostics, as_json=as_json)
-        raise SystemExit(1)
-    source = emit(report.spec)
+    checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
+    source = emit(checked, expose=expose)
     if output is not None:
         write_whole(output, source)
     if as_json:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.cli.options import seed_option, spec_options
+from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
     from archspec.bundle import Bundle
     from archspec.decoding import Generated
-    from archspec.spec import Spec
+    from archspec.model.checked import Checked
 
 
 @click.command("generate")
 @spec_options
+@UNPROVED
 @click.option(
     "--prompt-ids", "prompts", multiple=True, metavar="ID,ID,...", help="A row to go on from; may be repeated."
 )
@@ -34,6 +35,7 @@ def command(
     overrides: tuple[str, ...],
     reduced: bool,
     as_json: bool,
+    unproved: bool,
     prompts: tuple[str, ...],
     inputs: Path | None,
     weights: Path | None,
@@ -48,7 +50,7 @@ def command(
 
     rows = [_ids(text) for text in prompts] or None
     arrays = None if inputs is None else read_arrays(inputs)
-    source: Spec | Bundle
+    source: Checked | Bundle
     module = None
     if is_folder(Path(spec)):
         _check_of_bundle(overrides, reduced, weights, layout)
@@ -56,11 +58,11 @@ def command(
 
         source = open_bundle(spec)
     else:
-        from archspec.spec import load
+        from archspec.checking import accepted
 
-        source = load(spec, set=overrides, reduced=reduced)
+        source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed)
-    found = generate(source, rows, module=module, inputs=arrays, seed=seed, **options)
+    found = generate(source, rows, module=module, inputs=arrays, seed=seed, unproved=unproved, **options)
     if weights is None and module is not None:
         click.echo(f"no weights were given: the parameters are fresh, under seed {seed}", err=True)
     _print(found, as_json)
@@ -89,15 +91,15 @@ def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | 
         )
 
 
-def _parameters(spec: Spec, weights: Path | None, layout: str | None, seed: int) -> Any:
+def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed: int) -> Any:
     """The module's parameters, loaded, or fresh under a seed."""
     from archspec.weights import load as load_weights
 
     if weights is not None:
-        return load_weights(spec, weights, layout)
+        return load_weights(checked.spec, weights, layout)
     import torch
 
     from archspec.lower import compile
 
     torch.manual_seed(seed)
-    return compile(spec)
+    return compile(checked)

@@ -10,6 +10,9 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SPEC = click.argument("spec", metavar="SPEC")
+UNPROVED = click.option(
+    "--unproved", is_flag=True, help="Go on although something that `check` looks at does not hold."
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.bundle import Bundle
+from archspec.checking.check import Source, accepted
 from archspec.diagnostics import fail
-from archspec.spec import Spec, load
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def generate(
-    source: Spec | str | Path | Bundle,
+    source: Source | Bundle,
     prompts: Any = None,
     *,
     max_new: int,
@@ -30,6 +29,7 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    unproved: bool = False,
 ) -> tuple[Generated, ...]:
     """Generate ids as the spec's `decode` section says: `output` is read at the last position and fed to `input`.
 
@@ -38,7 +38,7 @@ def generate(
     depend on what is fed back, such as an encoded source, are computed once.
 
     Args:
-        source: a spec (loaded, a file, or the name of a shipped one), or a bundle.
+        source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
         prompts: ids for each row, a list of lists or an array [rows, length]; left out where the spec has a start id.
         max_new: how many ids a row gets at most; it gets fewer where one of the spec's end ids comes.
         module: the module of the spec, or its state dict; a bundle has its own.
@@ -47,20 +47,24 @@ def generate(
         top_k: draw among the k likeliest alone.
         top_p: draw among the likeliest that together reach this probability, after `top_k`.
         seed: of the random numbers; each row has a stream of its own.
+        unproved: go on although something in the spec does not hold; a bundle built so needs no second word.
 
     Returns:
         for each row its prompt, the new ids, and whether an end id came.
 
     Raises:
-        SpecError: E740 to E747 for what cannot be generated, E711 to E720 for inputs, E607 for another's parameters.
+        SpecError: where the spec does not hold; E740 to E747 for what cannot be generated, E711 to E720 for inputs,
+            E607 for another's parameters.
     """
     from archspec.decoding.sampling import Sampling
 
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    return decoder(source, module).generate(prompts, max_new=max_new, inputs=inputs, sampling=sampling)
+    return decoder(source, module, unproved=unproved).generate(
+        prompts, max_new=max_new, inputs=inputs, sampling=sampling
+    )
 
 
-def decoder(source: Spec | str | Path | Bundle, module: Parameters | None = None) -> Decoder:
+def decoder(source: Source | Bundle, module: Parameters | None = None, *, unproved: bool = False) -> Decoder:
     """What generates again and again, or step by step: `for step in decoder(spec, module).stream(...)`.
 
     Arguments and errors are those of `generate`.
@@ -68,12 +72,12 @@ def decoder(source: Spec | str | Path | Bundle, module: Parameters | None = None
     from archspec.decoding.stepping import Decoder
 
     if isinstance(source, Bundle):
-        return Decoder(load(source.path / "spec.yaml"), _of_bundle(source))
-    spec = source if isinstance(source, Spec) else load(source)
+        return Decoder(source.checked(unproved=unproved), _of_bundle(source))
+    checked = accepted(source, unproved=unproved)
     if module is None:
         help = "give `module=archspec.compile(spec)` with its weights loaded"
-        fail("E607", f"`{spec.name}` has no parameters to generate with", None, help=help)
-    return Decoder(spec, _state(module))
+        fail("E607", f"`{checked.spec.name}` has no parameters to generate with", None, help=help)
+    return Decoder(checked, _state(module))
 
 
 def _state(module: Parameters) -> Mapping[str, Tensor]:

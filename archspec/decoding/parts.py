@@ -12,9 +12,9 @@ from archspec.diagnostics import fail
 from archspec.ir.graph import Graph, Value
 from archspec.lower.emission import emit_graph, with_masks
 from archspec.lower.modules import class_in
+from archspec.model.checked import Checked
 from archspec.passes.cut import cut
 from archspec.record import record
-from archspec.spec import Spec
 from archspec.spec.spec import Decode
 
 
@@ -47,17 +47,18 @@ class Parts:
     inside: bool
 
 
-def parts(spec: Spec, decode: Decode, tensors: Mapping[str, Tensor]) -> Parts:
+def parts(checked: Checked, decode: Decode, tensors: Mapping[str, Tensor]) -> Parts:
     """Both modules, in eval mode, on given parameters, which are shared and not copied.
 
     Raises SpecError E501, E502 or E503 where no module can be had, E607 where the parameters are not the spec's.
     """
+    spec = checked.spec
     found = cut(with_masks(spec), decode.input, decode.output)
     rows = spec.inputs[decode.input].type.shape[0]
     led = frozenset(value.name for value in found.step.inputs if value.type.rank and value.type.shape[0] == rows)
     inside = any(not rows.is_constant and _holds(value, rows) for value in found.step.inputs)
-    once = None if found.once is None else _part(found.once, "once", spec, tensors)
-    return Parts(once=once, step=_part(found.step, "step", spec, tensors), led=led, inside=inside)
+    once = None if found.once is None else _part(found.once, "once", checked, tensors)
+    return Parts(once=once, step=_part(found.step, "step", checked, tensors), led=led, inside=inside)
 
 
 def _holds(value: Value, rows: Dim) -> bool:
@@ -67,10 +68,10 @@ def _holds(value: Value, rows: Dim) -> bool:
     return mixed or any(size.symbols() & rows.symbols() for size in others)
 
 
-def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) -> GraphPart:
-    name = f"{spec.name}-{word}"
+def _part(graph: Graph, word: str, checked: Checked, tensors: Mapping[str, Tensor]) -> GraphPart:
+    name = f"{checked.spec.name}-{word}"
     with torch.device("meta"):
-        module = class_in(emit_graph(graph, name, spec), name)()
+        module = class_in(emit_graph(graph, name, checked), name)()
     wanted = module.state_dict()
     missing = [one for one in wanted if one not in tensors]
     other = [one for one in wanted if one in tensors and tensors[one].shape != wanted[one].shape]
@@ -78,7 +79,7 @@ def _part(graph: Graph, word: str, spec: Spec, tensors: Mapping[str, Tensor]) ->
         notes = [f"it has no `{one}`" for one in missing[:3]]
         notes += [f"`{one}` is {list(tensors[one].shape)}, not {list(wanted[one].shape)}" for one in other[:3]]
         help = "give the module that `archspec.compile` makes of this spec"
-        fail("E607", f"the parameters are not those of `{spec.name}`", None, notes=notes, help=help)
+        fail("E607", f"the parameters are not those of `{checked.spec.name}`", None, notes=notes, help=help)
     # Made of detached tensors: gradients stay with the module that they come from.
     module.load_state_dict({one: tensors[one].detach() for one in wanted}, strict=True, assign=True)
     inputs = tuple(value.name for value in graph.inputs)

@@ -15,7 +15,7 @@ from archspec.decoding.prompts import Sequences, as_arrays, prepared, read_promp
 from archspec.decoding.rows import DecodingStep, Generated, RowBlock, block
 from archspec.decoding.sampling import Sampling, choose
 from archspec.ir.types import DType
-from archspec.spec import Spec
+from archspec.model.checked import Checked
 
 _DTYPES = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
 GREEDY = Sampling()
@@ -28,10 +28,10 @@ class Decoder:
     for all rows. A row that has ended is run no more.
     """
 
-    def __init__(self, spec: Spec, parameters: Mapping[str, Tensor]) -> None:
+    def __init__(self, checked: Checked, parameters: Mapping[str, Tensor]) -> None:
         """Prove what generation needs and make its modules. Raises SpecError E607 and E740 to E746."""
-        self.plan: GenerationPlan = plan(spec)
-        self.parts: Parts = parts(spec, self.plan.decode, parameters)
+        self.plan: GenerationPlan = plan(checked.spec)
+        self.parts: Parts = parts(checked, self.plan.decode, parameters)
         first = next((one for one in parameters.values() if one.is_floating_point()), torch.empty(0))
         self.device, self.dtype = first.device, first.dtype
 

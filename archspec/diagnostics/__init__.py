@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from archspec.diagnostics.codes import CODES, Code
 from archspec.diagnostics.collector import Collector, in_order
+from archspec.diagnostics.error import SpecError, fail
 from archspec.diagnostics.explain import explain
-from archspec.diagnostics.model import Diagnostic, Label, SpecError, fail
+from archspec.diagnostics.model import Diagnostic, Label
 from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.render import render
 from archspec.diagnostics.report import to_json

@@ -145,7 +145,7 @@ _TITLES = {
     "E703": "not an archive of arrays",
     "E704": "output folder that is not free",
     "E705": "not a bundle",
-    "E706": "bundle of a newer format",
+    "E706": "bundle of another format",
     "E707": "damaged manifest",
     "E708": "changed file",
     "E709": "path that leaves the bundle",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from archspec.diagnostics.model import Diagnostic, Label, Severity, SpecError
+from archspec.diagnostics.error import SpecError
+from archspec.diagnostics.model import Diagnostic, Label, Severity
 from archspec.diagnostics.source import Span
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.diagnostics.codes import CODES
-from archspec.diagnostics.model import fail
+from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import nearest
 
 

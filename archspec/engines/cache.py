@@ -21,7 +21,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import archspec
 from archspec.engines.engine import OPSET, Artifact, Target
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
@@ -69,7 +68,7 @@ def tool_versions() -> Mapping[str, str]:
 def _own_code() -> str:
     # A change of the builders themselves makes other artifacts under the same version.
     digest = hashlib.sha256()
-    folder = Path(archspec.__file__).parent / "engines"
+    folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()

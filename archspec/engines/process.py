@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-import archspec
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.engines.scopes import Placed
 from archspec.record import record
@@ -76,7 +75,7 @@ def run_step(
 
 def _environment() -> dict[str, str]:
     # The working folder is not searched for modules (-P): it holds files of the bundle.
-    home = str(Path(archspec.__file__).parent.parent)
+    home = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([home, inherited]) if inherited else home
     kept = {name: value for name, value in os.environ.items() if name not in ("PWD", "OLDPWD", "_")}

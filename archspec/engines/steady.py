@@ -12,15 +12,13 @@ import os
 import sys
 from pathlib import Path
 
-import archspec
-
 ADDR_NO_RANDOMIZE = 0x0040000
 
 
 def main() -> None:
     """Fix what can be fixed, and become the worker. Where the system does not allow it, the worker runs as it is."""
     # Compiling a source file leaves another heap behind than reading it compiled.
-    compileall.compile_dir(Path(archspec.__file__).parent, quiet=2)
+    compileall.compile_dir(Path(__file__).parents[1], quiet=2)
     if sys.platform == "linux":
         ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
     # The folder goes along as a number, not as a path of some length.

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from archspec.diagnostics import Span
 from archspec.ir.call import Call
-from archspec.ir.graph import Graph, Init, Node, Parameter, Value
+from archspec.ir.graph import Graph, Node, Parameter, Value
+from archspec.ir.init import Init
 from archspec.ir.op import Op, ParameterSpec, ShapeError
 from archspec.ir.parameter_book import ParameterBook, Settings
 from archspec.ir.repeat import Repeat, Schedule, Tap
@@ -15,6 +16,18 @@ from archspec.ir.scope import ScopeFrame, align, below, join, names_something
 from archspec.ir.types import TensorType
 
 Body = Callable[..., Value | Sequence[Value]]
+
+
+class PlacedShapeError(ShapeError):
+    """Inputs that do not fit an op, at their place: the span of the node and the values that disagree.
+
+    The values are those of the outermost scope in which they stand, so that a message can name them.
+    """
+
+    def __init__(self, error: ShapeError, span: Span | None, values: tuple[Value, ...]) -> None:
+        super().__init__(error.message, error.operands, error.help)
+        self.span = span
+        self.values = values
 
 
 class Builder:
@@ -144,9 +157,8 @@ class Builder:
         try:
             outputs = op.infer(*types)
         except ShapeError as error:
-            error.span = self._settings.span
-            error.values = tuple(self._origin(operands[number]) for number in error.operands if number < len(operands))
-            raise
+            values = (self._origin(operands[number]) for number in error.operands if number < len(operands))
+            raise PlacedShapeError(error, self._settings.span, tuple(values)) from None
         made = self._parameters_of(op, types, name, tie or {}, rename or {})
         hints = list(results) + [""] * (len(outputs) - len(results))
         return self._append(

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Span
+from archspec.ir.init import Init
+from archspec.ir.op import Op
 from archspec.ir.types import TensorType
 from archspec.record import record
-
-if TYPE_CHECKING:
-    from archspec.ir.op import Op
 
 
 class Value:
@@ -32,17 +30,6 @@ class Value:
 
     def __repr__(self) -> str:
         return f"%{self.name}: {self.type}"
-
-
-@record
-class Init:
-    """How a parameter starts: normal, truncated_normal, uniform, xavier_uniform, kaiming_normal or constant."""
-
-    kind: str
-    value: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.kind}({self.value:g})" if self.kind not in ("xavier_uniform", "kaiming_normal") else self.kind
 
 
 @record(eq=False)

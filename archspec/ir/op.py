@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
-from archspec.diagnostics import Span
-from archspec.ir.graph import Init, Value
+from archspec.ir.init import Init
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -129,15 +128,10 @@ class Primitive(Op):
 
 
 class ShapeError(Exception):
-    """Inputs that do not fit an op. `operands` are the numbers of the inputs that disagree.
-
-    The builder adds the `span` of the node and the `values` that disagree, as they are called outside all scopes.
-    """
+    """Inputs that do not fit an op. `operands` are the numbers of the inputs that disagree."""
 
     def __init__(self, message: str, operands: tuple[int, ...] = (), help: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.operands = operands
         self.help = help
-        self.span: Span | None = None
-        self.values: tuple[Value, ...] = ()

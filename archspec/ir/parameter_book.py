@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import sqrt
 
 from archspec.diagnostics import Span, fail
-from archspec.ir.graph import Init, Parameter
+from archspec.ir.graph import Parameter
+from archspec.ir.init import Init
 from archspec.ir.op import BUFFERS, ParameterSpec
 from archspec.ir.types import TensorType
 from archspec.record import record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from archspec.ir.graph import Graph
@@ -10,19 +10,23 @@ from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
+from archspec.model.checked import Checked
 from archspec.passes.base import run_passes
 from archspec.passes.hoist_masks import HoistMasks
+from archspec.spec.elaborate import elaborate
 from archspec.spec.spec import Spec
 
 
-def emit(spec: Spec) -> str:
+def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
     """The PyTorch file of a spec: formatted, importing torch and the standard library alone.
 
     Its last class is the model, which takes the spec's inputs in order, keyword-only behind the first with a default.
-    The same spec gives the same text. Raises SpecError E501 or E502 for what no module can express.
+    `expose` are paths of inner values that become outputs. The same spec gives the same text. Raises SpecError E501 or
+    E502 for what no module can express.
     """
+    spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
-    return emit_graph(with_masks(spec), spec.name, spec, defaults)
+    return emit_graph(with_masks(spec), spec.name, checked, defaults)
 
 
 def with_masks(spec: Spec) -> Graph:
@@ -31,8 +35,16 @@ def with_masks(spec: Spec) -> Graph:
     return run_passes(spec.graph, (HoistMasks(promises=promises),)).graph
 
 
-def emit_graph(graph: Graph, name: str, spec: Spec, defaults: Mapping[str, Number] | None = None) -> str:
+def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
+    """The spec with inner values as outputs. Raises SpecError E201 or E218 for a path that names none."""
+    if not paths:
+        return spec
+    return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=tuple(paths))
+
+
+def emit_graph(graph: Graph, name: str, checked: Checked, defaults: Mapping[str, Number] | None = None) -> str:
     """The PyTorch file of a graph made from a spec; its class is called after `name`. Raises E501 or E502."""
+    spec = checked.spec
     header = Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
     try:
         return module_file(graph, header, defaults)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.lower.attributes import Attribute, Attributes, access
 from archspec.lower.layout import fits, one_a_line, statement
 from archspec.lower.syntax import parse

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from archspec.algebra.dim import Symbol
-from archspec.ir.graph import Node
+from archspec.ir.graph import Graph, Node
 from archspec.ir.repeat import Repeat
 from archspec.ir.scope import join
-from archspec.lower.classes import token
+from archspec.lower.classes import Classes, token
 from archspec.lower.code import Assignment, ClassCode, Loop, Need, Variable
+from archspec.lower.inline import InlinePlan
 from archspec.lower.schedules import by_schedule
 from archspec.lower.sizes import LAYER
 from archspec.lower.syntax import name, parse, substitute
 
-if TYPE_CHECKING:
-    from archspec.lower.inline import InlinePlan
-    from archspec.lower.region import Lowering
+
+class BodyLowering(Protocol):
+    """What lowers one body, and gathers the classes of one file."""
+
+    classes: Classes
+
+    def body(
+        self,
+        region: Graph,
+        *,
+        kind: str,
+        path: str,
+        module: str,
+        around: tuple[str, ...] = (),
+        frozen: bool = False,
+        forced: Sequence[int] = (),
+        needs: Sequence[Need] = (),
+        width: int = 0,
+    ) -> tuple[ClassCode, InlinePlan]:
+        """Lower one body; see `archspec.lower.region.Lowering`."""
+        ...
 
 
 class LayerStack:
@@ -28,7 +47,7 @@ class LayerStack:
     layers and their arguments together; else every body takes what any of them reads.
     """
 
-    def __init__(self, lowering: Lowering, node: Node, op: Repeat, around: tuple[str, ...], frozen: bool) -> None:
+    def __init__(self, lowering: BodyLowering, node: Node, op: Repeat, around: tuple[str, ...], frozen: bool) -> None:
         self.lowering = lowering
         self.node = node
         self.op = op

@@ -1,1 +1,1 @@
-"""The typed boundary: ports and sizes, checked inputs, generated inputs, and what runs a model."""
+"""The typed boundary: judged specs, ports and sizes, checked inputs, generated inputs, and what runs a model."""

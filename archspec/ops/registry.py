@@ -1,4 +1,4 @@
-"""Every primitive there is: the modules of this package are read, so a new op is one new file."""
+"""Every primitive there is: the modules of this package and its families are read, so a new op is one new file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import cache
 from importlib import import_module
 from inspect import isabstract
 
-import archspec.ops
 from archspec.ir.op import Primitive
 
 
@@ -18,7 +17,7 @@ def all_primitives() -> dict[str, type[Primitive]]:
     Raises ValueError where two have one name.
     """
     found: dict[str, type[Primitive]] = {}
-    for module in pkgutil.iter_modules(archspec.ops.__path__, "archspec.ops."):
+    for module in pkgutil.walk_packages(import_module("archspec.ops").__path__, "archspec.ops."):
         for primitive in _primitives_of(module.name):
             if primitive.name in found:
                 raise ValueError(f"two primitives are called {primitive.name}")

@@ -15,6 +15,12 @@ def sizes_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the one size there is"
 
 
+def not_judged(rule: Rule) -> Diagnostic:
+    """A rule of a kind that nothing judges yet: it refuses like one that is unknown."""
+    notes = (f"nothing judges `{rule.kind}` yet",)
+    return Diagnostic(code="E421", message=f"`{rule}` is not proved", primary=Label(rule.span), notes=notes)
+
+
 def open_question(rule: Rule | Independent, node: Node | None, reason: str = "") -> Diagnostic:
     """A rule that is neither proved nor broken."""
     span = rule.span if isinstance(rule, Rule) else None

@@ -10,6 +10,7 @@ from archspec.ir.graph import Value
 from archspec.registry import RULE_KINDS
 from archspec.relation.atoms import Relation
 from archspec.rules.evidence import Evidence
+from archspec.rules.explain import not_judged
 from archspec.rules.measure import Measured, Probe, pair_probes, promised
 from archspec.rules.prove import within
 from archspec.rules.shortfall import fallen_short, uncovered_or_wired
@@ -124,4 +125,5 @@ class UnjudgedKind(Kind):
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """Not yet."""
-        return Verdict(rule=rule, status="not yet", explanation="rules of symmetry are not judged yet")
+        explanation = "rules of symmetry are not judged yet"
+        return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))

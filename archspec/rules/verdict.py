@@ -33,4 +33,4 @@ class Verdict:
     @property
     def holds(self) -> bool:
         """Whether the rule does not fall short."""
-        return self.status not in ("violated", "unknown")
+        return self.status in ("proved", "wired")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from archspec.diagnostics import Diagnostic
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.schema.findings import kind_of, misplaced, missing
 from archspec.schema.model import Model
 from archspec.schema.sorts import ExprField

@@ -10,9 +10,8 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built
 from archspec.blocks.transformer import Stack
 from archspec.diagnostics import Diagnostic, Label, SpecError, fail
-from archspec.ir.builder import RepeatMismatch
+from archspec.ir.builder import PlacedShapeError, RepeatMismatch
 from archspec.ir.graph import Value
-from archspec.ir.op import ShapeError
 from archspec.ir.parameter_book import ParameterMismatch
 from archspec.ir.repeat import Schedule
 from archspec.spec.context import NodeContext, Surroundings
@@ -109,7 +108,7 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
 
         found = dict.fromkeys((*error.diagnostics, *number_errors(part.body, around.numbers)))
         raise SpecError(dict.fromkeys(with_places(one, around.numbers, around.values) for one in found)) from None
-    except ShapeError as error:
+    except PlacedShapeError as error:
         labels = (around.values.label(value) for value in dict.fromkeys(error.values))
         secondary = tuple(label for label in labels if label is not None)
         raise _error("E305", error.message, error.span, part, secondary, error.help) from None

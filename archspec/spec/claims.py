@@ -51,13 +51,18 @@ def claims_of(spec: Spec) -> Claims:
 
 def with_inner(spec: Spec) -> Claims:
     """The claims of a spec whose inner values are outputs too where rules name them."""
-    known = set(spec.outputs.values())
-    inner = tuple(dict.fromkeys(str(rule.fields.output) for rule in spec.rules if rule.output not in known))
+    inner = inner_outputs(spec)
     if not inner:
         return claims_of(spec)
     return claims_of(
         elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=inner)
     )
+
+
+def inner_outputs(spec: Spec) -> tuple[str, ...]:
+    """The paths of the inner values that rules name as their outputs."""
+    known = set(spec.outputs.values())
+    return tuple(dict.fromkeys(str(rule.fields.output) for rule in spec.rules if rule.output not in known))
 
 
 def load_claims(source: str | Path, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Claims:

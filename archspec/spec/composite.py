@@ -8,73 +8,17 @@ from collections.abc import Collection, Iterator, Mapping
 from archspec.blocks.parts.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Label, Span
-from archspec.record import record
-from archspec.schema.sorts import MASK_FIELDS
 from archspec.spec.building import NodeNames, checked
 from archspec.spec.composite_block import RESERVED_FIELDS, block_of, check_default
+from archspec.spec.composite_definition import Definition, Known
 from archspec.spec.constants import report_circles
 from archspec.spec.document import BlockFields
 from archspec.spec.names import check_names
-from archspec.spec.nodes import GraphNode, NodeReader
 from archspec.spec.order import ordered
-from archspec.spec.substitution import substitute
 from archspec.text.expr import names
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
-from archspec.text.path import Path
 
 _SECTIONS = {"fields": "a field", "inputs": "an input", "graph": "a node"}
-_SAMPLES = {"bool": "false", "activation": "relu", "norm": "layer_norm", "init": "ones"}
-"""Sorts that are laid into the nodes, with a word by which a body is checked before it is called."""
-
-Known = Mapping[str, type[Block]]
-
-
-@record
-class Definition:
-    """A user-defined block as its file writes it; `places` are the spans of all names of its body."""
-
-    name: str
-    span: Span
-    fields: BlockFields
-    tree: MapNode
-    places: Mapping[str, Span]
-    known: Known
-    own: Collection[str]
-
-    def nodes(self, given: Mapping[str, Node]) -> list[GraphNode]:
-        """The nodes of the body with these fields in it. Raises SpecError with everything that is wrong in them."""
-        findings = Collector()
-        graph = self.tree.get("graph")
-        assert isinstance(graph, MapNode)
-        raw = {entry.key.value: substitute(entry.value, given) for entry in graph.entries}
-        reader = NodeReader(raw, self.known, self.own)
-        token = MASK_FIELDS.set(frozenset(name for name, one in self.fields.fields.items() if one.type == "mask"))
-        read: list[GraphNode] = []
-        try:
-            for entry in graph.entries:
-                with findings.catching():
-                    read.append(reader.read(entry.key.value, entry.key.span))
-        finally:
-            MASK_FIELDS.reset(token)
-        findings.raise_if_errors()
-        return read
-
-    def samples(self) -> dict[str, Node]:
-        """A word for each field that is laid into the nodes."""
-        sorts = {name: one.type for name, one in self.fields.fields.items()}
-        return {
-            name: TextNode(value=_SAMPLES[sort], span=self.places[name])
-            for name, sort in sorts.items()
-            if sort in _SAMPLES
-        }
-
-    def outputs(self) -> dict[str, Path]:
-        """The path of each output's value."""
-        section = self.tree.get("outputs")
-        assert isinstance(section, MapNode)
-        keys = {entry.key.value: entry.key.span for entry in section.entries}
-        given = self.fields.outputs
-        return {name: given[name].source or Path(parts=(name,), span=span) for name, span in keys.items()}
 
 
 def define_blocks(tree: MapNode, findings: Collector) -> Known:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, create_model
 
 from archspec.blocks.activation import ActField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
-from archspec.blocks.parts.norm import NormField
+from archspec.blocks.parts.norm_fields import NormField
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE
 from archspec.schema.reading import plain, reader
 from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField
-from archspec.spec.composite_call import CompositeCall
+from archspec.spec.composite_call import CompositeCall, CompositeFields
+from archspec.spec.composite_definition import Definition
 from archspec.spec.context import NodeContext
 from archspec.text.nodes import Node
 from archspec.text.value import ValueExpr
-
-if TYPE_CHECKING:
-    from archspec.spec.composite import Definition
 
 RESERVED_FIELDS = frozenset({*Block.keys(), "block", "reuse"})
 """Keys that every block has."""
@@ -37,7 +35,7 @@ _SORTS: Mapping[str, Any] = {
 }
 
 
-class CompositeBlock(Block):
+class CompositeBlock(CompositeFields):
     """A user-defined block. Its fields are attributes `field_NAME`, its inputs `input_NAME`."""
 
     definition: ClassVar[Any]
@@ -52,14 +50,6 @@ class CompositeBlock(Block):
         """Build the body."""
         assert isinstance(cx, NodeContext)
         return CompositeCall(definition=self.definition, block=self, cx=cx).build()
-
-    def gives(self, name: str) -> bool:
-        """Whether the call gives a field."""
-        return f"field_{name}" in self.model_fields_set
-
-    def held(self, name: str) -> Any:
-        """What a field holds, given or by default."""
-        return getattr(self, f"field_{name}")
 
 
 def block_of(definition: Definition) -> type[Block]:

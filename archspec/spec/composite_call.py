@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Defaults
 from archspec.diagnostics import Collector, Diagnostic, Label, SpecError, fail
 from archspec.ir.graph import Value
 from archspec.record import record
 from archspec.spec.building import NodeNames, build_nodes
+from archspec.spec.composite_definition import Definition
 from archspec.spec.context import GivenMask, NodeContext, Surroundings
 from archspec.spec.numbers import Names, Numbers
 from archspec.spec.outputs import output_value
@@ -25,11 +27,19 @@ from archspec.text.nodes import Node
 from archspec.text.path import Path
 from archspec.text.types import TypeSyntax
 
-if TYPE_CHECKING:
-    from archspec.spec.composite import Definition
-    from archspec.spec.composite_block import CompositeBlock
-
 _MAX_CALLS = 500
+
+
+class CompositeFields(Block):
+    """What a call of a user-defined block holds, by the names of the block's fields."""
+
+    def gives(self, name: str) -> bool:
+        """Whether the call gives a field."""
+        return f"field_{name}" in self.model_fields_set
+
+    def held(self, name: str) -> Any:
+        """What a field holds, given or by default."""
+        return getattr(self, f"field_{name}")
 
 
 @record
@@ -37,7 +47,7 @@ class CompositeCall:
     """One call; `cx` are the surroundings of the node that makes it."""
 
     definition: Definition
-    block: CompositeBlock
+    block: CompositeFields
     cx: NodeContext
 
     def build(self) -> Built:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from archspec.blocks.parts.norm import NormFields
+from archspec.blocks.parts.norm_fields import NormFields
 from archspec.diagnostics import Diagnostic, fail
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE, Model

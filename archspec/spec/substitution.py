@@ -12,7 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 from archspec.blocks.parts.context import Context
-from archspec.blocks.parts.norm import DefaultNorm, NormFields, chosen
+from archspec.blocks.parts.norm import chosen
+from archspec.blocks.parts.norm_fields import DefaultNorm, NormFields
 from archspec.diagnostics import Span
 from archspec.schema.init import InitFields
 from archspec.text.expr import Expr, Number

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import yaml
 
 from archspec.diagnostics.collector import Collector
-from archspec.diagnostics.model import Diagnostic, Label, SpecError
+from archspec.diagnostics.error import SpecError
+from archspec.diagnostics.model import Diagnostic, Label
 from archspec.diagnostics.source import Source, Span
 from archspec.text.entries import list_items, map_entries
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode

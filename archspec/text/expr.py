@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
-from archspec.diagnostics.model import fail
+from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
 from archspec.record import record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NoReturn
 
-from archspec.diagnostics.model import fail
+from archspec.diagnostics.error import fail
 from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.nodes import TextNode

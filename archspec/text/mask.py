@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import field, replace
 from typing import NoReturn
 
-from archspec.diagnostics.model import fail
+from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.source import Span
 from archspec.record import record

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, NoReturn, TypeVar
 
-from archspec.diagnostics.model import Label, fail
+from archspec.diagnostics.error import fail
+from archspec.diagnostics.model import Label
 from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.lexer import Token, tokenize

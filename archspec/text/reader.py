@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from yaml.reader import Reader
 
-from archspec.diagnostics.model import SpecError, fail
+from archspec.diagnostics.error import SpecError, fail
 from archspec.diagnostics.source import Source
 from archspec.text.nodes import ListNode, MapNode, TextNode
 from archspec.text.yaml_errors import glued_key

@@ -6,7 +6,8 @@ import re
 from dataclasses import field
 from typing import NoReturn
 
-from archspec.diagnostics.model import Label, fail
+from archspec.diagnostics.error import fail
+from archspec.diagnostics.model import Label
 from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.nodes import TextNode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from archspec.diagnostics.model import fail
+from archspec.diagnostics.error import fail
 from archspec.text.nodes import TextNode
 
 _BOOLS = {"true": True, "false": False}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from archspec.diagnostics.model import fail
+from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
 from archspec.record import record

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.algebra.dim import Dim
+from archspec.checking.check import Source, accepted
 from archspec.diagnostics import SpecError, fail
+from archspec.ir.graph import Value
 from archspec.ir.types import DType
+from archspec.lower.emission import exposed
+from archspec.model.checked import Checked
 from archspec.record import record
-from archspec.spec import Spec, load
-from archspec.spec.elaborate import elaborate
+from archspec.spec import Spec
 from archspec.views.sites import Site, nothing_at, sites, sites_at
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class AttentionMap:
 
 
 def attend(
-    source: Spec | str | Path,
+    source: Source,
     weights: str | Path | Mapping[str, Tensor] | None = None,
     inputs: Mapping[str, Array] | None = None,
     *,
@@ -51,11 +54,13 @@ def attend(
     layout: str | None = None,
     query_labels: Sequence[str] | None = None,
     key_labels: Sequence[str] | None = None,
+    unproved: bool = False,
 ) -> AttentionMap:
     """Attention weights of a node on inputs.
 
     Args:
-        source: a spec, a file, the bare name of a shipped spec, or the folder of a bundle, which has weights.
+        source: a spec, one that was accepted before, a file, the bare name of a shipped spec, or the folder of a
+            bundle, which has weights.
         weights: a safetensors file, a folder with one, or tensors by name; a bundle's own where left out.
         inputs: an array for each input that has no default.
         node: the path of an attention, such as `states.layers.3.cross_attention`, of a node or of a kind of layers,
@@ -63,19 +68,22 @@ def attend(
         row: the place in the batch.
         layout: the weights' layout by name; left out, the one that fits.
         query_labels, key_labels: what stands at the positions; left out, the ids there, or their numbers.
+        unproved: go on although something in the spec does not hold; a bundle built so needs no second word.
 
     Returns:
         the weights, whose `svg` draws them.
 
     Raises:
-        SpecError: E751 for a node that does not attend, E711 to E720 for inputs, E510 to E524 for weights, E752 for
-            more positions than can be drawn, E753 for labels that do not fit.
+        SpecError: where the spec does not hold; E751 for a node that does not attend, E711 to E720 for inputs, E510 to
+            E524 for weights, E752 for more positions than can be drawn, E753 for labels that do not fit.
     """
-    spec, weights = _opened(source, weights)
+    checked, weights = _opened(source, weights, unproved)
+    spec = checked.spec
     site, path = _chosen(spec, node)
-    exposed = _with(spec, f"{path}.weights")
+    wanted = f"{path}.weights"
+    outputs = _with(spec, wanted).outputs
     arrays = _prepared(spec, inputs or {}, row)
-    found = _computed(exposed, weights, layout, arrays, f"{path}.weights".replace(".", "_"))
+    found = _computed(checked, wanted, outputs, weights, layout, arrays)
     chosen = found[min(row, found.shape[0] - 1)]
     queries, keys = (axis.size for axis in (site.node.inputs[0].type.axes[2], site.node.inputs[1].type.axes[2]))
     _check_size(chosen, path)
@@ -88,21 +96,18 @@ def attend(
     )
 
 
-def _opened(source: Spec | str | Path, weights: Any) -> tuple[Spec, Any]:
-    """The spec, and the weights, which a bundle has itself. Raises SpecError E522 where there are none."""
-    if isinstance(source, Spec):
-        spec = source
-    elif (Path(source) / _MANIFEST).is_file():
+def _opened(source: Source, weights: Any, unproved: bool) -> tuple[Checked, Any]:
+    """The spec, and the weights, which a bundle has itself. Raises SpecError E523 where there are none."""
+    if isinstance(source, str | Path) and (Path(source) / _MANIFEST).is_file():
         from archspec.bundle import open as open_bundle
-        from archspec.bundle.sources import SPEC, WEIGHTS
+        from archspec.bundle.sources import WEIGHTS
 
         bundle = open_bundle(source)
-        spec, weights = load(bundle.path / SPEC), weights or bundle.path / WEIGHTS
-    else:
-        spec = load(source)
+        return bundle.checked(unproved=unproved), weights or bundle.path / WEIGHTS
+    checked = accepted(source, unproved=unproved)
     if weights is None:
         fail("E523", "no weights are given", None, help="give a safetensors file with `--weights`, or a bundle")
-    return spec, weights
+    return checked, weights
 
 
 def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
@@ -124,7 +129,7 @@ def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
 def _with(spec: Spec, path: str) -> Spec:
     """The spec with a value exposed. Raises SpecError E751 where attention in a block of one's own names no weights."""
     try:
-        return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=(path,))
+        return exposed(spec, (path,))
     except SpecError as error:
         if all(found.code not in ("E201", "E218") for found in error.diagnostics):
             raise
@@ -145,17 +150,22 @@ def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Ar
 
 
 def _computed(
-    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | None, arrays: Mapping[str, Array], output: str
+    checked: Checked,
+    wanted: str,
+    outputs: Mapping[str, Value],
+    weights: str | Path | Mapping[str, Tensor],
+    layout: str | None,
+    arrays: Mapping[str, Array],
 ) -> Array:
-    """The exposed output of the compiled module."""
+    """The value at the path `wanted`, computed by the compiled module, one of whose `outputs` it is."""
     from archspec.contract.torch_module import TorchRunner
     from archspec.lower import compile
     from archspec.weights import load as load_weights
 
-    module = compile(spec)
-    module.load_state_dict(load_weights(spec, weights, layout), strict=True)
-    runner = TorchRunner(module.eval(), spec.inputs, spec.outputs)
-    return runner.run(arrays)[output]
+    module = compile(checked, expose=(wanted,))
+    module.load_state_dict(load_weights(checked.spec, weights, layout), strict=True)
+    runner = TorchRunner(module.eval(), checked.spec.inputs, outputs)
+    return runner.run(arrays)[wanted.replace(".", "_")]
 
 
 def _check_size(weights: Array, path: str) -> None:

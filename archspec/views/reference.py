@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from archspec.blocks.parts.block import Block
-from archspec.blocks.parts.norm import DefaultNorm
+from archspec.blocks.parts.norm_fields import DefaultNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import CODES
 from archspec.ops.registry import all_primitives

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from archspec.lower import compile
+from archspec.checking import compile
 from tests.lower.running import filled
 from tests.parity.options import draft
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archspec.lower import compile
+from archspec.checking import compile
 from tests.options import option
 from tests.parity.options import draft
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from archspec.lower import compile
+from archspec.checking import compile
 from archspec.oracle.interpreter import interpret
 from tests.blocks.surroundings import Trial, shapes, trial
 from tests.options import option

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archspec.checking import compile
 from archspec.diagnostics import SpecError
-from archspec.lower import compile
 from tests.lower.running import filled
 from tests.options import option
 from tests.parity.options import draft

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archspec.lower import compile
+from archspec.checking import compile
 from tests.lower.running import filled
 from tests.options import option
 from tests.parity.options import draft

@@ -27,6 +27,10 @@ def _attention(more: str) -> str:
     return _with("mask: all", f"mask: all, {more}")
 
 
+def _experts(more: str) -> str:
+    return _with("relu}", f"relu, experts: {{count: 4, top_k: 3, scores: sigmoid, normalise: true, {more}}}}}")
+
+
 def _tokens(more: str) -> str:
     return f"{{block: token_embedding, ids: ids, vocab: vocab, dim: 8, {more}}}"
 
@@ -320,6 +324,10 @@ NUMBERS = {
         "E341",
         "a rate depends on `n`, which is known at run time alone",
     ),
+    _experts("groups: {count: 3, top: 1}"): ("E244", "4 experts cannot be 3 groups of one size of at least 2"),
+    _experts("groups: {count: 2, top: 3}"): ("E244", "`groups.top` is 3, and there are 2 groups"),
+    _experts("groups: {count: 2, top: 1}"): ("E244", "`top_k` is 3, and 1 groups hold 2 experts"),
+    _experts("selection_bias: true"): ("E242", "`selection_bias` and `bias` both need the parameter `router.bias`"),
     _with("relu}", "relu, experts: {count: 2, top_k: 3, scores: softmax, normalise: true}}"): (
         "E244",
         "`top_k` is 3, and there are 2 experts",

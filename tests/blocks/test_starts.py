@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from archspec.checking import compile
 from archspec.diagnostics import SpecError
-from archspec.lower import compile
 from tests.options import option
 from tests.parity.options import draft
 

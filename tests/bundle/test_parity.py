@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import archspec
-from archspec.bundle.parity import difference
+from archspec.bundle.parity import Contest
 from archspec.bundle.work import Work
 from archspec.bundle.worker import compare
+from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Artifact, Target
@@ -21,7 +21,7 @@ from archspec.engines.engine import Artifact, Target
 def job(bundle: Path) -> dict[str, Any]:
     work = Work(
         folder=bundle,
-        spec=archspec.load(bundle / "spec.yaml"),
+        checked=accepted(bundle / "spec.yaml"),
         dtype="float32",
         profiles=(),
         layout="bundle",
@@ -49,20 +49,17 @@ def test_a_bias_that_was_lost_is_found(copy: Path, monkeypatch: pytest.MonkeyPat
     assert any("onnx differs from the interpreter" in one.message for one in found)
 
 
-@pytest.mark.parametrize(
-    ("found", "expected", "largest"),
-    [
-        ([1.0, 2.0], [1.0, 2.5], 0.5),
-        ([np.nan, 2.0], [1.0, 2.0], np.inf),
-        ([np.nan, -np.inf], [np.nan, -np.inf], 0.0),
-        ([np.inf, 1.0], [-np.inf, 1.0], np.inf),
-        ([1.0], [1.0, 1.0], np.inf),
-        ([], [], 0.0),
-    ],
-)
-def test_differences(found: list[float], expected: list[float], largest: float) -> None:
-    assert difference("x", np.array(found), np.array(expected)).largest == largest
-
-
-def test_integers_are_counted() -> None:
-    assert difference("x", np.array([1, 2, 3, 4]), np.array([1, 2, 3, 5])).largest == 0.25
+@pytest.mark.parametrize("where", ["artifact", "module"])
+def test_an_artifact_that_is_not_finite_is_refused(where: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN on both sides is no parity."""
+    monkeypatch.chdir(copy)
+    made = job(copy)
+    weights = load_file(copy / "model.safetensors")
+    weights["states.layers.1.attention.v.bias"] = np.full(16, np.nan, dtype=np.float32)
+    save_file(weights, copy / "model.safetensors")
+    if where == "artifact":
+        monkeypatch.setattr(Contest, "_found", lambda self, runner, sizes: self._expected([sizes])[0])
+    with pytest.raises(SpecError) as raised:
+        compare(made)
+    assert {one.code for one in raised.value.diagnostics} == {"E609"}
+    assert all("not finite" in one.notes[0] for one in raised.value.diagnostics)

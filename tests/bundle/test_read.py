@@ -72,8 +72,8 @@ def test_a_link_out_of_the_bundle(copy: Path, linked: str) -> None:
 
 def test_a_newer_format(copy: Path) -> None:
     path = copy / "manifest.json"
-    path.write_text(path.read_text().replace('"archspec_bundle": 1', '"archspec_bundle": 2', 1))
-    assert refusal(copy) == ("E706", "the bundle has format 2, this version of archspec reads up to 1")
+    path.write_text(path.read_text().replace('"archspec_bundle": 2', '"archspec_bundle": 3', 1))
+    assert refusal(copy) == ("E706", "the bundle has format 3, this version of archspec reads format 2")
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from archspec.checking import compile
 from archspec.contract.compiled import parity_at_large
 from archspec.contract.fill import fill
 from archspec.contract.gradients import subject_of
@@ -17,7 +18,7 @@ from archspec.contract.report import Finding
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import findings_of
 from archspec.diagnostics import SpecError
-from archspec.lower import cache, class_name, compile
+from archspec.lower import cache, class_name
 from archspec.spec.claims import Claims
 from tests.contract.mutations import Mutant
 from tests.mutation.exact import broken

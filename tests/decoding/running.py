@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import archspec
+from archspec.checking import accepted
 from archspec.contract.fill import fill
 from archspec.decoding import Decoder
 from archspec.spec import Spec
@@ -45,7 +46,7 @@ def largest_difference(
 ) -> float:
     """How far any step is from the full forward of the row alone."""
     module = compiled(spec, dtype) if module is None else module
-    found = Decoder(spec, module.state_dict())
+    found = Decoder(accepted(spec), module.state_dict())
     start = [] if found.plan.decode.start is None else [found.plan.decode.start]
     rows = [start + prompt for prompt in prompts]
     largest = 0.0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import archspec
+from archspec.checking import accepted
 from archspec.decoding import Decoder
 from archspec.decoding.sampling import Sampling, choose, distribution
 from archspec.diagnostics import SpecError
@@ -118,7 +119,7 @@ def test_the_same_seed_gives_the_same_ids_whatever_stands_beside(tmp_path: Path)
 
 def test_top_k_of_one_is_greedy(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
-    found = Decoder(spec, compiled(spec).state_dict())
+    found = Decoder(accepted(spec), compiled(spec).state_dict())
     one = found.generate([[3, 4]], max_new=6, sampling=Sampling(temperature=1, top_k=1))
     assert one == found.generate([[3, 4]], max_new=6)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from archspec.checking import accepted
 from archspec.decoding import Decoder
 from archspec.decoding.sampling import Sampling
 from archspec.spec import Spec, load
@@ -86,7 +87,7 @@ def test_prompts_of_different_lengths(side: str, options: dict[str, str], tmp_pa
     spec = specs.decoder(tmp_path, **options)
     prompts = PROMPTS[:2] + PROMPTS[1:] if options.get("batch") == "[4, 4, 4]" else PROMPTS
     module = compiled(spec)
-    assert Decoder(spec, module.state_dict()).plan.side == side
+    assert Decoder(accepted(spec), module.state_dict()).plan.side == side
     assert largest_difference(spec, prompts, module=module) < 1e-10
 
 
@@ -109,7 +110,7 @@ def test_rows_that_are_not_in_front(attention: str, tmp_path: Path) -> None:
     """Where a value has the batch at another axis, rows that have ended stay where they are."""
     style = "style: float[1, batch, d_model]"
     spec = specs.decoder(tmp_path, more=style, end="[4, 9]", attention=attention, nodes=STYLED)
-    found = Decoder(spec, compiled(spec).state_dict())
+    found = Decoder(accepted(spec), compiled(spec).state_dict())
     assert found.parts.inside
     given = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
     drawn = Sampling(temperature=3)
@@ -127,16 +128,16 @@ def test_a_forgotten_mask_would_be_seen(tmp_path: Path) -> None:
     """The comparison is sharp: positions counted from the wrong place differ by far more."""
     spec = specs.decoder(tmp_path, more=VALID["left"], mask=BOTH)
     module = compiled(spec)
-    found = Decoder(spec, module.state_dict())
+    found = Decoder(accepted(spec), module.state_dict())
     object.__setattr__(found.plan, "side", "left")
     padded = next(found.stream([[1], [5, 6, 7]], max_new=1))
-    by_itself = next(Decoder(spec, module.state_dict()).stream([[1]], max_new=1))
+    by_itself = next(Decoder(accepted(spec), module.state_dict()).stream([[1]], max_new=1))
     assert float((padded.logits[0] - by_itself.logits[0]).abs().max()) > 1e-3
 
 
 def test_a_row_does_not_depend_on_those_beside_it() -> None:
     spec = load("gpt2", reduced=True)
-    found = Decoder(spec, compiled(spec).state_dict())
+    found = Decoder(accepted(spec), compiled(spec).state_dict())
     together = found.generate(PROMPTS, max_new=6)
     assert together == tuple(found.generate([prompt], max_new=6)[0] for prompt in PROMPTS)
 
@@ -149,10 +150,10 @@ def test_rows_end_by_themselves(tmp_path: Path) -> None:
     plain, drawn = specs.decoder(tmp_path, start="2"), Sampling(temperature=3)
     module = compiled(plain)
     prompts = [[1], [5], [9]]
-    whole = Decoder(plain, module.state_dict()).generate(prompts, max_new=8, sampling=drawn)
+    whole = Decoder(accepted(plain), module.state_dict()).generate(prompts, max_new=8, sampling=drawn)
     assert all(row.prompt[0] == 2 and len(row.ids) == 8 and not row.ended for row in whole)
     ends = (whole[0].ids[3], whole[1].ids[5])
-    ending = Decoder(spec_that_ends(tmp_path, f"[{ends[0]}, {ends[1]}]"), module.state_dict())
+    ending = Decoder(accepted(spec_that_ends(tmp_path, f"[{ends[0]}, {ends[1]}]")), module.state_dict())
     for row, longer in zip(ending.generate(prompts, max_new=8, sampling=drawn), whole, strict=True):
         first = next((n for n, id in enumerate(longer.ids) if id in ends), None)
         assert row.ids == (longer.ids if first is None else longer.ids[: first + 1])

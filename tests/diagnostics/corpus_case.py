@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
+from archspec.checking import check
 from archspec.diagnostics import Diagnostic, SpecError
-from archspec.rules.check import check
 from archspec.spec import load
 
 CORPUS = Path(__file__).with_name("corpus")

@@ -14,8 +14,8 @@ from time import process_time
 
 import pytest
 
+from archspec.checking import check
 from archspec.diagnostics import CODES, Diagnostic, SpecError, render, to_json
-from archspec.rules.check import check
 from archspec.spec.shipped import shipped_specs_dir
 from tests.edits.text_edits import TEXT_EDITS
 from tests.edits.tree_edits import edit_tree

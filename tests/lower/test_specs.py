@@ -14,6 +14,7 @@ from torch import nn
 
 import archspec
 from archspec.analyses.parameters import expand
+from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.lower import emit, module_class
 from archspec.oracle.interpreter import interpret
@@ -55,7 +56,7 @@ def test_patterns_reuse_repeat_and_sharing(name: str) -> None:
 @pytest.mark.parametrize("name", OWN)
 def test_ruff_has_nothing_to_say(name: str, tmp_path: Path) -> None:
     file = tmp_path / "emitted.py"
-    file.write_text(emit(load(SPECS / f"{name}.yaml")))
+    file.write_text(emit(accepted(load(SPECS / f"{name}.yaml"))))
     done = subprocess.run([find_ruff_bin(), "format", "--isolated", "--diff", file], capture_output=True, text=True)
     assert done.stdout == ""
 
@@ -81,7 +82,7 @@ def test_exposed_values_are_outputs() -> None:
 
 
 def test_the_class_of_a_spec_is_always_the_same_one() -> None:
-    assert module_class("gpt2") is module_class(load("gpt2"))
+    assert module_class(accepted("gpt2")) is module_class(accepted(load("gpt2")))
     with torch.device("meta"):
         assert all(parameter.is_meta for parameter in archspec.compile("gpt2").parameters())
 
@@ -92,7 +93,7 @@ def test_promises_spare_the_guard_of_empty_rows(tmp_path: Path) -> None:
     kept = {}
     for padding in ("any", "right", "left"):
         file.write_text(text.replace("padding: left", f"padding: {padding}"))
-        kept[padding] = "keep" in emit(load(file))
+        kept[padding] = "keep" in emit(accepted(load(file)))
     assert kept == {"any": True, "right": False, "left": True}
 
 
@@ -103,6 +104,6 @@ def test_a_name_that_modules_use_is_refused(tmp_path: Path) -> None:
         "graph:\n  train: {block: linear, input: x, dim: 4}\noutputs:\n  train: float[batch, 4]\n"
     )
     with pytest.raises(SpecError) as raised:
-        emit(load(file))
+        emit(accepted(load(file)))
     (found,) = raised.value.diagnostics
     assert (found.code, found.primary.span.line) == ("E501", 8)

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
+from archspec.checking import compile
 from archspec.contract.fill import DEVIATION, LARGE, fill
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
-from archspec.lower import compile
 from archspec.model.runner import Array, FunctionRunner
 from archspec.oracle.interpreter import interpret
 from archspec.record import record

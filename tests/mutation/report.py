@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from archspec.checking import accepted
 from archspec.diagnostics import Span
 from archspec.lower import emit
 from archspec.record import record
@@ -54,7 +55,7 @@ def source_rows(name: str) -> Iterator[Row]:
     assert spec is not None
     claims = with_inner(spec)
     assert claims.spec is not None
-    for mutant in of_source.mutants(emit(claims.spec)):
+    for mutant in of_source.mutants(emit(accepted(claims.spec))):
         owner, _, line = mutant.site.partition(":")
         yield Row(
             level="source",

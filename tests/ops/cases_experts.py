@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.algebra.scalar import Scalar
 from archspec.ops.elementwise.drop_path import DropPath
 from archspec.ops.routing.experts import Experts
-from archspec.ops.routing.routing import Routing
+from archspec.ops.routing.routing import Groups, Routing
 from tests.ops.case import BATCH, LAYER, SRC, Case, factored, floats
 
 # A score that is not chosen is not read.
@@ -23,6 +23,19 @@ CASES = [
     ),
     Case(op=Routing(top_k=3, scores="sigmoid", normalise=True, scale=0.5), inputs=(floats(BATCH, SRC, 4),)),
     Case(op=Routing(top_k=2, scores="sigmoid", normalise=False), inputs=(floats(4),), loose=CHOICE),
+    Case(
+        op=Routing(top_k=2, scores="sigmoid", normalise=True, scale=2.5, selection_bias=True),
+        inputs=(floats(BATCH, SRC, 5),),
+        loose=CHOICE,
+    ),
+    *(
+        Case(
+            op=Routing(top_k=3, scores=scores, normalise=normalise, selection_bias=bias, groups=Groups(count=3, top=2)),
+            inputs=(floats(BATCH, SRC, 6),),
+            loose=CHOICE,
+        )
+        for scores, normalise, bias in (("sigmoid", False, True), ("softmax", True, False))
+    ),
     *(
         Case(op=Experts(hidden=6, activation="silu", gated=gated, bias=bias), inputs=(X, floats(BATCH, SRC, 3)))
         for gated in (False, True)

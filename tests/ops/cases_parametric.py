@@ -6,7 +6,7 @@ from itertools import product
 
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.ir.types import axis
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.linear.embedding import Embedding

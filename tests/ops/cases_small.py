@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.ir.types import axis
 from archspec.masks.mask import All, Causal, Given, KeyValid
 from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention

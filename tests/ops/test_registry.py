@@ -24,7 +24,7 @@ def test_every_subclass_in_the_package_is_there() -> None:
     folder = Path(archspec.ops.__file__).parent
     written = {
         line.split("class ")[1].split("(")[0]
-        for file in folder.glob("*.py")
+        for file in folder.rglob("*.py")
         for line in file.read_text().splitlines()
         if line.startswith("class ") and re.search(r"\((Primitive|Elementwise|ScoreBias|Attention)\)", line)
     }

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from archspec import weights
+from archspec.checking import compile
 from archspec.diagnostics import Source
-from archspec.lower import compile
 from archspec.spec.elaborate import elaborate
 from archspec.spec.spec import Spec
 from archspec.text.reader import read

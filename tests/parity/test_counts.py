@@ -7,7 +7,7 @@ import time
 import torch
 
 from archspec.analyses.cost import cost
-from archspec.lower import compile
+from archspec.checking import compile
 from archspec.spec import load
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.weights import parameter_shapes

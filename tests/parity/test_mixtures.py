@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from tests.options import option
 from tests.parity.models import fill
-from tests.parity.options import close, decoder, module_of, tokens
+from tests.parity.options import close, decoder, differ, module_of, tokens
 from tests.parity.test_latent import DEEPSEEK, QUERY
 
 transformers = pytest.importorskip("transformers")
@@ -83,6 +84,39 @@ def test_experts_of_deepseek(version: int, scores: str, normalise: bool) -> None
         skip="none" if version == 2 else "[layers.*.mlp.gate.e_score_correction_bias]",
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+
+
+@option("experts.selection_bias=true", "experts.selection_bias=false", "experts.groups", "experts.groups=none")
+@option("expert_groups.count", "expert_groups.top")
+@pytest.mark.parametrize("groups", [(1, 1), (3, 2)])
+def test_selection_of_deepseek_v3(groups: tuple[int, int]) -> None:
+    count, top = groups
+    reference = deepseek(3, routed_scaling_factor=2.5, n_group=count, topk_group=top, norm_topk_prob=True)
+    for layer in reference.layers:
+        # Large beside the scores, so that it decides.
+        torch.nn.init.normal_(layer.mlp.gate.e_score_correction_bias, generator=torch.Generator().manual_seed(5))
+    gate = "    feed_forward.router.weight: mlp.gate.weight\n"
+    experts = EXPERTS[1:].replace(gate, f"{gate}    feed_forward.router.bias: mlp.gate.e_score_correction_bias\n")
+    layout = DEEPSEEK.format(query=QUERY[None])
+    layout = layout.replace("    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", experts + SHARED)
+    spec = decoder(
+        attention="head_dim: 16\nvalue_dim: 14\nmask: causal\n"
+        f"positions: {{kind: rotary, layout: interleaved}}\n{LATENT}",
+        feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 6, top_k: 3, scores: sigmoid, "
+        f"normalise: true, shared: {{hidden: 48}}, scale: 2.5, selection_bias: true, "
+        f"groups: {{count: {count}, top: {top}}}}}}}",
+        map=layout,
+    )
+    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+    plain = decoder(
+        attention="head_dim: 16\nvalue_dim: 14\nmask: causal\n"
+        f"positions: {{kind: rotary, layout: interleaved}}\n{LATENT}",
+        feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 6, top_k: 3, scores: sigmoid, "
+        "normalise: true, shared: {hidden: 48}, scale: 2.5}}",
+        map=layout.replace(experts, EXPERTS[1:]),
+        skip="[layers.*.mlp.gate.e_score_correction_bias]",
+    )
+    differ(module_of(plain, reference)(tokens()), reference(tokens()).last_hidden_state)
 
 
 @option("experts.scores=softmax", "experts.normalise={normalise}", "experts.shared=none")

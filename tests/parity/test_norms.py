@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archspec.lower import compile
+from archspec.checking import compile
 from tests.parity.options import decoder
 
 transformers = pytest.importorskip("transformers")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archspec import weights
-from archspec.lower import compile
+from archspec.checking import compile
 from archspec.spec import Spec, load
 from tests.parity.models import TOLERANCE, EncoderDecoder, Size, fill, ids, right_padded, size
 

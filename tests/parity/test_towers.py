@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archspec.lower import compile
+from archspec.checking import compile
 from archspec.spec import load
 from tests.parity.models import fill, ids, right_padded, size
 from tests.parity.test_parity import BATCH, SEEDS, close, compiled

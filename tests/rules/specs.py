@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec.rules.check import Report, check
+from archspec.checking import Report, check
 
 HEAD = """archspec: 1
 name: known

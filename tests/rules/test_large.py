@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from archspec.rules.check import check
+from archspec.checking import check
 
 
 @pytest.mark.parametrize("image", ["16384", "32000000000", "3" + "2" * 30 + "00000"])

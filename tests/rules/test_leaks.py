@@ -8,11 +8,11 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from archspec.checking import check
 from archspec.cli import cli
 from archspec.diagnostics import render
 from archspec.ir.graph import Value
 from archspec.masks.mask import Causal
-from archspec.rules.check import check
 from archspec.rules.explain import open_question
 from archspec.rules.flow import Dependence
 from archspec.rules.lost import where_lost

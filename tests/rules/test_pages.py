@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from archspec.checking import check
 from archspec.diagnostics import CODES, explain
-from archspec.rules.check import check
 from tests.spec.example import spec_of
 
 _FENCE = re.compile(r"```rules\n([\s\S]*?)```")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from archspec.checking import check
 from archspec.diagnostics import Diagnostic
-from archspec.rules.check import check
 from archspec.spec import load
 from archspec.spec.files import locate
 from archspec.spec.shipped import shipped_specs_dir

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from archspec.diagnostics import Source, SpecError
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.schema.init import InitFields
 from archspec.text.expr import Expr, number
 from archspec.text.reader import read

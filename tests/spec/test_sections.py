@@ -13,13 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 import archspec
 from archspec import weights
 from archspec.analyses.cost import cost
+from archspec.checking import check, compile
 from archspec.contract.fill import fill
 from archspec.diagnostics import SpecError
-from archspec.lower import compile
 from archspec.model.inputs import prepare
 from archspec.model.ports import interface_of
 from archspec.model.samples import generate
-from archspec.rules.check import check
 from archspec.spec import Spec, check_counts, describe, load
 from tests.options import option
 

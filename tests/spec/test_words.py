@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from archspec.lower import compile
+from archspec.checking import compile
 from tests.lower.running import filled
 from tests.options import option
 from tests.parity.options import draft

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.rules.check import check
+from archspec.checking import check
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"

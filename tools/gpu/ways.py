@@ -12,6 +12,7 @@ from card import Card
 from safetensors.torch import save_file
 
 import archspec
+from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.module import named_arguments, port_dtype, torch_dtype
@@ -62,7 +63,7 @@ class Model:
 
     def _program(self, place: Path) -> Program:
         place.mkdir(parents=True)
-        (place / "model.py").write_text(emit(self.spec), encoding="utf-8")
+        (place / "model.py").write_text(emit(accepted(self.spec)), encoding="utf-8")
         state = self.module.state_dict()
         save_file({name: tensor.float().cpu().contiguous() for name, tensor in state.items()}, place / "weights")
         name = class_name(self.spec.name)

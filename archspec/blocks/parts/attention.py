@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
-from archspec.blocks.parts.norm import NormNeeded, NormSwitch
+from archspec.blocks.parts.norm_fields import NormNeeded, NormSwitch
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Around
 from archspec.schema.sorts import BoolField, ExprField, MaskField, SizeField, ValueField, text_of

@@ -21,7 +21,7 @@ from archspec.text.pred import PredExpr
 from archspec.text.value import ValueExpr
 
 if TYPE_CHECKING:
-    from archspec.blocks.parts.norm import NormFields
+    from archspec.blocks.parts.norm_fields import NormFields
 
 
 @record

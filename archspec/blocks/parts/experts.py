@@ -16,7 +16,7 @@ from archspec.ir.types import axis
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.linear.linear import Linear
 from archspec.ops.routing.experts import Experts
-from archspec.ops.routing.routing import Routing
+from archspec.ops.routing.routing import Groups, Routing
 from archspec.record import record
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import BoolField, ExprField, SizeField
@@ -28,6 +28,13 @@ class SharedExpertFields(Model):
     hidden: SizeField = Field(description="hidden features of the shared expert")
 
 
+class ExpertGroupsFields(Model):
+    """Experts in groups of one size; a group ranks by the sum of its two best experts."""
+
+    count: SizeField = Field(description="number of groups")
+    top: SizeField = Field(description="groups that a token may choose from")
+
+
 class ExpertsFields(Model):
     """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
 
@@ -37,6 +44,10 @@ class ExpertsFields(Model):
     normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
     scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
+    selection_bias: BoolField = Field(default=False, description="a learned bias an expert that ranks, and weighs not")
+    groups: Annotated[ExpertGroupsFields | None, MAYBE] = Field(
+        default=None, description="groups of experts, of which the best are chosen from"
+    )
 
 
 @record
@@ -58,8 +69,9 @@ class MixtureOfExperts:
         return y
 
     def _body(self, b: Builder, x: Value) -> Value:
-        router = Linear(out=axis(self.count), bias=self.experts.bias)
-        weights = b.add(self.routing, b.add(router, x, name="router"), result="weights")
+        router = Linear(out=axis(self.count), bias=self.experts.bias, layered=not self.routing.selection_bias)
+        logits = b.add(router, x, name="router")
+        weights = b.add(self.routing, logits, name="router" if self.routing.selection_bias else "", result="weights")
         y = b.add(self.experts, x, weights, name="experts", result="" if self.shared is None else "y")
         return y if self.shared is None else b.add(Binary(kind="add"), y, self.shared.call(b, "shared", x))
 
@@ -70,5 +82,31 @@ def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: B
     if top_k > count:
         cx.fail("E244", f"`top_k` is {top_k}, and there are {count} experts", fields.top_k.span)
     scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
-    routing = Routing(top_k=top_k, scores=fields.scores, normalise=fields.normalise, scale=scale)
+    if fields.selection_bias and experts.bias:
+        help = "write `bias: false`: `router.bias` is the selection bias, which no other bias can share"
+        cx.fail(
+            "E242", "`selection_bias` and `bias` both need the parameter `router.bias`", fields.count.span, help=help
+        )
+    routing = Routing(
+        top_k=top_k,
+        scores=fields.scores,
+        normalise=fields.normalise,
+        scale=scale,
+        selection_bias=fields.selection_bias,
+        groups=None if fields.groups is None else _groups(cx, fields.groups, count, top_k),
+    )
     return MixtureOfExperts(count=count, routing=routing, experts=experts, shared=shared)
+
+
+def _groups(cx: Context, fields: ExpertGroupsFields, experts: int, top_k: int) -> Groups:
+    """Check the numbers of the groups."""
+    count, top = fixed(cx, fields.count, "groups.count"), fixed(cx, fields.top, "groups.top")
+    if experts % count or experts < 2 * count:
+        message = f"{experts} experts cannot be {count} groups of one size of at least 2"
+        cx.fail("E244", message, fields.count.span, help="let the number of experts be a multiple of `count`")
+    if top > count:
+        cx.fail("E244", f"`groups.top` is {top}, and there are {count} groups", fields.top.span)
+    if top_k > top * (experts // count):
+        message = f"`top_k` is {top_k}, and {top} groups hold {top * (experts // count)} experts"
+        cx.fail("E244", message, fields.top.span)
+    return Groups(count=count, top=top)

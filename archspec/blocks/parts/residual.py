@@ -13,7 +13,8 @@ from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.numbers import rate_of_layers
 from archspec.blocks.parts.top import Top
 from archspec.ir.builder import Builder
-from archspec.ir.graph import Init, Value
+from archspec.ir.graph import Value
+from archspec.ir.init import Init
 from archspec.ir.op import Op
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.elementwise.drop_path import DropPath

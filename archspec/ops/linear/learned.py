@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record

@@ -29,6 +29,8 @@ class Linear(Primitive):
 
     out: Axis
     bias: bool = True
+    layered: bool = True
+    """False where its name holds parameters of other ops too, so that it is no `nn.Linear`."""
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Replace the last axis."""
@@ -59,7 +61,9 @@ class Linear(Primitive):
         return (y + parameters["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.Linear`."""
+        """`nn.Linear`, where nothing else has its name."""
+        if not self.layered:
+            return None
         bias = None if self.bias else "False"
         return call("nn.Linear", str(inputs[0].shape[-1]), str(self.out), bias=bias)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import aligned
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, literal, operand

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import count
-from archspec.ir.graph import Init
+from archspec.ir.init import Init
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind

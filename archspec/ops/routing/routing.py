@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import count
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
-from archspec.ir.source import literal, operand
+from archspec.ir.source import literal, named, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import identity
@@ -18,13 +18,42 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
+_BEST = '''
+def best(ranks: Tensor, count: int) -> Tensor:
+    """Which ranks of the last axis are the `count` highest; of equal ones the first."""
+    least = ranks.topk(count, dim=-1).values[..., -1:]
+    above, equal = ranks > least, ranks == least
+    left = count - above.sum(-1, keepdim=True)
+    return above | equal & (equal.cumsum(-1) <= left)
+'''
+_LOG_SIGMOID = '''
+def log_sigmoid(x: Tensor) -> Tensor:
+    """Logarithm of the sigmoid, finite wherever x is."""
+    return x.clamp(max=0) - torch.log1p(torch.exp(-x.abs()))
+'''
+
+
+@record
+class Groups:
+    """Experts in `count` groups of one size, of which only the best `top` are chosen from."""
+
+    count: int
+    top: int
+
+
 @record
 class Routing(Primitive):
     """The scores of the `top_k` best experts of each token, zero for all others: [... e] to [... e].
 
-    `scores` is the function of the router's numbers: softmax over all experts, or sigmoid of each. With `normalise`
-    the chosen ones are made to sum to 1; `scale` then multiplies them. No token is dropped.
-    Source: Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024 (Mixtral), arXiv 2401.04088.
+    `scores` is the function of the router's numbers (logits): softmax over all experts, or sigmoid of each. Experts
+    are ranked by their logits, so that saturated scores tie nothing; with `selection_bias` by score plus bias, in
+    float32 at least. Of equal ranks the lower index is chosen. With `groups` an expert is chosen only from the best
+    groups, each ranked by the sum of the two highest score-based ranks in it. With `normalise` the chosen scores sum to
+    1, also where all of them round to 0; `scale` then multiplies them. No token is dropped.
+
+    Parameter: `bias` [e] with `selection_bias`; it ranks and does not weigh.
+    Source: Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024 (Mixtral), arXiv 2401.04088; DeepSeek-AI 2024
+    (DeepSeek-V3), arXiv 2412.19437, section 2.1.2.
     """
 
     name = "routing"
@@ -36,41 +65,106 @@ class Routing(Primitive):
     scores: Literal["softmax", "sigmoid"]
     normalise: bool
     scale: float = 1.0
+    selection_bias: bool = False
+    groups: Groups | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand. Raises ShapeError where there are fewer experts than a token passes."""
         require(inputs, FLOAT)
         if inputs[0].rank < 1 or compare(inputs[0].shape[-1], ">=", self.top_k) is not True:
             raise ShapeError(f"{self.top_k} experts are to be chosen of {inputs[0]}", (0,))
+        if self.groups is not None:
+            self._check_groups(inputs[0].shape[-1].constant or 0, self.groups)
         return (inputs[0],)
+
+    def _check_groups(self, experts: int, groups: Groups) -> None:
+        size, rest = divmod(experts, groups.count)
+        if rest or size < 2:
+            raise ShapeError(f"{experts} experts are not {groups.count} groups of one size, 2 or more")
+        if groups.top > groups.count:
+            raise ShapeError(f"{groups.top} groups are to be chosen of {groups.count}")
+        if self.top_k > groups.top * size:
+            raise ShapeError(f"{self.top_k} experts are to be chosen of {groups.top * size}, in {groups.top} groups")
+
+    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
+        """The selection bias."""
+        x = inputs[0]
+        return {"bias": ParameterSpec(type=x.with_axes(x.shape[-1]), role="bias")} if self.selection_bias else {}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same token, all experts."""
         return ((identity(count(inputs[0].axes[:-1])),),)
 
+    @property
+    def _ranks_scores(self) -> bool:
+        return self.selection_bias or self.groups is not None
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The formula; experts are ranked by counting the better ones."""
+        """The formula, in logarithms of the scores."""
         import numpy as np
 
         x = inputs[0]
-        scores = 1 / (1 + np.exp(-x))
+        logs = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
         if self.scores == "softmax":
-            powers = np.exp(x - x.max(-1, keepdims=True))
-            scores = powers / powers.sum(-1, keepdims=True)
-        better = (x[..., None, :] > x[..., :, None]).sum(-1)
-        chosen = np.where(better < self.top_k, scores, 0)
-        return (self.scale * (chosen / chosen.sum(-1, keepdims=True) if self.normalise else chosen),)
+            shifted = x - x.max(-1, keepdims=True)
+            logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+        ranks = np.exp(logs) + parameters.get("bias", 0) if self._ranks_scores else x
+        chosen = _best(self._within_groups(ranks), self.top_k)
+        if self.normalise:
+            logs = logs - np.where(chosen, logs, -np.inf).max(-1, keepdims=True)
+        weights = np.where(chosen, np.exp(logs), 0)
+        return (self.scale * (weights / weights.sum(-1, keepdims=True) if self.normalise else weights),)
+
+    def _within_groups(self, ranks: Array) -> Array:
+        """The ranks, minus infinity outside the best groups."""
+        import numpy as np
+
+        if self.groups is None:
+            return ranks
+        grouped = ranks.reshape(*ranks.shape[:-1], self.groups.count, -1)
+        kept = _best(np.sort(grouped, -1)[..., -2:].sum(-1), self.groups.top)
+        return np.where(kept[..., None], grouped, -np.inf).reshape(ranks.shape)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`topk`, and the chosen scores put back in their places."""
-        dim = ", dim=-1" if self.scores == "softmax" else ""
-        scores = e.assign("scores", f"torch.{self.scores}({inputs[0]}{dim})")
-        best = e.assign("best", f"{scores}.topk({self.top_k}, dim=-1)")
-        values = f"{best}.values"
+        """The best are marked; a softmax over their logarithms normalises, which divides by no sum that is 0."""
+        logits = named(e, "logits", inputs[0])
+        scores = "" if self.normalise and not self._ranks_scores else self._emit_scores(e, logits)
+        chosen = f"{e.helper(_BEST)}({self._emit_ranks(e, logits, scores, parameters)}, {self.top_k})"
         if self.normalise:
-            values = f"{values} / {best}.values.sum(-1, keepdim=True)"
-        if self.scale != 1:
-            values = f"{literal(self.scale)} * {operand(values) if self.normalise else values}"
-        return (f"torch.zeros_like({scores}).scatter(-1, {best}.indices, {values})",)
+            logs = logits if self.scores == "softmax" else f"{e.helper(_LOG_SIGMOID)}({logits})"
+            chosen = e.assign("chosen", chosen)
+            weights = f'{logs}.masked_fill(~{chosen}, float("-inf")).softmax(-1)'
+        else:
+            weights = f"{scores} * {chosen}"
+            weights = f"({weights}).to({logits}.dtype)" if self._ranks_scores else weights
+        return (weights if self.scale == 1 else f"{literal(self.scale)} * {weights}",)
+
+    def _emit_scores(self, e: Emitter, logits: str) -> str:
+        # Half precision would round a small bias away.
+        wide = f"{logits}.to(torch.promote_types({logits}.dtype, torch.float32))" if self._ranks_scores else logits
+        dim = ", dim=-1" if self.scores == "softmax" else ""
+        return e.assign("scores", f"torch.{self.scores}({wide}{dim})")
+
+    def _emit_ranks(self, e: Emitter, logits: str, scores: str, parameters: Mapping[str, str]) -> str:
+        if not self._ranks_scores:
+            return logits
+        ranks = f"{scores} + {parameters['bias']}" if self.selection_bias else scores
+        if self.groups is None:
+            return ranks
+        grouped = e.assign("grouped", f"{operand(ranks)}.unflatten(-1, ({self.groups.count}, -1))")
+        kept = f"{e.helper(_BEST)}({grouped}.topk(2, dim=-1).values.sum(-1), {self.groups.top})"
+        kept = e.assign("kept", kept)
+        return f'{grouped}.masked_fill(~{kept}[..., None], float("-inf")).flatten(-2)'
+
+
+def _best(ranks: Array, count: int) -> Array:
+    """Which ranks of the last axis are the highest, of equal ones the first, by counting the better ones."""
+    import numpy as np
+
+    order = np.arange(ranks.shape[-1])
+    one, other = ranks[..., :, None], ranks[..., None, :]
+    better = (other > one) | ((other == one) & (order[None, :] < order[:, None]))
+    chosen: Array = better.sum(-1) < count
+    return chosen

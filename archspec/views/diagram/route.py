@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from archspec.views.diagram.layout import Box, PlacedDiagram, PlacedWire, Point
 from archspec.views.diagram.measure import NOTE, TIMES
+from archspec.views.diagram.placing import BESIDE, FORK, Placing
 from archspec.views.diagram.plan import DiagramWire
 from archspec.views.fonts import width
 
-if TYPE_CHECKING:
-    from archspec.views.diagram.place import Placing
-
-FORK, BESIDE = 8.0, 26.0
 _TRACK, _NEAR = 9.0, 10.0
 _BETWEEN = 26.0
 _ABOVE = 12.0

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import archspec
+from archspec.checking import accepted
 from archspec.diagnostics import explain
 from archspec.lower import cache, emit
 from archspec.lower.errors import ReusedDifferently
@@ -32,7 +33,7 @@ def _claims(folder: Path) -> None:
 
 
 def _taken(folder: Path) -> None:
-    emit(spec_of(folder, "graph:\n  train: {block: linear, input: x, dim: d}\n  y: train * 2\n"))
+    emit(accepted(spec_of(folder, "graph:\n  train: {block: linear, input: x, dim: d}\n  y: train * 2\n")))
 
 
 def _cache(folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from archspec.bundle.parity import SEED
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS, texts_of
+from archspec.checking import accepted, compile
 from archspec.contract.fill import fill
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.redrawn import parity_redrawn
@@ -21,7 +22,6 @@ from archspec.engines.export import export_onnx
 from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
 from archspec.engines.rtx.parsing import parse
-from archspec.lower import compile
 from archspec.lower.naming import class_name
 from archspec.model.ports import DTypeName, interface_of
 from archspec.model.samples import generate, patterns, sample
@@ -51,7 +51,7 @@ def lowered(name: str, folder: Path, dtype: DTypeName = "float32", set: Sequence
 
     spec = load(name, reduced=True, set=set)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, text in texts_of(spec).items():
+    for file, text in texts_of(accepted(spec)).items():
         (folder / file).write_text(text)
     state = fill(compile(spec)).state_dict()
     save_file({key: tensor.contiguous() for key, tensor in state.items()}, folder / WEIGHTS)

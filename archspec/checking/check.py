@@ -1,4 +1,4 @@
-"""Checking a spec: it loads, its counts hold, and each rule has a verdict."""
+"""Checking a spec: it loads, its counts hold, each rule has a verdict, and the whole is accepted or refused."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 
 from archspec.analyses.cost import Cost, cost
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.model.checked import Checked
 from archspec.record import record
 from archspec.rules.judge import Judge
 from archspec.rules.unstated import unstated
 from archspec.rules.verdict import Verdict
 from archspec.spec import Spec, check_counts, load
+
+Source = str | Path | Spec | Checked
+"""A file, the name of a shipped spec, a loaded spec, or one that was accepted before."""
 
 
 @record
@@ -31,12 +35,31 @@ class Report:
         """Whether nothing is wrong; warnings do not count."""
         return all(found.severity != "error" for found in self.diagnostics)
 
+    def accept(self, *, unproved: bool = False) -> Checked:
+        """The spec as one that may be compiled.
+
+        Args:
+            unproved: accept it although something does not hold; the result says so.
+
+        Raises:
+            SpecError: with the diagnostics of the check, where something does not hold and `unproved` is false.
+        """
+        if not (self.holds or unproved):
+            raise SpecError(self.diagnostics)
+        return Checked(
+            spec=self.spec,
+            cost=self.cost,
+            verdicts=self.verdicts,
+            diagnostics=self.diagnostics,
+            unproved=not self.holds,
+        )
+
 
 def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Report:
     """Check a spec: a file, the name of a shipped spec, or one that is loaded.
 
     `set` overrides constants and paths as `--set` does; `reduced` takes the small copy. Declared counts are compared
-    only for the file's own constants. A rule that is broken, or not proved, is an error; what no rule speaks of and
+    only for the file's own constants. A rule that is violated or not proved is an error; what no rule speaks of and
     should, is a warning. Raises SpecError where the spec does not load.
     """
     spec = source if isinstance(source, Spec) else load(source, set=set, reduced=reduced)
@@ -57,4 +80,18 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
     )
 
 
-__all__ = ["Report", "SpecError", "Verdict", "check"]
+def accepted(
+    source: Source,
+    *,
+    set: Mapping[str, str] | Sequence[str] = (),
+    reduced: bool = False,
+    unproved: bool = False,
+) -> Checked:
+    """Check a spec and accept it; one that was accepted before is taken as it is.
+
+    Arguments are those of `check` and `Report.accept`. Raises SpecError where the spec does not load, or does not hold
+    and `unproved` is false.
+    """
+    if isinstance(source, Checked):
+        return source
+    return check(source, set=set, reduced=reduced).accept(unproved=unproved)

@@ -1,4 +1,4 @@
-"""The blocks `max_pool` and `avg_pool`."""
+"""The block `max_pool`."""
 
 from __future__ import annotations
 
@@ -36,10 +36,3 @@ class MaxPoolBlock(Block):
         padding = 0 if self.padding is None else whole(cx, self.padding, "padding")
         op = WindowPool(kind=self._kind, kernel=(kernel,) * space, stride=(stride,) * space, padding=(padding,) * space)
         return Built(main=cx.leaf(op, x))
-
-
-class AvgPoolBlock(MaxPoolBlock):
-    """The mean of each window of a map; padding counts as zeros."""
-
-    block: ClassVar[str] = "avg_pool"
-    _kind: ClassVar[Literal["max", "mean"]] = "mean"

@@ -1,0 +1,27 @@
+"""The type of a spec whose rules were judged."""
+
+from __future__ import annotations
+
+from archspec.analyses.cost import Cost
+from archspec.diagnostics import Diagnostic
+from archspec.record import record
+from archspec.rules.verdict import Verdict
+from archspec.spec import Spec
+
+
+@record(eq=False)
+class Checked:
+    """A spec that was judged, and accepted.
+
+    Only `archspec.checking` makes one, and everything that emits, builds, generates or attends takes nothing else: that
+    a spec whose rules do not hold is not compiled is then a matter of types.
+
+    `diagnostics` are those of the check. `unproved` says that errors are among them, and that the caller accepted the
+    spec all the same; whatever is made from the spec repeats that.
+    """
+
+    spec: Spec
+    cost: Cost
+    verdicts: tuple[Verdict, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    unproved: bool

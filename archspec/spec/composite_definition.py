@@ -1,0 +1,68 @@
+"""A user-defined block as its file writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from archspec.blocks.parts.block import Block
+from archspec.diagnostics import Collector, Span
+from archspec.record import record
+from archspec.schema.sorts import MASK_FIELDS
+from archspec.spec.document import BlockFields
+from archspec.spec.nodes import GraphNode, NodeReader
+from archspec.spec.substitution import substitute
+from archspec.text.nodes import MapNode, Node, TextNode
+from archspec.text.path import Path
+
+_SAMPLES = {"bool": "false", "activation": "relu", "norm": "layer_norm", "init": "ones"}
+"""Sorts that are laid into the nodes, with a word by which a body is checked before it is called."""
+
+Known = Mapping[str, type[Block]]
+
+
+@record
+class Definition:
+    """A user-defined block as its file writes it; `places` are the spans of all names of its body."""
+
+    name: str
+    span: Span
+    fields: BlockFields
+    tree: MapNode
+    places: Mapping[str, Span]
+    known: Known
+    own: Collection[str]
+
+    def nodes(self, given: Mapping[str, Node]) -> list[GraphNode]:
+        """The nodes of the body with these fields in it. Raises SpecError with everything that is wrong in them."""
+        findings = Collector()
+        graph = self.tree.get("graph")
+        assert isinstance(graph, MapNode)
+        raw = {entry.key.value: substitute(entry.value, given) for entry in graph.entries}
+        reader = NodeReader(raw, self.known, self.own)
+        token = MASK_FIELDS.set(frozenset(name for name, one in self.fields.fields.items() if one.type == "mask"))
+        read: list[GraphNode] = []
+        try:
+            for entry in graph.entries:
+                with findings.catching():
+                    read.append(reader.read(entry.key.value, entry.key.span))
+        finally:
+            MASK_FIELDS.reset(token)
+        findings.raise_if_errors()
+        return read
+
+    def samples(self) -> dict[str, Node]:
+        """A word for each field that is laid into the nodes."""
+        sorts = {name: one.type for name, one in self.fields.fields.items()}
+        return {
+            name: TextNode(value=_SAMPLES[sort], span=self.places[name])
+            for name, sort in sorts.items()
+            if sort in _SAMPLES
+        }
+
+    def outputs(self) -> dict[str, Path]:
+        """The path of each output's value."""
+        section = self.tree.get("outputs")
+        assert isinstance(section, MapNode)
+        keys = {entry.key.value: entry.key.span for entry in section.entries}
+        given = self.fields.outputs
+        return {name: given[name].source or Path(parts=(name,), span=span) for name, span in keys.items()}
