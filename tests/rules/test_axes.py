@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from archspec.checking import Report, check
 from archspec.diagnostics import SpecError
-from archspec.rules.check import Report, check
 from tests.options import option
 
 DIMS = {"time": "[1, 6, 12]", "rows": "[1, 4, 8]", "columns": "[1, 4, 8]"}

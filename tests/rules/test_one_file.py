@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import archspec.rules.kinds
+from archspec.checking import check
 from archspec.contract.protocol import Subject
 from archspec.contract.verify import verify
 from archspec.model.runner import FunctionRunner
 from archspec.registry import RULE_KINDS
-from archspec.rules.check import check
 from archspec.spec.claims import claims_of
 from archspec.spec.schema import json_schema
 from archspec.views.reference import reference
