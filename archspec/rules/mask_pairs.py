@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from archspec.masks.atoms.all import All
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import All, And, KeyValid, Mask, Or, Prefix, SameSegment
+from archspec.masks.leaf import Leaf
+from archspec.masks.mask import Mask
+from archspec.masks.walk import replaced
 from archspec.rules.measure import Measured, depends
 from archspec.spec import Rule
 
@@ -29,12 +32,8 @@ def allowed_pairs(rule: Rule, inputs: Measured) -> Array:
 
 
 def _erased(mask: Mask, rule: Rule) -> Mask:
-    match mask:
-        case And(terms=terms):
-            return And(tuple(_erased(term, rule) for term in terms))
-        case Or(terms=terms):
-            return Or(tuple(_erased(term, rule) for term in terms))
-        case KeyValid(control=int(control)) | SameSegment(control=int(control)) | Prefix(control=int(control)):
-            return All() if depends(rule.controls[control], rule.input) else mask
-        case _:
-            return mask
+    def erased(leaf: Leaf) -> Mask:
+        reads = any(depends(rule.controls[control], rule.input) for control in leaf.controls())
+        return All() if reads else leaf
+
+    return replaced(mask, erased)

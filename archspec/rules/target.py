@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
-from archspec.masks.mask import KeyValid, Last, Mask, Prefix, SameSegment, Within
-from archspec.masks.relation import Coordinates, relation
+from archspec.masks.atom import MaskAtom
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.coordinates import Coordinates, MaskSide
+from archspec.masks.leaf import ControlUse, Leaf
+from archspec.masks.mask import Mask
+from archspec.masks.relation import relation
 from archspec.masks.walk import leaves
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
@@ -67,13 +71,14 @@ def masked(
 ) -> Relation:
     """The pairs that a mask allows between positions on one axis of each of two values. Raises Inexpressible."""
     query, key = (coordinates(value.type)[axis] for value, axis in zip((output, source), axes, strict=True))
-    windows = any(isinstance(leaf, Last | Within) for leaf in leaves(mask))
+    windows = any(leaf.window() is not None for leaf in leaves(mask))
     same = output.type.axes[axes[0]].factors == source.type.axes[axes[1]].factors
     if max(len(query), len(key)) > 1 and (windows or not same):
         raise Inexpressible(_MERGED)
-    for leaf in leaves(mask):
-        _fits(leaf, controls, (output, axes[0]), (source, axes[1]))
-    plain = frozenset(n for n, value in enumerate(controls) if value.type.rank == (0 if _is_prefix(mask, n) else 1))
+    uses = [use for leaf in leaves(mask) for use in _uses(leaf)]
+    for use in uses:
+        _fits(use, controls[use.control], {"query": (output, axes[0]), "key": (source, axes[1])})
+    plain = frozenset(use.control for use in uses if controls[use.control].type.rank == (1 if use.at else 0))
     out, inp = (coordinates(value.type)[0] if axis else () for value, axis in ((output, axes[0]), (source, axes[1])))
     at = Coordinates(query=query, key=key, out_leading=out, in_leading=inp, plain=plain)
     found = relation(mask, at)
@@ -86,29 +91,20 @@ def masked(
 _MERGED = "positions of a merged axis; rearrange it back first, in a node that only the rule reads"
 
 
-def _fits(leaf: Mask, controls: Sequence[Value], query: tuple[Value, int], key: tuple[Value, int]) -> None:
+def _uses(leaf: Leaf) -> tuple[ControlUse, ...]:
+    assert isinstance(leaf, MaskAtom)
+    return leaf.uses()
+
+
+def _fits(use: ControlUse, control: Value, sides: Mapping[MaskSide, tuple[Value, int]]) -> None:
     """Check that a control's axes have the factors of the axes that index it."""
-    match leaf:
-        case KeyValid(control=n):
-            sides = [key]
-        case SameSegment(control=n):
-            sides = [key, query]
-        case Prefix(control=int(n)):
-            axes = controls[n].type.axes
-            if axes and axes != key[0].type.axes[:1]:
-                raise Inexpressible("a prefix over other axes than those that lead the input")
-            return
-        case _:
-            return
-    own = controls[n].type.axes
-    for value, axis in sides:
-        wanted = (value.type.axes[0], value.type.axes[axis]) if len(own) == 2 else (value.type.axes[axis],)
-        if own != wanted:
+    own = control.type.axes
+    if not use.at and own and own != sides["key"][0].type.axes[:1]:
+        raise Inexpressible("a prefix over other axes than those that lead the input")
+    for side in use.at:
+        value, axis = sides[side]
+        if own != ((value.type.axes[0], value.type.axes[axis]) if len(own) == 2 else (value.type.axes[axis],)):
             raise Inexpressible("a control over other axes than the positions")
-
-
-def _is_prefix(mask: Mask, control: int) -> bool:
-    return any(isinstance(leaf, Prefix) and leaf.control == control for leaf in leaves(mask))
 
 
 def _coordinate(value: Value, axis: int) -> int:

@@ -141,9 +141,9 @@ class RuleNames:
         out, inp = rule.axis
         reader = MaskReader(
             queries=_sequence(rule.output.type, out),
-            keys=_sequence(rule.input.type, inp),
+            keyed=_sequence(rule.input.type, inp),
             value=self.cx.around.values.resolve,
-            predicate=self.predicate,
+            build=self.predicate,
             size=self.cx.around.numbers.size,
             find=self.cx.around.values.get,
             label=self.cx.around.values.label,

@@ -12,7 +12,7 @@ from archspec.checking import check
 from archspec.cli import cli
 from archspec.diagnostics import render
 from archspec.ir.graph import Value
-from archspec.masks.mask import Causal
+from archspec.masks.atoms.causal import Causal
 from archspec.rules.explain import open_question
 from archspec.rules.flow import Dependence
 from archspec.rules.lost import where_lost

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.algebra.dim import Dim
-from archspec.masks.mask import Causal as CausalMask
+from archspec.masks.atoms.causal import Causal as CausalMask
 from archspec.relation.atoms import Relation
 from archspec.rules.kind import WithinKind
 from archspec.rules.measure import Measured, between

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from archspec.masks.mask import All
+from archspec.masks.atoms.all import All
+from archspec.masks.field import MaskField
 from archspec.relation.atoms import EVERYTHING, Relation
 from archspec.rules.kind import LowerKind
 from archspec.rules.mask_pairs import allowed_pairs
 from archspec.rules.measure import Measured, everything
 from archspec.rules.target import masked
 from archspec.rules.terms import Terms
-from archspec.schema.sorts import MaskField
 from archspec.spec import Rule
 from archspec.spec.rule_fields import AxisPair, RuleFields, axis_field
 from archspec.spec.rules import RuleNames
-from archspec.text.mask import MaskAll
+from archspec.text.mask import MaskCall
 
 if TYPE_CHECKING:
     from archspec.rules.measure import Array
@@ -45,7 +45,7 @@ class Covers(LowerKind):
         """The rule with its mask. Raises SpecError E401 to E404 or E424."""
         fields = rule.fields
         assert isinstance(fields, CoversFields)
-        if isinstance(fields.mask, MaskAll) and fields.axis is None:
+        if isinstance(fields.mask, MaskCall) and fields.mask.word == All.word and fields.axis is None:
             return replace(names.everywhere(rule), mask=All())
         return names.masked(names.compared(rule, fields.axis), fields.mask)
 

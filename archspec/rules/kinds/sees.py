@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from archspec.masks.mask import All
+from archspec.masks.atoms.all import All
 from archspec.relation.atoms import EVERYTHING, Relation
 from archspec.rules.kind import LowerKind
 from archspec.rules.measure import Measured, everything

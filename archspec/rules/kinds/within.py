@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from archspec.masks.field import MaskField
 from archspec.relation.atoms import Relation
 from archspec.rules.kind import WithinKind
 from archspec.rules.mask_pairs import allowed_pairs
 from archspec.rules.measure import Measured
 from archspec.rules.target import masked
 from archspec.rules.terms import Terms
-from archspec.schema.sorts import MaskField
 from archspec.spec import Rule
 from archspec.spec.rule_fields import AxisPair, OutputPositions, RuleFields, at_field, axis_field
 from archspec.spec.rules import RuleNames
