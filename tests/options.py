@@ -33,6 +33,7 @@ from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
 from archspec.ir.types import DType
 from archspec.layouts import layout, line
+from archspec.masks.registry import atoms
 from archspec.schema.model import MAYBE, Model
 from archspec.spec.document import FileModel
 from archspec.text import expr, mask, pred, types, value
@@ -48,7 +49,7 @@ _SORTS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "expr": (expr.Expr, (*expr.FUNCTIONS, "layer", "+", "-", "*", "/", "//", "%")),
     "value": (value.ValueExpr, (*value.FUNCTIONS, "+", "-", "*", "/")),
     "pred": (pred.PredExpr, (*pred.WORDS, "==", "!=", "<", "<=", ">", ">=")),
-    "mask": (mask.MaskSyntax, (*mask.ATOMS, "&", "|")),
+    "mask": (mask.MaskSyntax, (*atoms(), "&", "|")),
     "type": (types.TypeSyntax, tuple(sorted({one.value for one in DType}))),
 }
 """Words inside texts of a sort, which are options too."""

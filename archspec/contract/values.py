@@ -8,8 +8,11 @@ import numpy as np
 
 from archspec.ir.graph import Value
 from archspec.ir.op import Primitive
+from archspec.masks.atoms.all import All
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import All, And, KeyValid, Mask, Or, Prefix, SameSegment
+from archspec.masks.leaf import Leaf
+from archspec.masks.mask import Mask
+from archspec.masks.walk import replaced
 from archspec.model.runner import Array, Arrays
 from archspec.spec import Rule
 
@@ -60,12 +63,8 @@ def allowed(rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Array:
 
 
 def _erased(mask: Mask, rule: Rule) -> Mask:
-    match mask:
-        case And(terms=terms):
-            return And(tuple(_erased(term, rule) for term in terms))
-        case Or(terms=terms):
-            return Or(tuple(_erased(term, rule) for term in terms))
-        case KeyValid(control=int(control)) | SameSegment(control=int(control)) | Prefix(control=int(control)):
-            return All() if depends(rule.controls[control], rule.input) else mask
-        case _:
-            return mask
+    def erased(leaf: Leaf) -> Mask:
+        reads = any(depends(rule.controls[control], rule.input) for control in leaf.controls())
+        return All() if reads else leaf
+
+    return replaced(mask, erased)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.diagnostics import Diagnostic, Label, Source, SpecError
 from archspec.ir.graph import Node, Value
-from archspec.masks.mask import Causal
+from archspec.masks.atoms.causal import Causal
 from archspec.ops.elementwise.logical import Logical
 from archspec.rules.independence import Independent, Pair
 from archspec.rules.judge import Judge

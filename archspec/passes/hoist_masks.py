@@ -8,8 +8,8 @@ from dataclasses import field, replace
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Op
 from archspec.ir.rewriter import Rewriter
-from archspec.masks.empty_rows import Padding
-from archspec.masks.mask import Given
+from archspec.masks.given import Given
+from archspec.masks.leaf import Padding
 from archspec.ops.attention.attention import Attention
 from archspec.passes.base import Pass
 from archspec.passes.mask_plan import MadeMask, MaskPlan, plan_masks

@@ -7,8 +7,12 @@ from itertools import product
 
 from archspec.ir.coordinates import coordinates, count
 from archspec.ir.graph import Value
-from archspec.masks.mask import KeyValid, Last, Mask, Prefix, SameSegment, Within
-from archspec.masks.relation import Coordinates, relation
+from archspec.masks.atom import MaskAtom
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.coordinates import Coordinates, MaskSide
+from archspec.masks.leaf import ControlUse, Leaf
+from archspec.masks.mask import Mask
+from archspec.masks.relation import relation
 from archspec.masks.walk import leaves
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
@@ -65,13 +69,14 @@ def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, 
     out, inp = coordinates(output.type), coordinates(source.type)
     if output.type.rank < 2 or source.type.rank < 2:
         raise Inexpressible("a value without positions")
-    windows = any(isinstance(leaf, Last | Within) for leaf in leaves(mask))
+    windows = any(leaf.window() is not None for leaf in leaves(mask))
     same = output.type.axes[1].factors == source.type.axes[1].factors
     if max(len(out[1]), len(inp[1])) > 1 and (windows or not same):
         raise Inexpressible("positions of several factors, which are not compared here")
-    for leaf in leaves(mask):
-        _fits(leaf, controls, output, source)
-    plain = frozenset(n for n, value in enumerate(controls) if value.type.rank == (0 if _is_prefix(mask, n) else 1))
+    uses = [use for leaf in leaves(mask) for use in _uses(leaf)]
+    for use in uses:
+        _fits(use, controls[use.control], output, source)
+    plain = frozenset(use.control for use in uses if controls[use.control].type.rank == (1 if use.at else 0))
     at = Coordinates(query=out[1], key=inp[1], out_leading=out[0], in_leading=inp[0], plain=plain)
     found = relation(mask, at)
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
@@ -80,27 +85,20 @@ def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, 
     return Relation(tuple(atom for atom in known if atom is not None))
 
 
-def _fits(leaf: Mask, controls: Sequence[Value], output: Value, source: Value) -> None:
+def _uses(leaf: Leaf) -> tuple[ControlUse, ...]:
+    assert isinstance(leaf, MaskAtom)
+    return leaf.uses()
+
+
+def _fits(use: ControlUse, control: Value, output: Value, source: Value) -> None:
     """Check that a control's axes have the factors of the axes that index it."""
-    match leaf:
-        case KeyValid(control=n):
-            sides = [source.type.axes]
-        case SameSegment(control=n):
-            sides = [source.type.axes, output.type.axes]
-        case Prefix(control=int(n)):
-            axes = controls[n].type.axes
-            if axes and axes != source.type.axes[:1]:
-                raise Inexpressible("a prefix over other axes than those that lead the input")
-            return
-        case _:
-            return
-    own = controls[n].type.axes
-    if any(own != (side[:2] if len(own) == 2 else side[1:2]) for side in sides):
-        raise Inexpressible("a control over other axes than the positions")
-
-
-def _is_prefix(mask: Mask, control: int) -> bool:
-    return any(isinstance(leaf, Prefix) and leaf.control == control for leaf in leaves(mask))
+    sides: dict[MaskSide, Value] = {"query": output, "key": source}
+    own = control.type.axes
+    if not use.at and own and own != source.type.axes[:1]:
+        raise Inexpressible("a prefix over other axes than those that lead the input")
+    for side in use.at:
+        if own != (sides[side].type.axes[:2] if len(own) == 2 else sides[side].type.axes[1:2]):
+            raise Inexpressible("a control over other axes than the positions")
 
 
 def _position(value: Value) -> int:

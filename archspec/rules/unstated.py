@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Node, Value
 from archspec.ir.types import DType
-from archspec.masks.mask import Causal, Last, Mask, Prefix, SameSegment
+from archspec.masks.atom import MaskAtom
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.leaf import ControlUse
+from archspec.masks.mask import Mask
 from archspec.masks.text import text
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
@@ -48,6 +51,12 @@ def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Di
     return tuple(_Search(spec, dependence, promises).run())
 
 
+def _uses(mask: Mask) -> Iterator[ControlUse]:
+    for leaf in leaves(mask):
+        if isinstance(leaf, MaskAtom):
+            yield from leaf.uses()
+
+
 class _Search:
     def __init__(self, spec: Spec, dependence: Dependence, promises: Promises) -> None:
         self.spec = spec
@@ -80,7 +89,7 @@ class _Search:
         """Inputs that number segments."""
         found = {value for value in self.inputs if self.spec.inputs[value.name].sorted}
         for node, mask in self._masks():
-            controls = [leaf.control for leaf in leaves(mask) if isinstance(leaf, SameSegment)]
+            controls = [use.control for use in _uses(mask) if use.at == ("query", "key")]
             found |= self._leaves(*(self.terms.of(node.inputs[3 + control]) for control in controls))
         return found
 
@@ -99,7 +108,7 @@ class _Search:
 
     def _order(self, tokens: Value) -> Iterator[Diagnostic]:
         over = [pair for pair in self._masks() if pair[0].inputs[1].type.shape[2] == tokens.type.shape[-1]]
-        ordered = [(node, mask) for node, mask in over if any(isinstance(leaf, Causal | Last) for leaf in leaves(mask))]
+        ordered = [(node, mask) for node, mask in over if any(leaf.implies_causal for leaf in leaves(mask))]
         if over and not ordered:
             return
         for name, output in self._outputs(tokens):
@@ -121,7 +130,7 @@ class _Search:
         if self._proved(Causal(), (), output, tokens):
             return causal
         for node, mask in ordered:
-            if any(isinstance(leaf, Prefix) for leaf in leaves(mask)):
+            if any(leaf.opens_prefix for leaf in leaves(mask)):
                 controls = node.inputs[3:]
                 names = [term.text if (term := self.terms.of(control)) else "" for control in controls]
                 return f"- within: {{{where}, mask: {text(mask, names)}}}"

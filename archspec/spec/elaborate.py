@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from archspec.blocks.parts.block import Block
@@ -16,9 +14,9 @@ from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
 from archspec.spec.graph import GraphBuilder
-from archspec.spec.inheritance import canonical
 from archspec.spec.names import check_names
 from archspec.spec.nodes import GraphNode, NodeReader
+from archspec.spec.resolved import digest, resolved
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Decode, Spec
 from archspec.text.nodes import MapNode, Node
@@ -56,7 +54,7 @@ def elaborate(
         name=document.name,
         about=document.about,
         path=path,
-        digest=sha256(json.dumps(canonical(tree)).encode()).hexdigest(),
+        digest=digest(resolved(tree, as_written=as_written)),
         tree=tree,
         document=document,
         constants=definitions.constants,

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.masks.field import MaskField
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.sorts import ExprField, MaskField, PathField, PredField
+from archspec.schema.sorts import ExprField, PathField, PredField
 from archspec.schema.words import AxisField
 from archspec.text.nodes import MapNode, Node
 

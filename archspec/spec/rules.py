@@ -10,7 +10,9 @@ from archspec.blocks.parts.axis import resolve_axis
 from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Node, Value
 from archspec.ir.op import Op, ShapeError
-from archspec.masks.mask import All, Mask
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.mask import Mask
 from archspec.record import record
 from archspec.spec.context import NodeContext
 from archspec.spec.masks import MaskReader
@@ -30,7 +32,7 @@ from archspec.spec.rule_fields import (
     WithinFields,
 )
 from archspec.spec.values import Values
-from archspec.text.mask import MaskCausal, MaskSyntax
+from archspec.text.mask import MaskCall, MaskSyntax
 from archspec.text.pred import PredExpr
 
 
@@ -91,10 +93,10 @@ class _Check:
                 return self._mask(fields.mask)
             case CausalFields():
                 self._same_positions()
-                return self._mask(MaskCausal(span=self.rule.span))
+                return self._mask(MaskCall(word=Causal.word, argument=None, span=self.rule.span))
             case WindowFields():
                 self._same_positions()
-                self._mask(MaskCausal(span=self.rule.span))
+                self._mask(MaskCall(word=Causal.word, argument=None, span=self.rule.span))
                 size = self.cx.around.numbers.size
                 return {"back": size(fields.back, 0), "ahead": size(fields.ahead, 0)}
             case IgnoresFields():
@@ -132,9 +134,9 @@ class _Check:
                 fail("E403", f"`{path}` is {value.type}, and has no positions", path.span)
         reader = MaskReader(
             queries=self.rule.output.type,
-            keys=self.rule.input.type,
+            keyed=self.rule.input.type,
             value=self.values.resolve,
-            predicate=self._predicate,
+            build=self._predicate,
             size=self.cx.around.numbers.size,
             find=self.values.get,
             label=self.values.label,

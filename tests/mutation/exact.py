@@ -15,7 +15,9 @@ from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Value
 from archspec.ir.op import Primitive
 from archspec.ir.types import DType
-from archspec.masks.mask import Last, Mask, Within
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.within import Within
+from archspec.masks.mask import Mask
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.record import record

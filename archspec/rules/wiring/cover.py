@@ -8,7 +8,6 @@ from dataclasses import replace
 from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.masks.mask import Last, Within
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.relation.atoms import Relation, equal
@@ -48,9 +47,9 @@ def _windows(graph: Graph) -> Iterator[int]:
     yield 0
     for node in graph.walk():
         for leaf in leaves(node.op.mask) if isinstance(node.op, Attention) else ():
-            match leaf:
-                case Last(count=size) | Within(distance=size):
-                    yield size.maximum()
+            size = leaf.window()
+            if size is not None:
+                yield size.maximum()
 
 
 def _missed(
