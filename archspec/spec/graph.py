@@ -12,7 +12,7 @@ from archspec.blocks.parts.numbers import rate
 from archspec.diagnostics import Collector, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
-from archspec.spec.building import NodeNames, build_nodes
+from archspec.spec.build import NodeNames, build_nodes
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.definitions import Definitions
 from archspec.spec.document import FileModel, OutputFields
