@@ -6,32 +6,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from archspec.algebra.dim import Symbol
 from archspec.contract.perturb import Trial
-from archspec.contract.probes import Probe, carries, independence, probes
+from archspec.contract.probes import Probe, independence, probes
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
 from archspec.contract.sizes import Point
-from archspec.contract.values import UnmeasurableError
 from archspec.model.runner import Arrays
 from archspec.model.samples import generate, patterns
 from archspec.record import record
+from archspec.rules.kind import UpperKind, rule_kinds
+from archspec.rules.measure import UnmeasurableError
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
 Probing = Callable[[Arrays], Iterable[Probe]]
-_IGNORES_DRAWS = 4
+_DRAWS = 4
 _FEW = 4
-UPPER = ("within", "causal", "window", "ignores", "segments")
 
 
 def upper(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
     """Judge an upper rule under every pattern of its inputs."""
-    judging = _Judging(claims=claims, subject=subject, point=point, seed=seed, draws=_draws(rule))
-    return judging.found(str(rule), _promise(rule), lambda x: probes(claims, rule, x, point.sizes))
-
-
-def _draws(rule: Rule) -> int:
-    """How often each pattern is drawn: where padding stands decides what an `ignores` rule can show."""
-    return _IGNORES_DRAWS if rule.kind == "ignores" else 1
+    kind = rule_kinds()[rule.kind]
+    assert isinstance(kind, UpperKind)
+    # Where padding stands decides what a rule about it can show.
+    draws = 1 if rule.where is None else _DRAWS
+    judging = _Judging(claims=claims, subject=subject, point=point, seed=seed, draws=draws)
+    return judging.found(str(rule), kind.promise(rule), lambda x: probes(claims, rule, x, point.sizes))
 
 
 def independent(claims: Claims, subject: Subject, symbol: Symbol, point: Point, seed: int) -> Finding | None:
@@ -39,12 +38,6 @@ def independent(claims: Claims, subject: Subject, symbol: Symbol, point: Point, 
     made = tuple(independence(claims, symbol, point.sizes))
     judging = _Judging(claims=claims, subject=subject, point=point, seed=seed)
     return judging.found(f"independent({symbol.name})", "", lambda _: made) if made else None
-
-
-def _promise(rule: Rule) -> str:
-    if rule.kind != "ignores" or rule.at is not None:
-        return ""
-    return "promised where `where` is false" if carries(rule) else "promised at every position"
 
 
 @record(eq=False)

@@ -10,17 +10,18 @@ import numpy as np
 from archspec.contract.basics import basics
 from archspec.contract.counted import hiding
 from archspec.contract.explaining import explained
-from archspec.contract.lower import LOWER, lower
+from archspec.contract.lower import lower
 from archspec.contract.parity import parity
 from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, Report, merged
 from archspec.contract.sizes import Point, probe, rule_points
-from archspec.contract.upper import UPPER, independent, upper
+from archspec.contract.upper import independent, upper
 from archspec.diagnostics import SpecError
 from archspec.model.runner import Array
 from archspec.model.samples import OPEN, generate
 from archspec.model.sizes import leading
+from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
@@ -96,14 +97,12 @@ def _loud(subject: Subject, claims: Claims, seed: int) -> Subject | None:
 
 def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, seed: int) -> Finding:
     """What holds of an upper rule, unless large scores break it: then something else than a mask hides."""
-    if rule.kind not in UPPER:
+    if not isinstance(rule_kinds()[rule.kind], UpperKind):
         return found
     again = upper(claims, loud, rule, rule_points(claims)[0], seed)
     if again.status != "violated":
         return found
-    reason = (
-        "only where scores are large: a negative bias stands in for a mask; mask with -inf or the dtype's least value"
-    )
+    reason = "only where scores are large: a negative bias stands in for a mask; use -inf, or the dtype's least value"
     return replace(again, detail=f"{again.detail}; {reason}", trials=found.trials + again.trials)
 
 
@@ -130,8 +129,9 @@ def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int)
 
 
 def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
-    if rule.kind in UPPER:
+    kind = rule_kinds()[rule.kind]
+    if isinstance(kind, UpperKind):
         return upper(claims, subject, rule, point, seed)
-    if rule.kind in LOWER:
+    if isinstance(kind, LowerKind):
         return lower(claims, subject, rule, point.sizes, seed)
     return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not judged yet")
