@@ -8,7 +8,7 @@ from pathlib import Path
 from archspec.bundle.spec_text import spec_text
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
-from archspec.spec.files import read_file
+from archspec.spec.files import read_file, text_of
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
 SPEC = "spec.yaml"
@@ -20,7 +20,7 @@ WEIGHTS = "model.safetensors"
 def texts_of(checked: Checked) -> dict[str, str]:
     """The text files of a bundle: the resolved spec, the one that was written, and the emitted module."""
     spec = checked.spec
-    original = spec.path.read_text(encoding="utf-8")
+    original = text_of(spec.path)
     return {SPEC: spec_text(standing_alone(spec.tree)), ORIGINAL: original, MODULE: emit(checked)}
 
 

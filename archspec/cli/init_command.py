@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from archspec.cli.options import JSON
-from archspec.cli.output import not_written, print_json
+from archspec.cli.output import print_json
+from archspec.cli.writing import not_written
 from archspec.diagnostics import did_you_mean, fail
 from archspec.spec.shipped import shipped_specs_dir
 

@@ -6,12 +6,11 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from archspec.diagnostics import Diagnostic, fail, render, to_json
+from archspec.diagnostics import Diagnostic, render, to_json
 
 
 def report_errors(diagnostics: Iterable[Diagnostic], *, as_json: bool) -> None:
@@ -45,19 +44,3 @@ def scaled(number: float, unit: str) -> str:
             return f"{number:.3g} {prefix}{unit}"
         number /= 1000
     return f"{number:.3g} P{unit}"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, through a temporary file beside it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        not_written(path, error)
-
-
-def not_written(path: Path, error: OSError) -> NoReturn:
-    """Refuse a file that cannot be written. Raises SpecError E702."""
-    fail("E702", f"cannot write {path}: {(error.strerror or str(error)).lower()}", None)

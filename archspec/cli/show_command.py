@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec.cli.options import spec_options
-from archspec.cli.output import grouped, print_json, scaled, write_whole
+from archspec.cli.output import grouped, print_json, scaled
+from archspec.cli.writing import require_suffix, write_whole
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
 from archspec.views.tree import TreeRow, tree
@@ -48,6 +49,7 @@ def command(
         raise click.UsageError("give one of `--ir`, `--mask` and `--relation`")
     if ir and svg is not None:
         raise click.UsageError("`--ir` is text: it takes no `--svg`")
+    require_suffix(svg, ".svg", "--svg")
     # The value inside a node that a picture is of must be known at the top.
     expose = [name for name in relation or () if "." in name]
     loaded = load(spec, set=overrides, reduced=reduced, expose=expose)
