@@ -6,11 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archspec.diagnostics import Diagnostic, render, to_json
+
+if TYPE_CHECKING:
+    from archspec.algebra.dim import Dim
+    from archspec.spec import Spec
 
 
 def report_errors(diagnostics: Iterable[Diagnostic], *, as_json: bool) -> None:
@@ -44,3 +48,10 @@ def scaled(number: float, unit: str) -> str:
             return f"{number:.3g} {prefix}{unit}"
         number /= 1000
     return f"{number:.3g} P{unit}"
+
+
+def at_sizes(flops: Dim, spec: Spec) -> str:
+    """The sizes that FLOPs depend on and are given at: `at batch 2, length 64`."""
+    known = flops.symbols()
+    named = [f"{name} {symbol.typical}" for name, symbol in spec.dims.items() if symbol in known]
+    return f"at {', '.join(named)}" if named else ""

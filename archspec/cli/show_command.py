@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archspec.analyses.cost import cost
 from archspec.cli.options import spec_options
-from archspec.cli.output import grouped, print_json, scaled
+from archspec.cli.output import at_sizes, grouped, print_json, scaled
 from archspec.cli.writing import require_suffix, write_whole
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
@@ -62,7 +63,9 @@ def command(
     elif ir:
         click.echo(print_graph(loaded.graph))
     elif as_json:
-        print_json({"name": loaded.name, "nodes": [data_of(row, depth) for row in tree(loaded.graph)]})
+        sizes = {name: symbol.typical for name, symbol in loaded.dims.items()}
+        rows = [data_of(row, depth) for row in tree(loaded.graph)]
+        print_json({"name": loaded.name, "sizes": sizes, "nodes": rows})
     else:
         show(loaded, depth)
 
@@ -110,6 +113,7 @@ def data_of(row: TreeRow, depth: int) -> dict[str, object]:
     return {
         "name": row.name,
         "kind": row.kind,
+        "note": row.note or None,
         "gives": row.gives,
         "parameters": row.parameters,
         "flops": str(row.flops),
@@ -136,14 +140,17 @@ def show(spec: Spec, depth: int) -> None:
         table.add_row(value.name, "input", str(value.type), "", "")
     for indent, row in lines(tree(spec.graph), depth, 0):
         flops = scaled(row.flops.typical(), "") if row.flops != 0 else ""
-        table.add_row(
-            "  " * indent + row.name, row.kind, row.gives, grouped(row.parameters) if row.parameters else "", flops
-        )
+        parameters = grouped(row.parameters) if row.parameters else ""
+        what = f"{row.kind} ({row.note})" if row.note else row.kind
+        table.add_row("  " * indent + row.name, what, row.gives, parameters, flops)
     console = Console()
     if not console.is_terminal:
         # A pipe has no width to fit into: nothing is cut.
         console = Console(width=_WIDE)
     console.print(table, markup=False)
+    total = cost(spec.graph).flops
+    if total != 0:
+        console.print(f"FLOP {at_sizes(total, spec)}", markup=False, highlight=False)
 
 
 def lines(rows: Iterable[TreeRow], depth: int, indent: int) -> Iterable[tuple[int, TreeRow]]:
