@@ -15,13 +15,14 @@ from archspec.blocks.parts.values import sequence
 from archspec.diagnostics import Label
 from archspec.ir.graph import Value
 from archspec.ir.types import DType, axis
+from archspec.masks.field import MaskField
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
 from archspec.ops.shape.merge import Merge
 from archspec.ops.shape.split import Split
 from archspec.ops.shape.transpose import Transpose
 from archspec.schema.model import MAYBE
-from archspec.schema.sorts import ExprField, MaskField, SizeField, ValueField
+from archspec.schema.sorts import ExprField, SizeField, ValueField
 from archspec.text.value import ValueExpr
 
 
@@ -32,6 +33,7 @@ class AttendBlock(Block):
     """
 
     block: ClassVar[str] = "attend"
+    makes_sequence = True
     feeds: ClassVar[str | None] = "query"
 
     query: ValueField = Field(description="float[batch, queries, heads * head_dim]")

@@ -12,6 +12,7 @@ from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
 from archspec.bundle.sources import SPEC
+from archspec.bundle.summary import summary
 from archspec.checking.check import accepted
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, target_of
@@ -73,8 +74,6 @@ class Bundle:
 
     def summary(self) -> str:
         """What the bundle holds, for a reader."""
-        from archspec.bundle.summary import summary
-
         return summary(self)
 
     def _entry(self, target: str) -> ArtifactEntry:

@@ -8,7 +8,7 @@ from typing import get_args
 from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
 from archspec.bundle.report import Report
 from archspec.diagnostics import did_you_mean, fail
-from archspec.engines.registry import ENGINES, engine_of, target_of
+from archspec.engines.registry import engine_of, engines, target_of
 from archspec.record import record
 
 RANKS: tuple[Verified, ...] = get_args(Verified)
@@ -74,7 +74,7 @@ def _merit(entry: ArtifactEntry, report: Report) -> tuple[float, ...]:
 def _speed(entry: ArtifactEntry) -> int:
     target = target_of(entry.target)
     # Those that are for GPUs are only opened where there is one.
-    return max(engine.speed for engine in ENGINES.values()) if target.capabilities else engine_of(target).speed
+    return max(engine.speed for engine in engines().values()) if target.capabilities else engine_of(target).speed
 
 
 def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: Report) -> str:

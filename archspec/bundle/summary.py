@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
-from archspec.bundle.manifest import ArtifactEntry
-from archspec.bundle.report import Trial, network_of
+from archspec.bundle.manifest import ArtifactEntry, Manifest
+from archspec.bundle.report import Report, Trial, network_of
 from archspec.contract.report import shown
 from archspec.engines.build import from_cache
 
-if TYPE_CHECKING:
-    from archspec.bundle.bundle import Bundle
+
+class Described(Protocol):
+    """What a summary is made of: a folder, its manifest and its report."""
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest:
+        """What lies in it."""
+        ...
+
+    @property
+    def report(self) -> Report:
+        """What was measured."""
+        ...
 
 
-def summary(bundle: Bundle) -> str:
+def summary(bundle: Described) -> str:
     """Name, weights, each artifact with its size and how far it was verified, and the largest differences measured."""
     return "\n".join(_lines(bundle))
 
 
-def _lines(bundle: Bundle) -> Iterator[str]:
+def _lines(bundle: Described) -> Iterator[str]:
     manifest = bundle.manifest
     weights = manifest.weights
     origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
@@ -31,12 +48,12 @@ def _lines(bundle: Bundle) -> Iterator[str]:
         yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {told}"
 
 
-def _time(bundle: Bundle, entry: ArtifactEntry) -> str:
+def _time(bundle: Described, entry: ArtifactEntry) -> str:
     timings = [timing for timing in bundle.report.timings if timing.artifact == entry.target]
     return "".join(f", {timing.milliseconds:.3g} ms at {shown(timing.sizes)}" for timing in timings)
 
 
-def _parity(bundle: Bundle, entry: ArtifactEntry) -> str:
+def _parity(bundle: Described, entry: ArtifactEntry) -> str:
     engine, _, _ = entry.target.partition(":")
     judged = network_of(engine) if entry.verified == "network-verified-cpu" else entry.target
     trials = [trial for trial in bundle.report.trials if trial.artifact == judged]
@@ -45,7 +62,7 @@ def _parity(bundle: Bundle, entry: ArtifactEntry) -> str:
     return f"; at most {' and '.join(parts)}" if parts else ""
 
 
-def _origin(bundle: Bundle, entry: ArtifactEntry) -> str:
+def _origin(bundle: Described, entry: ArtifactEntry) -> str:
     stages = {stage.name for stage in bundle.report.stages}
     return "; from the cache" if from_cache(entry.target) in stages else ""
 

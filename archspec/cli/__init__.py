@@ -7,12 +7,13 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
-from archspec.diagnostics import SpecError
+from archspec.diagnostics import SpecError, SpecWarning
 
 COMMANDS = (
     "attend",
@@ -81,6 +82,7 @@ def main() -> None:
     # From here on an interrupt is told as one.
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    warnings.showwarning = _show_warning
     try:
         cli(prog_name="archspec")
     except SpecError as error:
@@ -92,6 +94,21 @@ def main() -> None:
         if error.errno not in _FULL:
             raise
         _end_full(error)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as a user of the command line is told it: a diagnostic as such, another as Python does."""
+    text = str(message)
+    if not isinstance(message, SpecWarning):
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    (file or sys.stderr).write(text)
 
 
 def _end_full(error: OSError) -> NoReturn:

@@ -7,7 +7,6 @@ from itertools import count
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.cost import cost
-from archspec.masks.mask import Last, Prefix, Within
 from archspec.masks.walk import leaves
 from archspec.model.sizes import leading, maximum, minimum, odd, typical
 from archspec.spec.claims import Claims
@@ -62,8 +61,4 @@ def _windows(claims: Claims) -> Iterator[Dim]:
     for rule in claims.rules:
         yield from (dim for dim in (rule.back, rule.ahead) if dim is not None)
         for leaf in leaves(rule.mask) if rule.mask is not None else ():
-            match leaf:
-                case Last(count=dim) | Within(distance=dim) | Prefix(length=Dim() as dim):
-                    yield dim
-                case _:
-                    pass
+            yield from leaf.sizes()

@@ -9,7 +9,6 @@ from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import NONE, sizes_in
 from archspec.ir.graph import Graph, Value
 from archspec.ir.op import Op
-from archspec.masks.mask import Prefix
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.ops.position.counted_positions import CountedPositions
@@ -59,6 +58,6 @@ def moves_along(graph: Graph, valid: Value) -> bool:
     return all(
         node.op.name in _MOVE_ALONG
         and not (isinstance(node.op, CountedPositions) and scopes.origin(node.inputs[0]) is not valid)
-        and not (isinstance(node.op, Attention) and any(isinstance(leaf, Prefix) for leaf in leaves(node.op.mask)))
+        and not (isinstance(node.op, Attention) and any(leaf.absolute for leaf in leaves(node.op.mask)))
         for node in graph.walk()
     )

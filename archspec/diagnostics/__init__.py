@@ -11,6 +11,7 @@ from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.render import render
 from archspec.diagnostics.report import to_json
 from archspec.diagnostics.source import Source, Span
+from archspec.diagnostics.warned import SpecWarning, warn
 
 __all__ = [
     "CODES",
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "Span",
     "SpecError",
+    "SpecWarning",
     "did_you_mean",
     "explain",
     "fail",
@@ -28,4 +30,5 @@ __all__ = [
     "nearest",
     "render",
     "to_json",
+    "warn",
 ]

@@ -99,8 +99,9 @@ _TITLES = {
     "E404": "prefix longer than the keys",
     "E420": "violated rule",
     "E421": "rule that is not proved",
-    "E422": "dim whose places mix",
+    "E422": "batch rows are not independent",
     "E423": "position that is not seen",
+    "E424": "rule that must name its axis",
     "E440": "decoder that looks ahead",
     "E501": "name that every module of PyTorch uses",
     "E502": "reused module whose code would be another",
@@ -121,6 +122,10 @@ _TITLES = {
     "E522": "weights that are not safetensors",
     "E523": "weights that cannot be read or written",
     "E524": "weights that are not floats",
+    "E525": "tie that belongs to no line",
+    "E526": "tied tensors that differ",
+    "E527": "weights that are not finite",
+    "E528": "fp8 weights without their scales",
     "E601": "unknown target",
     "E602": "GPU that is no target",
     "E603": "dtype that a target does not take",
@@ -182,6 +187,8 @@ _TITLES = {
     "W420": "order of tokens that no rule states",
     "W421": "mask whose effect no rule states",
     "W422": "mask that hides nothing",
+    "W510": "skipped tensor that may be tied",
+    "W511": "weights that are not read",
 }
 
 

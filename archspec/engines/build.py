@@ -12,7 +12,7 @@ from archspec.engines.cache import Recipe
 from archspec.engines.engine import Artifact, Form, Target
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.program import Program
-from archspec.engines.registry import ENGINES, compiling, engine_of
+from archspec.engines.registry import compiling, engine_of, engines
 from archspec.model.ports import DTypeName
 from archspec.record import record
 
@@ -62,10 +62,10 @@ class Workshop:
         # A network is computed for every bundle, whether or not its engines are there already.
         inspected = compiling(targets) if inspect is not None else ()
         wanted = [engine_of(target) for target in targets if target not in taken]
-        forms = [engine.form for engine in (*wanted, *(ENGINES[word] for word in inspected))]
+        forms = [engine.form for engine in (*wanted, *(engines()[word] for word in inspected))]
         stages += [self._export(form) for form in dict.fromkeys(forms)]
         if inspect is not None:
-            stages += [inspect(word, _EXPORTS[ENGINES[word].form][1]) for word in inspected]
+            stages += [inspect(word, _EXPORTS[engines()[word].form][1]) for word in inspected]
         for target in targets:
             artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)

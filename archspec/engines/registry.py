@@ -1,25 +1,35 @@
-"""The engines by the word that a target begins with."""
+"""The engines by the word that a target begins with: each file of `archspec.engines.targets` holds one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
 
 from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.engines.engine import Engine, NetworkEngine, Target
-from archspec.engines.inductor import Inductor
-from archspec.engines.onnx import Onnx
-from archspec.engines.openvino import OpenVINO
-from archspec.engines.tensorrt_rtx import TensorRTRTX
-from archspec.engines.torch_tensorrt import TorchTensorRT
 from archspec.model.ports import DTYPES, DTypeName
 
-_ALL = (Onnx(), OpenVINO(), Inductor(), TensorRTRTX(), TorchTensorRT())
-ENGINES: dict[str, Engine] = {engine.word: engine for engine in _ALL}
+
+@cache
+def engines() -> Mapping[str, Engine]:
+    """One instance of every engine, by its word. Raises TypeError for a file of `targets` that holds no engine."""
+    package = "archspec.engines.targets"
+    found = [_engine_in(f"{package}.{one.name}") for one in pkgutil.iter_modules(import_module(package).__path__)]
+    return {engine.word: engine for engine in found}
+
+
+def _engine_in(module: str) -> Engine:
+    for value in vars(import_module(module)).values():
+        if isinstance(value, type) and issubclass(value, Engine) and value.__module__ == module:
+            return value()
+    raise TypeError(f"{module} holds no engine")
 
 
 def engine_of(target: Target) -> Engine:
     """The engine that builds and opens a target."""
-    return ENGINES[target.engine]
+    return engines()[target.engine]
 
 
 def compiling(targets: Sequence[Target]) -> tuple[str, ...]:
@@ -31,7 +41,7 @@ def compiling(targets: Sequence[Target]) -> tuple[str, ...]:
 
 def network_engine(word: str) -> NetworkEngine:
     """The engine of a word that `compiling` gave."""
-    engine = ENGINES[word]
+    engine = engines()[word]
     assert isinstance(engine, NetworkEngine)
     return engine
 
@@ -88,9 +98,9 @@ def separated(text: str) -> tuple[str, ...]:
 def read_target(text: str) -> tuple[Target, ...]:
     """The targets of one text: `onnx`, or `tensorrt-rtx:sm86,sm89`. Raises SpecError E601 or E602."""
     word, colon, options = text.partition(":")
-    engine = ENGINES.get(word)
+    engine = engines().get(word)
     if engine is None:
-        fail("E601", f"unknown target `{word}`", None, help=did_you_mean(word, ENGINES, kind="targets"))
+        fail("E601", f"unknown target `{word}`", None, help=did_you_mean(word, engines(), kind="targets"))
     return engine.targets(options if colon else None)
 
 

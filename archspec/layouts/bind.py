@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 
 from archspec.diagnostics import Collector, Label, nearest
 from archspec.layouts.layout import Layout
 from archspec.layouts.line import Line
 from archspec.layouts.names import NamePattern
+from archspec.layouts.numbering import renumbered
 from archspec.layouts.operations import Shape
 from archspec.layouts.report import and_more, shaped
 from archspec.record import record
@@ -18,7 +20,7 @@ from archspec.record import record
 class Binding:
     """Tensors of ours that one line makes together: one, or the parts of a `split`.
 
-    `theirs` are the names that they are made from, without groups; `indices` and `rest` fill them.
+    `theirs` are the names that they are made from, without groups; `indices`, numbered as theirs, and `rest` fill them.
     """
 
     line: Line
@@ -48,10 +50,14 @@ def bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> list[Bi
     bindings = []
     lines: dict[str, Line] = {}
     for line in layout.lines:
+        fits: list[Binding] = []
         for binding in _bindings(line, ours, found):
             fresh = [_claim(name, line, lines, found) for name in binding.ours]
             if all(fresh):
-                bindings.append(binding)
+                fits.append(binding)
+        # An `index` that has no value at one layer is told once.
+        with found.catching():
+            bindings += [replace(fit, indices=renumbered(fit.indices, line.numberings)) for fit in fits]
     unnamed = [name for name in ours if name not in lines]
     if unnamed:
         first = shaped(unnamed[0], ours)

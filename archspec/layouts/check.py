@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import product
 
@@ -14,6 +14,7 @@ from archspec.layouts.layout import Layout, collect_layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.parameters import parameter_shapes, shape_of
 from archspec.layouts.read import layout_nodes
+from archspec.layouts.their_names import check_taken_once, check_ties
 from archspec.spec import Spec
 from archspec.text.nodes import Node
 
@@ -24,8 +25,8 @@ def layout_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
     """Find what is wrong in the `weights` section of a spec, in all its layouts.
 
     Returns E202 to E204 for keys and values of the wrong kind, E510 and E511 for names and operations that do not parse
-    or pair, E512 for a line that names no parameter, E515 for parameters that no line maps, E516 for one that two
-    lines map; nothing when all is well. Loads neither torch nor NumPy.
+    or pair, E512 for a line that names no parameter, E515 for parameters that no line maps, E516 for a name that two
+    lines map, E525 for a tie that belongs to no line; nothing when all is well. Loads neither torch nor NumPy.
     """
     found = Collector()
     groups = tuple(owned_groups(spec.graph))
@@ -39,11 +40,11 @@ def _check(name: str, node: Node, spec: Spec, groups: Sequence[Group], found: Co
     here = Collector()
     layout = collect_layout(name, node, spec.constants, here)
     readable = not here.has_errors
-    if not _fits(layout, groups):
-        bind(layout, parameter_shapes(spec.graph), here)
+    if any(line.numberings for line in layout.lines) or not _fits(layout, groups):
+        _bind(layout, parameter_shapes(spec.graph), here)
     for one in here.diagnostics:
         # What a line that cannot be read would have mapped is unknown.
-        if readable or one.code != "E515":
+        if readable or one.code not in ("E515", "E525"):
             found.add(one)
 
 
@@ -57,8 +58,14 @@ def check_layouts(spec: Spec) -> None:
 def _fits(layout: Layout, groups: Sequence[Group]) -> bool:
     """Whether a layout maps every parameter once; judged at one layer of each kind, as a `*` treats all alike."""
     found = Collector()
-    bind(layout, _samples(groups, _numbers(layout)), found)
+    _bind(layout, _samples(groups, _numbers(layout)), found)
     return not found.diagnostics
+
+
+def _bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> None:
+    bindings = bind(layout, ours, found)
+    check_taken_once(bindings, found)
+    check_ties(layout.tied, bindings, found)
 
 
 def _samples(groups: Sequence[Group], written: AbstractSet[int]) -> dict[str, Shape]:

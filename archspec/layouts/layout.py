@@ -11,21 +11,22 @@ from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
 from archspec.layouts.line import Line, read_lines
 from archspec.layouts.names import NamePattern, parse_name
-from archspec.layouts.rename import Rename, read_renames
+from archspec.layouts.rename import Rename, foreign_wrappers, read_renames
+from archspec.layouts.tie import TiedNames, read_ties
 from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
-KEYS = ["about", "prefix", "rename", "skip", "map"]
+KEYS = ["about", "prefix", "rename", "skip", "tied", "map"]
 
 
 @record
 class Layout:
     """One layout of a spec's `weights` section.
 
-    A checkpoint's names are renamed first; then a name that the map or `skip` writes is looked for with each prefix
-    in turn, and the first that is there is meant.
+    A checkpoint's names are renamed first; then a name that the map, `tied` or `skip` writes is looked for with each
+    prefix in turn, and the first that is there is meant.
     """
 
     name: str
@@ -33,8 +34,16 @@ class Layout:
     prefixes: tuple[str, ...] = ("",)
     renames: tuple[Rename, ...] = ()
     skip: tuple[NamePattern, ...] = ()
+    tied: TiedNames = field(default=TiedNames())
     about: str = ""
     span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def wrappers(self) -> tuple[str, ...]:
+        """What wrappers put in front of their names, and the layout does not write itself."""
+        names = [name for line in self.lines for name in line.theirs]
+        names += [*self.skip, *(rename.old for rename in self.renames)]
+        return foreign_wrappers([*self.prefixes, *(f"{name}." for name in names)])
 
 
 def spread(pattern: NamePattern) -> list[NamePattern]:
@@ -86,6 +95,7 @@ def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], foun
         prefixes=tuple(prefixes) or ("",),
         renames=read_renames(node.get("rename"), found),
         skip=tuple(skip),
+        tied=read_ties(node.get("tied"), found),
         about=about.value if isinstance(about, TextNode) else "",
         span=node.span,
     )

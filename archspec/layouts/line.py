@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
 
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
 from archspec.layouts.names import NamePattern, parse_name
+from archspec.layouts.numbering import Numbering, read_numbering
 from archspec.layouts.operations import Operation
 from archspec.layouts.pairing import Pairing, pair
 from archspec.layouts.read_operations import OPERATIONS, read_operations
@@ -14,27 +16,33 @@ from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
-KEYS = ["from", "map", *OPERATIONS, "sizes"]
+KEYS = ["from", "index", "map", *OPERATIONS, "sizes"]
 
 
 @record(eq=False)
 class Line:
-    """One line of a map. `pairing` says which groups go together; `span` is our name, `place` theirs."""
+    """One line of a map.
+
+    `pairing` says which groups go together, `numberings` how an index of theirs comes from ours, by its place; `span`
+    is our name, `place` theirs.
+    """
 
     ours: NamePattern
     theirs: tuple[NamePattern, ...]
     operations: tuple[Operation, ...] = ()
     pairing: Pairing
+    numberings: Mapping[int, Numbering] = field(default_factory=dict)
     span: Span
     place: Span
 
 
 @record
 class _Outer:
-    """The names that a nested map stands under."""
+    """The names that a nested map stands under, and how indices in them are numbered."""
 
     ours: NamePattern | None = None
     theirs: NamePattern | None = None
+    numberings: Mapping[int, Numbering] = field(default_factory=dict)
 
 
 def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[Line]:
@@ -54,7 +62,11 @@ def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Co
             ours = parse_name(entry.key)
             if not ours.pieces:
                 fail("E510", "our name is empty", entry.key.span, help="name a parameter or a module")
-            here = _Outer(ours=ours.inside(outer.ours), theirs=outer.theirs)
+            here = _Outer(
+                ours=ours.inside(outer.ours),
+                theirs=outer.theirs,
+                numberings={**outer.numberings, **_numberings(entry, ours, outer, constants)},
+            )
             yield from _entry(entry, here, constants, found)
 
 
@@ -80,7 +92,23 @@ def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: C
     if not isinstance(source, TextNode):
         fail("E204", "expected the name of their module", source.span)
     theirs = parse_name(source).inside(here.theirs)
-    yield from _lines(nested, _Outer(ours=here.ours, theirs=theirs), constants, found)
+    yield from _lines(nested, replace(here, theirs=theirs), constants, found)
+
+
+def _numberings(
+    entry: Entry, ours: NamePattern, outer: _Outer, constants: Mapping[str, Scalar]
+) -> dict[int, Numbering]:
+    """What the `index` of an entry says of the one `*` in its own names. Raises SpecError E511 for none or two."""
+    index = entry.value.get("index") if isinstance(entry.value, MapNode) else None
+    if index is None or not isinstance(entry.value, MapNode):
+        return {}
+    source = entry.value.get("from")
+    theirs = [parse_name(name) for name in _names(source)] if source is not None else []
+    if ours.stars != 1 or any(name.stars != 1 for name in theirs):
+        message = "`index` numbers one `*`, which stands in our name and in theirs"
+        fail("E511", message, index.span, help="write `layers.*: {from: blocks.*, index: 2*i + 1, map: ...}`")
+    place = outer.ours.stars if outer.ours is not None else 0
+    return {place: read_numbering(index, constants)}
 
 
 def _check_nested(value: MapNode) -> None:
@@ -101,6 +129,7 @@ def _line(key: TextNode, here: _Outer, source: Node, fields: MapNode | None, con
         theirs=theirs,
         operations=tuple(step.build(pairing) for step in steps),
         pairing=pairing,
+        numberings=here.numberings,
         span=key.span,
         place=source.span,
     )

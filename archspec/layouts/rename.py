@@ -11,6 +11,9 @@ from archspec.layouts.names import NamePattern, parse_name, regex_of
 from archspec.record import record
 from archspec.text.nodes import MapNode, Node, TextNode
 
+WRAPPERS = ("module.", "_orig_mod.")
+"""What wrappers of modules put in front of every name: data parallel and averaged ones, and compiled ones."""
+
 
 @record
 class Rename:
@@ -54,15 +57,30 @@ def read_renames(node: Node | None, found: Collector) -> tuple[Rename, ...]:
     return tuple(renames)
 
 
-def renamed(names: Iterable[str], renames: Sequence[Rename], found: Collector) -> dict[str, str]:
-    """Their names by what they are called after `rename`; an error E519 where two become one."""
+def foreign_wrappers(own: Iterable[str]) -> tuple[str, ...]:
+    """The wrappers with which none of these names starts: what they put in front is no module's own name."""
+    names = tuple(own)
+    return tuple(word for word in WRAPPERS if not any(name.startswith(word) for name in names))
+
+
+def unwrapped(name: str, wrappers: tuple[str, ...]) -> str:
+    """A name without what these wrappers put in front."""
+    while name.startswith(wrappers):
+        name = name.split(".", 1)[1]
+    return name
+
+
+def renamed(
+    names: Iterable[str], renames: Sequence[Rename], found: Collector, wrappers: tuple[str, ...]
+) -> dict[str, str]:
+    """Their names by what they are called without wrappers and after `rename`; an error E519 where two become one."""
     result: dict[str, str] = {}
     for name in names:
-        new = name
+        new = unwrapped(name, wrappers)
         for rename in renames:
             new = rename.apply(new)
         if new in result:
             span = renames[0].old.span if renames else None
-            found.error("E519", f"`{result[new]}` and `{name}` are both renamed to `{new}`", span)
+            found.error("E519", f"`{result[new]}` and `{name}` both become `{new}`", span)
         result[new] = name
     return result

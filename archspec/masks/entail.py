@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from functools import reduce
 
-from archspec.masks.mask import And, Causal, Given, Mask, Or, Prefix, both, either
-from archspec.masks.relation import Coordinates, relation
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.coordinates import Coordinates
+from archspec.masks.given import Given
+from archspec.masks.mask import And, Mask, Or, both, either
+from archspec.masks.relation import relation
 from archspec.masks.walk import leaves
 from archspec.masks.witness import refuted
 from archspec.relation import entail
@@ -30,7 +33,7 @@ def entails(left: Mask, right: Mask) -> bool | None:
 
 def implies_causal_or_prefix(mask: Mask) -> bool:
     """Whether no query sees a later key, but for those inside a prefix that the mask names."""
-    prefixes = (leaf for leaf in leaves(mask) if isinstance(leaf, Prefix))
+    prefixes = (leaf for leaf in leaves(mask) if leaf.opens_prefix)
     return any(entails(mask, bound) for bound in (Causal(), *(Causal() | prefix for prefix in prefixes)))
 
 

@@ -1,71 +1,61 @@
-"""Going over a mask's tree: its leaves, the controls it reads, the same mask over other controls."""
+"""Going over a mask's tree: its leaves, the controls it reads, the same mask over other leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
+from typing import TypeVar
 
-from archspec.masks.mask import (
-    And,
-    Causal,
-    Given,
-    KeyValid,
-    Last,
-    Mask,
-    Or,
-    Prefix,
-    SameSegment,
-    Within,
-    both,
-    either,
-)
+from archspec.masks.leaf import Leaf
+from archspec.masks.mask import And, Mask, Or, both, either
+
+T = TypeVar("T")
 
 
-def leaves(mask: Mask) -> Iterator[Mask]:
-    """The atoms of a mask, as written."""
+def fold(mask: Mask, of_leaf: Callable[[Leaf], T], of_and: Callable[[list[T]], T], of_or: Callable[[list[T]], T]) -> T:
+    """What a mask comes to, from what its leaves come to. Raises TypeError for what is no mask."""
+    match mask:
+        case And(terms=terms):
+            return of_and([fold(term, of_leaf, of_and, of_or) for term in terms])
+        case Or(terms=terms):
+            return of_or([fold(term, of_leaf, of_and, of_or) for term in terms])
+        case Leaf():
+            return of_leaf(mask)
+        case _:
+            raise TypeError(f"not a mask: {mask!r}")
+
+
+def leaves(mask: Mask) -> Iterator[Leaf]:
+    """The leaves of a mask, as written."""
     if isinstance(mask, And | Or):
         for term in mask.terms:
             yield from leaves(term)
-    else:
+    elif isinstance(mask, Leaf):
         yield mask
+    else:
+        raise TypeError(f"not a mask: {mask!r}")
 
 
 def controls(mask: Mask) -> tuple[int, ...]:
     """Numbers of the control operands that a mask reads, in the order of their first use."""
-    return tuple(dict.fromkeys(number for leaf in leaves(mask) for number in _of_leaf(leaf)))
+    return tuple(dict.fromkeys(number for leaf in leaves(mask) for number in leaf.controls()))
 
 
-def _of_leaf(leaf: Mask) -> tuple[int, ...]:
-    match leaf:
-        case KeyValid(control=control) | SameSegment(control=control) | Given(control=control, keep=None):
-            return (control,)
-        case Given(control=control, keep=int(keep)):
-            return (control, keep)
-        case Prefix(control=int(control)):
-            return (control,)
-        case _:
-            return ()
+def replaced(mask: Mask, change: Callable[[Leaf], Mask]) -> Mask:
+    """The mask with what `change` gives in place of each leaf."""
+    return fold(mask, change, lambda terms: reduce(both, terms), lambda terms: reduce(either, terms))
 
 
 def renumbered(mask: Mask, numbers: Mapping[int, int]) -> Mask:
     """The same mask where control `n` is the operand `numbers[n]`. Raises KeyError for a control without one."""
-    match mask:
-        case And(terms=terms):
-            return reduce(both, [renumbered(term, numbers) for term in terms])
-        case Or(terms=terms):
-            return reduce(either, [renumbered(term, numbers) for term in terms])
-        case KeyValid(control=control):
-            return KeyValid(numbers[control])
-        case SameSegment(control=control):
-            return SameSegment(numbers[control])
-        case Prefix(control=int(control)):
-            return Prefix(control=numbers[control])
-        case Given(control=control, keep=keep):
-            return Given(numbers[control], None if keep is None else numbers[keep])
-        case _:
-            return mask
+    return replaced(mask, lambda leaf: leaf.renumbered(numbers))
 
 
 def compares_positions(mask: Mask) -> bool:
     """Whether a mask sets query positions against key positions; both axes must then be of one length."""
-    return any(isinstance(leaf, Causal | Last | Within | SameSegment) for leaf in leaves(mask))
+    return any(leaf.compares for leaf in leaves(mask))
+
+
+def differs_by_query(mask: Mask) -> bool:
+    """Whether the keys that a query may attend to depend on the query."""
+    return any(leaf.by_query for leaf in leaves(mask))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations, product
 
 from archspec.algebra.dim import Dim
-from archspec.masks.mask import All, And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
-from archspec.masks.walk import controls, leaves
+from archspec.masks.leaf import Fact, Leaf
+from archspec.masks.mask import Mask
+from archspec.masks.walk import fold, leaves
 
-_MOST_CONTROLS = 8
-Facts = frozenset[int]
-"""Controls that hold at the pair: a valid key, one segment, inside the prefix."""
+_MOST_FACTS = 8
+_Answers = Mapping[Leaf, bool | Fact]
 
 
 def refuted(left: Mask, right: Mask) -> bool:
@@ -19,37 +19,34 @@ def refuted(left: Mask, right: Mask) -> bool:
 
     The pairs tried stand at the edges of all windows and prefixes, so that few are needed.
     """
-    names = sorted({*controls(left), *controls(right)})
-    if len(names) > _MOST_CONTROLS:
-        return False
-    facts = [frozenset(chosen) for count in range(len(names) + 1) for chosen in combinations(names, count)]
-    return any(
-        _allows(left, i, j, sizes, held) and not _allows(right, i, j, sizes, held)
-        for sizes in _sizes(left, right)
-        for i, j in _pairs(left, right, sizes)
-        for held in facts
-    )
+    found = dict.fromkeys((*leaves(left), *leaves(right)))
+    for sizes in _sizes(found):
+        for i, j in _pairs(found, sizes):
+            answers = {leaf: leaf.holds(i, j, sizes) for leaf in found}
+            for held in _worlds(answers):
+                if _allows(left, answers, held) and not _allows(right, answers, held):
+                    return True
+    return False
 
 
-def _dims(*masks: Mask) -> Iterator[Dim]:
-    for mask in masks:
-        for leaf in leaves(mask):
-            match leaf:
-                case Last(count=size) | Within(distance=size) | Prefix(length=Dim() as size):
-                    yield size
-                case _:
-                    pass
+def _worlds(answers: _Answers) -> Iterator[frozenset[Fact]]:
+    """Every choice of facts about data that hold at one pair; none where there are too many to try."""
+    facts = list(dict.fromkeys(answer for answer in answers.values() if not isinstance(answer, bool)))
+    if len(facts) <= _MOST_FACTS:
+        for count in range(len(facts) + 1):
+            yield from map(frozenset, combinations(facts, count))
 
 
-def _sizes(*masks: Mask) -> Iterator[dict[str, int]]:
+def _sizes(found: Mapping[Leaf, None]) -> Iterator[dict[str, int]]:
     """Every mixture of least and greatest sizes."""
-    symbols = sorted({s for dim in _dims(*masks) for s in dim.symbols()}, key=lambda symbol: symbol.name)
+    dims: Iterator[Dim] = (dim for leaf in found for dim in leaf.sizes())
+    symbols = sorted({s for dim in dims for s in dim.symbols()}, key=lambda symbol: symbol.name)
     for ends in product(*((symbol.min, symbol.max) for symbol in symbols)):
         yield dict(zip((symbol.name for symbol in symbols), ends, strict=True))
 
 
-def _pairs(left: Mask, right: Mask, sizes: Mapping[str, int]) -> Iterator[tuple[int, int]]:
-    edges = {0, *(dim.value(sizes) for dim in _dims(left, right))}
+def _pairs(found: Mapping[Leaf, None], sizes: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    edges = {0, *(dim.value(sizes) for leaf in found for dim in leaf.sizes())}
     near = sorted({edge + step for edge in edges for step in (-1, 0, 1)})
     for ahead in {sign * distance for distance in near for sign in (1, -1)}:
         for j in near:
@@ -58,27 +55,9 @@ def _pairs(left: Mask, right: Mask, sizes: Mapping[str, int]) -> Iterator[tuple[
         yield max(0, -ahead), max(0, ahead)
 
 
-def _allows(mask: Mask, i: int, j: int, sizes: Mapping[str, int], held: Facts) -> bool:
-    match mask:
-        case All():
-            return True
-        case And(terms=terms):
-            return all(_allows(term, i, j, sizes, held) for term in terms)
-        case Or(terms=terms):
-            return any(_allows(term, i, j, sizes, held) for term in terms)
-        case Causal():
-            return j <= i
-        case Last(count=count):
-            return 0 <= i - j < count.value(sizes)
-        case Within(distance=distance):
-            return abs(i - j) <= distance.value(sizes)
-        case KeyValid(control=control) | Prefix(control=int(control)):
-            return control in held
-        case SameSegment(control=control):
-            return i == j or control in held
-        case Prefix(length=Dim() as length):
-            return j < length.value(sizes)
-        case Given(control=control):
-            return control in held
-        case _:
-            raise TypeError(f"not a mask: {mask!r}")
+def _allows(mask: Mask, answers: _Answers, held: frozenset[Fact]) -> bool:
+    def of_leaf(leaf: Leaf) -> bool:
+        answer = answers[leaf]
+        return answer if isinstance(answer, bool) else answer in held
+
+    return fold(mask, of_leaf, all, any)

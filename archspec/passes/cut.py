@@ -9,8 +9,8 @@ from archspec.analyses.size_use import sizes_of
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.repeat import Repeat
+from archspec.ir.rewriter import Rewriter
 from archspec.ir.verifier import verify
-from archspec.passes.rewrite import Copy
 from archspec.record import record
 
 
@@ -113,7 +113,7 @@ def _part(
 
 def _owning(graph: Graph, missing: dict[Parameter, None], module: str, names: dict[Value, str]) -> Graph:
     """A copy in which the first node that uses a missing parameter owns it; those are struck off."""
-    copy = Copy(graph)
+    copy = Rewriter(graph)
     for value, name in names.items():
         copy.rename_input(value, name)
     for node in graph.nodes:

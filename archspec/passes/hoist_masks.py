@@ -7,13 +7,13 @@ from dataclasses import field, replace
 
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Op
-from archspec.masks.empty_rows import Padding
-from archspec.masks.mask import Given
+from archspec.ir.rewriter import Rewriter
+from archspec.masks.given import Given
+from archspec.masks.leaf import Padding
 from archspec.ops.attention.attention import Attention
 from archspec.passes.base import Pass
 from archspec.passes.mask_plan import MadeMask, MaskPlan, plan_masks
 from archspec.passes.prune import Prune
-from archspec.passes.rewrite import Copy
 from archspec.passes.scopes import Scope, Scopes
 from archspec.record import record
 
@@ -51,7 +51,7 @@ class _Rebuild:
     def __init__(self, plan: MaskPlan, scope: Scope) -> None:
         self.plan = plan
         self.scope = scope
-        self.copy = Copy(scope.graph)
+        self.copy = Rewriter(scope.graph)
         self.known: dict[MadeMask, tuple[Value, ...]] = {}
 
     def run(self) -> Graph:

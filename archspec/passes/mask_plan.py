@@ -10,10 +10,12 @@ from archspec.algebra.dim import Dim
 from archspec.diagnostics import Span
 from archspec.ir.graph import Node, Value
 from archspec.ir.types import DType, TensorType
-from archspec.masks.empty_rows import Padding, may_leave_row_empty
+from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
-from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
-from archspec.masks.walk import compares_positions, controls, leaves, renumbered
+from archspec.masks.given import Given
+from archspec.masks.leaf import Padding
+from archspec.masks.mask import Mask
+from archspec.masks.walk import controls, differs_by_query, leaves, renumbered
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.make_mask import MakeMask
 from archspec.passes.scopes import Scope, Scopes
@@ -92,7 +94,7 @@ class MaskPlan:
         names = {found: self._after_reader(scope, found) for found in masks}
         if list(names.values()).count(names.get(mask, "")) == 1:
             return names[mask]
-        words = dict.fromkeys(_WORDS[type(leaf)] for leaf in leaves(mask.mask))
+        words = dict.fromkeys(leaf.hint for leaf in leaves(mask.mask))
         return "_".join([*words, "mask"])
 
     def _after_reader(self, scope: Scope, mask: MadeMask) -> str:
@@ -118,18 +120,6 @@ def _kind(node: Node, number: int) -> str:
     while len({found[-1] for found in words}) == 1 and all(len(found) > 1 for found in words):
         words = [found[:-1] for found in words]
     return "".join(f"{word.lower()}_" for word in words[number])
-
-
-_WORDS: Mapping[type[Mask], str] = {
-    All: "full",
-    Causal: "causal",
-    Last: "window",
-    Within: "window",
-    KeyValid: "valid",
-    SameSegment: "segment",
-    Prefix: "prefix",
-    Given: "given",
-}
 
 
 def plan_masks(scopes: Scopes, promises: Mapping[str, Padding]) -> MaskPlan:
@@ -166,7 +156,7 @@ def _style(node: Node) -> Mask | None:
     assert isinstance(node.op, Attention)
     explicit = node.op.is_explicit or node.op.bias
     mask = normal(node.op.mask)
-    return mask if isinstance(mask, All if explicit else All | Causal) else None
+    return mask if mask.kernel in (("full",) if explicit else ("full", "causal")) else None
 
 
 def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMask:
@@ -177,7 +167,7 @@ def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMa
     mask = renumbered(mask, {number: read.index(value) for number, value in origins.items()})
     given = [promises.get(value.name) if value in scopes.root.graph.inputs else None for value in read]
     keys = node.inputs[1].type.shape[2]
-    queries = node.inputs[0].type.shape[2] if compares_positions(mask) else keys
+    queries = node.inputs[0].type.shape[2] if differs_by_query(mask) else keys
     keep = may_leave_row_empty(mask, given)
     return MadeMask(mask=mask, controls=read, queries=queries, keys=keys, keep=keep, span=node.span)
 

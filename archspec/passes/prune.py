@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
+from archspec.ir.rewriter import Rewriter
 from archspec.passes.base import Pass
-from archspec.passes.rewrite import Copy
 from archspec.record import record
 
 
@@ -39,7 +39,7 @@ def _body(graph: Graph, keep: range | list[int]) -> tuple[Graph, list[int]] | No
     same = len(inputs) == len(graph.inputs) and len(kept) == len(graph.nodes)
     if same and all(made is None for made in nodes.values()):
         return None
-    copied = Copy(graph)
+    copied = Rewriter(graph)
     copied.inputs = [copied.inputs[number] for number in inputs]
     for node in reversed(kept):
         made = nodes[node]

@@ -12,6 +12,7 @@ from functools import lru_cache
 from archspec.algebra.dim import Dim
 from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SegmentEquality, Space
 from archspec.relation.interval import Interval, no_less, surely_more
+from archspec.relation.order import ordered
 
 _EQUAL = Interval(ZERO, ZERO)
 Linear = tuple[int, int, int, int]
@@ -86,10 +87,10 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
         prefixes=atom.prefixes,
         segments=atom.segments,
     )
-    for r in atom.ranges:
+    for r in ordered(atom.ranges):
         side = found.out if r.side == "out" else found.inp
         side[r.coordinate] = _given(Interval(r.lo, r.hi), side[r.coordinate])
-    for d in atom.differences:
+    for d in ordered(atom.differences):
         key = (d.out, d.inp, d.a, d.b)
         found.differences[key] = tighter(found.differences.get(key, Interval()), Interval(d.lo, d.hi))
     return finish(found)

@@ -15,6 +15,7 @@ from archspec.relation.atoms import (
     equal,
 )
 from archspec.relation.interval import Interval, at_least, at_most, conjunction, empty
+from archspec.relation.order import ordered
 
 
 def entails(left: Relation, right: Relation) -> bool:
@@ -57,7 +58,7 @@ def _inside(intervals: list[Interval], wanted: Interval) -> bool:
 
 
 def _extent(atom: Atom, side: Side, coordinate: int) -> list[Interval]:
-    found = [Interval(r.lo, r.hi) for r in atom.ranges if (r.side, r.coordinate) == (side, coordinate)]
+    found = [Interval(r.lo, r.hi) for r in ordered(atom.ranges) if (r.side, r.coordinate) == (side, coordinate)]
     return list(conjunction([Interval(ZERO), *found]))
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from archspec.relation.atoms import Atom, Difference, Guard, Range, Relation
 from archspec.relation.interval import Interval, conjunction, empty
+from archspec.relation.order import ordered
 
 K = TypeVar("K", bound=Hashable)
 
@@ -21,9 +22,9 @@ def both(left: Atom, right: Atom) -> Atom | None:
     """Both atoms at once; None where surely no pair satisfies them."""
     guards = left.guards | right.guards
     differences = _by_key(
-        ((d.out, d.inp, d.a, d.b), Interval(d.lo, d.hi)) for d in left.differences | right.differences
+        ((d.out, d.inp, d.a, d.b), Interval(d.lo, d.hi)) for d in ordered(left.differences | right.differences)
     )
-    ranges = _by_key(((r.side, r.coordinate), Interval(r.lo, r.hi)) for r in left.ranges | right.ranges)
+    ranges = _by_key(((r.side, r.coordinate), Interval(r.lo, r.hi)) for r in ordered(left.ranges | right.ranges))
     if any(map(empty, (*differences.values(), *ranges.values()))) or _contradictory(guards):
         return None
     return Atom(

@@ -22,19 +22,23 @@ from archspec.record import record
 
 @record(kw_only=False, eq=False)
 class Term:
-    """What a value computes. Equal ones are one object. `op` is None for an input; `text` is what people read."""
+    """What a value computes. Equal ones are one object. `op` is None for an input; `text` is what people read.
+
+    `number` tells it from all others of its graph, whatever their texts are.
+    """
 
     text: str
     type: TensorType
     op: Primitive | None = None
     operands: tuple[Term, ...] = ()
     output: int = 0
+    number: int = 0
 
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
-        return f"<{self.text}>"
+        return f"<{self.number}: {self.text}>"
 
     def leaves(self) -> Iterator[Term]:
         """The inputs that have a part in it."""
@@ -141,10 +145,10 @@ class Terms:
         return self._applied(node.op, known, value.type, value.index)
 
     def _input(self, value: Value) -> Term:
-        return self._interned((value.name,), Term(value.name, value.type))
+        return self._interned((value.name,), Term(value.name, value.type, number=len(self._table)))
 
     def _applied(self, op: Primitive, operands: tuple[Term, ...], type_: TensorType, output: int = 0) -> Term:
-        term = Term(_text(op, operands), type_, op, operands, output)
+        term = Term(_text(op, operands), type_, op, operands, output, len(self._table))
         return self._interned((op, output, *(id(operand) for operand in operands)), term)
 
     def _interned(self, key: tuple[object, ...], term: Term) -> Term:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Node, Value
 from archspec.ir.types import DType
-from archspec.masks.mask import Causal, Last, Mask, Prefix, SameSegment
+from archspec.masks.atom import MaskAtom
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.leaf import ControlUse
+from archspec.masks.mask import Mask
 from archspec.masks.text import text
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
@@ -15,14 +18,12 @@ from archspec.ops.linear.embedding import Embedding
 from archspec.record import record
 from archspec.relation.atoms import identity
 from archspec.rules.flow import Dependence
+from archspec.rules.kind import rule_kinds
 from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, within
 from archspec.rules.target import Inexpressible, carries, hidden_by, masked, one_segment
 from archspec.rules.terms import Term
 from archspec.spec import Rule, Spec
-
-_ORDERING = ("causal", "within", "window", "sees")
-"""Rules that say how far a position sees; `sees` says that it is everywhere."""
 
 
 @record
@@ -46,6 +47,12 @@ def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Di
     (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing.
     """
     return tuple(_Search(spec, dependence, promises).run())
+
+
+def _uses(mask: Mask) -> Iterator[ControlUse]:
+    for leaf in leaves(mask):
+        if isinstance(leaf, MaskAtom):
+            yield from leaf.uses()
 
 
 class _Search:
@@ -80,7 +87,7 @@ class _Search:
         """Inputs that number segments."""
         found = {value for value in self.inputs if self.spec.inputs[value.name].sorted}
         for node, mask in self._masks():
-            controls = [leaf.control for leaf in leaves(mask) if isinstance(leaf, SameSegment)]
+            controls = [use.control for use in _uses(mask) if use.at == ("query", "key")]
             found |= self._leaves(*(self.terms.of(node.inputs[3 + control]) for control in controls))
         return found
 
@@ -99,11 +106,11 @@ class _Search:
 
     def _order(self, tokens: Value) -> Iterator[Diagnostic]:
         over = [pair for pair in self._masks() if pair[0].inputs[1].type.shape[2] == tokens.type.shape[-1]]
-        ordered = [(node, mask) for node, mask in over if any(isinstance(leaf, Causal | Last) for leaf in leaves(mask))]
+        ordered = [(node, mask) for node, mask in over if any(leaf.implies_causal for leaf in leaves(mask))]
         if over and not ordered:
             return
         for name, output in self._outputs(tokens):
-            stated = any(rule.kind in _ORDERING and rule.input is tokens for rule in self._rules(output))
+            stated = any(rule_kinds()[rule.kind].orders and rule.input is tokens for rule in self._rules(output))
             if stated or not carries(output, tokens) or self._stays(output, tokens):
                 continue
             why = f"a mask lets `{tokens.name}` see in one direction" if ordered else f"no mask is over `{tokens.name}`"
@@ -121,7 +128,7 @@ class _Search:
         if self._proved(Causal(), (), output, tokens):
             return causal
         for node, mask in ordered:
-            if any(isinstance(leaf, Prefix) for leaf in leaves(mask)):
+            if any(leaf.opens_prefix for leaf in leaves(mask)):
                 controls = node.inputs[3:]
                 names = [term.text if (term := self.terms.of(control)) else "" for control in controls]
                 return f"- within: {{{where}, mask: {text(mask, names)}}}"
@@ -129,7 +136,7 @@ class _Search:
 
     def _proved(self, mask: Mask, controls: tuple[Value, ...], output: Value, source: Value) -> bool:
         try:
-            wanted = masked(mask, controls, output, source, self.terms)
+            wanted = masked(mask, controls, output, source, (1, 1), self.terms)
         except Inexpressible:
             return False
         found = self.dependence.relation(output, source)
@@ -161,8 +168,8 @@ class _Search:
                 yield self._warning("W421", f"no rule says what `{control.name}` hides from `{name}`", control, help)
 
     def _speaks(self, rule: Rule, control: Value) -> bool:
-        """Whether an upper rule is about a control."""
-        if rule.kind not in ("ignores", "segments", "within"):
+        """Whether a rule that can tell what is hidden is about a control."""
+        if not rule_kinds()[rule.kind].hides:
             return False
         named = (rule.where, rule.at, rule.by, *rule.controls)
         known = [literals for value in named if value is not None and (literals := self._terms(value))]
@@ -180,7 +187,7 @@ class _Search:
         out, inp = output.type.space, source.type.space
         try:
             if way.hidden_if is None:
-                return within(found, one_segment(control, output, source, self.terms), out, inp, self.promises)
+                return within(found, one_segment(control, output, source, (1, 1), self.terms), out, inp, self.promises)
             clauses = hidden_by(control, way.hidden_if, output, source, self.terms)
             return avoids(found, clauses, out, inp, self.promises)
         except Inexpressible:

@@ -7,7 +7,6 @@ reports every independent error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -17,7 +16,6 @@ from archspec.diagnostics import fail
 from archspec.schema.plain import Plain
 from archspec.schema.reading import Items
 from archspec.text.expr import Expr, parse_expr
-from archspec.text.mask import MaskSyntax, parse_mask
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 from archspec.text.path import Path, parse_path
 from archspec.text.pred import PredExpr, parse_pred
@@ -43,28 +41,24 @@ def _plainly(node: Node) -> str | None:
 
 T = TypeVar("T")
 
-MASK_FIELDS: ContextVar[frozenset[str]] = ContextVar("MASK_FIELDS", default=frozenset())
-"""Names of the fields of sort mask that the user-defined block has whose body is being read."""
 
+def sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSchema]:
+    """Annotations of a field that holds a text of one sort; `what` says what is wanted."""
 
-def _sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSchema]:
     def validate(node: Any) -> T:
         return parse(text_of(node, what))
 
     return Plain(validate), WithJsonSchema({"type": ["string", "number", "boolean"], "description": what})
 
 
-ExprField = Annotated[Expr, *_sort(parse_expr, "an expression over constants and dims")]
+ExprField = Annotated[Expr, *sort(parse_expr, "an expression over constants and dims")]
 SIZE = "size"
 """Marks a field whose expression is a size: a whole number, at least 1."""
 SizeField = Annotated[ExprField, SIZE]
-ValueField = Annotated[ValueExpr, *_sort(parse_value, "a value: a name, a path or an elementwise expression")]
-PredField = Annotated[PredExpr, *_sort(parse_pred, "a predicate, such as `valid` or `ids != 0`")]
-MaskField = Annotated[
-    MaskSyntax, *_sort(lambda node: parse_mask(node, MASK_FIELDS.get()), "a mask, such as `causal & key_valid(valid)`")
-]
-PathField = Annotated[Path, *_sort(parse_path, "a path, such as `source.table`")]
-TypeField = Annotated[TypeSyntax, *_sort(parse_type, "a type, such as `float[batch, d_model]`")]
-BoolField = Annotated[bool, *_sort(parse_bool, "true or false")]
-DecimalField = Annotated[Decimal, *_sort(parse_decimal, "a number")]
-TextField = Annotated[str, *_sort(lambda node: node.value, "a text")]
+ValueField = Annotated[ValueExpr, *sort(parse_value, "a value: a name, a path or an elementwise expression")]
+PredField = Annotated[PredExpr, *sort(parse_pred, "a predicate, such as `valid` or `ids != 0`")]
+PathField = Annotated[Path, *sort(parse_path, "a path, such as `source.table`")]
+TypeField = Annotated[TypeSyntax, *sort(parse_type, "a type, such as `float[batch, d_model]`")]
+BoolField = Annotated[bool, *sort(parse_bool, "true or false")]
+DecimalField = Annotated[Decimal, *sort(parse_decimal, "a number")]
+TextField = Annotated[str, *sort(lambda node: node.value, "a text")]

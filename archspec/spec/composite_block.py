@@ -11,10 +11,11 @@ from archspec.blocks.activation import ActField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.norm_fields import NormField
+from archspec.masks.field import MaskField
 from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE
 from archspec.schema.reading import plain, reader
-from archspec.schema.sorts import BoolField, ExprField, MaskField, ValueField
+from archspec.schema.sorts import BoolField, ExprField, ValueField
 from archspec.spec.composite_call import CompositeCall, CompositeFields
 from archspec.spec.composite_definition import Definition
 from archspec.spec.context import NodeContext

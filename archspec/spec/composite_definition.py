@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 from archspec.blocks.parts.block import Block
 from archspec.diagnostics import Collector, Span
+from archspec.masks.field import MASK_FIELDS
 from archspec.record import record
-from archspec.schema.sorts import MASK_FIELDS
 from archspec.spec.document import BlockFields
 from archspec.spec.nodes import GraphNode, NodeReader
 from archspec.spec.substitution import substitute

@@ -145,9 +145,9 @@ class NodeContext:
         values = self.around.values
         return MaskReader(
             queries=queries,
-            keys=keys,
+            keyed=keys,
             value=values.resolve,
-            predicate=self.predicate,
+            build=self.predicate,
             size=self.around.numbers.size,
             find=values.get,
             label=values.label,
@@ -162,7 +162,7 @@ class NodeContext:
         if found is None:
             return None
         cx = found.cx or self
-        return cx._mask_reader(reader.queries, reader.keys, reader.controls).read(found.syntax)
+        return cx._mask_reader(reader.queries, reader.keyed, reader.controls).read(found.syntax)
 
     def tied(self, path: Path) -> Parameter:
         """The parameter that a path names. Raises SpecError E221 for one that does not exist or cannot be shared."""

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from archspec.algebra.dim import Dim, compare
 from archspec.diagnostics import Label, Span, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import TensorType
-from archspec.masks.mask import All, Causal, KeyValid, Last, Mask, Prefix, SameSegment, Within
-from archspec.text.expr import Expr, Name
-from archspec.text.mask import (
-    MaskAll,
-    MaskAnd,
-    MaskCausal,
-    MaskField,
-    MaskKeyValid,
-    MaskLast,
-    MaskOr,
-    MaskPrefix,
-    MaskSameSegment,
-    MaskSyntax,
-    MaskWithin,
-)
+from archspec.masks.coordinates import MaskSide
+from archspec.masks.mask import Mask
+from archspec.masks.registry import atoms
+from archspec.text.expr import Expr
+from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
 
@@ -34,15 +24,15 @@ _SMALLER = "choose a smaller window, or a mask without one"
 class MaskReader:
     """Turns mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
 
-    `value`, `predicate` and `size` read the parts; `find` gives the value of a name, None where it names none;
-    `label` tells where a value is defined; `warn` hears of windows that mask nothing; `given` reads the field of the
-    block around that has a name, None where there is none.
+    `value`, `find`, `build` and `size` read the parts: the value of a path, the value of a name or None, a bool
+    value, a size. `label` tells where a value is defined; `warn` hears of windows that mask nothing; `given` reads the
+    field of the block around that has a name, None where there is none.
     """
 
     queries: TensorType
-    keys: TensorType
+    keyed: TensorType
     value: Callable[[Path], Value]
-    predicate: Callable[[PredExpr], Value]
+    build: Callable[[PredExpr], Value]
     size: Callable[[Expr, int], Dim]
     find: Callable[[Path], Value | None]
     label: Callable[[Value], Label | None]
@@ -57,119 +47,83 @@ class MaskReader:
                 return self.read(syntax.left) & self.read(syntax.right)
             case MaskOr():
                 return self.read(syntax.left) | self.read(syntax.right)
-            case MaskAll():
-                return All()
-            case MaskKeyValid():
-                return self._key_valid(syntax)
-            case MaskPrefix():
-                return self._prefix(syntax)
-            case MaskField():
+            case MaskName():
                 return self._given(syntax)
-        self._same_axes(syntax)
-        match syntax:
-            case MaskCausal():
-                return Causal()
-            case MaskLast():
-                return Last(self._window(syntax.count, least=1, spare=0))
-            case MaskWithin():
-                return Within(self._window(syntax.distance, least=0, spare=1))
-            case MaskSameSegment():
-                return self._same_segment(syntax)
+            case MaskCall():
+                atom = atoms()[syntax.word]
+                if atom.compares:
+                    self._same_axes(syntax)
+                return atom.read(syntax, self)
 
-    def _given(self, syntax: MaskField) -> Mask:
+    def _given(self, syntax: MaskName) -> Mask:
         mask = self.given(syntax.name, self)
         if mask is None:
             fail("E123", f"unknown mask `{syntax.name}`", syntax.span)
         return mask
 
     @property
-    def _query_axis(self) -> Dim:
-        return self.queries.shape[1]
+    def keys(self) -> Dim:
+        """The number of keys."""
+        return self.keyed.shape[1]
 
-    @property
-    def _key_axis(self) -> Dim:
-        return self.keys.shape[1]
-
-    def _same_axes(self, syntax: MaskCausal | MaskLast | MaskWithin | MaskSameSegment) -> None:
-        if compare(self._query_axis, "==", self._key_axis) is not True:
-            word = str(syntax).partition("(")[0]
+    def _same_axes(self, syntax: MaskCall) -> None:
+        queries = self.queries.shape[1]
+        if compare(queries, "==", self.keys) is not True:
+            words = [word for word, atom in atoms().items() if atom.argument is not None and not atom.compares]
+            listed = ", ".join(f"`{word}`" for word in words[:-1])
             fail(
                 "E403",
-                f"`{word}` compares positions, and queries and keys have different axes",
+                f"`{syntax.word}` compares positions, and queries and keys have different axes",
                 syntax.span,
-                notes=[f"there are `{self._query_axis}` queries and `{self._key_axis}` keys"],
-                help="use `key_valid` or `prefix`, which speak of keys alone",
+                notes=[f"there are `{queries}` queries and `{self.keys}` keys"],
+                help=f"use {listed} or `{words[-1]}`, which do not compare them",
             )
 
-    def _window(self, expr: Expr, *, least: int, spare: int) -> Dim:
+    def window(self, expr: Expr, *, least: int, spare: int) -> Dim:
         """A window; `spare` is how much shorter than the axis it may be and still mask nothing."""
         size = self.size(expr, least)
-        longest = self._key_axis.maximum() - spare
+        longest = self.keys.maximum() - spare
         if compare(size, ">=", longest) is True:
             self.warn(
-                f"a window of {size} masks nothing: the axis has at most {self._key_axis.maximum()} positions",
+                f"a window of {size} masks nothing: the axis has at most {self.keys.maximum()} positions",
                 expr.span,
                 _SMALLER,
             )
         return size
 
-    def _key_valid(self, syntax: MaskKeyValid) -> Mask:
-        value = self.predicate(syntax.pred)
-        self._last_axis(value, syntax, self._key_axis)
-        self._leading(value, syntax, value.type.shape[:-1])
-        return KeyValid(self._control(value))
+    def predicate(self, pred: PredExpr, side: MaskSide, written: MaskCall) -> int:
+        """The control number of a predicate over the positions of a side. Raises SpecError E402."""
+        return self._over(self.build(pred), side, written)
 
-    def _same_segment(self, syntax: MaskSameSegment) -> Mask:
-        value = self.value(syntax.path)
+    def integers(self, value: Value, side: MaskSide | None, written: MaskCall, what: str) -> int:
+        """The control number of integers over positions, or over leading axes. Raises SpecError E401, E402."""
         if not value.type.dtype.is_integer:
-            self._refuse("E401", f"`{syntax.path}` is {value.type}, and segments are integers", value, syntax)
-        self._last_axis(value, syntax, self._key_axis)
-        self._leading(value, syntax, value.type.shape[:-1])
-        return SameSegment(self._control(value))
+            self._refuse("E401", f"`{written.argument}` is {value.type}, and {what}", value, written)
+        return self._over(value, side, written)
 
-    def _prefix(self, syntax: MaskPrefix) -> Mask:
-        path = _as_path(syntax.length)
-        value = None if path is None else self.find(path)
-        if value is None:
-            if isinstance(syntax.length, Path):
-                value = self.value(syntax.length)
-            else:
-                return Prefix(length=self._prefix_length(syntax.length))
-        if not value.type.dtype.is_integer:
-            self._refuse("E401", f"`{path}` is {value.type}, and a prefix is an integer", value, syntax)
-        self._leading(value, syntax, value.type.shape)
-        return Prefix(control=self._control(value))
-
-    def _prefix_length(self, expr: Expr) -> Dim:
-        length = self.size(expr, 0)
-        if compare(length, ">", self._key_axis):
-            message = f"a prefix of {length} is longer than the `{self._key_axis}` keys"
-            fail("E404", message, expr.span, help="choose one that fits the shortest sequence")
-        return length
-
-    def _last_axis(self, value: Value, syntax: MaskSyntax, keys: Dim) -> None:
-        if value.type.rank == 0 or compare(value.type.shape[-1], "==", keys) is not True:
-            found = f"`{value.type.shape[-1]}`" if value.type.rank else "no axis"
-            self._refuse("E402", f"`{syntax}` is over {found}, and there are `{keys}` keys", value, syntax)
-
-    def _leading(self, value: Value, syntax: MaskSyntax, leading: tuple[Dim, ...]) -> None:
-        wanted = self.keys.shape[:1]
-        same = (compare(a, "==", b) is True or a == 1 for a, b in zip(leading, wanted, strict=False))
-        if len(leading) > len(wanted) or not all(same):
-            text = ", ".join(map(str, wanted))
-            self._refuse("E402", f"the leading axes of `{syntax}` do not match [{text}]", value, syntax)
-
-    def _control(self, value: Value) -> int:
+    def _over(self, value: Value, side: MaskSide | None, written: MaskCall) -> int:
+        if side is None:
+            self._leading(value, written, self.keyed, value.type.shape)
+        else:
+            of = self.queries if side == "query" else self.keyed
+            self._last_axis(value, written, of.shape[1], "queries" if side == "query" else "keys")
+            self._leading(value, written, of, value.type.shape[:-1])
         if value not in self.controls:
             self.controls.append(value)
         return self.controls.index(value)
 
-    def _refuse(self, code: str, message: str, value: Value, syntax: MaskSyntax) -> None:
+    def _last_axis(self, value: Value, written: MaskCall, size: Dim, what: str) -> None:
+        if value.type.rank == 0 or compare(value.type.shape[-1], "==", size) is not True:
+            found = f"`{value.type.shape[-1]}`" if value.type.rank else "no axis"
+            self._refuse("E402", f"`{written}` is over {found}, and there are `{size}` {what}", value, written)
+
+    def _leading(self, value: Value, written: MaskCall, of: TensorType, leading: Sequence[Dim]) -> None:
+        wanted = of.shape[:1]
+        same = (compare(a, "==", b) is True or a == 1 for a, b in zip(leading, wanted, strict=False))
+        if len(leading) > len(wanted) or not all(same):
+            text = ", ".join(map(str, wanted))
+            self._refuse("E402", f"the leading axes of `{written}` do not match [{text}]", value, written)
+
+    def _refuse(self, code: str, message: str, value: Value, written: MaskCall) -> None:
         label = self.label(value)
-        fail(code, message, syntax.span, secondary=[] if label is None else [label])
-
-
-def _as_path(length: Expr | Path) -> Path | None:
-    if isinstance(length, Path):
-        return length
-    return Path(parts=(length.name,), span=length.span) if isinstance(length, Name) else None
+        fail(code, message, written.span, secondary=[] if label is None else [label])

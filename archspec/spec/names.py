@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from archspec.diagnostics import Collector, Label, Span
+from archspec.masks.registry import atoms
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reserved import RESERVED
 
@@ -36,7 +37,7 @@ def _check(key: TextNode, kind: str, errors: Collector) -> None:
     if not _NAME.fullmatch(key.value):
         help = "use letters, digits and `_`, a letter first"
         errors.error("E223", f"`{key.value}` cannot name {kind}", key.span, help=help)
-    elif key.value in RESERVED:
+    elif key.value in RESERVED or key.value in atoms():
         errors.error("E210", f"`{key.value}` is a word of the language", key.span, help="choose another name")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
+from archspec.ir.topology import cycle_from
 from archspec.record import record
 
 
@@ -33,7 +34,7 @@ def ordered(uses: Mapping[str, Iterable[str]]) -> Order:
     left = dict.fromkeys(names)
     while left:
         if not ready:
-            circle = _circle(next(iter(left)), needs, left)
+            circle = cycle_from(next(iter(left)), {name: sorted(needs[name] & left.keys()) for name in left})
             circles.append(circle)
             done: Iterable[str] = circle
         else:
@@ -47,13 +48,3 @@ def ordered(uses: Mapping[str, Iterable[str]]) -> Order:
             if waiting[user] == 0:
                 heappush(ready, written[user])
     return Order(names=tuple(order), circles=tuple(circles))
-
-
-def _circle(start: str, needs: Mapping[str, set[str]], left: Mapping[str, None]) -> tuple[str, ...]:
-    """Follow uses from a name that is not ready until one comes again."""
-    seen: dict[str, int] = {}
-    name = start
-    while name not in seen:
-        seen[name] = len(seen)
-        name = next(one for one in sorted(needs[name]) if one in left)
-    return tuple(seen)[seen[name] :]

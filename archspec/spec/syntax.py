@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec.schema.model import Model
-from archspec.text.expr import names
-from archspec.text.mask import MaskAnd, MaskKeyValid, MaskOr, MaskPrefix, MaskSameSegment, MaskSyntax
+from archspec.text.expr import Expr, names
+from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredCompare, PredExpr, PredNot, PredPath
 from archspec.text.value import ValueExpr
@@ -34,7 +34,7 @@ def syntaxes(thing: Any) -> Iterator[Syntax]:
 def paths(syntax: Syntax) -> Iterator[Path]:
     """The paths that a value, a predicate or a mask reads.
 
-    A name in `prefix(...)` may be a value or a number, and is among them.
+    A name in an argument of a mask that is an expression may be a value or a number, and is among them.
     """
     if isinstance(syntax, ValueExpr):
         yield from value_paths(syntax)
@@ -48,8 +48,8 @@ def predicates(syntax: Syntax) -> Iterator[PredExpr]:
     """The predicates that a field's text holds."""
     if isinstance(syntax, PredExpr):
         yield syntax
-    elif isinstance(syntax, MaskKeyValid):
-        yield syntax.pred
+    elif isinstance(syntax, MaskCall) and isinstance(syntax.argument, PredExpr):
+        yield syntax.argument
     elif isinstance(syntax, (MaskAnd, MaskOr)):
         yield from predicates(syntax.left)
         yield from predicates(syntax.right)
@@ -66,15 +66,20 @@ def _predicate_paths(pred: PredExpr) -> Iterator[Path]:
 
 
 def _mask_paths(mask: MaskSyntax) -> Iterator[Path]:
-    if isinstance(mask, (MaskAnd, MaskOr)):
-        yield from _mask_paths(mask.left)
-        yield from _mask_paths(mask.right)
-    elif isinstance(mask, MaskKeyValid):
-        yield from _predicate_paths(mask.pred)
-    elif isinstance(mask, MaskSameSegment):
-        yield mask.path
-    elif isinstance(mask, MaskPrefix):
-        if isinstance(mask.length, Path):
-            yield mask.length
-        else:
-            yield from (Path(parts=(name,), span=mask.length.span) for name in names(mask.length))
+    match mask:
+        case MaskAnd() | MaskOr():
+            yield from _mask_paths(mask.left)
+            yield from _mask_paths(mask.right)
+        case MaskName():
+            pass
+        case MaskCall():
+            yield from _argument_paths(mask.argument)
+
+
+def _argument_paths(argument: Expr | PredExpr | Path | None) -> Iterator[Path]:
+    if isinstance(argument, Path):
+        yield argument
+    elif isinstance(argument, PredExpr):
+        yield from _predicate_paths(argument)
+    elif argument is not None:
+        yield from (Path(parts=(name,), span=argument.span) for name in names(argument))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, replace
-from typing import NoReturn
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, cast
 
 from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean, nearest
@@ -20,90 +20,44 @@ from archspec.text.pred import PRED, PredExpr
 _OR, _AND, _ATOM = 10, 20, 40
 
 
-@record
-class MaskAll:
-    """Every pair."""
+T = TypeVar("T")
 
+
+@record(eq=False)
+class Argument(Generic[T]):
+    """A sort of argument: how it is read, and an example of one for messages."""
+
+    example: str
+    parse: Callable[[Cursor], T]
+
+    def of(self, call: MaskCall) -> T:
+        """The argument of an atom that was read by this sort."""
+        return cast(T, call.argument)
+
+
+class MaskWord(Protocol):
+    """What the parser knows of an atom: the sort of its argument, None where it takes none."""
+
+    @property
+    def argument(self) -> Argument[Any] | None:
+        """The sort of the argument."""
+
+
+@record
+class MaskCall:
+    """An atom: its word and, in brackets, its argument where it takes one."""
+
+    word: str
+    argument: Expr | PredExpr | Path | None
     span: Span = field(compare=False, repr=False)
     power = _ATOM
 
     def __str__(self) -> str:
-        return "all"
+        return self.word if self.argument is None else f"{self.word}({self.argument})"
 
 
 @record
-class MaskCausal:
-    """Keys up to the query: j <= i."""
-
-    span: Span = field(compare=False, repr=False)
-    power = _ATOM
-
-    def __str__(self) -> str:
-        return "causal"
-
-
-@record
-class MaskLast:
-    """The query's own and the keys before it, `count` in all: i - count < j <= i."""
-
-    count: Expr
-    span: Span = field(compare=False, repr=False)
-    power = _ATOM
-
-    def __str__(self) -> str:
-        return f"last({self.count})"
-
-
-@record
-class MaskWithin:
-    """Keys at most `distance` away: |i - j| <= distance."""
-
-    distance: Expr
-    span: Span = field(compare=False, repr=False)
-    power = _ATOM
-
-    def __str__(self) -> str:
-        return f"within({self.distance})"
-
-
-@record
-class MaskKeyValid:
-    """Keys at which a predicate is true."""
-
-    pred: PredExpr
-    span: Span = field(compare=False, repr=False)
-    power = _ATOM
-
-    def __str__(self) -> str:
-        return f"key_valid({self.pred})"
-
-
-@record
-class MaskSameSegment:
-    """Keys of the query's segment: s[i] = s[j]."""
-
-    path: Path
-    span: Span = field(compare=False, repr=False)
-    power = _ATOM
-
-    def __str__(self) -> str:
-        return f"same_segment({self.path})"
-
-
-@record
-class MaskPrefix:
-    """The first keys: j < length. A bare name may be a size or a value; it is kept as an expression."""
-
-    length: Expr | Path
-    span: Span = field(compare=False, repr=False)
-    power = _ATOM
-
-    def __str__(self) -> str:
-        return f"prefix({self.length})"
-
-
-@record
-class MaskField:
+class MaskName:
     """A field of sort `mask` of the user-defined block around it."""
 
     name: str
@@ -140,88 +94,74 @@ class MaskOr:
         return f"{bracketed(self.left, _OR)} | {bracketed(self.right, _OR + 1)}"
 
 
-MaskSyntax = (
-    MaskAll
-    | MaskCausal
-    | MaskLast
-    | MaskWithin
-    | MaskKeyValid
-    | MaskSameSegment
-    | MaskPrefix
-    | MaskField
-    | MaskAnd
-    | MaskOr
-)
+MaskSyntax = MaskCall | MaskName | MaskAnd | MaskOr
 
 
-def parse_mask(node: TextNode, known_names: Collection[str] = ()) -> MaskSyntax:
-    """The mask that a field's text holds; `known_names` are the mask fields of the block around it.
-
-    Raises SpecError E120, E121, E122, E123 for an unknown atom, or E126.
-    """
-    mask = parse_whole(node, MASK)
-    for atom in _fields(mask):
-        if atom.name not in known_names:
-            value = f"write `key_valid({atom.name})` where `{atom.name}` is a bool value"
-            _unknown(atom.name, atom.span, (*ATOMS, *known_names), value)
-    return mask
+def expr_argument(example: str) -> Argument[Expr]:
+    """An argument that is a size."""
+    return Argument(example=example, parse=lambda cursor: cursor.parse(EXPR))
 
 
-def _operand(cursor: Cursor) -> MaskSyntax:
-    token = cursor.token
-    if cursor.at("("):
-        inner, span = cursor.brackets(lambda inside: inside.parse(MASK))
-        return replace(inner, span=span)
-    if token.kind != "name" or token.text in ("and", "or", "not"):
-        cursor.fail(MASK.expected, help=MASK.helps.get(token.text))
-    cursor.advance()
-    if cursor.at("("):
-        return _with_argument(cursor, token)
-    if token.text in _ARGUMENTS:
-        example = _ARGUMENTS[token.text]
-        fail("E120", f"`{token.text}` needs an argument", token.span, help=f"write `{token.text}({example})`")
-    plain = _PLAIN.get(token.text)
-    return MaskField(name=token.text, span=token.span) if plain is None else plain(span=token.span)
+def pred_argument(example: str) -> Argument[PredExpr]:
+    """An argument that is a predicate."""
+    return Argument(example=example, parse=lambda cursor: cursor.parse(PRED))
 
 
-def _with_argument(cursor: Cursor, atom: Token) -> MaskSyntax:
-    if atom.text in _PLAIN:
-        fail("E120", f"`{atom.text}` takes no argument", cursor.token.span, help=f"write `{atom.text}`")
-    read = _READERS.get(atom.text)
-    if read is None:
-        _unknown(atom.text, atom.span, ATOMS)
-    return read(cursor, atom)
+def path_argument(example: str) -> Argument[Path]:
+    """An argument that is a value."""
+    return Argument(example=example, parse=read_path)
 
 
-def _last(cursor: Cursor, atom: Token) -> MaskSyntax:
-    count, span = cursor.brackets(lambda inside: inside.parse(EXPR))
-    return MaskLast(count=count, span=atom.span.to(span))
+def expr_or_path_argument(example: str) -> Argument[Expr | Path]:
+    """An argument that is a size or a value; a bare name, which may be either, is kept as an expression."""
+    return Argument(example=example, parse=_expr_or_path)
 
 
-def _within(cursor: Cursor, atom: Token) -> MaskSyntax:
-    distance, span = cursor.brackets(lambda inside: inside.parse(EXPR))
-    return MaskWithin(distance=distance, span=atom.span.to(span))
-
-
-def _key_valid(cursor: Cursor, atom: Token) -> MaskSyntax:
-    pred, span = cursor.brackets(lambda inside: inside.parse(PRED))
-    return MaskKeyValid(pred=pred, span=atom.span.to(span))
-
-
-def _same_segment(cursor: Cursor, atom: Token) -> MaskSyntax:
-    path, span = cursor.brackets(read_path)
-    return MaskSameSegment(path=path, span=atom.span.to(span))
-
-
-def _prefix(cursor: Cursor, atom: Token) -> MaskSyntax:
-    length, span = cursor.brackets(_length)
-    return MaskPrefix(length=length, span=atom.span.to(span))
-
-
-def _length(cursor: Cursor) -> Expr | Path:
+def _expr_or_path(cursor: Cursor) -> Expr | Path:
     if cursor.token.kind == "name" and "." in cursor.token.text:
         return path_of(cursor.advance())
     return cursor.parse(EXPR)
+
+
+def parse_mask(node: TextNode, words: Mapping[str, MaskWord], fields: Collection[str] = ()) -> MaskSyntax:
+    """The mask that a field's text holds: atoms of `words`, and mask fields of the block around it.
+
+    Raises SpecError E120, E121, E122, E123 for an unknown atom, or E126.
+    """
+    return parse_whole(node, _grammar(words, frozenset(fields)))
+
+
+def _grammar(words: Mapping[str, MaskWord], fields: frozenset[str]) -> Grammar[MaskSyntax]:
+    def operand(cursor: Cursor) -> MaskSyntax:
+        token = cursor.token
+        if cursor.at("("):
+            inner, span = cursor.brackets(lambda inside: inside.parse(grammar))
+            return replace(inner, span=span)
+        if token.kind != "name" or token.text in ("and", "or", "not"):
+            cursor.fail(grammar.expected, help=_HELPS.get(token.text))
+        cursor.advance()
+        if token.text in words:
+            return _call(cursor, token, words[token.text])
+        if token.text in fields and not cursor.at("("):
+            return MaskName(name=token.text, span=token.span)
+        _unknown(token, (*words, *fields), called=cursor.at("("))
+
+    infix = {"|": Infix(power=_OR, build=_or), "&": Infix(power=_AND, build=_and)}
+    grammar: Grammar[MaskSyntax] = Grammar(operand=operand, infix=infix, expected="a mask", helps=_HELPS)
+    return grammar
+
+
+def _call(cursor: Cursor, atom: Token, word: MaskWord) -> MaskSyntax:
+    sort = word.argument
+    if sort is None:
+        if cursor.at("("):
+            fail("E120", f"`{atom.text}` takes no argument", cursor.token.span, help=f"write `{atom.text}`")
+        return MaskCall(word=atom.text, argument=None, span=atom.span)
+    if not cursor.at("("):
+        help = f"write `{atom.text}({sort.example})`"
+        fail("E120", f"`{atom.text}` needs an argument", atom.span, help=help)
+    argument, span = cursor.brackets(sort.parse)
+    return MaskCall(word=atom.text, argument=argument, span=atom.span.to(span))
 
 
 def _and(left: MaskSyntax, token: Token, right: MaskSyntax) -> MaskSyntax:
@@ -232,39 +172,16 @@ def _or(left: MaskSyntax, token: Token, right: MaskSyntax) -> MaskSyntax:
     return MaskOr(left=left, right=right, span=left.span.to(right.span))
 
 
-def _fields(mask: MaskSyntax) -> Iterator[MaskField]:
-    if isinstance(mask, MaskField):
-        yield mask
-    elif isinstance(mask, (MaskAnd, MaskOr)):
-        yield from _fields(mask.left)
-        yield from _fields(mask.right)
+def _unknown(token: Token, options: Collection[str], *, called: bool) -> NoReturn:
+    help: str | None = did_you_mean(token.text, options, kind="masks")
+    if not called and nearest(token.text, options) is None:
+        help = f"write `key_valid({token.text})` where `{token.text}` is a bool value"
+    fail("E123", f"unknown mask `{token.text}`", token.span, help=help)
 
 
-def _unknown(word: str, span: Span, options: Collection[str], otherwise: str | None = None) -> NoReturn:
-    known = otherwise is None or nearest(word, options) is not None
-    help = did_you_mean(word, options, kind="masks") if known else otherwise
-    fail("E123", f"unknown mask `{word}`", span, help=help)
-
-
-_PLAIN: dict[str, Callable[..., MaskSyntax]] = {"all": MaskAll, "causal": MaskCausal}
-_ARGUMENTS = {"last": "n", "within": "n", "key_valid": "valid", "same_segment": "segments", "prefix": "p"}
-_READERS: dict[str, Callable[[Cursor, Token], MaskSyntax]] = {
-    "last": _last,
-    "within": _within,
-    "key_valid": _key_valid,
-    "same_segment": _same_segment,
-    "prefix": _prefix,
+_HELPS = {
+    "and": "write `&`",
+    "or": "write `|`",
+    "not": "masks have no `not`; a predicate has: `key_valid(not padding)`",
+    ",": "masks take no commas; join them by `&` or `|`",
 }
-ATOMS = (*_PLAIN, *_ARGUMENTS)
-
-MASK: Grammar[MaskSyntax] = Grammar(
-    operand=_operand,
-    infix={"|": Infix(power=_OR, build=_or), "&": Infix(power=_AND, build=_and)},
-    expected="a mask",
-    helps={
-        "and": "write `&`",
-        "or": "write `|`",
-        "not": "masks have no `not`; a predicate has: `key_valid(not padding)`",
-        ",": "masks take no commas; join them by `&` or `|`",
-    },
-)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from archspec.text import expr, mask, pred, value
+from archspec.text import expr, pred, value
 
-RESERVED = frozenset(
-    {*expr.FUNCTIONS, *value.FUNCTIONS, *mask.ATOMS, *pred.WORDS, "layer", "none", "true", "false", "null"}
-)
+RESERVED = frozenset({*expr.FUNCTIONS, *value.FUNCTIONS, *pred.WORDS, "layer", "none", "true", "false", "null"})

@@ -13,8 +13,8 @@ from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.lower.emission import exposed
 from archspec.model.checked import Checked
-from archspec.record import record
 from archspec.spec import Spec
+from archspec.views.heat_map import AttentionMap
 from archspec.views.sites import Site, nothing_at, sites, sites_at
 
 if TYPE_CHECKING:
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
 
 _MANIFEST = "manifest.json"
 _MOST = 128
-
-
-@record(eq=False)
-class AttentionMap:
-    """Weights of one place of a batch, [heads, queries, keys]; labels say what stands at the positions."""
-
-    name: str
-    path: str
-    weights: Array
-    query_labels: tuple[str, ...]
-    key_labels: tuple[str, ...]
-
-    def svg(self) -> str:
-        """The weights as heat maps: the mean over the heads, and each head by itself."""
-        from archspec.views.heat_map import heat_map
-
-        return heat_map(self)
 
 
 def attend(

@@ -7,7 +7,9 @@ from math import prod
 
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.masks.mask import KeyValid, Mask, Prefix, SameSegment
+from archspec.masks import examples
+from archspec.masks.atom import MaskAtom
+from archspec.masks.leaf import ControlUse
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.compare import Compare
@@ -18,7 +20,6 @@ from archspec.rules.wiring.worlds import small_sizes
 from archspec.spec import InputSpec, Spec
 
 POSITIONS = 12
-_PARTS = 3
 
 
 @record
@@ -61,7 +62,7 @@ def example(spec: Spec, positions: int = POSITIONS) -> Example:
     return Example(world=World(sizes, given), terms=terms)
 
 
-Role = tuple[type[Mask], Compare | None]
+Role = tuple[ControlUse | None, Compare | None]
 """What an input does for a mask, and what it is compared with on the way."""
 
 
@@ -70,42 +71,31 @@ def _roles(graph: Graph, terms: Terms) -> Iterator[tuple[str, Role]]:
     for node in graph.walk():
         if isinstance(node.op, Attention):
             for leaf in leaves(node.op.mask):
-                control = getattr(leaf, "control", None)
-                if control is not None:
-                    yield from _of_term(terms.of(node.inputs[node.op.first + control]), type(leaf), None)
+                for use in leaf.uses() if isinstance(leaf, MaskAtom) else ():
+                    yield from _of_term(terms.of(node.inputs[node.op.first + use.control]), use, None)
 
 
-def _of_term(term: Term | None, kind: type[Mask], compare: Compare | None) -> Iterator[tuple[str, Role]]:
+def _of_term(term: Term | None, use: ControlUse, compare: Compare | None) -> Iterator[tuple[str, Role]]:
     if term is None:
         return
     if term.op is None:
-        yield term.text, (kind, compare)
+        yield term.text, (use, compare)
     for operand in term.operands:
-        yield from _of_term(operand, kind, term.op if isinstance(term.op, Compare) else compare)
+        yield from _of_term(operand, use, term.op if isinstance(term.op, Compare) else compare)
 
 
 def _tensor(value: Value, role: Role | None, spec: InputSpec | None, sizes: Mapping[str, int]) -> Tensor:
     shape = tuple(size.value(sizes) for size in value.type.space)
-    kind, compare = role or (KeyValid, None)
+    use, compare = role or (None, None)
     length = shape[-1] if shape else 1
-    if kind is Prefix:
-        row = [max(1, max(sizes.values(), default=1) // _PARTS)] * length
-    elif kind is SameSegment:
-        row = [k * _PARTS // length for k in range(length)]
-    else:
-        row = _valid(length, "right" if spec is None else spec.padding)
-        if value.type.dtype is not DType.BOOL:
-            row = [_compared(k, held, compare, sizes) for k, held in enumerate(row)]
+    values = examples.valid if use is None else use.example
+    row = values(length, max(sizes.values(), default=1), "right" if spec is None else spec.padding)
+    holds = use is None or use.dtypes == (DType.BOOL,)
+    if holds and value.type.dtype is not DType.BOOL:
+        row = [_compared(k, held, compare, sizes) for k, held in enumerate(row)]
     if value.type.bound is not None:
         row = [min(item, value.type.bound.value(sizes) - 1) for item in row]
     return Tensor(shape, tuple(row * (prod(shape) // length)) if length else ())
-
-
-def _valid(length: int, padding: str) -> list[int]:
-    """One in four positions is padding."""
-    padded = length // 4
-    row = [1] * (length - padded) + [0] * padded
-    return row[::-1] if padding == "left" else row
 
 
 def _compared(place: int, held: int, compare: Compare | None, sizes: Mapping[str, int]) -> int:

@@ -7,13 +7,12 @@ from itertools import groupby
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
+from archspec.record import record
 from archspec.views.canvas import FAINT, GREY, Canvas
 from archspec.views.fonts import fitted, width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from archspec.views.attention_weights import AttentionMap
 
     Array = NDArray[Any]
 
@@ -23,6 +22,21 @@ _STOPS = ((255, 255, 255), (222, 235, 247), (158, 202, 225), (66, 146, 198), (8,
 _MARGIN, _GAP = 24.0, 18.0
 _LONGEST_LABEL = 90.0
 _LARGE, _SMALL = 420.0, 150.0
+
+
+@record(eq=False)
+class AttentionMap:
+    """Weights of one place of a batch, [heads, queries, keys]; labels say what stands at the positions."""
+
+    name: str
+    path: str
+    weights: Array
+    query_labels: tuple[str, ...]
+    key_labels: tuple[str, ...]
+
+    def svg(self) -> str:
+        """The weights as heat maps: the mean over the heads, and each head by itself."""
+        return heat_map(self)
 
 
 def shade(level: int) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import And, Last, Mask, Or, Prefix, Within
+from archspec.masks.leaf import Leaf, Resizable
+from archspec.masks.mask import Mask
 from archspec.masks.text import text
-from archspec.masks.walk import leaves
+from archspec.masks.walk import controls, leaves, replaced
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.views.chart import Chart, Level, Panel
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 BARRED, OPEN = 0, 1
 LEVELS = (Level("·", "#e6e9ee", "may not attend"), Level("■", "#2f6db5", "may attend"))
 _MOST = 16
-_SMALL: Mapping[type[Mask], tuple[int, ...]] = {Last: (3, 5, 7), Within: (2, 3, 4), Prefix: (4, 6, 8)}
 
 
 @record
@@ -117,7 +117,7 @@ def _controls(site: Site) -> Sequence[Value]:
 
 
 def _read(site: Site) -> list[Value]:
-    used = {getattr(leaf, "control", None) for leaf in leaves(site.op.mask)}
+    used = controls(site.op.mask)
     return [value for number, value in enumerate(_controls(site)) if number in used]
 
 
@@ -139,45 +139,20 @@ def _row(value: Value, shown: Example, keys: int) -> Array:
 
 def _shrunk(mask: Mask, positions: int) -> tuple[Mask, tuple[str, ...]]:
     """The mask with windows that would reach over half of all positions made smaller, and what was changed."""
-    windows = dict.fromkeys(leaf for leaf in _windows(mask) if 2 * _fixed_reach(leaf) > positions)
-    smaller: dict[Mask, Mask] = {}
-    for kind, sizes in _SMALL.items():
-        found = sorted((leaf for leaf in windows if isinstance(leaf, kind)), key=_fixed_reach)
-        smaller |= {leaf: _with_reach(leaf, Dim.of(size)) for leaf, size in zip(found, sizes, strict=False)}
-    told = tuple(f"{text(old, [])} is drawn as {text(new, [])}" for old, new in smaller.items())
-    return _replaced(mask, smaller), told
-
-
-def _windows(mask: Mask) -> Iterator[Mask]:
+    windows: dict[type[Leaf], dict[Leaf, Resizable]] = {}
     for leaf in leaves(mask):
-        match leaf:
-            case Last() | Within() | Prefix(control=None):
-                yield leaf
-            case _:
-                pass
+        found = leaf.resizable()
+        if found is not None and 2 * _fixed(found) > positions:
+            windows.setdefault(type(leaf), {})[leaf] = found
+    smaller: dict[Leaf, Leaf] = {}
+    for kind in sorted(windows, key=lambda kind: kind.hint):
+        ordered = sorted(windows[kind].items(), key=lambda item: _fixed(item[1]))
+        smaller |= {
+            leaf: own.make(Dim.of(size)) for (leaf, own), size in zip(ordered, ordered[0][1].drawn, strict=False)
+        }
+    told = tuple(f"{text(old, [])} is drawn as {text(new, [])}" for old, new in smaller.items())
+    return replaced(mask, lambda leaf: smaller.get(leaf, leaf)), told
 
 
-def _reach(leaf: Mask) -> Dim:
-    match leaf:
-        case Last(count=size) | Within(distance=size) | Prefix(length=Dim() as size):
-            return size
-        case _:
-            return Dim.of(0)
-
-
-def _fixed_reach(leaf: Mask) -> int:
-    return _reach(leaf).constant or 0
-
-
-def _with_reach(leaf: Mask, size: Dim) -> Mask:
-    return Prefix(length=size) if isinstance(leaf, Prefix) else type(leaf)(size)  # type: ignore[call-arg]
-
-
-def _replaced(mask: Mask, leaves_: Mapping[Mask, Mask]) -> Mask:
-    match mask:
-        case And(terms=terms):
-            return And(tuple(_replaced(term, leaves_) for term in terms))
-        case Or(terms=terms):
-            return Or(tuple(_replaced(term, leaves_) for term in terms))
-        case _:
-            return leaves_.get(mask, mask)
+def _fixed(found: Resizable) -> int:
+    return found.size.constant or 0

@@ -10,7 +10,6 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
-from archspec.masks.mask import All
 from archspec.masks.text import text as mask_text
 from archspec.ops.attention.attention import Attention
 from archspec.record import record
@@ -111,7 +110,7 @@ def _reused(what: Graph | Node, parameters: int) -> str:
 
 
 def _kind(node: Node) -> str:
-    if isinstance(node.op, Attention) and not isinstance(node.op.mask, All):
+    if isinstance(node.op, Attention) and node.op.mask.kernel != "full":
         names = [value.name for value in node.inputs[node.op.first :]]
         return f"{node.op.name} [{mask_text(node.op.mask, names)}]"
     return node.op.name

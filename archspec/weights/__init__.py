@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.layouts.layout import Layout, read_layout
 from archspec.layouts.parameters import parameter_shapes
 from archspec.layouts.read import layouts
-from archspec.weights.apply import check_layout, export_weights, load_weights
+from archspec.weights.apply import check_layout, export_weights, import_weights
 from archspec.weights.files import WeightsFile, read_weights, write_weights
 from archspec.weights.load import load
 
@@ -16,7 +16,7 @@ __all__ = [
     "export_weights",
     "layouts",
     "load",
-    "load_weights",
+    "import_weights",
     "parameter_shapes",
     "read_layout",
     "read_weights",

@@ -11,10 +11,10 @@ from archspec.layouts.bind import Binding, bind
 from archspec.layouts.layout import Layout
 from archspec.layouts.line import Line
 from archspec.layouts.operations import Shape
-from archspec.layouts.rename import renamed
 from archspec.layouts.report import and_more, shaped
-from archspec.weights.match import Checkpoint, Match, MatchStep, match
+from archspec.weights.match import Checkpoint, Match, MatchStep, checkpoint_of, match
 from archspec.weights.transfer import StepMisfit, backward, fit, forward
+from archspec.weights.values import check_equal, check_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,23 +85,37 @@ def _report_misfit(
     found.error("E517", f"{left} does not fit {right}", span, notes=notes, help=help)
 
 
-def load_weights(parameters: Mapping[str, Shape], layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def import_weights(parameters: Mapping[str, Shape], layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A checkpoint's tensors as ours, named and shaped as `parameters` says, in that order.
 
-    Everything is checked before the first tensor is read; views where possible, copies where an operation must.
-    Raises SpecError E512 to E519.
+    Names and shapes are checked before the first tensor is read; views where possible, copies where an operation must.
+    Raises SpecError E512 to E519; E526 for tied tensors that differ, E527 for values that are not finite.
     """
     return take(check_layout(parameters, layout, shapes_of(tensors)), parameters, tensors)
 
 
 def take(matched: Match, parameters: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our tensors along a match that was checked."""
+    """Our tensors along a match that was checked.
+
+    Raises SpecError E526 for tied tensors that differ, E527 for values that are not finite, all together.
+    """
     made: dict[str, Tensor] = {}
+    found = Collector()
     for step in matched.steps:
-        rows = [[tensors[name] for name in row] for row in step.theirs]
+        rows = [[_read(name, tensors, found) for name in row] for row in step.theirs]
         ours = [tuple(parameters[name]) for name in step.ours]
         made.update(zip(step.ours, forward(step.operations, rows, ours), strict=True))
+    for equal in matched.equal:
+        both = [(name, tensors[name]) for name in (equal.taken, equal.other)]
+        check_equal(both[0], both[1], equal.tie, found)
+    found.raise_if_errors()
     return {name: made[name] for name in parameters}
+
+
+def _read(name: str, tensors: Mapping[str, Tensor], found: Collector) -> Tensor:
+    tensor = tensors[name]
+    check_finite(name, tensor, found)
+    return tensor
 
 
 def export_weights(
@@ -110,7 +124,7 @@ def export_weights(
     tensors: Mapping[str, Tensor],
     like: Mapping[str, Shape] | None = None,
 ) -> dict[str, Tensor]:
-    """The inverse of `load_weights`: our tensors as a checkpoint of the layout.
+    """The inverse of `import_weights`: our tensors as a checkpoint of the layout.
 
     Names are those that the map writes, with the first prefix, and `concat` is undone in equal parts; `like`, the
     shapes of a checkpoint by name, gives its own names and parts instead. What `skip` covers is not made.
@@ -119,9 +133,8 @@ def export_weights(
     found = Collector()
     bindings = bind(layout, parameters, found)
     _check_given(parameters, tensors, found)
-    actual = None if like is None else renamed(like, layout.renames, found)
+    checkpoint = checkpoint_of(like or (), layout, found)
     found.raise_if_errors()
-    checkpoint = Checkpoint(actual=actual or {}, prefixes=layout.prefixes)
     result: dict[str, Tensor] = {}
     for binding in bindings:
         with found.catching():
@@ -160,11 +173,20 @@ def _export(
         found.error("E517", f"{left} cannot be taken back", misfit.span, notes=[misfit.reason], help=help)
         raise SpecError(found.diagnostics) from None
     names = _names(binding, len(rows[0]), checkpoint)
-    return [pair for row, made in zip(names, rows, strict=True) for pair in zip(row, made, strict=True)]
+    pairs = [pair for row, made in zip(names, rows, strict=True) for pair in zip(row, made, strict=True)]
+    written = binding.names() if checkpoint.actual and not line.pairing.indexed else ()
+    again = [
+        (other, x) for name, (_, x) in zip(written, pairs, strict=False) for other, _ in checkpoint.of_tied(name)[1:]
+    ]
+    return [*pairs, *((other, x.clone()) for other, x in again)]
 
 
 def _names(binding: Binding, count: int, checkpoint: Checkpoint) -> list[list[str]]:
     """Names in the file: those of `like` where they are there, else with the first prefix."""
     rows = binding.indexed(count) if binding.line.pairing.indexed else [(name,) for name in binding.names()]
-    first = checkpoint.prefixes[0]
-    return [[checkpoint.find(name) or first + name for name in row] for row in rows]
+    return [[_name(name, checkpoint) for name in row] for row in rows]
+
+
+def _name(name: str, checkpoint: Checkpoint) -> str:
+    there = checkpoint.of_tied(name) if checkpoint.actual else []
+    return there[0][0] if there else checkpoint.prefixes[0] + name

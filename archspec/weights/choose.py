@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
+from archspec.layouts.rename import foreign_wrappers, unwrapped
 from archspec.weights.match import Match, MatchStep, match
 
 
@@ -25,8 +26,9 @@ def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping
 
     Raises SpecError E521 where no layout matches, with the nearest misses, or where several do.
     """
-    if set(ours) == set(theirs):
-        return own(ours)
+    own = own_match(ours, theirs)
+    if own is not None:
+        return own
     tried = [(layout, match(layout, ours, theirs)) for layout in layouts]
     good = [(layout, found) for layout, found in tried if not found.misses]
     if len(good) > 1:
@@ -45,15 +47,25 @@ def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], th
     fail("E521", "no layout matches these weights", None, notes=notes, help=help)
 
 
-def own(ours: Mapping[str, Shape]) -> Match:
-    """The match of a checkpoint that has our own names."""
-    return Match(steps=tuple(MatchStep(ours=(name,), theirs=((name,),)) for name in ours), diagnostics=())
+def own_match(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match | None:
+    """The match of a checkpoint that has our own names, with or without wrappers in front; None for another."""
+    actual = without_wrappers(ours, theirs)
+    if len(actual) != len(theirs) or set(actual) != set(ours):
+        return None
+    return Match(steps=tuple(MatchStep(ours=(name,), theirs=((actual[name],),)) for name in ours), diagnostics=())
+
+
+def without_wrappers(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
+    """Their names by what they are called without wrappers in front, which ours do not have."""
+    wrappers = foreign_wrappers(ours)
+    return {unwrapped(name, wrappers): name for name in theirs}
 
 
 def own_misses(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[int, str]:
     """How many names differ from our own, and the first of them."""
-    missing = [name for name in ours if name not in theirs]
-    unexpected = [name for name in theirs if name not in ours]
+    actual = without_wrappers(ours, theirs)
+    missing = [name for name in ours if name not in actual]
+    unexpected = [name for new, name in actual.items() if new not in ours]
     first = f"`{missing[0]}` missing" if missing else f"unexpected `{unexpected[0]}`" if unexpected else ""
     return len(missing) + len(unexpected), first
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import Diagnostic, fail
 from archspec.layouts.operations import Shape
 from archspec.weights.shards import find_shards
 
@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 class WeightsFile(Mapping[str, "Tensor"]):
     """The tensors of a checkpoint by name; each is read from its file when it is asked for.
 
-    `shapes` gives their shapes without reading them. Close it, or use it in `with`, to let the files go.
+    `shapes` and `dtypes` (in words of safetensors) tell of them without reading them; `warnings` are of what is odd
+    about the files. Close it, or use it in `with`, to let the files go.
     """
 
-    def __init__(self, handles: Mapping[str, Any], shapes: Mapping[str, Shape], stack: ExitStack) -> None:
+    def __init__(
+        self,
+        handles: Mapping[str, Any],
+        shapes: Mapping[str, Shape],
+        dtypes: Mapping[str, str],
+        warnings: tuple[Diagnostic, ...],
+        stack: ExitStack,
+    ) -> None:
         self._handles = handles
         self._stack = stack
         self.shapes = shapes
+        self.dtypes = dtypes
+        self.warnings = warnings
 
     def __getitem__(self, name: str) -> Tensor:
         tensor: Tensor = self._handles[name].get_tensor(name)
@@ -58,6 +68,7 @@ def read_weights(path: str | Path) -> WeightsFile:
     """
     handles: dict[str, Any] = {}
     shapes: dict[str, Shape] = {}
+    dtypes: dict[str, str] = {}
     files: dict[str, Path] = {}
     with ExitStack() as stack:
         shards = find_shards(Path(path))
@@ -67,11 +78,12 @@ def read_weights(path: str | Path) -> WeightsFile:
                 if name in files:
                     fail("E523", f"`{name}` is in {files[name].name} and again in {shard.name}", None)
                 handles[name], files[name] = handle, shard
-                shapes[name] = tuple(handle.get_slice(name).get_shape())
+                lying = handle.get_slice(name)
+                shapes[name], dtypes[name] = tuple(lying.get_shape()), lying.get_dtype()
         for name, shard in shards.index.items():
             if files.get(name) != shard:
                 fail("E523", f"the index puts `{name}` in {shard.name}, where it is not", None)
-        return WeightsFile(handles, shapes, stack.pop_all())
+        return WeightsFile(handles, shapes, dtypes, shards.warnings, stack.pop_all())
 
 
 @contextmanager

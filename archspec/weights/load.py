@@ -7,22 +7,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.analyses.parameters import expand
-from archspec.diagnostics import fail
+from archspec.diagnostics import Diagnostic, fail, warn
 from archspec.ir.graph import Graph
 from archspec.ir.types import DType
 from archspec.layouts.layout import Layout
-from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.operations import Shape
+from archspec.layouts.parameters import parameter_shapes, tied_parameters
 from archspec.layouts.read import layouts
-from archspec.layouts.report import also, and_more
+from archspec.layouts.report import also, and_more, shaped
+from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec import load as load_spec
 from archspec.weights.apply import check_shapes, shapes_of, take
 from archspec.weights.choose import choose, named
-from archspec.weights.files import read_weights
-from archspec.weights.match import match
+from archspec.weights.files import WeightsFile, read_weights
+from archspec.weights.match import Match, match
+from archspec.weights.quantised import Dequantised, fp8_names
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@record
+class WeightsReport:
+    """How a checkpoint was read.
+
+    `layout` is the name of the layout, None for a checkpoint in the module's own names; `tensors` counts those that
+    were loaded. Names in the file: `skipped` are those that `skip` covers, `tied` those that equal another,
+    `dequantised` those in fp8. `warnings` is what the user should know.
+    """
+
+    layout: str | None
+    tensors: int
+    skipped: tuple[str, ...] = ()
+    tied: tuple[str, ...] = ()
+    dequantised: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@record(eq=False)
+class LoadedWeights:
+    """Weights as a module wants them, by name, and how they were read."""
+
+    tensors: Mapping[str, Tensor]
+    report: WeightsReport
 
 
 def load(
@@ -32,24 +60,72 @@ def load(
 
     `weights` is a safetensors file, a folder with one (or with an index of shards), or tensors by name. `layout` is
     one of the spec's, by name; left out, it is the one under which every name matches, and a checkpoint that has the
-    module's own names needs none. Tensors keep the dtype that they have.
-    Raises SpecError E510 to E524.
+    module's own names needs none. Tensors keep the dtype that they have; those in fp8 become float32 by their scales.
+    Warns with SpecWarning W510 or W511. Raises SpecError E510 to E528.
     """
+    loaded = load_from(spec if isinstance(spec, Spec) else load_spec(spec), weights, layout)
+    warn(loaded.report.warnings)
+    return dict(loaded.tensors)
+
+
+def load_from(
+    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
+) -> LoadedWeights:
+    """As `load`, with how the weights were read; warnings are returned."""
     if not isinstance(weights, Mapping):
         with read_weights(weights) as opened:
-            return load(spec, opened, layout)
-    if not isinstance(spec, Spec):
-        spec = load_spec(spec)
-    ours, theirs = parameter_shapes(spec.graph), shapes_of(weights)
-    if layout is None:
-        matched = choose(layouts(spec), ours, theirs)
-    else:
-        chosen = named(layouts(spec), layout) if isinstance(layout, str) else layout
-        matched = match(chosen, ours, theirs)
+            return load_from(spec, opened, layout)
+    shapes = shapes_of(weights)
+    tensors = Dequantised(weights, shapes, fp8_names(weights))
+    ours, theirs = parameter_shapes(spec.graph), tensors.shapes
+    matched = find_match(spec, ours, theirs, layout)
     check_shapes(matched, ours, theirs)
-    made = take(matched, ours, weights)
+    names = [name for step in matched.steps for name in step.names]
+    tensors.check(names)
+    made = take(matched, ours, tensors)
     _check_floats(spec.graph, made)
-    return made
+    odd = weights.warnings if isinstance(weights, WeightsFile) else ()
+    report = WeightsReport(
+        layout=matched.layout.name if matched.layout else None,
+        tensors=len(made),
+        skipped=matched.skipped,
+        tied=tuple(equal.other for equal in matched.equal),
+        dequantised=tuple(name for name in names if name in tensors.scales),
+        warnings=(*odd, *skipped_ties(spec.graph, matched, theirs)),
+    )
+    return LoadedWeights(tensors=made, report=report)
+
+
+def find_match(
+    spec: Spec, ours: Mapping[str, Shape], theirs: Mapping[str, Shape], layout: str | Layout | None
+) -> Match:
+    """The match under the layout that is named, or under the one of the spec's that fits.
+
+    Raises SpecError E520 for a layout that is not there, E521 where none fits, or several do.
+    """
+    if layout is None:
+        return choose(layouts(spec), ours, theirs)
+    return match(named(layouts(spec), layout) if isinstance(layout, str) else layout, ours, theirs)
+
+
+def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> tuple[Diagnostic, ...]:
+    """A warning W510 where `skip` covers a tensor of the shape of a tied parameter: it may be a tensor of its own."""
+    tied = tied_parameters(graph)
+    shapes = {
+        tuple(theirs[name]): ours
+        for step in matched.steps
+        for ours in step.ours
+        if ours in tied
+        for name in step.names
+        if len(step.names) == 1
+    }
+    alike = [name for name in matched.skipped if tuple(theirs[name]) in shapes]
+    if not alike:
+        return ()
+    ours = shapes[tuple(theirs[alike[0]])]
+    message = f"`skip` covers {shaped(alike[0], theirs)}{and_more(alike)}, which has the shape of the tied `{ours}`"
+    help = "name it in `tied` if it equals that tensor; then it is compared, and not dropped unseen"
+    return (Diagnostic(code="W510", severity="warning", message=message, notes=tuple(also(alike)), help=help),)
 
 
 def _check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from functools import cached_property
 
 from archspec.diagnostics import Collector, Diagnostic, Label, nearest
@@ -15,6 +16,8 @@ from archspec.layouts.names import NamePattern, Star, regex_of
 from archspec.layouts.operations import Operation, Shape
 from archspec.layouts.rename import renamed
 from archspec.layouts.report import also, and_more, shaped
+from archspec.layouts.their_names import check_ties
+from archspec.layouts.tie import Tie, TiedNames
 from archspec.record import record
 
 
@@ -27,19 +30,38 @@ class MatchStep:
     line: Line | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names in the file, row by row."""
+        return tuple(name for row in self.theirs for name in row)
+
+    @property
     def operations(self) -> tuple[Operation, ...]:
         """What is done on the way."""
         return self.line.operations if self.line else ()
 
 
 @record
+class Equal:
+    """Two names in the file that must hold the same tensor; `taken` is the one that is read, `tie` says why."""
+
+    taken: str
+    other: str
+    tie: Tie
+
+
+@record
 class Match:
     """How a layout meets a checkpoint: what each line takes, and everything that does not match by name.
 
-    `misses` counts the names that are missing or left over, and every other finding once.
+    `layout` is None for our own names. `equal` are the pairs of names in the file that `tied` says are one tensor,
+    `skipped` the names that `skip` covers. `misses` counts the names that are missing or left over, and every other
+    finding once.
     """
 
+    layout: Layout | None = None
     steps: tuple[MatchStep, ...]
+    equal: tuple[Equal, ...] = ()
+    skipped: tuple[str, ...] = ()
     diagnostics: tuple[Diagnostic, ...]
     misses: int = 0
 
@@ -50,6 +72,7 @@ class Checkpoint:
 
     actual: Mapping[str, str]
     prefixes: Sequence[str]
+    tied: TiedNames = field(default=TiedNames())
 
     def find(self, name: str) -> str | None:
         """The name in the file, None where it is there with no prefix."""
@@ -58,6 +81,12 @@ class Checkpoint:
     @cached_property
     def _prefix(self) -> str:
         return f"(?:{'|'.join(map(re.escape, self.prefixes))})"
+
+    def of_tied(self, name: str) -> list[tuple[str, Tie | None]]:
+        """The names in the file that stand for a name: itself first, then those that `tied` says equal it."""
+        names: dict[str, Tie | None] = {name: None, **self.tied.of(name)}
+        found = ((self.find(one), tie) for one, tie in names.items())
+        return [(actual, tie) for actual, tie in found if actual is not None]
 
     def count(self, binding: Binding) -> int:
         """How many indices of an extra `*` are there: up to the largest, at least one."""
@@ -73,6 +102,12 @@ class Checkpoint:
         return largest + 1
 
 
+def checkpoint_of(theirs: Iterable[str], layout: Layout, found: Collector) -> Checkpoint:
+    """The names of a checkpoint as a layout sees them; E519 goes to `found`."""
+    actual = renamed(theirs, layout.renames, found, layout.wrappers)
+    return Checkpoint(actual=actual, prefixes=layout.prefixes, tied=layout.tied)
+
+
 def match(layout: Layout, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match:
     """Match a layout's lines with the names of both sides.
 
@@ -81,12 +116,20 @@ def match(layout: Layout, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]
     """
     found = Collector()
     bindings = bind(layout, ours, found)
-    checkpoint = Checkpoint(actual=renamed(theirs, layout.renames, found), prefixes=layout.prefixes)
+    check_ties(layout.tied, bindings, found)
+    checkpoint = checkpoint_of(theirs, layout, found)
     matcher = _Matcher(layout, ours, theirs, checkpoint, found)
     steps = [step for binding in bindings if (step := matcher.take(binding)) is not None]
     matcher.finish()
     others = sum(one.code not in ("E513", "E514") for one in found.diagnostics)
-    return Match(steps=tuple(steps), diagnostics=found.diagnostics, misses=matcher.misses + others)
+    return Match(
+        layout=layout,
+        steps=tuple(steps),
+        equal=tuple(matcher.equal),
+        skipped=tuple(matcher.skipped),
+        diagnostics=found.diagnostics,
+        misses=matcher.misses + others,
+    )
 
 
 class _Matcher:
@@ -107,6 +150,8 @@ class _Matcher:
         self.found = found
         self.used: dict[str, Line] = {}
         self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
+        self.equal: list[Equal] = []
+        self.skipped: dict[str, None] = {}
         self.misses = 0
 
     def take(self, binding: Binding) -> MatchStep | None:
@@ -116,15 +161,23 @@ class _Matcher:
             names = binding.indexed(self.checkpoint.count(binding))
         else:
             names = tuple((name,) for name in binding.names())
-        rows = tuple(tuple(self.checkpoint.find(name) for name in row) for row in names)
-        for row, found in zip(names, rows, strict=True):
-            for name, actual in zip(row, found, strict=True):
-                if actual is None:
-                    self.missing[line].append((name, binding.ours[0]))
-                else:
-                    self._use(actual, line)
+        rows = tuple(tuple(self._one(name, binding) for name in row) for row in names)
         whole = tuple(tuple(name for name in row if name is not None) for row in rows)
         return MatchStep(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
+
+    def _one(self, name: str, binding: Binding) -> str | None:
+        """The name in the file that a name of the map means, None where it is missing."""
+        there = self.checkpoint.of_tied(name)
+        if not there:
+            self.missing[binding.line].append((name, binding.ours[0]))
+            return None
+        (taken, _), *others = there
+        self._use(taken, binding.line)
+        for other, tie in others:
+            self._use(other, binding.line)
+            if tie is not None:
+                self.equal.append(Equal(taken=taken, other=other, tie=tie))
+        return taken
 
     def _use(self, name: str, line: Line) -> None:
         if name in self.used:
@@ -137,36 +190,35 @@ class _Matcher:
         """Report what is missing, left over, or both used and skipped."""
         left = [name for name in self.checkpoint.actual.values() if name not in self.used]
         self._report_missing(left)
-        skipped = self._skipped()
-        self._report_unexpected([name for name in left if name not in skipped])
+        self._skip()
+        self._report_unexpected([name for name in left if name not in self.skipped])
 
     def _report_missing(self, left: Sequence[str]) -> None:
         for line, pairs in self.missing.items():
             names = [name for name, _ in pairs]
             self.misses += len(names)
             close = nearest(names[0], left)
+            tied = [f"`{other}`, which is tied to it, is missing too" for other in self.layout.tied.of(names[0])]
             self.found.error(
                 "E513",
                 f"`{names[0]}`{and_more(names)} missing in the weights",
                 line.place,
                 f"for {shaped(pairs[0][1], self.ours)}",
-                notes=also(names),
+                notes=[*also(names), *tied],
                 help=f"the nearest there is {shaped(close, self.theirs)}" if close else None,
             )
 
-    def _skipped(self) -> set[str]:
-        """Names in the file that `skip` covers; an error for each pattern that names what the map uses."""
-        skipped: set[str] = set()
+    def _skip(self) -> None:
+        """Note the names in the file that `skip` covers; an error for each pattern that names what the map uses."""
         for pattern in self.layout.skip:
             for name, inside in self._covered(pattern):
                 if name not in self.used:
-                    skipped.add(name)
+                    self.skipped[name] = None
                 elif not inside:
                     places = [Label(self.used[name].place, "used here")]
                     message = f"`skip` covers {shaped(name, self.theirs)}, which the map uses"
                     help = "take it out of `skip`, or out of the map"
                     self.found.error("E518", message, pattern.span, secondary=places, help=help)
-        return skipped
 
     def _covered(self, pattern: NamePattern) -> Iterator[tuple[str, bool]]:
         """Names in the file that a pattern of `skip` means, and whether each is inside a module that it names."""

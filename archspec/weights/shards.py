@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import Diagnostic, fail
+from archspec.layouts.report import also, and_more
 from archspec.record import record
 
 SINGLE = "model.safetensors"
@@ -19,10 +20,11 @@ _HELP = "convert it where you trust it: load it there, and save its state dict w
 
 @record
 class Shards:
-    """The files of a checkpoint, and in which of them the index puts each tensor."""
+    """The files of a checkpoint, in which of them the index puts each tensor, and what is odd about the folder."""
 
     files: tuple[Path, ...]
     index: Mapping[str, Path] = field(default_factory=dict)
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def find_shards(path: Path) -> Shards:
@@ -43,7 +45,8 @@ def find_shards(path: Path) -> Shards:
 
 def _of_folder(folder: Path) -> Shards:
     if (folder / SINGLE).is_file():
-        return Shards(files=(folder / SINGLE,))
+        others = [folder / INDEX] if (folder / INDEX).exists() else []
+        return Shards(files=(folder / SINGLE,), warnings=_stray(folder / SINGLE, others))
     if not (folder / INDEX).is_file():
         _refuse_folder(folder)
     return _of_index(folder / INDEX)
@@ -69,7 +72,19 @@ def _of_index(path: Path) -> Shards:
             help = "an index names safetensors files in its own folder"
             fail("E523", f"{path} puts `{name}` in {json.dumps(file)}, which is no file of its folder", None, help=help)
         index[name] = path.parent / file
-    return Shards(files=tuple(dict.fromkeys(index.values())), index=index)
+    files = tuple(dict.fromkeys(index.values()))
+    others = sorted({*path.parent.glob("*.safetensors")} - {*files})
+    return Shards(files=files, index=index, warnings=_stray(path, others))
+
+
+def _stray(read: Path, others: Sequence[Path]) -> tuple[Diagnostic, ...]:
+    """A warning of files beside the one that is read, which may hold what was meant."""
+    if not others:
+        return ()
+    names = [file.name for file in others]
+    message = f"{names[0]}{and_more(names)} beside {read.name} in {read.parent} is not read"
+    help = "give the file itself if it is the one that is meant, else take it away"
+    return (Diagnostic(code="W511", severity="warning", message=message, notes=tuple(also(names)), help=help),)
 
 
 def _read_index(path: Path) -> dict[str, Any]:

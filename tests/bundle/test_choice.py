@@ -11,8 +11,8 @@ from archspec.bundle.choice import RANKS, ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
 from archspec.bundle.report import Report, Timing
 from archspec.diagnostics import SpecError
-from archspec.engines.inductor import Inductor
-from archspec.engines.openvino import OpenVINO
+from archspec.engines.targets.inductor import Inductor
+from archspec.engines.targets.openvino import OpenVINO
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,10 @@ import pytest
 import archspec
 from archspec.bundle.staging import staging
 from archspec.diagnostics import SpecError
-from archspec.engines import tensorrt_rtx, torch_tensorrt
 from archspec.engines.engine import Artifact
 from archspec.engines.host import Gpu
 from archspec.engines.registry import engine_of, target_of
+from archspec.engines.targets import tensorrt_rtx, torch_tensorrt
 from archspec.model.inputs import prepare
 from archspec.model.written import DimRange, InputPort, WrittenInterface
 

@@ -17,11 +17,11 @@ from archspec.bundle.report import Trial
 from archspec.bundle.verify import verify_bundle
 from archspec.diagnostics import SpecError
 from archspec.engines.module import load_module
-from archspec.engines.onnx import Onnx
 from archspec.engines.profiles import Profile
 from archspec.engines.program import Program
 from archspec.engines.registry import check_profiles, target_of
-from archspec.engines.tensorrt_rtx import TensorRTRTX
+from archspec.engines.targets.onnx import Onnx
+from archspec.engines.targets.tensorrt_rtx import TensorRTRTX
 from archspec.model.inputs import prepare
 from archspec.model.ports import interface_of
 from archspec.model.written import DimRange, InputPort, WrittenInterface

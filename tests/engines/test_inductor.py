@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from archspec.diagnostics import SpecError
-from archspec.engines import inductor
 from archspec.engines.host import runs_on, this_host
-from archspec.engines.inductor import Inductor
 from archspec.engines.inductor_build import CACHE
 from archspec.engines.registry import read_targets
+from archspec.engines.targets import inductor
+from archspec.engines.targets.inductor import Inductor
 from tests.engines.conftest import Case, build_case, held_to_the_module
 
 

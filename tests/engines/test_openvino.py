@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from archspec.diagnostics import SpecError
-from archspec.engines import openvino as module
 from archspec.engines.build import WORKER
 from archspec.engines.engine import OPSET_REASON
-from archspec.engines.openvino import OpenVINO
 from archspec.engines.process import run_step
 from archspec.engines.registry import read_targets
+from archspec.engines.targets import openvino as module
+from archspec.engines.targets.openvino import OpenVINO
 from tests.engines.conftest import Case, held_to_the_module
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from archspec.diagnostics import SpecError
-from archspec.engines import tensorrt_rtx, torch_tensorrt
 from archspec.engines.registry import read_targets
+from archspec.engines.targets import tensorrt_rtx, torch_tensorrt
 
 
 def refusal(texts: list[str], dtype: str = "float32") -> list[tuple[str, str, str | None]]:

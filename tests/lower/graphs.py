@@ -10,7 +10,10 @@ from archspec.ir.builder import Builder
 from archspec.ir.graph import Graph, Value
 from archspec.ir.repeat import Schedule
 from archspec.ir.types import Axis, DType, TensorType, axis
-from archspec.masks.mask import Causal, KeyValid, Last, Mask
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.activation import Activation
 from archspec.ops.elementwise.binary import Binary

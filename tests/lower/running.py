@@ -17,7 +17,7 @@ from archspec.lower import cache
 from archspec.lower.docs import Header
 from archspec.lower.module_file import module_file
 from archspec.lower.naming import class_name
-from archspec.masks.empty_rows import Padding
+from archspec.masks.leaf import Padding
 from archspec.oracle.interpreter import interpret
 from archspec.passes.hoist_masks import HoistMasks
 

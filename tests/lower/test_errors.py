@@ -8,7 +8,7 @@ from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
 from archspec.ir.types import axis
 from archspec.lower.errors import LoweringError, ReusedDifferently, TakenName
-from archspec.masks.mask import All
+from archspec.masks.atoms.all import All
 from archspec.ops.linear.linear import Linear
 from tests.lower.graphs import attention, start
 from tests.lower.running import source_of

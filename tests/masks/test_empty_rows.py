@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 
 from archspec.algebra.dim import Dim
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
 from tests.masks.worlds import LENGTH, SEGMENTS, SIZE, masks
 
 CAUSAL, VALID, SEGMENT = Causal(), KeyValid(0), SameSegment(SEGMENTS)

@@ -5,9 +5,18 @@ import pytest
 from hypothesis import given, settings
 
 from archspec.algebra.dim import Dim, Symbol
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.query_valid import QueryValid
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
 from archspec.masks.entail import entails, implies_causal_or_prefix, normal
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import All, And, Causal, Given, KeyValid, Last, Mask, Or, Prefix, SameSegment, Within
+from archspec.masks.given import Given
+from archspec.masks.mask import And, Mask, Or
 from tests.masks.worlds import SIZE, World, masks, worlds
 
 CAUSAL, VALID, SEGMENT, PREFIX = Causal(), KeyValid(0), SameSegment(1), Prefix(control=2)
@@ -25,13 +34,17 @@ def within(n: Dim | int) -> Mask:
 def pairs_in_left_alone(left: Mask, right: Mask, positions: int) -> bool:
     """Brute force: whether some pair is in `left` alone, for sizes at both ends and all that controls can say of it.
 
-    A control says of one pair only whether it holds, so each is given values that make both cases appear anywhere.
+    A control says of one pair only whether it holds, so each is given values that make both cases appear anywhere. Of a
+    position's own pair a bool control says the same on both sides.
     """
     i = np.arange(positions)
+    own = i[:, None] == i
     for n in range(SIZE.min, SIZE.max + 1):
-        for bits in range(16):
-            held = [np.full((positions, positions), bool(bits >> c & 1)) for c in range(4)]
-            held[2] = held[2] | (i[:, None] == i)
+        for bits in range(64):
+            held = [np.full((positions, positions), bool(bits >> c & 1)) for c in range(6)]
+            held[2] = held[2] | own
+            for control in (0, 1):
+                held[4 + control] = np.where(own, held[control], held[4 + control])
             a, b = (pointwise(mask, i, held, {"n": n}) for mask in (left, right))
             if (a & ~b).any():
                 return True
@@ -46,6 +59,8 @@ def pointwise(mask: Mask, i: np.ndarray, held: list[np.ndarray], sizes: dict[str
             return np.logical_or.reduce([pointwise(term, i, held, sizes) for term in terms])
         case KeyValid(control=c) | SameSegment(control=c) | Prefix(length=None, control=c):
             return held[c]
+        case QueryValid(control=c):
+            return held[4 + c]
         case _:
             return np.asarray(evaluate(mask, len(i), len(i), [], sizes))
 

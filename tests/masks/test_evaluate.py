@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 
+from archspec.masks.atoms.prefix import Prefix
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import Given, Mask, Prefix
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
 from tests.masks.worlds import World, masks, table, worlds
 
 

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 
 from archspec.algebra.dim import Dim
-from archspec.masks.mask import Causal, KeyValid, Last, Mask, SameSegment, Within
-from archspec.masks.relation import Coordinates, relation
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
+from archspec.masks.coordinates import Coordinates
+from archspec.masks.mask import Mask
+from archspec.masks.relation import relation
 from archspec.relation.evaluate import matrix
 from tests.masks.worlds import LENGTH, World, masks, table, worlds
 
@@ -49,5 +55,5 @@ def test_windows_over_factors_are_widened_never_narrowed(mask: Mask) -> None:
 
 
 def test_controls_out_of_place_are_left_out() -> None:
-    at = Coordinates(query=(0,), key=(0,), loose=frozenset({0, 1}))
+    at = Coordinates(query=(0,), key=(0,), loose=frozenset({(0, "key"), (1, "query")}))
     assert relation(Causal() & KeyValid(0) & SameSegment(1), at) == relation(Causal(), at)

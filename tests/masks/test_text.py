@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from archspec.algebra.dim import Dim, Symbol
-from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
 from archspec.masks.text import text
 
 CAUSAL, VALID = Causal(), KeyValid(0)

@@ -3,8 +3,13 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import Causal, Given, KeyValid, Mask, Prefix, SameSegment
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
 from archspec.masks.walk import compares_positions, controls, renumbered
 from tests.masks.worlds import World, masks, worlds
 

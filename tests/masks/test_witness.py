@@ -3,7 +3,12 @@ from __future__ import annotations
 from hypothesis import given
 
 from archspec.algebra.dim import Dim
-from archspec.masks.mask import Causal, KeyValid, Last, Mask, SameSegment, Within
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
+from archspec.masks.mask import Mask
 from archspec.masks.witness import refuted
 from tests.masks.test_entail import pairs_in_left_alone
 from tests.masks.worlds import masks

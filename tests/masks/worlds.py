@@ -10,20 +10,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from archspec.algebra.dim import Dim, Symbol
-from archspec.masks.mask import (
-    All,
-    And,
-    Causal,
-    KeyValid,
-    Last,
-    Mask,
-    Or,
-    Prefix,
-    SameSegment,
-    Within,
-    both,
-    either,
-)
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.query_valid import QueryValid
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
+from archspec.masks.mask import And, Mask, Or, both, either
 
 SIZE = Symbol("n", 1, 4, 6)
 VALID, OTHER_VALID, SEGMENTS, LENGTH = range(4)
@@ -49,7 +44,8 @@ def dims() -> st.SearchStrategy[Dim]:
 
 def atoms() -> st.SearchStrategy[Mask]:
     return st.one_of(
-        st.sampled_from([All(), Causal(), KeyValid(VALID), KeyValid(OTHER_VALID), SameSegment(SEGMENTS)]),
+        st.sampled_from([All(), Causal(), SameSegment(SEGMENTS)]),
+        st.sampled_from([kind(control) for kind in (KeyValid, QueryValid) for control in (VALID, OTHER_VALID)]),
         dims().map(Last),
         st.one_of(st.just(Dim.of(0)), dims()).map(Within),
         st.just(Prefix(control=LENGTH)),
@@ -91,6 +87,8 @@ def means(mask: Mask, i: int, j: int, batch: int, world: World) -> bool:
             return abs(i - j) <= distance.value(world.sizes)
         case KeyValid(control=control):
             return bool(row[control][j])
+        case QueryValid(control=control):
+            return bool(row[control][i])
         case SameSegment(control=control):
             return bool(row[control][i] == row[control][j])
         case Prefix(length=None, control=int(control)):

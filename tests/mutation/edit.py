@@ -8,8 +8,8 @@ from dataclasses import replace
 from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Op
 from archspec.ir.repeat import Repeat, Schedule
+from archspec.ir.rewriter import Rewriter
 from archspec.ir.verifier import verify
-from archspec.passes.rewrite import Copy
 from archspec.record import record
 from archspec.spec import Rule, Spec
 
@@ -44,7 +44,7 @@ class Site:
 class Edit:
     """A node that is being changed: its operands in the new graph, and a way to add nodes before and after it."""
 
-    def __init__(self, under_way: Copy, node: Node) -> None:
+    def __init__(self, under_way: Rewriter, node: Node) -> None:
         self._copy = under_way
         self.node = node
         self.inputs = under_way.operands(node.inputs)
@@ -107,8 +107,8 @@ class _Rebuilding:
     site: Site
     change: Change
 
-    def body(self, graph: Graph, steps: Sequence[Step]) -> Copy:
-        copy = Copy(graph)
+    def body(self, graph: Graph, steps: Sequence[Step]) -> Rewriter:
+        copy = Rewriter(graph)
         number = steps[0][0] if steps else self.site.number
         for k, node in enumerate(graph.nodes):
             inputs = copy.operands(node.inputs)
@@ -121,7 +121,7 @@ class _Rebuilding:
                 copy.new.update(zip(node.outputs, self.change(Edit(copy, node)), strict=True))
         return copy
 
-    def _around(self, copy: Copy, node: Node, inputs: Sequence[Value], inner: Graph, steps: Sequence[Step]) -> None:
+    def _around(self, copy: Rewriter, node: Node, inputs: Sequence[Value], inner: Graph, steps: Sequence[Step]) -> None:
         regions, body = list(node.regions), steps[0][1]
         alone = self.site.layer
         if alone is None or alone.depth != len(self.site.steps) - len(steps):

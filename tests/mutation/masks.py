@@ -12,8 +12,14 @@ from archspec.ir.coordinates import aligned
 from archspec.ir.graph import Node, Value
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.types import DType, TensorType
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.within import Within
 from archspec.masks.empty_rows import may_leave_row_empty
-from archspec.masks.mask import All, And, Causal, KeyValid, Last, Mask, Or, Prefix, Within, both, either
+from archspec.masks.mask import And, Mask, Or, both, either
 from archspec.masks.walk import controls, leaves, renumbered
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.logical import Logical

@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node, Value
 from archspec.ir.types import axis
-from archspec.masks.mask import All
+from archspec.masks.atoms.all import All
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.norm.group_norm import GroupNorm

@@ -6,7 +6,10 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
 from archspec.ir.types import axis
-from archspec.masks.mask import All, Causal, Given, KeyValid
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.given import Given
 from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
 from archspec.ops.elementwise.constant import Constant
 from archspec.ops.linear.matmul import Matmul

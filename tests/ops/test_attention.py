@@ -14,8 +14,16 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.op import ShapeError
 from archspec.ir.types import TensorType
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
 from archspec.masks.empty_rows import may_leave_row_empty
-from archspec.masks.mask import All, Causal, Given, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
 from archspec.masks.walk import controls
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.make_mask import MakeMask

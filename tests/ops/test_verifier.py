@@ -9,8 +9,8 @@ import pytest
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat, Schedule, Tap
+from archspec.ir.rewriter import Rewriter, copy
 from archspec.ir.verifier import InvalidGraph, verify
-from archspec.passes.rewrite import Copy, copy
 from tests.lower.graphs import GRAPHS, exposed, start
 
 WIDE = GRAPHS["chain"]().outputs[0].type
@@ -31,7 +31,7 @@ def broken(graph: Graph, wanted: str) -> None:
 
 def changed(graph: Graph, number: int, **fields: object) -> Graph:
     """The graph with fields of one node changed; its outputs stay those of the old node."""
-    under_way = Copy(graph)
+    under_way = Rewriter(graph)
     for place, node in enumerate(graph.nodes):
         made = under_way.add(node, under_way.operands(node.inputs))
         if place == number:

@@ -11,7 +11,11 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.printer import print_graph
 from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType
-from archspec.masks.mask import All, Causal, Given, KeyValid, Mask
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.make_mask import MakeMask
 from archspec.ops.elementwise.binary import Binary

@@ -12,7 +12,14 @@ from archspec.ir.builder import Builder
 from archspec.ir.graph import Graph, Value
 from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType, axis
-from archspec.masks.mask import All, Causal, KeyValid, Last, Mask, Prefix, SameSegment, Within
+from archspec.masks.atoms.all import All
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
+from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.elementwise.binary import Binary

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archspec.rules.check import check
+from archspec.checking import check
 from archspec.rules.verdict import Verdict
 from archspec.spec.rules import Rule
 

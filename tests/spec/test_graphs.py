@@ -10,7 +10,13 @@ from archspec.diagnostics import SpecError
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Value
 from archspec.ir.repeat import Repeat
-from archspec.masks.mask import And, Causal, KeyValid, Last, Or, Prefix, SameSegment, Within
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.atoms.within import Within
+from archspec.masks.mask import And, Or
 from archspec.spec import load
 from tests.spec.example import spec_of
 

@@ -16,7 +16,8 @@ NAMES = ("batch", "d_model", "heads", "x", "_y2")
 
 WORDS = (
     *("sqrt", "exp", "relu", "a", "b.c", "x.0.y", "d_model", "layer", "and", "or", "not", "all", "causal", "last"),
-    *("within", "key_valid", "same_segment", "prefix", "float", "int64", "bool", "true", "none", "8", "0", "010"),
+    *("within", "key_valid", "query_valid", "same_segment", "prefix", "float", "int64", "bool", "true", "none"),
+    *("8", "0", "010"),
     *("1e-6", "0.5", "1.", ".5", "1e999", "1_0", "+", "-", "*", "/", "//", "%", "**", "(", ")", "[", "]", ",", "<"),
     *("<=", "==", "!=", "=", "!", "&", "|", "&&", " ", "\n", "\t", ".", "é", "'", '"', "\\", "$", "\x00", "\ud800"),
 )
@@ -79,16 +80,21 @@ preds = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def call(word: str, argument: expr.Expr | pred.PredExpr | Path | None) -> mask.MaskCall:
+    """An atom of a mask."""
+    return mask.MaskCall(word=word, argument=argument, span=NOWHERE)
+
+
 dotted = paths.filter(lambda path: len(path.parts) > 1)
 masks = st.recursive(
     st.one_of(
-        st.just(mask.MaskAll(span=NOWHERE)),
-        st.just(mask.MaskCausal(span=NOWHERE)),
-        exprs.map(lambda e: mask.MaskLast(count=e, span=NOWHERE)),
-        exprs.map(lambda e: mask.MaskWithin(distance=e, span=NOWHERE)),
-        preds.map(lambda p: mask.MaskKeyValid(pred=p, span=NOWHERE)),
-        paths.map(lambda p: mask.MaskSameSegment(path=p, span=NOWHERE)),
-        st.one_of(exprs, dotted).map(lambda e: mask.MaskPrefix(length=e, span=NOWHERE)),
+        st.sampled_from(("all", "causal")).map(lambda word: call(word, None)),
+        st.builds(call, st.sampled_from(("last", "within")), exprs),
+        st.builds(call, st.sampled_from(("key_valid", "query_valid")), preds),
+        paths.map(lambda p: call("same_segment", p)),
+        st.one_of(exprs, dotted).map(lambda e: call("prefix", e)),
     ),
     lambda inner: st.one_of(
         st.builds(lambda a, b: mask.MaskAnd(left=a, right=b, span=NOWHERE), inner, inner),

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import CODES, SpecError, explain, render, to_json
 from archspec.text.expr import number, parse_expr, size
-from archspec.text.mask import parse_mask
 from archspec.text.nodes import TextNode
 from archspec.text.path import parse_path
 from archspec.text.pred import parse_pred
@@ -20,6 +19,7 @@ from archspec.text.scalars import parse_axis, parse_bool, parse_decimal, parse_i
 from archspec.text.types import parse_type
 from archspec.text.value import parse_value
 from tests.text.strategies import SOUP
+from tests.text.test_sorts import parse_mask
 
 BASE = (Path(__file__).parent / "transformer_base.yaml").read_text("utf-8")
 KNOWN = {"d_model": Scalar.of(512), "heads": Scalar.of(8)}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.masks.registry import atoms
 from archspec.text import mask, pred
-from archspec.text.mask import parse_mask
 from archspec.text.nodes import TextNode
 from archspec.text.path import parse_path
 from archspec.text.pred import parse_pred
@@ -19,6 +19,10 @@ from archspec.text.types import parse_type
 from archspec.text.value import parse_value, paths
 from tests.text import strategies
 from tests.text.strategies import text
+
+
+def parse_mask(node: TextNode, known_names: tuple[str, ...] = ()) -> mask.MaskSyntax:
+    return mask.parse_mask(node, atoms(), known_names)
 
 
 def node(written: str) -> TextNode:
@@ -84,7 +88,7 @@ def test_precedence_of_masks() -> None:
 def test_fields_of_a_block_are_masks_where_they_are_known() -> None:
     found = parse_mask(node("mask & causal"), known_names=("mask",))
     assert isinstance(found, mask.MaskAnd)
-    assert found.left == mask.MaskField(name="mask", span=found.span)
+    assert found.left == mask.MaskName(name="mask", span=found.span)
     assert error(parse_mask, "mask & causal").code == "E123"
 
 
@@ -164,5 +168,5 @@ def test_plain_scalars() -> None:
 
 
 def test_reserved_words() -> None:
-    assert {"layer", "causal", "key_valid", "sqrt", "exp", "not", "none", "true"} <= RESERVED
+    assert {"layer", "sqrt", "exp", "not", "none", "true"} <= RESERVED
     assert "mask" not in RESERVED

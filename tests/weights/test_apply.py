@@ -5,7 +5,7 @@ import torch
 
 from archspec.diagnostics import SpecError, render
 from archspec.layouts.operations import Shape
-from archspec.weights import check_layout, export_weights, load_weights
+from archspec.weights import check_layout, export_weights, import_weights
 from tests.weights.tables import OURS, THEIRS, codes, layout_of, only, same, tensors_of
 
 GPT2 = """
@@ -27,7 +27,7 @@ def shapes(**sizes: tuple[int, ...]) -> dict[str, Shape]:
 
 def test_packed_projections_are_transposed_and_cut() -> None:
     theirs = tensors_of(THEIRS)
-    made = load_weights(OURS, layout_of(GPT2), theirs)
+    made = import_weights(OURS, layout_of(GPT2), theirs)
     assert list(made) == list(OURS)
     for layer in range(2):
         packed = theirs[f"h.{layer}.attn.c_attn.weight"]
@@ -41,7 +41,7 @@ def test_packed_projections_are_transposed_and_cut() -> None:
 def test_export_is_the_inverse_with_the_first_prefix() -> None:
     theirs = {name: x for name, x in tensors_of(THEIRS).items() if name != "lm_head.weight"}
     layout = layout_of(GPT2)
-    made = load_weights(OURS, layout, theirs)
+    made = import_weights(OURS, layout, theirs)
     assert same(export_weights(OURS, layout, made), {f"transformer.{name}": x for name, x in theirs.items()})
     like = {name: tuple(x.shape) for name, x in theirs.items()}
     assert same(export_weights(OURS, layout, made, like), theirs)
@@ -96,7 +96,7 @@ def test_the_whole_message() -> None:
 def test_a_module_name_maps_all_that_it_holds() -> None:
     ours = shapes(norm__weight=(3,), norm__running_mean=(3,), deep__a__b=(2,), deep__c=(1,))
     theirs = shapes(bn__weight=(3,), bn__running_mean=(3,), d__a__b=(2,), d__c=(1,))
-    made = load_weights(ours, layout_of("map: {norm: bn, deep: d}"), tensors_of(theirs))
+    made = import_weights(ours, layout_of("map: {norm: bn, deep: d}"), tensors_of(theirs))
     assert {name: tuple(x.shape) for name, x in made.items()} == ours
 
 
@@ -113,7 +113,7 @@ def test_groups_pair_in_order_and_stand_inside_words() -> None:
     theirs |= shapes(y__key_proj__weight=(4,))
     layout = layout_of("map: {(a b).(q k): (x y).(query key)_proj}")
     given = tensors_of(theirs)
-    made = load_weights(ours, layout, given)
+    made = import_weights(ours, layout, given)
     assert torch.equal(made["b.q.weight"], given["y.query_proj.weight"])
     assert same(export_weights(ours, layout, made), given)
 
@@ -125,7 +125,7 @@ def test_one_group_pairs_while_another_is_cut() -> None:
               for kind in ("weight", "bias")}  # fmt: skip
     layout = layout_of("map: {(self cross).(q k v).(weight bias): {from: (a b).in_proj_(weight bias), split: 0}}")
     given = tensors_of(theirs)
-    made = load_weights(ours, layout, given)
+    made = import_weights(ours, layout, given)
     assert torch.equal(made["cross.k.bias"], given["b.in_proj_bias"][2:4])
     assert torch.equal(made["self.v.weight"], given["a.in_proj_weight"][4:6])
     assert same(export_weights(ours, layout, made), given)
@@ -135,7 +135,7 @@ def test_parts_take_their_sizes_from_ours() -> None:
     ours = shapes(q=(6, 4), k=(2, 4), v=(2, 4))
     given = tensors_of(shapes(qkv=(4, 10)))
     layout = layout_of("map: {(q k v): {from: qkv, split: 1, transpose: true}}")
-    made = load_weights(ours, layout, given)
+    made = import_weights(ours, layout, given)
     assert torch.equal(made["v"], given["qkv"][:, 8:].T)
     assert same(export_weights(ours, layout, made), given)
 
@@ -143,7 +143,7 @@ def test_parts_take_their_sizes_from_ours() -> None:
 def test_a_module_is_cut_whole() -> None:
     ours = shapes(q__weight=(2, 3), q__bias=(2,), k__weight=(2, 3), k__bias=(2,))
     given = tensors_of(shapes(qk__weight=(3, 4), qk__bias=(4,)))
-    made = load_weights(ours, layout_of("map: {(q k): {from: qk, transpose: true, split: 0}}"), given)
+    made = import_weights(ours, layout_of("map: {(q k): {from: qk, transpose: true, split: 0}}"), given)
     assert torch.equal(made["k.bias"], given["qk.bias"][2:])
     assert torch.equal(made["k.weight"], given["qk.weight"][:, 2:].T)
 
@@ -153,7 +153,7 @@ def test_an_extra_index_is_stacked() -> None:
     theirs = {f"l.{layer}.experts.{expert}.w1.weight": (5, 2) for layer in range(2) for expert in range(3)}
     layout = layout_of("map: {layers.*.experts.gate: {from: l.*.experts.*.w1.weight, transpose: true, stack: 0}}")
     given = tensors_of(theirs)
-    made = load_weights(ours, layout, given)
+    made = import_weights(ours, layout, given)
     assert torch.equal(made["layers.1.experts.gate"][2], given["l.1.experts.2.w1.weight"].T)
     assert same(export_weights(ours, layout, made), given)
     del theirs["l.1.experts.1.w1.weight"]
@@ -171,7 +171,7 @@ def test_stacked_experts_are_cut_and_joined() -> None:
       both: {from: [e.*.w1, e.*.w3], stack: 0, concat: 1}
     """
     given = tensors_of(theirs)
-    made = load_weights(ours, layout_of(text), given)
+    made = import_weights(ours, layout_of(text), given)
     assert torch.equal(made["up"], given["fused"][:, 3:])
     assert torch.equal(made["both"][1, :3], given["e.1.w1"])
     assert torch.equal(made["both"][0, 3:], given["e.0.w3"])
@@ -182,7 +182,7 @@ def test_unequal_parts_of_a_concat_come_back_from_a_checkpoint_to_be_like() -> N
     ours, theirs = shapes(positions=(5, 2)), shapes(cls=(1, 2), grid=(4, 2))
     layout = layout_of("map: {positions: {from: [cls, grid], concat: 0}}")
     given = tensors_of(theirs)
-    made = load_weights(ours, layout, given)
+    made = import_weights(ours, layout, given)
     with pytest.raises(SpecError) as raised:
         export_weights(ours, layout, made)
     assert codes(raised.value) == ["E517"]
@@ -197,7 +197,7 @@ def test_a_rearranged_convolution_and_its_way_back() -> None:
       token: {from: cls, rearrange: 1 1 d -> d}
     """
     given = tensors_of(theirs)
-    made = load_weights(ours, layout_of(text), given)
+    made = import_weights(ours, layout_of(text), given)
     assert made["weight"][1, 7] == given["proj"][1, 1, 1, 0]
     assert same(export_weights(ours, layout_of(text), made), given)
 
@@ -218,7 +218,7 @@ def test_rename_rewrites_whole_parts_of_their_names() -> None:
     map: {norm: ln, gamma_1: gamma_1, block.*: layers.*}
     """
     given = tensors_of(theirs)
-    made = load_weights(ours, layout_of(text), given)
+    made = import_weights(ours, layout_of(text), given)
     assert torch.equal(made["norm.weight"], given["_orig_mod.ln.gamma"])
     assert torch.equal(made["block.0.a"], given["_orig_mod.enc.layer_0.a"])
     assert same(export_weights(ours, layout_of(text), made, theirs), given)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from archspec.weights import check_layout, export_weights, load_weights
+from archspec.weights import check_layout, export_weights, import_weights
 from tests.weights.tables import layout_of, same
 
 
@@ -108,6 +108,6 @@ def test_loading_follows_the_operations_and_exporting_undoes_them(case: Case, pr
     theirs = {prefix + name: x for name, x in case.theirs.items()}
     like = {name: tuple(x.shape) for name, x in theirs.items()}
     check_layout(shapes, layout, like)
-    made = load_weights(shapes, layout, theirs)
+    made = import_weights(shapes, layout, theirs)
     assert same(made, case.ours)
     assert same(export_weights(shapes, layout, made, like), theirs)

@@ -120,7 +120,7 @@ def openvino(path: Path, arrays: Mapping[str, Any], threads: int) -> Run:
     import numpy as np
     from openvino import Core
 
-    from archspec.engines.openvino import PROPERTIES
+    from archspec.engines.targets.openvino import PROPERTIES
 
     core = Core()
     compiled = core.compile_model(core.read_model(path), "CPU", {**PROPERTIES, "INFERENCE_NUM_THREADS": threads})

@@ -8,9 +8,10 @@ from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.norm_fields import NormNeeded, NormSwitch
+from archspec.masks.field import MaskField
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Around
-from archspec.schema.sorts import BoolField, ExprField, MaskField, SizeField, ValueField, text_of
+from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField, text_of
 from archspec.schema.words import check_word
 from archspec.text.scalars import parse_bool
 

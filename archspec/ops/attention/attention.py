@@ -13,11 +13,13 @@ from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType, axis
-from archspec.masks.emit import Control, emit
+from archspec.masks.emit import emit
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import All, Causal, Given, Mask
+from archspec.masks.given import Given
+from archspec.masks.mask import Mask
+from archspec.masks.source import Control
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
 from archspec.relation.atoms import NOTHING, ZERO, Atom, Difference, Relation
@@ -163,7 +165,7 @@ class Attention(Primitive):
 
     @property
     def _is_causal(self) -> bool:
-        return isinstance(normal(self.mask), Causal) and not self.bias
+        return normal(self.mask).kernel == "causal" and not self.bias
 
     def _biased(self, e: Emitter, bias: str, mask: str) -> str:
         """What is added to the scores, of four axes, with minus infinity where there is no key."""
@@ -174,7 +176,7 @@ class Attention(Primitive):
     def _masking(self, e: Emitter, inputs: Sequence[str]) -> tuple[str, str]:
         """Names of the mask and of the rows to keep; empty where there is none."""
         mask, sources, types = normal(self.mask), inputs[self.first :], e.types[self.first :]
-        if isinstance(mask, All):
+        if mask.kernel == "full":
             return "", ""
         if isinstance(mask, Given):
             return sources[mask.control], "" if mask.keep is None else sources[mask.keep]

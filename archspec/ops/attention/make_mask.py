@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
-from archspec.ir.coordinates import aligned
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.source import named, operand
 from archspec.ir.types import DType, TensorType, axis
-from archspec.masks.emit import Control, emit
+from archspec.masks.emit import emit
 from archspec.masks.evaluate import evaluate
-from archspec.masks.mask import KeyValid, Mask, Prefix, SameSegment
-from archspec.masks.walk import compares_positions, controls, leaves
+from archspec.masks.mask import Mask
+from archspec.masks.source import Control
+from archspec.masks.walk import controls, differs_by_query
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
-from archspec.relation.atoms import NOTHING, Relation
+from archspec.relation.atoms import NOTHING
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -46,7 +46,7 @@ class MakeMask(Primitive):
             raise ShapeError("needs an operand that gives the device")
         operands = self._operands(inputs)
         operands.check(operands.batch(), axis(self.queries), axis(self.keys))
-        rows = self.queries if compares_positions(self.mask) else 1
+        rows = self.queries if differs_by_query(self.mask) else 1
         made = TensorType.of(DType.BOOL, operands.batch(), 1, rows, self.keys)
         return (made, made.with_axes(*made.axes[:3], 1)) if self.keep else (made,)
 
@@ -61,25 +61,9 @@ class MakeMask(Primitive):
             row = [NOTHING]
             for control in range(len(inputs) - 1):
                 found = operands.reads(out, 2, control) if self.keep else NOTHING
-                row.append(found if number else found | self._direct(out, operands, control))
+                row.append(found if number else found | operands.direct(out, control))
             rows.append(tuple(row))
         return tuple(rows)
-
-    def _direct(self, out: TensorType, operands: MaskOperands, control: int) -> Relation:
-        found, result = operands.types[control], NOTHING
-        batch = [] if control not in controls(self.mask) or operands.is_plain(control) else [(0, 0)]
-        for leaf in leaves(self.mask):
-            match leaf:
-                case KeyValid(control=number) if number == control:
-                    result |= aligned(out, found, [*batch, (3, found.rank - 1)])
-                case SameSegment(control=number) if number == control:
-                    for side in (2, 3):
-                        result |= aligned(out, found, [*batch, (side, found.rank - 1)])
-                case Prefix(control=number) if number == control:
-                    result |= aligned(out, found, batch)
-                case _:
-                    pass
-        return result
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -87,7 +71,7 @@ class MakeMask(Primitive):
         """The mask by its definition."""
         import numpy as np
 
-        rows = self.queries.value(sizes) if compares_positions(self.mask) else 1
+        rows = self.queries.value(sizes) if differs_by_query(self.mask) else 1
         allowed = evaluate(self.mask, rows, self.keys.value(sizes), inputs[1:], sizes)
         made = allowed[:, None] if allowed.ndim == 3 else allowed[None, None]
         if not self.keep:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import aligned, coordinates
 from archspec.ir.op import ShapeError
-from archspec.ir.operands import BOOL, INTEGER
 from archspec.ir.types import Axis, DType, TensorType, axis
-from archspec.masks.mask import Given, KeyValid, Mask, Prefix, SameSegment
-from archspec.masks.relation import Coordinates, relation
+from archspec.masks.atom import MaskAtom
+from archspec.masks.coordinates import Coordinates, MaskSide
+from archspec.masks.given import Given
+from archspec.masks.leaf import ControlUse, Leaf
+from archspec.masks.mask import Mask
+from archspec.masks.relation import decisive, relation
 from archspec.masks.walk import compares_positions, controls, leaves
 from archspec.record import record
 from archspec.relation.atoms import NOTHING, Relation
-from archspec.relation.erase import erase, mentions
 from archspec.relation.meet import meet
 
 ONE = Dim.of(1)
@@ -33,32 +36,30 @@ class MaskOperands:
         """Raise ShapeError where a control does not fit, or positions of unequal axes are compared."""
         if compares_positions(self.mask) and compare(queries.size, "==", keys.size) is not True:
             raise ShapeError(f"the mask compares positions of queries and keys, which are {queries} and {keys}", (0, 1))
+        missing = [number for number in controls(self.mask) if number >= len(self.types)]
+        if missing:
+            raise ShapeError(f"the mask reads control {missing[0]}, and there are {len(self.types)}")
         for leaf in leaves(self.mask):
-            missing = [number for number in controls(leaf) if number >= len(self.types)]
-            if missing:
-                raise ShapeError(f"the mask reads control {missing[0]}, and there are {len(self.types)}")
             match leaf:
-                case KeyValid(control=control):
-                    self._fits(control, BOOL, (batch, keys))
-                case SameSegment(control=control):
-                    self._fits(control, INTEGER, (batch, keys))
-                case Prefix(control=int(control)):
-                    self._fits(control, INTEGER, (batch,))
+                case MaskAtom():
+                    for use in leaf.uses():
+                        self._fits(use, batch, queries if use.at[:1] == ("query",) else keys)
                 case Given(control=control, keep=keep):
                     self._is_mask(control, (batch, queries, keys))
                     if keep is not None:
                         self._is_mask(keep, (batch, queries, axis(1)))
                 case _:
-                    pass
+                    raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
 
-    def _fits(self, control: int, dtypes: Sequence[DType], axes: tuple[Axis, ...]) -> None:
+    def _fits(self, use: ControlUse, batch: Axis, positions: Axis) -> None:
         """A control has all the axes, or all but the first of them."""
-        found = self.types[control]
+        found, axes = self.types[use.control], (batch, positions) if use.at else (batch,)
         wanted = [a.size for a in (axes if found.rank == len(axes) else axes[1:])]
-        if found.dtype not in dtypes or not _equal(found.shape, wanted):
+        if found.dtype not in use.dtypes or not _equal(found.shape, wanted):
             shape = ", ".join(str(a) for a in axes)
             raise ShapeError(
-                f"the mask needs {dtypes[0]}[{shape}], or without the first axis, got {found}", (self.first + control,)
+                f"the mask needs {use.dtypes[0]}[{shape}], or without the first axis, got {found}",
+                (self.first + use.control,),
             )
 
     def _is_mask(self, control: int, axes: tuple[Axis, Axis, Axis]) -> None:
@@ -67,6 +68,12 @@ class MaskOperands:
         fits = found.dtype == DType.BOOL and found.rank == 4 and _broadcasts(found.shape, sizes)
         if not fits or compare(found.shape[3], "==", sizes[3]) is not True:
             raise ShapeError(f"a made mask is bool[{', '.join(map(str, sizes))}], got {found}", (self.first + control,))
+
+    def uses(self) -> Iterator[ControlUse]:
+        """How the atoms of the mask read the controls."""
+        for leaf in leaves(self.mask):
+            if isinstance(leaf, MaskAtom):
+                yield from leaf.uses()
 
     def batch(self) -> Axis:
         """The leading axis of the first control that has one, else an axis of size 1."""
@@ -77,8 +84,8 @@ class MaskOperands:
 
     def is_plain(self, control: int) -> bool:
         """Whether a control has no leading axis."""
-        prefix = any(isinstance(leaf, Prefix) and leaf.control == control for leaf in leaves(self.mask))
-        return self.types[control].rank == (0 if prefix else 1)
+        own = [1 if use.at else 0 for use in self.uses() if use.control == control]
+        return bool(own) and self.types[control].rank == own[0]
 
     def allowed(self, out: TensorType, query: int, inp: TensorType, key: int) -> Relation:
         """The mask between axis `query` of the output and axis `key` of an input; axis 0 of both is the batch."""
@@ -89,52 +96,88 @@ class MaskOperands:
 
         Axis 0 of the output is the batch, axis `query` the queries.
         """
-        found, last, result = self.types[control], self.types[control].rank - 1, NOTHING
+        found, result = self.types[control], NOTHING
         for leaf in leaves(self.mask):
-            if control not in controls(leaf):
-                continue
-            if isinstance(leaf, Given):
-                result |= _same(out, found, [(0, 0), (query, 2)])
-            elif isinstance(leaf, Prefix):
-                result |= _same(out, found, [] if self.is_plain(control) else [(0, 0)])
-            else:
-                own = [] if self.is_plain(control) else [(0, 0)]
-                if isinstance(leaf, SameSegment):
-                    result |= _same(out, found, [*own, (query, last)])
-                result |= meet(_same(out, found, own), self._structure(out, query, control))
+            match leaf:
+                case MaskAtom():
+                    for use in leaf.uses():
+                        if use.control == control:
+                            result |= self._use(use, out, query)
+                case Given() if control in leaf.controls():
+                    result |= _same(out, found, [(0, 0), (query, 2)])
+                case Given():
+                    pass
+                case _:
+                    raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
+        return result
+
+    def _use(self, use: ControlUse, out: TensorType, query: int) -> Relation:
+        """At the query's position, and at every key that may decide; of a control without positions, all of it."""
+        found, result = self.types[use.control], NOTHING
+        own = [] if self.is_plain(use.control) else [(0, 0)]
+        if not use.at:
+            return _same(out, found, own)
+        if "query" in use.at:
+            result |= _same(out, found, [*own, (query, found.rank - 1)])
+        if "key" in use.at:
+            result |= meet(_same(out, found, own), self._structure(out, query, use.control))
         return result
 
     def _structure(self, out: TensorType, query: int, control: int) -> Relation:
-        found, operand = self.types[control], self.first + control
-        batched = not self.is_plain(control)
-        places = self._places(out, query, found, found.rank - 1, batched=batched)
-        whole = relation(self.mask, places)
-        # Over axes of other factors a comparison of positions says nothing, and mentions no control.
-        if control not in places.loose and places.query:
-            whole = Relation(tuple(atom for atom in whole.atoms if mentions(atom, operand)))
-        return erase(whole, operand)
+        """The keys at which what the control holds may decide."""
+        found = self.types[control]
+        places = self._places(out, query, found, found.rank - 1, batched=not self.is_plain(control))
+        return decisive(self.mask, partial(_reads_keys, control), self.first + control, places)
+
+    def direct(self, out: TensorType, control: int) -> Relation:
+        """What a mask, over [batch or 1, 1, queries or 1, keys], reads of a control: what stands at the same pair."""
+        found, result = self.types[control], NOTHING
+        own = [] if self.is_plain(control) else [(0, 0)]
+        for use in self.uses():
+            if use.control == control:
+                places = [(_AXES[side], found.rank - 1) for side in use.at]
+                for place in places:
+                    result |= aligned(out, found, [*own, place])
+                result |= NOTHING if places else aligned(out, found, own)
+        return result
 
     def _places(self, out: TensorType, query: int, inp: TensorType, key: int, batched: bool) -> Coordinates:
         left, right = coordinates(out), coordinates(inp)
         places = Coordinates(
-            query=left[query] if out.axes[query].factors == inp.axes[key].factors else (),
+            query=left[query],
             key=right[key],
             out_leading=left[0],
             in_leading=right[0] if batched else (),
             first=self.first,
+            apart=out.axes[query].factors != inp.axes[key].factors,
             plain=frozenset(number for number in controls(self.mask) if self.is_plain(number)),
         )
-        batch = inp.axes[0] if batched else None
-        loose = (n for n in controls(self.mask) if not self._exact(n, batch, out.axes[0], inp.axes[key]))
+        sides: dict[MaskSide, tuple[Axis | None, Axis]] = {
+            "query": (out.axes[0], out.axes[query]),
+            "key": (inp.axes[0] if batched else None, inp.axes[key]),
+        }
+        loose = {
+            (use.control, side)
+            for use in self.uses()
+            for side, axes in sides.items()
+            if not self._exact(use, axes, out.axes[0])
+        }
         return replace(places, loose=frozenset(loose))
 
-    def _exact(self, control: int, batch: Axis | None, out_batch: Axis, keys: Axis) -> bool:
-        """Whether a control's axes have the factors of the batch (on both sides) and of the keys."""
-        *leading, last = self.types[control].axes or (keys,)
-        prefix = any(isinstance(leaf, Prefix) and leaf.control == control for leaf in leaves(self.mask))
-        if prefix:
-            return not self.types[control].axes or last == batch
-        return last == keys and (not leading or leading == [batch] == [out_batch])
+    def _exact(self, use: ControlUse, axes: tuple[Axis | None, Axis], batch: Axis) -> bool:
+        """Whether a control's axes have the factors of a side's axes; its batch must be the output's, too."""
+        found = list(self.types[use.control].axes)
+        leading, last = (found[:-1], found[-1:]) if use.at else (found, [])
+        return last in ([], [axes[1]]) and leading in ([], [axes[0]]) and leading in ([], [batch])
+
+
+_AXES: Mapping[MaskSide, int] = {"query": 2, "key": 3}
+"""The axes of a made mask."""
+
+
+def _reads_keys(control: int, leaf: Leaf) -> bool:
+    """Whether a leaf reads a control at the key's position."""
+    return isinstance(leaf, MaskAtom) and any(use.control == control and "key" in use.at for use in leaf.uses())
 
 
 def _same(out: TensorType, inp: TensorType, axes: Sequence[tuple[int, int]]) -> Relation:

@@ -81,15 +81,16 @@ class Cells:
             self._cuts.setdefault(right, set()).update({-shift, sizes[0] - shift})
 
     def _spread(self) -> None:
-        waiting = list({*self._cuts, *self._whole})
+        waiting = list(self._whole)
+        while waiting:
+            for other, _ in self._linked.get(waiting.pop(), ()):
+                if other not in self._whole:
+                    self._whole.add(other)
+                    waiting.append(other)
+        waiting = [place for place in self._cuts if place not in self._whole]
         while waiting:
             place = waiting.pop()
             for other, shift in self._linked.get(place, ()):
-                if place in self._whole:
-                    if other not in self._whole:
-                        self._whole.add(other)
-                        waiting.append(other)
-                    continue
                 size = other[0].type.space[other[1]].constant
                 found = {cut + shift for cut in self._cuts.get(place, ())}
                 known = self._cuts.setdefault(other, set())

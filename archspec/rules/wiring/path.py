@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
+from archspec.ir.topology import shortest_path
 from archspec.record import record
 from archspec.rules.wiring.grid import Index, bits_of
 from archspec.rules.wiring.search import Witness
@@ -53,21 +54,15 @@ def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, 
     wiring = witness.wiring
     start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
     goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
-    came: dict[State, tuple[State, PathStep] | None] = {start: None}
-    waiting = deque([start])
-    while waiting and goal not in came:
-        state = waiting.popleft()
+    taken: dict[tuple[State, State], PathStep] = {}
+
+    def neighbours(state: State) -> Iterator[State]:
         for step, after in _steps(wiring, state):
-            if after not in came:
-                came[after] = (state, step)
-                waiting.append(after)
-    return tuple(_back(came, goal))[::-1]
+            taken.setdefault((state, after), step)
+            yield after
 
-
-def _back(came: dict[State, tuple[State, PathStep] | None], goal: State) -> Iterator[PathStep]:
-    while (found := came.get(goal)) is not None:
-        goal, step = found
-        yield step
+    path = shortest_path(start, goal, neighbours) or ()
+    return tuple(taken[pair] for pair in pairwise(path))
 
 
 def _steps(wiring: Wiring, state: State) -> Iterator[tuple[PathStep, State]]:

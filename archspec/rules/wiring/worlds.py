@@ -13,6 +13,7 @@ from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.compare import Compare
 from archspec.ops.reduction.masked_pool import MaskedPool
 from archspec.relation.atoms import Relation
+from archspec.relation.order import ordered
 from archspec.rules.reads import Reads, key_of, keys
 from archspec.rules.terms import Term, Terms
 from archspec.rules.wiring.world import Tensor, World
@@ -133,11 +134,11 @@ def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
         if isinstance(node.op, Attention | MaskedPool):
             for relation in (relation for row in reads.of(node) for relation in row):
                 for atom in relation.atoms:
-                    for guard in atom.guards:
+                    for guard in ordered(atom.guards):
                         found.setdefault(key_of(guard), int(not guard.negated))
-                    for equality in atom.segments:
+                    for equality in ordered(atom.segments):
                         found.setdefault(key_of(equality), 0)
-                    for bound in atom.prefixes:
+                    for bound in ordered(atom.prefixes):
                         found.setdefault(key_of(bound), _FULL)
     return found
 

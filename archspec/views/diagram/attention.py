@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archspec.ir.graph import Graph, Node
-from archspec.masks.mask import All
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
 from archspec.ops.position.alibi import Alibi
@@ -52,7 +51,7 @@ class AttentionWords:
         site = Site(path="", layers=(), kind="", node=node, op=op)
         drawn = drawn_mask(site, self._shown, _THUMB)
         notes = [_heads(node), ", ".join([*more, *self._positions(node, region), *_options(op)])]
-        if not isinstance(op.mask, All):
+        if op.mask.kernel != "full":
             notes.append(drawn.text)
         notes = [note for note in notes if note]
         return DiagramPart(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))

@@ -18,12 +18,13 @@ import archspec
 from archspec.bundle import inspection, network
 from archspec.bundle.report import Difference, Trial
 from archspec.bundle.triton import check_served
-from archspec.engines import process, tensorrt_rtx
+from archspec.engines import process
 from archspec.engines.dynamic import affine
 from archspec.engines.engine import Target
 from archspec.engines.network.execution import Execution
 from archspec.engines.profiles import read_profiles
 from archspec.engines.registry import engine_of, read_targets
+from archspec.engines.targets import tensorrt_rtx
 from archspec.model.written import DimRange, InputPort, WrittenInterface
 from tests.diagnostics.cases.parts import INTERFACE, Case, collected, decoder
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,15 @@ from safetensors.torch import save_file
 
 import archspec
 from archspec.checking import accepted
-from archspec.diagnostics import explain
+from archspec.diagnostics import SpecError, SpecWarning, explain
+from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.read import layouts
 from archspec.lower import cache, emit
 from archspec.lower.errors import ReusedDifferently
 from archspec.spec.claims import load_claims
+from archspec.spec.files import locate
 from archspec.text.reader import read_bytes
-from archspec.weights import check_layout
+from archspec.weights import check_layout, export_weights
 from archspec.weights import load as load_weights
 from archspec.weights.files import read_weights
 from tests.diagnostics.cases.parts import Case, decoder
@@ -71,6 +76,47 @@ def _unlike(folder: Path) -> None:
     load_weights(spec_of(folder, _LAYOUTS), {"q": torch.zeros(8, 8)})
 
 
+def _not_finite(folder: Path) -> None:
+    load_weights(spec_of(folder), {"y.weight": torch.zeros(8, 8).index_fill(0, torch.tensor([3]), float("nan")),
+                                   "y.bias": torch.zeros(8)})  # fmt: skip
+
+
+def _fp8(folder: Path) -> None:
+    load_weights(spec_of(folder), {"y.weight": torch.zeros(8, 8).to(torch.float8_e4m3fn), "y.bias": torch.zeros(8)})
+
+
+def _own_head(folder: Path) -> None:
+    layout = "weights:\n  mine: {tied: {head: a}, map: {y.weight: a, y.bias: b}}\n"
+    load_weights(spec_of(folder, layout), {"a": torch.zeros(8, 8), "b": torch.zeros(8), "head": torch.ones(8, 8)})
+
+
+def _skipped_head(folder: Path) -> None:
+    text = locate("gpt2").read_text("utf-8")
+    assert "tied: {lm_head.weight: wte.weight}" in text
+    (folder / "skips.yaml").write_text(text.replace("tied: {lm_head.weight: wte.weight}", "").replace(
+        "skip: [", "skip: [lm_head.weight, "))  # fmt: skip
+    spec = archspec.load(folder / "skips.yaml", reduced=True)
+    (layout,) = layouts(spec)
+    export = export_weights(parameter_shapes(spec.graph), layout, archspec.compile(spec).state_dict())
+    _warned(lambda: load_weights(spec, {**export, "lm_head.weight": export["transformer.wte.weight"]}))
+
+
+def _stray(folder: Path) -> None:
+    tensors = {"y.weight": torch.zeros(8, 8), "y.bias": torch.zeros(8)}
+    save_file(tensors, folder / "one.safetensors")
+    save_file(tensors, folder / "old.safetensors")
+    index = dict.fromkeys(tensors, "one.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    _warned(lambda: load_weights(spec_of(folder), folder))
+
+
+def _warned(act: Callable[[], object]) -> None:
+    """Raise what the act warns of."""
+    with pytest.warns(SpecWarning) as told:
+        act()
+    raise SpecError(one.message.diagnostic for one in told if isinstance(one.message, SpecWarning))
+
+
 CASES: dict[str, Case] = {
     "E103": lambda folder: read_bytes("large.yaml", b"# " + b"x" * 300_000),
     "E229": _claims,
@@ -78,12 +124,17 @@ CASES: dict[str, Case] = {
     "E502": lambda folder: ReusedDifferently("second").refuse(),
     "E503": _cache,
     "E504": lambda folder: archspec.compile(decoder(folder, change={"20": "9000000000000"})),
-    **{f"E{number}": _layout(f"E{number}") for number in range(510, 520)},
+    **{f"E{number}": _layout(f"E{number}") for number in (*range(510, 520), 525)},
     "E520": lambda folder: load_weights(spec_of(folder, _LAYOUTS), {"q": torch.zeros(1)}, "thiers"),
     "E521": _unlike,
     "E522": _not_tensors,
     "E523": _cut,
     "E524": _quantised,
+    "E526": _own_head,
+    "E527": _not_finite,
+    "E528": _fp8,
+    "W510": _skipped_head,
+    "W511": _stray,
     "E730": lambda folder: _model(lambda x: {"states": x}, {"x": "logits"}),
     "E731": lambda folder: _model(lambda x: x @ x, {"x": "y"}),
     "E732": lambda folder: _without_a_graph(folder),

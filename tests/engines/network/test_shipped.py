@@ -11,7 +11,7 @@ from archspec.bundle.network import NetworkCheck, check_network
 from archspec.bundle.report import TOLERANCE, Trial
 from archspec.engines.network.digest import digest
 from archspec.engines.profiles import declared, shapes
-from archspec.engines.registry import ENGINES
+from archspec.engines.registry import engines
 from archspec.model.ports import DTypeName
 from tests.engines.network.judging import Lowered, lowered
 from tests.mutation.shipped import SHIPPED, same_as
@@ -25,7 +25,7 @@ MEASURED = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 def largest(case: Lowered) -> float:
     """Hold a network against its spec, and say how far it is from the interpreter at most."""
     entry, made = check_network(
-        ENGINES["tensorrt-rtx"],  # type: ignore[arg-type]
+        engines()["tensorrt-rtx"],  # type: ignore[arg-type]
         case.onnx,
         case.program,
         case.dtype,

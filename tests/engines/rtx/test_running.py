@@ -15,7 +15,6 @@ import torch
 
 from archspec.bundle.parity import run_module
 from archspec.diagnostics import SpecError
-from archspec.engines import tensorrt_rtx
 from archspec.engines.engine import Artifact, Target
 from archspec.engines.export import export_onnx
 from archspec.engines.host import Gpu
@@ -24,7 +23,8 @@ from archspec.engines.network.execution import DTYPES, Execution
 from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.profiles import Shapes, declared, shapes
 from archspec.engines.program import Program
-from archspec.engines.registry import ENGINES
+from archspec.engines.registry import engines
+from archspec.engines.targets import tensorrt_rtx
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName
 from archspec.model.samples import sample
@@ -141,7 +141,7 @@ def test_an_engine_gives_what_the_module_gives(
     dtype: DTypeName, bound: float, memory: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, _, file = engine(tmp_path, monkeypatch, dtype)
-    runner = ENGINES["tensorrt-rtx"].open(file, program.interface)
+    runner = engines()["tensorrt-rtx"].open(file, program.interface)
     assert isinstance(runner, EngineRunner)
     for sizes in ({"batch": 3, "tokens": 7}, {"batch": 1, "tokens": 1}):
         inputs = sample(program.interface, sizes, seed=1)
@@ -193,7 +193,7 @@ def test_a_file_that_the_runtime_does_not_take(memory: None, tmp_path: Path, mon
     program, _, file = engine(tmp_path, monkeypatch)
     file.write_bytes(b"something else")
     with pytest.raises(SpecError) as raised:
-        ENGINES["tensorrt-rtx"].open(file, program.interface)
+        engines()["tensorrt-rtx"].open(file, program.interface)
     assert raised.value.diagnostics[0].message == "TensorRT-RTX does not open model.engine"
 
 
@@ -202,7 +202,7 @@ def obstacle(gpu: Gpu | None, monkeypatch: pytest.MonkeyPatch, version: str = "1
     monkeypatch.setattr(tensorrt_rtx, "installed", lambda: "1.7.1.116")
     target = Target(engine="tensorrt-rtx", capabilities=("sm86", "sm89"))
     made = Artifact(target=str(target), dtype="float32", files=(), tool="tensorrt_rtx", version=version)
-    return ENGINES["tensorrt-rtx"].obstacle(target, made)
+    return engines()["tensorrt-rtx"].obstacle(target, made)
 
 
 def test_which_hosts_can_open_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_which_hosts_can_open_an_engine(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(tensorrt_rtx, "installed", lambda: None)
     target = Target(engine="tensorrt-rtx", capabilities=("sm89",))
     made = Artifact(target=str(target), dtype="float32", files=(), tool="tensorrt_rtx", version="1")
-    assert "is not installed" in (ENGINES["tensorrt-rtx"].obstacle(target, made) or "")
+    assert "is not installed" in (engines()["tensorrt-rtx"].obstacle(target, made) or "")
 
 
 def test_the_runtime_has_what_is_called() -> None:

@@ -1,4 +1,4 @@
-"""Copying graphs, so that passes can put other values, operands and nodes into them."""
+"""Rewriting graphs: a body is built anew, and a pass puts other values, operands and nodes into it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Op
 
 
-class Copy:
-    """A copy of one body under way: which new value stands for which old one, and the new nodes so far."""
+class Rewriter:
+    """A new body like an old one, under way: which new value stands for which old one, and the new nodes so far."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -77,7 +77,7 @@ def like(value: Value) -> Value:
 
 def copy(graph: Graph) -> Graph:
     """A copy that shares parameters and ops, and no value or node."""
-    under_way = Copy(graph)
+    under_way = Rewriter(graph)
     for node in graph.nodes:
         regions = [copy(region) for region in node.regions]
         under_way.add(node, under_way.operands(node.inputs), regions=regions)

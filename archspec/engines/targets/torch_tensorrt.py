@@ -11,7 +11,7 @@ from archspec.diagnostics import SpecError, fail
 from archspec.engines.engine import Artifact, Target
 from archspec.engines.host import this_gpu
 from archspec.engines.serve import tell
-from archspec.engines.tensorrt_rtx import TensorRTRTX
+from archspec.engines.targets.tensorrt_rtx import TensorRTRTX
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 

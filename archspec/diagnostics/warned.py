@@ -1,0 +1,37 @@
+"""Warnings of what goes on all the same, through Python's own `warnings`."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterable
+
+from archspec.diagnostics.model import Diagnostic
+
+
+class SpecWarning(UserWarning):
+    """A finding that does not stop the work; its text is its rendering."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic)
+
+    def __str__(self) -> str:
+        from archspec.diagnostics.render import render
+
+        return render(self.diagnostic)
+
+
+def warn(found: Iterable[Diagnostic]) -> None:
+    """Warn of each finding once, at the caller's line outside the package. Errors are not for this."""
+    for diagnostic in found:
+        warnings.warn(SpecWarning(diagnostic), stacklevel=_outside())
+
+
+def _outside() -> int:
+    """How many frames above `warn` the first one outside this package stands."""
+    level, frame = 2, sys._getframe(2)
+    package = __name__.partition(".")[0] + "."
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -1,0 +1,47 @@
+"""The topology of definitions and graphs, by networkx, which is loaded when one of these is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TypeVar
+
+Vertex = TypeVar("Vertex", bound=Hashable)
+
+
+def cycle_from(start: str, edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The first cycle that is met on the way from a name along edges, each name before the one it leads to.
+
+    Raises ValueError where no cycle can be reached.
+    """
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph((name, one) for name, after in edges.items() for one in after)
+    try:
+        return tuple(before for before, _ in nx.find_cycle(graph, start))
+    except nx.NetworkXNoCycle:
+        raise ValueError(f"no cycle can be reached from {start}") from None
+
+
+def shortest_path(
+    start: Vertex, goal: Vertex, neighbours: Callable[[Vertex], Iterable[Vertex]]
+) -> tuple[Vertex, ...] | None:
+    """The vertices of a shortest path from `start` to `goal`, both included; None where there is none.
+
+    Vertices are explored breadth first, as far as the goal: no vertex that is farther away is asked for its neighbours.
+    Of several shortest paths it is the one whose vertices `neighbours` gives first.
+    """
+    import networkx as nx
+
+    came: dict[Vertex, Vertex] = {}
+    edges = nx.generic_bfs_edges(nx.DiGraph([(start, start)]), start, neighbours, depth_limit=sys.maxsize)
+    for before, after in () if start == goal else edges:
+        came[after] = before
+        if after == goal:
+            break
+    else:
+        return (start,) if start == goal else None
+    path = [goal]
+    while path[-1] != start:
+        path.append(came[path[-1]])
+    return tuple(reversed(path))

@@ -1,0 +1,81 @@
+"""The atom `all`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from archspec.algebra.dim import Dim
+from archspec.masks.atom import AtomReader, MaskAtom
+from archspec.masks.coordinates import Coordinates
+from archspec.masks.leaf import ControlUse, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.source import PRIMARY, MaskSource, MaskWriter
+from archspec.record import record
+from archspec.relation.atoms import EVERYTHING, Relation
+from archspec.text.mask import MaskCall
+
+if TYPE_CHECKING:
+    from archspec.masks.leaf import Array
+
+
+@record(kw_only=False)
+class All(MaskAtom):
+    """Every pair."""
+
+    word = "all"
+    argument = None
+    hint = "full"
+    by_query = by_key = compares = absolute = implies_causal = opens_prefix = False
+    measures = "positions"
+    kernel: ClassVar[Literal["full", "causal"] | None] = "full"
+
+    @classmethod
+    def read(cls, written: MaskCall, reader: AtomReader) -> All:
+        """It has no argument."""
+        return cls()
+
+    def uses(self) -> tuple[ControlUse, ...]:
+        """It reads nothing."""
+        return ()
+
+    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
+        """It reads nothing."""
+        return self
+
+    def sizes(self) -> tuple[Dim, ...]:
+        """None."""
+        return ()
+
+    def window(self) -> Dim | None:
+        """None."""
+        return None
+
+    def resizable(self) -> Resizable | None:
+        """None."""
+        return None
+
+    def evaluate(self, at: Pairs) -> Array:
+        """True."""
+        import numpy as np
+
+        return np.ones((1, 1), dtype=bool)
+
+    def emit(self, w: MaskWriter) -> MaskSource:
+        """`torch.ones_like(positions, dtype=torch.bool)`."""
+        return MaskSource(f"torch.ones_like({w.positions}, dtype=torch.bool)", 1, PRIMARY)
+
+    def relation(self, at: Coordinates) -> Relation:
+        """Everything."""
+        return EVERYTHING
+
+    def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool:
+        """True."""
+        return True
+
+    def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
+        """Any key there is."""
+        return True
+
+    def text(self, names: Sequence[str]) -> str:
+        """`all`."""
+        return "all"

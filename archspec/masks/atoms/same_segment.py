@@ -1,0 +1,97 @@
+"""The atom `same_segment`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import Dim
+from archspec.ir.types import DType
+from archspec.masks import examples
+from archspec.masks.atom import AtomReader, MaskAtom
+from archspec.masks.coordinates import Coordinates
+from archspec.masks.leaf import ControlUse, Fact, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.source import MaskSource, MaskWriter
+from archspec.record import record
+from archspec.relation.atoms import EVERYTHING, Atom, Relation
+from archspec.relation.atoms import SegmentEquality as SegmentsEqual
+from archspec.text.mask import MaskCall, path_argument
+
+if TYPE_CHECKING:
+    from archspec.masks.leaf import Array
+
+
+@record(kw_only=False)
+class SameSegment(MaskAtom):
+    """`s[..., i] == s[..., j]` for the integer control operand s."""
+
+    word = "same_segment"
+    argument = path_argument("segments")
+    hint = "segment"
+    by_query = by_key = compares = True
+    absolute = implies_causal = opens_prefix = False
+    measures = "nothing"
+
+    control: int
+
+    @classmethod
+    def read(cls, written: MaskCall, reader: AtomReader) -> SameSegment:
+        """Integers over the positions."""
+        value = reader.value(cls.argument.of(written))
+        return cls(reader.integers(value, "key", written, "segments are integers"))
+
+    def uses(self) -> tuple[ControlUse, ...]:
+        """The segments, at the query and at the key."""
+        dtypes = (DType.INT64, DType.INT32)
+        use = ControlUse(control=self.control, dtypes=dtypes, at=("query", "key"), example=examples.segments)
+        return (use,)
+
+    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
+        """The same over another control."""
+        return SameSegment(numbers[self.control])
+
+    def sizes(self) -> tuple[Dim, ...]:
+        """None."""
+        return ()
+
+    def window(self) -> Dim | None:
+        """None."""
+        return None
+
+    def resizable(self) -> Resizable | None:
+        """None."""
+        return None
+
+    def evaluate(self, at: Pairs) -> Array:
+        """The definition."""
+        segments = at.controls[self.control]
+        found: Array = segments[..., :, None] == segments[..., None, :]
+        return found
+
+    def emit(self, w: MaskWriter) -> MaskSource:
+        """The control over the query axis against the control over the key axis."""
+        control = w.control(self.control)
+        name = control.source
+        if control.rank == 1:
+            return MaskSource(f"{name}[:, None] == {name}", 2)
+        return MaskSource(f"{name}[:, None, :, None] == {name}[:, None, None, :]", 4, variable="same_segment")
+
+    def relation(self, at: Coordinates) -> Relation:
+        """Equality of the segments on both sides."""
+        if at.apart or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")}):
+            return EVERYTHING
+        out, inp = at.indices(self.control, "query"), at.indices(self.control, "key")
+        equality = SegmentsEqual(segments=at.first + self.control, out=out, inp=inp)
+        return Relation((Atom(segments=frozenset({equality})),))
+
+    def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
+        """A position is in its own segment; else the data decides."""
+        return i == j or ("segment", self.control)
+
+    def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
+        """A row's own key."""
+        return key == "own"
+
+    def text(self, names: Sequence[str]) -> str:
+        """`same_segment(segments)`."""
+        return f"same_segment({names[self.control]})"

@@ -1,0 +1,21 @@
+"""Fields that hold a mask."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Annotated
+
+from archspec.masks.registry import atoms
+from archspec.schema.sorts import sort
+from archspec.text.mask import MaskSyntax, parse_mask
+from archspec.text.nodes import TextNode
+
+MASK_FIELDS: ContextVar[frozenset[str]] = ContextVar("MASK_FIELDS", default=frozenset())
+"""Names of the fields of sort mask that the user-defined block has whose body is being read."""
+
+
+def _parse(node: TextNode) -> MaskSyntax:
+    return parse_mask(node, atoms(), MASK_FIELDS.get())
+
+
+MaskField = Annotated[MaskSyntax, *sort(_parse, "a mask, such as `causal & key_valid(valid)`")]

@@ -1,0 +1,47 @@
+"""A total order of constraints, which does not depend on the run: sets of them are gone through in it.
+
+Where the sizes leave open which of two ends is the tighter, the first one stands. The order of a set is that of its
+hashes, and these differ from run to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+from archspec.algebra.dim import Dim
+from archspec.relation.atoms import Difference, Guard, PrefixBound, Range, SegmentEquality
+
+Constraint = Difference | Range | PrefixBound | Guard | SegmentEquality
+C = TypeVar("C", Difference, Range, PrefixBound, Guard, SegmentEquality)
+
+
+def ordered(constraints: frozenset[C]) -> Sequence[C]:
+    """Constraints in their order: those whose ends are numbers come first."""
+    return tuple(constraints) if len(constraints) < 2 else _sorted(constraints)
+
+
+@lru_cache(maxsize=1 << 12)
+def _sorted(constraints: frozenset[C]) -> Sequence[C]:
+    return tuple(sorted(constraints, key=_rank))
+
+
+@lru_cache(maxsize=1 << 13)
+def _rank(constraint: Constraint) -> tuple[object, ...]:
+    match constraint:
+        case Difference():
+            place: tuple[object, ...] = (constraint.out, constraint.inp, constraint.a, constraint.b)
+        case Range():
+            place = (constraint.side, constraint.coordinate)
+        case _:
+            return (str(constraint),)
+    return (*place, _end(constraint.lo), _end(constraint.hi))
+
+
+def _end(end: Dim | None) -> tuple[int, int, str]:
+    """An end in the order of ends: numbers by size, then sizes by their text, then none at all."""
+    if end is None:
+        return 2, 0, ""
+    number = end.constant
+    return (1, 0, str(end)) if number is None else (0, number, "")

@@ -1,0 +1,120 @@
+"""Checkpoints in fp8: each tensor of 8-bit floats is multiplied by the scales that stand beside it.
+
+`NAME_scale_inv` holds a scale for each block of 128 x 128 (DeepSeek-V3, arXiv 2412.19437, section 3.3.2), for a whole
+tensor or for each row; `NAME_scale` one for a whole tensor or for each row (compressed-tensors). Scales of activations
+belong to arithmetic in fp8 and are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import Collector
+from archspec.layouts.operations import Shape
+from archspec.layouts.report import also, and_more
+from archspec.weights.files import WeightsFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BLOCK = 128
+_SCALES = ("_scale_inv", "_scale")
+_ACTIVATIONS = ("input_scale", "activation_scale")
+_WORDS = ("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
+_DTYPES = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
+_HELP = "give weights that are not quantised, or scales for whole tensors, rows, or blocks of 128 x 128"
+
+
+class Dequantised(Mapping[str, "Tensor"]):
+    """A checkpoint with its fp8 tensors as float32, without the scales; the other tensors are as they were.
+
+    `shapes` are those of the tensors, `scales` the names of the scales by those of the tensors in fp8 (None where one
+    is missing). A tensor is read, and multiplied, when it is asked for.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], shapes: Mapping[str, Shape], fp8: Iterable[str]) -> None:
+        """`fp8` are the names of the tensors of 8-bit floats; `shapes` those of all."""
+        self._tensors = tensors
+        self._all = shapes
+        self.scales: Mapping[str, str | None] = {name: _scale_of(name, shapes) for name in fp8}
+        hidden = {scale for scale in self.scales.values() if scale is not None}
+        hidden.update(name for base in self.scales for name in _activations(base) if name in shapes)
+        self.shapes: Mapping[str, Shape] = {name: shape for name, shape in shapes.items() if name not in hidden}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.scales:
+            return self._tensors[name]
+        scale = self.scales[name]
+        if scale is None or not _fits(self._all[name], self._all[scale]):
+            self.check([name])
+        assert scale is not None
+        return _scaled(self._tensors[name], self._tensors[scale])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise SpecError E528 for those of these tensors that are in fp8 without a scale that fits."""
+        found = Collector()
+        wanted = [name for name in names if name in self.scales]
+        bare = [name for name in wanted if self.scales[name] is None]
+        if bare:
+            message = f"`{bare[0]}`{and_more(bare)} in fp8 without `{bare[0]}_scale_inv` or `{bare[0]}_scale`"
+            found.error("E528", message, None, notes=also(bare), help=_HELP)
+        for name in wanted:
+            scale = self.scales[name]
+            if scale is not None and not _fits(self._all[name], self._all[scale]):
+                shapes = f"`{scale}` {list(self._all[scale])} does not fit `{name}` {list(self._all[name])}"
+                found.error("E528", shapes, None, notes=[f"expected {_expected(self._all[name])}"], help=_HELP)
+        found.raise_if_errors()
+
+
+def fp8_names(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The tensors of a checkpoint that hold floats of 8 bits; those of a file are not read."""
+    if isinstance(tensors, WeightsFile):
+        return [name for name, dtype in tensors.dtypes.items() if dtype in _WORDS]
+    return [name for name, tensor in tensors.items() if str(tensor.dtype).removeprefix("torch.") in _DTYPES]
+
+
+def _scale_of(name: str, shapes: Mapping[str, Shape]) -> str | None:
+    return next((name + end for end in _SCALES if name + end in shapes), None)
+
+
+def _activations(name: str) -> tuple[str, ...]:
+    """What scales of activations beside a weight are called."""
+    module = name.removesuffix("weight") if name.endswith("weight") else f"{name}_"
+    return tuple(module + word for word in _ACTIVATIONS)
+
+
+def _blocks(shape: Shape) -> Shape:
+    return (*shape[:-2], *(-(-size // BLOCK) for size in shape[-2:]))
+
+
+def _fits(shape: Shape, scale: Shape) -> bool:
+    rows = (*shape[:-1], 1)
+    known = [(), (1,)]
+    return scale in [*known, rows, _blocks(shape), (*shape[:-2], 1, 1)] if len(shape) > 1 else scale in known
+
+
+def _expected(shape: Shape) -> str:
+    if len(shape) < 2:
+        return "one scale"
+    return f"one scale, a scale a row {[*shape[:-1], 1]}, or a scale a block {list(_blocks(shape))}"
+
+
+def _scaled(tensor: Tensor, scale: Tensor) -> Tensor:
+    """The tensor as float32, times its scales."""
+    import torch
+
+    values, scales = tensor.to(torch.float32), scale.to(torch.float32)
+    if scales.numel() == 1:
+        return values * scales.reshape(())
+    if scales.shape in ((*values.shape[:-1], 1), (*values.shape[:-2], 1, 1)):
+        return values * scales
+    rows, columns = values.shape[-2:]
+    wide = scales.repeat_interleave(BLOCK, -2).repeat_interleave(BLOCK, -1)
+    return values * wide[..., :rows, :columns]

@@ -1,0 +1,55 @@
+"""What must hold of the values of a checkpoint: they are finite, and tied tensors are the same bit by bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import Collector
+from archspec.layouts.tie import Tie
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_OWN_HEAD = "give the architecture a tensor for each and map both, as `tied` would drop one of them"
+
+
+def check_finite(name: str, tensor: Tensor, found: Collector) -> None:
+    """Report E527 for a tensor that holds NaN or an infinity, with the first position that does."""
+    import torch
+
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return
+    finite = torch.isfinite(tensor)
+    if bool(finite.all()):
+        return
+    wrong = ~finite
+    position = tuple(wrong.nonzero()[0].tolist())
+    message = f"`{name}` {list(tensor.shape)} holds {tensor[position].item()} at {list(position)}"
+    notes = [f"{int(wrong.sum())} of {tensor.numel()} values are not finite"]
+    found.error("E527", message, None, notes=notes, help="take a checkpoint whose values are all finite")
+
+
+def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, found: Collector) -> None:
+    """Report E526 for two tensors that `tied` says are one and that differ, in shape, dtype or any bit."""
+    names = " and ".join(f"`{name}` {list(tensor.shape)}" for name, tensor in (taken, other))
+    difference = _difference(taken[1], other[1])
+    if difference is not None:
+        found.error("E526", f"{names} are tied, and differ: {difference}", tie.name.span, help=_OWN_HEAD)
+
+
+def _difference(one: Tensor, other: Tensor) -> str | None:
+    import torch
+
+    if one.shape != other.shape:
+        return f"shapes {list(one.shape)} and {list(other.shape)}"
+    if one.dtype != other.dtype:
+        return " and ".join(str(x.dtype).removeprefix("torch.") for x in (one, other))
+    if one.data_ptr() == other.data_ptr() and one.stride() == other.stride():
+        return None
+    left, right = (x.detach().contiguous().reshape(-1).view(torch.uint8) for x in (one, other))
+    if torch.equal(left, right):
+        return None
+    differing = (left != right).reshape(*one.shape, -1).any(-1)
+    position = tuple(differing.nonzero()[0].tolist())
+    values = f"{one[position].item()} and {other[position].item()} at {list(position)}"
+    return f"{values}, {int(differing.sum())} of {one.numel()} values in all"

@@ -1,0 +1,25 @@
+"""No verdict, message or line of source depends on the seed of the hashes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archspec.spec.shipped import shipped_specs_dir
+from tests.rules.seeds import under
+
+CASES = sorted(str(path) for path in (Path(__file__).resolve().parents[1] / "cases").glob("*.yaml"))
+SPECS = sorted(str(path) for path in shipped_specs_dir().glob("*.yaml"))
+
+
+def test_two_seeds_give_the_same_bytes() -> None:
+    files = [*CASES, *SPECS[::6]]
+    answers = [under(seed, files) for seed in (1, 2)]
+    assert len(answers[0].splitlines()) == len(files)
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.slow
+def test_eight_seeds_give_the_same_bytes() -> None:
+    assert len({under(seed, [*CASES, *SPECS]) for seed in range(8)}) == 1
