@@ -23,10 +23,10 @@ def complete_shipped(context: click.Context, parameter: click.Parameter, incompl
 
 def complete_targets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Words of engines, behind a comma too."""
-    from archspec.engines.registry import ENGINES
+    from archspec.engines.registry import engines
 
     before, comma, last = incomplete.rpartition(",")
-    return [CompletionItem(f"{before}{comma}{word}") for word in ENGINES if word.startswith(last)]
+    return [CompletionItem(f"{before}{comma}{word}") for word in engines() if word.startswith(last)]
 
 
 def complete_codes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

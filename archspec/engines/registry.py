@@ -88,7 +88,7 @@ def separated(text: str) -> tuple[str, ...]:
     """The targets that commas join: `onnx,tensorrt-rtx:sm86,sm89` is two, for options have commas of their own."""
     found: list[str] = []
     for part in (one.strip() for one in text.split(",")):
-        if found and ":" in found[-1] and part.partition(":")[0] not in ENGINES:
+        if found and ":" in found[-1] and part.partition(":")[0] not in engines():
             found[-1] += f",{part}"
         else:
             found.append(part)
