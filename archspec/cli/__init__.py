@@ -29,6 +29,7 @@ COMMANDS = (
     "schema",
     "show",
     "verify",
+    "weights",
 )
 
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO")} - {None}
