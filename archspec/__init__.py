@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from archspec.registry import RULE_KINDS
+
 if TYPE_CHECKING:
     from archspec.bundle import Bundle, build, open
     from archspec.checking import Report, check, compile, load_weights
@@ -49,6 +51,9 @@ __all__ = [
     "load_weights",
     "open",
 ]
+
+# The one place that knows all rooms tells those above what those below declare.
+RULE_KINDS.read_from("archspec.rules.kinds")
 
 
 def __getattr__(name: str) -> Any:
