@@ -6,7 +6,24 @@ engines, bundles, decoding and views take what it has accepted.
 
 from __future__ import annotations
 
-from archspec.checking.check import Report, accepted, check
-from archspec.checking.compiling import compile
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archspec.checking.checks import Report, accepted, check
+    from archspec.checking.compiling import compile
+
+_HOMES = {
+    "Report": "archspec.checking.checks",
+    "accepted": "archspec.checking.checks",
+    "check": "archspec.checking.checks",
+    "compile": "archspec.checking.compiling",
+}
 
 __all__ = ["Report", "accepted", "check", "compile"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archspec.checking' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
