@@ -1,7 +1,7 @@
 """The only way from a spec to a `Checked`.
 
 The room stands below `weights` and `lower`, for it reads what a file says of both, and above everything that builds:
-engines, bundles, decoding and views take what it has accepted.
+engines, bundles, decoding and views take what it has accepted. What `archspec check` does not need, it does not load.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archspec.checking.checks import Report, accepted, check
     from archspec.checking.compiling import compile
+    from archspec.checking.loading import load_weights
 
 _HOMES = {
     "Report": "archspec.checking.checks",
     "accepted": "archspec.checking.checks",
     "check": "archspec.checking.checks",
     "compile": "archspec.checking.compiling",
+    "load_weights": "archspec.checking.loading",
 }
 
-__all__ = ["Report", "accepted", "check", "compile"]
+__all__ = ["Report", "accepted", "check", "compile", "load_weights"]
 
 
 def __getattr__(name: str) -> Any:
