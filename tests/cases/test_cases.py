@@ -149,7 +149,6 @@ def test_every_relation_is_shown(name: str, tmp_path: Path) -> None:
             assert f"{output} ← {value.name}" in found
 
 
-@wrong("axis 3 of y is taken for its columns")
 def test_a_relation_is_drawn_over_rows_and_columns() -> None:
     found = shown(str(path_of("relation-channels-last")), "--relation", "x", "y")
     drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proven" not in line]
@@ -161,9 +160,8 @@ def test_a_relation_is_drawn_over_rows_and_columns() -> None:
     "name",
     [
         pytest.param("class-token-padding", marks=wrong("concat takes no bool values")),
-        pytest.param("svg-branches", marks=wrong("KeyError: branches of other columns share no track")),
         pytest.param("split-merge-repeat", marks=wrong("IndexError: a repeated composite of two nodes has no axis")),
-        *(name for name in NAMES if name not in ("class-token-padding", "svg-branches", "split-merge-repeat")),
+        *(name for name in NAMES if name not in ("class-token-padding", "split-merge-repeat")),
     ],
 )
 def test_every_case_is_drawn(name: str, tmp_path: Path) -> None:
