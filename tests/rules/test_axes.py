@@ -86,7 +86,10 @@ def test_rows_and_columns_of_a_map_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_sequence_of_fixed_length_is_known_by_its_block(tmp_path: Path) -> None:
     inputs = '{x: "float[batch, 9, 8]"}'
-    linear = "{block: linear, input: x, dim: 8}"
+    linear = (
+        "{block: encoder, input: x, layers: 1, residual: bare, "
+        "attention: none, feed_forward: {hidden: 8, activation: relu}}"
+    )
     attend = "{block: attend, query: h, key: h, value: h, mask: causal}"
     graph = f"{{h: {linear}, a: {attend}, y: a + h}}"
     found = report(tmp_path, inputs, graph, '{y: "float[batch, 9, 8]"}', "causal: {output: y, input: h}")
