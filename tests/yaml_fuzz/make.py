@@ -62,6 +62,11 @@ _PROBES = {
     "concat bool": """graph: {y: {block: concat, inputs: [p, p], axis: 1}, z: x * 2}
 outputs: {y: "bool[batch, n + n]", z: "float[batch, n, 4]"}
 """,
+    "constant bool": """graph:
+  y: {block: constant, shape: [batch, n], value: true}
+  z: {block: pool, input: x, kind: mean, valid: p}
+outputs: {y: "bool[batch, n]", z: "float[batch, 4]"}
+""",
     "axis": """graph: {y: {block: pool, input: x, kind: mean, valid: p}, z: x * 2}
 outputs: {y: "float[batch, 4]", z: "float[batch, n, 4]"}
 rules: [{causal: {output: z, input: x, axis: 1}}]

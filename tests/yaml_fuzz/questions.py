@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -52,13 +53,14 @@ class Axes:
         return f", axis: {self.out}" if self.out == self.source else f", axis: [{self.out}, {self.source}]"
 
 
-def questions(draft: Draft, observed: Observed, r: random.Random) -> list[Question]:
-    """What to ask of a file."""
+def questions(draft: Draft, observed: Observed, inner: Sequence[Made], r: random.Random) -> list[Question]:
+    """What to ask of a file; `inner` are the inner values that were changed."""
     sources = [value for name, value in draft.inputs.items() if name in draft.used]
     pairs = [(output, source) for output in draft.outputs() for source in sources]
     r.shuffle(pairs)
+    within = [(output, value) for value in inner for output in draft.outputs() if _follows(output, value)]
     found: dict[str, Question] = {}
-    for output, source in pairs[:MOST_PAIRS]:
+    for output, source in pairs[:MOST_PAIRS] + within[:2]:
         known = [
             *_windows(draft, observed, output, source, r),
             *_masks(draft, output, source, r),
@@ -67,6 +69,12 @@ def questions(draft: Draft, observed: Observed, r: random.Random) -> list[Questi
         r.shuffle(known)
         found.update((one.text, one) for one in known[:MOST_EACH])
     return list(found.values())
+
+
+def _follows(output: Made, value: Made) -> bool:
+    """Whether an output may depend on an inner value: node numbers rise."""
+    numbers = [int(re.sub(r"\D.*", "", name[1:])) for name in (output.name, value.name)]
+    return numbers[0] >= numbers[1]
 
 
 # -- windows

@@ -122,7 +122,7 @@ def concat_controls(draft: Draft) -> Made | None:
     if not known:
         return None
     x = draft.recent(known)
-    if x.dtype == "bool" and r.random() < 0.6:
+    if x.dtype == "bool" and r.random() < 0.6 and "constant bool" in draft.words:
         one = draft.node(
             "constant",
             f"shape: [{x.axes[0].text}, 1], value: {r.choice(('true', 'false'))}",
