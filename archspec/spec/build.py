@@ -20,7 +20,7 @@ from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.nodes import GraphNode, NodePart
 from archspec.spec.order import ordered
 from archspec.spec.places import with_places
-from archspec.spec.syntax import predicates, syntaxes
+from archspec.spec.syntax import paths, predicates, syntaxes
 from archspec.text.expr import Number
 from archspec.text.path import Path
 from archspec.text.value import ValueExpr
@@ -90,6 +90,20 @@ def build_part(part: NodePart, around: Surroundings) -> None:
     for path, value in around.builder.exposed.items():
         around.values.define(path, value)
     around.values.offer(around.builder.offered)
+    if _is_sequence(part.body, built.main, around):
+        inner = (value for path, value in around.builder.exposed.items() if path.startswith(f"{part.name}."))
+        for value in (built.main, *(one for one in inner if one.type.axes == built.main.type.axes)):
+            around.values.is_sequence(value)
+
+
+def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) -> bool:
+    """Whether a value has the axes batch, positions, features, by its block or by values of its type that it reads."""
+    if value.type.rank != 3:
+        return False
+    if isinstance(body, Block) and body.makes_sequence:
+        return True
+    read = (around.values.get(path) for one in syntaxes(body) for path in paths(one))
+    return any(one in around.values.sequences for one in read if one is not None and one.type.axes == value.type.axes)
 
 
 def _result(part: NodePart) -> str:

@@ -17,6 +17,7 @@ from archspec.spec.graph import GraphBuilder
 from archspec.spec.names import check_names
 from archspec.spec.nodes import GraphNode, NodeReader
 from archspec.spec.resolved import digest, resolved
+from archspec.spec.rule_axes import Positions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Decode, Spec
 from archspec.text.nodes import MapNode, Node
@@ -46,7 +47,7 @@ def elaborate(
         expose=expose,
     )
     outputs = graph.build()
-    rules = _rules(document, graph, findings)
+    rules = _rules(document, definitions, graph, findings)
     decode = _decode(document, definitions, outputs, findings)
     if findings.has_errors:
         raise SpecError(in_order(findings.diagnostics))
@@ -108,12 +109,14 @@ def _check_layouts(document: FileModel, findings: Collector) -> None:
             findings.error("E204", message, place(layout), help=help)
 
 
-def _rules(document: FileModel, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+    leading = leading_dims(one.type for one in definitions.inputs.values())
+    positions = Positions(leading=leading, sequences=graph.values.sequences)
     rules: list[Rule] = []
     for item in document.rules:
-        if not graph.poisoned(item):
+        if not graph.poisoned(item.fields):
             with findings.catching():
-                rules.append(resolve_rule(item, graph.root))
+                rules.append(resolve_rule(item.kind, item.fields, item.at, graph.root, positions))
     return tuple(rules)
 
 

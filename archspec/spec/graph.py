@@ -124,7 +124,7 @@ class GraphBuilder:
             if fields.source is not None:
                 yield fields.source
         for item in self.document.rules:
-            yield from (path for one in syntaxes(item) for path in paths(one) if len(path.parts) > 1)
+            yield from (path for one in syntaxes(item.fields) for path in paths(one) if len(path.parts) > 1)
         for written in self.expose:
             path = parse_path(TextNode.of(written, "--expose"))
             self._exposed.append(path)
