@@ -205,6 +205,9 @@ class Draft:
     def text(self) -> str:
         """The file, without rules."""
         kept = {name: value for name, value in self.inputs.items() if name in self.used}
+        if all("default:" in self.given[name] for name in kept):
+            # A module whose inputs are all optional takes the sizes instead.
+            self.given.update((name, self.given[name].replace(", default: true", "")) for name in kept)
         sinks = [v for v in self.values if v.name in self.nodes and v.name not in self.used]
         lines = ["archspec: 1", "name: fuzzed", f"defaults: {{norm: {self.norm}}}", "dims:"]
         named = " ".join([*(self.given[name] for name in kept), *self.nodes.values(), *(v.type() for v in sinks)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.yaml_fuzz.draft import Draft, Made
+from tests.yaml_fuzz.draft import Draft, Made, Size
 from tests.yaml_fuzz.masks import Mask, Masker, Pred, predicate
 from tests.yaml_fuzz.observe import Change, Observed
 
@@ -203,25 +203,44 @@ def _hidden(draft: Draft, output: Made, source: Made, r: random.Random) -> Itera
         for _ in range(2 if controls else 0):
             pred = predicate(draft, controls)
             assert pred is not None
-            yield _ignores(draft, output, source, pred, rank)
+            question = _ignores(draft, output, source, pred, rank)
+            if question is not None:
+                yield question
         segments = [v for v in controls if v.dtype == "int64"]
         if segments and output.axes[:rank] == axes and rank == 2:
             yield _segments(output, source, r.choice(segments))
 
 
-def _ignores(draft: Draft, output: Made, source: Made, pred: Pred, rank: int) -> Question:
-    carries = output.axes[:rank] == source.axes[:rank]
+def _ignores(draft: Draft, output: Made, source: Made, pred: Pred, rank: int) -> Question | None:
+    """None where the axes of the predicate could stand in more than one place of the output."""
+    places = _spread(source.axes[:rank], output.axes)
+    if places is None:
+        return None
 
     def claim(change: Change, shape: tuple[int, ...]) -> NDArray:
         before, after = _both(pred.at, change)
         if not all(before[place[:rank]] and after[place[:rank]] for place in change.places):
             return np.zeros((1,) * len(shape), bool)
-        if not carries:
+        if not places:
             return np.ones((1,) * len(shape), bool)
-        return _leading(~before & ~after, len(shape))
+        promised = ~before & ~after
+        return promised.reshape([promised.shape[places.index(k)] if k in places else 1 for k in range(len(shape))])
 
     text = f"ignores: {{output: {output.name}, input: {source.name}, where: {pred.text}}}"
     return Question(text, output.name, source.name, claim)
+
+
+def _spread(part: Sequence[Size], whole: Sequence[Size]) -> tuple[int, ...] | None:
+    """The axes of an output over which a predicate stands; () where it has none of them, None where that is open."""
+    if tuple(whole[: len(part)]) == tuple(part):
+        return tuple(range(len(part)))
+    found = [[k for k, size in enumerate(whole) if size == one] for one in part]
+    if any(one.constant is not None for one in part) or any(len(places) > 1 for places in found):
+        return None
+    if not all(found):
+        return ()
+    chosen = tuple(places[0] for places in found)
+    return chosen if list(chosen) == sorted(chosen) else None
 
 
 def _segments(output: Made, source: Made, by: Made) -> Question:
