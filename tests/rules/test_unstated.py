@@ -167,6 +167,20 @@ def test_what_a_mask_hides_is_asked_for(mask: str, more: str, rule: str, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("mask", "more"),
+    [
+        ("same_segment(text) | within(1)", TEXT),
+        ("within(1) | key_valid(valid) | query_valid(valid)", VALID),
+        ("within(1) & key_valid(valid) | key_valid(padded)", f"{VALID}\n  {PADDED}"),
+    ],
+)
+def test_an_input_that_a_mask_admits_beside_others_hides_nothing_and_need_not(
+    mask: str, more: str, tmp_path: Path
+) -> None:
+    assert "W422" not in [found.code for found in warnings(tmp_path, mask, more=more)]
+
+
+@pytest.mark.parametrize(
     ("mask", "more", "options"),
     [
         ("all | key_valid(valid)", VALID, {}),
@@ -175,7 +189,6 @@ def test_what_a_mask_hides_is_asked_for(mask: str, more: str, rule: str, tmp_pat
             VALID,
             {"tail": "y: {block: pool, input: states, kind: mean}", "output": "y: float[batch, d]"},
         ),
-        ("same_segment(text) | within(1)", TEXT, {}),
     ],
 )
 def test_a_mask_that_hides_nothing(mask: str, more: str, options: dict[str, str], tmp_path: Path) -> None:
