@@ -14,7 +14,7 @@ from archspec.diagnostics import Source
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
-from archspec.oracle.interpreter import _Run
+from archspec.oracle.interpreter import Run
 from archspec.spec import Spec
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
@@ -73,7 +73,7 @@ class Inner:
         return {name: named[name] for name in self.outputs}, run.seen
 
 
-class _Holding(_Run):
+class _Holding(Run):
     def __init__(
         self, parameters: Mapping[str, NDArray], sizes: Mapping[str, int], held: Held, other: NDArray | None
     ) -> None:
@@ -81,10 +81,9 @@ class _Holding(_Run):
         self.held, self.other = held, other
         self.seen: NDArray | None = None
 
-    def node(self, node: Node, known: Mapping[Value, NDArray], layers: tuple[int, ...]) -> list[NDArray]:
-        results = super().node(node, known, layers)
-        value, own = self.held
-        if layers != own or value not in node.outputs:
+    def made(self, node: Node, results: list[NDArray]) -> list[NDArray]:
+        value, layers = self.held
+        if layers != self.at or value not in node.outputs:
             return results
         k = node.outputs.index(value)
         self.seen = results[k]

@@ -38,6 +38,16 @@ class Mask:
     causal: bool = False
 
 
+def negated(pred: Pred) -> Pred:
+    """The contrary of a predicate."""
+    return Pred(f"not ({pred.text})", pred.names, lambda a: ~pred.at(a))
+
+
+def either(left: Pred, right: Pred) -> Pred:
+    """One of two predicates."""
+    return Pred(f"({left.text}) or ({right.text})", (*left.names, *right.names), lambda a: left.at(a) | right.at(a))
+
+
 def predicate(draft: Draft, controls: Sequence[Made], depth: int = 2) -> Pred | None:
     """A predicate on some of the controls, which share their axes."""
     r = draft.r
@@ -92,6 +102,13 @@ class Masker:
             atoms.append(self._query)
         return r.choice(atoms)()
 
+    def many(self) -> Mask:
+        """More parts, joined by or, than the prover has atoms."""
+        found = self.mask(depth=0)
+        for _ in range(14):
+            found = self._joined("|", found, self._joined("&", self._valid(), self.mask(depth=0)))
+        return found
+
     def _joined(self, word: str, left: Mask, right: Mask) -> Mask:
         join = np.logical_and if word == "&" else np.logical_or
         causal = (left.causal or right.causal) if word == "&" else (left.causal and right.causal)
@@ -111,6 +128,8 @@ class Masker:
 
     def _last(self) -> Mask:
         n = self.draft.r.randint(1, 3)
+        if self.draft.r.random() < 0.2 and self.keys.text in self.draft.dims:
+            return Mask(f"last({self.keys.text})", (), lambda a, q, k: _ahead(q, k) <= 0, True)
         return Mask(f"last({n})", (), lambda a, q, k: (_ahead(q, k) <= 0) & (_ahead(q, k) > -n), True)
 
     def _within(self) -> Mask:
@@ -121,6 +140,7 @@ class Masker:
         found = predicate(self.draft, [*self.controls("bool", self.keys), *self.controls("int64", self.keys)])
         if found is None:
             return self._all()
+        self.draft.preds.append(found)
         return Mask(
             f"key_valid({found.text})",
             found.names,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.yaml_fuzz.draft import Draft, Made, Size
-from tests.yaml_fuzz.masks import Mask, Masker, Pred, predicate
+from tests.yaml_fuzz.masks import Mask, Masker, Pred, either, negated, predicate
 from tests.yaml_fuzz.observe import Change, Observed
 
 Claim = Callable[[Change, tuple[int, ...]], NDArray]
@@ -162,8 +162,8 @@ def _masks(draft: Draft, output: Made, source: Made, r: random.Random) -> Iterat
         return
     axes = r.choice(known)
     masker = Masker(draft, source.axes[0], output.axes[axes.out], source.axes[1], only_inputs=True)
-    for _ in range(2):
-        mask = masker.mask()
+    for _ in range(3):
+        mask = masker.many() if r.random() < 0.05 else masker.mask()
         if set(mask.names) <= draft.used:
             yield _within(draft, output, source, axes, mask)
 
@@ -180,11 +180,11 @@ def _within(draft: Draft, output: Made, source: Made, axes: Axes, mask: Mask) ->
         row, queries, keys = change.places[0][0] or 0, shape[axes.out], change.after.shape[1]
         inputs = change.world.inputs
         allowed = np.zeros(queries, bool)
-        for known in (inputs, {**inputs, change.source: change.after}):
-            pairs = mask.pairs(known, queries, keys)
-            pairs = pairs[min(row, len(pairs) - 1)]
-            for place in change.places:
-                allowed |= pairs[:, place[1] or 0]
+        # Pairs are allowed by what the controls are before the change, and by what they are after it.
+        both = [mask.pairs(known, queries, keys) for known in (inputs, {**inputs, change.source: change.after})]
+        pairs = np.logical_and(*(one[min(row, len(one) - 1)] for one in both))
+        for place in change.places:
+            allowed |= pairs[:, place[1] or 0]
         return _along(~allowed, axes.out, len(shape))
 
     text = f"within: {{output: {output.name}, input: {source.name}, mask: {mask.text}{axes.field(draft, False)}}}"
@@ -201,14 +201,25 @@ def _hidden(draft: Draft, output: Made, source: Made, r: random.Random) -> Itera
             continue
         controls = [v for dtype in ("bool", "int64") for v in draft.of(dtype, axes) if v.fed and v.name in draft.used]
         for _ in range(2 if controls else 0):
-            pred = predicate(draft, controls)
-            assert pred is not None
+            pred = _pred(draft, controls, r)
             question = _ignores(draft, output, source, pred, rank)
             if question is not None:
                 yield question
         segments = [v for v in controls if v.dtype == "int64"]
         if segments and output.axes[:rank] == axes and rank == 2:
             yield _segments(output, source, r.choice(segments))
+
+
+def _pred(draft: Draft, controls: Sequence[Made], r: random.Random) -> Pred:
+    """A predicate: rather one that a mask of the file reads, its contrary, or more than that."""
+    names = {control.name for control in controls}
+    known = [pred for pred in draft.preds if set(pred.names) <= names]
+    fresh = predicate(draft, controls)
+    assert fresh is not None
+    if not known or r.random() < 0.3:
+        return fresh
+    pred = r.choice(known)
+    return r.choice((pred, negated(pred), negated(pred), either(negated(pred), fresh)))
 
 
 def _ignores(draft: Draft, output: Made, source: Made, pred: Pred, rank: int) -> Question | None:
@@ -245,10 +256,11 @@ def _spread(part: Sequence[Size], whole: Sequence[Size]) -> tuple[int, ...] | No
 
 def _segments(output: Made, source: Made, by: Made) -> Question:
     def claim(change: Change, shape: tuple[int, ...]) -> NDArray:
+        before, after = _both(lambda known: known[by.name], change)
         promised = np.ones(shape[:2], bool)
-        for numbers in _both(lambda known: known[by.name], change):
-            for place in change.places:
-                promised &= numbers != numbers[place[0] or 0, place[1] or 0]
+        for place in change.places:
+            at = (place[0] or 0, place[1] or 0)
+            promised &= (before != before[at]) | (after != after[at])
         return _leading(promised, len(shape))
 
     return Question(
