@@ -131,7 +131,8 @@ class _Body:
         stack = LayerStack(self.lowering, node, op, self.inside, frozen or self.frozen)
         path = relative(op.module, self.module)
         made = self.made(stack.made(), frozen)
-        self.code.attributes.declare(path, Attribute(made=made))
+        if not self.code.attributes.declare(path, Attribute(made=made)):
+            raise ReusedDifferently(node.path)
         return stack.lower(self.code, access(path), operands, self.bring)
 
     @property
