@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.yaml_fuzz.masks import Pred
+    from tests.yaml_fuzz.masks import Mask, Pred
 
 WIDTH = 4
 """Features of a position."""
@@ -87,6 +87,7 @@ class Draft:
     norm: str = "layer_norm"
     probes: list[dict[str, int]] = field(default_factory=list)
     preds: list[Pred] = field(default_factory=list)
+    masks: list[tuple[Size, Size, Mask]] = field(default_factory=list)
 
     # -- sizes
 

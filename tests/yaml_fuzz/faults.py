@@ -8,6 +8,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from archspec.masks import emit as masks_emit
+from archspec.masks import relation as masks_relation
 from archspec.masks.atoms.all import All
 from archspec.masks.mask import And, Mask
 from archspec.ops.attention import attention, make_mask, mask_operands
@@ -16,9 +17,9 @@ from archspec.ops.shape.shift import Shift
 from archspec.relation import union
 from archspec.relation.atoms import NOTHING, Relation, Space
 from archspec.relation.union import in_normal_form
-from archspec.rules import fixed, flow, kind, terms
+from archspec.rules import fixed, flow, kind, reads, terms
 from archspec.rules.origin import Origin
-from tests.rules.breakage import broken, controls_not_erased, guard_not_shifted
+from tests.rules.breakage import broken, guard_not_shifted
 
 Fault = Callable[[], AbstractContextManager[None]]
 
@@ -41,7 +42,10 @@ def guard_offset_lost() -> AbstractContextManager[None]:
 
 def erasure_lost() -> AbstractContextManager[None]:
     """Masks restrict by a control though the control is what changes."""
-    return controls_not_erased()  # type: ignore[return-value]
+    return broken(
+        (reads.Reads, "_mentions", lambda self, term, changing: False),
+        (masks_relation, "erase", lambda relation, operand: relation),
+    )
 
 
 def mask_lost() -> AbstractContextManager[None]:

@@ -86,15 +86,26 @@ class Masker:
             return found
         return found or [v for v in self.draft.of(dtype, (positions,)) if v.fed or not self.only_inputs]
 
-    def mask(self, causal: bool = False, depth: int = 1) -> Mask:
-        """A mask; one that implies `causal` where asked."""
+    def mask(self, causal: bool = False) -> Mask:
+        """A mask; one that implies `causal` where asked. The file remembers it."""
+        found = self._drawn(causal)
+        if not self.only_inputs:
+            self.draft.masks.append((self.queries, self.keys, found))
+        return found
+
+    def known(self) -> list[Mask]:
+        """Masks of the file between as many queries and keys, by inputs alone."""
+        found = [mask for queries, keys, mask in self.draft.masks if (queries, keys) == (self.queries, self.keys)]
+        return [mask for mask in found if set(mask.names) <= set(self.draft.inputs)]
+
+    def _drawn(self, causal: bool = False, depth: int = 1) -> Mask:
         r = self.draft.r
         if causal:
             base = self._causal() if r.random() < 0.5 else self._last()
-            return self._joined("&", base, self.mask(depth=0)) if r.random() < 0.6 else base
+            return self._joined("&", base, self._drawn(depth=0)) if r.random() < 0.6 else base
         if depth and r.random() < 0.45:
             word = "&" if r.random() < 0.7 else "|"
-            return self._joined(word, self.mask(depth=depth - 1), self.mask(depth=depth - 1))
+            return self._joined(word, self._drawn(depth=depth - 1), self._drawn(depth=depth - 1))
         atoms = [self._all, self._valid, self._valid, self._prefix]
         if self.square:
             atoms += [self._causal, self._causal, self._last, self._within, self._segment]
@@ -104,9 +115,9 @@ class Masker:
 
     def many(self) -> Mask:
         """More parts, joined by or, than the prover has atoms."""
-        found = self.mask(depth=0)
+        found = self._drawn(depth=0)
         for _ in range(14):
-            found = self._joined("|", found, self._joined("&", self._valid(), self.mask(depth=0)))
+            found = self._joined("|", found, self._joined("&", self._valid(), self._drawn(depth=0)))
         return found
 
     def _joined(self, word: str, left: Mask, right: Mask) -> Mask:

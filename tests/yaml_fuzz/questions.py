@@ -157,15 +157,23 @@ def _extent(observed: Observed, output: Made, source: Made, axes: Axes) -> tuple
 
 
 def _masks(draft: Draft, output: Made, source: Made, r: random.Random) -> Iterator[Question]:
-    known = [axes for axes in _ranked(draft, output, source) if axes.source == 1]
-    if not known or source.axes[0].text != "batch":
+    fits = [axes for axes in _ranked(draft, output, source) if axes.source == 1]
+    if not fits or source.axes[0].text != "batch":
         return
-    axes = r.choice(known)
+    axes = r.choice(fits)
     masker = Masker(draft, source.axes[0], output.axes[axes.out], source.axes[1], only_inputs=True)
     for _ in range(3):
-        mask = masker.many() if r.random() < 0.05 else masker.mask()
+        mask = _one_of(masker, r)
         if set(mask.names) <= draft.used:
             yield _within(draft, output, source, axes, mask)
+
+
+def _one_of(masker: Masker, r: random.Random) -> Mask:
+    """One with many parts, one that the file has, or any."""
+    if r.random() < 0.05:
+        return masker.many()
+    known = masker.known()
+    return r.choice(known) if known and r.random() < 0.5 else masker.mask()
 
 
 def _ranked(draft: Draft, output: Made, source: Made) -> Iterator[Axes]:
