@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from inspect import cleandoc
 from types import NoneType, UnionType
@@ -15,16 +15,19 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.norm_fields import DefaultNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import CODES
+from archspec.layouts import layout, line
 from archspec.ops.registry import all_primitives
 from archspec.schema.model import Model
 from archspec.schema.words import AxisText, Word
 from archspec.spec.document import FileModel
 from archspec.spec.rules import RuleWord, rule_words
+from archspec.text import expr, value
 from archspec.text.expr import Expr
 from archspec.text.mask import MaskSyntax
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
+from archspec.text.reserved import RESERVED
 from archspec.text.types import TypeSyntax
 from archspec.text.value import ValueExpr
 
@@ -47,6 +50,26 @@ A rule is one line under `rules`, such as `- causal: {output: logits, input: ids
 type; `axis: A` holds for both values, `axis: [A, B]` for the output and for the input. Left out, it is the one axis
 that holds a dim other than those that lead inputs, else axis 1 of a value of two axes or of what a sequence block made;
 where neither tells, E424 lists the axes. `at` names the output positions for which an upper rule speaks.
+"""
+_WEIGHTS = """\
+## Weights
+
+`weights` holds layouts by name, each a map or the name of a file with one; `none` takes out a layout of the parent. A
+layout says which tensors of a published checkpoint are which of the architecture's, with `ours: theirs` under `map`:
+
+- Our names are those of the module's state dict, which `archspec weights SPEC` lists; a module's name stands for all
+  that it holds, buffers too. Tied parameters stand there once, under the node that owns them; a reused node has no
+  names of its own. With `share: true` a stack holds the weights of its layers once, under the number of the first layer
+  that uses them: `states.layers.0.attention.q.weight`.
+- `*` is a number, the same on both sides, or as `index` says; one more `*` on their side is joined by `stack`.
+- `(q k v)` is a group: those of both sides pair in order, each with as many names. One group more on our side takes the
+  parts of `split`, one more on theirs is joined by `concat` or `stack`.
+- A line is the name alone, or a map with `from` and operations, which run in the written order. All have an inverse.
+
+Every tensor of either side is mapped once, tied or skipped. `archspec check` reads all layouts. Without `--layout` or
+`--weights-layout`, that one is taken under which every name of the file matches; a file in the module's own names needs
+none. `module.` and `_orig_mod.`, which wrappers put in front of names, are left out. Tensors in fp8 are multiplied by
+their scales (`NAME_scale_inv` or `NAME_scale`), and values that are not finite are refused.
 """
 _SORTS: Mapping[Any, str] = {
     Expr: "expr",
@@ -77,8 +100,14 @@ def reference() -> str:
         "## Blocks\n\nAny block also takes:\n",
         _fields(Block),
         *(_block(word, block) for word, block in blocks().items()),
+        _expressions(),
         _RULES,
         *(_rule(word, kind) for word, kind in rule_words().items()),
+        _WEIGHTS,
+        "### Layout\n",
+        _keys(layout.FIELDS),
+        "### Line of a map\n",
+        _keys(line.FIELDS),
         "## Parts\n",
         *(_part(model) for model in parts),
         "## Primitives\n\nWhat blocks are made of, as `archspec show --ir` prints it.\n",
@@ -87,6 +116,31 @@ def reference() -> str:
         "\n".join(["| code | title |", "|---|---|", *(f"| {code} | {found.title} |" for code, found in CODES.items())]),
     )
     return "\n".join(section.rstrip() + "\n" for section in sections)
+
+
+def _keys(fields: Mapping[str, tuple[str, str]]) -> str:
+    rows = [f"| `{key}` | {holds} | {what} |" for key, (holds, what) in fields.items()]
+    return "\n".join(["| key | holds | what |", "|---|---|---|", *rows])
+
+
+def _expressions() -> str:
+    """The functions that expressions know, what `axis` takes, and the words that name nothing else."""
+    return f"""\
+## Expressions and reserved words
+
+| where | functions |
+|---|---|
+| expr | {_listed(expr.FUNCTIONS)} |
+| value | {_listed(value.FUNCTIONS)} |
+
+A field `axis` takes a number, negative from the end, or the name of a dim or constant whose size stands once in the
+type of the value. These words are reserved and cannot name a constant, dim, input or node: {_listed(RESERVED)};
+the atoms of masks are reserved too.
+"""
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in sorted(words))
 
 
 def _block(word: str, block: type[Block]) -> str:
