@@ -14,7 +14,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.ops.elementwise.compare import Compare
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
@@ -46,6 +46,11 @@ class Term:
             yield self
         for operand in self.operands:
             yield from operand.leaves()
+
+    @property
+    def reads_floats(self) -> bool:
+        """Whether a float input has a part in it."""
+        return any(leaf.op is None and leaf.type.dtype is DType.FLOAT for leaf in self.leaves())
 
     def depends_on(self, other: Term, fixed: Callable[[Term], bool] | None = None) -> bool:
         """Whether another term has a part in this one, but for those that are held fixed."""
