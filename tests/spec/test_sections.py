@@ -195,7 +195,7 @@ def test_an_input_with_a_default_may_be_left_out_and_one_without_may_not(tmp_pat
     module = compile(loaded(tmp_path, edited(INPUTS, ("SORTED", "false"))))
     x, segment = torch.randn(2, 6, 4), torch.tensor([[0, 0, 1, 1, 2, 2]] * 2)
     whole = torch.ones(2, 6, dtype=torch.bool)
-    torch.testing.assert_close(module(x, segment), module(x, segment, whole), rtol=0, atol=0)
+    torch.testing.assert_close(module(x, segment=segment), module(x, whole, segment=segment), rtol=0, atol=0)
     with pytest.raises(TypeError, match="segment"):
         module(x)
     port = interface_of(loaded(tmp_path, edited(INPUTS, ("SORTED", "false"))))
