@@ -255,7 +255,7 @@ def test_a_banned_id_is_never_chosen(tmp_path: Path, more: dict[str, float]) -> 
         banned.add(row.ids[0])
 
 
-@option("dim.multiple=none", "dim.multiple", "dim.min", "dim.typical", "dim.max")
+@option("dim.multiple", "dim.min", "dim.typical", "dim.max")
 def test_sizes_that_a_runner_takes(tmp_path: Path) -> None:
     text = edited(INPUTS, ("SORTED", "false"), ("n: [2, 6, 12]", "n: {min: 4, typical: 8, max: 12, multiple: 4}"))
     ports = interface_of(loaded(tmp_path, text))
