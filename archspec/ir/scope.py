@@ -32,11 +32,16 @@ class ScopeFrame:
 
     def bind(self, name: str, value: Value, operand: Value) -> Value:
         """Make an input of this scope that stands for `value`, which the scope around calls `operand`."""
-        inner = Value(name, value.type)
+        inner = self.take(name, operand)
+        self.captured[value] = self.captured[operand] = inner
+        return inner
+
+    def take(self, name: str, operand: Value) -> Value:
+        """Make an input of this scope that starts as `operand` and, as what layers carry, does not stand for it."""
+        inner = Value(name, operand.type)
         self.inputs.append(inner)
         self.operands.append(operand)
         self.own.add(inner)
-        self.captured[value] = self.captured[operand] = inner
         return inner
 
     def graph(self, outputs: Sequence[Value], names: Sequence[str] = ()) -> Graph:

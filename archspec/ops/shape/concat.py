@@ -29,7 +29,7 @@ class Concat(Primitive):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Add up the sizes of the axis. Raises ShapeError with operands that disagree elsewhere."""
-        first = inputs[0]
+        first = _bounded(inputs)
         place = axis_number(first, self.axis)
         for number, other in enumerate(inputs):
             self._check(first, other, number)
@@ -77,3 +77,17 @@ class Concat(Primitive):
         """`torch.cat((a, b), dim=1)`."""
         operands = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
         return (f"torch.cat({operands}, dim={self.axis})",)
+
+
+def _bounded(inputs: Sequence[TensorType]) -> TensorType:
+    """The first type, with a bound on values that holds for all operands."""
+    first = inputs[0]
+    bound = first.bound
+    for other in inputs[1:]:
+        if bound is None or other.bound is None:
+            bound = None
+        elif compare(bound, "<=", other.bound) is True:
+            bound = other.bound
+        elif compare(other.bound, "<=", bound) is not True:
+            bound = None
+    return TensorType(first.dtype, first.axes, bound)
