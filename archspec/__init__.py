@@ -8,11 +8,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from archspec.registry import RULE_KINDS
+
 if TYPE_CHECKING:
     from archspec.bundle import Bundle, build, open
-    from archspec.checking import Report, check, compile
+    from archspec.checking import Report, check, compile, load_weights
     from archspec.decoding import generate
-    from archspec.diagnostics import Diagnostic, SpecError
+    from archspec.diagnostics import Diagnostic, SpecError, SpecWarning
     from archspec.spec import Spec, load
     from archspec.views.attention_weights import attend
 
@@ -22,12 +24,14 @@ _HOMES = {
     "Report": "archspec.checking",
     "Spec": "archspec.spec",
     "SpecError": "archspec.diagnostics",
+    "SpecWarning": "archspec.diagnostics",
     "attend": "archspec.views.attention_weights",
     "build": "archspec.bundle",
     "check": "archspec.checking",
     "compile": "archspec.checking",
     "generate": "archspec.decoding",
     "load": "archspec.spec",
+    "load_weights": "archspec.checking",
     "open": "archspec.bundle",
 }
 
@@ -37,14 +41,19 @@ __all__ = [
     "Report",
     "Spec",
     "SpecError",
+    "SpecWarning",
     "attend",
     "build",
     "check",
     "compile",
     "generate",
     "load",
+    "load_weights",
     "open",
 ]
+
+# The one place that knows all rooms tells those above what those below declare.
+RULE_KINDS.read_from("archspec.rules.kinds")
 
 
 def __getattr__(name: str) -> Any:

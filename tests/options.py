@@ -36,6 +36,7 @@ from archspec.layouts import layout, line
 from archspec.masks.registry import atoms
 from archspec.schema.model import MAYBE, Model
 from archspec.spec.document import FileModel
+from archspec.spec.rules import rule_words
 from archspec.text import expr, mask, pred, types, value
 from archspec.text.nodes import MapNode
 from archspec.text.reader import read
@@ -61,6 +62,7 @@ def models() -> list[type[Model]]:
     """Every model that a file may hold."""
     found: list[type[Model]] = []
     waiting: list[type[Model]] = [FileModel, *(blocks()[word] for word in blocks())]
+    waiting += [kind.fields for kind in rule_words().values()]
     while waiting:
         model = waiting.pop(0)
         if model not in found:
@@ -75,6 +77,7 @@ def options() -> frozenset[str]:
     """Every option of the language."""
     found = {f"{owner}.{word}" for owner, (_, words) in _SORTS.items() for word in words}
     found |= {f"layout.{word}" for word in _LAYOUT}
+    found |= {f"rule.{word}" for word in rule_words()}
     for model in models():
         for name, (key, words) in _fields(model).items():
             found |= {
@@ -226,6 +229,7 @@ def _held(model: Model) -> Iterator[str]:
             yield from (f"{path}={word}" if word else path for word in held_words)
         yield from _inside(held)
     if isinstance(model, FileModel):
+        yield from (f"rule.{item.kind}" for item in model.rules)
         for node in model.weights.values():
             yield from (f"layout.{key}" for key in _keys(node) if key in _LAYOUT)
 

@@ -23,6 +23,7 @@ PACKAGE = ROOT / "archspec"
 ORDER = [
     *(
         "record",
+        "registry",
         "diagnostics",
         "algebra",
         "text",

@@ -100,7 +100,7 @@ def test_fields_of_models_are_options_of_the_block_that_declares_them() -> None:
     assert owner_of(known["Decoder"], "layers") == owner_of(known["Encoder"], "layers") == "stack"
     assert owner_of(known["AvgPool"], "padding") == "avg_pool"
     assert owner_of(known["CrossAttentionFields"], "heads") == "attention"
-    assert {"FileModel", "NormFields", "RuleItem", "ExpertsFields", "InitFields", "Linear"} <= set(known)
+    assert {"FileModel", "NormFields", "CausalFields", "ExpertsFields", "InitFields", "Linear"} <= set(known)
 
 
 @option("residual.kind=bare", "attention.{field}")

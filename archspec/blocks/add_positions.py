@@ -18,6 +18,7 @@ class AddPositionsBlock(Block, PositionsFields):
     """`x + positions`. Parameters: `positions` [rows, features], where they are learned."""
 
     block: ClassVar[str] = "add_positions"
+    makes_sequence = True
 
     input: ValueField = Field(description="float[batch, positions, features]")
 

@@ -33,6 +33,7 @@ class AttendBlock(Block):
     """
 
     block: ClassVar[str] = "attend"
+    makes_sequence = True
     feeds: ClassVar[str | None] = "query"
 
     query: ValueField = Field(description="float[batch, queries, heads * head_dim]")

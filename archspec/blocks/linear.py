@@ -27,6 +27,7 @@ class LinearBlock(Block):
     """
 
     block: ClassVar[str] = "linear"
+    makes_sequence = True
 
     input: ValueField = Field(description="float[..., features]")
     dim: SizeField = Field(description="features of the result")

@@ -31,6 +31,7 @@ class LmHeadBlock(Block):
     """
 
     block: ClassVar[str] = "lm_head"
+    makes_sequence = True
 
     input: ValueField = Field(description="float[..., features]")
     vocab: SizeField | None = Field(default=None, description="number of tokens; that of `tie` when left out")

@@ -49,6 +49,7 @@ class PatchEmbeddingBlock(Block):
     """
 
     block: ClassVar[str] = "patch_embedding"
+    makes_sequence = True
 
     input: ValueField = Field(description="an image, float[batch, channels, height, width]")
     patch: Annotated[list[SizeField], TWO, Before(_patch)] = Field(

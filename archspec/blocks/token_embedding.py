@@ -43,6 +43,7 @@ class TokenEmbeddingBlock(Block):
 
     block: ClassVar[str] = "token_embedding"
     feeds: ClassVar[str | None] = None
+    makes_sequence = True
 
     ids: ValueField = Field(description="the tokens, integers of any axes")
     vocab: SizeField = Field(description="rows of the table; the bound of the ids must not exceed it")

@@ -170,6 +170,7 @@ class TransformerBlock(Stack):
     """Layers of attention, attention to another sequence, and feed-forward."""
 
     block: ClassVar[str] = "transformer"
+    makes_sequence = True
     kind: ClassVar[str] = "Transformer"
     sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "cross_attention", "feed_forward")
 

@@ -18,8 +18,7 @@ def spec_text(tree: MapNode) -> str:
 
 def _map(node: MapNode, indent: str) -> Iterator[str]:
     for entry in node.entries:
-        if entry.key.value != "extends" or indent:
-            yield from _entry(f"{indent}{scalar(entry.key.value)}:", entry.value, f"{indent}  ")
+        yield from _entry(f"{indent}{scalar(entry.key.value)}:", entry.value, f"{indent}  ")
 
 
 def _list(node: ListNode, indent: str) -> Iterator[str]:

@@ -1,12 +1,26 @@
 """The only way from a spec to a `Checked`.
 
 The room stands below `weights` and `lower`, for it reads what a file says of both, and above everything that builds:
-engines, bundles, decoding and views take what it has accepted.
+engines, bundles, decoding and views take what it has accepted. What `archspec check` does not need, it does not load.
 """
 
 from __future__ import annotations
 
-from archspec.checking.check import Report, accepted, check
-from archspec.checking.compiling import compile
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Report", "accepted", "check", "compile"]
+from archspec.checking.check import Report, accepted, check
+
+if TYPE_CHECKING:
+    from archspec.checking.compiling import compile
+    from archspec.checking.loading import load_weights
+
+_HOMES = {"compile": "archspec.checking.compiling", "load_weights": "archspec.checking.loading"}
+
+__all__ = ["Report", "accepted", "check", "compile", "load_weights"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archspec.checking' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archspec.contract.probes import output_name, promised
-from archspec.contract.values import UnmeasurableError
+from archspec.contract.probes import output_name
 from archspec.model.runner import Array, Arrays
+from archspec.rules.kind import UpperKind, rule_kinds
+from archspec.rules.measure import Measured, UnmeasurableError
 from archspec.spec.claims import Claims
 
 
@@ -35,7 +36,9 @@ def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]
             continue
         try:
             output_name(claims, rule)
-            at = promised(rule, arrays, sizes).astype(bool)
+            kind = rule_kinds()[rule.kind]
+            assert isinstance(kind, UpperKind)
+            at = kind.kept(rule, Measured(arrays=arrays, sizes=sizes))
         except UnmeasurableError:
             continue
         wide, narrow = (at, found) if at.ndim > found.ndim else (found, at)

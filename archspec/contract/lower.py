@@ -8,20 +8,20 @@ import numpy as np
 
 from archspec.contract.counted import hiding
 from archspec.contract.perturb import EXACT_TOLERANCE
-from archspec.contract.positions import axes_of, chosen, places
+from archspec.contract.positions import chosen, places
 from archspec.contract.probes import output_name
 from archspec.contract.protocol import Subject
 from archspec.contract.redraw import redraw
 from archspec.contract.report import Finding, shown
-from archspec.contract.values import UnmeasurableError, allowed
 from archspec.ir.graph import Value
 from archspec.model.runner import Array, Arrays, Runner
 from archspec.model.samples import OPEN, generate
 from archspec.record import record
+from archspec.rules.kind import LowerKind, rule_kinds
+from archspec.rules.measure import Measured, UnmeasurableError
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
-LOWER = ("covers", "sees")
 _DRAWS = 8
 _TOLERANCE = 1e-9
 """In float32, where no float64 run is to be had: what moves less has not been seen to move."""
@@ -64,15 +64,14 @@ class _Case:
     seed: int
 
     def axes(self, value: Value) -> tuple[int, ...]:
-        """The axes that number positions: those of the mask, where the rule has one of its own."""
-        return (1,) if self.rule.kind == "covers" else axes_of(value.type)
+        """The axes that number positions."""
+        return self.rule.axes[0 if value is self.rule.output else 1]
 
-    def wanted(self, outputs: int, inputs: int) -> Array:
+    def wanted(self) -> Array:
         """The pairs that must be seen: bool [outputs, inputs]."""
-        if self.rule.kind == "sees":
-            return np.ones((outputs, inputs), dtype=bool)
-        pairs: Array = allowed(self.rule, self.arrays, self.sizes)[0]
-        return pairs
+        kind = rule_kinds()[self.rule.kind]
+        assert isinstance(kind, LowerKind)
+        return kind.pairs(self.rule, Measured(arrays=self.arrays, sizes=self.sizes))
 
     def reached(self, subject: Subject) -> bool:
         """Whether gradients reach every input position that must be seen."""
@@ -84,12 +83,8 @@ class _Case:
         seen = gradients.dependence(self.arrays, source, result, self.seed)
         if seen is None:
             return False
-        count = self.count(rule.output)
-        return not (self.wanted(count, seen.shape[1])[chosen(count)] & ~seen).any()
-
-    def count(self, value: Value) -> int:
-        """How many positions a value has."""
-        return int(np.prod([value.type.shape[axis].value(self.sizes) for axis in self.axes(value)]))
+        wanted = self.wanted()
+        return not (wanted[chosen(wanted.shape[0])] & ~seen).any()
 
     def is_faint(self, subject: Subject) -> bool:
         """Whether what a runner did not show is too little for its precision; without a twin, half precision is."""
@@ -101,7 +96,7 @@ class _Case:
         """Change input positions one at a time: how many runs, and the first pair that was not seen."""
         before = runner.run(self.arrays)[self.output]
         rule, trials = self.rule, 0
-        wanted = self.wanted(self.count(rule.output), self.count(rule.input))
+        wanted = self.wanted()
         shape = self.arrays[rule.input.name].shape
         places_and_numbers = zip(places(shape, self.axes(rule.input)), chosen(wanted.shape[1]), strict=True)
         for place, number in places_and_numbers:

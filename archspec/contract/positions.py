@@ -6,16 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from archspec.ir.types import DType, TensorType
-
 _MOST = 48
-
-
-def axes_of(type_: TensorType) -> tuple[int, ...]:
-    """The axes that number positions: for an image its pixels, for features over a sequence the sequence."""
-    if type_.dtype is not DType.FLOAT:
-        return tuple(range(1, type_.rank))
-    return (1,) if type_.rank == 3 else tuple(range(2, type_.rank))
 
 
 def places(shape: Sequence[int], axes: Sequence[int]) -> Iterator[tuple[int, ...]]:

@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from archspec.algebra.dim import Symbol, compare
-from archspec.contract.values import UnmeasurableError, allowed, depends, evaluated
+from archspec.algebra.dim import Symbol
 from archspec.model.runner import Array, Arrays
 from archspec.model.sizes import alone
 from archspec.record import record
+from archspec.rules.kind import UpperKind, rule_kinds
+from archspec.rules.measure import Measured, UnmeasurableError
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
-
-_MOST_ROWS = 12
 
 
 @record
@@ -25,14 +24,15 @@ class Probe:
     holds: Mapping[str, Array]
 
 
-def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> tuple[Probe, ...]:
+def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[Probe]:
     """The probes of an upper rule on these inputs. Raises UnmeasurableError for a rule that no artifact shows."""
     output = output_name(claims, rule)
     if rule.input.name not in claims.inputs:
         raise UnmeasurableError(f"`{rule.fields.input}` is no input")
-    if rule.where is not None:
-        return tuple(_ignored(rule, output, arrays, sizes))
-    return tuple(_pairs(rule, output, allowed(rule, arrays, sizes), arrays))
+    kind = rule_kinds()[rule.kind]
+    assert isinstance(kind, UpperKind)
+    for found in kind.probes(rule, Measured(arrays=arrays, sizes=sizes)):
+        yield Probe(changes={rule.input.name: found.changes}, holds={output: found.holds})
 
 
 def output_name(claims: Claims, rule: Rule) -> str:
@@ -41,53 +41,6 @@ def output_name(claims: Claims, rule: Rule) -> str:
     if not found:
         raise UnmeasurableError(f"`{rule.fields.output}` is no output")
     return found[0]
-
-
-def promised(rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Array:
-    """The output positions that an `ignores` rule is about: bool over first axes of the output."""
-    assert rule.where is not None
-    if rule.at is not None:
-        return evaluated(rule.at, arrays, sizes)
-    if carries(rule):
-        return ~evaluated(rule.where, arrays, sizes).astype(bool)
-    return np.ones((1,), dtype=bool)
-
-
-def carries(rule: Rule) -> bool:
-    """Whether the output of an `ignores` rule has the axes that its `where` is over."""
-    assert rule.where is not None
-    wanted, shape = rule.where.type.shape, rule.output.type.shape
-    same = (compare(a, "==", b) is True for a, b in zip(wanted, shape, strict=False))
-    return len(wanted) <= len(shape) and all(same)
-
-
-def _ignored(rule: Rule, output: str, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[Probe]:
-    assert rule.where is not None
-    if depends(rule.where, rule.input):
-        raise UnmeasurableError(f"`where` reads `{rule.fields.input}` itself")
-    where: Array = evaluated(rule.where, arrays, sizes).astype(bool)
-    holds: Array = promised(rule, arrays, sizes).astype(bool)
-    if where.any() and holds.any():
-        yield Probe(changes={rule.input.name: where}, holds={output: holds})
-
-
-def _pairs(rule: Rule, output: str, pairs: Array, arrays: Arrays) -> Iterator[Probe]:
-    batch = arrays[rule.input.name].shape[0]
-    pairs = np.broadcast_to(pairs, (batch, *pairs.shape[1:]))
-    seen: set[bytes] = set()
-    for row in _rows(pairs.shape[1]):
-        changed = np.logical_not(pairs[:, row])
-        if changed.any() and changed.tobytes() not in seen:
-            seen.add(changed.tobytes())
-            holds = np.logical_not((pairs & changed[:, None, :]).any(-1))
-            yield Probe(changes={rule.input.name: changed}, holds={output: holds})
-
-
-def _rows(count: int) -> list[int]:
-    """All rows, or some of them with both ends."""
-    if count <= _MOST_ROWS:
-        return list(range(count))
-    return sorted({round(x) for x in np.linspace(0, count - 1, _MOST_ROWS)})
 
 
 def independence(claims: Claims, symbol: Symbol, sizes: Mapping[str, int]) -> Iterator[Probe]:

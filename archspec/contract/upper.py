@@ -6,24 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from archspec.contract.perturb import Trial
-from archspec.contract.probes import Probe, carries, independence, probes
+from archspec.contract.probes import Probe, independence, probes
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
-from archspec.contract.values import UnmeasurableError
 from archspec.model.runner import Arrays
 from archspec.model.samples import generate, patterns
 from archspec.model.sizes import leading
+from archspec.rules.kind import UpperKind, rule_kinds
+from archspec.rules.measure import UnmeasurableError
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
 Probing = Callable[[Arrays], Iterable[Probe]]
-UPPER = ("within", "causal", "window", "ignores", "segments")
 
 
 def upper(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int], seed: int) -> Finding:
     """Judge an upper rule under every pattern of its inputs."""
-    promise = _promise(rule)
-    return _judged(str(rule), promise, claims, subject, sizes, seed, lambda x: probes(claims, rule, x, sizes))
+    kind = rule_kinds()[rule.kind]
+    assert isinstance(kind, UpperKind)
+    return _judged(
+        str(rule), kind.promise(rule), claims, subject, sizes, seed, lambda x: probes(claims, rule, x, sizes)
+    )
 
 
 def independent(claims: Claims, subject: Subject, sizes: Mapping[str, int], seed: int) -> Iterator[Finding]:
@@ -37,12 +40,6 @@ def independent(claims: Claims, subject: Subject, sizes: Mapping[str, int], seed
 
 def _same(made: tuple[Probe, ...], arrays: Arrays) -> tuple[Probe, ...]:
     return made
-
-
-def _promise(rule: Rule) -> str:
-    if rule.kind != "ignores" or rule.at is not None:
-        return ""
-    return "promised where `where` is false" if carries(rule) else "promised at every position"
 
 
 def _judged(

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from archspec.contract.basics import basics
 from archspec.contract.counted import hiding
-from archspec.contract.lower import LOWER, lower
+from archspec.contract.lower import lower
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, Report
 from archspec.contract.sizes import probe
-from archspec.contract.upper import UPPER, independent, upper
+from archspec.contract.upper import independent, upper
 from archspec.diagnostics import SpecError
 from archspec.model.runner import Array
 from archspec.model.samples import OPEN, generate
+from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
@@ -80,8 +81,9 @@ def _usable(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: in
 
 
 def _judge(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int], seed: int) -> Finding:
-    if rule.kind in UPPER:
+    kind = rule_kinds()[rule.kind]
+    if isinstance(kind, UpperKind):
         return upper(claims, subject, rule, sizes, seed)
-    if rule.kind in LOWER:
+    if isinstance(kind, LowerKind):
         return lower(claims, subject, rule, sizes, seed)
     return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not judged yet")

@@ -8,9 +8,10 @@ from archspec.masks.atoms.causal import Causal
 from archspec.ops.elementwise.logical import Logical
 from archspec.rules.independence import Independent, Pair
 from archspec.rules.judge import Judge
+from archspec.rules.kind import rule_kinds
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule, Spec
-from archspec.spec.rule_fields import CausalFields, IgnoresFields, RuleFields
+from archspec.spec.rule_fields import RuleFields
 from archspec.spec.spec import Decode
 from archspec.text.reader import read
 
@@ -52,19 +53,17 @@ class Proofs:
         """Whether what is fed where `valid` is false does not matter to outputs where it is true."""
         where = Value(f"not {valid}", self._inputs[valid].type)
         Node(op=Logical(kind="not"), inputs=(self._inputs[valid],), outputs=(where,))
-        fields = _fields(
-            IgnoresFields, f"output: {self.decode.output}\ninput: {self.decode.input}\nwhere: not {valid}\n"
-        )
-        return self._verdict("ignores", fields, self.decode.input, where=where).status == "proved"
+        text = f"output: {self.decode.output}\ninput: {self.decode.input}\nwhere: not {valid}\n"
+        return self._verdict("ignores", text, self.decode.input, where=where).status == "proved"
 
     def _causal(self, source: str) -> Verdict:
-        fields = _fields(CausalFields, f"output: {self.decode.output}\ninput: {source}\n")
-        return self._verdict("causal", fields, source, mask=Causal())
+        text = f"output: {self.decode.output}\ninput: {source}\n"
+        return self._verdict("causal", text, source, mask=Causal(), axes=((1,), (1,)))
 
-    def _verdict(self, kind: str, fields: RuleFields, source: str, **more: object) -> Verdict:
+    def _verdict(self, kind: str, text: str, source: str, **more: object) -> Verdict:
         rule = Rule(
             kind=kind,
-            fields=fields,
+            fields=_fields(rule_kinds()[kind].fields, text),
             output=self._output,
             input=self._inputs[source],
             span=self.span,

@@ -43,7 +43,7 @@ class Operation(ABC):
 
 
 @record
-class Rearrange(Operation):
+class RearrangeOperation(Operation):
     """Split, reorder and merge axes by a pattern; `sizes` gives the sizes that a shape leaves open."""
 
     word = "rearrange"
@@ -67,7 +67,7 @@ class Rearrange(Operation):
 
 
 @record
-class Transpose(Operation):
+class TransposeOperation(Operation):
     """Swap the last two axes; a tensor of one axis stays as it is, so that a module maps whole."""
 
     word = "transpose"
@@ -82,7 +82,7 @@ class Transpose(Operation):
 
 
 @record
-class Split(Operation):
+class SplitOperation(Operation):
     """Cut one tensor along an axis into the parts that our group names."""
 
     word = "split"
@@ -105,7 +105,7 @@ class Split(Operation):
 
 
 @record
-class Concat(Operation):
+class ConcatOperation(Operation):
     """Join the tensors of `count` names along an axis."""
 
     word = "concat"
@@ -129,7 +129,7 @@ class Concat(Operation):
 
 
 @record
-class Stack(Operation):
+class StackOperation(Operation):
     """Stack tensors along a new axis: those of an extra `*`, or those of several names."""
 
     word = "stack"

@@ -7,7 +7,14 @@ from functools import partial
 
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Span, did_you_mean, fail
-from archspec.layouts.operations import Concat, Operation, Rearrange, Split, Stack, Transpose
+from archspec.layouts.operations import (
+    ConcatOperation,
+    Operation,
+    RearrangeOperation,
+    SplitOperation,
+    StackOperation,
+    TransposeOperation,
+)
 from archspec.layouts.pairing import Pairing
 from archspec.record import record
 from archspec.text.expr import parse_expr, size
@@ -50,7 +57,7 @@ Build = Callable[[Pairing], Operation]
 def _rearrange(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build:
     pattern = parse_rearrange(node)
     found = _sizes(sizes, pattern, constants)
-    return lambda _: Rearrange(pattern=pattern, sizes=found, span=node.span)
+    return lambda _: RearrangeOperation(pattern=pattern, sizes=found, span=node.span)
 
 
 def _sizes(node: Node | None, pattern: RearrangePattern, constants: Mapping[str, Scalar]) -> dict[str, int]:
@@ -78,7 +85,7 @@ def _whole(node: TextNode, constants: Mapping[str, Scalar]) -> int:
 
 
 def _transpose(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build | None:
-    return (lambda _: Transpose(span=node.span)) if parse_bool(node) else None
+    return (lambda _: TransposeOperation(span=node.span)) if parse_bool(node) else None
 
 
 def _on_axis(
@@ -91,8 +98,10 @@ def _on_axis(
 OPERATIONS: dict[str, Callable[[TextNode, Node | None, Mapping[str, Scalar]], Build | None]] = {
     "rearrange": _rearrange,
     "transpose": _transpose,
-    "split": partial(_on_axis, lambda axis, _, span: Split(axis=axis, span=span)),
-    "concat": partial(_on_axis, lambda axis, pairing, span: Concat(axis=axis, count=pairing.rows, span=span)),
-    "stack": partial(_on_axis, lambda axis, pairing, span: Stack(axis=axis, indexed=pairing.indexed, span=span)),
+    "split": partial(_on_axis, lambda axis, _, span: SplitOperation(axis=axis, span=span)),
+    "concat": partial(_on_axis, lambda axis, pairing, span: ConcatOperation(axis=axis, count=pairing.rows, span=span)),
+    "stack": partial(
+        _on_axis, lambda axis, pairing, span: StackOperation(axis=axis, indexed=pairing.indexed, span=span)
+    ),
 }
 """How each operation is read, by its word."""

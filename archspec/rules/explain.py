@@ -7,22 +7,7 @@ from collections.abc import Mapping
 from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Node
 from archspec.rules.independence import Independent
-from archspec.rules.target import carries
 from archspec.spec import Rule
-from archspec.spec.rule_fields import IgnoresFields
-from archspec.text.pred import PredNot
-
-
-def at_text(rule: Rule) -> str:
-    """The output positions for which an `ignores` rule speaks."""
-    fields = rule.fields
-    assert isinstance(fields, IgnoresFields)
-    if fields.promised is not None:
-        return f"at output positions where {fields.promised}"
-    if rule.where is None or not carries(rule.output, rule.where):
-        return "at every output position"
-    where = fields.where
-    return f"at output positions where {where.operand if isinstance(where, PredNot) else f'not ({where})'}"
 
 
 def sizes_text(sizes: Mapping[str, int]) -> str:

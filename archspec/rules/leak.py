@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from archspec.diagnostics import Diagnostic, Label, Span
-from archspec.ir.graph import Node
 from archspec.ops.attention.attention import Attention
 from archspec.rules.explain import sizes_text
 from archspec.rules.independence import Independent, Pair
@@ -11,12 +10,13 @@ from archspec.rules.way import Way
 from archspec.rules.wiring.path import shortest
 from archspec.rules.wiring.search import Witness
 from archspec.spec import Rule, Spec
-from archspec.spec.rule_fields import IgnoresFields
-from archspec.text.pred import PredNot
 
 
-def violation(rule: Rule, witness: Witness) -> Diagnostic:
-    """An upper rule that a witness breaks: the way from the input to the output, the node that opens it marked."""
+def violation(rule: Rule, witness: Witness, remedy: str | None) -> Diagnostic:
+    """An upper rule that a witness breaks: the way from the input to the output, the node that opens it marked.
+
+    `remedy` is what to write where that node is an attention.
+    """
     way = Way(shortest(witness, rule.output, rule.input), rule.output, rule.input, rule.span)
     output, source = str(rule.fields.output), str(rule.fields.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
@@ -25,17 +25,18 @@ def violation(rule: Rule, witness: Witness) -> Diagnostic:
         message=f"`{rule}` is violated: `{output}` at {i} depends on `{source}` at {j}",
         **_places(way, rule.span),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(source)),
-        help=_help(rule, way.culprit.node if way.culprit is not None else None),
+        help=remedy if way.culprit is not None and isinstance(way.culprit.node.op, Attention) else None,
     )
 
 
 def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagnostic:
-    """A dim whose places mix."""
+    """Rows along a dim that leads inputs, of which one depends on another."""
     way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input, spec.inputs[pair.input.name].span)
     i, j = way.shown(pair.output, witness.i), way.shown(pair.input, witness.j)
+    found = f"`{pair.output_name}` at {i} depends on `{pair.input.name}` at {j}"
     return Diagnostic(
         code="E422",
-        message=f"`{pair.output_name}` mixes places of `{rule.dim}`: at {i} it depends on `{pair.input.name}` at {j}",
+        message=f"{rule.dim} rows are not independent: {found}",
         **_places(way, spec.inputs[pair.input.name].span, "the input"),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(pair.input.name)),
         help=f"let no node compute across the axis of `{rule.dim}`",
@@ -84,20 +85,3 @@ def _nested(shape: tuple[int, ...], items: tuple[int, ...]) -> str:
         return f"[{', '.join(map(str, items))}]"
     step = len(items) // shape[0] if shape[0] else 0
     return f"[{', '.join(_nested(shape[1:], items[k * step : (k + 1) * step]) for k in range(shape[0]))}]"
-
-
-def _help(rule: Rule, node: Node | None) -> str | None:
-    if node is None or not isinstance(node.op, Attention):
-        return None
-    match rule.kind:
-        case "causal":
-            return "let the mask there imply `causal`"
-        case "ignores":
-            fields = rule.fields
-            assert isinstance(fields, IgnoresFields)
-            kept = fields.where.operand if isinstance(fields.where, PredNot) else f"not ({fields.where})"
-            return f"let the mask there imply `key_valid({kept})`"
-        case "segments":
-            return f"let the mask there imply `same_segment({getattr(rule.fields, 'by', '')})`"
-        case _:
-            return None

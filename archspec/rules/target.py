@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
-from archspec.ir.coordinates import coordinates, count
+from archspec.algebra.dim import Dim
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
 from archspec.masks.atom import MaskAtom
 from archspec.masks.atoms.same_segment import SameSegment
@@ -21,10 +23,19 @@ from archspec.rules.fixed import Clause
 from archspec.rules.reads import named
 from archspec.rules.terms import Terms
 from archspec.spec import Rule
+from archspec.spec.rule_axes import spread
 
 
 class Inexpressible(Exception):
     """The rule cannot be written exactly between these two values; the text says why."""
+
+
+@record
+class Target:
+    """The pairs of which an upper rule speaks: those that must not be related, or outside which none may be."""
+
+    pairs: Relation
+    forbidden: bool
 
 
 @record
@@ -43,41 +54,33 @@ class Forbidden:
         return Relation(tuple(Atom(guards=clause) for clause in self.clauses()))
 
 
-def allowed(rule: Rule, terms: Terms) -> Relation:
-    """The pairs that an upper rule allows, and a lower rule wants. Raises Inexpressible."""
-    output, source = rule.output, rule.input
-    if rule.kind == "window":
-        i, j = _position(output), _position(source)
-        back_and_ahead = Difference(out=i, inp=j, lo=None if rule.ahead is None else -rule.ahead, hi=rule.back)
-        return Relation((Atom(differences=frozenset({back_and_ahead})),))
-    if rule.kind == "segments":
-        assert rule.by is not None
-        return one_segment(rule.by, output, source, terms)
-    if rule.kind == "sees":
-        return Relation((Atom(),))
-    assert rule.mask is not None
-    return masked(rule.mask, rule.controls, output, source, terms)
+def window(rule: Rule, back: Dim | None, ahead: Dim | None) -> Relation:
+    """The pairs with `i - back <= j <= i + ahead`, where None is infinite. Raises Inexpressible."""
+    i, j = _coordinate(rule.output, rule.axis[0]), _coordinate(rule.input, rule.axis[1])
+    distance = Difference(out=i, inp=j, lo=None if ahead is None else -ahead, hi=back)
+    return Relation((Atom(differences=frozenset({distance})),))
 
 
-def one_segment(by: Value, output: Value, source: Value, terms: Terms) -> Relation:
+def one_segment(by: Value, output: Value, source: Value, axes: tuple[int, int], terms: Terms) -> Relation:
     """The pairs that stand in one segment. Raises Inexpressible."""
-    return masked(SameSegment(0), (by,), output, source, terms)
+    return masked(SameSegment(0), (by,), output, source, axes, terms)
 
 
-def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, terms: Terms) -> Relation:
-    """The pairs that a mask allows between two values. Raises Inexpressible."""
-    out, inp = coordinates(output.type), coordinates(source.type)
-    if output.type.rank < 2 or source.type.rank < 2:
-        raise Inexpressible("a value without positions")
+def masked(
+    mask: Mask, controls: Sequence[Value], output: Value, source: Value, axes: tuple[int, int], terms: Terms
+) -> Relation:
+    """The pairs that a mask allows between positions on one axis of each of two values. Raises Inexpressible."""
+    query, key = (coordinates(value.type)[axis] for value, axis in zip((output, source), axes, strict=True))
     windows = any(leaf.window() is not None for leaf in leaves(mask))
-    same = output.type.axes[1].factors == source.type.axes[1].factors
-    if max(len(out[1]), len(inp[1])) > 1 and (windows or not same):
-        raise Inexpressible("positions of several factors, which are not compared here")
+    same = output.type.axes[axes[0]].factors == source.type.axes[axes[1]].factors
+    if max(len(query), len(key)) > 1 and (windows or not same):
+        raise Inexpressible(_MERGED)
     uses = [use for leaf in leaves(mask) for use in _uses(leaf)]
     for use in uses:
-        _fits(use, controls[use.control], output, source)
+        _fits(use, controls[use.control], {"query": (output, axes[0]), "key": (source, axes[1])})
     plain = frozenset(use.control for use in uses if controls[use.control].type.rank == (1 if use.at else 0))
-    at = Coordinates(query=out[1], key=inp[1], out_leading=out[0], in_leading=inp[0], plain=plain)
+    out, inp = (coordinates(value.type)[0] if axis else () for value, axis in ((output, axes[0]), (source, axes[1])))
+    at = Coordinates(query=query, key=key, out_leading=out, in_leading=inp, plain=plain)
     found = relation(mask, at)
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
@@ -85,50 +88,70 @@ def masked(mask: Mask, controls: Sequence[Value], output: Value, source: Value, 
     return Relation(tuple(atom for atom in known if atom is not None))
 
 
+_MERGED = "positions of a merged axis; rearrange it back first, in a node that only the rule reads"
+
+
 def _uses(leaf: Leaf) -> tuple[ControlUse, ...]:
     assert isinstance(leaf, MaskAtom)
     return leaf.uses()
 
 
-def _fits(use: ControlUse, control: Value, output: Value, source: Value) -> None:
+def _fits(use: ControlUse, control: Value, sides: Mapping[MaskSide, tuple[Value, int]]) -> None:
     """Check that a control's axes have the factors of the axes that index it."""
-    sides: dict[MaskSide, Value] = {"query": output, "key": source}
     own = control.type.axes
-    if not use.at and own and own != source.type.axes[:1]:
+    if not use.at and own and own != sides["key"][0].type.axes[:1]:
         raise Inexpressible("a prefix over other axes than those that lead the input")
     for side in use.at:
-        if own != (sides[side].type.axes[:2] if len(own) == 2 else sides[side].type.axes[1:2]):
+        value, axis = sides[side]
+        if own != ((value.type.axes[0], value.type.axes[axis]) if len(own) == 2 else (value.type.axes[axis],)):
             raise Inexpressible("a control over other axes than the positions")
 
 
-def _position(value: Value) -> int:
-    places = coordinates(value.type)
-    if len(places) < 2 or len(places[1]) > 1:
-        raise Inexpressible("positions of several factors, which are not compared here")
-    return places[1][0]
+def _coordinate(value: Value, axis: int) -> int:
+    places = coordinates(value.type)[axis]
+    if len(places) != 1:
+        raise Inexpressible(_MERGED)
+    return places[0]
 
 
-def forbidden(rule: Rule, terms: Terms) -> Forbidden:
-    """What an `ignores` forbids. Raises Inexpressible."""
-    assert rule.where is not None
-    where = _clauses(rule.where, rule.input, "in", terms, negated=False)
-    if rule.at is not None:
-        return Forbidden(where=where, at=_clauses(rule.at, rule.output, "out", terms, negated=False))
-    if not carries(rule.output, rule.where):
-        return Forbidden(where=where, at=(frozenset(),))
-    return Forbidden(where=where, at=_clauses(rule.where, rule.output, "out", terms, negated=True))
+def promised_clauses(rule: Rule, terms: Terms) -> tuple[frozenset[Guard], ...]:
+    """Guards of which one set holds at every output position for which the rule speaks. Raises Inexpressible."""
+    return (frozenset(),) if rule.at is None else guards_of(rule.at, rule.output, "out", terms)
+
+
+def restricted(found: Relation, clauses: Sequence[frozenset[Guard]]) -> Relation:
+    """The pairs of a relation at which one of the sets of guards holds."""
+    if tuple(clauses) == (frozenset(),):
+        return found
+    return Relation(tuple(replace(atom, guards=atom.guards | clause) for atom in found.atoms for clause in clauses))
+
+
+def with_exempt(rule: Rule, allowed: Relation, terms: Terms) -> Relation:
+    """The allowed pairs, and every pair of an output position for which the rule does not speak."""
+    if rule.at is None:
+        return allowed
+    return allowed | Relation(
+        tuple(Atom(guards=clause) for clause in guards_of(rule.at, rule.output, "out", terms, negated=True))
+    )
 
 
 def hidden_by(predicate: Value, truth: bool, output: Value, source: Value, terms: Terms) -> Forbidden:
     """What `ignores` forbids where a predicate has that truth. Raises Inexpressible."""
-    where = _clauses(predicate, source, "in", terms, negated=not truth)
-    at = _clauses(predicate, output, "out", terms, negated=truth) if carries(output, predicate) else (frozenset(),)
+    where = guards_of(predicate, source, "in", terms, negated=not truth)
+    at = guards_of(predicate, output, "out", terms, negated=truth) if carries(output, predicate) else (frozenset(),)
     return Forbidden(where=where, at=at)
 
 
 def carries(value: Value, predicate: Value) -> bool:
-    """Whether the first axes of a value are those of a predicate."""
-    return value.type.axes[: predicate.type.rank] == predicate.type.axes
+    """Whether a value has the axes of a predicate."""
+    return over_axes(value, predicate) is not None
+
+
+def over_axes(value: Value, predicate: Value) -> tuple[int, ...] | None:
+    """The axes of a value over which a predicate stands, with the same factors; None where it has no such axes."""
+    found = spread(predicate.type.shape, value.type.shape)
+    same = found is not None and tuple(value.type.axes[k] for k in found) == predicate.type.axes
+    return found if same else None
 
 
 def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Clause]:
@@ -148,11 +171,14 @@ def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Claus
     return [found]
 
 
-def _clauses(value: Value, of: Value, side: Side, terms: Terms, *, negated: bool) -> tuple[frozenset[Guard], ...]:
-    """The clauses of a predicate over the first axes of a value, as guards on that side."""
-    if not carries(of, value):
+def guards_of(
+    value: Value, of: Value, side: Side, terms: Terms, *, negated: bool = False
+) -> tuple[frozenset[Guard], ...]:
+    """A predicate over axes of a value as sets of guards on that side, of which one holds. Raises Inexpressible."""
+    axes = over_axes(of, value)
+    if axes is None:
         raise Inexpressible("a predicate whose axes have other factors than the value's")
-    places = tuple(range(count(of.type.axes[: value.type.rank])))
+    places = tuple(place for axis in axes for place in coordinates(of.type)[axis])
     result = []
     for clause in disjunction(value, terms, negated):
         guards = []

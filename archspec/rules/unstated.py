@@ -18,14 +18,12 @@ from archspec.ops.linear.embedding import Embedding
 from archspec.record import record
 from archspec.relation.atoms import identity
 from archspec.rules.flow import Dependence
+from archspec.rules.kind import rule_kinds
 from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, within
 from archspec.rules.target import Inexpressible, carries, hidden_by, masked, one_segment
 from archspec.rules.terms import Term
 from archspec.spec import Rule, Spec
-
-_ORDERING = ("causal", "within", "window", "sees")
-"""Rules that say how far a position sees; `sees` says that it is everywhere."""
 
 
 @record
@@ -112,7 +110,7 @@ class _Search:
         if over and not ordered:
             return
         for name, output in self._outputs(tokens):
-            stated = any(rule.kind in _ORDERING and rule.input is tokens for rule in self._rules(output))
+            stated = any(rule_kinds()[rule.kind].orders and rule.input is tokens for rule in self._rules(output))
             if stated or not carries(output, tokens) or self._stays(output, tokens):
                 continue
             why = f"a mask lets `{tokens.name}` see in one direction" if ordered else f"no mask is over `{tokens.name}`"
@@ -138,7 +136,7 @@ class _Search:
 
     def _proved(self, mask: Mask, controls: tuple[Value, ...], output: Value, source: Value) -> bool:
         try:
-            wanted = masked(mask, controls, output, source, self.terms)
+            wanted = masked(mask, controls, output, source, (1, 1), self.terms)
         except Inexpressible:
             return False
         found = self.dependence.relation(output, source)
@@ -170,8 +168,8 @@ class _Search:
                 yield self._warning("W421", f"no rule says what `{control.name}` hides from `{name}`", control, help)
 
     def _speaks(self, rule: Rule, control: Value) -> bool:
-        """Whether an upper rule is about a control."""
-        if rule.kind not in ("ignores", "segments", "within"):
+        """Whether a rule that can tell what is hidden is about a control."""
+        if not rule_kinds()[rule.kind].hides:
             return False
         named = (rule.where, rule.at, rule.by, *rule.controls)
         known = [literals for value in named if value is not None and (literals := self._terms(value))]
@@ -189,7 +187,7 @@ class _Search:
         out, inp = output.type.space, source.type.space
         try:
             if way.hidden_if is None:
-                return within(found, one_segment(control, output, source, self.terms), out, inp, self.promises)
+                return within(found, one_segment(control, output, source, (1, 1), self.terms), out, inp, self.promises)
             clauses = hidden_by(control, way.hidden_if, output, source, self.terms)
             return avoids(found, clauses, out, inp, self.promises)
         except Inexpressible:

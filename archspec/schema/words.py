@@ -34,6 +34,9 @@ class AxisText:
     value: int | str
     span: Span = field(compare=False, repr=False)
 
+    def __str__(self) -> str:
+        return str(self.value)
+
 
 def _read(read: Callable[[TextNode], Any], what: str) -> Plain:
     def validate(node: Any) -> Any:

@@ -1,26 +1,80 @@
-"""One part of the graph from its block."""
+"""The nodes of a graph from their blocks, each after those that it uses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built
 from archspec.blocks.transformer import Stack
-from archspec.diagnostics import Diagnostic, Label, SpecError, fail
+from archspec.diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from archspec.ir.builder import PlacedShapeError, RepeatMismatch
 from archspec.ir.graph import Value
 from archspec.ir.parameter_book import ParameterMismatch
 from archspec.ir.repeat import Schedule
+from archspec.record import record
+from archspec.spec.constants import report_circles
 from archspec.spec.context import NodeContext, Surroundings
-from archspec.spec.nodes import NodePart
+from archspec.spec.nodes import GraphNode, NodePart
+from archspec.spec.order import ordered
 from archspec.spec.places import with_places
-from archspec.spec.syntax import predicates, syntaxes
+from archspec.spec.syntax import paths, predicates, syntaxes
 from archspec.text.expr import Number
 from archspec.text.path import Path
 from archspec.text.value import ValueExpr
+
+
+@record
+class NodeNames:
+    """What the nodes of a graph may name.
+
+    `places` are the spans of all names, `values` those among them that are values, and `failed` the names with an
+    error of their own, which grows by the nodes that cannot be built.
+    """
+
+    places: Mapping[str, Span]
+    values: Collection[str]
+    failed: set[str]
+
+
+def build_nodes(nodes: Iterable[GraphNode], around: Surroundings, names: NodeNames) -> None:
+    """Build all nodes that can be built. Errors are collected; one in a node does not hide those of the others."""
+    for node in checked(nodes, names, around.findings):
+        _build(node, around, names.failed)
+
+
+def checked(nodes: Iterable[GraphNode], names: NodeNames, findings: Collector) -> Iterator[GraphNode]:
+    """The nodes in order, without those that stand in a circle, name nothing known, or use a node that failed."""
+    by_name = {node.name: node for node in nodes}
+    order = ordered({name: tuple(node.uses()) for name, node in by_name.items()})
+    report_circles(order.circles, names.places, "nodes", findings)
+    names.failed.update(name for circle in order.circles for name in circle)
+    for node in (by_name[name] for name in order.names):
+        if _names_unknown(node, names, findings) or any(name in names.failed for name in node.uses()):
+            names.failed.add(node.name)
+        else:
+            yield node
+
+
+def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
+    for part in node.parts:
+        before = len(around.values.names)
+        with around.findings.catching():
+            build_part(part, around)
+        if len(around.values.names) == before:
+            failed.add(node.name)
+            return
+
+
+def _names_unknown(node: GraphNode, names: NodeNames, findings: Collector) -> bool:
+    unknown = [path for path in node.paths() if path.parts[0] not in names.places]
+    for path in unknown:
+        others = [name for name in names.values if name != node.name]
+        help = did_you_mean(path.parts[0], others, kind="values")
+        findings.error("E201", f"unknown value `{path.parts[0]}`", path.part_span(0), help=help)
+    return bool(unknown)
 
 
 def build_part(part: NodePart, around: Surroundings) -> None:
@@ -36,6 +90,20 @@ def build_part(part: NodePart, around: Surroundings) -> None:
     for path, value in around.builder.exposed.items():
         around.values.define(path, value)
     around.values.offer(around.builder.offered)
+    if _is_sequence(part.body, built.main, around):
+        inner = (value for path, value in around.builder.exposed.items() if path.startswith(f"{part.name}."))
+        for value in (built.main, *(one for one in inner if one.type.axes == built.main.type.axes)):
+            around.values.is_sequence(value)
+
+
+def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) -> bool:
+    """Whether a value has the axes batch, positions, features, by its block or by values of its type that it reads."""
+    if value.type.rank != 3:
+        return False
+    if isinstance(body, Block) and body.makes_sequence:
+        return True
+    read = (around.values.get(path) for one in syntaxes(body) for path in paths(one))
+    return any(one in around.values.sequences for one in read if one is not None and one.type.axes == value.type.axes)
 
 
 def _result(part: NodePart) -> str:

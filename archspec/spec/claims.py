@@ -22,6 +22,7 @@ from archspec.spec.inputs import InputSpec
 from archspec.spec.names import check_names
 from archspec.spec.overrides import Override, apply_overrides, parse_overrides
 from archspec.spec.reduced import reduced as shrunk
+from archspec.spec.rule_axes import Positions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Spec
 from archspec.spec.values import Values
@@ -151,8 +152,9 @@ def _rules(document: FileModel, definitions: Definitions, values: Values, findin
         findings=findings,
     )
     context = NodeContext(around=around, name="", owner="", result="")
+    positions = Positions(leading=leading_dims(one.type for one in definitions.inputs.values()))
     rules: list[Rule] = []
     for item in document.rules:
         with findings.catching():
-            rules.append(resolve_rule(item, context))
+            rules.append(resolve_rule(item.kind, item.fields, item.at, context, positions))
     return tuple(rules)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from archspec.blocks.parts.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Label, Span
-from archspec.spec.building import NodeNames, checked
+from archspec.spec.build import NodeNames, checked
 from archspec.spec.composite_block import RESERVED_FIELDS, block_of, check_default
 from archspec.spec.composite_definition import Definition, Known
 from archspec.spec.constants import report_circles

@@ -14,7 +14,7 @@ from archspec.blocks.parts.context import Built, Defaults
 from archspec.diagnostics import Collector, Diagnostic, Label, SpecError, fail
 from archspec.ir.graph import Value
 from archspec.record import record
-from archspec.spec.building import NodeNames, build_nodes
+from archspec.spec.build import NodeNames, build_nodes
 from archspec.spec.composite_definition import Definition
 from archspec.spec.context import GivenMask, NodeContext, Surroundings
 from archspec.spec.numbers import Names, Numbers

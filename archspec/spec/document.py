@@ -13,7 +13,7 @@ from archspec.schema.init import InitFields
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, ExprField, PathField, TextField, TypeField, text_of
-from archspec.spec.rule_fields import RuleItem
+from archspec.spec.rule_item import RuleField
 from archspec.text.nodes import ListNode, Node, TextNode
 from archspec.text.scalars import parse_int
 
@@ -174,7 +174,7 @@ class FileModel(Model):
     blocks: dict[str, BlockFields] = Field(default_factory=dict, description="blocks of your own")
     graph: dict[str, NodeField] = Field(description="the nodes, in any order")
     outputs: dict[str, OutputFields] = Field(description="what the model gives")
-    rules: list[RuleItem] = Field(default_factory=list, description="what must depend on what")
+    rules: list[RuleField] = Field(default_factory=list, description="what must depend on what")
     counts: Annotated[CountsFields | None, MAYBE] = Field(default=None, description="what it must count")
     reduced: Annotated[ReducedFields | None, MAYBE] = Field(default=None, description="a small copy for tests")
     decode: Annotated[DecodeFields | None, MAYBE] = Field(default=None, description="what generation feeds back")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from archspec.blocks.parts.block import Block
@@ -16,9 +14,10 @@ from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
 from archspec.spec.graph import GraphBuilder
-from archspec.spec.inheritance import canonical
 from archspec.spec.names import check_names
 from archspec.spec.nodes import GraphNode, NodeReader
+from archspec.spec.resolved import digest, resolved
+from archspec.spec.rule_axes import Positions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Decode, Spec
 from archspec.text.nodes import MapNode, Node
@@ -48,7 +47,7 @@ def elaborate(
         expose=expose,
     )
     outputs = graph.build()
-    rules = _rules(document, graph, findings)
+    rules = _rules(document, definitions, graph, findings)
     decode = _decode(document, definitions, outputs, findings)
     if findings.has_errors:
         raise SpecError(in_order(findings.diagnostics))
@@ -56,7 +55,7 @@ def elaborate(
         name=document.name,
         about=document.about,
         path=path,
-        digest=sha256(json.dumps(canonical(tree)).encode()).hexdigest(),
+        digest=digest(resolved(tree, as_written=as_written)),
         tree=tree,
         document=document,
         constants=definitions.constants,
@@ -110,12 +109,14 @@ def _check_layouts(document: FileModel, findings: Collector) -> None:
             findings.error("E204", message, place(layout), help=help)
 
 
-def _rules(document: FileModel, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+    leading = leading_dims(one.type for one in definitions.inputs.values())
+    positions = Positions(leading=leading, sequences=graph.values.sequences)
     rules: list[Rule] = []
     for item in document.rules:
-        if not graph.poisoned(item):
+        if not graph.poisoned(item.fields):
             with findings.catching():
-                rules.append(resolve_rule(item, graph.root))
+                rules.append(resolve_rule(item.kind, item.fields, item.at, graph.root, positions))
     return tuple(rules)
 
 

@@ -12,7 +12,7 @@ from archspec.blocks.parts.numbers import rate
 from archspec.diagnostics import Collector, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
-from archspec.spec.building import NodeNames, build_nodes
+from archspec.spec.build import NodeNames, build_nodes
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.definitions import Definitions
 from archspec.spec.document import FileModel, OutputFields
@@ -124,7 +124,7 @@ class GraphBuilder:
             if fields.source is not None:
                 yield fields.source
         for item in self.document.rules:
-            yield from (path for one in syntaxes(item) for path in paths(one) if len(path.parts) > 1)
+            yield from (path for one in syntaxes(item.fields) for path in paths(one) if len(path.parts) > 1)
         for written in self.expose:
             path = parse_path(TextNode.of(written, "--expose"))
             self._exposed.append(path)

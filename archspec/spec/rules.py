@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import ClassVar, NoReturn
 
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.axis import resolve_axis
 from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Node, Value
 from archspec.ir.op import Op, ShapeError
-from archspec.masks.atoms.all import All
-from archspec.masks.atoms.causal import Causal
+from archspec.ir.types import TensorType, axis
 from archspec.masks.mask import Mask
 from archspec.record import record
+from archspec.registry import RULE_KINDS
+from archspec.schema.words import AxisText
 from archspec.spec.context import NodeContext
 from archspec.spec.masks import MaskReader
 from archspec.spec.predicates import build_predicate, check_predicate
-from archspec.spec.rule_fields import (
-    CausalFields,
-    CoversFields,
-    EquivariantFields,
-    IgnoresFields,
-    InvariantFields,
-    ReceptiveFieldFields,
-    RuleFields,
-    RuleItem,
-    SeesFields,
-    SegmentsFields,
-    WindowFields,
-    WithinFields,
-)
-from archspec.spec.values import Values
-from archspec.text.mask import MaskCall, MaskSyntax
+from archspec.spec.rule_axes import Positions, spread
+from archspec.spec.rule_fields import RuleFields
+from archspec.text.expr import Expr
+from archspec.text.mask import MaskSyntax
+from archspec.text.path import Path
 from archspec.text.pred import PredExpr
+
+Axes = tuple[tuple[int, ...], tuple[int, ...]]
+"""Axes of an output and of an input."""
 
 
 @record
 class Rule:
     """A rule: its kind (`causal`), what it says as written, and the values that it is about.
 
-    `output` and `input` are values at the top of the graph; `fields` is the rule as written. `mask` reads `controls`
-    by their numbers; `where` and `at` are bool values, which like computed controls stand apart from the graph; `by`
-    are segments.
+    `output` and `input` are values at the top of the graph; `fields` is the rule as written. `axes` are those whose
+    positions it speaks of. `mask` reads `controls` by their numbers; `where` and `at` are bool values, which like
+    computed controls stand apart from the graph; `by` are segments.
     """
 
     kind: str
@@ -50,6 +45,7 @@ class Rule:
     output: Value
     input: Value
     span: Span
+    axes: Axes = ((), ())
     mask: Mask | None = None
     controls: tuple[Value, ...] = ()
     back: Dim | None = None
@@ -58,117 +54,166 @@ class Rule:
     at: Value | None = None
     by: Value | None = None
 
+    @property
+    def axis(self) -> tuple[int, int]:
+        """The axis of the output and that of the input whose positions are compared."""
+        (out,), (inp,) = self.axes
+        return out, inp
+
     def __str__(self) -> str:
         """The rule on one line."""
         named = {name: field.alias or name for name, field in type(self.fields).model_fields.items()}
-        given = [f"{named[name]}: {getattr(self.fields, name)}" for name in named if name in self.fields.given]
+        given = [f"{named[name]}: {_written(self.fields, name)}" for name in named if name in self.fields.given]
         return f"{self.kind}({', '.join(given)})"
 
 
-def resolve_rule(item: RuleItem, cx: NodeContext) -> Rule:
+def _written(fields: RuleFields, name: str) -> str:
+    value = getattr(fields, name)
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
+class RuleWord(ABC):
+    """A kind of rule as files write it: the word, the fields, and what they mean.
+
+    The kinds are declared in `archspec.rules.kinds`, one a file, with how they are judged.
+    """
+
+    word: ClassVar[str]
+    fields: ClassVar[type[RuleFields]]
+
+    @abstractmethod
+    def resolve(self, rule: Rule, names: RuleNames) -> Rule:
+        """The rule with what its fields name. Raises SpecError where they do not fit the values."""
+
+
+def rule_words() -> Mapping[str, RuleWord]:
+    """Every kind of rule by its word; reading the words loads none."""
+    return RULE_KINDS.declared(RuleWord)  # type: ignore[type-abstract]
+
+
+def resolve_rule(kind: str, fields: RuleFields, span: Span, cx: NodeContext, positions: Positions) -> Rule:
     """Resolve the names of a rule and check that its parts fit its values. Raises SpecError."""
-    fields = item.fields
     values = cx.around.values
-    rule = Rule(
-        kind=item.kind,
-        fields=fields,
-        output=values.resolve(fields.output),
-        input=values.resolve(fields.input),
-        span=item.at or fields.output.span,
-    )
-    return replace(rule, **_Check(rule=rule, values=values, cx=cx).run())
+    output, source = values.resolve(fields.output), values.resolve(fields.input)
+    rule = Rule(kind=kind, fields=fields, output=output, input=source, span=span)
+    return rule_words()[kind].resolve(rule, RuleNames(cx=cx, places=positions))
 
 
 @record
-class _Check:
-    rule: Rule
-    values: Values
+class RuleNames:
+    """What names in a rule mean."""
+
     cx: NodeContext
+    places: Positions
 
-    def run(self) -> dict[str, Any]:
-        """What the fields mean."""
-        fields = self.rule.fields
-        match fields:
-            case WithinFields() | CoversFields():
-                return self._mask(fields.mask)
-            case CausalFields():
-                self._same_positions()
-                return self._mask(MaskCall(word=Causal.word, argument=None, span=self.rule.span))
-            case WindowFields():
-                self._same_positions()
-                self._mask(MaskCall(word=Causal.word, argument=None, span=self.rule.span))
-                size = self.cx.around.numbers.size
-                return {"back": size(fields.back, 0), "ahead": size(fields.ahead, 0)}
-            case IgnoresFields():
-                found = {"where": self._positions(fields.where, self.rule.input)}
-                if fields.promised is not None:
-                    found["at"] = self._positions(fields.promised, self.rule.output)
-                return found
-            case SegmentsFields():
-                return {"by": self._segments(fields)}
-            case SeesFields():
-                return {"mask": All()}
-            case EquivariantFields():
-                resolve_axis(self.cx, fields.axis, self.rule.input)
-                self.cx.size(fields.stride)
-            case InvariantFields():
-                resolve_axis(self.cx, fields.axis, self.rule.input)
-            case ReceptiveFieldFields():
-                resolve_axis(self.cx, fields.axis, self.rule.input)
-                self.cx.size(fields.at_most)
-        return {}
+    def size(self, expr: Expr, least: int = 1) -> Dim:
+        """A size of at least so much."""
+        return self.cx.around.numbers.size(expr, least)
 
-    def _same_positions(self) -> None:
-        """The rule compares positions of its output with those of its input."""
-        fields, sizes = self.rule.fields, (self.rule.output.type, self.rule.input.type)
-        if any(type_.rank < 2 for type_ in sizes) or compare(sizes[0].shape[1], "==", sizes[1].shape[1]) is True:
-            return
-        labels = [label for value in (self.rule.output, self.rule.input) if (label := self.values.label(value))]
-        message = f"`{self.rule.kind}` compares positions, and `{fields.output}` has {sizes[0].shape[1]}"
-        message += f", `{fields.input}` {sizes[1].shape[1]}"
-        fail("E403", message, fields.input.span, secondary=labels, help="name values over the same positions")
+    def compared(self, rule: Rule, axes: Sequence[AxisText] | AxisText | None) -> Rule:
+        """The rule with the axis of each value whose positions it compares. Raises SpecError E350, E403 or E424."""
+        given = [axes, axes] if axes is None or isinstance(axes, AxisText) else list(axes)
+        sides = ((rule.fields.output, rule.output, given[0]), (rule.fields.input, rule.input, given[1]))
+        out, inp = (self._axis(rule, path, value, axis) for path, value, axis in sides)
+        return replace(rule, axes=((out,), (inp,)))
 
-    def _mask(self, mask: MaskSyntax) -> dict[str, Any]:
-        for path, value in ((self.rule.fields.output, self.rule.output), (self.rule.fields.input, self.rule.input)):
-            if value.type.rank < 2:
-                fail("E403", f"`{path}` is {value.type}, and has no positions", path.span)
+    def of_input(self, rule: Rule, axis: AxisText | None) -> Rule:
+        """The rule with the axis of its input that it is about. Raises SpecError E350, E403 or E424."""
+        return replace(rule, axes=((), (self._axis(rule, rule.fields.input, rule.input, axis),)))
+
+    def same_positions(self, rule: Rule) -> Rule:
+        """The rule, if its two axes have the same positions. Raises SpecError E403."""
+        out, inp = rule.axis
+        left, right = rule.output.type.shape[out], rule.input.type.shape[inp]
+        if compare(left, "==", right) is not True:
+            fields, label = rule.fields, self.cx.around.values.label
+            labels = [found for value in (rule.output, rule.input) if (found := label(value))]
+            message = f"`{rule.kind}` compares positions, and `{fields.output}` has {left}, `{fields.input}` {right}"
+            fail("E403", message, fields.input.span, secondary=labels, help="name values over the same positions")
+        return rule
+
+    def everywhere(self, rule: Rule) -> Rule:
+        """The rule, over all axes that number positions."""
+        return replace(rule, axes=(self.places.axes(rule.output), self.places.axes(rule.input)))
+
+    def masked(self, rule: Rule, mask: MaskSyntax) -> Rule:
+        """The rule with a mask over the positions that it compares. Raises SpecError E401 to E404."""
+        out, inp = rule.axis
         reader = MaskReader(
-            queries=self.rule.output.type,
-            keyed=self.rule.input.type,
-            value=self.values.resolve,
-            build=self._predicate,
+            queries=_sequence(rule.output.type, out),
+            keyed=_sequence(rule.input.type, inp),
+            value=self.cx.around.values.resolve,
+            build=self.predicate,
             size=self.cx.around.numbers.size,
-            find=self.values.get,
-            label=self.values.label,
+            find=self.cx.around.values.get,
+            label=self.cx.around.values.label,
             warn=lambda message, span, help: None,
             given=lambda name, reader: None,
         )
         found = reader.read(mask)
-        return {"mask": found, "controls": tuple(reader.controls)}
+        return replace(rule, mask=found, controls=tuple(reader.controls))
 
-    def _predicate(self, pred: PredExpr) -> Value:
+    def promised(self, rule: Rule, at: PredExpr | None) -> Rule:
+        """The rule for those output positions alone where `at` holds. Raises SpecError E402."""
+        return rule if at is None else replace(rule, at=self.over(at, rule.output))
+
+    def predicate(self, pred: PredExpr) -> Value:
         """The value of a predicate, computed apart: a rule adds nothing to the graph."""
-        check_predicate(pred, self.values.resolve)
-        return build_predicate(pred, self.values.resolve, self.cx.around.numbers.number, _apart)
+        resolve = self.cx.around.values.resolve
+        check_predicate(pred, resolve)
+        return build_predicate(pred, resolve, self.cx.around.numbers.number, _apart)
 
-    def _positions(self, pred: PredExpr, of: Value) -> Value:
-        value = self._predicate(pred)
-        shape = value.type.shape
-        same = all(compare(a, "==", b) is True for a, b in zip(shape, of.type.shape, strict=False))
-        if len(shape) > of.type.rank or not same:
-            label = self.values.label(of)
-            message = f"`{pred}` is over [{', '.join(map(str, shape))}], which are not the first axes of {of.type}"
-            fail("E402", message, pred.span, secondary=[] if label is None else [label])
+    def over(self, pred: PredExpr, of: Value) -> Value:
+        """The value of a predicate over axes of another value. Raises SpecError E402."""
+        value = self.predicate(pred)
+        self._fits(str(pred), pred.span, value, of)
         return value
 
-    def _segments(self, fields: SegmentsFields) -> Value:
-        value = self.values.resolve(fields.by)
+    def segments(self, path: Path, rule: Rule) -> Rule:
+        """The rule with the segments of its positions, whose last axis is the one compared. Raises SpecError."""
+        value = self.cx.around.values.resolve(path)
         if not value.type.dtype.is_integer:
-            label = self.values.label(value)
+            label = self.cx.around.values.label(value)
             labels = [] if label is None else [label]
-            message = f"`{fields.by}` is {value.type}, and segments are integers"
-            fail("E401", message, fields.by.span, secondary=labels, help="name integers, one for every position")
-        return value
+            message = f"`{path}` is {value.type}, and segments are integers"
+            fail("E401", message, path.span, secondary=labels, help="name integers, one for every position")
+        out, inp = (self._fits(str(path), path.span, value, of)[-1:] for of in (rule.output, rule.input))
+        return replace(rule, by=value, axes=(out, inp))
+
+    def _fits(self, text: str, span: Span, value: Value, of: Value) -> tuple[int, ...]:
+        found = spread(value.type.shape, of.type.shape)
+        if found is None:
+            label = self.cx.around.values.label(of)
+            message = f"`{text}` is over [{', '.join(map(str, value.type.shape))}], which are not axes of {of.type}"
+            fail("E402", message, span, secondary=[] if label is None else [label])
+        return found
+
+    def _axis(self, rule: Rule, path: Path, value: Value, given: AxisText | None) -> int:
+        if given is not None:
+            return resolve_axis(self.cx, given, value)
+        found = self.places.axis(value)
+        if found is None:
+            self._refuse(rule, path, value)
+        return found
+
+    def _refuse(self, rule: Rule, path: Path, value: Value) -> NoReturn:
+        if value.type.rank < 2:
+            fail("E403", f"`{path}` is {value.type}, and has no positions", path.span)
+        label = self.cx.around.values.label(value)
+        axes = ", ".join(f"{number} ({size})" for number, size in enumerate(value.type.shape))
+        fail(
+            "E424",
+            f"`{rule.kind}` compares positions along one axis, and `{path}` has several that could be meant",
+            path.span,
+            secondary=[] if label is None else [label],
+            notes=[f"the axes of `{path}` are {axes}"],
+            help="name the axis, as in `axis: 1`, or `axis: [1, 2]` for the output's and the input's",
+        )
+
+
+def _sequence(type_: TensorType, number: int) -> TensorType:
+    """The type as masks read it: the rows of the batch, then the positions."""
+    return TensorType(type_.dtype, (type_.axes[0] if number else axis(1), type_.axes[number]))
 
 
 def _apart(pred: PredExpr, op: Op, inputs: tuple[Value, ...]) -> Value:

@@ -14,7 +14,8 @@ from archspec.blocks.patch_embedding import PatchEmbeddingBlock
 from archspec.blocks.registry import blocks
 from archspec.schema.model import Model
 from archspec.spec.document import DimFields, FileModel
-from archspec.spec.rule_fields import RuleItem
+from archspec.spec.rule_item import item_schema
+from archspec.spec.rules import rule_words
 from archspec.spec.schema_bodies import bodies, in_body
 from archspec.spec.schema_changes import change, changes, node_change
 
@@ -28,7 +29,8 @@ def json_schema() -> Schema:
     from pydantic.json_schema import models_json_schema
 
     known = blocks()
-    models: list[type[Model]] = [FileModel, *known.values()]
+    rules = {word: kind.fields for word, kind in rule_words().items()}
+    models: list[type[Model]] = [FileModel, *known.values(), *rules.values()]
     for model in models:
         model.model_rebuild()
     _, made = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
@@ -37,6 +39,9 @@ def json_schema() -> Schema:
     for word, block in known.items():
         definitions[block.__name__] = _named(definitions[block.__name__], word, block)
     file = definitions.pop(FileModel.__name__)
+    definitions["RuleItem"] = item_schema(
+        {word: {"$ref": f"#/$defs/{fields.__name__}"} for word, fields in rules.items()}
+    )
     definitions["Node"] = _node(known)
     definitions["OwnNode"] = _node_among_own(definitions["Node"], list(known))
     definitions["BlockFields"]["properties"]["graph"]["additionalProperties"] = _OWN_NODE
@@ -98,8 +103,6 @@ def _read(schema: Schema, model: type[Model] | None) -> Schema:
     cleaned: Schema = _cleaned(schema)
     if model is None:
         return cleaned
-    if issubclass(model, RuleItem):
-        return {**cleaned, "minProperties": 1, "maxProperties": 1}
     if issubclass(model, (AttentionFields, FeedForwardFields, Sublayers)):
         # A required field may come from every kind, and a kind gives only what it changes.
         return {key: value for key, value in cleaned.items() if key != "required"}
@@ -133,8 +136,8 @@ def _cleaned(schema: Any) -> Any:
         return schema
     if schema.get("type") == "null":
         return {"const": "none"}
-    if schema.get("format") == "node":
-        return _NODE
+    if schema.get("format") in ("node", "rule"):
+        return _NODE if schema["format"] == "node" else {"$ref": "#/$defs/RuleItem"}
     dropped = {"title"} | ({"default"} if schema.get("default", 0) is None else set())
     names = "properties" in schema
     return {

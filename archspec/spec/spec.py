@@ -31,8 +31,9 @@ class Decode:
 class Spec:
     """A spec as it was loaded, with the overrides and the reduction that were asked for.
 
-    `tree` holds the merged nodes and `digest` their SHA-256; `values` are all values that a path may name;
-    `weights` are the raw nodes of the layouts; `as_written` is false under `--set` and `reduced`.
+    `tree` holds the merged nodes and `digest` the SHA-256 of the resolved document, which is what a bundle holds;
+    `values` are all values that a path may name; `weights` are the raw nodes of the layouts; `as_written` is false
+    under `--set` and `reduced`.
     """
 
     name: str

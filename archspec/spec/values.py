@@ -18,6 +18,16 @@ class Values:
         self._values: dict[str, Value] = {}
         self._owners: dict[Value, str] = {}
         self._offered: set[str] = set()
+        self._sequences: set[Value] = set()
+
+    @property
+    def sequences(self) -> frozenset[Value]:
+        """Values with the axes batch, positions, features."""
+        return frozenset(self._sequences)
+
+    def is_sequence(self, value: Value) -> None:
+        """Note that a value has the axes batch, positions, features."""
+        self._sequences.add(value)
 
     @property
     def names(self) -> Mapping[str, Value]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
+from archspec.ir.types import DType
 from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality
-from archspec.rules.wiring.cover import position_coordinates
 
 
 def formula(relation: Relation, output: Value, source: Value) -> str:
@@ -44,7 +44,16 @@ def positions(value: Value, other: Value) -> list[int]:
     """The coordinates of a value's positions: neither features nor the row of a batch that both lead with."""
     shared = value.type.rank > 0 and other.type.rank > 0 and value.type.axes[0] == other.type.axes[0]
     rows = coordinates(value.type)[0] if shared else ()
-    return [place for place in position_coordinates(value) if place not in rows]
+    return [place for place in _numbered(value) if place not in rows]
+
+
+def _numbered(value: Value) -> list[int]:
+    """Coordinates that are positions: of floats not the features, of maps not the channels."""
+    axes = list(range(value.type.rank))
+    if value.type.dtype is DType.FLOAT:
+        axes = axes[:-1] if value.type.rank < 4 else [0, *axes[2:]]
+    places = coordinates(value.type)
+    return [k for axis in axes for k in places[axis]]
 
 
 def _called(value: Value, own: Sequence[int], letter: str) -> list[str]:

@@ -19,6 +19,7 @@ from archspec.ops.registry import all_primitives
 from archspec.schema.model import Model
 from archspec.schema.words import AxisText, Word
 from archspec.spec.document import FileModel
+from archspec.spec.rules import RuleWord, rule_words
 from archspec.text.expr import Expr
 from archspec.text.mask import MaskSyntax
 from archspec.text.nodes import TextNode
@@ -37,6 +38,15 @@ What a field holds: an *expr* is arithmetic over constants and dims; a *value* n
 *pred*, a *mask*, a *path* and a *type* are as the page on the language says. A part with fields of its own is written
 as a map, or as its main word alone where the rest is default. A field with nothing under *left out* is off then, or
 holds what its description says. What is not built yet is refused by name.
+"""
+_RULES = """\
+## Rules
+
+A rule is one line under `rules`, such as `- causal: {output: logits, input: ids}`; both names may be any values.
+`axis` takes a number, negative from the end, or the name of a dim or constant whose size stands once in the value's
+type; `axis: A` holds for both values, `axis: [A, B]` for the output and for the input. Left out, it is the one axis
+that holds a dim other than those that lead inputs, else axis 1 of a value of two axes or of what a sequence block made;
+where neither tells, E424 lists the axes. `at` names the output positions for which an upper rule speaks.
 """
 _SORTS: Mapping[Any, str] = {
     Expr: "expr",
@@ -67,6 +77,8 @@ def reference() -> str:
         "## Blocks\n\nAny block also takes:\n",
         _fields(Block),
         *(_block(word, block) for word, block in blocks().items()),
+        _RULES,
+        *(_rule(word, kind) for word, kind in rule_words().items()),
         "## Parts\n",
         *(_part(model) for model in parts),
         "## Primitives\n\nWhat blocks are made of, as `archspec show --ir` prints it.\n",
@@ -79,6 +91,10 @@ def reference() -> str:
 
 def _block(word: str, block: type[Block]) -> str:
     return f"### `{word}`\n\n{_told(block)}\n\n{_fields(block, besides=Block)}"
+
+
+def _rule(word: str, kind: RuleWord) -> str:
+    return f"### `{word}` (rule)\n\n{_told(type(kind))}\n\n{_fields(kind.fields)}"
 
 
 def _part(model: type[Model]) -> str:

@@ -49,21 +49,21 @@ def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], th
 
 def own_match(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match | None:
     """The match of a checkpoint that has our own names, with or without wrappers in front; None for another."""
-    actual = _unwrapped(ours, theirs)
+    actual = without_wrappers(ours, theirs)
     if len(actual) != len(theirs) or set(actual) != set(ours):
         return None
     return Match(steps=tuple(MatchStep(ours=(name,), theirs=((actual[name],),)) for name in ours), diagnostics=())
 
 
-def _unwrapped(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
-    """Their names by what they are called without wrappers."""
+def without_wrappers(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
+    """Their names by what they are called without wrappers in front, which ours do not have."""
     wrappers = foreign_wrappers(ours)
     return {unwrapped(name, wrappers): name for name in theirs}
 
 
 def own_misses(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[int, str]:
     """How many names differ from our own, and the first of them."""
-    actual = _unwrapped(ours, theirs)
+    actual = without_wrappers(ours, theirs)
     missing = [name for name in ours if name not in actual]
     unexpected = [name for new, name in actual.items() if new not in ours]
     first = f"`{missing[0]}` missing" if missing else f"unexpected `{unexpected[0]}`" if unexpected else ""

@@ -28,19 +28,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@record(eq=False)
-class Loaded:
-    """Weights as a module wants them, and how they were found.
+@record
+class WeightsReport:
+    """How a checkpoint was read.
 
-    `layout` is the name of the layout, None for a checkpoint in the module's own names. `skipped` and `tied` are the
-    names in the file that `skip` covers, and that equal another one; `warnings` is what the user should know.
+    `layout` is the name of the layout, None for a checkpoint in the module's own names; `tensors` counts those that
+    were loaded. Names in the file: `skipped` are those that `skip` covers, `tied` those that equal another,
+    `dequantised` those in fp8. `warnings` is what the user should know.
     """
 
-    tensors: Mapping[str, Tensor]
     layout: str | None
-    skipped: tuple[str, ...]
-    tied: tuple[str, ...]
-    warnings: tuple[Diagnostic, ...]
+    tensors: int
+    skipped: tuple[str, ...] = ()
+    tied: tuple[str, ...] = ()
+    dequantised: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@record(eq=False)
+class LoadedWeights:
+    """Weights as a module wants them, by name, and how they were read."""
+
+    tensors: Mapping[str, Tensor]
+    report: WeightsReport
 
 
 def load(
@@ -54,12 +64,14 @@ def load(
     Warns with SpecWarning W510 or W511. Raises SpecError E510 to E528.
     """
     loaded = load_from(spec if isinstance(spec, Spec) else load_spec(spec), weights, layout)
-    warn(loaded.warnings)
+    warn(loaded.report.warnings)
     return dict(loaded.tensors)
 
 
-def load_from(spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None) -> Loaded:
-    """As `load`, with how the weights were found; warnings are returned."""
+def load_from(
+    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
+) -> LoadedWeights:
+    """As `load`, with how the weights were read; warnings are returned."""
     if not isinstance(weights, Mapping):
         with read_weights(weights) as opened:
             return load_from(spec, opened, layout)
@@ -68,17 +80,20 @@ def load_from(spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: st
     ours, theirs = parameter_shapes(spec.graph), tensors.shapes
     matched = find_match(spec, ours, theirs, layout)
     check_shapes(matched, ours, theirs)
-    tensors.check(name for step in matched.steps for name in step.names)
+    names = [name for step in matched.steps for name in step.names]
+    tensors.check(names)
     made = take(matched, ours, tensors)
     _check_floats(spec.graph, made)
     odd = weights.warnings if isinstance(weights, WeightsFile) else ()
-    return Loaded(
-        tensors=made,
+    report = WeightsReport(
         layout=matched.layout.name if matched.layout else None,
+        tensors=len(made),
         skipped=matched.skipped,
         tied=tuple(equal.other for equal in matched.equal),
+        dequantised=tuple(name for name in names if name in tensors.scales),
         warnings=(*odd, *skipped_ties(spec.graph, matched, theirs)),
     )
+    return LoadedWeights(tensors=made, report=report)
 
 
 def find_match(

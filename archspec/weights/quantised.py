@@ -29,22 +29,23 @@ _HELP = "give weights that are not quantised, or scales for whole tensors, rows,
 class Dequantised(Mapping[str, "Tensor"]):
     """A checkpoint with its fp8 tensors as float32, without the scales; the other tensors are as they were.
 
-    `shapes` are those of the tensors. A tensor is read, and multiplied, when it is asked for.
+    `shapes` are those of the tensors, `scales` the names of the scales by those of the tensors in fp8 (None where one
+    is missing). A tensor is read, and multiplied, when it is asked for.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], shapes: Mapping[str, Shape], fp8: Iterable[str]) -> None:
         """`fp8` are the names of the tensors of 8-bit floats; `shapes` those of all."""
         self._tensors = tensors
         self._all = shapes
-        self._scales = {name: _scale_of(name, shapes) for name in fp8}
-        hidden = {scale for scale in self._scales.values() if scale is not None}
-        hidden.update(name for base in self._scales for name in _activations(base) if name in shapes)
+        self.scales: Mapping[str, str | None] = {name: _scale_of(name, shapes) for name in fp8}
+        hidden = {scale for scale in self.scales.values() if scale is not None}
+        hidden.update(name for base in self.scales for name in _activations(base) if name in shapes)
         self.shapes: Mapping[str, Shape] = {name: shape for name, shape in shapes.items() if name not in hidden}
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._scales:
+        if name not in self.scales:
             return self._tensors[name]
-        scale = self._scales[name]
+        scale = self.scales[name]
         if scale is None or not _fits(self._all[name], self._all[scale]):
             self.check([name])
         assert scale is not None
@@ -59,13 +60,13 @@ class Dequantised(Mapping[str, "Tensor"]):
     def check(self, names: Iterable[str]) -> None:
         """Raise SpecError E528 for those of these tensors that are in fp8 without a scale that fits."""
         found = Collector()
-        wanted = [name for name in names if name in self._scales]
-        bare = [name for name in wanted if self._scales[name] is None]
+        wanted = [name for name in names if name in self.scales]
+        bare = [name for name in wanted if self.scales[name] is None]
         if bare:
             message = f"`{bare[0]}`{and_more(bare)} in fp8 without `{bare[0]}_scale_inv` or `{bare[0]}_scale`"
             found.error("E528", message, None, notes=also(bare), help=_HELP)
         for name in wanted:
-            scale = self._scales[name]
+            scale = self.scales[name]
             if scale is not None and not _fits(self._all[name], self._all[scale]):
                 shapes = f"`{scale}` {list(self._all[scale])} does not fit `{name}` {list(self._all[name])}"
                 found.error("E528", shapes, None, notes=[f"expected {_expected(self._all[name])}"], help=_HELP)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Span
-from archspec.layouts.operations import Operation, Shape, Shapes, Split
+from archspec.layouts.operations import Operation, Shape, Shapes, SplitOperation
 from archspec.layouts.rearrange import Misfit
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class StepMisfit(Exception):
 def forward(operations: Sequence[Operation], rows: Rows, ours: Sequence[Shape]) -> list[Tensor]:
     """Their tensors to ours, of the shapes `ours`. Raises StepMisfit."""
     for number, operation in enumerate(operations):
-        after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, Split) else []
+        after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, SplitOperation) else []
         with _placed(operation):
             rows = operation.forward(rows, after)
     return [x for (x,) in rows]
@@ -78,7 +78,7 @@ def _shapes_before(
     rows = _meta(theirs)
     for number, operation in enumerate(operations):
         befores.append([[tuple(x.shape) for x in row] for row in rows])
-        after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, Split) else []
+        after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, SplitOperation) else []
         with _placed(operation):
             rows = operation.forward(rows, after)
     return befores

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archspec
-from archspec.bundle.sources import standing_alone
 from archspec.bundle.spec_text import scalar, spec_text
 from archspec.diagnostics import Source
+from archspec.spec.resolved import digest, resolved
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 from archspec.text.reader import read
 
@@ -33,9 +33,22 @@ def parsed(text: str) -> MapNode:
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_shipped_specs_come_back_whole(path: Path) -> None:
-    tree = archspec.load(path).tree
+    spec = archspec.load(path)
+    tree = resolved(spec.tree, as_written=True)
     again = plain(parsed(spec_text(tree)))
-    assert again == {key: value for key, value in plain(tree).items() if key != "extends"}
+    assert again == {key: value for key, value in plain(spec.tree).items() if key != "extends"}
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_the_digest_is_that_of_what_a_bundle_holds(path: Path, reduced: bool, tmp_path: Path) -> None:
+    spec = archspec.load(path, reduced=reduced)
+    text = spec_text(resolved(spec.tree, as_written=spec.as_written))
+    assert digest(parsed(text)) == spec.digest
+    (tmp_path / "spec.yaml").write_text(text)
+    again = archspec.check(tmp_path / "spec.yaml")
+    assert again.holds
+    assert again.spec.digest == spec.digest
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co", "Cn"]), min_size=1))
@@ -63,5 +76,5 @@ def test_a_layout_in_a_file_of_its_own_is_written_into_the_document(tmp_path: Pa
     (tmp_path / "layout.yaml").write_text("map: {source.table: wte.weight}\n")
     path = tmp_path / "spec.yaml"
     path.write_text(spec_file.read_text() + "weights: {theirs: layout.yaml, other: none}\n")
-    written = plain(parsed(spec_text(standing_alone(archspec.load(path).tree))))
+    written = plain(parsed(spec_text(resolved(archspec.load(path).tree, as_written=True))))
     assert written["weights"] == {"theirs": {"map": {"source.table": "wte.weight"}}, "other": "none"}

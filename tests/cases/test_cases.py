@@ -50,7 +50,7 @@ def statuses(path: Path) -> list[str]:
         ("within-many-atoms", ["violated"]),
         ("segments-split", ["violated"]),
         pytest.param("mask-over-flattened-grid", ["proved"], marks=wrong("guards do not pass merged axes")),
-        pytest.param("channels-causal", ["violated"], marks=wrong("causal is judged over the channels")),
+        ("channels-causal", ["violated"]),
         pytest.param("split-merge-repeat", ["proved"], marks=wrong("rules have no `axis`")),
         pytest.param("blocks-causal", ["proved"], marks=wrong("a merged batch axis is not followed")),
         pytest.param("block-local", ["proved"] * 3, marks=wrong("a merged batch axis is not followed")),
@@ -79,7 +79,6 @@ def checked_under(seed: int) -> str:
     return ran.stderr
 
 
-@wrong("rules have no `axis`, and read axis 1 by default")
 def test_a_rule_over_channels_needs_its_axis(tmp_path: Path) -> None:
     text = path_of("split-merge-repeat").read_text("utf-8")
     assert ", axis: 1" in text

@@ -24,8 +24,9 @@ from archspec.record import record
 from archspec.relation.atoms import NOTHING, Relation
 from archspec.rules.independence import Pair, independence
 from archspec.rules.judge import Judge
+from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
+from archspec.rules.kinds.ignores import Ignores
 from archspec.rules.reads import Reads
-from archspec.rules.target import allowed, forbidden
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.cover import first_unread, in_one_row
 from archspec.rules.wiring.grid import bits_of
@@ -39,7 +40,6 @@ LENGTHS = (1, 2, 3)
 """And one more, at which every window of a rule or of a mask leaves something out."""
 MOST_WORLDS = 64
 """Of more values of the controls at one size, so many are drawn by chance."""
-_LOWER = ("sees", "covers")
 _LONGEST = 64
 
 
@@ -48,8 +48,11 @@ def broken(spec: Spec) -> str | None:
     judge = Judge(spec)
     pairs = [pair for dim in independence(spec.graph) for pair in dim.pairs]
     found = _wrong(spec, [_apart(judge, pair) for pair in pairs], (1, 2, 3), (3,))
-    found = found or _wrong(spec, [_upper(judge, rule) for rule in spec.rules if rule.kind not in _LOWER], (1,))
-    unseen = (_unseen(spec, judge.dependence.reads, rule) for rule in spec.rules if rule.kind in _LOWER)
+    kinds = [(rule, rule_kinds()[rule.kind]) for rule in spec.rules]
+    uppers = [_upper(judge, rule, kind) for rule, kind in kinds if isinstance(kind, UpperKind)]
+    found = found or _wrong(spec, uppers, (1,))
+    lowers = [(rule, kind) for rule, kind in kinds if isinstance(kind, LowerKind)]
+    unseen = (_unseen(spec, judge.dependence.reads, rule, kind) for rule, kind in lowers)
     return found or next((one for one in unseen if one is not None), None)
 
 
@@ -71,14 +74,13 @@ def _apart(judge: Judge, pair: Pair) -> _Claim:
     return _Claim(name="independent", reads=reads, output=pair.output, source=pair.input, pairs=only, bad=test)
 
 
-def _upper(judge: Judge, rule: Rule) -> _Claim:
-    reads, side = judge.dependence.reads, outside
-    if rule.kind == "ignores":
-        reads, pairs, side = judge.with_fixed(rule).reads, forbidden(rule, reads.terms).relation(), inside
-    else:
-        pairs = allowed(rule, reads.terms)
-    test = side(rule.output, rule.input, pairs)
-    return _Claim(name=str(rule), reads=reads, output=rule.output, source=rule.input, pairs=pairs, bad=test)
+def _upper(judge: Judge, rule: Rule, kind: UpperKind) -> _Claim:
+    dependence = kind.held_fixed(rule, judge.evidence) if isinstance(kind, Ignores) else judge.dependence
+    target = kind.target(rule, judge.evidence.terms)
+    test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
+    return _Claim(
+        name=str(rule), reads=dependence.reads, output=rule.output, source=rule.input, pairs=target.pairs, bad=test
+    )
 
 
 def _wrong(spec: Spec, claims: Sequence[_Claim], batches: tuple[int, ...], lengths: tuple[int, ...] = ()) -> str | None:
@@ -107,14 +109,15 @@ def _pair(wiring: Wiring, claim: _Claim) -> str | None:
     return None
 
 
-def _unseen(spec: Spec, reads: Reads, rule: Rule) -> str | None:
+def _unseen(spec: Spec, reads: Reads, rule: Rule, kind: LowerKind) -> str | None:
     """The first pair that a lower rule wants and that nothing reads, whatever bools are that no mask reads."""
-    wanted = in_one_row(rule.output, rule.input, allowed(rule, reads.terms))
+    wanted = in_one_row(rule.output, rule.input, kind.wanted(rule, reads.terms))
     cells = Cells(spec.graph, reads, [(rule.output, rule.input, wanted)])
 
     def missed(sizes: Mapping[str, int], truth: int) -> Witness | None:
         wirings = (Wiring(spec.graph, reads, cells, one) for one in open_worlds(spec, reads, sizes, wanted, truth))
-        return next((w for wiring in wirings if (w := first_unread(wiring, rule.output, rule.input, wanted))), None)
+        unread = (first_unread(wiring, rule.output, rule.input, wanted, rule.axes) for wiring in wirings)
+        return next((found for found in unread if found), None)
 
     for sizes in _sizes(spec, (1,), _lengths(spec, [wanted])):
         if (found := missed(sizes, 1)) is not None and missed(sizes, 0) is not None:

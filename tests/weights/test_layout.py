@@ -7,7 +7,7 @@ import pytest
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Source, SpecError
 from archspec.layouts.layout import read_layout
-from archspec.layouts.operations import Rearrange
+from archspec.layouts.operations import RearrangeOperation
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reader import read
 from tests.weights.tables import codes, layout_of, only
@@ -35,7 +35,7 @@ def test_sizes_are_expressions_over_constants() -> None:
     text = "map: {a: {from: x, rearrange: (h d) i -> h d i, sizes: {h: 2*heads}}}"
     layout = read_layout("x", read(Source("s.yaml", text)), {"heads": Scalar.of(3)})
     (step,) = layout.lines[0].operations
-    assert isinstance(step, Rearrange)
+    assert isinstance(step, RearrangeOperation)
     assert step.sizes == {"h": 6}
 
 

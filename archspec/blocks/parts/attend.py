@@ -10,8 +10,7 @@ from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
 from archspec.blocks.parts.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
 from archspec.blocks.parts.context import Context
-from archspec.blocks.parts.inner_plan import Sizes, plan_inner_positions
-from archspec.blocks.parts.inner_positions import InnerPositions
+from archspec.blocks.parts.inner_positions import HeadSizes, InnerPositions, plan_inner_positions
 from archspec.blocks.parts.latent import Latent, plan_latent
 from archspec.blocks.parts.norm import norm_of
 from archspec.blocks.parts.numbers import cap, features, fixed, rate
@@ -163,7 +162,7 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
         over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
         memory=memory,
         memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
-        positions=plan_inner_positions(cx, fields.positions, Sizes(heads.query, turned), x, memory),
+        positions=plan_inner_positions(cx, fields.positions, HeadSizes(heads.query, turned), x, memory),
         latent=latent,
         add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
         multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),

@@ -18,10 +18,12 @@ class Block(Model):
     """A block of the language: its fields, and how it is built from primitives.
 
     `block` is the word that names it; `feeds` is the field that a chain or a repeat feeds, if it has one.
+    `makes_sequence` says that an output of rank 3 has the axes batch, positions, features: what rules compare by it.
     """
 
     block: ClassVar[str]
     feeds: ClassVar[str | None] = "input"
+    makes_sequence: ClassVar[bool] = False
 
     about: TextField | None = Field(default=None, description="what the node is for")
     repeat: ExprField | None = Field(default=None, description="how many times the block runs, its output fed back")

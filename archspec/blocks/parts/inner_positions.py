@@ -1,18 +1,29 @@
-"""Positions inside attention as they are built: what is made once for all layers, and what each layer does with it."""
+"""Positions inside attention: checked where they are written, made once for all layers, and used in each layer."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from archspec.algebra.dim import compare
+from archspec.blocks.parts.attention_positions import AttentionPositionsFields, ScalingFields
+from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.numbers import fixed, positive
 from archspec.blocks.parts.top import Top
+from archspec.blocks.parts.values import floats, integers
+from archspec.diagnostics import Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.position.alibi import Alibi
+from archspec.ops.position.relative_buckets import RelativeBuckets
+from archspec.ops.position.relative_grid import RelativeGrid
 from archspec.ops.position.rotary import Rotary
+from archspec.ops.position.rotary_scaling import LinearScaling, Llama3Scaling, Scaling, YarnScaling
 from archspec.ops.position.rotary_table import RotaryTable
 from archspec.record import record
+from archspec.text.expr import Expr
+from archspec.text.value import ValueExpr
 
 
 @record
@@ -102,3 +113,122 @@ class AddedPositions(InnerPositions):
             query if self.query is None else b.add(Binary(kind="add"), query, self.query),
             key if self.key is None else b.add(Binary(kind="add"), key, self.key),
         )
+
+
+@record(kw_only=False)
+class HeadSizes:
+    """The number of query heads, and the features of a head."""
+
+    heads: int
+    head: int
+
+
+def plan_inner_positions(
+    cx: Context, fields: AttentionPositionsFields | None, sizes: HeadSizes, x: Value, memory: Value | None
+) -> InnerPositions:
+    """Check positions inside attention of `x`, to `memory` where there is one.
+
+    Raises SpecError at the field that does not fit.
+    """
+    if fields is None:
+        return InnerPositions()
+    if fields.kind == "rotary":
+        return _rotary(cx, fields, sizes.head, x, memory)
+    if fields.kind == "alibi":
+        learned = fields.slopes == "learned"
+        return ScorePositions(op=Alibi(heads=sizes.heads, learned=learned), shared=not learned)
+    if fields.kind == "relative_buckets":
+        return ScorePositions(op=_buckets(cx, fields, sizes.heads), shared=bool(fields.share))
+    if fields.kind == "relative_grid":
+        return ScorePositions(op=_grid(cx, fields, sizes.heads, x, memory), shared=bool(fields.share))
+    query = _added(cx, fields.query, x, "query")
+    key = _added(cx, fields.key, x if memory is None else memory, "key")
+    return AddedPositions(query=query, key=key)
+
+
+def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value | None:
+    """A value that may be added to another and keeps its axes."""
+    if expr is None:
+        return None
+    value = floats(cx, expr, f"`{field}`")
+    wanted = to.type.shape[-value.type.rank :]
+    fits = (compare(a, "==", b) is True or a == 1 for a, b in zip(value.type.shape, wanted, strict=False))
+    if value.type.rank > to.type.rank or not all(fits):
+        cx.fail("E347", f"`{field}` is {value.type}, and is added to {to.type}", expr.span)
+    return value
+
+
+def _rotary(
+    cx: Context, fields: AttentionPositionsFields, head: int, x: Value, memory: Value | None
+) -> RotaryPositions:
+    size = head if fields.size is None else fixed(cx, fields.size, "size")
+    place = fields.at if fields.size is None else fields.size.span
+    if size % 2:
+        cx.fail("E348", f"features turn in pairs, and `size` is {size}", place, help="choose an even number")
+    if size > head:
+        cx.fail("E340", f"`size: {size}` is more than the {head} features of a head", place)
+    base = 10000.0 if fields.base is None else positive(cx, fields.base, "base")
+    given = () if fields.ids is None else (_ids(cx, fields.ids, x, memory),)
+    scaling = None if fields.scaling is None else _scaling(cx, fields.scaling)
+    assert fields.layout is not None
+    op = RotaryTable(size=size, base=base, scaling=scaling, ids=bool(given))
+    return RotaryPositions(op=op, turn=Rotary(layout=fields.layout), ids=given)
+
+
+def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> RelativeBuckets:
+    assert fields.buckets is not None and fields.max_distance is not None
+    buckets, far = fixed(cx, fields.buckets, "buckets"), fixed(cx, fields.max_distance, "max_distance")
+    step = 4 if fields.bidirectional else 2
+    if buckets % step:
+        cx.fail("E244", f"`buckets` is {buckets}", fields.buckets.span, help=f"write a multiple of {step}")
+    if far <= buckets // step:
+        help = f"write more than the {buckets // step} distances that have a bucket each"
+        cx.fail("E244", f"`max_distance` is {far}", fields.max_distance.span, help=help)
+    return RelativeBuckets(heads=heads, buckets=buckets, max_distance=far, bidirectional=bool(fields.bidirectional))
+
+
+def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None) -> RelativeGrid:
+    assert fields.rows is not None and fields.columns is not None
+    rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
+    for value in (x, memory or x):
+        found = value.type.shape[1]
+        if compare(found, "==", rows * columns) is not True:
+            cx.fail(
+                "E345",
+                f"a grid of {rows} by {columns} patches, and there are `{found}` positions",
+                fields.rows.span.to(fields.columns.span),
+                help="tokens in front of the patches have no place in the grid",
+            )
+    return RelativeGrid(heads=heads, rows=rows, columns=columns)
+
+
+def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
+    if memory is not None:
+        cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
+    value = integers(cx, expr, "`ids`")
+    axes = x.type.shape[:2]
+    found, wanted = value.type.shape, axes[-value.type.rank :]
+    if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
+        cx.fail("E347", f"`ids` is {value.type}, and its axes must be [{', '.join(map(str, axes))}]", expr.span)
+    return value
+
+
+def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
+    def number(expr: Expr | None, name: str, default: float = 0.0) -> float:
+        return default if expr is None else positive(cx, expr, name)
+
+    factor, original = number(fields.factor, "factor"), number(fields.original, "original")
+    if fields.kind == "linear":
+        return LinearScaling(factor=factor)
+    if fields.kind == "llama3":
+        low, high = number(fields.low, "low"), number(fields.high, "high")
+        _ordered(cx, low, high, "low", "high", None if fields.high is None else fields.high.span)
+        return Llama3Scaling(factor=factor, low=low, high=high, original=original)
+    slow, fast = number(fields.slow, "slow", 1.0), number(fields.fast, "fast", 32.0)
+    _ordered(cx, slow, fast, "slow", "fast", fields.at if fields.fast is None else fields.fast.span)
+    return YarnScaling(factor=factor, original=original, fast=fast, slow=slow)
+
+
+def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
+    if low >= high:
+        cx.fail("E244", f"`{upper}` is {high:g}, and `{lower}` is {low:g}", span, help=f"`{upper}` must be the larger")

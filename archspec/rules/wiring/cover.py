@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
-from archspec.ir.types import DType
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.relation.atoms import Relation, equal
@@ -18,17 +17,22 @@ from archspec.rules.wiring.search import LONGEST, Witness, rows
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.worlds import SMALL, open_worlds, reach, small_sizes
 from archspec.spec import Spec
+from archspec.spec.rules import Axes
 
 
-def uncovered(spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation) -> Witness | dict[str, int]:
-    """A pair that is wanted and that nothing reads; the largest sizes at which all are read. Features count together.
+def uncovered(
+    spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation, axes: Axes
+) -> Witness | dict[str, int]:
+    """A pair that is wanted and that nothing reads; the largest sizes at which all are read.
+
+    `axes` of the output and of the input number the positions; what stands at one position counts together.
 
     A bool input that no mask reads, such as the choice of patches that are replaced, may be true or false for it.
     """
     wanted = in_one_row(output, source, wanted)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
     for sizes in _sizes(spec, wanted):
-        missed = _missed(spec, reads, cells, output, source, wanted, sizes)
+        missed = _missed(spec, reads, cells, output, source, wanted, axes, sizes)
         if missed is not None:
             return missed
     return sizes
@@ -59,6 +63,7 @@ def _missed(
     output: Value,
     source: Value,
     wanted: Relation,
+    axes: Axes,
     sizes: Mapping[str, int],
 ) -> Witness | None:
     found: Witness | None = None
@@ -66,7 +71,7 @@ def _missed(
         worlds = open_worlds(spec, reads, sizes, wanted, truth)
         wirings = (Wiring(spec.graph, reads, cells, world) for world in worlds)
         missed = next(
-            (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted)) is not None), None
+            (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted, axes)) is not None), None
         )
         if missed is None:
             return None
@@ -74,13 +79,14 @@ def _missed(
     return found
 
 
-def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation) -> Witness | None:
+def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation, axes: Axes) -> Witness | None:
     """The first pair that is wanted and that nothing reads in one world."""
+    own, read = _coordinates(output, axes[0]), _coordinates(source, axes[1])
     out, inp = wiring.grid(output), wiring.grid(source)
     table = wiring.between(output, source, wanted)
-    for place, bits in _places(out, output, rows(out)):
+    for place, bits in _places(out, own, rows(out)):
         asked = table.image(bits)
-        missing = asked and _missing(asked, wiring.read(output, bits, source), inp, source)
+        missing = asked and _missing(asked, wiring.read(output, bits, source), inp, read)
         if missing:
             return Witness(wiring=wiring, i=place, j=inp.index(next(bits_of(missing))))
     return None
@@ -95,19 +101,14 @@ def in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
     return Relation(tuple(replace(atom, differences=atom.differences | rows) for atom in wanted.atoms))
 
 
-def position_coordinates(value: Value) -> list[int]:
-    """Coordinates that are positions: of floats not the features, of maps not the channels."""
-    type_ = value.type
-    axes = list(range(type_.rank))
-    if type_.dtype is DType.FLOAT:
-        axes = axes[:-1] if type_.rank < 4 else [0, *axes[2:]]
-    places = coordinates(type_)
-    return [k for axis in axes for k in places[axis]]
+def _coordinates(value: Value, axes: Sequence[int]) -> list[int]:
+    """The coordinates of the axis that leads a value, and of those that number its positions."""
+    places = coordinates(value.type)
+    return [k for axis in dict.fromkeys((*range(min(1, value.type.rank)), *axes)) for k in places[axis]]
 
 
-def _places(grid: CellGrid, value: Value, bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
-    """The positions of a value, each with the bits of all its features."""
-    own = position_coordinates(value)
+def _places(grid: CellGrid, own: Sequence[int], bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
+    """The positions of a value by some coordinates, each with the bits of all that stands there."""
     found: dict[Index, tuple[Index, int]] = {}
     for bit in bits:
         index = grid.index(bit)
@@ -117,13 +118,10 @@ def _places(grid: CellGrid, value: Value, bits: Iterable[int]) -> Iterator[tuple
     yield from found.values()
 
 
-def _missing(wanted: int, read: int, grid: CellGrid, value: Value) -> int:
-    """What is wanted and not read, but for positions of which some feature is read."""
+def _missing(wanted: int, read: int, grid: CellGrid, own: Sequence[int]) -> int:
+    """What is wanted and not read, but for positions of which something is read."""
     missing = wanted & ~read
-    if not missing:
-        return 0
-    own = position_coordinates(value)
-    if len(own) == len(grid.counts):
+    if not missing or len(own) == len(grid.counts):
         return missing
     seen = {tuple(grid.index(bit)[k] for k in own) for bit in bits_of(read)}
     left = 0

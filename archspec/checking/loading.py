@@ -1,0 +1,47 @@
+"""`archspec.load_weights`: a checkpoint is brought into a module of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.checking.check import Source, accepted
+from archspec.diagnostics import warn
+from archspec.weights.into_module import put_into
+from archspec.weights.load import WeightsReport, load_from
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def load_weights(
+    module: nn.Module,
+    source: Source,
+    weights: str | Path | Mapping[str, Tensor],
+    *,
+    layout: str | None = None,
+    unproved: bool = False,
+) -> WeightsReport:
+    """Load a published checkpoint into the module of a spec, all of it or nothing.
+
+    Args:
+        module: what `archspec.compile` made of the spec, in memory; its dtypes stay, and tied parameters are one.
+        source: a spec (loaded, a file, or the bare name of a shipped one), or one that was accepted before.
+        weights: a safetensors file, a folder with one or with an index of shards, or tensors by name.
+        layout: the name of one of the spec's layouts; left out, the one that fits.
+        unproved: go on although something in the spec does not hold.
+
+    Returns:
+        which layout the checkpoint has, and which of its names were skipped or stand for a tensor that has another.
+
+    Warns:
+        SpecWarning: W510 for a skipped tensor that may be tied, W511 for files that are not read.
+
+    Raises:
+        SpecError: E510 to E528 where the checkpoint does not fit the spec, E607 where the module does not.
+    """
+    loaded = load_from(accepted(source, unproved=unproved).spec, weights, layout)
+    put_into(module, loaded.tensors)
+    warn(loaded.report.warnings)
+    return loaded.report

@@ -1,0 +1,129 @@
+"""What a kind of rule must say of itself; each file of `rules/kinds` declares one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from archspec.ir.graph import Value
+from archspec.registry import RULE_KINDS
+from archspec.relation.atoms import Relation
+from archspec.rules.evidence import Evidence
+from archspec.rules.explain import not_judged
+from archspec.rules.measure import Measured, Probe, pair_probes, promised
+from archspec.rules.prove import within
+from archspec.rules.shortfall import fallen_short, uncovered_or_wired
+from archspec.rules.target import Target, promised_clauses, restricted, with_exempt
+from archspec.rules.terms import Terms
+from archspec.rules.verdict import Verdict
+from archspec.spec import Rule
+from archspec.spec.rules import RuleWord
+
+if TYPE_CHECKING:
+    from archspec.rules.measure import Array
+
+
+def rule_kinds() -> Mapping[str, Kind]:
+    """Every kind of rule by its word; reading the words loads none."""
+    return RULE_KINDS.declared(Kind)  # type: ignore[type-abstract]
+
+
+class Kind(RuleWord):
+    """A kind of rule: its fields and what they mean, the verdict on it, and how a running model is held to it.
+
+    The docstring is its reference page. `orders` says that it tells how far a position sees, `hides` that it can tell
+    what a mask hides: where no rule does either, `check` warns.
+    """
+
+    orders: ClassVar[bool] = False
+    hides: ClassVar[bool] = False
+
+    @abstractmethod
+    def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
+        """The verdict. Raises Inexpressible or TooManyPositions where there is none."""
+
+
+class UpperKind(Kind):
+    """Output positions depend on no more than some pairs: proved, violated by a witness, or unknown."""
+
+    @abstractmethod
+    def target(self, rule: Rule, terms: Terms) -> Target:
+        """The pairs of which the rule speaks. Raises Inexpressible."""
+
+    @abstractmethod
+    def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
+        """What may change on these inputs, and what must then stay. Raises UnmeasurableError."""
+
+    def kept(self, rule: Rule, inputs: Measured) -> Array:
+        """The output positions for which the rule speaks: bool over first axes of the output."""
+        return promised(rule, inputs)
+
+    def remedy(self, rule: Rule) -> str | None:
+        """What to write at an attention that breaks the rule."""
+        return None
+
+    def promise(self, rule: Rule) -> str:
+        """The output positions for which it speaks, where these are not all: `at output positions where valid`."""
+        at = getattr(rule.fields, "promised", None)
+        return "" if at is None else f"at output positions where {at}"
+
+
+class WithinKind(UpperKind):
+    """An upper rule that allows some pairs."""
+
+    @abstractmethod
+    def allowed(self, rule: Rule, terms: Terms) -> Relation:
+        """The pairs that may be related. Raises Inexpressible."""
+
+    @abstractmethod
+    def pairs(self, rule: Rule, inputs: Measured) -> Array:
+        """The same on given inputs: bool [batch or 1, output positions, input positions]."""
+
+    def target(self, rule: Rule, terms: Terms) -> Target:
+        """The allowed pairs, and all pairs of output positions for which the rule does not speak."""
+        return Target(pairs=with_exempt(rule, self.allowed(rule, terms), terms), forbidden=False)
+
+    def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
+        """Change what a position must not read, position by position."""
+        return pair_probes(rule, self.pairs(rule, inputs), inputs)
+
+    def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
+        """Proved where the relations of the graph lie within the allowed pairs at all sizes."""
+        wanted = self.allowed(rule, evidence.terms)
+        clauses = promised_clauses(rule, evidence.terms)
+
+        def proved(value: Value) -> bool:
+            found = restricted(evidence.dependence.relation(value, rule.input), clauses)
+            return within(found, wanted, value.type.space, rule.input.type.space, evidence.promises)
+
+        if proved(rule.output):
+            words = ", ".join(part for part in ("at all sizes", self.promise(rule)) if part)
+            return Verdict(rule=rule, status="proved", explanation=words)
+        target = self.target(rule, evidence.terms)
+        return fallen_short(rule, evidence, evidence.dependence, target, proved, self.remedy(rule))
+
+
+class LowerKind(Kind):
+    """Output positions depend on all of some pairs: wired at small sizes, or violated."""
+
+    @abstractmethod
+    def wanted(self, rule: Rule, terms: Terms) -> Relation:
+        """The pairs that must be related. Raises Inexpressible."""
+
+    @abstractmethod
+    def pairs(self, rule: Rule, inputs: Measured) -> Array:
+        """The same on given inputs: bool [output positions, input positions], over the rule's axes."""
+
+    def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
+        """Wired where every wanted pair is read at small sizes, masks open."""
+        return uncovered_or_wired(rule, evidence, self.wanted(rule, evidence.terms))
+
+
+class UnjudgedKind(Kind):
+    """A rule that the language has and that nothing judges yet."""
+
+    def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
+        """Not yet."""
+        explanation = "rules of symmetry are not judged yet"
+        return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))

@@ -1,0 +1,137 @@
+"""`ignores`: some input positions do not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from archspec.ir.graph import Value
+from archspec.rules.evidence import Evidence
+from archspec.rules.fixed import Fixed
+from archspec.rules.flow import Dependence
+from archspec.rules.kind import UpperKind
+from archspec.rules.measure import Measured, Probe, UnmeasurableError, depends, promised
+from archspec.rules.prove import avoids
+from archspec.rules.shortfall import fallen_short
+from archspec.rules.target import Forbidden, Target, carries, disjunction, guards_of
+from archspec.rules.terms import Terms
+from archspec.rules.verdict import Verdict
+from archspec.schema.sorts import PredField
+from archspec.spec import Rule
+from archspec.spec.rule_axes import spread
+from archspec.spec.rule_fields import OutputPositions, RuleFields, at_field
+from archspec.spec.rules import RuleNames
+from archspec.text.pred import PredNot
+
+if TYPE_CHECKING:
+    from archspec.rules.measure import Array
+
+
+class IgnoresFields(RuleFields):
+    """Some input positions do not matter."""
+
+    where: PredField = Field(description="input positions that must not matter")
+    promised: OutputPositions = at_field()
+
+
+class Ignores(UpperKind):
+    """No output position depends on input positions where `where` holds.
+
+    It speaks of output positions where `at` holds; left out, of those where `where` does not, if the output has the
+    axes of `where`, and else of all. It holds while the predicate stays true at the positions that change.
+    """
+
+    word: ClassVar[str] = "ignores"
+    fields: ClassVar[type[RuleFields]] = IgnoresFields
+    hides = True
+
+    def resolve(self, rule: Rule, names: RuleNames) -> Rule:
+        """The rule with its predicates. Raises SpecError E402."""
+        fields = rule.fields
+        assert isinstance(fields, IgnoresFields)
+        where = names.over(fields.where, rule.input)
+        return names.promised(replace(rule, where=where), fields.promised)
+
+    def forbidden(self, rule: Rule, terms: Terms) -> Forbidden:
+        """What must not be related. Raises Inexpressible."""
+        assert rule.where is not None
+        where = guards_of(rule.where, rule.input, "in", terms)
+        if rule.at is not None:
+            return Forbidden(where=where, at=guards_of(rule.at, rule.output, "out", terms))
+        if not carries(rule.output, rule.where):
+            return Forbidden(where=where, at=(frozenset(),))
+        return Forbidden(where=where, at=guards_of(rule.where, rule.output, "out", terms, negated=True))
+
+    def target(self, rule: Rule, terms: Terms) -> Target:
+        """What must not be related."""
+        return Target(pairs=self.forbidden(rule, terms).relation(), forbidden=True)
+
+    def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
+        """Proved where no related pair can be a forbidden one."""
+        dependence = self.held_fixed(rule, evidence)
+        clauses = self.forbidden(rule, evidence.terms)
+
+        def proved(value: Value) -> bool:
+            found = dependence.relation(value, rule.input)
+            return avoids(found, clauses, value.type.space, rule.input.type.space, evidence.promises)
+
+        if proved(rule.output):
+            return Verdict(rule=rule, status="proved", explanation=f"at all sizes, {self.promise(rule)}")
+        target = self.target(rule, evidence.terms)
+        return fallen_short(rule, evidence, dependence, target, proved, self.remedy(rule))
+
+    def held_fixed(self, rule: Rule, evidence: Evidence) -> Dependence:
+        """The relations; where `where` reads the input itself, those while it stays as it is."""
+        assert rule.where is not None
+        own, clauses = evidence.terms.of(rule.input), disjunction(rule.where, evidence.terms)
+        if own is None or not any(literal.term.depends_on(own) for clause in clauses for literal in clause):
+            return evidence.dependence
+        return evidence.holding(Fixed(own, clauses))
+
+    def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
+        """Change every position where the predicate holds. Raises UnmeasurableError where it reads the input itself."""
+        assert rule.where is not None
+        if depends(rule.where, rule.input):
+            raise UnmeasurableError(f"`where` reads `{rule.fields.input}` itself")
+        where = inputs.over(rule.where, rule.input).astype(bool)
+        holds = self.kept(rule, inputs)
+        if where.any() and holds.any():
+            yield Probe(changes=where, holds=holds)
+
+    def kept(self, rule: Rule, inputs: Measured) -> Array:
+        """The output positions for which the rule speaks: bool over first axes of the output."""
+        assert rule.where is not None
+        if rule.at is None and self._carried(rule):
+            found: Array = ~inputs.over(rule.where, rule.output).astype(bool)
+            return found
+        return promised(rule, inputs)
+
+    def promise(self, rule: Rule) -> str:
+        """The output positions for which it speaks."""
+        fields = rule.fields
+        assert isinstance(fields, IgnoresFields)
+        if fields.promised is not None:
+            return super().promise(rule)
+        if rule.where is None or not self._carried(rule):
+            return "at every output position"
+        return f"at output positions where {self._opposite(fields)}"
+
+    def remedy(self, rule: Rule) -> str:
+        """The mask that hides the positions."""
+        fields = rule.fields
+        assert isinstance(fields, IgnoresFields)
+        return f"let the mask there imply `key_valid({self._opposite(fields)})`"
+
+    @staticmethod
+    def _opposite(fields: IgnoresFields) -> str:
+        where = fields.where
+        return str(where.operand) if isinstance(where, PredNot) else f"not ({where})"
+
+    @staticmethod
+    def _carried(rule: Rule) -> bool:
+        """Whether the output has the axes of the predicate."""
+        assert rule.where is not None
+        return spread(rule.where.type.shape, rule.output.type.shape) is not None

@@ -1,0 +1,160 @@
+"""What rules say of given arrays: values that they name apart from the graph, and probes for whoever runs a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from archspec.algebra.dim import Dim
+from archspec.ir.graph import Value
+from archspec.ir.op import Primitive
+from archspec.record import record
+from archspec.spec import Rule
+from archspec.spec.rule_axes import spread
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_MOST_ROWS = 12
+
+
+class UnmeasurableError(Exception):
+    """A rule names something that no artifact shows; the text says what."""
+
+
+@record
+class Probe:
+    """Positions of the input that change, and those of the output that must stay: bool over first axes of each.
+
+    An axis of size 1 stands for all positions of that axis.
+    """
+
+    changes: Array
+    holds: Array
+
+
+@record(eq=False)
+class Measured:
+    """The inputs on which a rule is measured, at some sizes."""
+
+    arrays: Mapping[str, Array]
+    sizes: Mapping[str, int]
+
+    def value(self, value: Value) -> Array:
+        """A value that inputs alone determine. Raises UnmeasurableError for one that parameters determine too."""
+        import numpy as np
+
+        node = value.producer
+        if node is None:
+            if value.name not in self.arrays:
+                raise UnmeasurableError(f"`{value.name}` is no input")
+            return self.arrays[value.name]
+        if not isinstance(node.op, Primitive) or node.parameters:
+            raise UnmeasurableError(f"`{value.name}` depends on parameters")
+        operands = [self.value(operand) for operand in node.inputs]
+        return np.asarray(node.op.reference(operands, {}, self.sizes)[value.index])
+
+    def over(self, value: Value, of: Value) -> Array:
+        """A predicate or segments over axes of another value: the array with an axis of size 1 for every other one."""
+        found = self.value(value)
+        places = spread(value.type.shape, of.type.shape)
+        if places is None:
+            raise UnmeasurableError(f"`{value.name}` is over other axes than `{of.name}`")
+        shape = [1] * (places[-1] + 1 if places else 0)
+        for place, size in zip(places, found.shape, strict=True):
+            shape[place] = size
+        return found.reshape(shape)
+
+    def count(self, value: Value, axis: int) -> int:
+        """How many positions an axis has."""
+        return value.type.shape[axis].value(self.sizes)
+
+
+def depends(value: Value, source: Value) -> bool:
+    """Whether a value is made from another one."""
+    if value is source:
+        return True
+    return value.producer is not None and any(depends(operand, source) for operand in value.producer.inputs)
+
+
+def promised(rule: Rule, inputs: Measured) -> Array:
+    """The output positions for which a rule speaks by its `at`: bool over first axes of the output."""
+    import numpy as np
+
+    if rule.at is None:
+        return np.ones((1,), dtype=bool)
+    if depends(rule.at, rule.input):
+        raise UnmeasurableError(f"`at` reads `{rule.fields.input}` itself")
+    found: Array = inputs.over(rule.at, rule.output).astype(bool)
+    return found
+
+
+def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
+    """Probes of a rule that allows some pairs: bool [batch or 1, output positions, input positions].
+
+    Each changes all that one output position must not read, and holds every position that must read none of it.
+    """
+    import numpy as np
+
+    out, inp = rule.axis
+    batch = inputs.arrays[rule.input.name].shape[0] if inp else 1
+    pairs = np.broadcast_to(pairs, (batch, *pairs.shape[1:]))
+    at = promised(rule, inputs)
+    seen: set[bytes] = set()
+    for row in rows_tried(pairs.shape[1]):
+        changed = np.logical_not(pairs[:, row])
+        if changed.any() and changed.tobytes() not in seen:
+            seen.add(changed.tobytes())
+            kept = np.logical_not((pairs & changed[:, None, :]).any(-1))
+            holds = both(_along(kept, out), at)
+            if holds.any():
+                yield Probe(changes=_along(changed, inp), holds=holds)
+
+
+def both(left: Array, right: Array) -> Array:
+    """Where both hold; the shorter one is over first axes of the longer."""
+    rank = max(left.ndim, right.ndim)
+    padded = (one.reshape(one.shape + (1,) * (rank - one.ndim)) for one in (left, right))
+    first, second = padded
+    met: Array = first & second
+    return met
+
+
+def _along(array: Array, axis: int) -> Array:
+    """[batch, positions] as an array whose positions stand on that axis."""
+    first: Array = array[0]
+    return first if axis == 0 else array.reshape(array.shape[0], *(1 for _ in range(axis - 1)), array.shape[1])
+
+
+def rows_tried(count: int) -> Sequence[int]:
+    """All rows, or some of them with both ends."""
+    if count <= _MOST_ROWS:
+        return range(count)
+    step = (count - 1) / (_MOST_ROWS - 1)
+    return sorted({round(k * step) for k in range(_MOST_ROWS)})
+
+
+def between(inputs: Measured, rule: Rule, back: Dim | None, ahead: Dim | None) -> Array:
+    """The pairs whose distance i - j is at most `back` and at least `-ahead`; None is infinite."""
+    import numpy as np
+
+    out, inp = rule.axis
+    behind = np.arange(inputs.count(rule.output, out))[:, None] - np.arange(inputs.count(rule.input, inp))
+    allowed = np.ones(behind.shape, dtype=bool)
+    if back is not None:
+        allowed &= behind <= back.value(inputs.sizes)
+    if ahead is not None:
+        allowed &= -behind <= ahead.value(inputs.sizes)
+    found: Array = allowed[None]
+    return found
+
+
+def everything(rule: Rule, inputs: Measured) -> Array:
+    """Every pair of positions on the rule's axes: bool [output positions, input positions]."""
+    import numpy as np
+
+    sides = zip((rule.output, rule.input), rule.axes, strict=True)
+    return np.ones([prod(inputs.count(value, axis) for axis in axes) for value, axes in sides], dtype=bool)

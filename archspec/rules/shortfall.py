@@ -1,0 +1,56 @@
+"""What is known of a rule that the relations do not prove: a witness that breaks it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archspec.ir.graph import Value
+from archspec.relation.atoms import Relation
+from archspec.rules.evidence import Evidence
+from archspec.rules.explain import open_question, sizes_text
+from archspec.rules.flow import Dependence
+from archspec.rules.independence import Independent
+from archspec.rules.lost import where_lost
+from archspec.rules.target import Target
+from archspec.rules.verdict import Verdict
+from archspec.spec import Rule
+
+
+def fallen_short(
+    rule: Rule,
+    evidence: Evidence,
+    dependence: Dependence,
+    target: Target,
+    proved: Callable[[Value], bool],
+    remedy: str | None,
+) -> Verdict:
+    """Violated with a witness where small sizes have one, else unknown with the node where precision is lost."""
+    from archspec.rules.wiring.search import find, inside, outside
+
+    test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
+    extra = [(rule.output, rule.input, target.pairs)]
+    witness = find(evidence.spec, dependence.reads, rule.output, rule.input, extra, test)
+    if witness is not None:
+        from archspec.rules.leak import violation
+
+        return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, witness, remedy),))
+    lost = where_lost(rule, dependence, proved)
+    return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, lost),))
+
+
+def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:
+    """Violated with a pair that nothing reads, else wired, with the sizes."""
+    from archspec.rules.wiring.cover import uncovered
+
+    found = uncovered(evidence.spec, evidence.dependence.reads, rule.output, rule.input, wanted, rule.axes)
+    if isinstance(found, dict):
+        return Verdict(rule=rule, status="wired", explanation=f"at {sizes_text(found)}")
+    from archspec.rules.leak import not_seen
+
+    return Verdict(rule=rule, status="violated", diagnostics=(not_seen(rule, found),))
+
+
+def unknown(rule: Rule | Independent, explanation: str, reason: str) -> Verdict:
+    """The verdict on a rule that cannot be judged, with the reason."""
+    found = open_question(rule, None, reason)
+    return Verdict(rule=rule, status="unknown", explanation=explanation, diagnostics=(found,))

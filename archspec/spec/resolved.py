@@ -1,0 +1,41 @@
+"""A spec's document without other files: what a bundle holds, and what a digest is of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from archspec.spec.files import read_file
+from archspec.spec.inheritance import canonical
+from archspec.text.nodes import Entry, MapNode, Node, TextNode
+
+
+def resolved(tree: MapNode, *, as_written: bool) -> MapNode:
+    """The merged document as one that needs no other: `extends` is left out, layouts in files are written into it.
+
+    Counts are those of the file's own constants, so they are left out where those are not `as_written`. Raises
+    SpecError E208 for a layout's file that cannot be read, E1xx for what is wrong in it.
+    """
+    dropped = {"extends"} if as_written else {"extends", "counts"}
+    kept = (entry for entry in tree.entries if entry.key.value not in dropped)
+    return replace(tree, entries=tuple(_with_layouts(entry) for entry in kept))
+
+
+def digest(tree: MapNode) -> str:
+    """The SHA-256 of a resolved document: of its texts, lists and maps, not of how they are written down."""
+    return sha256(json.dumps(canonical(tree)).encode()).hexdigest()
+
+
+def _with_layouts(entry: Entry) -> Entry:
+    if entry.key.value != "weights" or not isinstance(entry.value, MapNode):
+        return entry
+    layouts = tuple(replace(layout, value=_layout(layout.value)) for layout in entry.value.entries)
+    return replace(entry, value=replace(entry.value, entries=layouts))
+
+
+def _layout(node: Node) -> Node:
+    if not isinstance(node, TextNode) or (node.value == "none" and not node.quoted):
+        return node
+    return read_file(Path(node.span.source.name).parent / node.value, node.span)

@@ -1,0 +1,75 @@
+"""Which axes of a value rules speak of, where they do not name one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from archspec.algebra.dim import Dim, Symbol, compare
+from archspec.ir.graph import Value
+from archspec.ir.types import DType, TensorType
+from archspec.record import record
+
+
+def leading_dims(inputs: Iterable[TensorType]) -> frozenset[Symbol]:
+    """The dims of the first axes of inputs, but for those that also stand at another axis of an input."""
+    types = tuple(inputs)
+    first = {symbol for type_ in types for size in type_.shape[:1] for symbol in size.symbols()}
+    inner = {symbol for type_ in types for size in type_.shape[1:] for symbol in size.symbols()}
+    return frozenset(first - inner)
+
+
+@record
+class Positions:
+    """Tells positions from rows of a batch and from features: by the leading dims, and by which values sequence
+    blocks made (axes batch, positions, features)."""
+
+    leading: frozenset[Symbol]
+    sequences: frozenset[Value] = frozenset()
+
+    def axis(self, value: Value) -> int | None:
+        """The axis whose positions are compared where a rule names none; None where the value does not tell.
+
+        It is the one axis that holds a dim other than the leading ones; else axis 1 of a value of rank 2 or of what a
+        sequence block made. Channels are never taken for positions.
+        """
+        found = [number for number, size in enumerate(value.type.shape) if size.symbols() - self.leading]
+        if len(found) == 1:
+            return found[0]
+        return 1 if value.type.rank == 2 or value in self.sequences else None
+
+    def axes(self, value: Value) -> tuple[int, ...]:
+        """All axes that number positions: neither leading ones nor the features of a sequence."""
+        shape = value.type.shape
+        kept = [k for k in range(1, len(shape)) if not shape[k].symbols() or shape[k].symbols() - self.leading]
+        return tuple(kept[:-1] if kept and kept[-1] == len(shape) - 1 and self._has_features(value) else kept)
+
+    def _has_features(self, value: Value) -> bool:
+        """Whether the last axis of a value holds features: of a sequence, or of one vector for each row."""
+        type_ = value.type
+        if type_.dtype is not DType.FLOAT or type_.shape[-1].symbols():
+            return False
+        return type_.rank == 2 or (type_.rank == 3 and self.axis(value) == 1)
+
+
+def spread(part: Sequence[Dim], whole: Sequence[Dim]) -> tuple[int, ...] | None:
+    """The axes of a value over which a predicate or segments stand, by their sizes; None where these do not fit.
+
+    They are the first axes where those fit, else for each axis the next one of its size. A fixed size fits the first
+    axes alone: elsewhere it could be that of channels by chance.
+    """
+    if len(part) <= len(whole) and all(map(_same, part, whole)):
+        return tuple(range(len(part)))
+    found: list[int] = []
+    for size in part:
+        if found and not size.symbols():
+            return None
+        start = found[-1] + 1 if found else 0
+        place = next((k for k in range(start, len(whole)) if _same(size, whole[k])), None)
+        if place is None:
+            return None
+        found.append(place)
+    return tuple(found)
+
+
+def _same(left: Dim, right: Dim) -> bool:
+    return compare(left, "==", right) is True

@@ -1,0 +1,67 @@
+"""Weights put into a module that is in memory: all of them, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import Collector, fail
+from archspec.layouts.report import also, and_more
+from archspec.weights.choose import without_wrappers
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy tensors into a module's parameters and buffers, in the dtypes that these have.
+
+    `tensors` are by the names of the compiled module; those of `module` may stand behind a wrapper's. Nothing is
+    changed where anything does not fit.
+    Raises SpecError E607 for a module with other tensors or without memory, E527 for values that its dtype cannot hold.
+    """
+    import torch
+
+    own = module.state_dict(keep_vars=True)
+    actual = without_wrappers(tensors, own)
+    held = {name: own[actual[name]] for name in actual}
+    _check_names(held, tensors)
+    found = Collector()
+    for name, tensor in tensors.items():
+        _check_range(name, tensor, held[name], found)
+    found.raise_if_errors()
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            held[name].copy_(tensor)
+
+
+def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    missing = [name for name in tensors if name not in held]
+    unknown = [name for name in held if name not in tensors]
+    other = [name for name in tensors if name in held and held[name].shape != tensors[name].shape]
+    notes = [f"`{names[0]}`{and_more(names)} missing in the module" for names in [missing] if names]
+    notes += [f"`{names[0]}`{and_more(names)} in the module alone" for names in [unknown] if names]
+    for name in other[:4]:
+        notes.append(f"`{name}` is {list(held[name].shape)} in the module, {list(tensors[name].shape)} in the weights")
+    if notes:
+        help = "give the module that `archspec.compile` makes of this spec"
+        fail("E607", "the module is not of this spec", None, notes=notes, help=help)
+    empty = [name for name, tensor in held.items() if tensor.is_meta]
+    if empty:
+        help = 'give it memory first: module.to_empty(device="cpu")'
+        fail("E607", f"`{empty[0]}`{and_more(empty)} has no memory", None, notes=also(empty), help=help)
+
+
+def _check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> None:
+    """Report E527 for a finite value that becomes infinite in the dtype of the module."""
+    import torch
+
+    if tensor.dtype == held.dtype or not (tensor.is_floating_point() and held.is_floating_point()):
+        return
+    lost = ~torch.isfinite(tensor.to(held.dtype))
+    if bool(lost.any()):
+        position = tuple(lost.nonzero()[0].tolist())
+        dtype = str(held.dtype).removeprefix("torch.")
+        message = f"`{name}` {list(tensor.shape)} holds {tensor[position].item():g} at {list(position)}"
+        help = "keep the module in bfloat16 or float32"
+        found.error("E527", f"{message}, too large for {dtype}", None, help=help)

@@ -1,0 +1,112 @@
+"""`archspec.load_weights`: a published checkpoint in a module in memory, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archspec
+from archspec.diagnostics import SpecError
+from tests.weights.tables import only
+from tests.weights.test_published import reference, spec_of, state_of
+
+TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
+
+
+def fresh(name: str = "gpt2", seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return archspec.compile(spec_of(name)).eval()
+
+
+def snapshot(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def unchanged(module: nn.Module, before: dict[str, Tensor]) -> bool:
+    return all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+def test_the_module_computes_what_transformers_does(tmp_path: Path) -> None:
+    model = reference("gpt2")
+    model.save_pretrained(tmp_path)
+    module = fresh()
+    report = archspec.load_weights(module, spec_of("gpt2"), tmp_path)
+    torch.testing.assert_close(module(TOKENS), model(TOKENS).logits, atol=1e-5, rtol=1e-5)
+    assert (report.layout, report.tensors, report.tied, report.skipped) == ("huggingface", 36, (), ())
+    again = archspec.load_weights(fresh(), spec_of("gpt2"), state_of("gpt2"), layout="huggingface")
+    assert again.tied == ("lm_head.weight",)
+
+
+def test_a_tied_head_stays_one_with_its_table() -> None:
+    module = fresh()
+    archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
+    before = module(TOKENS)
+    with torch.no_grad():
+        dict(module.named_parameters())["source.table"][3] += 1
+    assert bool((module(TOKENS)[..., 3] != before[..., 3]).all())
+
+
+def test_a_module_keeps_its_dtypes_and_its_wrapper() -> None:
+    wanted = snapshot(_loaded(fresh()))
+    module = torch.compile(fresh().to(torch.bfloat16))
+    archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, wanted[name.removeprefix("_orig_mod.")].to(torch.bfloat16))
+
+
+def _loaded(module: nn.Module) -> nn.Module:
+    archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
+    return module
+
+
+def test_what_half_precision_cannot_hold_changes_nothing() -> None:
+    module, state = fresh().half(), state_of("gpt2")
+    before = snapshot(module)
+    state["transformer.h.1.mlp.c_fc.bias"][4] = 70_000.0
+    with pytest.raises(SpecError) as raised:
+        archspec.load_weights(module, spec_of("gpt2"), state)
+    found = only(raised.value)
+    name = "states.layers.1.feed_forward.up.bias"
+    assert (found.code, found.message) == ("E527", f"`{name}` [24] holds 70000 at [4], too large for float16")
+    assert unchanged(module, before)
+    archspec.load_weights(fresh().bfloat16(), spec_of("gpt2"), state)
+
+
+def test_a_checkpoint_that_does_not_fit_changes_nothing() -> None:
+    module, state = fresh(), state_of("gpt2")
+    before = snapshot(module)
+    state["transformer.ln_f.bias"][0] = float("nan")
+    with pytest.raises(SpecError):
+        archspec.load_weights(module, spec_of("gpt2"), state)
+    assert unchanged(module, before)
+
+
+def test_the_module_of_another_spec_is_refused() -> None:
+    module = fresh("smollm2-135m")
+    before = snapshot(module)
+    with pytest.raises(SpecError) as raised:
+        archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
+    found = only(raised.value)
+    assert (found.code, found.message) == ("E607", "the module is not of this spec")
+    assert found.notes[0] == "`source.positions` and 17 more missing in the module"
+    assert unchanged(module, before)
+
+
+def test_a_module_without_memory_is_refused() -> None:
+    with torch.device("meta"):
+        module = fresh()
+    with pytest.raises(SpecError) as raised:
+        archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
+    assert only(raised.value).help == 'give it memory first: module.to_empty(device="cpu")'
+    archspec.load_weights(module.to_empty(device="cpu"), spec_of("gpt2"), state_of("gpt2"))
+    torch.testing.assert_close(module(TOKENS), reference("gpt2")(TOKENS).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_of_a_violated_spec_are_not_loaded() -> None:
+    spec = archspec.load("gpt2", reduced=True, set={"graph.states.attention.mask": "all"})
+    with pytest.raises(SpecError) as raised:
+        archspec.load_weights(nn.Linear(1, 1), spec, {})
+    assert raised.value.diagnostics == archspec.check(spec).diagnostics

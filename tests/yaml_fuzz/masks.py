@@ -1,0 +1,164 @@
+"""Random masks and predicates: as text, and as what they are on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.yaml_fuzz.draft import VOCAB, Draft, Made, Size
+
+Arrays = Mapping[str, NDArray]
+"""Inputs and other known values by name."""
+
+_COMPARE: Mapping[str, Callable] = {
+    "==": np.equal, "!=": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pred:
+    """A predicate over the axes of what it names: `at` gives it as an array of those axes."""
+
+    text: str
+    names: tuple[str, ...]
+    at: Callable[[Arrays], NDArray]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A mask: `pairs` gives the allowed pairs [rows, queries, keys] for one row of the arrays' first axis."""
+
+    text: str
+    names: tuple[str, ...]
+    pairs: Callable[[Arrays, int, int], NDArray]
+    """Of arrays, the numbers of queries and of keys."""
+    causal: bool = False
+
+
+def predicate(draft: Draft, controls: Sequence[Made], depth: int = 2) -> Pred | None:
+    """A predicate on some of the controls, which share their axes."""
+    r = draft.r
+    if not controls:
+        return None
+    if depth and r.random() < 0.25:
+        left, right = predicate(draft, controls, depth - 1), predicate(draft, controls, depth - 1)
+        assert left is not None
+        assert right is not None
+        word = r.choice(("and", "or"))
+        join = np.logical_and if word == "and" else np.logical_or
+        return Pred(
+            f"({left.text}) {word} ({right.text})", (*left.names, *right.names), lambda a: join(left.at(a), right.at(a))
+        )
+    control = r.choice(list(controls))
+    name = control.name
+    if control.dtype == "bool":
+        if r.random() < 0.35:
+            return Pred(f"not {name}", (name,), lambda a: ~a[name])
+        return Pred(name, (name,), lambda a: a[name])
+    kind, number = r.choice(list(_COMPARE)), r.randrange(control.bound or VOCAB)
+    return Pred(f"{name} {kind} {number}", (name,), lambda a: _COMPARE[kind](a[name], number))
+
+
+class Masker:
+    """Draws masks between queries and keys, whose controls stand over `[lead, keys]` or `[keys]`."""
+
+    def __init__(self, draft: Draft, lead: Size, queries: Size, keys: Size, only_inputs: bool = False) -> None:
+        self.draft, self.lead, self.queries, self.keys = draft, lead, queries, keys
+        self.only_inputs = only_inputs
+        self.square = queries == keys
+
+    def controls(self, dtype: str, positions: Size, batch: bool = True) -> list[Made]:
+        found = [v for v in self.draft.of(dtype, (self.lead, positions)) if v.fed or not self.only_inputs]
+        if batch and found:
+            return found
+        return found or [v for v in self.draft.of(dtype, (positions,)) if v.fed or not self.only_inputs]
+
+    def mask(self, causal: bool = False, depth: int = 1) -> Mask:
+        """A mask; one that implies `causal` where asked."""
+        r = self.draft.r
+        if causal:
+            base = self._causal() if r.random() < 0.5 else self._last()
+            return self._joined("&", base, self.mask(depth=0)) if r.random() < 0.6 else base
+        if depth and r.random() < 0.45:
+            word = "&" if r.random() < 0.7 else "|"
+            return self._joined(word, self.mask(depth=depth - 1), self.mask(depth=depth - 1))
+        atoms = [self._all, self._valid, self._valid, self._prefix]
+        if self.square:
+            atoms += [self._causal, self._causal, self._last, self._within, self._segment]
+        if "query_valid" in self.draft.words:
+            atoms.append(self._query)
+        return r.choice(atoms)()
+
+    def _joined(self, word: str, left: Mask, right: Mask) -> Mask:
+        join = np.logical_and if word == "&" else np.logical_or
+        causal = (left.causal or right.causal) if word == "&" else (left.causal and right.causal)
+        texts = [f"({one.text})" if word == "&" and "|" in one.text else one.text for one in (left, right)]
+        return Mask(
+            f" {word} ".join(texts),
+            (*left.names, *right.names),
+            lambda a, q, k: join(left.pairs(a, q, k), right.pairs(a, q, k)),
+            causal,
+        )
+
+    def _all(self) -> Mask:
+        return Mask("all", (), lambda a, q, k: np.ones((1, q, k), bool))
+
+    def _causal(self) -> Mask:
+        return Mask("causal", (), lambda a, q, k: _ahead(q, k) <= 0, True)
+
+    def _last(self) -> Mask:
+        n = self.draft.r.randint(1, 3)
+        return Mask(f"last({n})", (), lambda a, q, k: (_ahead(q, k) <= 0) & (_ahead(q, k) > -n), True)
+
+    def _within(self) -> Mask:
+        n = self.draft.r.randint(1, 2)
+        return Mask(f"within({n})", (), lambda a, q, k: np.abs(_ahead(q, k)) <= n)
+
+    def _valid(self) -> Mask:
+        found = predicate(self.draft, [*self.controls("bool", self.keys), *self.controls("int64", self.keys)])
+        if found is None:
+            return self._all()
+        return Mask(
+            f"key_valid({found.text})",
+            found.names,
+            lambda a, q, k: np.broadcast_to(found.at(a).reshape(-1, 1, k), (found.at(a).size // k, q, k)),
+        )
+
+    def _query(self) -> Mask:
+        found = predicate(self.draft, [*self.controls("bool", self.queries), *self.controls("int64", self.queries)])
+        if found is None:
+            return self._all()
+        return Mask(
+            f"query_valid({found.text})",
+            found.names,
+            lambda a, q, k: np.broadcast_to(found.at(a).reshape(-1, q, 1), (found.at(a).size // q, q, k)),
+        )
+
+    def _segment(self) -> Mask:
+        known = self.controls("int64", self.keys)
+        if not known:
+            return self._causal()
+        name = self.draft.r.choice(known).name
+        return Mask(
+            f"same_segment({name})", (name,), lambda a, q, k: a[name].reshape(-1, q, 1) == a[name].reshape(-1, 1, k)
+        )
+
+    def _prefix(self) -> Mask:
+        known = [v for v in self.draft.of("int64", (self.lead,)) if v.fed]
+        if known and self.draft.r.random() < 0.6:
+            name = self.draft.r.choice(known).name
+            return Mask(
+                f"prefix({name})",
+                (name,),
+                lambda a, q, k: np.broadcast_to(np.arange(k) < a[name].reshape(-1, 1, 1), (a[name].size, q, k)),
+            )
+        n = self.draft.r.randint(1, 2)
+        return Mask(f"prefix({n})", (), lambda a, q, k: np.broadcast_to(np.arange(k) < n, (1, q, k)))
+
+
+def _ahead(q: int, k: int) -> NDArray:
+    """How far ahead of the query each key stands."""
+    return (np.arange(k)[None, :] - np.arange(q)[:, None])[None]

@@ -1,0 +1,416 @@
+"""Random steps on sequences: everything that is no stack of layers and no image."""
+
+from __future__ import annotations
+
+from tests.yaml_fuzz.draft import VOCAB, WIDTH, Draft, Made, Size
+from tests.yaml_fuzz.masks import Masker, predicate
+
+_ACTIVATIONS = ("gelu", "silu", "tanh", "sigmoid")
+
+
+def attend(draft: Draft) -> Made | None:
+    """Attention without projections."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    keys = [v for v in draft.sequences() if v.axes[0] == x.axes[0]]
+    k = r.choice(keys) if r.random() < 0.5 else x
+    v = r.choice([other for other in keys if other.axes[1] == k.axes[1]])
+    mask = Masker(draft, x.axes[0], x.axes[1], k.axes[1]).mask()
+    heads, weights = r.choice((1, 1, 2)), r.choices(("softmax", "sigmoid", "relu_squared"), (6, 1, 1))[0]
+    reads = [x, k, v, *(value for value in draft.values if value.name in mask.names)]
+    fields = f"query: {x.name}, key: {k.name}, value: {v.name}, heads: {heads}, mask: {mask.text}, weights: {weights}"
+    square = draft.of("float", (x.axes[1], k.axes[1]))
+    if square and r.random() < 0.3:
+        reads.append(square[0])
+        fields += f", add: {square[0].name}"
+    return draft.node("attend", fields, x.axes, reads=reads)
+
+
+def pointwise(draft: Draft) -> Made | None:
+    """A map of each position alone."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    block, fields = r.choice(
+        (
+            ("linear", f"dim: {WIDTH}"),
+            ("linear", f"dim: {WIDTH}, bias: false, activation: {r.choice(_ACTIVATIONS)}"),
+            ("norm", "kind: layer_norm"),
+            ("norm", "kind: rms_norm, unit_offset: true"),
+            ("activation", f"kind: {r.choice(_ACTIVATIONS)}"),
+            ("affine", "shift: true"),
+            ("l2_normalize", "axis: -1"),
+            ("dropout", "rate: 0.1"),
+        )
+    )
+    return draft.node(block, f"input: {x.name}, {fields}", x.axes, reads=[x])
+
+
+def over_positions(draft: Draft) -> Made | None:
+    """What mixes all positions without a mask: a norm along them."""
+    x = draft.recent(draft.sequences())
+    return draft.node("l2_normalize", f"input: {x.name}, axis: 1, eps: 0.1", x.axes, reads=[x])
+
+
+def elementwise(draft: Draft) -> Made | None:
+    """An expression over two values."""
+    r = draft.r
+    x = draft.recent(draft.ranked(3) or draft.ranked(4))
+    others = [v for v in draft.of("float", x.axes) if v is not x]
+    small = list(draft.of("float", x.axes[1:]))
+    other = r.choice(others + small) if others or small else None
+    if other is None:
+        return draft.expression(r.choice((f"tanh({x.name})", f"{x.name} * 2", f"silu({x.name}) + 1")), x, [x])
+    a, b = x.name, other.name
+    text = r.choice((f"{a} + {b}", f"{a} * sigmoid({b})", f"{a} - 0.5 * {b}", f"{a} * {b} + {a}"))
+    return draft.expression(text, x, [x, other])
+
+
+def shift(draft: Draft) -> Made | None:
+    """Positions moved, of a sequence or of a control."""
+    r = draft.r
+    x = draft.recent(draft.sequences() + draft.ranked(2, "bool") + draft.ranked(2, "int64"))
+    by = r.choice([by for by in (1, 1, 2, 3, -1, -2) if abs(by) <= min(x.axes[1].values)])
+    if r.random() < 0.2 and "roll" in draft.words:
+        return draft.node("roll", f"input: {x.name}, axis: 1, by: {by}", x.axes, x.dtype, [x], x.bound)
+    if x.dtype == "bool":
+        return draft.node("shift", f"input: {x.name}, axis: 1, by: {by}, fill: {r.choice((0, 1))}", x.axes, "bool", [x])
+    return draft.node("shift", f"input: {x.name}, axis: 1, by: {by}", x.axes, x.dtype, [x], x.bound)
+
+
+def cut(draft: Draft) -> Made | None:
+    """A slice of the positions, of a sequence or of a control."""
+    r = draft.r
+    x = draft.recent(draft.sequences() + draft.ranked(2, "bool") + draft.ranked(2, "int64"))
+    room = min(x.axes[1].values) - 1
+    if room < 1:
+        return None
+    start, end = r.choice(((1, 0), (0, 1), (1, 1), (2, 0), (0, 0)))
+    if start + end > room:
+        start, end = 1, 0
+    if (start, end) == (0, 0):
+        axes = (x.axes[0], draft.size(1), *x.axes[2:])
+        return draft.node("slice", f"input: {x.name}, axis: 1, stop: 1", axes, x.dtype, [x], x.bound)
+    ends = ", ".join([f"start: {start}"] * bool(start) + [f"stop: -{end}"] * bool(end))
+    axes = (x.axes[0], draft.plus(x.axes[1], -start - end), *x.axes[2:])
+    return draft.node("slice", f"input: {x.name}, axis: 1, {ends}", axes, x.dtype, [x], x.bound)
+
+
+def concat(draft: Draft) -> Made | None:
+    """Two values one after another, or learned tokens in front."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    if r.random() < 0.5:
+        count = r.choice((1, 2))
+        shape, axes = f"shape: [{x.axes[0].text}, {count}, {WIDTH}]", (x.axes[0], draft.size(count), x.axes[2])
+        token = draft.node(*r.choice((("learned", shape), ("constant", f"{shape}, value: 0.5"))), axes)
+        others = [token, x] if r.random() < 0.7 else [x, token]
+    else:
+        y = r.choice([v for v in draft.sequences() if v.axes[0] == x.axes[0]])
+        others = [x, y] if x is not y else [x, x]
+    if max(map(max, (v.axes[1].values for v in others))) > 8:
+        return None
+    axes = (x.axes[0], draft.total([v.axes[1] for v in others]), x.axes[2])
+    return draft.node("concat", f"inputs: [{', '.join(v.name for v in others)}], axis: 1", axes, reads=others)
+
+
+def concat_controls(draft: Draft) -> Made | None:
+    """Controls one after another, or a constant in front."""
+    r = draft.r
+    if "concat bool" not in draft.words:
+        return None
+    known = draft.ranked(2, "bool") + draft.ranked(2, "int64")
+    if not known:
+        return None
+    x = draft.recent(known)
+    if x.dtype == "bool" and r.random() < 0.6:
+        one = draft.node(
+            "constant",
+            f"shape: [{x.axes[0].text}, 1], value: {r.choice(('true', 'false'))}",
+            (x.axes[0], draft.size(1)),
+            "bool",
+        )
+        others = [one, x] if r.random() < 0.7 else [x, one]
+    else:
+        y = r.choice([v for v in known if v.axes[0] == x.axes[0] and v.dtype == x.dtype])
+        others = [x, y]
+    axes = (x.axes[0], draft.total([v.axes[1] for v in others]))
+    if max(axes[1].values) > 8:
+        return None
+    bound = None if any(v.bound is None for v in others) else max(v.bound or 0 for v in others)
+    return draft.node("concat", f"inputs: [{', '.join(v.name for v in others)}], axis: 1", axes, x.dtype, others, bound)
+
+
+def select(draft: Draft) -> Made | None:
+    """Positions set to a number where a predicate is false."""
+    if "select" not in draft.words:
+        return None
+    x = draft.recent(draft.sequences())
+    pred = predicate(draft, [*draft.of("bool", x.axes[:2]), *draft.of("int64", x.axes[:2])])
+    if pred is None:
+        return None
+    reads = [x, *(v for v in draft.values if v.name in pred.names)]
+    others = [v for v in draft.of("float", x.axes) if v is not x]
+    more = ""
+    if others and draft.r.random() < 0.4:
+        reads.append(others[0])
+        more = f", otherwise: {others[0].name}"
+    return draft.node("select", f"input: {x.name}, where: {pred.text}{more}", x.axes, reads=reads)
+
+
+def pool(draft: Draft) -> Made | None:
+    """One vector of all positions, spread over a sequence again or not."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    kind = r.choice(("first", "last", "mean", "max", "mean", "at"))
+    fields, reads = f"input: {x.name}, kind: {kind}", [x]
+    if kind == "at":
+        known = [v for v in draft.of("int64", x.axes[:1]) if v.fed and min(x.axes[1].values) >= (v.bound or 99)]
+        if not known:
+            return None
+        fields, reads = f"{fields}, index: {known[0].name}", [x, known[0]]
+    elif kind != "first":
+        pred = predicate(draft, [*draft.of("bool", x.axes[:2]), *draft.of("int64", x.axes[:2])])
+        if pred is not None and r.random() < 0.7:
+            fields += f", valid: {pred.text}"
+            reads += [v for v in draft.values if v.name in pred.names]
+    return draft.node("pool", fields, (x.axes[0], x.axes[2]), reads=reads)
+
+
+def spread(draft: Draft) -> Made | None:
+    """A vector added to all positions of a sequence."""
+    flat = [v for v in draft.ranked(2) if v.axes[1].constant == WIDTH and not v.fed]
+    if not flat:
+        return None
+    v = draft.recent(flat)
+    wide = draft.node(
+        "rearrange",
+        f'input: {v.name}, pattern: "b (n d) -> b n d", sizes: {{n: 1}}',
+        (v.axes[0], draft.size(1), v.axes[1]),
+        reads=[v],
+    )
+    xs = [x for x in draft.sequences() if x.axes[0] == v.axes[0] and x.name != wide.name]
+    x = draft.r.choice(xs) if xs else wide
+    return draft.expression(f"{x.name} + {wide.name}", x, [x, wide])
+
+
+def split(draft: Draft) -> Made | None:
+    """Positions taken apart and, maybe after attention within the parts, put together again."""
+    r = draft.r
+    known = [v for v in draft.sequences() if draft.parts(v.axes[1])]
+    if not known:
+        return None
+    x = draft.recent(known)
+    k = r.choice(draft.parts(x.axes[1]))
+    b, n, d = x.axes
+    outer, inner = draft.over(n, k), draft.size(k)
+    way = r.choice(("blocks", "blocks", "strides", "features", "identity", "rank4"))
+    if way in ("blocks", "strides"):
+        pattern = "b (n k) d -> (b n) k d" if way == "blocks" else "b (k n) d -> (b n) k d"
+        controls = [v for v in (*draft.of("bool", (b, n)), *draft.of("int64", (b, n))) if r.random() < 0.7]
+        for control in controls[:1]:
+            flat = pattern.replace(" d", "")
+            draft.node(
+                "rearrange",
+                f'input: {control.name}, pattern: "{flat}", sizes: {{k: {k}}}',
+                (draft.times(b, outer), inner),
+                control.dtype,
+                [control],
+                control.bound,
+            )
+        w = draft.node(
+            "rearrange",
+            f'input: {x.name}, pattern: "{pattern}", sizes: {{k: {k}}}',
+            (draft.times(b, outer), inner, d),
+            reads=[x],
+        )
+        mask = Masker(draft, w.axes[0], inner, inner).mask()
+        reads = [w, *(v for v in draft.values if v.name in mask.names)]
+        a = draft.node(
+            "attend", f"query: {w.name}, key: {w.name}, value: {w.name}, mask: {mask.text}", w.axes, reads=reads
+        )
+        left, right = pattern.split(" -> ")
+        return draft.node(
+            "rearrange", f'input: {a.name}, pattern: "{right} -> {left}", sizes: {{n: {outer.text}}}', x.axes, reads=[a]
+        )
+    if way == "features":
+        w = draft.node(
+            "rearrange",
+            f'input: {x.name}, pattern: "b (n k) d -> b n (k d)", sizes: {{k: {k}}}',
+            (b, outer, draft.size(k * WIDTH)),
+            reads=[x],
+        )
+        y = draft.node("linear", f"input: {w.name}, dim: {WIDTH}", (b, outer, d), reads=[w])
+        if r.random() < 0.4:
+            return y
+        mask = Masker(draft, b, outer, outer).mask(causal=r.random() < 0.5)
+        reads = [y, *(v for v in draft.values if v.name in mask.names)]
+        a = draft.node(
+            "attend", f"query: {y.name}, key: {y.name}, value: {y.name}, mask: {mask.text}", y.axes, reads=reads
+        )
+        wide = draft.node("linear", f"input: {a.name}, dim: {k * WIDTH}", w.axes, reads=[a])
+        return draft.node(
+            "rearrange",
+            f'input: {wide.name}, pattern: "b n (k d) -> b (n k) d", sizes: {{k: {k}}}',
+            x.axes,
+            reads=[wide],
+        )
+    w = draft.node(
+        "rearrange",
+        f'input: {x.name}, pattern: "b (n k) d -> b n k d", sizes: {{k: {k}}}',
+        (b, outer, inner, d),
+        reads=[x],
+    )
+    if way == "rank4":
+        w = draft.node(
+            *r.choice(
+                (
+                    ("linear", f"input: {w.name}, dim: {WIDTH}"),
+                    ("l2_normalize", f"input: {w.name}, axis: 2, eps: 0.1"),
+                    ("l2_normalize", f"input: {w.name}, axis: 1, eps: 0.1"),
+                )
+            ),
+            w.axes,
+            reads=[w],
+        )
+    back = r.choice(("b n k d -> b (n k) d", "b n k d -> b (n k) d", "b n k d -> b (k n) d"))
+    return draft.node("rearrange", f'input: {w.name}, pattern: "{back}"', x.axes, reads=[w])
+
+
+def convolve(draft: Draft) -> Made | None:
+    """A convolution, or a window pool, along the positions."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    b, n, d = x.axes
+    turned = draft.node("rearrange", f"input: {x.name}, pattern: b n d -> b d n", (b, d, n), reads=[x])
+    size, how = n, r.choice(("same", "same", "circular", "front", "stride", "pool", "excite", "valid"))
+    if how in ("same", "circular"):
+        groups = r.choice(("", "", ", groups: 4"))
+        dilation = ", dilation: 2" if r.random() < 0.3 and how == "same" else ""
+        if how == "circular" and min(n.values) < 3:
+            return None
+        y = draft.node(
+            "conv",
+            f"input: {turned.name}, channels: {WIDTH}, kernel: 3, padding: {how}{groups}{dilation}",
+            (b, d, n),
+            reads=[turned],
+        )
+    elif how == "front":
+        kernel = r.choice((2, 3))
+        size = draft.plus(n, kernel - 1)
+        wide = draft.node(
+            "conv",
+            f"input: {turned.name}, channels: {WIDTH}, kernel: {kernel}, padding: {kernel - 1}",
+            (b, d, size),
+            reads=[turned],
+        )
+        y = draft.node("slice", f"input: {wide.name}, axis: 2, stop: -{kernel - 1}", (b, d, n), reads=[wide])
+        size = n
+    elif how == "valid":
+        if min(n.values) < 3:
+            return None
+        size = draft.plus(n, -2)
+        y = draft.node("conv", f"input: {turned.name}, channels: {WIDTH}, kernel: 3", (b, d, size), reads=[turned])
+    elif how == "excite":
+        y = draft.node("squeeze_excite", f"input: {turned.name}, reduction: 2", (b, d, n), reads=[turned])
+    else:
+        parts = draft.parts(n)
+        if not parts:
+            return None
+        k = r.choice(parts)
+        size = draft.over(n, k)
+        block = f"channels: {WIDTH}, kernel: {k}, stride: {k}" if how == "stride" else f"kernel: {k}"
+        y = draft.node(
+            "conv" if how == "stride" else r.choice(("max_pool", "avg_pool")),
+            f"input: {turned.name}, {block}",
+            (b, d, size),
+            reads=[turned],
+        )
+    return draft.node("rearrange", f"input: {y.name}, pattern: b d n -> b n d", (b, size, d), reads=[y])
+
+
+def product(draft: Draft) -> Made | None:
+    """Products of matrices: all pairs of positions, or weights of them."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    y = r.choice([v for v in draft.sequences() if v.axes[0] == x.axes[0]])
+    scores = draft.node(
+        "matmul",
+        f"left: {x.name}, right: {y.name}, transpose_right: true",
+        (x.axes[0], x.axes[1], y.axes[1]),
+        reads=[x, y],
+    )
+    return draft.node("matmul", f"left: {scores.name}, right: {y.name}", x.axes, reads=[scores, y])
+
+
+def best(draft: Draft) -> Made | None:
+    """Ids that are chosen by scores: a control that parameters have a part in."""
+    x = draft.recent(draft.sequences())
+    return draft.node("argmax", f"input: {x.name}, axis: -1", x.axes[:2], "int64", [x], WIDTH)
+
+
+def embed(draft: Draft) -> Made | None:
+    """A table of tokens, with positions."""
+    r = draft.r
+    known = [v for v in draft.ranked(2, "int64") if v.bound is not None and v.bound <= VOCAB]
+    if not known:
+        return None
+    ids = draft.recent(known)
+    reads, fields = [ids], f"ids: {ids.name}, vocab: {VOCAB}, dim: {WIDTH}"
+    way = r.choice(("none", "none", "learned", "sinusoidal", "count", "ids", "types"))
+    valid = draft.of("bool", ids.axes)
+    if way == "learned":
+        fields += f", positions: {{kind: learned, length: {max(ids.axes[1].values)}}}"
+    elif way == "sinusoidal":
+        fields += ", positions: sinusoidal"
+    elif way == "count" and valid:
+        reads.append(valid[0])
+        fields += f", positions: {{kind: learned, length: {max(ids.axes[1].values)}, count: {valid[0].name}}}"
+    elif way == "ids":
+        fields += f", positions: {{kind: learned, length: {VOCAB}, ids: {ids.name}}}"
+    elif way == "types":
+        fields += f", types: {{ids: {ids.name}, count: {VOCAB}}}"
+    if r.random() < 0.2:
+        fields += ", norm: layer_norm"
+    return draft.node("token_embedding", fields, (*ids.axes, draft.size(WIDTH)), reads=reads)
+
+
+def add_positions(draft: Draft) -> Made | None:
+    """Positions added to a sequence."""
+    x = draft.recent(draft.sequences())
+    kind = draft.r.choice((f"kind: learned, length: {max(x.axes[1].values)}", "kind: sinusoidal"))
+    return draft.node("add_positions", f"input: {x.name}, {kind}", x.axes, reads=[x])
+
+
+def head(draft: Draft) -> Made | None:
+    """Scores of tokens, tied to a table where there is one."""
+    x = draft.recent(draft.sequences())
+    tables = [v for v in draft.values if v.block == "token_embedding"]
+    if tables and draft.r.random() < 0.7:
+        return draft.node(
+            "lm_head", f"input: {x.name}, tie: {tables[-1].name}.table", (*x.axes[:2], draft.size(VOCAB)), reads=[x]
+        )
+    return draft.node(
+        "lm_head", f"input: {x.name}, vocab: {VOCAB}, softcap: 9", (*x.axes[:2], draft.size(VOCAB)), reads=[x]
+    )
+
+
+def rearranged_control(draft: Draft) -> Made | None:
+    """A control that is computed by moves alone: turned twice, or cut and joined by its parts."""
+    known = draft.ranked(2, "bool") + draft.ranked(2, "int64")
+    known = [v for v in known if draft.parts(v.axes[1])]
+    if not known:
+        return None
+    x = draft.recent(known)
+    k = draft.r.choice(draft.parts(x.axes[1]))
+    b, n = x.axes
+    outer: Size = draft.over(n, k)
+    apart = draft.node(
+        "rearrange",
+        f'input: {x.name}, pattern: "b (n k) -> b n k", sizes: {{k: {k}}}',
+        (b, outer, draft.size(k)),
+        x.dtype,
+        [x],
+        x.bound,
+    )
+    back = draft.r.choice(("b n k -> b (n k)", "b n k -> b (n k)", "b n k -> b (k n)"))
+    return draft.node("rearrange", f'input: {apart.name}, pattern: "{back}"', x.axes, x.dtype, [apart], x.bound)

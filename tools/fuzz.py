@@ -1,0 +1,105 @@
+"""Random files of the whole language: what `check` says of their rules, against what the compiled module does."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.yaml_fuzz.tally import COLUMNS, Tally, told  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.yaml_fuzz.judging import Outcome
+
+_AHEAD = 64
+"""Files that are handed out at once: an interrupt loses no more than these."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Judge files and print a table; 1 where anything is unsound, falsely violated or a traceback."""
+    options = _options(arguments)
+    console, tally = Console(stderr=True), Tally()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    numbers = range(options.start, options.start + options.files)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(_line(tally), total=options.files)
+        for outcome in _judged(options.seed, numbers, options.jobs):
+            tally.add(outcome)
+            _report(console, options, outcome)
+            progress.update(task, advance=1, description=_line(tally))
+            if tally.files % 500 == 0 and not console.is_terminal:
+                console.print(f"{numbers[tally.files - 1]}: {tally.summary()}", highlight=False)
+    _print(tally)
+    return int(not tally.holds)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools/fuzz", description=__doc__)
+    parser.add_argument("--files", type=int, default=300, metavar="N", help="how many files (default: 300)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="file N of seed S is always the same")
+    parser.add_argument("--from", type=int, default=0, dest="start", metavar="K", help="the number of the first file")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="processes (default: all)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write files that fail here")
+    return parser.parse_args(arguments)
+
+
+def _judged(seed: int, numbers: Sequence[int], jobs: int) -> Iterator[Outcome]:
+    """The outcomes in order."""
+    from tests.yaml_fuzz.judging import judge
+
+    if jobs == 1:
+        yield from (judge(seed, number) for number in numbers)
+        return
+    left = iter(numbers)
+    with ProcessPoolExecutor(jobs, initializer=_alone) as pool:
+        while batch := list(islice(left, _AHEAD * jobs)):
+            yield from pool.map(judge, [seed] * len(batch), batch, chunksize=8)
+
+
+def _alone() -> None:
+    """One thread a process: they would only get in each other's way."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _line(tally: Tally) -> str:
+    return f"{tally.count('unsound')} unsound, {tally.count('false')} false, {tally.exact:.1%} exact"
+
+
+def _report(console: Console, options: argparse.Namespace, outcome: Outcome) -> None:
+    if not outcome.wrong and not outcome.crash:
+        return
+    for answer in outcome.wrong:
+        console.print(f"file {outcome.number}: {answer.found}: {answer.rule}", markup=False, highlight=False)
+    if outcome.crash:
+        console.print(f"file {outcome.number}: {outcome.crash}", markup=False, highlight=False)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        path = options.out / f"{options.seed}-{outcome.number}.yaml"
+        path.write_text(told(options.seed, outcome), encoding="utf-8")
+
+
+def _print(tally: Tally) -> None:
+    table = Table("rule", *COLUMNS)
+    for row in tally.rows():
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    console.print(tally.summary(), highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
