@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import flat_shifted, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
-from archspec.ir.types import TensorType
+from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.relation.atoms import Atom, Range, Relation
 
@@ -34,9 +34,10 @@ class Concat(Primitive):
         for number, other in enumerate(inputs):
             self._check(first, other, number)
         if len(inputs) == 1:
-            return (first.with_axes(*first.axes),)
+            return (first,)
         total = sum((x.shape[place] for x in inputs), Dim.of(0))
-        return (first.with_axes(*first.axes[:place], total, *first.axes[place + 1 :]),)
+        axes = (*first.axes[:place], Axis((total,)), *first.axes[place + 1 :])
+        return (TensorType(first.dtype, axes, first.bound),)
 
     def _check(self, first: TensorType, other: TensorType, number: int) -> None:
         if first.dtype != other.dtype or first.rank != other.rank:
