@@ -12,7 +12,9 @@ def main() -> None:
     """Run the command line. An interrupt while modules are loaded ends the process without a word."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from archspec.cli import main as run
+    from archspec.cli.pipe import tolerate_closed_pipe
 
+    tolerate_closed_pipe()
     try:
         run()
     except SystemExit as ended:

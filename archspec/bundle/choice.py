@@ -52,7 +52,7 @@ def choose(manifest: Manifest, report: Report, wanted: str | None = None) -> Art
 def obstacle(entry: ArtifactEntry) -> str | None:
     """Why this host cannot open an artifact; None when it can."""
     target = target_of(entry.target)
-    return engine_of(target).obstacle(target, entry.artifact())
+    return engine_of(target).closed(target, entry.artifact())
 
 
 def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]) -> ArtifactChoice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.bundle.spec_text import spec_text
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
+from archspec.spec.files import text_of
 from archspec.spec.resolved import resolved
 
 SPEC = "spec.yaml"
@@ -16,5 +17,5 @@ WEIGHTS = "model.safetensors"
 def texts_of(checked: Checked) -> dict[str, str]:
     """The text files of a bundle: the resolved spec, the one that was written, and the emitted module."""
     spec = checked.spec
-    original = spec.path.read_text(encoding="utf-8")
-    return {SPEC: spec_text(resolved(spec.tree, as_written=spec.as_written)), ORIGINAL: original, MODULE: emit(checked)}
+    resolved_text = spec_text(resolved(spec.tree, as_written=spec.as_written))
+    return {SPEC: resolved_text, ORIGINAL: text_of(spec.path), MODULE: emit(checked)}

@@ -16,6 +16,8 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.diagnostics import Collector
 from archspec.engines.build import ARTIFACTS, BuiltArtifact
 from archspec.engines.engine import Target
+from archspec.engines.profiles import Range
+from archspec.engines.program import Program
 from archspec.ir.types import DType
 from archspec.model.ports import DTypeName, Interface, Port
 
@@ -52,6 +54,20 @@ def arrange(
     moved = tuple(_arranged(folder, model_name(name, one.target, count), one, interface, dtype) for one in built)
     (folder / ARTIFACTS).rmdir()
     return moved
+
+
+def served(program: Program) -> Interface:
+    """The interface at the sizes that the profiles let Triton batch: those that join on from the least."""
+    ranges = {name: _joined([profile[name] for profile in program.profiles]) for name in program.interface.dims}
+    return program.interface.narrowed(ranges) if program.profiles else program.interface
+
+
+def _joined(ranges: Sequence[Range]) -> Range:
+    least, typical, largest = min(ranges)
+    for low, _, high in sorted(ranges):
+        if low <= largest + 1:
+            largest = max(largest, high)
+    return least, typical, largest
 
 
 def model_name(name: str, target: Target, count: int) -> str:

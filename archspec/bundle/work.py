@@ -22,7 +22,7 @@ from archspec.bundle.manifest import (
 )
 from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
-from archspec.bundle.triton import Layout, arrange
+from archspec.bundle.triton import Layout, arrange, served
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
 from archspec.engines.engine import Target
@@ -95,7 +95,7 @@ class Work:
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
         if self.layout == "triton":
-            built = arrange(self.folder, self.spec.name, built, self.program.interface, self.dtype)
+            built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
         report = inspection.added(self.report(built, (*before, *stages)))
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for file in carried:
@@ -111,7 +111,7 @@ class Work:
         stages = list(before)
         opened: list[BuiltArtifact] = []
         for one in built:
-            obstacle = engine_of(one.target).obstacle(one.target, one.artifact)
+            obstacle = engine_of(one.target).closed(one.target, one.artifact)
             if obstacle is not None:
                 skipped.append(f"{one.target}: {obstacle}")
                 continue

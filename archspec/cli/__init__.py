@@ -9,7 +9,7 @@ import signal
 import sys
 import warnings
 from importlib import import_module
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -31,6 +31,8 @@ COMMANDS = (
     "verify",
 )
 
+INTERRUPTED = 128 + signal.SIGINT
+"""The status of a command that Ctrl-C ended, as shells give it."""
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO")} - {None}
 
 
@@ -56,6 +58,13 @@ class _Commands(click.Group):
             ctx.fail(f"there is no command {args[0]!r}; {hint}" if hint else f"there is no command {args[0]!r}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="archspec-compiler", prog_name="archspec")
@@ -64,7 +73,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line: exit 0 when all holds, 1 when the spec or artifact falls short, 2 for wrong usage."""
+    """Run the command line: exit 0 when all holds, 1 when the spec or artifact falls short, 2 for wrong usage.
+
+    Ctrl-C exits 130. A closed pipe is no failure.
+    """
     # A short run makes little garbage: looking for it again and again is a tenth of a check.
     gc.set_threshold(100_000)
     # From here on an interrupt is told as one.

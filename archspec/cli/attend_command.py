@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from archspec.cli.options import UNPROVED, spec_options
-from archspec.cli.output import print_json, write_whole
+from archspec.cli.output import print_json
+from archspec.cli.writing import require_suffix, write_whole
 from archspec.diagnostics import fail
 
 _MANIFEST = "manifest.json"
@@ -48,6 +49,7 @@ def command(
     """
     from archspec.spec.files import is_file
 
+    require_suffix(output, ".svg", "--output")
     is_bundle = is_file(Path(spec) / _MANIFEST)
     if is_bundle and (overrides or reduced):
         raise click.UsageError("a bundle is taken as it is: it takes no `--set` and no `--reduced`")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archspec.cli.completion import complete_targets
 from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     multiple=True,
     default=("onnx",),
     show_default=True,
-    help="An artifact to build: onnx, openvino, inductor, or tensorrt-rtx:sm86,sm89.",
+    shell_complete=complete_targets,
+    help="Artifacts to build: onnx, openvino, inductor, tensorrt-rtx:sm86,sm89; joined by commas, or the option again.",
 )
 @click.option(
     "--dtype",

@@ -9,7 +9,7 @@ import click
 
 from archspec.checking import Report, check
 from archspec.cli.options import spec_options
-from archspec.cli.output import grouped, print_json, report_errors, scaled
+from archspec.cli.output import at_sizes, grouped, print_json, report_errors, scaled
 from archspec.diagnostics import Diagnostic, SpecError, to_json
 from archspec.rules.verdict import Verdict
 
@@ -64,6 +64,7 @@ def data_of(report: Report) -> dict[str, object]:
         "weight_bytes": report.cost.weight_bytes,
         "flops": str(report.cost.flops),
         "flops_typical": report.cost.flops.typical(),
+        "sizes": {name: symbol.typical for name, symbol in report.spec.dims.items()},
         "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
         "rules": [{"rule": str(v.rule), "status": v.status, "explanation": v.explanation} for v in report.verdicts],
         "diagnostics": [to_json(found) for found in report.diagnostics],
@@ -74,7 +75,8 @@ def text_of(report: Report) -> str:
     """The report for people."""
     cost, spec = report.cost, report.spec
     frozen = "" if cost.trainable == cost.parameters else f", {grouped(cost.trainable)} trainable"
-    lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {scaled(cost.flops.typical(), 'FLOP')}"]
+    flops = f"{scaled(cost.flops.typical(), 'FLOP')} {at_sizes(cost.flops, spec)}".rstrip()
+    lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {flops}"]
     lines += [f"  {value.name}: {value.type}" for value in spec.graph.inputs]
     lines += [f"  -> {name}: {value.type}" for name, value in spec.outputs.items()]
     lines += [f"  rule {verdict.rule}: {_known(verdict)}" for verdict in report.verdicts]

@@ -8,7 +8,8 @@ import click
 
 from archspec.checking import accepted
 from archspec.cli.options import UNPROVED, spec_options
-from archspec.cli.output import print_json, write_whole
+from archspec.cli.output import print_json
+from archspec.cli.writing import write_whole
 from archspec.lower import emit
 
 

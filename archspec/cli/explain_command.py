@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from archspec.cli.completion import complete_codes
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
 from archspec.diagnostics import CODES, explain
 
 
 @click.command("explain")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=complete_codes)
 @JSON
 def command(code: str | None, as_json: bool) -> None:
     """Explain the diagnostic CODE (E301): what it means, why it is refused, an example, and what to write instead.

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from archspec.cli.completion import complete_shipped
 from archspec.cli.options import JSON
-from archspec.cli.output import not_written, print_json
+from archspec.cli.output import print_json
+from archspec.cli.writing import not_written
 from archspec.diagnostics import did_you_mean, fail
 from archspec.spec.shipped import shipped_specs_dir
 
 
 @click.command("init")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_shipped)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: NAME.yaml here).")
 @JSON
 def command(name: str, output: Path | None, as_json: bool) -> None:

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
+from archspec.cli.completion import complete_specs
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-SPEC = click.argument("spec", metavar="SPEC")
+SPEC = click.argument("spec", metavar="SPEC", shell_complete=complete_specs)
 UNPROVED = click.option(
     "--unproved", is_flag=True, help="Go on although something that `check` looks at does not hold."
 )
@@ -26,7 +28,7 @@ def seed_option(help: str) -> Callable[[Command], Command]:
 
 
 def spec_options(command: Command) -> Command:
-    """SPEC (a file, or the name of a shipped spec), `--set`, `--reduced` and `--json`."""
+    """SPEC (a file, the name of a shipped spec, or `-`), `--set`, `--reduced` and `--json`."""
     for decorate in (
         JSON,
         click.option("--reduced", is_flag=True, help="Take the small copy that the spec declares for tests."),

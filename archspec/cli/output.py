@@ -6,12 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.diagnostics import Diagnostic, fail, render, to_json
+from archspec.diagnostics import Diagnostic, render, to_json
+
+if TYPE_CHECKING:
+    from archspec.algebra.dim import Dim
+    from archspec.spec import Spec
 
 
 def report_errors(diagnostics: Iterable[Diagnostic], *, as_json: bool) -> None:
@@ -47,17 +50,8 @@ def scaled(number: float, unit: str) -> str:
     return f"{number:.3g} P{unit}"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, through a temporary file beside it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        not_written(path, error)
-
-
-def not_written(path: Path, error: OSError) -> NoReturn:
-    """Refuse a file that cannot be written. Raises SpecError E702."""
-    fail("E702", f"cannot write {path}: {(error.strerror or str(error)).lower()}", None)
+def at_sizes(flops: Dim, spec: Spec) -> str:
+    """The sizes that FLOPs depend on and are given at: `at batch 2, length 64`."""
+    known = flops.symbols()
+    named = [f"{name} {symbol.typical}" for name, symbol in spec.dims.items() if symbol in known]
+    return f"at {', '.join(named)}" if named else ""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archspec.cli.options import JSON
-from archspec.cli.output import not_written, print_json
+from archspec.cli.output import print_json
+from archspec.cli.writing import write_whole
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
@@ -60,14 +61,6 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write an .npz file whole or not at all."""
-    import os
-
     import numpy as np
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    try:
-        np.savez(temporary, allow_pickle=False, **arrays)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        not_written(path, error)
+    write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))

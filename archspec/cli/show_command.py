@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archspec.analyses.cost import cost
 from archspec.cli.options import spec_options
-from archspec.cli.output import grouped, print_json, scaled, write_whole
+from archspec.cli.output import at_sizes, grouped, print_json, scaled
+from archspec.cli.writing import require_suffix, write_whole
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
 from archspec.views.tree import TreeRow, tree
@@ -48,6 +50,7 @@ def command(
         raise click.UsageError("give one of `--ir`, `--mask` and `--relation`")
     if ir and svg is not None:
         raise click.UsageError("`--ir` is text: it takes no `--svg`")
+    require_suffix(svg, ".svg", "--svg")
     # The value inside a node that a picture is of must be known at the top.
     expose = [name for name in relation or () if "." in name]
     loaded = load(spec, set=overrides, reduced=reduced, expose=expose)
@@ -60,7 +63,9 @@ def command(
     elif ir:
         click.echo(print_graph(loaded.graph))
     elif as_json:
-        print_json({"name": loaded.name, "nodes": [data_of(row, depth) for row in tree(loaded.graph)]})
+        sizes = {name: symbol.typical for name, symbol in loaded.dims.items()}
+        rows = [data_of(row, depth) for row in tree(loaded.graph)]
+        print_json({"name": loaded.name, "sizes": sizes, "nodes": rows})
     else:
         show(loaded, depth)
 
@@ -108,6 +113,7 @@ def data_of(row: TreeRow, depth: int) -> dict[str, object]:
     return {
         "name": row.name,
         "kind": row.kind,
+        "note": row.note or None,
         "gives": row.gives,
         "parameters": row.parameters,
         "flops": str(row.flops),
@@ -134,14 +140,17 @@ def show(spec: Spec, depth: int) -> None:
         table.add_row(value.name, "input", str(value.type), "", "")
     for indent, row in lines(tree(spec.graph), depth, 0):
         flops = scaled(row.flops.typical(), "") if row.flops != 0 else ""
-        table.add_row(
-            "  " * indent + row.name, row.kind, row.gives, grouped(row.parameters) if row.parameters else "", flops
-        )
+        parameters = grouped(row.parameters) if row.parameters else ""
+        what = f"{row.kind} ({row.note})" if row.note else row.kind
+        table.add_row("  " * indent + row.name, what, row.gives, parameters, flops)
     console = Console()
     if not console.is_terminal:
         # A pipe has no width to fit into: nothing is cut.
         console = Console(width=_WIDE)
     console.print(table, markup=False)
+    total = cost(spec.graph).flops
+    if total != 0:
+        console.print(f"FLOP {at_sizes(total, spec)}", markup=False, highlight=False)
 
 
 def lines(rows: Iterable[TreeRow], depth: int, indent: int) -> Iterable[tuple[int, TreeRow]]:

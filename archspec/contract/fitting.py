@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +35,17 @@ def model_subject(
 
     from archspec.contract.fill import fill
     from archspec.contract.gradients import subject_of
+    from archspec.contract.loud import loud_runners
 
     if isinstance(model, nn.Module):
         copied = copy.deepcopy(model)
         model = copied.eval() if seed is None else fill(copied, seed)
     dtype = torch.bool if bools is None else bools
     runner = TorchRunner(model, claims.inputs, claims.outputs, arguments=arguments, picks=outputs, bools=dtype)
-    return subject_of(name, runner)
+    subject = subject_of(name, runner)
+    if seed is None or not isinstance(model, nn.Module):
+        return subject
+    return replace(subject, loud=partial(loud_runners, runner, seed))
 
 
 def onnx_subject(path: Path, claims: Claims) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -105,4 +106,4 @@ def subject_of(name: str, runner: TorchRunner) -> Subject:
     """A runner as a subject; a function has no float64 twin and no gradients, for its parameters are out of reach."""
     if not isinstance(runner.model, nn.Module):
         return Subject(name=name, runner=runner)
-    return Subject(name=name, runner=runner, exact=runner.exact(), gradients=lambda: Gradients(runner))
+    return Subject(name=name, runner=runner, exact=runner.exact(), gradients=cache(lambda: Gradients(runner)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
+from math import isfinite
 
 import numpy as np
 
+from archspec.contract.counted import counted, over
 from archspec.contract.probes import Probe
 from archspec.contract.protocol import Subject
 from archspec.contract.redraw import redraw
@@ -13,10 +16,9 @@ from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
 from archspec.spec.claims import Claims
 
-TOLERANCE = 1e-5
-"""What may move where nothing tells a leak from rounding (no float64 run, no bits that stay), as a share of the largest
-value or 1."""
 EXACT_TOLERANCE = 1e-13
+ROUNDING = 1e-3
+"""What moves by more in float32 has not been rounded, whatever a float64 twin shows."""
 _MOST_SINGLE = 96
 
 
@@ -47,30 +49,39 @@ class Outcome:
 
 @record(eq=False)
 class Trial:
-    """Inputs at some sizes, on which probes run."""
+    """Inputs at some sizes, on which probes run. What the model gives on the unchanged inputs is computed once."""
 
     claims: Claims
     subject: Subject
     arrays: Arrays
     sizes: Mapping[str, int]
     seed: int
+    _kept: dict[int, dict[str, Array]] = field(default_factory=dict)
 
     def run(self, probe: Probe) -> Outcome | None:
-        """Change what the probe says; None where the promises leave nothing to change."""
+        """Change what the probe says; None where the promises leave nothing to change, or nothing can be told.
+
+        A float64 twin tells a leak from rounding where it is finite, up to what no rounding explains. Without one, or
+        where it is not finite, the model's own run decides.
+        """
         changed = self.changed(probe.changes)
         if changed is None:
             return None
-        moved = self._moved(self.subject.runner, probe, changed)
-        largest = max((float(array.max(initial=0.0)) for array in moved.values()), default=0.0)
-        if largest == 0.0:
-            return Outcome(largest=0.0)
-        judge, tolerance = self.subject.runner, 0.0 if self.subject.is_still else TOLERANCE
-        if self.subject.exact is not None:
-            judge, tolerance = self.subject.exact, EXACT_TOLERANCE
-            moved = self._moved(judge, probe, changed)
-        leaks = {name: array for name, array in moved.items() if (array > tolerance).any()}
-        for name, array in leaks.items():
-            return Outcome(largest=largest, leak=self._leak(judge, tolerance, probe, name, array, changed))
+        subject = self.subject
+        moved = self._moved(subject.runner, probe, changed)
+        largest = _most(moved)
+        if largest == 0.0 or (subject.is_loud and not isfinite(largest)):
+            return Outcome(largest=0.0) if largest == 0.0 else None
+        judges = [(subject.runner, moved, 0.0 if subject.is_still else subject.tolerance)]
+        if subject.exact is not None:
+            exactly = self._moved(subject.exact, probe, changed)
+            if isfinite(_most(exactly)):
+                most = max(ROUNDING, subject.precision.parity)
+                judges = [(subject.exact, exactly, EXACT_TOLERANCE), (subject.runner, moved, most)]
+        for runner, found, tolerance in judges:
+            for name, array in found.items():
+                if (array > tolerance).any():
+                    return Outcome(largest=largest, leak=self._leak(runner, tolerance, probe, name, array, changed))
         return Outcome(largest=largest)
 
     def changed(self, changes: Mapping[str, Array]) -> dict[str, Array] | None:
@@ -85,8 +96,11 @@ class Trial:
 
     def _moved(self, runner: Runner, probe: Probe, changed: Arrays) -> dict[str, Array]:
         """By output: how far each held position moved, as a share of the output's largest value or 1."""
-        before, after = runner.run(self.arrays), runner.run(changed)
-        return {name: _apart(before[name], after[name], holds) for name, holds in probe.holds.items()}
+        if id(runner) not in self._kept:
+            self._kept[id(runner)] = runner.run(self.arrays)
+        before, after = self._kept[id(runner)], runner.run(changed)
+        positions = counted(self.claims, self.arrays, self.sizes)
+        return {name: _apart(before[name], after[name], holds, positions[name]) for name, holds in probe.holds.items()}
 
     def _leak(self, runner: Runner, tolerance: float, probe: Probe, output: str, moved: Array, changed: Arrays) -> Leak:
         """The first output position that moved, with the first single input position that moves it."""
@@ -116,11 +130,24 @@ def _places(changes: Array) -> Iterator[tuple[int, ...]]:
     return (tuple(int(index) for index in place) for place in np.argwhere(changes))
 
 
-def _apart(before: Array, after: Array, holds: Array) -> Array:
-    """How far held positions moved, 0 elsewhere; over the axes that `holds` has, the largest of the others."""
-    scale = max(1.0, float(np.abs(before).max(initial=0.0, where=np.isfinite(before))))
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(after.astype(np.float64) - before.astype(np.float64)) / scale
-    apart = np.where((before == after) | (np.isnan(before) & np.isnan(after)), 0.0, np.nan_to_num(apart, nan=np.inf))
+def _most(moved: Mapping[str, Array]) -> float:
+    return max((float(array.max(initial=0.0)) for array in moved.values()), default=0.0)
+
+
+def _apart(before: Array, after: Array, holds: Array, positions: Array) -> Array:
+    """How far held positions moved, 0 elsewhere; over the axes that `holds` has, the largest of the others.
+
+    A value that is not finite is infinitely far from anything, itself too; at padding, which no rule promises, NaN may
+    stay NaN.
+    """
+    if before.dtype.kind != "f":
+        apart = (before != after).astype(np.float64)
+    else:
+        scale = max(1.0, float(np.abs(before).max(initial=0.0, where=np.isfinite(before))))
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(after.astype(np.float64) - before.astype(np.float64)) / scale
+        apart = np.where(np.isfinite(apart), apart, np.inf)
+        stays = (before == after) | (np.isnan(before) & np.isnan(after))
+        apart = np.where(stays & ~over(positions, before.shape), 0.0, apart)
     rest = tuple(range(holds.ndim, apart.ndim))
     return np.where(holds, apart.max(axis=rest, initial=0.0) if rest else apart, 0.0)

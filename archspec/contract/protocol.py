@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from archspec.model.runner import Array, Arrays, Runner
@@ -44,12 +44,20 @@ class Precision:
         return self.name != "float32"
 
 
+TOLERANCE = 1e-5
+"""What may move where nothing tells a leak from rounding (no float64 run, no bits that stay), as a share of the largest
+value or 1."""
+
+
 @record
 class Subject:
     """What is judged: a runner; the same model in float64, which tells a leak from rounding; and its gradients.
 
-    `is_still` says that outputs stay bit for bit where what they depend on stays: then whatever moves is a leak.
+    `is_still` says that outputs stay bit for bit where what they depend on stays: then whatever moves is a leak. Else
+    what moves by less than `tolerance` may be rounding.
     `twin` computes the same in float64, in another way: it tells what a runner cannot show from what it lost.
+    `loud` gives the same model in float64 with parameters so large that its scores outweigh a bias that stands for a
+    mask. A subject made of it `is_loud`: where it is not finite it shows nothing.
     """
 
     name: str
@@ -58,4 +66,7 @@ class Subject:
     gradients: Callable[[], Differentiable | None] | None = None
     precision: Precision = Precision()
     is_still: bool = False
+    tolerance: float = TOLERANCE
     twin: Runner | None = None
+    loud: Callable[[], Iterable[Runner]] | None = None
+    is_loud: bool = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from archspec.record import record
@@ -21,6 +21,25 @@ class Finding:
     detail: str = ""
     trials: int = 0
     largest: float = 0.0
+
+
+def merged(findings: Iterable[Finding]) -> Finding:
+    """One finding of those on a claim at several sizes, made one after another as far as the first violation.
+
+    What rounding may hide at one size is not measured; what cannot be tried at one size is judged by the others.
+    """
+    found: list[Finding] = []
+    for one in findings:
+        found.append(one)
+        if one.status == "violated":
+            break
+    hidden = [one for one in found if one.status == "not measured" and one.trials]
+    holding = [one for one in found if one.status == "holds"]
+    first = found[-1] if found[-1].status == "violated" else (hidden or holding or found)[0]
+    notes = dict.fromkeys(part for one in holding for part in one.detail.split("; ") if part)
+    detail = "; ".join(notes) if first.status == "holds" else first.detail
+    trials, largest = sum(one.trials for one in found), max(one.largest for one in found)
+    return replace(first, trials=trials, largest=largest, detail=detail)
 
 
 @record
@@ -62,7 +81,7 @@ def _outcome(found: Finding) -> str:
     if found.status != "holds":
         return found.status
     runs = "1 trial" if found.trials == 1 else f"{found.trials} trials"
-    moved = f"largest difference {found.largest:.1e}" if found.largest else ""
+    moved = f"rounding up to {found.largest:.1e}" if found.largest else ""
     return f"holds ({', '.join(part for part in (runs, moved, found.detail) if part)})"
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import lru_cache
 from itertools import count
+from typing import Any
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.cost import cost
+from archspec.ir.graph import Graph
+from archspec.masks.mask import Mask
 from archspec.masks.walk import leaves
 from archspec.model.sizes import leading, maximum, minimum, odd, typical
+from archspec.record import record
 from archspec.spec.claims import Claims
 
 Sizes = dict[str, int]
@@ -17,7 +23,19 @@ MOST_FLOPS = 100_000_000_000
 """A run dearer than this is left out."""
 MOST_ELEMENTS = 20_000_000
 """Where no cost is known: outputs larger than this are left out."""
+MOST_RULE_FLOPS = 200_000_000
+MOST_RULE_ELEMENTS = 2_000_000
+"""A rule takes many runs: sizes at which one is dearer than this are left out."""
 _LONGEST_WINDOW = 512
+
+
+@record(eq=False)
+class Point:
+    """Sizes of all dims, and a note on what was too dear. At the main one every probe is run, at the others some."""
+
+    sizes: Sizes
+    note: str = ""
+    is_main: bool = False
 
 
 def points(claims: Claims) -> dict[str, Sizes]:
@@ -34,31 +52,104 @@ def points(claims: Claims) -> dict[str, Sizes]:
 def affordable(claims: Claims, sizes: Mapping[str, int]) -> bool:
     """Whether one run at these sizes takes seconds at most."""
     if claims.spec is not None:
-        return cost(claims.spec.graph).flops.value(sizes) <= MOST_FLOPS
+        return _flops(claims.spec.graph).value(sizes) <= MOST_FLOPS
+    return _elements(claims, sizes) <= MOST_ELEMENTS
+
+
+def rule_points(claims: Claims) -> tuple[Point, ...]:
+    """The sizes at which rules are held, no two the same; the first is the one that `probe` gives.
+
+    Beside it, as far as a run stays cheap: the least and the largest size of every dim, one row of the leading dims, a
+    prime times the multiple, and lengths past two of every chunk and window that the rules or the graph name. Where the
+    largest sizes together are too dear, the most rows and the longest of the others are tried apart, and what is still
+    too dear is halved; the point then says what it left out.
+    """
+    symbols, main = tuple(claims.dims.values()), probe(claims)
+    rows = {symbol.name for symbol in leading(claims)}
+    least, most = minimum(symbols), maximum(symbols)
+    wanted = [least, {**main, **{name: least[name] for name in rows}}, odd(symbols), _past(claims, main)]
+    found = [Point(sizes=main, is_main=True)]
+    found += [Point(sizes=sizes) for sizes in wanted if _cheap(claims, sizes)]
+    if _cheap(claims, most):
+        found.append(Point(sizes=most))
+    else:
+        found += [
+            _largest(claims, {name: (most if name in rows else least)[name] for name in most}, most, rows),
+            _largest(claims, {name: (least if name in rows else most)[name] for name in most}, most, set(most) - rows),
+        ]
+    known = [one.sizes for one in found]
+    return tuple(one for number, one in enumerate(found) if one.sizes not in known[:number])
+
+
+def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Point:
+    """The largest affordable sizes of some dims, each halved until a run is cheap."""
+    while not _cheap(claims, sizes):
+        symbol = max(claims.dims.values(), key=lambda one: sizes[one.name] / one.min)
+        half = sizes[symbol.name] // 2 // symbol.multiple * symbol.multiple
+        if half < symbol.min:
+            break
+        sizes = {**sizes, symbol.name: half}
+    left = ", ".join(
+        f"{name}={sizes[name]} of {most[name]}" for name in sizes if name in wanted and sizes[name] < most[name]
+    )
+    return Point(sizes=sizes, note=f"tried up to {left}" if left else "")
+
+
+def _cheap(claims: Claims, sizes: Mapping[str, int]) -> bool:
+    """Whether a run takes milliseconds, so that a rule can be tried many times."""
+    if claims.spec is not None:
+        return _flops(claims.spec.graph).value(sizes) <= MOST_RULE_FLOPS
+    return _elements(claims, sizes) <= MOST_RULE_ELEMENTS
+
+
+@lru_cache(maxsize=4)
+def _flops(graph: Graph) -> Dim:
+    return cost(graph).flops
+
+
+def _elements(claims: Claims, sizes: Mapping[str, int]) -> int:
     types = [*(one.type for one in claims.inputs.values()), *(value.type for value in claims.outputs.values())]
-    return sum(type_.elements().value(sizes) for type_ in types) <= MOST_ELEMENTS
+    return sum(type_.elements().value(sizes) for type_ in types)
 
 
 def probe(claims: Claims) -> Sizes:
     """Small sizes at which rules are tried: every dim another one, windows shorter than the positions."""
+    longest = max((size + 3 for size in _windows(claims) if size + 3 <= _LONGEST_WINDOW), default=0)
+    return _lengths(claims, max(8, longest), rows=3)
+
+
+def _past(claims: Claims, main: Sizes) -> Sizes:
+    """Sizes past the second chunk of every length that is named; those of `probe` where none is."""
+    named = [*_windows(claims), *(symbol.multiple for symbol in claims.dims.values() if symbol.multiple > 1)]
+    longest = max((2 * size + 1 for size in named if 2 * size < 2 * _LONGEST_WINDOW), default=0)
+    return _lengths(claims, longest, rows=2) if longest > max(main.values(), default=0) else main
+
+
+def _lengths(claims: Claims, least: int, rows: int) -> Sizes:
+    """Every dim that does not lead has another size, from `least` on."""
     first = {symbol.name for symbol in leading(claims)}
-    lengths = count(max(8, _binding(claims)))
-    sizes: Sizes = {}
+    lengths, sizes = count(least), Sizes()
     for symbol in claims.dims.values():
-        wanted = 3 if symbol.name in first else -(-next(lengths) // symbol.multiple) * symbol.multiple
+        wanted = rows if symbol.name in first else -(-next(lengths) // symbol.multiple) * symbol.multiple
         sizes[symbol.name] = min(max(wanted, symbol.min), symbol.max)
     return sizes
 
 
-def _binding(claims: Claims) -> int:
-    """A length at which every window that a rule names leaves something out."""
-    typical_sizes = typical(claims.dims.values())
-    found = (dim.value(typical_sizes) + 3 for dim in _windows(claims))
-    return max((size for size in found if size <= _LONGEST_WINDOW), default=0)
-
-
-def _windows(claims: Claims) -> Iterator[Dim]:
+def _windows(claims: Claims) -> Iterator[int]:
+    """Lengths that rules name, and masks of rules and of the graph: windows, chunks, prefixes."""
+    sizes = typical(claims.dims.values())
     for rule in claims.rules:
-        yield from (dim for dim in (rule.back, rule.ahead) if dim is not None)
-        for leaf in leaves(rule.mask) if rule.mask is not None else ():
-            yield from leaf.sizes()
+        yield from (dim.value(sizes) for dim in (rule.back, rule.ahead) if dim is not None)
+    for mask in _masks(claims):
+        yield from (dim.value(sizes) for leaf in leaves(mask) for dim in leaf.sizes())
+
+
+def _masks(claims: Claims) -> Iterator[Mask]:
+    yield from (rule.mask for rule in claims.rules if rule.mask is not None)
+    for node in claims.spec.graph.walk() if claims.spec is not None else ():
+        yield from (part for part in _parts(node.op) if isinstance(part, Mask))
+
+
+def _parts(made: Any) -> Iterator[Any]:
+    """The fields of a record."""
+    return (getattr(made, one.name) for one in fields(made) if hasattr(made, one.name))

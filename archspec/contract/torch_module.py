@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from archspec.diagnostics import fail
 from archspec.model.runner import Array, Arrays
 
 Model = Callable[..., Any]
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError)
+
+
+class _BatchNorms(TorchFunctionMode):
+    """Sees whether a batch norm runs in training mode."""
+
+    found: bool = False
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """Run the function."""
+        given = kwargs or {}
+        if func is F.batch_norm:
+            self.found = self.found or bool(given.get("training", args[5] if len(args) > 5 else False))
+        return func(*args, **given)
 
 
 class TorchRunner:
@@ -56,6 +73,12 @@ class TorchRunner:
             notes = [f"{type(error).__name__}: {line}" for line in str(error).strip().splitlines()[:3]]
             fail("E731", f"the model fails on {shapes}", None, notes=notes)
         return {name: array_of(tensor) for name, tensor in found.items()}
+
+    def trains_a_batch_norm(self, arrays: Arrays) -> bool:
+        """Whether a batch norm takes its statistics from these inputs. Raises SpecError E730 or E731."""
+        with _BatchNorms() as watch:
+            self.run(arrays)
+        return bool(watch.found)
 
     def tensors(self, arrays: Arrays) -> dict[str, Tensor]:
         """Inputs as the model takes them."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from archspec.contract.basics import basics
 from archspec.contract.counted import hiding
+from archspec.contract.explaining import explained
 from archspec.contract.lower import lower
 from archspec.contract.parity import parity
+from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.protocol import Subject
-from archspec.contract.report import Finding, Report
-from archspec.contract.sizes import probe
+from archspec.contract.report import Finding, Report, merged
+from archspec.contract.sizes import Point, probe, rule_points
 from archspec.contract.upper import independent, upper
 from archspec.diagnostics import SpecError
 from archspec.model.runner import Array
 from archspec.model.samples import OPEN, generate
+from archspec.model.sizes import leading
 from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
@@ -56,34 +61,77 @@ def findings_of(
         detail = f"`{broken[0]}` must hold first"
         yield from (Finding(claim=str(rule), status="not measured", detail=detail) for rule in claims.rules)
         return
-    sizes = probe(claims)
-    subject = _usable(subject, claims, sizes, seed)
-    rows = tuple(independent(claims, subject, sizes, seed))
+    yield from _rules(claims, subject, seed)
+    if parameters is not None and claims.spec is not None:
+        sizes = probe(claims)
+        yield parity(claims, claims.spec, _running(subject, claims, sizes, seed), parameters, sizes, seed)
+
+
+def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
+    """Independence, and every rule, each at all sizes of `rule_points`."""
+    tried = [(point, _usable(subject, claims, point.sizes, seed)) for point in rule_points(claims)]
+    rows: list[Finding] = []
+    for symbol in leading(claims):
+        found = [independent(claims, able, symbol, point, seed) for point, able in tried]
+        made = [one for one in found if one is not None]
+        if made:
+            rows.append(explained(claims, subject, merged(made), seed))
     yield from rows
     # What leaves other rows alone to the last bit computes alike whatever the values are.
     still = bool(rows) and all(found.status == "holds" and found.largest == 0 for found in rows)
-    subject = replace(subject, is_still=still)
+    tried = [(point, replace(able, is_still=still)) for point, able in tried]
+    loud = _loud(subject, claims, seed)
     for rule in claims.rules:
-        yield _judge(claims, subject, rule, sizes, seed)
-    if parameters is not None and claims.spec is not None:
-        yield parity(claims, claims.spec, subject, parameters, sizes, seed)
+        held = merged(_judge(claims, able, rule, point, seed) for point, able in tried)
+        yield held if loud is None or held.status != "holds" else _at_large_scores(claims, loud, rule, held, seed)
+
+
+def _loud(subject: Subject, claims: Claims, seed: int) -> Subject | None:
+    """The subject with scores as large as it stays finite with; None where it cannot be had."""
+    for runner in subject.loud() if subject.loud is not None else ():
+        one = replace(subject, runner=runner, exact=runner, tolerance=EXACT_TOLERANCE, is_loud=True)
+        if _usable(one, claims, probe(claims), seed).exact is not None:
+            return replace(one, exact=None)
+    return None
+
+
+def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, seed: int) -> Finding:
+    """What holds of an upper rule, unless large scores break it: then something else than a mask hides."""
+    if not isinstance(rule_kinds()[rule.kind], UpperKind):
+        return found
+    again = upper(claims, loud, rule, rule_points(claims)[0], seed)
+    if again.status != "violated":
+        return found
+    reason = "only where scores are large: a negative bias stands in for a mask; use -inf, or the dtype's least value"
+    return replace(again, detail=f"{again.detail}; {reason}", trials=found.trials + again.trials)
+
+
+def _running(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
+    """The subject without its float64 twin, where that does not run: some models name float32 in their code."""
+    return subject if _twin(subject, claims, sizes, seed) is not None else replace(subject, exact=None, gradients=None)
 
 
 def _usable(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
-    """The subject without its float64 twin, where that does not run: some models name float32 in their code."""
+    """The subject without its float64 twin, where that does not run or is not finite: it is no evidence then."""
+    found = _twin(subject, claims, sizes, seed)
+    finite = found is not None and all(np.isfinite(array).all() for array in found.values())
+    return subject if finite else replace(subject, exact=None, gradients=None)
+
+
+def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> dict[str, Array] | None:
+    """What the float64 twin gives where nothing is hidden."""
     if subject.exact is None:
-        return subject
+        return None
     try:
-        subject.exact.run(generate(claims, sizes, OPEN, seed, hiding(claims)))
+        return subject.exact.run(generate(claims, sizes, OPEN, seed, hiding(claims)))
     except SpecError:
-        return replace(subject, exact=None, gradients=None)
-    return subject
+        return None
 
 
-def _judge(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int], seed: int) -> Finding:
+def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
     kind = rule_kinds()[rule.kind]
     if isinstance(kind, UpperKind):
-        return upper(claims, subject, rule, sizes, seed)
+        return upper(claims, subject, rule, point, seed)
     if isinstance(kind, LowerKind):
-        return lower(claims, subject, rule, sizes, seed)
+        return lower(claims, subject, rule, point.sizes, seed)
     return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not judged yet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,6 +22,8 @@ OPSET_REASON = (
     "opset 18: the lowest that has every operator of the emitted module, taken by ONNX Runtime, OpenVINO and TensorRT "
     "in every precision; from 23 on, Attention is built for some head sizes only, and masks that broadcast are refused"
 )
+_NOT_IMPORTED = (ImportError, OSError, RuntimeError, AttributeError)
+"""What importing a package raises whose native code does not fit the host or the packages around it."""
 Form = Literal["onnx", "program"]
 """What an engine is built from: an ONNX file, or a program of torch.export."""
 
@@ -81,6 +84,8 @@ class Engine(ABC):
     On processors in the order that `tools/bench serve` measures for ViT-B/16, BERT-base and GPT-2; 9 is for GPUs.
     """
     extra: ClassVar[str | None] = None
+    runtime: ClassVar[str]
+    """The module that opens artifacts."""
     profiled: ClassVar[bool] = False
     """Whether an artifact runs at the sizes of its profiles alone."""
 
@@ -105,6 +110,17 @@ class Engine(ABC):
     @abstractmethod
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Why this host cannot open the artifact; None when it can."""
+
+    def closed(self, target: Target, artifact: Artifact) -> str | None:
+        """Why this host cannot open the artifact, a runtime that does not import among it; None when it can."""
+        try:
+            found = self.obstacle(target, artifact)
+            if found is None:
+                import_module(self.runtime)
+        except _NOT_IMPORTED as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            return f"the module {self.runtime} cannot be imported: {first}"
+        return found
 
     @abstractmethod
     def open(self, path: Path, interface: Interface) -> Runner:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def compile_package(source: Path, package: Path, device: str | None) -> None:
         from torch.export.passes import move_to_device_pass
 
         program = move_to_device_pass(program, device)
-    with _own_cache(package.parent / "cache"):
+    with _own_cache():
         from torch._inductor import aoti_compile_and_package
 
         try:
@@ -52,10 +53,12 @@ def _configuration() -> dict[str, Any]:
 
 
 @contextmanager
-def _own_cache(folder: Path) -> Iterator[None]:
-    # torch keeps pickled graphs in a folder under /tmp that it shares between all builds: this one has its own.
+def _own_cache() -> Iterator[None]:
+    # torch keeps pickled graphs in a folder that it shares between all builds: this one has its own. It stands in the
+    # folder of temporary files, for the compiler's commands cannot hold the spaces that a user's path may have.
+    folder = tempfile.mkdtemp(prefix="archspec-inductor-")
     before = os.environ.get(CACHE)
-    os.environ[CACHE] = str(folder.absolute())
+    os.environ[CACHE] = folder
     try:
         yield
     finally:

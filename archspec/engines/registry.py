@@ -55,7 +55,7 @@ def read_targets(texts: Sequence[str], dtype: str) -> tuple[Target, ...]:
     precision = read_dtype(dtype)
     found: dict[Target, None] = {}
     problems = Collector()
-    for text in texts:
+    for text in (part for joined in texts for part in separated(joined)):
         with problems.catching():
             for target in read_target(text):
                 found.setdefault(target)
@@ -82,6 +82,17 @@ def read_dtype(text: str) -> DTypeName:
             return dtype
     help = did_you_mean(text, DTYPES, kind="dtypes")
     return fail("E603", f"unknown dtype `{text}`", None, help=help)
+
+
+def separated(text: str) -> tuple[str, ...]:
+    """The targets that commas join: `onnx,tensorrt-rtx:sm86,sm89` is two, for options have commas of their own."""
+    found: list[str] = []
+    for part in (one.strip() for one in text.split(",")):
+        if found and ":" in found[-1] and part.partition(":")[0] not in engines():
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return tuple(found)
 
 
 def read_target(text: str) -> tuple[Target, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -28,6 +28,15 @@ class Runner(Protocol):
         Raises:
             SpecError: where the model fails on these inputs.
         """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A runner that sees which operations its model calls."""
+
+    def trains_a_batch_norm(self, arrays: Arrays) -> bool:
+        """Whether a batch norm takes its statistics from these inputs. Raises SpecError as `run` does."""
         ...
 
 

@@ -28,7 +28,7 @@ def interpret(
     (`states.layers.0.attention.q.weight`); `sizes` gives the dims that no input's shape tells. Returns the outputs by
     name, floats in float64. Raises KeyError for a missing array and ValueError for a shape that does not fit.
     """
-    run = _Run(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
+    run = Run(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
     arguments = [_exact(inputs[value.name]) for value in graph.inputs]
     results = run.graph(graph, arguments, ())
     return dict(zip(graph.output_names, results, strict=True))
@@ -41,18 +41,26 @@ def _exact(array: Array) -> Array:
     return found.astype(np.float64, copy=False) if found.dtype.kind == "f" else found
 
 
-class _Run:
-    """One run: parameters by real name, and the sizes of the dims."""
+class Run:
+    """One run: parameters by real name, and the sizes of the dims.
+
+    `at` are the layers that it is in, outermost first.
+    """
 
     def __init__(self, parameters: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
         self.parameters = parameters
         self.sizes = dict(sizes)
+        self.at: tuple[int, ...] = ()
 
     def graph(self, graph: Graph, arguments: list[Array], layers: tuple[int, ...]) -> list[Array]:
         known = dict(zip(graph.inputs, arguments, strict=True))
         for node in graph.nodes:
-            known.update(zip(node.outputs, self.node(node, known, layers), strict=True))
+            known.update(zip(node.outputs, self.made(node, self.node(node, known, layers)), strict=True))
         return [known[value] for value in graph.outputs]
+
+    def made(self, node: Node, results: list[Array]) -> list[Array]:
+        """What a node is taken to have given: what it gave. A run that changes values says something else here."""
+        return results
 
     def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
         arguments = [known[value] for value in node.inputs]
@@ -76,13 +84,14 @@ class _Run:
     ) -> list[Array]:
         carried, captured = arguments[0], arguments[1:]
         taken: dict[tuple[int, int], Array] = {}
-        outer = self.sizes.get("layer")
+        outer, around = self.sizes.get("layer"), self.at
         for layer, body in enumerate(op.schedule):
             holder = op.schedule.first(body) if op.shared else layer
-            self.sizes["layer"] = layer
+            self.sizes["layer"], self.at = layer, (*around, layer)
             results = self.graph(regions[body], [carried, *captured], (*layers, holder))
             carried = results[0]
             taken.update({(layer, number): result for number, result in enumerate(results)})
+        self.at = around
         if outer is not None:
             self.sizes["layer"] = outer
         return [carried, *(taken[tap.layer, tap.output] for tap in op.taps)]

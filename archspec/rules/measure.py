@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -104,8 +104,8 @@ def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
     pairs = np.broadcast_to(pairs, (batch, *pairs.shape[1:]))
     at = promised(rule, inputs)
     seen: set[bytes] = set()
-    for row in rows_tried(pairs.shape[1]):
-        changed = np.logical_not(pairs[:, row])
+    for rows in rows_tried(pairs.shape[1], batch if out else 1):
+        changed = np.logical_not(pairs[np.arange(batch), rows])
         if changed.any() and changed.tobytes() not in seen:
             seen.add(changed.tobytes())
             kept = np.logical_not((pairs & changed[:, None, :]).any(-1))
@@ -129,12 +129,20 @@ def _along(array: Array, axis: int) -> Array:
     return first if axis == 0 else array.reshape(array.shape[0], *(1 for _ in range(axis - 1)), array.shape[1])
 
 
-def rows_tried(count: int) -> Sequence[int]:
-    """All rows, or some of them with both ends."""
+def rows_tried(count: int, batch: int) -> Iterator[Array]:
+    """The output positions that probes are about, for each probe one of every row of the batch: int [batch].
+
+    Of few positions each is the same in all rows, so that the first leak is found first. Of many, every row has others;
+    both ends are among them.
+    """
+    import numpy as np
+
     if count <= _MOST_ROWS:
-        return range(count)
-    step = (count - 1) / (_MOST_ROWS - 1)
-    return sorted({round(k * step) for k in range(_MOST_ROWS)})
+        yield from (np.full(batch, row) for row in range(count))
+        return
+    tried = min(count, _MOST_ROWS * batch)
+    spread = np.linspace(0, count - 1, -(-tried // batch) * batch).round().astype(int)
+    yield from spread.reshape(-1, batch)
 
 
 def between(inputs: Measured, rule: Rule, back: Dim | None, ahead: Dim | None) -> Array:

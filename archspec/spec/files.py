@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from pathlib import Path
 
 from archspec.diagnostics import Span, did_you_mean, fail, nearest
@@ -9,12 +11,17 @@ from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reader import MAX_BYTES, read_bytes
 
+STDIN = "-"
+"""The name of standard input."""
+
 
 def locate(name: str | Path) -> Path:
-    """The file that a user names: a path, or the bare name of a shipped spec.
+    """The file that a user names: a path, the bare name of a shipped spec, or `-` for standard input.
 
     Raises SpecError E208 when there is none.
     """
+    if str(name) == STDIN:
+        return Path(STDIN)
     if isinstance(name, Path) or _is_path(name) or is_file(Path(name)):
         return Path(name)
     return _shipped(name, None)
@@ -51,6 +58,8 @@ def read_file(path: Path, span: Span | None = None) -> MapNode:
 
     Raises SpecError E208 when it cannot be read, E1xx for what is wrong in it.
     """
+    if str(path) == STDIN:
+        return read_bytes("<stdin>", _standard_input())
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -58,6 +67,17 @@ def read_file(path: Path, span: Span | None = None) -> MapNode:
         reason = getattr(error, "strerror", None) or "not a path"
         fail("E208", f"cannot read {path}: {reason.lower()}", span, help=_beside(path, span))
     return read_bytes(str(path), data)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that `read_file` has read."""
+    return _standard_input().decode() if str(path) == STDIN else path.read_text(encoding="utf-8")
+
+
+@cache
+def _standard_input() -> bytes:
+    """What standard input holds; it can be read once."""
+    return b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _beside(path: Path, span: Span | None) -> str | None:

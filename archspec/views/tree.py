@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.cost import node_flops
-from archspec.analyses.parameters import parameter_groups
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Primitive
@@ -18,59 +17,96 @@ from archspec.record import record
 
 @record
 class TreeRow:
-    """One line of the tree: what it is, the types it gives, its parameters and FLOPs in all, and what is inside."""
+    """One line of the tree: what it is, the types it gives, its parameters and FLOPs in all, and what is inside.
+
+    `note` says whose parameters are counted elsewhere: `shared` by the layers, `reused` or `tied` from another node.
+    """
 
     name: str
     kind: str
     gives: str
     parameters: int
     flops: Dim
+    note: str = ""
     inside: tuple[TreeRow, ...] = ()
 
 
 def tree(graph: Graph) -> tuple[TreeRow, ...]:
     """Rows for the nodes of a graph; small steps without parameters of their own are left out, attention stays.
 
-    A repeated body is one row, whose counts are those of all its layers.
+    A repeated body is one row, whose counts are those of all its layers. A parameter counts where it stands first.
     """
-    return tuple(row for node in graph.nodes for row in _rows(node, 1))
+    return _Rows().of(graph, Times(held=1, run=1))
 
 
-def _rows(node: Node, times: int) -> Iterator[TreeRow]:
-    if isinstance(node.op, Repeat):
-        for number, region in enumerate(node.regions):
-            yield _layers(node, node.op, number, region, times)
-    elif isinstance(node.op, Call):
-        yield _row(node, node.name or node.op.kind, node.op.kind, times, _inside(node.regions[0], times))
-    elif node.parameters or node.name or isinstance(node.op, Attention):
-        yield _row(node, node.name or node.op.name, _kind(node), times, ())
+@record
+class Times:
+    """How many layers around hold parameters of their own, and how many run."""
+
+    held: int
+    run: int
 
 
-def _inside(graph: Graph, times: int) -> tuple[TreeRow, ...]:
-    return tuple(row for node in graph.nodes for row in _rows(node, times))
+class _Rows:
+    """Rows of a graph; `counted` are the parameters of those made so far."""
+
+    def __init__(self) -> None:
+        self.counted: set[int] = set()
+
+    def of(self, graph: Graph, times: Times) -> tuple[TreeRow, ...]:
+        """The rows of all nodes."""
+        return tuple(row for node in graph.nodes for row in self.rows(node, times))
+
+    def rows(self, node: Node, times: Times) -> Iterator[TreeRow]:
+        """None for a small step, one for a node, one for each body of a repeat."""
+        if isinstance(node.op, Repeat):
+            for number, region in enumerate(node.regions):
+                yield self.layers(node, node.op, number, region, times)
+        elif isinstance(node.op, Call):
+            inside = self.of(node.regions[0], times)
+            yield self.row(node, node.name or node.op.kind, node.op.kind, times, inside)
+        elif node.parameters or node.name or isinstance(node.op, Attention):
+            yield self.row(node, node.name or node.op.name, _kind(node), times, ())
+
+    def layers(self, node: Node, op: Repeat, number: int, region: Graph, times: Times) -> TreeRow:
+        """The layers of one body."""
+        count = op.schedule.count(number)
+        held = times.held * (1 if op.shared else count)
+        inside = self.of(region, Times(held=held, run=times.run * count))
+        parameters = sum(row.parameters for row in inside)
+        return TreeRow(
+            name=f"{node.name} x {count}",
+            kind=op.kinds[number],
+            gives=str(region.outputs[0].type),
+            parameters=parameters,
+            flops=times.run * count * _flops(region),
+            note="shared" if op.shared and count > 1 and parameters else _reused(region, parameters),
+            inside=inside,
+        )
+
+    def row(self, node: Node, name: str, kind: str, times: Times, inside: tuple[TreeRow, ...]) -> TreeRow:
+        """A node, whose own parameters are counted now unless they were before."""
+        own = [node.parameters[local] for local in node.parameters if local in node.owned]
+        fresh = [one for one in own if id(one) not in self.counted and not one.buffer]
+        self.counted |= {id(one) for one in own}
+        parameters = times.held * sum(one.type.elements().constant or 0 for one in fresh)
+        parameters += sum(row.parameters for row in inside)
+        tied = "tied" if node.parameters and not own else ""
+        return TreeRow(
+            name=name,
+            kind=kind,
+            gives=", ".join(str(value.type) for value in node.outputs),
+            parameters=parameters,
+            flops=times.run * node_flops(node),
+            note=tied or _reused(node, parameters),
+            inside=inside,
+        )
 
 
-def _layers(node: Node, op: Repeat, number: int, region: Graph, times: int) -> TreeRow:
-    count = op.schedule.count(number)
-    inside = _inside(region, times * count)
-    held = 1 if op.shared else count
-    return TreeRow(
-        name=f"{node.name} x {count}",
-        kind=op.kinds[number] + (" (shared)" if op.shared else ""),
-        gives=str(region.outputs[0].type),
-        parameters=times * held * _parameters(region),
-        flops=times * count * _flops(region),
-        inside=inside,
-    )
-
-
-def _row(node: Node, name: str, kind: str, times: int, inside: tuple[TreeRow, ...]) -> TreeRow:
-    owned = sum(node.parameters[local].type.elements().constant or 0 for local in node.owned)
-    owned += sum(_parameters(region) for region in node.regions)
-    gives = ", ".join(str(value.type) for value in node.outputs)
-    return TreeRow(
-        name=name, kind=kind, gives=gives, parameters=times * owned, flops=times * node_flops(node), inside=inside
-    )
+def _reused(what: Graph | Node, parameters: int) -> str:
+    """`reused` for what owns parameters of which none counts here."""
+    nodes = what.walk() if isinstance(what, Graph) else (what, *(n for region in what.regions for n in region.walk()))
+    return "reused" if not parameters and any(not n.parameters[x].buffer for n in nodes for x in n.owned) else ""
 
 
 def _kind(node: Node) -> str:
@@ -78,10 +114,6 @@ def _kind(node: Node) -> str:
         names = [value.name for value in node.inputs[node.op.first :]]
         return f"{node.op.name} [{mask_text(node.op.mask, names)}]"
     return node.op.name
-
-
-def _parameters(graph: Graph) -> int:
-    return sum(group.count * group.elements for group in parameter_groups(graph))
 
 
 def _flops(graph: Graph) -> Dim:

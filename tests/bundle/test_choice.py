@@ -120,3 +120,21 @@ def test_without_any_that_can_be_opened_each_has_its_reason(built: Path) -> None
     assert found.code == "E710"
     assert found.notes[0] == "inductor: built for the moon"
     assert found.notes[1].startswith("tensorrt-rtx:sm89: ")
+
+
+@pytest.mark.parametrize("error", [ImportError("libov.so: cannot open shared object file"), OSError("bad ELF")])
+def test_an_artifact_whose_runtime_does_not_import_is_passed_over(
+    built: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str) -> object:
+        if name == "openvino":
+            raise error
+        return object()
+
+    monkeypatch.setattr("archspec.engines.engine.import_module", broken)
+    found = choice(built, entry("openvino", "benchmarked"), entry("onnx", "built"))
+    assert found.target == "onnx"
+    assert found.rejected == {"openvino": f"the module openvino cannot be imported: {error}"}
+    with pytest.raises(SpecError) as refused:
+        choice(built, entry("openvino"), entry("onnx"), wanted="openvino")
+    assert refused.value.diagnostics[0].notes == (found.rejected["openvino"],)

@@ -13,9 +13,11 @@ import pytest
 from google.protobuf import text_format
 
 import archspec
-from archspec.bundle.triton import batch_of, configuration, model_name
+from archspec.bundle.triton import batch_of, configuration, model_name, served
 from archspec.diagnostics import SpecError
 from archspec.engines.engine import Target
+from archspec.engines.profiles import read_profiles
+from archspec.engines.program import Program
 from archspec.model.written import DimRange, InputPort, WrittenInterface
 
 TEXTS = WrittenInterface(
@@ -105,6 +107,24 @@ def test_two_leading_dims_are_told_by_name(schema: ModuleType) -> None:
 def test_what_is_no_batch() -> None:
     from_two = TEXTS.narrowed({"batch": (2, 2, 8)})
     assert "takes every size from 1 on" in str(batch_of(from_two))
+
+
+@pytest.mark.parametrize(
+    ("profiles", "largest"),
+    [
+        (("batch=1:2:4",), 4),
+        (("batch=1:2:4", "batch=5:6:8"), 8),
+        (("batch=1:2:4", "batch=3:6:7,tokens=1:2:3"), 7),
+        (("batch=1", "batch=8"), 1),
+        (("batch=2:4:8",), 0),
+        ((), 16),
+    ],
+)
+def test_the_largest_batch_is_that_of_the_profiles(profiles: tuple[str, ...], largest: int) -> None:
+    read = read_profiles(profiles, TEXTS.symbols)
+    program = Program(source=Path("m.py"), module="M", weights=Path("w"), interface=TEXTS, profiles=read)
+    text = configuration("tiny", Target(engine="onnx"), "model.onnx", served(program), "float32")
+    assert f"max_batch_size: {largest}\n" in text
 
 
 def test_a_default_is_told_since_triton_fills_in_none() -> None:

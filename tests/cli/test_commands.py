@@ -79,12 +79,13 @@ def test_show(archspec: Command) -> None:
     lines = [line.split() for line in ran.out.splitlines()]
     assert lines[0] == ["node", "what", "gives", "parameters", "FLOP"]
     assert ["layers", "x", "2", "DecoderLayer", "float[batch,", "length,", "16]", "6,560"] in [row[:8] for row in lines]
+    assert lines[-1] == ["FLOP", "at", "batch", "2,", "length", "6"]
     assert "…" not in ran.out
 
 
 def test_show_depth(archspec: Command) -> None:
     names = [line.split()[0] for line in archspec("show", "small.yaml", "--depth", "1").out.splitlines()]
-    assert names == ["node", "ids", "source", "states", "logits"]
+    assert names == ["node", "ids", "source", "states", "logits", "FLOP"]
 
 
 def test_show_json_adds_up(archspec: Command) -> None:

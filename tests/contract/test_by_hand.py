@@ -124,5 +124,5 @@ def test_a_model_without_gradients_is_judged_by_changes() -> None:
                 return super().forward(ids, valid)
 
     report = assert_contract(Detached(), CLAIMS)
-    assert report.findings[-1].trials == 8
+    assert report.findings[-1].trials >= 8
     json.dumps(report.to_json(), allow_nan=False)

@@ -59,6 +59,13 @@ def test_every_refusal_comes_in_one_run() -> None:
     ]
 
 
+def test_targets_may_be_joined_by_commas() -> None:
+    joined = read_targets(["onnx,tensorrt-rtx:sm86,sm89,openvino", "inductor"], "float32")
+    assert joined == read_targets(["onnx", "tensorrt-rtx:sm86,sm89", "openvino", "inductor"], "float32")
+    assert [message for _, message, _ in refusal(["onnx,opnvino"])] == ["unknown target `opnvino`"]
+    assert refusal(["tensorrt-rtx:sm86,opnvino"])[0][0] == "E602"
+
+
 def test_a_dtype_that_is_unknown() -> None:
     assert refusal(["onnx"], "float31") == [("E603", "unknown dtype `float31`", "did you mean `float32`?")]
 

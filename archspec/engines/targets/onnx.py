@@ -23,6 +23,7 @@ class Onnx(Engine):
     """ONNX at opset 18, float32 or float16: what any host can run."""
 
     word = "onnx"
+    runtime = "onnxruntime"
     speed = 3
 
     def targets(self, options: str | None) -> tuple[Target, ...]:

@@ -30,6 +30,7 @@ class TensorRTRTX(NetworkEngine):
     """One engine for each GPU named: `tensorrt-rtx:sm86,sm89`; `sm86+sm89` is one engine for both."""
 
     word = "tensorrt-rtx"
+    runtime = "tensorrt_rtx"
     speed = 9
     extra = "rtx"
 

@@ -31,6 +31,7 @@ class TorchTensorRT(TensorRTRTX):
     """
 
     word = "torch-tensorrt"
+    runtime = "torch_tensorrt"
     form = "program"
     extra = CROSS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from archspec.ir.call import Call
@@ -12,8 +12,8 @@ from archspec.ir.repeat import Repeat
 from archspec.ir.topology import shortest_path
 from archspec.record import record
 from archspec.rules.wiring.grid import Index, bits_of
-from archspec.rules.wiring.search import Witness
 from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.witness import Witness
 
 
 @record(kw_only=False)
@@ -35,6 +35,10 @@ State = tuple[Value, "RegionRun | None", int]
 """A position of a value in a frame; no frame is the top."""
 
 
+Real = Callable[[Node, int, int, Value, int], bool]
+"""Whether a node, by its operand of a number, at a position of that, moves a value that it makes at a position."""
+
+
 @record
 class PathStep:
     """One primitive on the way: position `at` of its output reads position `reads` of `operand`.
@@ -50,14 +54,25 @@ class PathStep:
 
 
 def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
-    """The steps from the output to the input; empty where one is the other."""
+    """The steps from the output to the input; empty where one is the other. Steps that a replay shows come first."""
+    return way(witness, output, source) or _way(witness, output, source, lambda node, place, other, made, bit: True)
+
+
+def way(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
+    """The shortest way of steps that a replay shows one by one; empty where there is none, or nothing is run."""
+    if witness.replay is None:
+        return ()
+    return _way(witness, output, source, witness.replay.reads)
+
+
+def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[PathStep, ...]:
     wiring = witness.wiring
     start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
     goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
     taken: dict[tuple[State, State], PathStep] = {}
 
     def neighbours(state: State) -> Iterator[State]:
-        for step, after in _steps(wiring, state):
+        for step, after in _steps(wiring, state, real):
             taken.setdefault((state, after), step)
             yield after
 
@@ -65,7 +80,7 @@ def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, 
     return tuple(taken[pair] for pair in pairwise(path))
 
 
-def _steps(wiring: Wiring, state: State) -> Iterator[tuple[PathStep, State]]:
+def _steps(wiring: Wiring, state: State, real: Real) -> Iterator[tuple[PathStep, State]]:
     """What a position reads, where its value is made by a primitive."""
     made, frame, bit = state
     node = made.producer
@@ -74,6 +89,8 @@ def _steps(wiring: Wiring, state: State) -> Iterator[tuple[PathStep, State]]:
     for place, operand in enumerate(node.inputs):
         table = wiring.table(node, made.index, place)
         for other in bits_of(table.row(bit)) if table is not None else ():
+            if not real(node, place, other, made, bit):
+                continue
             step = PathStep(
                 node=node,
                 path=path_of(node, frame),

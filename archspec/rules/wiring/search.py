@@ -6,34 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
-from archspec.record import record
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
+from archspec.rules.wiring.path import way
+from archspec.rules.wiring.replay import Replay
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.wire import Wiring
-from archspec.rules.wiring.world import World
+from archspec.rules.wiring.witness import Witness
 from archspec.rules.wiring.worlds import SMALL, reach, small_sizes, worlds
 from archspec.spec import Spec
 
 _MOST_ROWS = 48
+_MOST_REPLAYS = 24
 LONGEST = 600
 """Longer windows are not tried: what is said of them holds at small sizes."""
-
-
-@record
-class Witness:
-    """Position `i` of the output reads position `j` of the input, which it must not (or does not, which it must)."""
-
-    wiring: Wiring
-    i: Index
-    j: Index
-
-    @property
-    def world(self) -> World:
-        """The sizes and the values of the controls."""
-        return self.wiring.world
 
 
 Bad = Callable[[Wiring, int], int]
@@ -43,18 +31,39 @@ Bad = Callable[[Wiring, int], int]
 def find(
     spec: Spec, reads: Reads, output: Value, source: Value, extra: Sequence[tuple[Value, Value, Relation]], bad: Bad
 ) -> Witness | None:
-    """A pair of positions that breaks an upper rule; None where none was found. `extra` are the rule's relations."""
+    """A pair of positions that breaks an upper rule, by wiring and in a replay; None where none was found.
+
+    `extra` are the rule's relations. Wiring that no replay confirms is tried a few times, and then given up.
+    """
     cells = Cells(spec.graph, reads, extra)
+    left = _MOST_REPLAYS
     for sizes in _sizes(spec, extra):
         for world in worlds(spec, reads.terms, sizes):
             wiring = Wiring(spec.graph, reads, cells, world)
-            out, inp = wiring.grid(output), wiring.grid(source)
+            replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
             for bit in rows(out):
                 wrong = bad(wiring, bit)
                 found = wrong and wiring.read(output, 1 << bit, source) & wrong
-                if found:
-                    return Witness(wiring=wiring, i=out.index(bit), j=inp.index(next(bits_of(found))))
+                if not found:
+                    continue
+                witness = _confirmed(replay, wiring, out.index(bit), found)
+                left -= 1
+                if witness is not None or not left:
+                    return witness
     return None
+
+
+def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness | None:
+    """The first of some positions whose change moves position i of the output."""
+    places = [wiring.grid(replay.source).index(bit) for bit in bits_of(found)]
+    if not replay.possible:
+        return Witness(wiring=wiring, i=i, j=places[0])
+    if replay.moves(i, places):
+        alone = (place for place in places[:_MOST_REPLAYS] if replay.moves(i, [place]))
+        return Witness(wiring=wiring, i=i, j=next(alone, places[0]), replay=replay)
+    # Through many layers a change may fade out: then every step of the way is tried by itself.
+    witnesses = (Witness(wiring=wiring, i=i, j=place, replay=replay) for place in places[:_MOST_REPLAYS])
+    return next((one for one in witnesses if way(one, replay.output, replay.source)), None)
 
 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
@@ -105,3 +114,6 @@ def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
         return tables[wiring].row(bit)
 
     return row
+
+
+__all__ = ["LONGEST", "Bad", "Witness", "find", "inside", "outside", "rows"]

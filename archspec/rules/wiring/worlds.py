@@ -73,7 +73,7 @@ class Inputs:
     def _row(self, value: Value, length: int, sizes: Mapping[str, int], r: random.Random) -> list[int]:
         spec = self.specs.get(value.name)
         if value.type.dtype is not DType.BOOL:
-            row = [r.choice(self._integers(value, sizes)) for _ in range(length)]
+            row = [r.choice(self.integers(value, sizes)) for _ in range(length)]
             return sorted(row) if spec is not None and spec.sorted else row
         if spec is None or spec.padding == "any":
             return [r.randint(0, 1) for _ in range(length)]
@@ -81,7 +81,7 @@ class Inputs:
         row = [int(k < valid) for k in range(length)]
         return row if spec.padding == "right" else row[::-1]
 
-    def _integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
+    def integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
         """Small numbers, and those around what something is compared with."""
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
         most = None if value.type.bound is None else value.type.bound.value(sizes)

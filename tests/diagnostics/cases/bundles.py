@@ -17,9 +17,9 @@ from archspec.bundle.files import check_files, entry_of
 from archspec.bundle.manifest import FORMAT, KEY, read_manifest
 from archspec.bundle.staging import check_output
 from archspec.cli.init_command import command as init
-from archspec.cli.output import write_whole
 from archspec.cli.run_command import read_arrays
 from archspec.cli.verify_command import made
+from archspec.cli.writing import write_whole
 from archspec.decoding.sampling import Sampling
 from archspec.decoding.sampling import choose as choose_id
 from archspec.model.inputs import prepare

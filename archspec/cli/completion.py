@@ -1,0 +1,52 @@
+"""What a shell offers behind the cursor: specs, YAML files, targets and codes of diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+
+def complete_specs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shipped specs, and YAML files and folders below what is written."""
+    return complete_shipped(context, parameter, incomplete) + _files(incomplete)
+
+
+def complete_shipped(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of shipped specs."""
+    from archspec.spec.shipped import shipped_specs_dir
+
+    return _starting(incomplete, sorted(path.stem for path in shipped_specs_dir().glob("*.yaml")))
+
+
+def complete_targets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Words of engines, behind a comma too."""
+    from archspec.engines.registry import engines
+
+    before, comma, last = incomplete.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{word}") for word in engines() if word.startswith(last)]
+
+
+def complete_codes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Codes of diagnostics with their titles."""
+    from archspec.diagnostics import CODES
+
+    found = CODES.items()
+    return [CompletionItem(code, help=entry.title) for code, entry in found if code.startswith(incomplete.upper())]
+
+
+def _starting(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[CompletionItem]:
+    head = incomplete[: incomplete.rfind("/") + 1]
+    try:
+        found = sorted(Path(head or ".").iterdir())
+    except OSError:
+        return []
+    folders = [f"{head}{path.name}/" for path in found if path.is_dir() and not path.name.startswith(".")]
+    files = [f"{head}{path.name}" for path in found if path.suffix in (".yaml", ".yml")]
+    return _starting(incomplete, files + folders)

@@ -1,0 +1,307 @@
+"""Witnesses replayed: a graph is run twice, with the source changed where it must not matter, and must differ.
+
+What an op is said to read may be more than it reads (`reads_more`), and what it reads may cancel. A rule is called
+violated only where two runs in float64 show it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from math import prod
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from archspec.analyses.parameters import numbered
+from archspec.ir.graph import Node, Parameter, Value
+from archspec.ir.op import Primitive
+from archspec.ir.types import DType
+from archspec.oracle.interpreter import Run
+from archspec.rules.fixed import Fixed
+from archspec.rules.origin import Origin, origin
+from archspec.rules.wiring.grid import Index
+from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.world import Tensor, World
+from archspec.rules.wiring.worlds import Inputs
+from archspec.spec import Spec
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+MOVED = 1e-13
+"""A change of the output is one from this share of its largest value on: below it sums are rounded otherwise."""
+MOST_WEIGHTS = 400_000_000
+"""A spec with more is not run: a witness then stands on the wiring alone."""
+MOST_ELEMENTS = 100_000_000
+_TRIALS = 3
+_DRAWS = 40
+
+
+class Replay:
+    """Runs of a spec's graph in one world; the same parameters and float inputs in all of them."""
+
+    def __init__(self, spec: Spec, wiring: Wiring, output: Value, source: Value) -> None:
+        self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
+        self.world = wiring.world
+        self._operands: dict[Node, tuple[list[Array], dict[str, Array]]] | None = None
+        self._moved: dict[tuple[Node, int, int], list[Array]] = {}
+
+    @property
+    def possible(self) -> bool:
+        """Whether the graph is small enough to be run."""
+        weights = sum(parameter.type.elements().value({}) for parameter in _parameters(self.spec))
+        values = (value for node in self.spec.graph.walk() for value in node.outputs)
+        largest = max((prod(size.value(self._sizes) for size in value.type.shape) for value in values), default=0)
+        return weights <= MOST_WEIGHTS and largest <= MOST_ELEMENTS
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"layer": 0, **self.world.sizes}
+
+    def moves(self, i: Index, cells: Iterable[Index]) -> bool:
+        """Whether position i of the output moves as the source does at some cells of positions."""
+        at = [self._cell(self.source, index) for index in cells]
+        return any(self._moves(self._cell(self.output, i), at, trial) for trial in range(_TRIALS))
+
+    def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:
+        """Whether a position of what a node makes moves as one of its operands does, all alone, at another position."""
+        key = (node, place, other)
+        if key not in self._moved:
+            self._moved[key] = self._moved_by(node, place, other)
+        found = self._moved[key][made.index]
+        return bool(self._over_coordinates(made, found)[self._cell(made, self.wiring.grid(made).index(bit))].any())
+
+    def _moved_by(self, node: Node, place: int, other: int) -> list[Array]:
+        """Where the outputs of a node move as one cell of an operand does."""
+        import numpy as np
+
+        if self._operands is None:
+            recorded = _Recorded(self, 0)
+            recorded.run()
+            self._operands = recorded.operands
+        assert isinstance(node.op, Primitive)
+        arguments, parameters = self._operands[node]
+        sizes = {"layer": 0, **self.world.sizes}
+        before = node.op.reference(arguments, parameters, sizes)
+        moved = [np.zeros(array.shape, dtype=bool) for array in before]
+        cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
+        for trial in range(_TRIALS):
+            changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
+            changed[cell] = _nudged(changed[cell], trial)
+            given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
+            for found, left, right in zip(moved, before, node.op.reference(given, parameters, sizes), strict=True):
+                found |= (left != right) & np.isfinite(left) & np.isfinite(right)
+        return moved
+
+    def _cell(self, value: Value, index: Index) -> tuple[slice, ...]:
+        """The positions that a cell stands for, over the coordinates of a value."""
+        grid, found = self.wiring.grid(value), []
+        for starts, size, k in zip(grid.starts, grid.sizes, index, strict=True):
+            place = starts.index(k)
+            found.append(slice(k, starts[place + 1] if place + 1 < len(starts) else size))
+        return tuple(found)
+
+    def _moves(self, i: tuple[slice, ...], cells: list[tuple[slice, ...]], trial: int) -> bool:
+        import numpy as np
+
+        first = _Changed(self, trial)
+        before = first.run()
+        if before is None or first.source is None:
+            return False
+        changed = self._changed(first.source, cells, trial)
+        after = None if changed is None else _Changed(self, trial, changed).run()
+        if after is None:
+            return False
+        left, right = (self._over_coordinates(self.output, found)[i].astype(np.float64) for found in (before, after))
+        both = np.isfinite(left) & np.isfinite(right)
+        return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
+
+    def _over_coordinates(self, value: Value, array: Array) -> Array:
+        return array.reshape(tuple(size.value(self._sizes) for size in value.type.space))
+
+    def _changed(self, before: Array, cells: list[tuple[slice, ...]], trial: int) -> Array | None:
+        """The source with other values at some positions, which keep what it promises; None where there are none."""
+        import numpy as np
+
+        r = np.random.default_rng((trial, 1))
+        for draw in range(_DRAWS):
+            after = self._over_coordinates(self.source, before).copy()
+            other = self._other(after, random.Random(f"{trial} {draw}"))
+            for cell in cells:
+                # All of them, or some: a predicate may hold at each alone and not at all together.
+                if draw == 0 or len(cells) == 1 or r.random() < 0.5:
+                    after[cell] = other[cell]
+            after = after.reshape(before.shape)
+            if not np.array_equal(after, before) and self._admitted(before, after, cells):
+                return after
+        return None
+
+    def _other(self, now: Array, plain: random.Random) -> Array:
+        """Other values of the source."""
+        import numpy as np
+
+        if self.source.type.dtype is DType.FLOAT:
+            other: Array = now + np.random.default_rng(plain.randrange(1 << 30)).normal(size=now.shape)
+            return other
+        if self.source.type.dtype is DType.BOOL and plain.random() < 0.5:
+            return ~now
+        return self._drawn(now, plain)
+
+    def _drawn(self, now: Array, plain: random.Random) -> Array:
+        import numpy as np
+
+        inputs = Inputs(self.spec.graph, self.spec.inputs, self.wiring.reads.terms)
+        if self.source in inputs.values:
+            found = inputs.drawn(self.world.sizes, plain)[self.source.name].items
+        else:
+            among = [0, 1] if self.source.type.dtype is DType.BOOL else inputs.integers(self.source, self.world.sizes)
+            found = tuple(plain.choice(among) for _ in range(now.size))
+        return np.asarray(found, dtype=now.dtype).reshape(now.shape)
+
+    def _admitted(self, before: Array, after: Array, cells: list[tuple[slice, ...]]) -> bool:
+        """Whether a changed input keeps its promises, and the predicate of an `ignores` where it changes."""
+        spec = self.spec.inputs.get(self.source.name) if self.source in self.spec.graph.inputs else None
+        if spec is not None and not _kept(after, spec.padding, spec.sorted):
+            return False
+        fixed = self.wiring.reads.fixed
+        if fixed is None:
+            return True
+        moved = self._over_coordinates(self.source, before != after)
+        return self._holds(fixed, self.world, moved) and self._holds(fixed, self._world(after), moved)
+
+    def _world(self, after: Array) -> World:
+        items = tuple(int(x) for x in after.reshape(-1))
+        shape = tuple(size.value(self._sizes) for size in self.source.type.space)
+        return World(self.world.sizes, {**self.world.inputs, self.source.name: Tensor(shape, items)})
+
+    @staticmethod
+    def _holds(fixed: Fixed, world: World, at: Array) -> bool:
+        import numpy as np
+
+        where = np.zeros(at.shape, dtype=bool)
+        for clause in fixed.clauses:
+            held = np.ones(at.shape, dtype=bool)
+            for literal in clause:
+                tensor = world.value(literal.term)
+                found = np.asarray(tensor.items, dtype=bool).reshape(tensor.shape)
+                held &= found.reshape((1,) * (at.ndim - found.ndim) + found.shape) != literal.negated
+            where |= held
+        return bool(where[at].all())
+
+
+def _kept(array: Array, padding: str, ordered: bool) -> bool:
+    import numpy as np
+
+    if ordered:
+        return bool((np.diff(array, axis=-1) >= 0).all())
+    if padding == "any":
+        return True
+    row = array if padding == "right" else array[..., ::-1]
+    return bool(row[..., 0].all() and (row[..., 1:] <= row[..., :-1]).all())
+
+
+class _Done(Exception):
+    """The output is known."""
+
+
+class _Changed(Run):
+    """A run in which the source takes given values; `source` is what it was, or was given."""
+
+    def __init__(self, replay: Replay, trial: int, values: Array | None = None) -> None:
+        super().__init__({}, replay.world.sizes)
+        self.replay, self.trial, self.values = replay, trial, values
+        self.place: Origin = origin(replay.source)
+        self.layers = tuple(run.layer for run in self.place.runs if run.layer is not None)
+        self.source: Array | None = None
+        self.found: Array | None = None
+
+    def run(self) -> Array | None:
+        """The output; None where the source is not made by any node or input."""
+        graph = self.replay.spec.graph
+        arguments = [self._given(value, self._input(value)) for value in graph.inputs]
+        for value, array in zip(graph.inputs, arguments, strict=True):
+            if value is self.replay.output:
+                return array
+        with suppress(_Done):
+            self.graph(graph, arguments, ())
+        return self.found
+
+    def made(self, node: Node, results: list[Array]) -> list[Array]:
+        """The results, the source among them changed."""
+        results = [self._given(value, array) for value, array in zip(node.outputs, results, strict=True)]
+        for value, array in zip(node.outputs, results, strict=True):
+            if value is self.replay.output:
+                self.found = array
+                raise _Done
+        return results
+
+    def _given(self, value: Value, array: Array) -> Array:
+        if value is not self.place.value or self.at != self.layers:
+            return array
+        self.source = array if self.values is None else self.values.reshape(array.shape)
+        return self.source
+
+    def _input(self, value: Value) -> Array:
+        import numpy as np
+
+        shape = tuple(size.value(self.sizes) for size in value.type.shape)
+        if value.type.dtype is DType.FLOAT:
+            return np.random.default_rng((crc32(value.name.encode()), self.trial)).normal(size=shape)
+        kept = bool if value.type.dtype is DType.BOOL else np.int64
+        return np.asarray(self.replay.world.inputs[value.name].items, dtype=kept).reshape(shape)
+
+    def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
+        """Parameters by chance, each by its name."""
+        return {
+            local: _drawn(parameter, numbered(parameter.path, layers), self.trial)
+            for local, parameter in node.parameters.items()
+        }
+
+
+class _Recorded(_Changed):
+    """A run to its end, which keeps the operands and parameters of every primitive, of its first layer."""
+
+    def __init__(self, replay: Replay, trial: int) -> None:
+        super().__init__(replay, trial)
+        self.operands: dict[Node, tuple[list[Array], dict[str, Array]]] = {}
+
+    def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
+        """The results, and a note of what they are made of."""
+        if isinstance(node.op, Primitive) and node not in self.operands:
+            self.operands[node] = [known[value] for value in node.inputs], self.of(node, layers)
+        return super().node(node, known, layers)
+
+
+def _nudged(values: Array, trial: int) -> Array:
+    """Other values in the place of some."""
+    import numpy as np
+
+    r = np.random.default_rng(trial)
+    if values.dtype == bool:
+        return ~values
+    if values.dtype.kind == "f":
+        return np.asarray(values + r.normal(size=values.shape))
+    return np.asarray(np.where(values > 0, values - 1, values + 1) if trial == 0 else np.maximum(values + 1 - trial, 0))
+
+
+def _drawn(parameter: Parameter, name: str, trial: int) -> Array:
+    """Numbers of a size that keeps activations about as large as they were, drawn from a pool."""
+    import numpy as np
+
+    shape = tuple(size.value({}) for size in parameter.type.shape)
+    r = np.random.default_rng((crc32(name.encode()), trial))
+    count = prod(shape)
+    pool = r.normal(size=min(count, 1 << 16) or 1)
+    array = np.resize(pool, count + 1)[:count].reshape(shape)
+    if len(shape) > 1:
+        return np.asarray(array / max(1.0, (count / shape[0]) ** 0.5))
+    start = parameter.init.value if parameter.init.kind == "constant" else 0.0
+    return np.abs(start + 0.3 * array) + 0.1 if parameter.buffer else start + 0.3 * array
+
+
+def _parameters(spec: Spec) -> Iterator[Parameter]:
+    found: Mapping[str, Parameter] = {
+        parameter.path: parameter for node in spec.graph.walk() for parameter in node.parameters.values()
+    }
+    yield from found.values()
