@@ -207,11 +207,7 @@ class Builder:
             return frame.captured[value]
         if depth == 0:
             raise ValueError(f"{value!r} belongs to a scope that is closed")
-        operand = self._localize(value, depth - 1)
-        if operand in frame.captured:
-            frame.captured[value] = frame.captured[operand]
-            return frame.captured[value]
-        return frame.bind(value.name, value, operand)
+        return frame.capture(value, self._localize(value, depth - 1))
 
     def _origin(self, value: Value) -> Value:
         """The value outside all scopes that a value stands for, as far as it was only passed in."""
