@@ -41,6 +41,13 @@ def controls(mask: Mask) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for leaf in leaves(mask) for number in leaf.controls()))
 
 
+def joined_by_or(mask: Mask) -> Mask:
+    """The parts of a mask that are alternatives, joined; the mask without pairs is an `Or` of no terms."""
+    if isinstance(mask, Or):
+        return mask
+    return Or(tuple(joined_by_or(term) for term in mask.terms) if isinstance(mask, And) else ())
+
+
 def replaced(mask: Mask, change: Callable[[Leaf], Mask]) -> Mask:
     """The mask with what `change` gives in place of each leaf."""
     return fold(mask, change, lambda terms: reduce(both, terms), lambda terms: reduce(either, terms))

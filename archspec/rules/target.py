@@ -154,6 +154,14 @@ def over_axes(value: Value, predicate: Value) -> tuple[int, ...] | None:
     return found if same else None
 
 
+def last_axis(value: Value, predicate: Value) -> int:
+    """The axis of a value over which the last axis of a predicate, or of segments, stands. Raises Inexpressible."""
+    found = over_axes(value, predicate)
+    if not found:
+        raise Inexpressible("positions that the value does not have")
+    return found[-1]
+
+
 def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Clause]:
     """A predicate (or its contrary) as clauses of which one holds. Raises Inexpressible."""
     source = terms.source(value)

@@ -12,7 +12,7 @@ from archspec.masks.atoms.causal import Causal
 from archspec.masks.leaf import ControlUse
 from archspec.masks.mask import Mask
 from archspec.masks.text import text
-from archspec.masks.walk import leaves
+from archspec.masks.walk import controls, joined_by_or, leaves
 from archspec.ops.attention.attention import Attention
 from archspec.ops.linear.embedding import Embedding
 from archspec.record import record
@@ -21,7 +21,7 @@ from archspec.rules.flow import Dependence
 from archspec.rules.kind import rule_kinds
 from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, within
-from archspec.rules.target import Inexpressible, carries, hidden_by, masked, one_segment
+from archspec.rules.target import Inexpressible, carries, hidden_by, last_axis, masked, one_segment
 from archspec.rules.terms import Term
 from archspec.spec import Rule, Spec
 
@@ -44,7 +44,8 @@ def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Di
     """Warnings about inputs of which the rules should speak.
 
     W420 for tokens whose positions see each other in an order, or without a mask that says how; W421 for a mask input
-    (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing.
+    (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing, unless a mask reads
+    it beside others that admit more.
     """
     return tuple(_Search(spec, dependence, promises).run())
 
@@ -96,6 +97,14 @@ class _Search:
             assert isinstance(node.op, Attention)
             yield node, node.op.mask
 
+    def _alternatives(self) -> set[Value]:
+        """Inputs that masks read in one of several terms joined by `|`."""
+        found: set[Value] = set()
+        for node, mask in self._masks():
+            terms = (self.terms.of(node.inputs[3 + control]) for control in controls(joined_by_or(mask)))
+            found |= self._leaves(*terms)
+        return found
+
     def _outputs(self, source: Value) -> list[tuple[str, Value]]:
         """The outputs that depend on an input."""
         named = zip(self.spec.graph.output_names, self.spec.graph.outputs, strict=True)
@@ -136,7 +145,8 @@ class _Search:
 
     def _proved(self, mask: Mask, controls: tuple[Value, ...], output: Value, source: Value) -> bool:
         try:
-            wanted = masked(mask, controls, output, source, (1, 1), self.terms)
+            axes = last_axis(output, source), last_axis(source, source)
+            wanted = masked(mask, controls, output, source, axes, self.terms)
         except Inexpressible:
             return False
         found = self.dependence.relation(output, source)
@@ -155,6 +165,9 @@ class _Search:
         ways = [_SEGMENTS] if segments else [_WHERE_FALSE, _WHERE_TRUE]
         hiding = [way for way in ways if any(self._hides(control, way, output, source) for _, output, source in pairs)]
         if not stated and not hiding:
+            if control in self._alternatives():
+                # What it does not admit another term of the mask may: that is what `|` is for.
+                return
             help = f"write `{'same_segment' if segments else 'key_valid'}({control.name})` in the masks, or remove it"
             why = "no mask over the positions that it marks keeps them from any output"
             yield self._warning("W422", f"`{control.name}` hides nothing", control, help, why)
@@ -187,7 +200,9 @@ class _Search:
         out, inp = output.type.space, source.type.space
         try:
             if way.hidden_if is None:
-                return within(found, one_segment(control, output, source, (1, 1), self.terms), out, inp, self.promises)
+                axes = last_axis(output, control), last_axis(source, control)
+                wanted = one_segment(control, output, source, axes, self.terms)
+                return within(found, wanted, out, inp, self.promises)
             clauses = hidden_by(control, way.hidden_if, output, source, self.terms)
             return avoids(found, clauses, out, inp, self.promises)
         except Inexpressible:

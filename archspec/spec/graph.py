@@ -19,6 +19,7 @@ from archspec.spec.document import FileModel, OutputFields
 from archspec.spec.nodes import GraphNode
 from archspec.spec.outputs import output_value
 from archspec.spec.places import placed
+from archspec.spec.rule_fields import RuleFields
 from archspec.spec.syntax import paths, syntaxes
 from archspec.spec.values import Values
 from archspec.text.nodes import TextNode
@@ -160,7 +161,11 @@ class GraphBuilder:
             yield name, fields, fields.source or Path(parts=(name,), span=self.output_places[name])
 
     def _check_use(self) -> None:
-        """Inputs that nothing uses are errors, nodes that nothing uses are warnings; rules do not count."""
+        """Inputs that nothing uses are errors, nodes that nothing uses are warnings.
+
+        What a rule judges or reads is used by it: such nodes are analysed and not emitted. A rule's `input` alone does
+        not count, for a rule about a value that leads nowhere says nothing.
+        """
         misnamed = any(found.code in _MISNAMED for found in self.findings.diagnostics)
         if misnamed or any(node is None for node in self.nodes.values()):
             return
@@ -169,7 +174,26 @@ class GraphBuilder:
         for name, spec in self.definitions.inputs.items():
             if name not in used:
                 self.findings.error("E213", f"nothing uses input `{name}`", spec.span, help="use it, or remove it")
+        used |= set(self._judged())
         for node in self._read():
             if node.name not in used:
                 help = "use it, remove it, or make it an output"
                 self.findings.warn("W201", f"nothing uses node `{node.name}`", node.span, help=help)
+
+    def _judged(self) -> Iterator[str]:
+        """The names that rules use, and those that such nodes use in turn."""
+        nodes = {node.name: node for node in self._read()}
+        waiting = [path.parts[0] for item in self.document.rules for path in _named_by_rule(item.fields)]
+        met: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name not in met:
+                met.add(name)
+                yield name
+                waiting += nodes[name].uses() if name in nodes else ()
+
+
+def _named_by_rule(fields: RuleFields) -> Iterator[Path]:
+    for name in type(fields).model_fields:
+        if name != "input":
+            yield from (path for one in syntaxes(getattr(fields, name)) for path in paths(one))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.algebra.dim import Dim
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
-from archspec.ir.types import DType
 from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality
+from archspec.views.sides import positions
 
 
 def formula(relation: Relation, output: Value, source: Value) -> str:
@@ -16,7 +15,7 @@ def formula(relation: Relation, output: Value, source: Value) -> str:
 
     i are the positions of the output, j those of the input; the row of a batch is the same where both have one.
     """
-    names = _Names(output, source)
+    names = _Names(relation, output, source)
     terms = dict.fromkeys(" & ".join(_parts(atom, names)) or "all" for atom in relation.atoms)
     return " | ".join(terms) or "nothing"
 
@@ -24,8 +23,8 @@ def formula(relation: Relation, output: Value, source: Value) -> str:
 class _Names:
     """What the coordinates of both sides are called."""
 
-    def __init__(self, output: Value, source: Value) -> None:
-        self.positions = positions(output, source), positions(source, output)
+    def __init__(self, relation: Relation, output: Value, source: Value) -> None:
+        self.positions = positions(relation, output, source, "out"), positions(relation, source, output, "in")
         self.out = _called(output, self.positions[0], "i")
         self.inp = _called(source, self.positions[1], "j")
         self.lengths = source.type.space
@@ -38,22 +37,6 @@ class _Names:
     def between(self, out: int, inp: int) -> bool:
         """Whether the two are the only positions there are, of which masks speak."""
         return self.single and out == self.positions[0][0] and inp == self.positions[1][0]
-
-
-def positions(value: Value, other: Value) -> list[int]:
-    """The coordinates of a value's positions: neither features nor the row of a batch that both lead with."""
-    shared = value.type.rank > 0 and other.type.rank > 0 and value.type.axes[0] == other.type.axes[0]
-    rows = coordinates(value.type)[0] if shared else ()
-    return [place for place in _numbered(value) if place not in rows]
-
-
-def _numbered(value: Value) -> list[int]:
-    """Coordinates that are positions: of floats not the features, of maps not the channels."""
-    axes = list(range(value.type.rank))
-    if value.type.dtype is DType.FLOAT:
-        axes = axes[:-1] if value.type.rank < 4 else [0, *axes[2:]]
-    places = coordinates(value.type)
-    return [k for axis in axes for k in places[axis]]
 
 
 def _called(value: Value, own: Sequence[int], letter: str) -> list[str]:

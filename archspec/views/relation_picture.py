@@ -10,13 +10,15 @@ from math import prod
 from archspec.diagnostics import did_you_mean, fail
 from archspec.ir.graph import Value
 from archspec.record import record
+from archspec.relation.atoms import Relation
 from archspec.rules.flow import Dependence
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.wire import Wiring
 from archspec.spec import Spec
 from archspec.views.chart import Chart, Level, Panel
 from archspec.views.example import example
-from archspec.views.formula import formula, positions
+from archspec.views.formula import formula
+from archspec.views.sides import axis_of, positions
 
 IMPOSSIBLE, POSSIBLE, WIRED = 0, 1, 2
 LEVELS = (
@@ -51,11 +53,12 @@ def relation_chart(spec: Spec, input: str, output: str) -> Chart:
     bound = dependence.relation(value, source)
     cells = Cells(spec.graph, dependence.reads, [(value, source, bound)])
     wiring = Wiring(spec.graph, dependence.reads, cells, shown.world)
-    drawn = _drawn(_Sides(wiring, value, source, (output, input)), wiring.between(value, source, bound).image)
+    sides = _Sides(wiring, bound, value, source, (output, input))
+    drawn = _drawn(sides, wiring.between(value, source, bound).image)
     sizes = ", ".join(f"{name} = {size}" for name, size in shown.sizes.items())
     read = [leaf for term in dependence.reads.used() for leaf in term.leaves()]
     values = shown.told([v for v in spec.graph.inputs if dependence.reads.terms.of(v) in read])
-    at = "[i]" if positions(value, source) else ""
+    at = "[i]" if sides.own[0] else ""
     return Chart(
         title=f"What {output} depends on of {input}, in {spec.name}",
         about=_short(f"proven at all sizes: {output}{at} reads {input}[j] {_where(formula(bound, value, source))}"),
@@ -95,10 +98,10 @@ def _short(words: str) -> str:
 class _Sides:
     """Both values in a world, and sets of their positions as bits."""
 
-    def __init__(self, wiring: Wiring, output: Value, source: Value, names: tuple[str, str]) -> None:
+    def __init__(self, wiring: Wiring, bound: Relation, output: Value, source: Value, names: tuple[str, str]) -> None:
         self.wiring, self.output, self.source = wiring, output, source
         self.out_name, self.in_name = names
-        self.own = positions(output, source), positions(source, output)
+        self.own = positions(bound, output, source, "out"), positions(bound, source, output, "in")
         self.sizes = self._sizes(output, self.own[0]), self._sizes(source, self.own[1])
 
     def bits(self, value: Value, own: Sequence[int], block: Block) -> int:
@@ -114,6 +117,19 @@ class _Sides:
                 numbers.append(range(1 if place == 0 and _shares_rows(value, other) else len(starts)))
         return grid.product(numbers)
 
+    def column_words(self) -> tuple[str, ...]:
+        """What runs along each axis of the input: `pixels j1 (axis 2, rows)`."""
+        places = self.own[1]
+        if len(places) < 2:
+            return (f"{self.in_name} j",)
+        return tuple(f"{self.in_name} j{k} ({axis_of(self.source, place)})" for k, place in enumerate(places, 1))
+
+    def place_words(self, middle: Sequence[int]) -> str:
+        """A position of the output: `y at i1 = 8 (axis 1), i2 = 8 (axis 2)`."""
+        pairs = zip(self.own[0], middle, strict=True)
+        told = [f"i{n} = {at} ({axis_of(self.output, place)})" for n, (place, at) in enumerate(pairs, 1)]
+        return f"{self.out_name} at {', '.join(told)}"
+
     def _sizes(self, value: Value, own: Sequence[int]) -> list[int]:
         return [value.type.space[place].value(self.wiring.world.sizes) for place in own]
 
@@ -124,8 +140,8 @@ def _shares_rows(value: Value, other: Value) -> bool:
 
 def _drawn(sides: _Sides, bound_of: Callable[[int], int]) -> Drawn:
     """Rows are positions of the output; of one output position the positions of an image are a picture of their own."""
-    out, inp = sides.sizes
-    rows, notes = _rows(out, sides.out_name, prod(inp) if len(inp) > 1 else 0)
+    inp = sides.sizes[1]
+    rows, notes = _rows(sides, prod(inp) if len(inp) > 1 else 0)
     as_map = len(inp) == 2 and len(rows) == 1
     axes = [_blocks(size, _MOST if as_map or len(inp) == 1 else size) for size in inp]
     columns: list[Block] = list(product(*axes))
@@ -136,7 +152,7 @@ def _drawn(sides: _Sides, bound_of: Callable[[int], int]) -> Drawn:
     if as_map:
         width = len(axes[1])
         levels = [levels[0][k : k + width] for k in range(0, len(columns), width)]
-        row_words, column_words = f"{sides.in_name} j1", f"{sides.in_name} j2"
+        row_words, column_words = sides.column_words()
     steps = [blocks[0][1] for blocks in axes]
     if max(steps, default=1) > 1:
         notes = (*notes, f"one cell is {' × '.join(map(str, steps))} positions of {sides.in_name}")
@@ -146,11 +162,12 @@ def _drawn(sides: _Sides, bound_of: Callable[[int], int]) -> Drawn:
 _SMALLER = "draw the small copy, with `--reduced`"
 
 
-def _rows(sizes: Sequence[int], name: str, columns: int) -> tuple[list[Block], tuple[str, ...]]:
+def _rows(sides: _Sides, columns: int) -> tuple[list[Block], tuple[str, ...]]:
     """The rows of the picture: all positions of the output, blocks of them, or the one in the middle."""
+    sizes, name = sides.sizes[0], sides.out_name
     if (len(sizes) > 1 and prod(sizes) > _MOST) or (sizes and columns > 2 * _MOST):
         middle = [size // 2 for size in sizes]
-        return [tuple((k, k + 1) for k in middle)], (f"at the position {middle} of {name}",)
+        return [tuple((k, k + 1) for k in middle)], (sides.place_words(middle),)
     if len(sizes) == 1 and sizes[0] > _MOST:
         blocks = _blocks(sizes[0], _MOST)
         return [(block,) for block in blocks], (f"one row is {blocks[0][1]} positions of {name}",)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archspec.checking import compile
+from tests.editing import edited
 from tests.lower.running import filled
 from tests.options import option
 from tests.parity.options import draft
@@ -40,7 +41,7 @@ X = 3 * torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(0), dtype=t
 
 
 def run(node: str) -> tuple[Tensor, nn.Module]:
-    module = filled(compile(draft(TEXT.replace("NODE", node)))).double().eval()
+    module = filled(compile(draft(edited(TEXT, ("NODE", node))))).double().eval()
     with torch.no_grad():
         return module(X), module.y if hasattr(module, "y") else module
 
@@ -84,9 +85,9 @@ def test_of_squeezed_channels(kind: str) -> None:
 @option("conv_residual.activation={kind}", "conv_residual.norm=true", "defaults.norm")
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_residual_convolutions(kind: str) -> None:
-    text = TEXT.replace("graph:", "defaults: {norm: {kind: group_norm, groups: 2}}\ngraph:")
+    text = edited(TEXT, ("graph:", "defaults: {norm: {kind: group_norm, groups: 2}}\ngraph:"))
     node = f"{{block: conv_residual, input: x, kind: basic, channels: 4, layers: 1, norm: true, activation: {kind}}}"
-    module = filled(compile(draft(text.replace("NODE", node)))).double().eval()
+    module = filled(compile(draft(edited(text, ("NODE", node))))).double().eval()
     layer, turn = module.y.get_submodule("layers.0"), act(kind)
     y = layer.norm2(layer.conv2(turn(layer.norm1(layer.conv1(X)))))
     close(module(X), turn(X + y))
@@ -94,8 +95,8 @@ def test_of_residual_convolutions(kind: str) -> None:
 
 @option("conv.norm=true", "defaults.norm", "norm.kind=layer_norm")
 def test_the_default_norm_of_a_convolution() -> None:
-    text = TEXT.replace("graph:", "defaults: {norm: {kind: layer_norm, eps: 1e-3}}\ngraph:")
+    text = edited(TEXT, ("graph:", "defaults: {norm: {kind: layer_norm, eps: 1e-3}}\ngraph:"))
     node = "{block: conv, input: x, channels: 4, kernel: 1, norm: true}"
-    y = (module := filled(compile(draft(text.replace("NODE", node)))).double().eval()).y
+    y = (module := filled(compile(draft(edited(text, ("NODE", node))))).double().eval()).y
     inner = F.layer_norm(F.conv1d(X, y.weight, y.bias).mT, (4,), y.norm.weight, y.norm.bias, 1e-3)
     close(module(X), inner.mT)

@@ -16,6 +16,7 @@ from archspec.ops.attention.attention import Attention
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
 from tests.blocks.surroundings import Trial, document, trial
+from tests.editing import edited
 from tests.options import option
 
 NODE = """
@@ -160,7 +161,7 @@ def test_rates_reach_the_ops_that_drop() -> None:
 
 
 def test_weights_are_made_where_they_are_asked_for() -> None:
-    node = NODE.format(attention="{heads: 4, mask: all}", feed_forward="none", more="").replace("s: 1\n", "s: 3\n")
+    node = edited(NODE.format(attention="{heads: 4, mask: all}", feed_forward="none", more=""), ("s: 1\n", "s: 3\n"))
     tree = read(Source("trial.yaml", document(node)))
     spec = elaborate(tree, path=Path("trial.yaml"), expose=("y.layers.1.attention.weights",))
     assert [str(value.type) for value in spec.graph.outputs[1:]] == ["float[batch, 4, n, n]"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from archspec.checking import compile
+from tests.editing import edited
 from tests.lower.running import filled
 from tests.parity.options import draft
 
@@ -89,7 +90,7 @@ def text_of(options: dict[str, str], cross: bool) -> str:
     }
     text = TEXT
     for word, value in words.items():
-        text = text.replace(word, value)
+        text = edited(text, (word, value))
     return text
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archspec.checking import compile
 from archspec.diagnostics import SpecError
+from tests.editing import edited
 from tests.lower.running import filled
 from tests.options import option
 from tests.parity.options import draft
@@ -172,13 +173,13 @@ pattern: [near, far]
 
 @pytest.mark.parametrize(("near", "share", "tables"), [("8", "true", 1), ("4", "false", 3)])
 def test_kinds_that_share_a_table_have_the_same(near: str, share: str, tables: int) -> None:
-    module = module_of(TABLES.replace("NEAR", near).replace("SHARE", share))
+    module = module_of(edited(TABLES, ("NEAR", near), ("SHARE", share)))
     assert sum("positions" in name for name, _ in module.named_parameters()) == tables
 
 
 def test_kinds_whose_tables_differ_cannot_share_one() -> None:
     with pytest.raises(SpecError) as raised:
-        module_of(TABLES.replace("NEAR", "4").replace("SHARE", "true"))
+        module_of(edited(TABLES, ("NEAR", "4"), ("SHARE", "true")))
     (found,) = raised.value.diagnostics
     assert found.code == "E242"
     assert found.message == "kinds of layers share one table of positions, and their tables differ"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.blocks.surroundings import shapes, trial, type_of
+from tests.editing import edited
 
 LAYER = """
 block: {block}
@@ -117,7 +118,7 @@ feed_forward: none
     }
     for over, size in (("head", 24), ("all", 48)):
         norms = {f"layers.0.attention.{name}_norm.weight": (size,) for name in "qk"}
-        assert shapes(trial(node.replace("OVER", over))) == {**common, **norms}
+        assert shapes(trial(edited(node, ("OVER", over)))) == {**common, **norms}
 
 
 RESIDUAL_NORMS = {
@@ -135,7 +136,7 @@ def test_the_norms_of_every_residual() -> None:
     for residual, norms in RESIDUAL_NORMS.items():
         more = "" if residual in ("post", "bare") else "final_norm: false\n"
         node = LAYER.format(block="encoder", residual=residual, mask="all", more=more)
-        found = shapes(trial(node.replace("norm: layer_norm\n", "norm: none\n") if residual == "bare" else node))
+        found = shapes(trial(edited(node, ("norm: layer_norm\n", "norm: none\n")) if residual == "bare" else node))
         parts = {name.split(".")[2] for name in found}
         assert parts == {"attention", "feed_forward", *norms}
 
@@ -181,10 +182,10 @@ def test_an_offset_adds_rows_to_the_table_of_positions() -> None:
 def test_tokens_of_patches() -> None:
     node = "{block: patch_embedding, input: pixels, patch: 16, dim: 8, positions: learned, class_token: true, MORE}"
     plain = {"weight": (8, 3, 16, 16), "bias": (8,), "class_token": (1, 1, 8), "positions": (7, 8)}
-    spec = trial(node.replace(", MORE", ""))
+    spec = trial(edited(node, (", MORE", "")))
     assert shapes(spec) == plain
     assert type_of(spec) == "float[batch, 7, 8]"
-    more = trial(node.replace("MORE", "distillation_token: true, registers: 4, mask_token: masked, norm: rms_norm"))
+    more = trial(edited(node, ("MORE", "distillation_token: true, registers: 4, mask_token: masked, norm: rms_norm")))
     assert shapes(more) == {
         **plain,
         "positions": (8, 8),

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archspec.checking import compile
+from tests.editing import edited
 from tests.lower.running import filled
 from tests.options import option
 from tests.parity.options import draft
@@ -68,7 +69,7 @@ def test_norm(kind: str, axis: int, weight: bool, bias: bool, offset: bool, eps:
     given = [f"{name}: {str(value).lower()}" for name, value in fields.items()]
     given += ["groups: 3"] if kind == "group_norm" else []
     given += [f"eps: {eps}"] if eps else []
-    text = TEXT.replace("AXIS", str(axis)).replace("KIND", kind).replace("FIELDS", ", ".join(given))
+    text = edited(TEXT, ("AXIS", str(axis)), ("KIND", kind), ("FIELDS", ", ".join(given)))
     module = filled(compile(draft(text))).double().eval()
     for name, buffer in module.named_buffers():
         if buffer.is_floating_point():

@@ -9,6 +9,7 @@ from archspec.diagnostics import SpecError
 from archspec.ir.repeat import Repeat
 from archspec.spec.spec import Spec
 from tests.blocks.surroundings import complaints, shapes, trial
+from tests.editing import edited
 from tests.options import option
 
 NODE = """
@@ -109,7 +110,7 @@ def test_kinds_and_patterns_that_do_not_fit() -> None:
     fit = "the pattern does not fill 4 layers: 1 + 3 * n + 0"
     assert complaints(NODE.format(layers=4, pattern="{start: [a], repeat: [a, b, c]}")) == []
     assert complaints(NODE.format(layers=6, pattern="{start: [a], repeat: [a, b, c]}")) == [
-        ("E245", fit.replace("4", "6"), "pattern")
+        ("E245", edited(fit, ("4", "6")), "pattern")
     ]
-    without = NODE.format(layers=4, pattern="[a]").replace("pattern: [a]\n", "")
+    without = edited(NODE.format(layers=4, pattern="[a]"), ("pattern: [a]\n", ""))
     assert ("E242", "`kinds` needs `pattern`", "kinds") in complaints(without)

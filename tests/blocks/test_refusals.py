@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.blocks.surroundings import complaints, refusal
+from tests.editing import edited
 
 STACK = """\
 block: encoder
@@ -20,7 +21,7 @@ feed_forward: {hidden: 8, activation: relu}
 
 def _with(old: str, new: str, node: str = STACK) -> str:
     assert old in node
-    return node.replace(old, new)
+    return edited(node, (old, new))
 
 
 def _attention(more: str) -> str:
@@ -69,7 +70,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (_attention("softcap: 0"), "E244", "`softcap` is 0", "0"),
     (STACK + "dropout: -1\n", "E244", "a rate of -1", "-1"),
     (
-        _attention("heads: [4]").replace("heads: 4, ", ""),
+        edited(_attention("heads: [4]"), ("heads: 4, ", "")),
         "E204",
         "expected an expression over constants and dims, found a list",
         "[4]",
@@ -202,7 +203,7 @@ def test_what_does_not_fit_is_refused_at_its_place(node: str, code: str, message
 
 
 def test_a_layer_without_its_sublayers_is_refused() -> None:
-    node = STACK.replace("attention: {heads: 4, mask: all}\nfeed_forward: {hidden: 8, activation: relu}\n", "")
+    node = edited(STACK, ("attention: {heads: 4, mask: all}\nfeed_forward: {hidden: 8, activation: relu}\n", ""))
     assert [found[:2] for found in complaints(node)] == [
         ("E203", "missing field `attention`"),
         ("E203", "missing field `feed_forward`"),
@@ -214,7 +215,7 @@ def test_a_layer_without_its_sublayers_is_refused() -> None:
 def test_final_norm_is_left_out_only_where_it_has_a_default() -> None:
     norms = {"pre": "layer_norm", "sandwich": "layer_norm", "parallel": "layer_norm", "post_branch": "layer_norm"}
     for residual, norm in {**norms, "post": "layer_norm", "bare": "none"}.items():
-        node = STACK.replace("final_norm: false\n", "").replace("norm: layer_norm", f"norm: {norm}")
+        node = edited(STACK, ("final_norm: false\n", ""), ("norm: layer_norm", f"norm: {norm}"))
         found = [found[:2] for found in complaints(_with("residual: pre", f"residual: {residual}", node))]
         assert found == ([] if residual in ("post", "bare") else [("E203", "missing field `final_norm`")])
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.blocks.surroundings import Trial
+from tests.editing import edited
 from tests.options import option
 
 NODE = """
@@ -105,7 +106,7 @@ def test_without_its_norm_a_sublayer_takes_x_itself(residual: str) -> None:
 def test_a_scale_may_depend_on_the_layer() -> None:
     residual = "{kind: bare, branch_scale: 1/(layer + 1), skip_scale: sqrt(layer + 4)}"
     node = NODE.format(residual=residual, attention="none")
-    trial = Trial(node.replace("layers: 1", "layers: 3"), "float[batch, n, d]", "{norm: layer_norm}")
+    trial = Trial(edited(node, ("layers: 1", "layers: 3")), "float[batch, n, d]", "{norm: layer_norm}")
     x = torch.tensor(trial.inputs["x"])
     for number in range(3):
         up, down = (

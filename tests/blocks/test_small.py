@@ -10,6 +10,7 @@ import pytest
 import archspec
 from archspec.oracle.interpreter import interpret
 from tests.blocks.surroundings import Trial, complaints, shapes, type_of
+from tests.editing import edited
 from tests.lower.running import compare, filled
 from tests.options import option
 from tests.spec.example import spec_of
@@ -127,7 +128,7 @@ def test_matmul(transpose: bool, tmp_path: Path) -> None:
   y: {{block: matmul, left: x, right: {"x * 2, transpose_right: true" if transpose else "turned"}}}
 """
     if transpose:
-        graph = graph.replace(graph.splitlines()[1] + "\n", "")
+        graph = edited(graph, (graph.splitlines()[1] + "\n", ""))
     x, found = run(tmp_path, graph, "float[batch, length, length]")
     np.testing.assert_allclose(found, np.einsum("bik,bjk->bij", x, 2 * x), rtol=1e-12)
 

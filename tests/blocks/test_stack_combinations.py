@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from archspec.checking import compile
+from tests.editing import edited
 from tests.lower.running import filled
 from tests.parity.options import draft
 
@@ -62,9 +63,9 @@ def text_of(o: dict[str, str]) -> str:
     stack = [f"share: {o['share']}", f"final_norm: {o['final_norm']}"]
     stack += [] if o["kind"] == "bare" else [f"norm: {o['norm']}"]
     words = {"RESIDUAL": residual, "ATTENTION": attention, "FEED": feed}
-    text = TEXT.replace("STACK", "\n".join(f"    {line}" for line in stack))
+    text = edited(TEXT, ("STACK", "\n".join(f"    {line}" for line in stack)))
     for word, value in words.items():
-        text = text.replace(word, value)
+        text = edited(text, (word, value))
     return text
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from archspec.checking import compile
 from archspec.diagnostics import SpecError
+from tests.editing import edited
 from tests.options import option
 from tests.parity.options import draft
 
@@ -124,7 +125,7 @@ def test_biases_by_default_and_by_word() -> None:
 @pytest.mark.parametrize("share", [True, False])
 def test_repeats_with_weights_of_their_own_or_shared(share: bool) -> None:
     text = TEXT.format(fields="", more="").replace("dim: 400", f"dim: 100, repeat: 3, share: {str(share).lower()}")
-    module = compile(draft(text.replace("float[batch, 400]", "float[batch, 100]")))
+    module = compile(draft(edited(text, ("float[batch, 400]", "float[batch, 100]"))))
     weights = [one for one in module.parameters() if one.ndim == 2]
     assert len(weights) == (1 if share else 3)
     x = torch.randn(2, 100)
@@ -171,9 +172,9 @@ def test_each_expert_starts_as_a_map_of_its_own(init: str, function: str) -> Non
 @pytest.mark.parametrize("init", ["xavier_uniform", "kaiming_normal"])
 def test_a_vector_has_no_fans(init: str) -> None:
     nodes = f"graph:\n  b: {{block: learned, shape: [400], init: {init}}}\n  z: y + b\n"
-    text = TEXT.format(fields="", more="").replace("graph:\n", nodes)
+    text = edited(TEXT.format(fields="", more=""), ("graph:\n", nodes))
     with pytest.raises(SpecError) as raised:
-        draft(text.replace("outputs:\n  y:", "outputs:\n  z:"))
+        draft(edited(text, ("outputs:\n  y:", "outputs:\n  z:")))
     (found,) = raised.value.diagnostics
     assert found.code == "E242"
     assert found.message == f"`b.value` is float[400], and `{init}` is for weights with a way in and a way out"

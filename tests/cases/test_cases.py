@@ -143,7 +143,6 @@ def test_every_relation_is_shown(name: str, tmp_path: Path) -> None:
             assert f"{output} ← {value.name}" in found
 
 
-@wrong("axis 3 of y is taken for its columns")
 def test_a_relation_is_drawn_over_rows_and_columns() -> None:
     found = shown(str(path_of("relation-channels-last")), "--relation", "x", "y")
     drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proven" not in line]

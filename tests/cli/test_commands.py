@@ -10,6 +10,7 @@ import pytest
 
 from archspec.diagnostics import CODES
 from tests.cli.conftest import Command
+from tests.editing import edited
 
 # 50 * 16 + 12 * 16 for the tables; a layer has 4 * (16 * 16 + 16) + (16 * 64 + 64) + (64 * 16 + 16) + 2 * 32.
 PARAMETERS = 800 + 192 + 2 * (1088 + 1088 + 1040 + 64) + 32
@@ -45,7 +46,7 @@ def test_check_under_set(archspec: Command) -> None:
 
 def test_check_tells_a_broken_rule(archspec: Command, folder: Path) -> None:
     text = (folder / "small.yaml").read_text(encoding="utf-8")
-    leak = text.replace("block: decoder", "block: transformer").replace("mask: causal", "mask: all")
+    leak = edited(text, ("block: decoder", "block: transformer"), ("mask: causal", "mask: all"))
     (folder / "leak.yaml").write_text(leak, encoding="utf-8")
     ran = archspec("check", "leak.yaml")
     assert ran.status == 1
@@ -58,7 +59,7 @@ def test_check_tells_a_broken_rule(archspec: Command, folder: Path) -> None:
 
 def test_a_warning_is_0_and_under_strict_1(archspec: Command, folder: Path) -> None:
     text = (folder / "small.yaml").read_text(encoding="utf-8")
-    (folder / "wide.yaml").write_text(text.replace("mask: causal", "mask: last(64)"), encoding="utf-8")
+    (folder / "wide.yaml").write_text(edited(text, ("mask: causal", "mask: last(64)")), encoding="utf-8")
     ran = archspec("check", "wide.yaml")
     assert ran.status == 0
     assert ran.err.startswith("warning[W401]")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from tests.editing import edited
+
 _HEAD = """
 archspec: 1
 name: stranger
@@ -23,7 +25,7 @@ rules:
   - ignores: {{output: logits, input: input_ids, where: not attention_mask}}
   - covers: {{output: logits, input: input_ids, mask: causal}}
 """
-LEFT = DECODER.replace("padding: right", "padding: left")
+LEFT = edited(DECODER, ("padding: right", "padding: left"))
 ENCODER = f"""{_HEAD}
   attention_mask: {{type: "bool[batch, length]", padding: right}}
 outputs:
@@ -124,7 +126,7 @@ STRANGERS = {
     "llama": Stranger(model="LlamaForCausalLM", rules=LEFT, config={**SMALL, "num_key_value_heads": 2, **ENDS}),
     "mistral": Stranger(
         model="MistralForCausalLM",
-        rules=DECODER.replace("mask: causal}", "mask: last(3)}"),
+        rules=edited(DECODER, ("mask: causal}", "mask: last(3)}")),
         config={**SMALL, "num_key_value_heads": 2, "sliding_window": 3, **ENDS},
     ),
     "qwen2": Stranger(model="Qwen2ForCausalLM", rules=DECODER, config={**SMALL, "num_key_value_heads": 2, **ENDS}),

@@ -16,6 +16,7 @@ from archspec.contract.fitting import onnx_subject
 from archspec.contract.verify import verify
 from archspec.diagnostics import SpecError
 from archspec.spec.claims import read_claims
+from tests.editing import edited
 
 RULES = """
 archspec: 1
@@ -67,7 +68,7 @@ def test_an_onnx_file_that_does_not_hold(options: dict[str, bool], detail: str, 
 
 
 def test_an_onnx_file_with_other_names_is_told(tmp_path: Path) -> None:
-    claims = read_claims(RULES.replace("  y:", "  z:").replace("output: y", "output: z"))
+    claims = read_claims(edited(RULES, ("  y:", "  z:"), ("output: y", "output: z")))
     with pytest.raises(SpecError, match="no output `z`"):
         onnx_subject(running_sum(tmp_path / "sum.onnx"), claims).runner.run({"x": np.zeros((1, 2, 3), np.float32)})
 
@@ -107,7 +108,7 @@ def test_a_factory_that_is_none_is_told(name: str, message: str, tmp_path: Path)
 
 def test_the_command_on_a_factory(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
-    text = RULES.replace("  - covers: {output: y, input: x, mask: causal}\n", "")
+    text = edited(RULES, ("  - covers: {output: y, input: x, mask: causal}\n", ""))
     rules.write_text(text, encoding="utf-8")
     done = CliRunner().invoke(cli, ["verify", str(rules), "--module", "torch.nn:Identity"])
     assert done.exit_code == 0, done.output

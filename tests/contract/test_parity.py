@@ -18,6 +18,7 @@ from archspec.lower import emit
 from archspec.model.runner import Arrays, FunctionRunner, Runner
 from archspec.spec.claims import load_claims
 from tests.contract.judging import first_violation, trial
+from tests.editing import edited
 
 
 def off(runner: Runner, by: float) -> FunctionRunner:
@@ -49,7 +50,7 @@ def test_a_cap_of_scores_that_are_small_is_not_lost_unseen() -> None:
     claims = load_claims("gemma-2-2b", reduced=True)
     capped = emit(accepted(claims.spec))
     line = next(line for line in capped.splitlines() if "torch.tanh(scores / " in line)
-    subject, parameters = trial(claims, capped.replace(line, line.partition("=")[0] + "= scores"))
+    subject, parameters = trial(claims, edited(capped, (line, line.partition("=")[0] + "= scores")))
     one = parity(claims, claims.spec, subject, parameters, probe(claims), 0)
     assert one.status == "violated"
     assert "in float64" in one.detail
@@ -60,5 +61,5 @@ def test_what_is_compiled_is_compared_at_large_parameters_too() -> None:
     claims = load_claims("resnet-50", reduced=True)
     assert [one.status for one in verify_compiled(claims).findings if "large parameters" in one.claim] == ["holds"]
     last = "y = self.norm3(y)\n        return F.relu(x + y)"
-    turned = emit(accepted(claims.spec)).replace(last, last.replace("x + y", "x + y.mT"), 1)
+    turned = emit(accepted(claims.spec)).replace(last, edited(last, ("x + y", "x + y.mT")), 1)
     assert first_violation(claims, turned) == "equal to the interpreter at large parameters"

@@ -7,6 +7,7 @@ import torch
 
 from archspec.testing import assert_contract, read_claims
 from tests.contract.strangers import STRANGERS
+from tests.editing import edited
 
 pytest.importorskip("transformers")
 
@@ -42,7 +43,7 @@ def test_a_rule_that_does_not_hold_is_refused(name: str, right: str, wrong: str,
     stranger = STRANGERS[name]
     assert right in stranger.rules
     output = right.partition("output: ")[2].partition(",")[0]
-    rules = stranger.rules.replace(right, wrong.replace("O", f"output: {output}, input: input_ids"))
+    rules = edited(stranger.rules, (right, wrong.replace("O", f"output: {output}, input: input_ids")))
     model = stranger.build("sdpa")
     with pytest.raises(AssertionError, match="violated") as raised:
         assert_contract(model, read_claims(rules), bools=torch.int64)

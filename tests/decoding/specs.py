@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.spec import Spec, load
+from tests.editing import edited
 
 _DECODER = """\
 archspec: 1
@@ -68,7 +69,7 @@ def decoder(
     )
     if nodes:
         text = text.replace("\n  states:", f"{nodes.rstrip()}\n  states:", 1)
-        text = text.replace("input: source\n    layers", "input: back\n    layers")
+        text = edited(text, ("input: source\n    layers", "input: back\n    layers"))
     path = folder / "small.yaml"
     path.write_text(text, encoding="utf-8")
     return load(path, set=set)

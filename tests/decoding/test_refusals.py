@@ -16,6 +16,7 @@ from archspec.diagnostics import SpecError
 from archspec.spec import Spec, load
 from tests.decoding import specs
 from tests.decoding.running import compiled
+from tests.editing import edited
 
 
 def codes(error: pytest.ExceptionInfo[SpecError]) -> list[str]:
@@ -89,14 +90,14 @@ def test_specs(options: dict[str, str], expected: list[str], tmp_path: Path) -> 
 
 def test_logits_for_ids_that_are_not_taken(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
-    text = spec.path.read_text("utf-8").replace("length] < vocab", "length] < 40")
+    text = edited(spec.path.read_text("utf-8"), ("length] < vocab", "length] < 40"))
     spec.path.write_text(text, encoding="utf-8")
     assert refused(load(spec.path), [[1]]) == ["E746"]
 
 
 def test_ids_without_a_bound(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
-    text = spec.path.read_text("utf-8").replace("length] < vocab", "length]")
+    text = edited(spec.path.read_text("utf-8"), ("length] < vocab", "length]"))
     spec.path.write_text(text, encoding="utf-8")
     with pytest.raises(SpecError) as raised:
         archspec.generate(load(spec.path), [[5000]], max_new=1, module={})
@@ -121,8 +122,8 @@ MIXING = """
 @pytest.mark.parametrize("batch", ["batch", "3"])
 def test_rows_that_mix(batch: str, tmp_path: Path) -> None:
     path = specs.decoder(tmp_path, nodes=MIXING).path
-    text = path.read_text("utf-8").replace("[batch, length", f"[{batch}, length")
-    path.write_text(text if batch == "batch" else text.replace("  batch: [1, 2, 4]\n", ""), encoding="utf-8")
+    text = edited(path.read_text("utf-8"), ("[batch, length", f"[{batch}, length"))
+    path.write_text(text if batch == "batch" else edited(text, ("  batch: [1, 2, 4]\n", "")), encoding="utf-8")
     found = refused(load(path), [[1], [2], [3]])
     assert found[0] == "E743"
 

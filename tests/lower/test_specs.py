@@ -20,6 +20,7 @@ from archspec.lower import emit, module_class
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
+from tests.editing import edited
 from tests.lower.running import filled, inputs_of, outputs_of
 
 SPECS = Path(__file__).parent / "specs"
@@ -88,11 +89,11 @@ def test_the_class_of_a_spec_is_always_the_same_one() -> None:
 
 
 def test_promises_spare_the_guard_of_empty_rows(tmp_path: Path) -> None:
-    text = (SPECS / "pattern.yaml").read_text().replace("last(4)", "causal")
+    text = edited((SPECS / "pattern.yaml").read_text(), ("last(4)", "causal"))
     file = tmp_path / "spec.yaml"
     kept = {}
     for padding in ("any", "right", "left"):
-        file.write_text(text.replace("padding: left", f"padding: {padding}"))
+        file.write_text(edited(text, ("padding: left", f"padding: {padding}")))
         kept[padding] = "keep" in emit(accepted(load(file)))
     assert kept == {"any": True, "right": False, "left": True}
 

@@ -13,6 +13,7 @@ from archspec.diagnostics import Source, SpecError
 from archspec.spec import Spec
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
+from tests.editing import edited
 from tests.lower.running import compare
 from tests.options import option
 
@@ -40,7 +41,7 @@ def read_spec(text: str) -> Spec:
 
 
 def spec_of(mask: str) -> Spec:
-    return read_spec(SPEC.replace("MASK", mask))
+    return read_spec(edited(SPEC, ("MASK", mask)))
 
 
 @option("mask.query_valid")
@@ -75,11 +76,11 @@ def test_the_rule_is_proved(mask: str) -> None:
 
 
 def test_a_rule_without_global_rows_is_violated() -> None:
-    text = SPEC.replace("mask: MASK}\noutputs", f"mask: {GLOBAL}}}\noutputs").replace("MASK", "causal")
+    text = edited(SPEC, ("mask: MASK}\noutputs", f"mask: {GLOBAL}}}\noutputs"), ("MASK", "causal"))
     assert "violated" in [verdict.status for verdict in check(read_spec(text)).verdicts]
 
 
 def test_the_queries_must_be_those_of_the_predicate() -> None:
-    text = SPEC.replace("is_global: bool[batch, length]", "is_global: bool[batch, 5]").replace("MASK", GLOBAL)
+    text = edited(SPEC, ("is_global: bool[batch, length]", "is_global: bool[batch, 5]"), ("MASK", GLOBAL))
     with pytest.raises(SpecError, match="is over `5`, and there are `length` queries"):
         read_spec(text)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, decoder, differ, module_of, tokens
@@ -65,10 +66,12 @@ def test_sinks_of_gpt_oss() -> None:
         # Its experts clamp, which no option does; what stays is its attention.
         layer.mlp = Nothing()
         nn.init.normal_(layer.self_attn.sinks)
-    layout = LLAMA.replace("    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", "").replace(
-        "    feed_forward_norm: post_attention_layernorm\n", ""
+    layout = edited(
+        LLAMA,
+        ("    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", ""),
+        ("    feed_forward_norm: post_attention_layernorm\n", ""),
     )
-    layout = layout.replace("states.final_norm", "    attention.sink: self_attn.sinks\nstates.final_norm")
+    layout = edited(layout, ("states.final_norm", "    attention.sink: self_attn.sinks\nstates.final_norm"))
     for sink in ("learned", "none"):
         spec = decoder(
             norm="{kind: rms_norm, eps: 1e-5}",
@@ -78,7 +81,7 @@ def test_sinks_of_gpt_oss() -> None:
             more="kinds:\n  near: {attention: {mask: last(5)}}\n  far: {attention: {mask: causal}}\n"
             "pattern: [near, far]",
             feed_forward="none",
-            map=layout if sink == "learned" else layout.replace("    attention.sink: self_attn.sinks\n", ""),
+            map=layout if sink == "learned" else edited(layout, ("    attention.sink: self_attn.sinks\n", "")),
             skip="[layers.*.post_attention_layernorm.weight]"
             if sink == "learned"
             else "[layers.*.post_attention_layernorm.weight, layers.*.self_attn.sinks]",
@@ -147,7 +150,7 @@ def test_qwen_3() -> None:
         norm="{kind: rms_norm, eps: 1e-4}",
         attention=f"kv_heads: 2\nhead_dim: 10\nmask: causal\n{HALF}\n"
         "qk_norm: {norm: {kind: rms_norm, eps: 1e-4}, over: head}",
-        map=LLAMA.replace("states.final_norm", QK_NORMS),
+        map=edited(LLAMA, ("states.final_norm", QK_NORMS)),
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
 
@@ -155,15 +158,15 @@ def test_qwen_3() -> None:
 @option("residual.kind=post_branch", "qk_norm.over=all", "qk_norm.norm")
 def test_olmo_2() -> None:
     reference = eager("Olmo2", rope_parameters=PLAIN)
-    layout = LLAMA.replace(
-        "feed_forward_norm: post_attention_layernorm", "feed_forward_norm: post_feedforward_layernorm"
+    layout = edited(
+        LLAMA, ("feed_forward_norm: post_attention_layernorm", "feed_forward_norm: post_feedforward_layernorm")
     )
-    layout = layout.replace("attention_norm: input_layernorm", "attention_norm: post_attention_layernorm")
+    layout = edited(layout, ("attention_norm: input_layernorm", "attention_norm: post_attention_layernorm"))
     spec = decoder(
         norm="{kind: rms_norm, eps: 1e-5}",
         residual="post_branch",
         attention=f"kv_heads: 2\nmask: causal\n{HALF}\nqk_norm: {{norm: {{kind: rms_norm, eps: 1e-5}}, over: all}}",
-        map=layout.replace("states.final_norm", QK_NORMS),
+        map=edited(layout, ("states.final_norm", QK_NORMS)),
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
 
@@ -221,17 +224,18 @@ def test_nemotron() -> None:
         norm="{kind: layer_norm, unit_offset: true}",
         attention="kv_heads: 2\nmask: causal\npositions: {kind: rotary, layout: half, size: 8}",
         feed_forward="{hidden: hidden, activation: relu_squared}",
-        map=LLAMA.replace("(gate up down): mlp.(gate_proj up_proj down_proj)", "(up down): mlp.(up_proj down_proj)"),
+        map=edited(LLAMA, ("(gate up down): mlp.(gate_proj up_proj down_proj)", "(up down): mlp.(up_proj down_proj)")),
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
 
 
 def headed(layout: str) -> str:
     """A layout of a model inside one with a head."""
-    return (
-        layout.replace(": embed_tokens", ": model.embed_tokens")
-        .replace("from: layers", "from: model.layers")
-        .replace(": norm", ": model.norm")
+    return edited(
+        layout,
+        (": embed_tokens", ": model.embed_tokens"),
+        ("from: layers", "from: model.layers"),
+        (": norm", ": model.norm"),
     )
 
 
@@ -240,7 +244,7 @@ def headed(layout: str) -> str:
 def test_command_r() -> None:
     config = transformers.CohereConfig(**SIZES, logit_scale=0.25, rope_parameters=PLAIN)
     reference = fill(transformers.CohereForCausalLM(config), 12)
-    layout = LLAMA.replace("attention_norm:", "norm:").replace("    feed_forward_norm: post_attention_layernorm\n", "")
+    layout = edited(LLAMA, ("attention_norm:", "norm:"), ("    feed_forward_norm: post_attention_layernorm\n", ""))
     spec = decoder(
         norm="{kind: layer_norm, bias: false}",
         residual="parallel",
@@ -372,7 +376,7 @@ kinds:
   far: {attention: {mask: causal, positions: none}}
 pattern: [near, far]
 """,
-        map=LLAMA.replace("attention_norm:", "norm:").replace("    feed_forward_norm: post_attention_layernorm\n", ""),
+        map=edited(LLAMA, ("attention_norm:", "norm:"), ("    feed_forward_norm: post_attention_layernorm\n", "")),
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
 
@@ -387,10 +391,10 @@ def test_exaone_4() -> None:
         rope_parameters=PLAIN,
         rms_norm_eps=1e-5,
     )
-    layout = LLAMA.replace(
-        "feed_forward_norm: post_attention_layernorm", "feed_forward_norm: post_feedforward_layernorm"
+    layout = edited(
+        LLAMA, ("feed_forward_norm: post_attention_layernorm", "feed_forward_norm: post_feedforward_layernorm")
     )
-    layout = layout.replace("attention_norm: input_layernorm", "attention_norm: post_attention_layernorm")
+    layout = edited(layout, ("attention_norm: input_layernorm", "attention_norm: post_attention_layernorm"))
     spec = decoder(
         layers=3,
         norm="{kind: rms_norm, eps: 1e-5}",
@@ -402,6 +406,6 @@ kinds:
   far: {attention: {mask: causal}}
 pattern: {start: [near], repeat: [near], end: [far]}
 """,
-        map=layout.replace("states.final_norm", QK_NORMS),
+        map=edited(layout, ("states.final_norm", QK_NORMS)),
     )
     close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)

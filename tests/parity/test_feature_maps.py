@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.images import pixels, spec_of
 from tests.parity.models import fill
@@ -57,7 +58,7 @@ def test_resnet_of_both_kinds(kind: str) -> None:
     }
     text = RESNET
     for word, value in names.items():
-        text = text.replace(word, value)
+        text = edited(text, (word, value))
     module = module_of(spec_of(text, "  pixels: float[batch, 3, 32, 24]\n"), reference)
     found, expected = module(pixels(32, 24)), reference(pixels(32, 24))
     close(found.second, expected.last_hidden_state)
@@ -229,7 +230,7 @@ def test_segformer(size: tuple[int, int]) -> None:
         drop_path_rate=0.0,
     )
     reference = fill(transformers.SegformerModel(config), 50)
-    module = module_of(draft(SEGFORMER.replace("LAYER", SEGFORMER_LAYER)), reference)
+    module = module_of(draft(edited(SEGFORMER, ("LAYER", SEGFORMER_LAYER))), reference)
     close(module(pixels(*size)), reference(pixels(*size)).last_hidden_state)
 
 

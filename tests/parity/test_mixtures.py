@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, decoder, differ, module_of, tokens
@@ -72,8 +73,8 @@ def test_experts_of_deepseek(version: int, scores: str, normalise: bool) -> None
     options = {"n_group": 1, "topk_group": 1, "norm_topk_prob": normalise}
     reference = deepseek(version, routed_scaling_factor=1.5, **({} if version == 2 else options))
     layout = DEEPSEEK.format(query=QUERY[None])
-    layout = layout.replace(
-        "    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", EXPERTS[1:] + SHARED
+    layout = edited(
+        layout, ("    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", EXPERTS[1:] + SHARED)
     )
     spec = decoder(
         attention="head_dim: 16\nvalue_dim: 14\nmask: causal\n"
@@ -96,9 +97,9 @@ def test_selection_of_deepseek_v3(groups: tuple[int, int]) -> None:
         # Large beside the scores, so that it decides.
         torch.nn.init.normal_(layer.mlp.gate.e_score_correction_bias, generator=torch.Generator().manual_seed(5))
     gate = "    feed_forward.router.weight: mlp.gate.weight\n"
-    experts = EXPERTS[1:].replace(gate, f"{gate}    feed_forward.router.bias: mlp.gate.e_score_correction_bias\n")
+    experts = edited(EXPERTS[1:], (gate, f"{gate}    feed_forward.router.bias: mlp.gate.e_score_correction_bias\n"))
     layout = DEEPSEEK.format(query=QUERY[None])
-    layout = layout.replace("    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", experts + SHARED)
+    layout = edited(layout, ("    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n", experts + SHARED))
     spec = decoder(
         attention="head_dim: 16\nvalue_dim: 14\nmask: causal\n"
         f"positions: {{kind: rotary, layout: interleaved}}\n{LATENT}",
@@ -113,7 +114,7 @@ def test_selection_of_deepseek_v3(groups: tuple[int, int]) -> None:
         f"positions: {{kind: rotary, layout: interleaved}}\n{LATENT}",
         feed_forward="{hidden: 24, activation: silu, gated: true, experts: {count: 6, top_k: 3, scores: sigmoid, "
         "normalise: true, shared: {hidden: 48}, scale: 2.5}}",
-        map=layout.replace(experts, EXPERTS[1:]),
+        map=edited(layout, (experts, EXPERTS[1:])),
         skip="[layers.*.mlp.gate.e_score_correction_bias]",
     )
     differ(module_of(plain, reference)(tokens()), reference(tokens()).last_hidden_state)

@@ -7,6 +7,7 @@ import re
 import pytest
 import torch
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.images import DYNAMIC, LAYERS, SMALL, pixels, spec_of
 from tests.parity.models import fill
@@ -109,7 +110,7 @@ def test_dinov2(name: str, size: tuple[int, int], more: str) -> None:
     )
     text = DINO + LAYERS.format(norms=("norm1", "norm2"))[1:]
     if not registers:
-        text = re.sub("(?m)^.*registers.*\n", "", text).replace("(width//8) + 4", "(width//8) + 1")
+        text = edited(re.sub("(?m)^.*registers.*\n", "", text), ("(width//8) + 4", "(width//8) + 1"))
     module = module_of(spec_of(text, DYNAMIC + "  hidden: bool[batch, height//8 * (width//8)]\n"), reference)
     image = pixels(*size)
     hidden = torch.rand(2, size[0] // 8 * (size[1] // 8), generator=torch.Generator().manual_seed(1)) < 0.4
@@ -158,7 +159,7 @@ def test_deit_with_its_second_token() -> None:
     reference = fill(transformers.DeiTModel(config, add_pooling_layer=False), 43)
     layers = LAYERS.format(norms=("layernorm_before", "layernorm_after"))
     spec = spec_of(
-        DEIT.replace("positions: learned", "positions: learned\n    norm: none\n    bias: true") + layers[1:]
+        edited(DEIT, ("positions: learned", "positions: learned\n    norm: none\n    bias: true")) + layers[1:]
     )
     found, wanted = module_of(spec, reference)(pixels()), reference(pixels()).last_hidden_state
     close(found.states, wanted)

@@ -11,6 +11,7 @@ from torch import nn
 from archspec.diagnostics import Source
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, differ, module_of
@@ -58,7 +59,7 @@ def test_bicubic_as_vit_resizes(shape: tuple[int, int]) -> None:
     pixels = torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(0))
     found = {}
     for mode in ("bicubic", "bilinear"):
-        text = SPEC.replace("MODE", mode)
+        text = edited(SPEC, ("MODE", mode))
         module = module_of(elaborate(read(Source("patches.yaml", text)), path=Path("patches.yaml")), reference)
         found[mode] = module(pixels)
     close(found["bicubic"], reference(pixels, interpolate_pos_encoding=True))

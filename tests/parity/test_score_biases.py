@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import fill, right_padded
 from tests.parity.options import close, decoder, differ, module_of, tokens
@@ -46,7 +47,7 @@ def test_the_slopes_of_bloom(heads: int) -> None:
         inputs='valid: {type: "bool[batch, n]", default: true, padding: right}',
         attention="mask: causal & key_valid(valid)\npositions: alibi",
         feed_forward="{hidden: 4*d, activation: gelu_tanh}",
-        map=BLOOM.replace("HEADS", str(heads)),
+        map=edited(BLOOM, ("HEADS", str(heads))),
         heads=heads,
     )
     module = module_of(spec, reference)
@@ -60,7 +61,7 @@ def test_the_slopes_of_bloom(heads: int) -> None:
         embedding=", norm: true",
         attention="mask: causal",
         feed_forward="{hidden: 4*d, activation: gelu_tanh}",
-        map=BLOOM.replace("HEADS", str(heads)),
+        map=edited(BLOOM, ("HEADS", str(heads))),
         heads=heads,
     )
     differ(module_of(plain, reference)(tokens()), reference(tokens()).last_hidden_state)

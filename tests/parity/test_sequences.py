@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import fill, right_padded
 from tests.parity.options import close, differ, draft, module_of, tokens
@@ -81,7 +82,7 @@ def test_whisper() -> None:
     sound = torch.randn(2, 8, 40, generator=torch.Generator().manual_seed(0))
     wanted = reference(input_features=sound, decoder_input_ids=tokens(length=12)).logits
     close(module_of(draft(WHISPER), reference)(sound, tokens(length=12)), wanted)
-    plain = module_of(draft(WHISPER.replace("endpoint: true", "endpoint: false")), reference)
+    plain = module_of(draft(edited(WHISPER, ("endpoint: true", "endpoint: false"))), reference)
     differ(plain(sound, tokens(length=12)), wanted)
 
 
@@ -152,11 +153,12 @@ def test_bart() -> None:
     close(module(source, tgt_ids=target).states, plain.last_hidden_state)
 
 
-PEGASUS = (
-    BART.replace("kind: learned, length: 32, offset: 2", "kind: sinusoidal, layout: halves")
-    .replace("residual: post", "residual: pre\n    final_norm: true")
-    .replace("name: bart", "name: pegasus")
-    .replace("    - {block: norm}\n", "    - {block: rearrange, pattern: b n d -> b n d}\n")
+PEGASUS = edited(
+    BART,
+    ("kind: learned, length: 32, offset: 2", "kind: sinusoidal, layout: halves"),
+    ("residual: post", "residual: pre\n    final_norm: true"),
+    ("name: bart", "name: pegasus"),
+    ("    - {block: norm}\n", "    - {block: rearrange, pattern: b n d -> b n d}\n"),
 )
 
 
@@ -173,7 +175,7 @@ def test_pegasus() -> None:
     text = PEGASUS
     for line in ("(source target).0.positions", "(source target).1"):
         text = "\n".join(one for one in text.split("\n") if line not in one)
-    text = text.replace("skip: [", "skip: [(encoder decoder).embed_positions.weight, ")
+    text = edited(text, ("skip: [", "skip: [(encoder decoder).embed_positions.weight, "))
     text += "      (memory states).final_norm: (encoder decoder).layer_norm\n"
     source, target = tokens(1, 15), tokens(2, 11)
     expected = reference(input_ids=source, decoder_input_ids=target).last_hidden_state

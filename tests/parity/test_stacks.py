@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import fill, right_padded
 from tests.parity.options import close, draft, module_of, tokens
@@ -149,7 +150,7 @@ def test_a_table_of_distances_a_layer_in_umt5() -> None:
 def renamed(ours: str, theirs: str) -> str:
     """The layers of CLIP, whose norms have other names."""
     lines = layers(ours, theirs, up="mlp.")
-    return lines.replace("self_attn_layer_norm", "layer_norm1").replace("final_layer_norm", "layer_norm2")
+    return edited(lines, ("self_attn_layer_norm", "layer_norm1"), ("final_layer_norm", "layer_norm2"))
 
 
 CLIP = f"""

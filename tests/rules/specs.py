@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.checking import Report, check
+from tests.editing import edited
 
 HEAD = """archspec: 1
 name: known
@@ -55,7 +56,7 @@ def report(
         residual=residual,
     )
     path = folder / "known.yaml"
-    path.write_text(text.replace("\n\n", "\n"), encoding="utf-8")
+    path.write_text(edited(text, ("\n\n", "\n")), encoding="utf-8")
     return check(path)
 
 

@@ -18,6 +18,7 @@ from archspec.rules.flow import Dependence
 from archspec.rules.lost import where_lost
 from archspec.rules.prove import within
 from archspec.rules.target import masked
+from tests.editing import edited
 
 LEAKING = """archspec: 1
 name: leaking
@@ -83,7 +84,7 @@ def test_the_one_open_layer_of_twelve_is_named_with_its_line(tmp_path: Path) -> 
 
 
 def test_without_it_the_rule_is_proved(tmp_path: Path) -> None:
-    assert check(written(tmp_path, LEAKING.replace("mask: all", "mask: last(3)"))).holds
+    assert check(written(tmp_path, edited(LEAKING, ("mask: all", "mask: last(3)")))).holds
 
 
 def test_the_command_exits_1_and_says_so_in_json_too(tmp_path: Path) -> None:
@@ -97,10 +98,10 @@ def test_the_command_exits_1_and_says_so_in_json_too(tmp_path: Path) -> None:
 
 
 def test_a_leak_by_padding_names_the_values_that_show_it(tmp_path: Path) -> None:
-    text = LEAKING.replace("  ids: int64", "  valid: bool[batch, length]\n  ids: int64")
-    text = text.replace("mask: causal", "mask: key_valid(valid)")
-    text = text.replace(
-        "causal: {output: logits, input: ids}", "ignores: {output: logits, input: ids, where: not valid}"
+    text = edited(LEAKING, ("  ids: int64", "  valid: bool[batch, length]\n  ids: int64"))
+    text = edited(text, ("mask: causal", "mask: key_valid(valid)"))
+    text = edited(
+        text, ("causal: {output: logits, input: ids}", "ignores: {output: logits, input: ids, where: not valid}")
     )
     (found,) = check(written(tmp_path, text)).diagnostics
     assert found.code == "E420"
@@ -112,9 +113,11 @@ def test_a_leak_by_padding_names_the_values_that_show_it(tmp_path: Path) -> None
 
 
 def test_mixing_a_batch_names_the_node(tmp_path: Path) -> None:
-    text = LEAKING.replace("mask: all", "mask: causal")
-    text = text.replace("input: states, tie: source.table}", "input: mixed, tie: source.table}")
-    text = text.replace("  logits: {block", "  mixed: {block: l2_normalize, input: states, axis: 0}\n  logits: {block")
+    text = edited(LEAKING, ("mask: all", "mask: causal"))
+    text = edited(text, ("input: states, tie: source.table}", "input: mixed, tie: source.table}"))
+    text = edited(
+        text, ("  logits: {block", "  mixed: {block: l2_normalize, input: states, axis: 0}\n  logits: {block")
+    )
     (found,) = check(written(tmp_path, text)).diagnostics
     assert found.code == "E422"
     assert found.primary is not None

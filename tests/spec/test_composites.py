@@ -13,6 +13,7 @@ from archspec.checking import accepted
 from archspec.lower import emit
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec
+from tests.editing import edited
 from tests.lower.running import compare, filled
 from tests.options import option
 from tests.spec.example import refusal, spec_of
@@ -111,9 +112,9 @@ graph:
 
 
 def test_bodies_of_one_structure_are_one_class(tmp_path: Path) -> None:
-    graph = f"graph:\n  a: {{{NODE}}}\n  y: {{{NODE.replace('x: x', 'x: a')}}}"
+    graph = f"graph:\n  a: {{{NODE}}}\n  y: {{{edited(NODE, ('x: x', 'x: a'))}}}"
     assert emit(accepted(spec_of(tmp_path, UNIT + graph))).count("class GatedAttention(") == 1
-    graph = f"graph:\n  a: {{{NODE}}}\n  y: {{{NODE.replace('x: x', 'x: a').replace('key: 4', 'key: 5')}}}"
+    graph = f"graph:\n  a: {{{NODE}}}\n  y: {{{edited(NODE, ('x: x', 'x: a'), ('key: 4', 'key: 5'))}}}"
     assert emit(accepted(spec_of(tmp_path, UNIT + graph))).count("GatedAttention(nn.Module)") == 2
 
 
@@ -263,20 +264,20 @@ blocks:
 @pytest.mark.parametrize(
     ("blocks", "code"),
     [
-        (MINE.replace("dim: size", "dim: length"), "E201"),
-        (MINE.replace("input: x", "input: outside"), "E201"),
-        (MINE.replace("block: linear", "block: mine"), "E211"),
-        (MINE.replace("block: linear", "block: linaer"), "E225"),
-        (MINE.replace("mine:", "linear:"), "E209"),
-        (MINE.replace("{size: size}", "{size: sise}"), "E205"),
-        (MINE.replace("{size: size}", "{init: size}"), "E210"),
-        (MINE.replace("{size: size}", "{x: size}"), "E209"),
-        (MINE.replace("{size: size}", "{size: {type: bool, default: 3}}"), "E125"),
-        (MINE.replace('x: "float[b, n, d]"}\n    graph', 'x: "float[b, n, 2*d]"}\n    graph'), "E201"),
-        (MINE.replace("outputs: {y:", "outputs: {z:"), "E201"),
-        (MINE.replace('float[b, n, d]"}\n    graph', 'float[b, n, d]", z: "bool[b]"}\n    graph'), "E213"),
-        (MINE.replace('{x: "float[b, n, d]"}', "{}"), "E203"),
-        (MINE.replace("dim: size", "dim: size, bogus: 1"), "E202"),
+        (edited(MINE, ("dim: size", "dim: length")), "E201"),
+        (edited(MINE, ("input: x", "input: outside")), "E201"),
+        (edited(MINE, ("block: linear", "block: mine")), "E211"),
+        (edited(MINE, ("block: linear", "block: linaer")), "E225"),
+        (edited(MINE, ("mine:", "linear:")), "E209"),
+        (edited(MINE, ("{size: size}", "{size: sise}")), "E205"),
+        (edited(MINE, ("{size: size}", "{init: size}")), "E210"),
+        (edited(MINE, ("{size: size}", "{x: size}")), "E209"),
+        (edited(MINE, ("{size: size}", "{size: {type: bool, default: 3}}")), "E125"),
+        (edited(MINE, ('x: "float[b, n, d]"}\n    graph', 'x: "float[b, n, 2*d]"}\n    graph')), "E201"),
+        (edited(MINE, ("outputs: {y:", "outputs: {z:")), "E201"),
+        (edited(MINE, ('float[b, n, d]"}\n    graph', 'float[b, n, d]", z: "bool[b]"}\n    graph')), "E213"),
+        (edited(MINE, ('{x: "float[b, n, d]"}', "{}")), "E203"),
+        (edited(MINE, ("dim: size", "dim: size, bogus: 1")), "E202"),
     ],
 )
 def test_what_a_body_may_not_hold(blocks: str, code: str, tmp_path: Path) -> None:
@@ -311,15 +312,15 @@ graph:
 
 def test_blocks_that_use_each_other_in_a_circle(tmp_path: Path) -> None:
     linear = "block: linear, input: x, dim: size"
-    blocks = MINE.replace(linear, "block: other, x: x, size: size")
-    other = MINE.replace("mine:", "other:").replace(linear, "block: mine, x: x, size: size")
+    blocks = edited(MINE, (linear, "block: other, x: x, size: size"))
+    other = edited(MINE, ("mine:", "other:"), (linear, "block: mine, x: x, size: size"))
     said = refusal(tmp_path, f"{blocks.rstrip()}{other.removeprefix(chr(10) + 'blocks:')}graph:\n  y: x + 0")
     assert "blocks use each other in a circle: `mine` -> `other` -> `mine`" in said
 
 
 def test_calls_are_counted(tmp_path: Path) -> None:
     """Blocks that call blocks could fill any memory from a short file."""
-    text = MINE.replace("block: linear, input: x, dim: size", "block: linear, input: x, dim: d")
+    text = edited(MINE, ("block: linear, input: x, dim: size", "block: linear, input: x, dim: d"))
     for level in range(5):
         name, inner = f"level{level}", f"level{level - 1}" if level else "mine"
         nodes = "".join(f"      n{k}: {{block: {inner}, x: x, size: d}}\n" for k in range(10))

@@ -10,6 +10,7 @@ from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.reader import read
+from tests.editing import edited
 from tests.spec.editor import SCHEMA, data_of, fits
 from tests.spec.example import text_with
 
@@ -57,7 +58,7 @@ def test_a_file_with_blocks_of_its_own_may_name_them() -> None:
         ("a: size", "a: sise"),
         ("outputs: {y:", "out: {y:"),
     ):
-        assert not fits(data_of(read(Source("spec.yaml", text_with(OWN.replace(old, new))))), SCHEMA)
+        assert not fits(data_of(read(Source("spec.yaml", text_with(edited(OWN, (old, new)))))), SCHEMA)
     graph = OWN.partition("graph:\n")[2]
     assert not fits(data_of(read(Source("spec.yaml", text_with(f"graph:\n{graph}")))), SCHEMA)
 
@@ -76,7 +77,7 @@ EXTENDED = "archspec: 1\nname: mine\nextends: gpt2\n"
 )
 def test_a_file_that_extends_another_one_gives_what_it_changes(changes: str) -> None:
     assert fits(data_of(read(Source("spec.yaml", EXTENDED + changes + "\n"))), SCHEMA)
-    alone = EXTENDED.replace("extends: gpt2\n", "") + changes + "\n"
+    alone = edited(EXTENDED, ("extends: gpt2\n", "")) + changes + "\n"
     assert not fits(data_of(read(Source("spec.yaml", alone))), SCHEMA)
 
 
@@ -117,7 +118,7 @@ def test_a_word_may_be_the_name_of_a_field_inside_a_block_of_ones_own() -> None:
         ("activation: act", "activation: [act]"),
         ("way: norm, start", "way: norms, start"),
     ):
-        assert not fits(data_of(read(Source("spec.yaml", text_with(BODY.replace(old, new))))), SCHEMA)
+        assert not fits(data_of(read(Source("spec.yaml", text_with(edited(BODY, (old, new)))))), SCHEMA)
 
 
 @pytest.mark.parametrize("word", ["true", "false", "none", "layer_norm", "{kind: rms_norm, eps: 1e-3}"])
@@ -125,7 +126,7 @@ def test_a_norm_that_is_a_switch(word: str) -> None:
     stack = "layers: 1, residual: pre, attention: none, feed_forward: none"
     text = f"graph:\n  y: {{block: encoder, input: x, {stack}, final_norm: {word}}}"
     assert fits(data_of(read(Source("spec.yaml", text_with(text)))), SCHEMA)
-    wrong = text.replace(f"final_norm: {word}", "final_norm: maybe")
+    wrong = edited(text, (f"final_norm: {word}", "final_norm: maybe"))
     assert not fits(data_of(read(Source("spec.yaml", text_with(wrong)))), SCHEMA)
 
 

@@ -20,6 +20,7 @@ from archspec.model.inputs import prepare
 from archspec.model.ports import interface_of
 from archspec.model.samples import generate
 from archspec.spec import Spec, check_counts, describe, load
+from tests.editing import edited
 from tests.options import option
 
 BASE = """
@@ -67,7 +68,7 @@ def loaded(folder: Path, text: str = BASE, **options: bool) -> Spec:
 def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     spec = loaded(tmp_path)
     assert (spec.name, spec.about, describe(spec.path)) == ("base", "A model of two sizes", "A model of two sizes")
-    plain = loaded(tmp_path, BASE.replace("about: where tokens begin, ", ""))
+    plain = loaded(tmp_path, edited(BASE, ("about: where tokens begin, ", "")))
     assert compile(plain).state_dict().keys() == compile(spec).state_dict().keys()
 
 
@@ -76,7 +77,7 @@ def test_a_file_of_another_size(tmp_path: Path) -> None:
     """The same architecture as if it had been written out."""
     over = "about: none\ndecode: none\nreduced: none\nconstants: {d: 8}\ngraph: {states: {attention: {heads: 4}}}\n"
     child = loaded(tmp_path, CHILD + over)
-    written = BASE.replace("d: 16", "d: 8").replace("heads: 2", "heads: 4").replace("about: A model of two sizes\n", "")
+    written = edited(BASE, ("d: 16", "d: 8"), ("heads: 2", "heads: 4"), ("about: A model of two sizes\n", ""))
     assert (child.name, child.about, child.decode) == ("child", None, None)
     modules = [compile(one) for one in (child, loaded(tmp_path, written))]
     modules[1].load_state_dict(modules[0].state_dict(), strict=True)
@@ -92,7 +93,7 @@ def test_the_small_copy(tmp_path: Path) -> None:
     assert not any(name.startswith("states.layers.1") for name in shapes)
     assert (small.dims["n"].max, small.dims["batch"].max) == (4, 4)
     with pytest.raises(SpecError, match="heads: 2"):
-        loaded(tmp_path, BASE.replace("constants: {d: 8, layers: 1}", "constants: {d: 9}"), reduced=True)
+        loaded(tmp_path, edited(BASE, ("constants: {d: 8, layers: 1}", "constants: {d: 9}")), reduced=True)
 
 
 def counted_by_torch(spec: Spec) -> tuple[int, int, int]:
@@ -113,9 +114,9 @@ def test_counts_are_those_of_torch(tmp_path: Path) -> None:
     spec = loaded(tmp_path, BASE + counts)
     assert check_counts(spec, cost(spec.graph)) == ()
     for word, number in (("parameters", parameters), ("trainable", trainable), ("flops", flops)):
-        spec = loaded(tmp_path, BASE + counts.replace(f"{word}: {number}", f"{word}: {number + 1}"))
+        spec = loaded(tmp_path, BASE + edited(counts, (f"{word}: {number}", f"{word}: {number + 1}")))
         assert [found.code for found in check_counts(spec, cost(spec.graph))] == ["E227"]
-    assert check_counts(loaded(tmp_path, CHILD + counts.replace(str(flops), "3")), cost(spec.graph))[0].code == "E227"
+    assert check_counts(loaded(tmp_path, CHILD + edited(counts, (str(flops), "3"))), cost(spec.graph))[0].code == "E227"
 
 
 @option("file.counts=none", "counts.parameters=none", "counts.trainable=none", "counts.flops=none")
@@ -150,7 +151,7 @@ def test_layouts_of_the_file_and_of_another(tmp_path: Path) -> None:
     spec = loaded(tmp_path)
     state = {name: torch.randn(one.shape) for name, one in compile(spec).state_dict().items()}
     theirs = {name.replace("source.table", "table"): tensor for name, tensor in state.items()}
-    for text in (BASE, BASE.replace("theirs:\n    map:", "theirs: layout.yaml\n#")):
+    for text in (BASE, edited(BASE, ("theirs:\n    map:", "theirs: layout.yaml\n#"))):
         (tmp_path / "layout.yaml").write_text("map: {source.table: table, states: states}\n")
         found = weights.load(loaded(tmp_path, text), theirs, "theirs")
         assert found.keys() == state.keys()
@@ -191,13 +192,13 @@ outputs:
 
 @option("input.default", "input.default=none", "input.padding=left", "input.type")
 def test_an_input_with_a_default_may_be_left_out_and_one_without_may_not(tmp_path: Path) -> None:
-    module = compile(loaded(tmp_path, INPUTS.replace("SORTED", "false")))
+    module = compile(loaded(tmp_path, edited(INPUTS, ("SORTED", "false"))))
     x, segment = torch.randn(2, 6, 4), torch.tensor([[0, 0, 1, 1, 2, 2]] * 2)
     whole = torch.ones(2, 6, dtype=torch.bool)
     torch.testing.assert_close(module(x, segment), module(x, segment, whole), rtol=0, atol=0)
     with pytest.raises(TypeError, match="segment"):
         module(x)
-    port = interface_of(loaded(tmp_path, INPUTS.replace("SORTED", "false")))
+    port = interface_of(loaded(tmp_path, edited(INPUTS, ("SORTED", "false"))))
     given = {"x": x.numpy(), "segment": segment.numpy()}
     assert prepare(port, given, "float32")["valid"].all()
     for row, fits in (([0, 0, 1, 1, 1, 1], True), ([1, 1, 1, 1, 0, 0], False), ([1, 0, 1, 1, 1, 1], False)):
@@ -239,7 +240,7 @@ def test_without_an_end_rows_grow_to_the_last(tmp_path: Path) -> None:
 
 @option("dim.multiple=none", "dim.multiple", "dim.min", "dim.typical", "dim.max")
 def test_sizes_that_a_runner_takes(tmp_path: Path) -> None:
-    text = INPUTS.replace("SORTED", "false").replace("n: [2, 6, 12]", "n: {min: 4, typical: 8, max: 12, multiple: 4}")
+    text = edited(INPUTS, ("SORTED", "false"), ("n: [2, 6, 12]", "n: {min: 4, typical: 8, max: 12, multiple: 4}"))
     ports = interface_of(loaded(tmp_path, text))
     for size, code in ((4, ""), (12, ""), (3, "E7"), (16, "E7"), (6, "E7")):
         given = {"x": np.zeros((1, size, 4), np.float32), "segment": np.zeros((1, size), np.int64)}

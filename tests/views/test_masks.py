@@ -14,6 +14,7 @@ from archspec.spec.shipped import shipped_specs_dir
 from archspec.views.example import example
 from archspec.views.mask_picture import OPEN, drawn_mask, mask_chart
 from archspec.views.sites import sites, sites_at
+from tests.editing import edited
 from tests.views.charts import cells_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -69,7 +70,7 @@ def test_every_mask_is_drawn_as_the_oracle_has_it(name: str) -> None:
 def test_padding_is_drawn_where_the_input_promises_it(tmp_path: Path) -> None:
     text = (shipped_specs_dir() / "bert-base.yaml").read_text(encoding="utf-8")
     for promise, valid in (("left", KEY >= 3), ("right", KEY < 9)):
-        (tmp_path / "spec.yaml").write_text(text.replace("padding: right", f"padding: {promise}"), encoding="utf-8")
+        (tmp_path / "spec.yaml").write_text(edited(text, ("padding: right", f"padding: {promise}")), encoding="utf-8")
         (found,) = drawn(str(tmp_path / "spec.yaml"), "states")
         assert (found == valid).all()
 

@@ -18,6 +18,7 @@ from archspec.views.diagram.draw import diagram
 from archspec.views.fonts import fitted, width, wrapped
 from tests.cli.conftest import Command, archspec, folder
 from tests.documents import examples, run
+from tests.editing import edited
 from tests.views.drawn import ARIAL, arial, read
 
 __all__ = ["archspec", "folder"]
@@ -64,7 +65,7 @@ HOSTILE = '<script>alert("1")</script> & ]]> \x07 日本語 '
 def test_hostile_text_is_text(tmp_path: Path) -> None:
     spec = (shipped_specs_dir() / "gpt2.yaml").read_text(encoding="utf-8")
     long = "a_very_long_name_" * 12
-    spec = spec.replace("source", long).replace("states", f"{long}2")
+    spec = edited(spec, ("source", long), ("states", f"{long}2"))
     about = json.dumps(HOSTILE.replace("\x07", "") * 12)
     spec = "\n".join(f"about: {about}" if line.startswith("about:") else line for line in spec.splitlines())
     (tmp_path / "hostile.yaml").write_text(spec, encoding="utf-8")

@@ -12,7 +12,7 @@ from archspec.relation.evaluate import matrix
 from archspec.rules.flow import Dependence
 from archspec.spec import Spec, load
 from archspec.views.example import example
-from archspec.views.formula import formula, positions
+from archspec.views.formula import formula
 from archspec.views.relation_picture import IMPOSSIBLE, POSSIBLE, WIRED, relation_chart
 from tests.rules.brute import Brute
 from tests.views.charts import cells_of
@@ -37,7 +37,8 @@ def by_brute_force(spec: Spec, source: str, output: str) -> np.ndarray:
     spaces = [tuple(size.value(shown.sizes) for size in value.type.space) for value in (out, inp)]
     matrix = state.reads.get(source, np.zeros([int(np.prod(space)) for space in spaces], dtype=bool))
     matrix = matrix.reshape(*spaces[0], *spaces[1])
-    kept = [positions(out, inp), [len(spaces[0]) + k for k in positions(inp, out)]]
+    # Sequences: batch, positions and, of a state, features; what is pooled has no positions.
+    kept = [[1] if out.type.rank == 3 else [], [len(spaces[0]) + 1]]
     rest = tuple(k for k in range(matrix.ndim) if k not in (*kept[0], *kept[1]))
     found = matrix.any(axis=rest)
     return found.reshape(int(np.prod([matrix.shape[k] for k in kept[0]])), -1)
@@ -73,7 +74,7 @@ def test_positions_of_images_are_a_picture_of_their_own() -> None:
     for rows in reach:
         assert rows[0] <= middle - 13 < rows[0] + 3
         assert rows[-1] <= middle + 13 < rows[-1] + 3
-    assert panel.notes[0] == "at the position [8, 8] of stage1"
+    assert panel.notes[0] == "stage1 at i1 = 8 (axis 2), i2 = 8 (axis 3)"
 
 
 def test_what_the_bound_allows_and_nothing_wires(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from archspec.layouts.read import layouts
 from archspec.spec import load
 from archspec.spec.files import locate
 from archspec.spec.shipped import shipped_specs_dir
+from tests.editing import edited
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +57,7 @@ def test_a_bad_map_is_told_with_its_lines(old: str, new: str, told: set[tuple[st
     path = tmp_path / "mine.yaml"
     text = locate("gpt2").read_text("utf-8")
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(edited(text, (old, new)))
     found = lines(layout_diagnostics(load(path)))
     assert told <= {(code, "" if code == "E515" else text) for code, text in found}
     assert {code for code, _ in found} == {code for code, _ in told}
@@ -65,7 +66,7 @@ def test_a_bad_map_is_told_with_its_lines(old: str, new: str, told: set[tuple[st
 def test_a_line_that_does_not_parse_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     text = locate("gpt2").read_text("utf-8")
-    text = text.replace("ln_1\n", '{from: ln_1, rearrange: "(a b -> b a"}\n').replace("final_norm: ln_f", "gone: ln_f")
+    text = edited(text, ("ln_1\n", '{from: ln_1, rearrange: "(a b -> b a"}\n'), ("final_norm: ln_f", "gone: ln_f"))
     path.write_text(text)
     assert lines(layout_diagnostics(load(path))) == [("E120", "("), ("E512", "states.gone")]
 

@@ -10,11 +10,12 @@ from archspec.layouts.layout import read_layout
 from archspec.layouts.operations import RearrangeOperation
 from archspec.text.nodes import MapNode, TextNode
 from archspec.text.reader import read
+from tests.editing import edited
 from tests.weights.tables import codes, layout_of, only
 
 
 def test_nested_maps_are_written_out() -> None:
-    layout = layout_of("map: {a.*: {from: b.*, map: {(c d): {from: e, map: {f: g}}}}}".replace("(c d)", "c"))
+    layout = layout_of(edited("map: {a.*: {from: b.*, map: {(c d): {from: e, map: {f: g}}}}}", ("(c d)", "c")))
     (line,) = layout.lines
     assert (str(line.ours), str(line.theirs[0])) == ("a.*.c.f", "b.*.e.g")
 
@@ -96,7 +97,7 @@ def test_what_does_not_make_sense_is_refused_where_it_stands(text: str, code: st
 def test_every_error_of_a_layout_comes_in_one_run() -> None:
     with pytest.raises(SpecError) as raised:
         layout_of(
-            "{map: {a: b c, d: {from: e, transposed: true}, f: {from: g, split: 0}}, skip: [(h]}".replace("(h", "h i")
+            edited("{map: {a: b c, d: {from: e, transposed: true}, f: {from: g, split: 0}}, skip: [(h]}", ("(h", "h i"))
         )
     assert sorted(codes(raised.value)) == ["E202", "E510", "E510", "E511"]
 
