@@ -29,6 +29,7 @@ COMMANDS = (
     "schema",
     "show",
     "verify",
+    "weights",
 )
 
 INTERRUPTED = 128 + signal.SIGINT

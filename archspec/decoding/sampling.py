@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Sampling:
     """How an id is chosen: the likeliest at temperature 0, else drawn from the softmax of logits / temperature.
 
-    `top_k` keeps the k likeliest, and what is as likely as the last of them; `top_p` then keeps the likeliest ids until
+    `top_k` keeps the k likeliest, of equally likely ones the lower ids; `top_p` then keeps the likeliest ids until
     together they reach that probability. Each row has a stream of random numbers of its own, from `seed` and the row's
     number, so that what is drawn for a row does not depend on the others.
     Source: Holtzman et al. 2020, arXiv 1904.09751 (top-p).
@@ -56,10 +56,11 @@ class Sampling:
 
 
 def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> list[int]:
-    """An id for each row of logits [rows, vocab]. Raises SpecError E747 for logits that are not numbers."""
-    if bool(logits.isnan().any()) or bool((logits.amax(-1) == -math.inf).any()):
-        help = "look at the weights: a model in half precision may overflow"
-        fail("E747", "the logits are not numbers, so no id can be chosen", None, help=help)
+    """An id for each row of logits [rows, vocab], minus infinity for an id that is never chosen.
+
+    Raises SpecError E747 for a NaN, for plus infinity, and for a row without a finite logit.
+    """
+    _require_numbers(logits)
     if sampling.temperature == 0:
         return [int(found) for found in logits.argmax(-1)]
     below = distribution(logits, sampling).cumsum(-1)
@@ -71,12 +72,27 @@ def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> 
     return [int(one) for one in torch.minimum(found, last)]
 
 
+def _require_numbers(logits: Tensor) -> None:
+    best = logits.amax(-1)
+    wrong = {
+        "NaN": bool(logits.isnan().any()),
+        "inf": bool((best == math.inf).any()),
+        "-inf for every id": bool((best == -math.inf).any()),
+    }
+    found = [name for name, is_so in wrong.items() if is_so]
+    if found:
+        help = "look at the weights: a model in half precision may overflow"
+        fail("E747", f"no id can be chosen from these logits: they hold {' and '.join(found)}", None, help=help)
+
+
 def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
     """The probabilities that ids are drawn with, float64 [rows, vocab], from logits [rows, vocab]."""
     scores = logits.double() / sampling.temperature
     if sampling.top_k is not None:
-        least = scores.topk(min(sampling.top_k, scores.shape[-1]), dim=-1).values[:, -1:]
-        scores = scores.masked_fill(scores < least, -math.inf)
+        # `topk` breaks ties as it likes, a stable sort by the lower id.
+        order = scores.sort(dim=-1, descending=True, stable=True).indices[:, : sampling.top_k]
+        kept = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, order, True)
+        scores = scores.masked_fill(~kept, -math.inf)
     if sampling.top_p is not None:
         ordered, order = scores.softmax(-1).sort(dim=-1, descending=True, stable=True)
         beyond = ordered.cumsum(-1) - ordered >= sampling.top_p

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.analyses.memory import require_inputs
-from archspec.diagnostics import fail
+from archspec.diagnostics import Collector, fail
 from archspec.engines.program import Program
 from archspec.ir.types import DType
 from archspec.model.ports import DTypeName, Port, shape_at
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+_WIDER = "build in float32, or in bfloat16, whose range is wider than that of float16"
 
 
 def module_class(source: Path, name: str) -> type[nn.Module]:
@@ -32,7 +35,7 @@ def module_class(source: Path, name: str) -> type[nn.Module]:
 def load_module(program: Program, dtype: DTypeName) -> nn.Module:
     """The program's module in eval mode with its weights in a dtype; its own initialisation never runs.
 
-    Raises SpecError E607 where the names or shapes of the weights are not the module's.
+    Raises SpecError E607 where the names or shapes of the weights are not the module's, E527 where one overflows.
     """
     import torch
     from safetensors.torch import load_file
@@ -44,7 +47,30 @@ def load_module(program: Program, dtype: DTypeName) -> nn.Module:
     except RuntimeError as error:
         notes = [line.strip() for line in str(error).splitlines()[1:6]]
         fail("E607", f"the weights do not fit the module {program.module}", None, notes=notes)
+    _check_range(module, torch_dtype(dtype))
     return module.eval().requires_grad_(False).to(torch_dtype(dtype))
+
+
+def _check_range(module: nn.Module, dtype: Any) -> None:
+    """Refuse weights that overflow a dtype, each by name. Raises SpecError E527."""
+    import torch
+
+    largest = torch.finfo(dtype).max
+    found = Collector()
+    for name, tensor in module.state_dict().items():
+        # bfloat16 rounds what is just above its largest number to infinity, float16 too.
+        wrong = tensor.isfinite() & ~tensor.to(dtype).isfinite() if _may_exceed(tensor, largest) else None
+        if wrong is not None and bool(wrong.any()):
+            place = tuple(wrong.nonzero()[0].tolist())
+            word = str(dtype).removeprefix("torch.")
+            message = f"`{name}` holds {tensor[place].item():g} at {list(place)}, which overflows {word}"
+            notes = [f"{int(wrong.sum())} of {tensor.numel()} values are beyond {largest:g}"]
+            found.error("E527", message, None, notes=notes, help=_WIDER)
+    found.raise_if_errors()
+
+
+def _may_exceed(tensor: Tensor, largest: float) -> bool:
+    return tensor.is_floating_point() and bool(tensor.numel()) and float(tensor.abs().amax()) > 0.99 * largest
 
 
 def torch_dtype(dtype: DTypeName) -> Any:

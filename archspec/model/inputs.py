@@ -9,7 +9,7 @@ import numpy as np
 from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.ir.types import DType
 from archspec.model.ports import DTypeName, Interface, Port, shape_at
-from archspec.model.promises import check_values
+from archspec.model.promises import check_cast, check_values
 from archspec.model.runner import Array, Arrays
 from archspec.model.solving import check_axes, solved_sizes
 
@@ -46,7 +46,11 @@ def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Seq
         check_values(port, arrays[name], sizes, found)
     found.raise_if_errors()
     sizes |= {name: typical for name, (_, typical, _) in _fitting(profiles, told).items() if name not in told}
-    return {port.name: _converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
+    made = {port.name: _converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
+    for name, array in arrays.items():
+        check_cast(name, array, made[name], found)
+    found.raise_if_errors()
+    return made
 
 
 def _check_names(interface: Interface, given: Arrays, found: Collector) -> None:
@@ -107,4 +111,5 @@ def _converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype:
         wanted = "float32" if dtype == "bfloat16" else dtype
     if array is None:
         return np.full(shape_at(port, sizes), port.default, dtype=wanted)
-    return np.ascontiguousarray(array, dtype=wanted)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=wanted)

@@ -33,6 +33,18 @@ def _check_finite(port: Port, array: Array, found: Collector) -> None:
         found.error("E722", message, None, notes=notes)
 
 
+def check_cast(name: str, array: Array, cast: Array, found: Collector) -> None:
+    """Collect E722 for finite numbers that are beyond what the dtype of an artifact holds."""
+    if array.dtype.kind != "f":
+        return
+    wrong: Array = np.asarray(np.isfinite(array) & ~np.isfinite(cast))
+    if wrong.any():
+        place = _first(wrong)
+        largest = f"{np.finfo(cast.dtype).max:g}"
+        message = f"`{name}{list(place)}` is {array[place]}, which overflows {cast.dtype}, whose largest is {largest}"
+        found.error("E722", message, None, notes=[_count(wrong)])
+
+
 def _check_bound(port: Port, array: Array, sizes: Mapping[str, int], found: Collector) -> None:
     if port.type.bound is None:
         return

@@ -92,6 +92,22 @@ def test_each_mistake(given: dict[str, Any], expected: tuple[str, str]) -> None:
     assert refusal(**given) == [expected]
 
 
+@pytest.mark.parametrize(("value", "dtype", "largest"), [(7e4, "float16", "65504"), (1e39, "float32", "3.40282e+38")])
+def test_a_number_that_overflows_the_artifact_is_refused_by_name(value: float, dtype: Any, largest: str) -> None:
+    ports = WrittenInterface(
+        dims={"batch": DimRange(min=1, typical=2, max=4)},
+        inputs={"x": InputPort(type="float[batch, 2]")},
+        outputs={"y": "float[batch, 2]"},
+    ).read()
+    given = {"x": np.array([[0.0, 1.0], [value, 2.0]])}
+    with pytest.raises(SpecError) as error:
+        prepare(ports, given, dtype)
+    (found,) = error.value.diagnostics
+    message = f"`x[1, 0]` is {value}, which overflows {dtype}, whose largest is {largest}"
+    assert (found.code, found.message) == ("E722", message)
+    assert prepare(ports, {"x": given["x"] / value}, dtype)["x"].dtype == dtype
+
+
 def test_promised_padding_is_taken() -> None:
     right = np.array([[1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 0]], dtype=bool)
     prepare(INTERFACE, {"ids": IDS, "right": right, "left": right[:, ::-1]}, "float32")

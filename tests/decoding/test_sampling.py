@@ -72,9 +72,33 @@ def test_the_distribution_is_that_of_transformers(sampling: Sampling) -> None:
     torch.testing.assert_close(distribution(logits(), sampling).float(), scores.softmax(-1), atol=1e-6, rtol=1e-5)
 
 
-def test_what_is_as_likely_as_the_last_of_top_k_is_kept() -> None:
+def test_exactly_k_are_drawn_among_and_ties_go_to_the_lower_id() -> None:
     found = distribution(torch.tensor([[1.0, 2.0, 2.0, 2.0, 0.0]]), Sampling(temperature=1, top_k=2))
-    torch.testing.assert_close(found, torch.tensor([[0, 1, 1, 1, 0]], dtype=torch.float64) / 3)
+    torch.testing.assert_close(found, torch.tensor([[0, 1, 1, 0, 0]], dtype=torch.float64) / 2)
+    equal = torch.zeros(3, 50_000)
+    for k in (1, 7, 49_999, 60_000):
+        kept = distribution(equal, Sampling(temperature=1, top_k=k)) > 0
+        assert (kept.sum(-1) == min(k, 50_000)).all()
+        assert kept[:, : min(k, 50_000)].all()
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=1)], ids=str)
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ([0.0, math.nan], "NaN"),
+        ([math.inf, 0.0], "inf"),
+        ([math.inf, math.nan], "NaN"),
+        ([-math.inf, -math.inf], "-inf for every id"),
+    ],
+)
+def test_logits_that_are_not_numbers_are_refused(sampling: Sampling, row: list[float], said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        choose(torch.tensor([[0.0, 1.0], row]), sampling, [sampling.stream(0), sampling.stream(1)])
+    (found,) = error.value.diagnostics
+    assert (found.code, found.message) == ("E747", f"no id can be chosen from these logits: they hold {said}")
+    ids = choose(torch.tensor([[0.0, -math.inf]]), sampling, [sampling.stream(0)])
+    assert ids == [0]
 
 
 @pytest.mark.parametrize("sampling", OPTIONS[:2] + OPTIONS[-1:], ids=str)

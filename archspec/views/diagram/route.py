@@ -90,7 +90,7 @@ class _Router:
 
     def _channels_of(self, wire: DiagramWire) -> list[int]:
         a, b = self.column(wire.source), self.column_of[wire.target]
-        if self._from_right(wire):
+        if self._from_right(wire) and not self.from_below(wire):
             return sorted({a, b + 1})
         return sorted({a if a > b else a + 1, b})
 
@@ -160,7 +160,8 @@ class _Router:
         straight = {wire.source for wire in self.wires() if self.is_straight(wire)}
         across = {wire.source for wire in self.wires() if not (self.is_straight(wire) or self.is_skip(wire))}
         # What also goes straight on has only the gap above it to turn aside in, and so comes first.
-        for source in sorted(across - set(range(-64, -1)), key=lambda source: (source not in straight, source)):
+        own = {source for source in across if source >= -1}
+        for source in sorted(own, key=lambda source: (source not in straight, source)):
             level = self._rim(source) + FORK
             while any(abs(level - other) < _TURN for other in self.levels.values()):
                 level += 1

@@ -74,7 +74,8 @@ def _drop_unread_inputs(draft: Draft) -> None:
 
 def _frozen(draft: Draft, result: int) -> DiagramPlan:
     numbers = [number for number, part in enumerate(draft.parts) if part is not None]
-    place = {number: k for k, number in enumerate(numbers)} | {-1 - k: -1 - k for k in range(64)}
+    inputs = {source for source in (result, *(wire.source for wire in draft.wires)) if source < 0}
+    place = {number: k for k, number in enumerate(numbers)} | {source: source for source in inputs}
     wires = [
         replace(wire, source=place[wire.source], target=place[wire.target])
         for wire in draft.wires

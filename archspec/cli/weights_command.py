@@ -1,0 +1,137 @@
+"""`archspec weights`: both sides of the layouts of a spec, and of a checkpoint."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archspec.cli.options import spec_options
+from archspec.cli.output import print_json, report_errors
+from archspec.diagnostics import to_json, warn
+
+if TYPE_CHECKING:
+    from archspec.weights.survey import LayoutSurvey, MappedNames
+
+_NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
+
+
+@click.command("weights")
+@spec_options
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--layout", help="A layout by name (default: all of them, or the one that fits FILE best).")
+def command(
+    spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, file: Path | None, layout: str | None
+) -> None:
+    """List which weights of SPEC are which of a published checkpoint, and draft lines for what no layout maps.
+
+    FILE is a safetensors file, or a folder with one or with an index of shards; no tensor of it is read. Exits with 1
+    where something does not map.
+    """
+    from archspec.spec import load
+    from archspec.weights.survey import survey_checkpoint, survey_layouts
+
+    loaded = load(spec, set=overrides, reduced=reduced)
+    if file is None:
+        found = survey_layouts(loaded, layout)
+    else:
+        from archspec.weights.files import read_weights
+        from archspec.weights.quantised import Dequantised, fp8_names
+
+        with read_weights(file) as opened:
+            warn(opened.warnings)
+            found = (survey_checkpoint(loaded, Dequantised(opened, opened.shapes, fp8_names(opened)).shapes, layout),)
+    holds = all(_holds(one) for one in found)
+    if as_json:
+        print_json({"holds": holds, "layouts": [data_of(one) for one in found]})
+    else:
+        for one in found:
+            print_survey(one)
+        if not found:
+            click.echo(f"{loaded.name} has no layouts; give a checkpoint to draft one")
+    if not holds:
+        sys.exit(1)
+
+
+def _holds(survey: LayoutSurvey) -> bool:
+    return not (survey.missing or survey.left or survey.diagnostics)
+
+
+def data_of(survey: LayoutSurvey) -> dict[str, object]:
+    """A survey for programs."""
+    return {
+        "layout": survey.layout,
+        "mapped": [
+            {
+                "ours": list(one.ours),
+                "theirs": list(one.theirs),
+                "operations": list(one.operations),
+                "shape": list(one.shape),
+                "count": one.count,
+            }
+            for one in survey.mapped
+        ],
+        "skipped": list(survey.skipped),
+        "tied": list(survey.tied),
+        "missing": {name: list(shape) for name, shape in survey.missing.items()},
+        "left": {name: list(shape) for name, shape in survey.left.items()},
+        "draft": {"map": list(survey.lines), "tied": list(survey.ties)},
+        "diagnostics": [to_json(one) for one in survey.diagnostics],
+    }
+
+
+def print_survey(survey: LayoutSurvey) -> None:
+    """Print a survey for people: a table of what maps, then what does not, then a draft."""
+    name = "no layout" if survey.layout is None else f"layout {survey.layout}"
+    if survey.layout is None and survey.mapped:
+        name = "the module's own names"
+    click.echo(f"{name}: {sum(one.count * len(one.ours) for one in survey.mapped)} tensors map")
+    _print_table([_row(one) for one in survey.mapped])
+    for what, lines in _lists(survey):
+        click.echo(f"{what}:")
+        click.echo("\n".join(f"  {line}" for line in lines))
+    if survey.diagnostics:
+        report_errors(survey.diagnostics, as_json=False)
+
+
+def _lists(survey: LayoutSurvey) -> Iterator[tuple[str, Sequence[str]]]:
+    sections: dict[str, Sequence[str]] = {
+        "tied": survey.tied,
+        "skipped": survey.skipped,
+        "parameters that nothing maps": _alike(survey.missing),
+        "tensors of the checkpoint that nothing takes": _alike(survey.left),
+        "drafted for `map`, by shapes and names; read each line before you use it": survey.lines,
+        "drafted for `tied`": survey.ties,
+    }
+    return ((what, lines) for what, lines in sections.items() if lines)
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=bool(rows), padding=(0, 2, 0, 0))
+    for heading in ("  ours", "shape", "theirs", "on the way"):
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        table.add_row(f"  {row[0]}", *row[1:])
+    # Names are not cut, whatever the width of the terminal.
+    Console(width=10_000, highlight=False, markup=False).print(table)
+
+
+def _row(one: MappedNames) -> tuple[str, ...]:
+    from archspec.weights.draft import joined
+
+    times = f" x {one.count}" if one.count > 1 else ""
+    return joined(one.ours), f"{list(one.shape)}{times}", ", ".join(one.theirs), ", ".join(one.operations)
+
+
+def _alike(shapes: Mapping[str, Sequence[int]]) -> list[str]:
+    """Names and shapes, those that differ only in numbers once."""
+    counts = Counter(f"{_NUMBER.sub('*', name)} {list(shape)}" for name, shape in shapes.items())
+    return [text + (f" x {count}" if count > 1 else "") for text, count in counts.items()]
