@@ -13,7 +13,7 @@ from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
 from archspec.bundle.work import Work
-from archspec.checking.check import Source, accepted
+from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector
 from archspec.engines.engine import Target
 from archspec.engines.process import Progress
@@ -25,7 +25,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
 
 def build(
-    spec: Source,
+    spec: SpecSource,
     out: str | Path,
     *,
     weights: Weights = None,

@@ -13,7 +13,7 @@ from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import Report
 from archspec.bundle.sources import SPEC
 from archspec.bundle.summary import summary
-from archspec.checking.check import accepted
+from archspec.checking.checks import accepted
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, target_of
 from archspec.model.checked import Checked

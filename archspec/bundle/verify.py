@@ -11,7 +11,7 @@ from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sources import MODULE, SPEC
-from archspec.checking.check import accepted
+from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import Finding, Report

@@ -9,13 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from archspec.checking.check import Report, accepted, check
-
 if TYPE_CHECKING:
+    from archspec.checking.checks import Report, accepted, check
     from archspec.checking.compiling import compile
     from archspec.checking.loading import load_weights
 
-_HOMES = {"compile": "archspec.checking.compiling", "load_weights": "archspec.checking.loading"}
+_HOMES = {
+    "Report": "archspec.checking.checks",
+    "accepted": "archspec.checking.checks",
+    "check": "archspec.checking.checks",
+    "compile": "archspec.checking.compiling",
+    "load_weights": "archspec.checking.loading",
+}
 
 __all__ = ["Report", "accepted", "check", "compile", "load_weights"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from archspec.checking.check import Source, accepted
+from archspec.checking.checks import SpecSource, accepted
 from archspec.lower import modules
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def compile(source: Source, *, expose: Sequence[str] = (), unproved: bool = False) -> nn.Module:
+def compile(source: SpecSource, *, expose: Sequence[str] = (), unproved: bool = False) -> nn.Module:
     """The PyTorch module of a spec, with fresh parameters.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.checking.check import Source, accepted
+from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import warn
 from archspec.weights.into_module import put_into
 from archspec.weights.load import WeightsReport, load_from
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load_weights(
     module: nn.Module,
-    source: Source,
+    source: SpecSource,
     weights: str | Path | Mapping[str, Tensor],
     *,
     layout: str | None = None,

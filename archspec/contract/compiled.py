@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from archspec.checking.check import accepted
+from archspec.checking.checks import accepted
 from archspec.contract.fill import LARGE, fill
 from archspec.contract.gradients import subject_of
 from archspec.contract.parity import parity

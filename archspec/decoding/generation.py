@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.bundle import Bundle
-from archspec.checking.check import Source, accepted
+from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def generate(
-    source: Source | Bundle,
+    source: SpecSource | Bundle,
     prompts: Any = None,
     *,
     max_new: int,
@@ -64,7 +64,7 @@ def generate(
     )
 
 
-def decoder(source: Source | Bundle, module: Parameters | None = None, *, unproved: bool = False) -> Decoder:
+def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, unproved: bool = False) -> Decoder:
     """What generates again and again, or step by step: `for step in decoder(spec, module).stream(...)`.
 
     Arguments and errors are those of `generate`.

@@ -8,10 +8,11 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.decoding.growing import Growing, growing
 from archspec.decoding.proofs import Proofs
 from archspec.decoding.shifts import counts_positions, moves_along
-from archspec.diagnostics import fail
+from archspec.diagnostics import SpecError, fail
 from archspec.model.ports import Interface, interface_of
 from archspec.record import record
 from archspec.spec import Spec
+from archspec.spec.decode import check_ids
 from archspec.spec.spec import Decode
 
 Side = Literal["right", "left", "none"]
@@ -50,7 +51,7 @@ def plan(spec: Spec) -> GenerationPlan:
     """Settle how a spec generates.
 
     Raises SpecError: E740 without a `decode` section, E743 where the output is not proved to be causal in what is fed,
-    or its rows to be independent, E745 for an input that nothing can be given for, E746 for ids that there are not.
+    or its rows to be independent, E745 for an input that nothing can be given for, E746 for token ids out of range.
     """
     decode = spec.decode
     if decode is None:
@@ -94,7 +95,7 @@ def _alone(spec: Spec, decode: Decode, size: Dim) -> Symbol | None:
 
 
 def _check_ids(spec: Spec, decode: Decode) -> None:
-    """Check that every id that can be chosen can be fed back, and that start and end are among them."""
+    """Check that every id that can be chosen can be fed back, and that the ids of `decode` are among them."""
     fields = spec.document.decode
     assert fields is not None
     fed, logits = spec.inputs[decode.input].type, spec.outputs[decode.output].type
@@ -110,12 +111,9 @@ def _check_ids(spec: Spec, decode: Decode) -> None:
     if bound < count:
         message = f"`{decode.output}` has logits over {count} ids, and `{decode.input}` takes {bound}"
         fail("E746", message, fields.output.span)
-    if decode.start is not None and decode.start >= bound:
-        fail("E746", f"the start {decode.start} is none of the {bound} ids", fields.at)
-    # A small copy keeps the ends of the whole vocabulary, which then never come.
-    for end in () if spec.reduced else decode.end:
-        if end >= count:
-            fail("E746", f"the end {end} is none of the {count} ids", fields.at)
+    outside = check_ids(spec)
+    if outside:
+        raise SpecError(outside)
 
 
 def _side(spec: Spec, others: Growing, length: Symbol | None, proofs: Proofs) -> Side:

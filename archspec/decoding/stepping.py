@@ -107,13 +107,20 @@ class _Run:
         for _ in range(max_new):
             with torch.no_grad():
                 logits = self._logits(active)
-                ids = choose(logits, self.sampling, [self.streams[row] for row in active])
+                ids = choose(self._allowed(logits), self.sampling, [self.streams[row] for row in active])
             for row, id in zip(active, ids, strict=True):
                 self.sequences[row].append(id)
             yield DecodingStep(rows=tuple(active), ids=tuple(ids), logits=logits)
             active = [row for row, id in zip(active, ids, strict=True) if id not in self.plan.decode.end]
             if not active:
                 return
+
+    def _allowed(self, logits: Tensor) -> Tensor:
+        """Logits that are -inf for ids that are never to be chosen."""
+        banned = [id for id in self.plan.decode.ban if id < logits.shape[-1]]
+        if not banned:
+            return logits
+        return logits.index_fill(-1, torch.tensor(banned, device=logits.device), -torch.inf)
 
     def _logits(self, rows: Sequence[int]) -> Tensor:
         """Logits [rows, vocab] at the last position of each row."""

@@ -10,6 +10,7 @@ from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
+from archspec.lower.region import Lowering
 from archspec.model.checked import Checked
 from archspec.passes.base import run_passes
 from archspec.passes.hoist_masks import HoistMasks
@@ -40,6 +41,15 @@ def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
     if not paths:
         return spec
     return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=tuple(paths))
+
+
+def require_module(spec: Spec) -> None:
+    """Lower a spec without writing the file. Raises SpecError E501 or E502 for what no module can express."""
+    graph = with_masks(spec)
+    try:
+        Lowering().body(graph, kind="", path="", module="", forced=range(len(graph.inputs)))
+    except LoweringError as error:
+        error.refuse()
 
 
 def emit_graph(graph: Graph, name: str, checked: Checked, defaults: Mapping[str, Number] | None = None) -> str:

@@ -41,4 +41,4 @@ class ReusedDifferently(LoweringError):
     help = "write a second module, and tie its parameters to the first"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"`{path}` reuses a module whose code would be another here")
+        super().__init__(f"`{path}` reuses a module, and needs other code than its first use")

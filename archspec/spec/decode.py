@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from archspec.diagnostics import Collector, Label, did_you_mean, fail
+from archspec.diagnostics import Collector, Diagnostic, Label, did_you_mean, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.spec.document import DecodeFields
 from archspec.spec.inputs import InputSpec
 from archspec.spec.numbers import Numbers
-from archspec.spec.spec import Decode
+from archspec.spec.spec import Decode, Spec
 from archspec.text.expr import Expr
 from archspec.text.path import Path
 
@@ -22,15 +22,49 @@ def resolve_decode(
     found = Collector()
     with found.catching():
         _check_values(fields, inputs, outputs)
-    ids: dict[str, list[int]] = {"start": [], "end": []}
-    ends = fields.end if isinstance(fields.end, list) else [] if fields.end is None else [fields.end]
-    for name, exprs in (("start", [] if fields.start is None else [fields.start]), ("end", ends)):
+    ids: dict[str, list[int]] = {}
+    for name, exprs in _written(fields).items():
+        ids[name] = []
         for expr in exprs:
             with found.catching():
                 ids[name].append(_id(expr, numbers))
     found.raise_if_errors()
-    start = ids["start"][0] if ids["start"] else None
-    return Decode(input=str(fields.input), output=str(fields.output), start=start, end=tuple(ids["end"]))
+    return Decode(
+        input=str(fields.input),
+        output=str(fields.output),
+        start=ids["start"][0] if ids["start"] else None,
+        end=tuple(ids["end"]),
+        ban=tuple(ids["ban"]),
+    )
+
+
+def check_ids(spec: Spec) -> tuple[Diagnostic, ...]:
+    """An error E746 for each id of `decode` that the vocabulary does not have, and where all ids are banned.
+
+    The first id must be below the bound of the input that it is fed to, the others below the number of logits. A
+    reduced copy keeps ends and bans of the whole vocabulary, which then never come.
+    """
+    fields, decode = spec.document.decode, spec.decode
+    if fields is None or decode is None:
+        return ()
+    taken, scored = spec.inputs[decode.input].type.bound, spec.outputs[decode.output].type.shape[2].constant
+    fed = scored if taken is None or taken.constant is None else taken.constant
+    given = {"start": () if decode.start is None else (decode.start,), "end": decode.end, "ban": decode.ban}
+    limits = {"start": fed} if spec.reduced else {"start": fed, "end": scored, "ban": scored}
+    found = Collector()
+    for name, limit in limits.items():
+        for id, expr in zip(given[name], _written(fields)[name], strict=True):
+            if limit is not None and id >= limit:
+                found.error("E746", f"token id out of range: `{name}` {id} >= {limit}", expr.span)
+    if scored is not None and set(range(scored)) <= set(decode.ban):
+        found.error("E746", f"`ban` holds all {scored} token ids, so none can be chosen", fields.at)
+    return found.diagnostics
+
+
+def _written(fields: DecodeFields) -> dict[str, Sequence[Expr]]:
+    """The ids as they are written, by the field that they stand in."""
+    end = fields.end if isinstance(fields.end, list) else [] if fields.end is None else [fields.end]
+    return {"start": [] if fields.start is None else [fields.start], "end": end, "ban": fields.ban or []}
 
 
 def _check_values(fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs: Mapping[str, Value]) -> None:

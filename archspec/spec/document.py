@@ -158,6 +158,7 @@ class DecodeFields(Model):
     output: PathField = Field(description="the output that gives the next position's logits")
     start: Annotated[ExprField | None, MAYBE] = Field(default=None, description="the first id; none: a prompt starts")
     end: Annotated[list[ExprField] | ExprField | None, MAYBE] = Field(default=None, description="ids that end it")
+    ban: Annotated[list[ExprField] | None, MAYBE] = Field(default=None, description="ids that are never chosen")
 
 
 class FileModel(Model):

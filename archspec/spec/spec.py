@@ -19,12 +19,15 @@ from archspec.text.nodes import MapNode, Node
 
 @record
 class Decode:
-    """What generation feeds back: the names of an input and an output, the first id, and the ids that end it."""
+    """What generation feeds back: the names of an input and an output, and the ids that stand first, end a row, and
+    are never chosen.
+    """
 
     input: str
     output: str
     start: int | None = None
     end: tuple[int, ...] = ()
+    ban: tuple[int, ...] = ()
 
 
 @record(eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.algebra.dim import Dim
-from archspec.checking.check import Source, accepted
+from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import SpecError, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
@@ -28,7 +28,7 @@ _MOST = 128
 
 
 def attend(
-    source: Source,
+    source: SpecSource,
     weights: str | Path | Mapping[str, Tensor] | None = None,
     inputs: Mapping[str, Array] | None = None,
     *,
@@ -79,7 +79,7 @@ def attend(
     )
 
 
-def _opened(source: Source, weights: Any, unproved: bool) -> tuple[Checked, Any]:
+def _opened(source: SpecSource, weights: Any, unproved: bool) -> tuple[Checked, Any]:
     """The spec, and the weights, which a bundle has itself. Raises SpecError E523 where there are none."""
     if isinstance(source, str | Path) and (Path(source) / _MANIFEST).is_file():
         from archspec.bundle import open as open_bundle

@@ -238,6 +238,23 @@ def test_without_an_end_rows_grow_to_the_last(tmp_path: Path) -> None:
     assert [list(row.ids) for row in rows] == ids[:, 3:].tolist()
 
 
+@option("decode.ban", "decode.ban=none")
+@pytest.mark.parametrize("more", [{}, {"temperature": 1.5, "top_k": 3}])
+def test_a_banned_id_is_never_chosen(tmp_path: Path, more: dict[str, float]) -> None:
+    """Each id is the likeliest of those that may be chosen, or drawn among them; what would win is banned in turn."""
+    free = loaded(tmp_path, CHILD + "decode: {end: none}\n")
+    module = fill(compile(free), 3, 0.4)
+    prompt, banned = torch.tensor([[5, 6, 7]]), set[int]()
+    for _ in range(4):
+        spec = loaded(tmp_path, CHILD + f"decode: {{end: none, ban: {sorted(banned) or 'none'}}}\n")
+        (row,) = archspec.generate(spec, prompt, max_new=6, module=module, **more)
+        assert not banned & set(row.ids)
+        likeliest = module(prompt)[0, -1].index_fill(0, torch.tensor(sorted(banned), dtype=torch.int64), -torch.inf)
+        if not more:
+            assert row.ids[0] == likeliest.argmax()
+        banned.add(row.ids[0])
+
+
 @option("dim.multiple=none", "dim.multiple", "dim.min", "dim.typical", "dim.max")
 def test_sizes_that_a_runner_takes(tmp_path: Path) -> None:
     text = edited(INPUTS, ("SORTED", "false"), ("n: [2, 6, 12]", "n: {min: 4, typical: 8, max: 12, multiple: 4}"))

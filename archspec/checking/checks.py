@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archspec.analyses.cost import Cost, cost
+from archspec.checking.lowerable import lowering_diagnostics
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.model.checked import Checked
 from archspec.record import record
@@ -13,8 +14,9 @@ from archspec.rules.judge import Judge
 from archspec.rules.unstated import unstated
 from archspec.rules.verdict import Verdict
 from archspec.spec import Spec, check_counts, load
+from archspec.spec.decode import check_ids
 
-Source = str | Path | Spec | Checked
+SpecSource = str | Path | Spec | Checked
 """A file, the name of a shipped spec, a loaded spec, or one that was accepted before."""
 
 
@@ -56,17 +58,23 @@ class Report:
 
 
 def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Report:
-    """Check a spec: a file, the name of a shipped spec, or one that is loaded.
+    """Check everything that a spec says: a file, the name of a shipped spec, or one that is loaded.
 
-    `set` overrides constants and paths as `--set` does; `reduced` takes the small copy. Declared counts are compared
-    only for the file's own constants. A rule that is violated or not proved is an error; what no rule speaks of and
-    should, is a warning. Raises SpecError where the spec does not load.
+    Its counts, rules and weight layouts are read, and whether a module can express it. `set` overrides constants and
+    paths as `--set` does; `reduced` takes the small copy. Declared counts are compared only for the file's own
+    constants. A rule that is violated or not proved is an error; what no rule speaks of and should, is a warning.
+    Raises SpecError where the spec does not load.
     """
     spec = source if isinstance(source, Spec) else load(source, set=set, reduced=reduced)
     counted = cost(spec.graph)
     judge = Judge(spec)
     verdicts = judge.verdicts()
     fallen = (found for verdict in verdicts for found in verdict.diagnostics)
+    layouts: tuple[Diagnostic, ...] = ()
+    if spec.weights:
+        from archspec.layouts.check import layout_diagnostics
+
+        layouts = layout_diagnostics(spec)
     return Report(
         spec=spec,
         cost=counted,
@@ -74,6 +82,9 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
         diagnostics=(
             *spec.warnings,
             *check_counts(spec, counted),
+            *check_ids(spec),
+            *lowering_diagnostics(spec),
+            *layouts,
             *unstated(spec, judge.dependence, judge.promises),
             *fallen,
         ),
@@ -81,7 +92,7 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
 
 
 def accepted(
-    source: Source,
+    source: SpecSource,
     *,
     set: Mapping[str, str] | Sequence[str] = (),
     reduced: bool = False,
