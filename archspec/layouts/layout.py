@@ -18,7 +18,19 @@ from archspec.schema.model import unknown_key
 from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
-KEYS = ["about", "prefix", "rename", "skip", "tied", "map"]
+FIELDS: Mapping[str, tuple[str, str]] = {
+    "about": ("text", "which checkpoints have this layout"),
+    "prefix": ("list of texts", "what their names may begin with; each name is looked for with each prefix in turn"),
+    "rename": ("map of names", "whole parts of their names, between dots, by what the map calls them; before all else"),
+    "skip": ("list of names", "tensors or modules of theirs that the architecture has no place for"),
+    "tied": (
+        "map of names",
+        "names of theirs by those that they equal: of two in a file all bits must agree, and one alone serves for both",
+    ),
+    "map": ("map of names", "our names, each by what it is made from"),
+}
+"""The keys of a layout: what each holds, and what it is."""
+KEYS = list(FIELDS)
 
 
 @record

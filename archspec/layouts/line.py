@@ -16,7 +16,15 @@ from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
-KEYS = ["from", "index", "map", *OPERATIONS, "sizes"]
+FIELDS: Mapping[str, tuple[str, str]] = {
+    "from": ("name, or list of names", "their name; several are joined by `concat` or `stack`"),
+    "index": ("expr over `i`", "their number in place of the one `*` in `from`, from ours: `2*i + 1`"),
+    "map": ("map of names", "lines whose names stand inside the modules on both sides"),
+    **{kind.word: (kind.holds, kind.told()) for kind in Operation.__subclasses__()},
+    "sizes": ("map of exprs", "sizes of axes that a pattern of `rearrange` leaves open, by name; constants alone"),
+}
+"""The keys of a line that is a map: what each holds, and what it is."""
+KEYS = list(FIELDS)
 
 
 @record(eq=False)

@@ -27,9 +27,16 @@ Shapes = list[list[Shape]]
 
 @record
 class Operation(ABC):
-    """One step from their tensors to ours. `span` is where it is written."""
+    """One step from their tensors to ours. `span` is where it is written, `holds` what the field of its word holds."""
 
     word: ClassVar[str]
+    holds: ClassVar[str]
+
+    @classmethod
+    def told(cls) -> str:
+        """What the operation does, as the reference of the language says it."""
+        first = (cls.__doc__ or "").split("\n")[0].rstrip(".")
+        return first[:1].lower() + first[1:]
 
     span: Span = field(compare=False, repr=False)
 
@@ -47,6 +54,7 @@ class RearrangeOperation(Operation):
     """Split, reorder and merge axes by a pattern; `sizes` gives the sizes that a shape leaves open."""
 
     word = "rearrange"
+    holds = "pattern"
 
     pattern: RearrangePattern
     sizes: Mapping[str, int]
@@ -71,6 +79,7 @@ class TransposeOperation(Operation):
     """Swap the last two axes; a tensor of one axis stays as it is, so that a module maps whole."""
 
     word = "transpose"
+    holds = "`true`"
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
         """Swap."""
@@ -86,6 +95,7 @@ class SplitOperation(Operation):
     """Cut one tensor along an axis into the parts that our group names."""
 
     word = "split"
+    holds = "axis"
 
     axis: int
 
@@ -106,9 +116,10 @@ class SplitOperation(Operation):
 
 @record
 class ConcatOperation(Operation):
-    """Join the tensors of `count` names along an axis."""
+    """Join the tensors of several names along an axis."""
 
     word = "concat"
+    holds = "axis"
 
     axis: int
     count: int
@@ -133,6 +144,7 @@ class StackOperation(Operation):
     """Stack tensors along a new axis: those of an extra `*`, or those of several names."""
 
     word = "stack"
+    holds = "axis"
 
     axis: int
     indexed: bool

@@ -15,6 +15,7 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.norm_fields import DefaultNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import CODES
+from archspec.layouts import layout, line
 from archspec.ops.registry import all_primitives
 from archspec.schema.model import Model
 from archspec.schema.words import AxisText, Word
@@ -48,6 +49,26 @@ type; `axis: A` holds for both values, `axis: [A, B]` for the output and for the
 that holds a dim other than those that lead inputs, else axis 1 of a value of two axes or of what a sequence block made;
 where neither tells, E424 lists the axes. `at` names the output positions for which an upper rule speaks.
 """
+_WEIGHTS = """\
+## Weights
+
+`weights` holds layouts by name, each a map or the name of a file with one; `none` takes out a layout of the parent. A
+layout says which tensors of a published checkpoint are which of the architecture's, with `ours: theirs` under `map`:
+
+- Our names are those of the module's state dict, which `archspec weights SPEC` lists; a module's name stands for all
+  that it holds, buffers too. Tied parameters stand there once, under the node that owns them; a reused node has no
+  names of its own. With `share: true` a stack holds the weights of its layers once, under the number of the first layer
+  that uses them: `states.layers.0.attention.q.weight`.
+- `*` is a number, the same on both sides, or as `index` says; one more `*` on their side is joined by `stack`.
+- `(q k v)` is a group: those of both sides pair in order, each with as many names. One group more on our side takes the
+  parts of `split`, one more on theirs is joined by `concat` or `stack`.
+- A line is the name alone, or a map with `from` and operations, which run in the written order. All have an inverse.
+
+Every tensor of either side is mapped once, tied or skipped. `archspec check` reads all layouts. Without `--layout` or
+`--weights-layout`, that one is taken under which every name of the file matches; a file in the module's own names needs
+none. `module.` and `_orig_mod.`, which wrappers put in front of names, are left out. Tensors in fp8 are multiplied by
+their scales (`NAME_scale_inv` or `NAME_scale`), and values that are not finite are refused.
+"""
 _SORTS: Mapping[Any, str] = {
     Expr: "expr",
     ValueExpr: "value",
@@ -79,6 +100,11 @@ def reference() -> str:
         *(_block(word, block) for word, block in blocks().items()),
         _RULES,
         *(_rule(word, kind) for word, kind in rule_words().items()),
+        _WEIGHTS,
+        "### Layout\n",
+        _keys(layout.FIELDS),
+        "### Line of a map\n",
+        _keys(line.FIELDS),
         "## Parts\n",
         *(_part(model) for model in parts),
         "## Primitives\n\nWhat blocks are made of, as `archspec show --ir` prints it.\n",
@@ -87,6 +113,11 @@ def reference() -> str:
         "\n".join(["| code | title |", "|---|---|", *(f"| {code} | {found.title} |" for code, found in CODES.items())]),
     )
     return "\n".join(section.rstrip() + "\n" for section in sections)
+
+
+def _keys(fields: Mapping[str, tuple[str, str]]) -> str:
+    rows = [f"| `{key}` | {holds} | {what} |" for key, (holds, what) in fields.items()]
+    return "\n".join(["| key | holds | what |", "|---|---|---|", *rows])
 
 
 def _block(word: str, block: type[Block]) -> str:
