@@ -97,10 +97,10 @@ def test_nothing_is_recorded_afterwards() -> None:
 
 def test_fields_of_models_are_options_of_the_block_that_declares_them() -> None:
     known = {model.__name__: model for model in models()}
-    assert owner_of(known["Decoder"], "layers") == owner_of(known["Encoder"], "layers") == "stack"
-    assert owner_of(known["AvgPool"], "padding") == "avg_pool"
+    assert owner_of(known["DecoderBlock"], "layers") == owner_of(known["EncoderBlock"], "layers") == "stack"
+    assert owner_of(known["AvgPoolBlock"], "padding") == "avg_pool"
     assert owner_of(known["CrossAttentionFields"], "heads") == "attention"
-    assert {"FileModel", "NormFields", "CausalFields", "ExpertsFields", "InitFields", "Linear"} <= set(known)
+    assert {"FileModel", "NormFields", "CausalFields", "ExpertsFields", "InitFields", "LinearBlock"} <= set(known)
 
 
 @option("residual.kind=bare", "attention.{field}")

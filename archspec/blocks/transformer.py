@@ -50,6 +50,7 @@ class Stack(Block):
     Parameters: `layers.N.SUBLAYER`, its norms and scales, `final_norm`.
     """
 
+    makes_sequence = True
     kind: ClassVar[str]
     """The class of the emitted module; a layer's is this with `Layer`."""
     sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "feed_forward")
@@ -170,7 +171,6 @@ class TransformerBlock(Stack):
     """Layers of attention, attention to another sequence, and feed-forward."""
 
     block: ClassVar[str] = "transformer"
-    makes_sequence = True
     kind: ClassVar[str] = "Transformer"
     sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "cross_attention", "feed_forward")
 

@@ -12,20 +12,33 @@ import click
 
 from archspec.cli.options import seed_option, spec_options
 from archspec.cli.output import print_json
-from archspec.diagnostics import fail
+from archspec.diagnostics import did_you_mean, fail
+from archspec.record import record
 
 if TYPE_CHECKING:
+    from archspec.contract.protocol import Subject
     from archspec.contract.report import Report
     from archspec.spec.claims import Claims
 
 _MANIFEST = "manifest.json"
 _SMALL = 20_000_000
+BOOLS = ("bool", "int64", "int32", "float32")
 
 
 @click.command("verify")
 @spec_options
 @click.option("--module", metavar="PACKAGE.MODULE:FACTORY", help="Verify what this factory returns.")
 @click.option("--onnx", type=click.Path(path_type=Path), help="Verify an ONNX file.")
+@click.option(
+    "--bind",
+    "bindings",
+    multiple=True,
+    metavar="NAME=PLACE",
+    help="The module's parameter for an input, or where an output is in what it returns: a key or an index.",
+)
+@click.option("--as", "bools", type=click.Choice(BOOLS), help="Give bool inputs to the module in this dtype.")
+@click.option("--no-fill", is_flag=True, help="Take the module's parameters as they are (default: random ones).")
+@click.option("--weights", type=click.Path(path_type=Path), help="Verify with these weights: a file or folder.")
 @seed_option("Seed of parameters, inputs and their changes.")
 def command(
     spec: str,
@@ -34,6 +47,10 @@ def command(
     as_json: bool,
     module: str | None,
     onnx: Path | None,
+    bindings: tuple[str, ...],
+    bools: str | None,
+    no_fill: bool,
+    weights: Path | None,
     seed: int,
 ) -> None:
     """Hold a model to SPEC: its rules, shapes and promises, by running it. The maps of its weights are read too.
@@ -43,18 +60,26 @@ def command(
     """
     if module is not None and onnx is not None:
         raise click.UsageError("give `--module` or `--onnx`, not both")
+    if module is None and (bindings or bools or no_fill):
+        raise click.UsageError("`--bind`, `--as` and `--no-fill` are about a module: give `--module`")
+    if onnx is not None and weights is not None:
+        raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
     from archspec.spec.files import is_file
 
     if is_file(Path(spec) / _MANIFEST):
-        if module is not None or onnx is not None or overrides or reduced:
+        if module is not None or onnx is not None or weights is not None or overrides or reduced:
             raise click.UsageError(
-                "a bundle is verified as it is: it takes no `--module`, `--onnx`, `--set`, `--reduced`"
+                "a bundle is verified as it is: it takes no `--module`, `--onnx`, `--weights`, `--set`, `--reduced`"
             )
         reports = list(of_bundle(Path(spec), seed))
     else:
         from archspec.spec.claims import load_claims
 
-        reports = [of_model(load_claims(spec, set=overrides, reduced=reduced), module, onnx, seed)]
+        claims = load_claims(spec, set=overrides, reduced=reduced)
+        given = GivenModel(
+            module=module, onnx=onnx, bindings=bindings, bools=bools, fill=not no_fill, weights=weights, seed=seed
+        )
+        reports = [of_model(claims, given)]
     holds = all(report.holds for report in reports)
     if as_json:
         print_json({"holds": holds, "reports": [report.to_json() for report in reports]})
@@ -64,29 +89,79 @@ def command(
         sys.exit(1)
 
 
-def of_model(claims: Claims, module: str | None, onnx: Path | None, seed: int) -> Report:
+@record
+class GivenModel:
+    """What the options say of the model."""
+
+    module: str | None = None
+    onnx: Path | None = None
+    bindings: tuple[str, ...] = ()
+    bools: str | None = None
+    fill: bool = True
+    weights: Path | None = None
+    seed: int = 0
+
+
+def of_model(claims: Claims, given: GivenModel) -> Report:
     """The report on a given model, or on the compiled module where none is given.
 
     Raises SpecError where a weight layout of the spec does not fit the architecture.
     """
     from archspec.contract.verify import verify
 
-    if onnx is not None:
+    if given.onnx is not None:
         from archspec.contract.fitting import onnx_subject
 
-        return verify(onnx_subject(onnx, claims), claims, seed=seed)
+        return verify(onnx_subject(given.onnx, claims), claims, seed=given.seed)
     if claims.spec is not None:
         from archspec.layouts.check import check_layouts
 
         check_layouts(claims.spec)
     _calm(claims)
-    if module is not None:
-        from archspec.contract.fitting import model_subject
-
-        return verify(model_subject(made(module), claims, module, seed=seed), claims, seed=seed)
+    if given.module is not None:
+        return verify(_of_module(claims, given, given.module), claims, seed=given.seed)
     from archspec.contract.compiled import verify_compiled
 
-    return verify_compiled(claims, seed)
+    return verify_compiled(claims, given.seed, given.weights)
+
+
+def _of_module(claims: Claims, given: GivenModel, name: str) -> Subject:
+    """What a factory returns, as a subject. Raises SpecError E733, E734, and E607 for weights that do not fit it."""
+    import torch
+
+    from archspec.contract.fitting import load_state, model_subject
+
+    model = made(name)
+    if given.weights is not None:
+        load_state(model, given.weights)
+    arguments, outputs = read_bindings(claims, given.bindings)
+    return model_subject(
+        model,
+        claims,
+        name,
+        seed=given.seed if given.fill and given.weights is None else None,
+        arguments=arguments,
+        outputs=outputs,
+        bools=None if given.bools is None else getattr(torch, given.bools),
+    )
+
+
+def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str | int]]:
+    """Parameters by input, and places by output, of texts like `valid=attention_mask`. Raises SpecError E734."""
+    arguments: dict[str, str] = {}
+    outputs: dict[str, str | int] = {}
+    for text in texts:
+        name, _, place = (part.strip() for part in text.partition("="))
+        if not name or not place:
+            fail("E734", f"`--bind {text}` names no place", None, help="write `--bind NAME=PLACE`")
+        if name in claims.inputs:
+            arguments[name] = place
+        elif name in claims.outputs:
+            outputs[name] = int(place) if place.lstrip("-").isdecimal() else place
+        else:
+            help = did_you_mean(name, [*claims.inputs, *claims.outputs], kind="inputs and outputs")
+            fail("E734", f"`{name}` is bound, and the file declares no such input or output", None, help=help)
+    return arguments, outputs
 
 
 def of_bundle(path: Path, seed: int) -> Iterator[Report]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,23 +23,36 @@ from archspec.lower import compile
 from archspec.model.checked import Checked
 from archspec.model.runner import Array
 from archspec.spec.claims import Claims, inner_outputs, with_inner
+from archspec.weights import load as load_weights
 
 
-def verify_compiled(claims: Claims, seed: int = 0) -> Report:
-    """Compile a spec, fill its parameters, and hold the module against the spec and its interpreter.
+def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) -> Report:
+    """Compile a spec, and hold the module against the spec and its interpreter.
 
-    Raises SpecError E732 where the file has no graph.
+    Args:
+        claims: of a spec.
+        seed: of parameters, inputs and their changes.
+        weights: a checkpoint in the spec's own names or one of its layouts; left out, parameters are filled.
+
+    Raises:
+        SpecError: E732 where the file has no graph, and those of weights that do not fit.
     """
     if claims.spec is None:
         fail("E732", f"`{claims.name}` has no graph to compile", None, help="give a model: `--module` or `--onnx`")
     # What does not hold is measured too: that tells where the module and the verdicts agree.
     checked = accepted(claims.spec, unproved=True)
     claims = with_inner(claims.spec)
-    subject, parameters = compiled_subject(checked, claims, seed=seed)
+    arrays = None if weights is None else _arrays(checked, weights)
+    subject, parameters = compiled_subject(checked, claims, arrays, seed=seed)
     report = verify(subject, claims, parameters=parameters, seed=seed)
     if not report.holds or not isinstance(subject.exact, TorchRunner):
         return report
     return replace(report, findings=(*report.findings, parity_at_large(claims, subject.exact, seed=seed)))
+
+
+def _arrays(checked: Checked, weights: Path) -> dict[str, Array]:
+    tensors = load_weights(checked.spec, weights)
+    return {name: (one.float() if one.is_floating_point() else one).numpy() for name, one in tensors.items()}
 
 
 def parity_at_large(claims: Claims, exact: TorchRunner, *, seed: int = 0) -> Finding:

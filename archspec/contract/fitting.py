@@ -12,6 +12,7 @@ from typing import Any
 from archspec.contract.onnx_file import OnnxRunner
 from archspec.contract.protocol import Subject
 from archspec.contract.torch_module import Model, TorchRunner
+from archspec.diagnostics import fail
 from archspec.spec.claims import Claims
 
 
@@ -46,6 +47,25 @@ def model_subject(
     if seed is None or not isinstance(model, nn.Module):
         return subject
     return replace(subject, loud=partial(loud_runners, runner, seed))
+
+
+def load_state(model: Any, path: Path) -> None:
+    """Put the tensors of a safetensors file or folder into a module, by its own names, all of them.
+
+    Raises SpecError E607 where the names or shapes differ, E51x for a file that cannot be read.
+    """
+    from torch import nn
+
+    from archspec.weights import read_weights
+
+    if not isinstance(model, nn.Module):
+        fail("E607", f"weights go into a module, and the factory gives a {type(model).__name__}", None)
+    file = read_weights(path)
+    try:
+        model.load_state_dict({name: file[name] for name in file}, strict=True)
+    except RuntimeError as error:
+        notes = [line.strip() for line in str(error).splitlines()[1:6]]
+        fail("E607", f"the weights do not fit the module {type(model).__name__}", None, notes=notes)
 
 
 def onnx_subject(path: Path, claims: Claims) -> Subject:

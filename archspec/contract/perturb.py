@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -31,12 +32,14 @@ class Leak:
     input: str
     sources: tuple[tuple[int, ...], ...]
     moved: float
+    is_padding: bool = False
 
     def __str__(self) -> str:
         output = f"{self.output}[{', '.join(map(str, self.at))}]"
         source = f"{self.input}[{', '.join(map(str, self.sources[0]))}]"
         more = f" and {len(self.sources) - 1} more positions" if len(self.sources) > 1 else ""
-        return f"{output} depends on {source}{more} (it moves by {self.moved:.2g})"
+        padding = ", and is padding by an `ignores` rule: `at` leaves it out" if self.is_padding else ""
+        return f"{output} depends on {source}{more} (it moves by {self.moved:.2g}){padding}"
 
 
 @record
@@ -99,14 +102,25 @@ class Trial:
         if id(runner) not in self._kept:
             self._kept[id(runner)] = runner.run(self.arrays)
         before, after = self._kept[id(runner)], runner.run(changed)
-        positions = counted(self.claims, self.arrays, self.sizes)
-        return {name: _apart(before[name], after[name], holds, positions[name]) for name, holds in probe.holds.items()}
+        holds = probe.holds.items()
+        return {name: _apart(before[name], after[name], held, self._counted[name]) for name, held in holds}
+
+    @cached_property
+    def _counted(self) -> dict[str, Array]:
+        return counted(self.claims, self.arrays, self.sizes)
+
+    def _is_padding(self, output: str, at: tuple[int, ...]) -> bool:
+        """Whether no rule promises what stands at a position."""
+        positions = self._counted[output]
+        if positions.ndim > len(at):
+            return False
+        return not positions[tuple(min(place, size - 1) for place, size in zip(at, positions.shape, strict=False))]
 
     def _leak(self, runner: Runner, tolerance: float, probe: Probe, output: str, moved: Array, changed: Arrays) -> Leak:
         """The first output position that moved, with the first single input position that moves it."""
         found = np.argwhere(moved > tolerance)
         at = tuple(int(index) for index in found[0])
-        far = float(moved[at])
+        far, padding = float(moved[at]), self._is_padding(output, at)
         for name, place in self._singles(probe, at):
             only = np.zeros_like(probe.changes[name])
             only[place] = True
@@ -114,10 +128,11 @@ class Trial:
             arrays = {**self.arrays, name: np.where(where, changed[name], self.arrays[name])}
             alone = self._moved(runner, probe, arrays)[output]
             if alone[at] > tolerance:
-                return Leak(output=output, at=at, input=name, sources=(place,), moved=float(alone[at]))
+                far = float(alone[at])
+                return Leak(output=output, at=at, input=name, sources=(place,), moved=far, is_padding=padding)
         name = next(iter(probe.changes))
         sources = tuple(_places(probe.changes[name]))
-        return Leak(output=output, at=at, input=name, sources=sources, moved=far)
+        return Leak(output=output, at=at, input=name, sources=sources, moved=far, is_padding=padding)
 
     def _singles(self, probe: Probe, at: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Changed positions, those of the output's own row first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from archspec.contract.binding import bound
 from archspec.diagnostics import fail
 from archspec.model.runner import Array, Arrays
 
@@ -38,8 +38,8 @@ class _BatchNorms(TorchFunctionMode):
 class TorchRunner:
     """Runs a module on arrays by name.
 
-    `arguments` are the names that `forward` has for inputs, where they differ; without it, and where `forward` has
-    other names, inputs are passed in the declared order. `picks` say where outputs are found in what it returns: a
+    `arguments` are the names that `forward` has for inputs, where they differ; `bound` tells which input goes where,
+    and raises SpecError E734. `picks` say where outputs are found in what it returns: a
     key, an attribute or an index; left out, the output's own name, or its place. `bools` is the dtype that bool inputs
     are given in, for models that take masks of zeros and ones.
     """
@@ -59,6 +59,8 @@ class TorchRunner:
         self.outputs = tuple(outputs)
         self.model = model
         self.arguments = dict(arguments or {})
+        function = model.forward if isinstance(model, nn.Module) else model
+        self._names = bound(function, self.inputs, self.arguments)
         self.picks = dict(picks or {})
         self.bools = bools
         self.floats = floats
@@ -107,10 +109,9 @@ class TorchRunner:
         return tensor.to(self.floats) if tensor.is_floating_point() else tensor
 
     def _result(self, tensors: Mapping[str, Tensor]) -> Any:
-        called = {self.arguments.get(name, name): tensor for name, tensor in tensors.items()}
-        if self.arguments or _takes(self.model, called):
-            return self.model(**called)
-        return self.model(*called.values())
+        if self._names is None:
+            return self.model(*tensors.values())
+        return self.model(**{self._names[name]: tensor for name, tensor in tensors.items()})
 
     def _pick(self, result: Any, place: int, name: str) -> Tensor:
         found = _part(result, self.picks.get(name, name))
@@ -119,16 +120,6 @@ class TorchRunner:
         if not isinstance(found, Tensor):
             fail("E730", f"the model has no output `{name}`", None, help="say where it is found in what it returns")
         return found
-
-
-def _takes(model: Model, names: Iterable[str]) -> bool:
-    """Whether a call may name the arguments so."""
-    function = model.forward if isinstance(model, nn.Module) else model
-    try:
-        known = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return all(name in known and known[name].kind is not inspect.Parameter.POSITIONAL_ONLY for name in names)
 
 
 def _part(result: Any, key: str | int) -> Any:

@@ -171,6 +171,7 @@ _TITLES = {
     "E731": "model that fails to run",
     "E732": "nothing to verify",
     "E733": "model that cannot be had",
+    "E734": "inputs that do not fit the model",
     "E740": "nothing to generate from",
     "E741": "prompt without an id",
     "E742": "sequence that cannot grow so long",

@@ -17,21 +17,21 @@ def sizes_text(sizes: Mapping[str, int]) -> str:
 
 def not_judged(rule: Rule) -> Diagnostic:
     """A rule of a kind that nothing judges yet: it refuses like one that is unknown."""
-    notes = (f"nothing judges `{rule.kind}` yet",)
+    notes = (f"rules of the kind `{rule.kind}` are not judged yet",)
     return Diagnostic(code="E421", message=f"`{rule}` is not proved", primary=Label(rule.span), notes=notes)
 
 
 def open_question(rule: Rule | Independent, node: Node | None, reason: str = "") -> Diagnostic:
     """A rule that is neither proved nor broken."""
     span = rule.span if isinstance(rule, Rule) else None
-    notes = ("no sizes and values that were tried break it", *([reason] if reason else []))
+    notes = ("no counterexample was found at the sizes and values that were tried", *([reason] if reason else []))
     message = f"`{rule}` is not proved"
     if node is None or node.span is None:
         return Diagnostic(code="E421", message=message, primary=None if span is None else Label(span), notes=notes)
     return Diagnostic(
         code="E421",
         message=message,
-        primary=Label(node.span, f"what `{node.path}` reads is known too loosely from here on"),
+        primary=Label(node.span, f"what `{node.path}` reads is bounded too loosely from this node on"),
         secondary=() if span is None else (Label(span, "the rule"),),
         notes=notes,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from archspec.algebra.dim import Dim
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
 from archspec.record import record
 from archspec.relation.atoms import Atom, Relation, equal
@@ -15,14 +14,16 @@ from archspec.rules.prove import within
 class Pair:
     """An output and an input that the dim leads.
 
-    The first coordinate of the input must be one of `out` of the output, which are those along the dim. An output that
-    has none may not depend on the input at all.
+    The first coordinate of the input must be one of `out` of the output, which are those along the dim: factors of a
+    merged axis, too. An output that has none may not depend on the input at all; but where the dim is part of an axis
+    in another way, as in `2*batch`, its rows cannot be told, and such a pair is never called violated.
     """
 
     output: Value
     output_name: str
     input: Value
     out: tuple[int, ...]
+    is_lost: bool = False
 
     def allowed(self) -> list[Relation]:
         """Relations of which one must hold all related pairs."""
@@ -60,9 +61,10 @@ def independence(graph: Graph) -> list[Independent]:
         if dim is None or any(axis.size == dim for value in graph.inputs for axis in value.type.axes[1:]):
             continue
         for name, output in zip(graph.output_names, graph.outputs, strict=True):
-            places = coordinates(output.type)
-            own = tuple(places[k][0] for k, axis in enumerate(output.type.axes) if axis.size == dim)
-            found.setdefault(dim, []).append(Pair(output=output, output_name=name, input=source, out=own))
+            own = tuple(place for place, size in enumerate(output.type.space) if size == dim)
+            lost = not own and any(size.symbols() & dim.symbols() for size in output.type.space)
+            pair = Pair(output=output, output_name=name, input=source, out=own, is_lost=lost)
+            found.setdefault(dim, []).append(pair)
     return [Independent(size=dim, pairs=tuple(pairs)) for dim, pairs in found.items()]
 
 

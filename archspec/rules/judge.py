@@ -61,7 +61,7 @@ class Judge:
         short = [] if kept else [pair for pair in rule.pairs if not pair.proved(self.dependence)]
         if not short:
             return Verdict(rule=rule, status="proved", explanation="at all sizes")
-        for pair in short:
+        for pair in (pair for pair in short if not pair.is_lost):
             allowed_pairs = (pair.allowed() or [NOTHING])[0]
             test = outside(pair.output, pair.input, allowed_pairs)
             extra = [(pair.output, pair.input, allowed_pairs)]

@@ -12,6 +12,7 @@ from archspec.relation.atoms import Relation
 from archspec.rules.evidence import Evidence
 from archspec.rules.explain import not_judged
 from archspec.rules.measure import Measured, Probe, pair_probes, promised
+from archspec.rules.promises import Facts
 from archspec.rules.prove import within
 from archspec.rules.shortfall import fallen_short, uncovered_or_wired
 from archspec.rules.target import Target, promised_clauses, restricted, with_exempt
@@ -94,8 +95,12 @@ class WithinKind(UpperKind):
         clauses = promised_clauses(rule, evidence.terms)
 
         def proved(value: Value) -> bool:
-            found = restricted(evidence.dependence.relation(value, rule.input), clauses)
-            return within(found, wanted, value.type.space, rule.input.type.space, evidence.promises)
+            out, inp = value.type.space, rule.input.type.space
+            found = evidence.dependence.relation(value, rule.input)
+            if rule.at is not None:
+                atoms = restricted(found, clauses).atoms
+                found = Relation(tuple(a for a in atoms if not Facts(a, out, inp, evidence.promises).impossible))
+            return within(found, wanted, out, inp, evidence.promises)
 
         if proved(rule.output):
             words = ", ".join(part for part in ("at all sizes", self.promise(rule)) if part)

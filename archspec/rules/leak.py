@@ -50,7 +50,7 @@ def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
     output, source = rule.fields.output, rule.fields.input
     return Diagnostic(
         code="E423",
-        message=f"`{rule}` is violated: nothing leads from `{source}` at {j} to `{output}` at {i}",
+        message=f"`{rule}` is violated: `{output}` at {i} does not depend on `{source}` at {j}",
         primary=Label(rule.span),
         notes=_world(witness),
     )

@@ -121,8 +121,6 @@ def promised_clauses(rule: Rule, terms: Terms) -> tuple[frozenset[Guard], ...]:
 
 def restricted(found: Relation, clauses: Sequence[frozenset[Guard]]) -> Relation:
     """The pairs of a relation at which one of the sets of guards holds."""
-    if tuple(clauses) == (frozenset(),):
-        return found
     return Relation(tuple(replace(atom, guards=atom.guards | clause) for atom in found.atoms for clause in clauses))
 
 

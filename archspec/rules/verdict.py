@@ -18,7 +18,7 @@ class TooManyPositions(Exception):
     """A value has too many positions to follow them one by one."""
 
     def __init__(self, name: str, count: int) -> None:
-        super().__init__(f"`{name}` has {count:,} positions, too many to be followed one by one")
+        super().__init__(f"`{name}` has {count:,} positions, too many to trace one by one")
 
 
 @record

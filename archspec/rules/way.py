@@ -38,7 +38,7 @@ class Way:
         if not self.steps:
             return
         first = self.steps[0]
-        yield f"the way from `{source}` at {self.shown(first.operand, first.reads)}:"
+        yield f"path from `{source}` at {self.shown(first.operand, first.reads)}:"
         for names, step, moves in self._stretches():
             where = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
             at, reads = self.shown(step.node.outputs[0], step.at), self.shown(step.operand, step.reads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from inspect import cleandoc
 from types import NoneType, UnionType
@@ -21,11 +21,13 @@ from archspec.schema.model import Model
 from archspec.schema.words import AxisText, Word
 from archspec.spec.document import FileModel
 from archspec.spec.rules import RuleWord, rule_words
+from archspec.text import expr, value
 from archspec.text.expr import Expr
 from archspec.text.mask import MaskSyntax
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
+from archspec.text.reserved import RESERVED
 from archspec.text.types import TypeSyntax
 from archspec.text.value import ValueExpr
 
@@ -98,6 +100,7 @@ def reference() -> str:
         "## Blocks\n\nAny block also takes:\n",
         _fields(Block),
         *(_block(word, block) for word, block in blocks().items()),
+        _expressions(),
         _RULES,
         *(_rule(word, kind) for word, kind in rule_words().items()),
         _WEIGHTS,
@@ -118,6 +121,26 @@ def reference() -> str:
 def _keys(fields: Mapping[str, tuple[str, str]]) -> str:
     rows = [f"| `{key}` | {holds} | {what} |" for key, (holds, what) in fields.items()]
     return "\n".join(["| key | holds | what |", "|---|---|---|", *rows])
+
+
+def _expressions() -> str:
+    """The functions that expressions know, what `axis` takes, and the words that name nothing else."""
+    return f"""\
+## Expressions and reserved words
+
+| where | functions |
+|---|---|
+| expr | {_listed(expr.FUNCTIONS)} |
+| value | {_listed(value.FUNCTIONS)} |
+
+A field `axis` takes a number, negative from the end, or the name of a dim or constant whose size stands once in the
+type of the value. These words are reserved and cannot name a constant, dim, input or node: {_listed(RESERVED)};
+the atoms of masks are reserved too.
+"""
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in sorted(words))
 
 
 def _block(word: str, block: type[Block]) -> str:

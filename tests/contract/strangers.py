@@ -21,7 +21,7 @@ DECODER = f"""{_HEAD}
 outputs:
   logits: float[batch, length, 50]
 rules:
-  - causal: {{output: logits, input: input_ids}}
+  - causal: {{output: logits, input: input_ids, at: attention_mask}}
   - ignores: {{output: logits, input: input_ids, where: not attention_mask}}
   - covers: {{output: logits, input: input_ids, mask: causal}}
 """

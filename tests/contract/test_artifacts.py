@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner
+import torch
+from click.testing import CliRunner, Result
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
+import archspec
 from archspec.cli import cli
 from archspec.contract.fitting import onnx_subject
 from archspec.contract.verify import verify
 from archspec.diagnostics import SpecError
 from archspec.spec.claims import read_claims
+from tests.contract.decoders import Decoder
 from tests.editing import edited
 
 RULES = """
@@ -112,3 +117,89 @@ def test_the_command_on_a_factory(tmp_path: Path) -> None:
     rules.write_text(text, encoding="utf-8")
     done = CliRunner().invoke(cli, ["verify", str(rules), "--module", "torch.nn:Identity"])
     assert done.exit_code == 0, done.output
+
+
+MASKED = """
+archspec: 1
+name: my-decoder
+dims: {batch: [1, 2, 4], length: [2, 6, 16]}
+inputs:
+  ids: int64[batch, length] < 50
+  valid: {type: "bool[batch, length]", default: true}
+outputs:
+  logits: float[batch, length, 50]
+rules:
+  - causal: {output: logits, input: ids}
+  - ignores: {output: logits, input: ids, where: not valid}
+"""
+
+
+class Foreign(Decoder):
+    """A decoder with names of its own, a mask of integers, and an output behind a key."""
+
+    def forward(self, ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        """The logits, by another name."""
+        assert attention_mask.dtype == torch.int64
+        return {"loss": ids.sum(), "scores": super().forward(ids, attention_mask.bool())}
+
+
+class Zero(Decoder):
+    """A decoder that looks ahead, and whose parameters are all zero."""
+
+    def __init__(self) -> None:
+        super().__init__("one position ahead")
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+
+def verified(tmp_path: Path, *options: str) -> Result:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(MASKED, encoding="utf-8")
+    return CliRunner().invoke(cli, ["verify", str(rules), "--module", f"{__name__}:{options[0]}", *options[1:]])
+
+
+BOUND = ("--bind", "valid=attention_mask", "--bind", "logits=scores", "--as", "int64")
+
+
+def test_the_command_binds_as_python_does(tmp_path: Path) -> None:
+    done = verified(tmp_path, "Foreign", *BOUND)
+    assert done.exit_code == 0, done.output
+    done = verified(tmp_path, "Foreign")
+    (found,) = done.exception.diagnostics
+    assert (found.code, found.message) == ("E734", "the model has no parameter `valid`")
+    assert found.notes == ("its parameters: ids, attention_mask",)
+
+
+@pytest.mark.parametrize("binding", ["=mask", "valid", "vald=mask"])
+def test_a_binding_that_cannot_be_read(binding: str, tmp_path: Path) -> None:
+    done = verified(tmp_path, "Foreign", "--bind", binding)
+    assert [found.code for found in done.exception.diagnostics] == ["E734"]
+
+
+def test_parameters_are_filled_unless_they_are_to_stay(tmp_path: Path) -> None:
+    assert verified(tmp_path, "Zero").exit_code == 1
+    assert verified(tmp_path, "Zero", "--no-fill").exit_code == 0
+
+
+def test_the_command_takes_weights_of_a_module_and_of_a_spec(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file({name: tensor.clone() for name, tensor in Zero().state_dict().items()}, file)
+    assert verified(tmp_path, "Zero", "--weights", str(file)).exit_code == 0
+    save_file({name: tensor.clone() for name, tensor in Decoder().state_dict().items()}, file)
+    assert verified(tmp_path, "Zero", "--weights", str(file)).exit_code == 1
+    save_file({"table.weight": torch.zeros(50, 16)}, file)
+    done = verified(tmp_path, "Zero", "--weights", str(file))
+    assert [found.code for found in done.exception.diagnostics] == ["E607"]
+    spec = archspec.load("gpt2", reduced=True)
+    save_file({name: tensor.clone() for name, tensor in archspec.compile(spec).state_dict().items()}, file)
+    done = CliRunner().invoke(cli, ["verify", "gpt2", "--reduced", "--weights", str(file)])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("options", [("--bind", "x=y"), ("--as", "int64"), ("--no-fill",)])
+def test_options_of_a_module_need_one(options: tuple[str, ...], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES, encoding="utf-8")
+    done = CliRunner().invoke(cli, ["verify", str(rules), *options])
+    assert done.exit_code == 2
+    assert "give `--module`" in done.output

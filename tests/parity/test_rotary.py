@@ -51,6 +51,16 @@ SCALINGS = {
         {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
         "{kind: yarn, factor: 4, original: 64}",
     ),
+    "yarn with a magnitude, not truncated": (
+        {
+            "rope_type": "yarn",
+            "factor": 4.0,
+            "original_max_position_embeddings": 64,
+            "attention_factor": 1.75,
+            "truncate": False,
+        },
+        "{kind: yarn, factor: 4, original: 64, magnitude: 1.75, truncate: false}",
+    ),
     "yarn with a range": (
         {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "beta_fast": 8, "beta_slow": 2},
         "{kind: yarn, factor: 4, original: 64, fast: 8, slow: 2}",
@@ -74,6 +84,7 @@ SCALED = {
         "scaling.original@llama3",
     ],
     "yarn": ["scaling.kind=yarn", "scaling.original", "scaling.factor@yarn", "scaling.original@yarn"],
+    "yarn with a magnitude, not truncated": ["scaling.magnitude", "scaling.truncate=false"],
     "yarn with a range": ["scaling.fast", "scaling.slow"],
 }
 

@@ -17,4 +17,4 @@ def test_images_of_any_size_are_judged_at_once(image: str) -> None:
     assert [verdict.status for verdict in report.verdicts] == ["unknown", "proved"]
     (found,) = (one for one in report.diagnostics if one.severity == "error")
     assert found.code == "E421"
-    assert found.notes[1].endswith("positions, too many to be followed one by one")
+    assert found.notes[1].endswith("positions, too many to trace one by one")

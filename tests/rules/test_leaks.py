@@ -60,7 +60,7 @@ SAID = """error[E420]: `causal(output: logits, input: ids)` is violated: `logits
    |     ------------------------------------ the rule
    |
    = note: sizes: batch = 2, length = 4
-   = note: the way from `ids` at [0, 1]:
+   = note: path from `ids` at [0, 1]:
    = note:   source, line 11: [0, 1]
    = note:   states.layers.0 to states.layers.7, line 12: [0, 1]
    = note:   states.layers.7.attention, line 23: [0, 0] reads [0, 1]
@@ -139,7 +139,7 @@ def test_the_node_is_named_from_which_on_a_rule_is_not_proved(tmp_path: Path) ->
     assert lost.path == "states.layers"
     said = render([open_question(rule, lost)])
     assert "error[E421]: `causal(output: logits, input: ids)` is not proved" in said
-    assert "what `states.layers` reads is known too loosely from here on" in said
+    assert "what `states.layers` reads is bounded too loosely from this node on" in said
 
 
 def test_steps_of_an_extended_file_are_told_with_its_name(tmp_path: Path) -> None:

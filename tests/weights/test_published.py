@@ -148,6 +148,22 @@ def test_export_is_like_a_checkpoint_that_holds_the_tie_twice_or_under_the_other
         assert same(weights.load(spec, tmp_path), made)
 
 
+def test_what_the_oldest_files_hold_besides_is_skipped() -> None:
+    """Keys that transformers itself leaves out on loading: of T5, of Llama before 4.32, and of GPT-2's file."""
+    extra = {
+        "t5-small": {"decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight": torch.zeros(32, 2)},
+        "gpt2": {f"h.{layer}.attn.bias": torch.ones(1, 1, 12, 12) for layer in range(2)},
+    }
+    for name, more in extra.items():
+        state = state_of(name)
+        assert same(weights.load(spec_of(name), {**state, **more}), weights.load(spec_of(name), state))
+    llama = load("llama-2-7b", reduced=True)
+    ours, (layout,) = weights.parameter_shapes(llama.graph), weights.layouts(llama)
+    state = weights.export_weights(ours, layout, {name: torch.randn(shape) for name, shape in ours.items()})
+    more = {f"model.layers.{layer}.self_attn.rotary_emb.inv_freq": torch.ones(4) for layer in range(2)}
+    assert same(weights.load(llama, {**state, **more}), weights.load(llama, state))
+
+
 @pytest.mark.parametrize("wrapper", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
 def test_wrappers_in_front_are_no_part_of_a_name(wrapper: str) -> None:
     spec, state = spec_of("gpt2"), state_of("gpt2")

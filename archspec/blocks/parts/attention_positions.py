@@ -28,7 +28,7 @@ _NEEDED = {
 _SCALING = {
     "linear": ("factor",),
     "llama3": ("factor", "low", "high", "original"),
-    "yarn": ("factor", "original", "fast", "slow"),
+    "yarn": ("factor", "original", "fast", "slow", "truncate", "magnitude"),
 }
 
 
@@ -47,12 +47,20 @@ class ScalingFields(Model):
     fast: ExprField | None = Field(default=None, description="yarn: turns above which a frequency is kept; 32")
     slow: ExprField | None = Field(default=None, description="yarn: turns below which a frequency is divided; 1")
 
+    truncate: BoolField = Field(
+        default=True, description="yarn: whether the ramp begins and ends at whole numbers of a frequency"
+    )
+    magnitude: ExprField | None = Field(
+        default=None,
+        description="yarn: factor on the cosines and sines; 0.1 ln(factor) + 1 when left out, 1 where factor <= 1",
+    )
+
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _SCALING)
         for field in _SCALING.get(kind or "", ()):
-            if field not in ("factor", "fast", "slow"):
+            if field not in ("factor", "fast", "slow", "truncate", "magnitude"):
                 yield from missing(node, data, field, cls._told().get(field))
 
 

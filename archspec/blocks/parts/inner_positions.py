@@ -226,7 +226,10 @@ def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
         return Llama3Scaling(factor=factor, low=low, high=high, original=original)
     slow, fast = number(fields.slow, "slow", 1.0), number(fields.fast, "fast", 32.0)
     _ordered(cx, slow, fast, "slow", "fast", fields.at if fields.fast is None else fields.fast.span)
-    return YarnScaling(factor=factor, original=original, fast=fast, slow=slow)
+    magnitude = None if fields.magnitude is None else positive(cx, fields.magnitude, "magnitude")
+    return YarnScaling(
+        factor=factor, original=original, fast=fast, slow=slow, truncate=bool(fields.truncate), given=magnitude
+    )
 
 
 def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:

@@ -101,7 +101,8 @@ class Llama3Scaling(Scaling):
 class YarnScaling(Scaling):
     """Frequencies of more than `fast` turns in `original` positions are kept, those of fewer than `slow` divided.
 
-    Between them the blend is linear in the number of the frequency; cosines and sines grow by `0.1 ln(factor) + 1`.
+    Between them the blend is linear in the number of the frequency. `truncate` rounds the numbers at which the blend
+    begins and ends outwards to whole ones. Cosines and sines are multiplied by `given`, or by `0.1 ln(factor) + 1`.
     Source: Peng et al. 2023, arXiv 2309.00071, its reference implementation.
     """
 
@@ -109,10 +110,14 @@ class YarnScaling(Scaling):
     original: float
     fast: float = 32.0
     slow: float = 1.0
+    truncate: bool = True
+    given: float | None = None
 
     @property
     def magnitude(self) -> float:
-        """`0.1 ln(factor) + 1`."""
+        """What is given, or `0.1 ln(factor) + 1`, which is 1 for a factor of at most 1."""
+        if self.given is not None:
+            return self.given
         return 0.1 * math.log(self.factor) + 1 if self.factor > 1 else 1.0
 
     def _range(self, size: int, base: float) -> tuple[float, float]:
@@ -121,7 +126,9 @@ class YarnScaling(Scaling):
             size * math.log(self.original / (turns * 2 * math.pi)) / (2 * math.log(base))
             for turns in (self.fast, self.slow)
         )
-        low, high = max(math.floor(first), 0), min(math.ceil(last), size - 1)
+        if self.truncate:
+            first, last = math.floor(first), math.ceil(last)
+        low, high = max(first, 0), min(last, size - 1)
         return low, (high if high != low else high + 0.001)
 
     def frequencies(self, plain: Array, base: float) -> Array:

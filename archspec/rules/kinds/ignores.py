@@ -16,7 +16,7 @@ from archspec.rules.kind import UpperKind
 from archspec.rules.measure import Measured, Probe, UnmeasurableError, depends, promised
 from archspec.rules.prove import avoids
 from archspec.rules.shortfall import fallen_short
-from archspec.rules.target import Forbidden, Target, carries, disjunction, guards_of
+from archspec.rules.target import Forbidden, Inexpressible, Target, disjunction, guards_of
 from archspec.rules.terms import Terms
 from archspec.rules.verdict import Verdict
 from archspec.schema.sorts import PredField
@@ -61,9 +61,17 @@ class Ignores(UpperKind):
         where = guards_of(rule.where, rule.input, "in", terms)
         if rule.at is not None:
             return Forbidden(where=where, at=guards_of(rule.at, rule.output, "out", terms))
-        if not carries(rule.output, rule.where):
+        if not self._carried(rule):
             return Forbidden(where=where, at=(frozenset(),))
         return Forbidden(where=where, at=guards_of(rule.where, rule.output, "out", terms, negated=True))
+
+    def _provable(self, rule: Rule, terms: Terms) -> Forbidden:
+        """What is to be avoided: where the promised output positions cannot be written, at every output position."""
+        assert rule.where is not None
+        try:
+            return self.forbidden(rule, terms)
+        except Inexpressible:
+            return Forbidden(where=guards_of(rule.where, rule.input, "in", terms), at=(frozenset(),))
 
     def target(self, rule: Rule, terms: Terms) -> Target:
         """What must not be related."""
@@ -72,7 +80,7 @@ class Ignores(UpperKind):
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """Proved where no related pair can be a forbidden one."""
         dependence = self.held_fixed(rule, evidence)
-        clauses = self.forbidden(rule, evidence.terms)
+        clauses = self._provable(rule, evidence.terms)
 
         def proved(value: Value) -> bool:
             found = dependence.relation(value, rule.input)

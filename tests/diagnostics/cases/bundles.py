@@ -20,6 +20,7 @@ from archspec.cli.init_command import command as init
 from archspec.cli.run_command import read_arrays
 from archspec.cli.verify_command import made
 from archspec.cli.writing import write_whole
+from archspec.contract.binding import bound
 from archspec.decoding.sampling import Sampling
 from archspec.decoding.sampling import choose as choose_id
 from archspec.model.inputs import prepare
@@ -132,6 +133,7 @@ CASES: dict[str, Case] = {
     "E722": _given(ids=IDS, pixels=np.where(np.arange(8) == 5, np.nan, np.zeros((2, 3, 32, 8)))),
     "E723": _outside_profiles,
     "E733": lambda folder: made("archspec.no_such_module:model"),
+    "E734": lambda folder: bound(lambda input_ids, attention_mask: input_ids, ["input_ids", "valid"]),
     "E740": _no_decode,
     "E741": _generate([[1], []]),
     "E742": _generate([[1] * 15]),
