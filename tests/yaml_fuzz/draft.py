@@ -5,6 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.yaml_fuzz.masks import Mask, Pred
 
 WIDTH = 4
 """Features of a position."""
@@ -82,6 +86,8 @@ class Draft:
     used: set[str] = field(default_factory=set)
     norm: str = "layer_norm"
     probes: list[dict[str, int]] = field(default_factory=list)
+    preds: list[Pred] = field(default_factory=list)
+    masks: list[tuple[Size, Size, Mask]] = field(default_factory=list)
 
     # -- sizes
 
@@ -205,6 +211,7 @@ class Draft:
     def text(self) -> str:
         """The file, without rules."""
         kept = {name: value for name, value in self.inputs.items() if name in self.used}
+        self._require(kept)
         sinks = [v for v in self.values if v.name in self.nodes and v.name not in self.used]
         lines = ["archspec: 1", "name: fuzzed", f"defaults: {{norm: {self.norm}}}", "dims:"]
         named = " ".join([*(self.given[name] for name in kept), *self.nodes.values(), *(v.type() for v in sinks)])
@@ -215,6 +222,13 @@ class Draft:
         lines += ["graph:", *(f"  {name}: {text}" for name, text in self.nodes.items())]
         lines += ["outputs:", *(f'  {v.name}: "{v.type()}"' for v in sinks)]
         return "\n".join(lines) + "\n"
+
+    def _require(self, kept: dict[str, Made]) -> None:
+        """An input may be left out where others tell its sizes: else the module asks for them instead."""
+        told = {axis.text for name, value in kept.items() if "default:" not in self.given[name] for axis in value.axes}
+        for name, value in kept.items():
+            if not {axis.text for axis in value.axes} <= told:
+                self.given[name] = self.given[name].replace(", default: true", "")
 
     def outputs(self) -> list[Made]:
         return [v for v in self.values if v.name in self.nodes and v.name not in self.used]

@@ -93,7 +93,9 @@ def _judge(draft: Draft, seed: int, outcome: Outcome) -> None:
     generator = np.random.default_rng([seed, outcome.number])
     subject = subject_of(draft, loaded(outcome.text))
     observed = observe(subject, generator)
-    asked = questions(draft, observed, r)
+    changed = dict.fromkeys(change.source for change in observed.changes)
+    inner = [subject.inner.values[name] for name in changed if name in subject.inner.values]
+    asked = questions(draft, observed, inner, r)
     spec, asked, refused = _with_rules(outcome.text, asked)
     outcome.text = _text(outcome.text, asked)
     outcome.answers += [Answer(one.text, "refused") for one in refused]

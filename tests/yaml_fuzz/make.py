@@ -20,9 +20,10 @@ Step = Callable[[Draft], Made | None]
 _SEQUENCE: tuple[tuple[int, Step], ...] = (
     (9, stacks.stack),
     (5, sequences.attend),
+    (4, sequences.moved),
     (3, sequences.pointwise),
     (4, sequences.elementwise),
-    (4, sequences.shift),
+    (5, sequences.shift),
     (4, sequences.cut),
     (4, sequences.concat),
     (2, sequences.concat_controls),
@@ -33,7 +34,7 @@ _SEQUENCE: tuple[tuple[int, Step], ...] = (
     (4, sequences.convolve),
     (2, sequences.product),
     (1, sequences.best),
-    (3, sequences.embed),
+    (5, sequences.embed),
     (1, sequences.add_positions),
     (1, sequences.head),
     (1, sequences.over_positions),
@@ -61,6 +62,11 @@ inputs: {p: "bool[batch, n]", x: "float[batch, n, 4]"}
 _PROBES = {
     "concat bool": """graph: {y: {block: concat, inputs: [p, p], axis: 1}, z: x * 2}
 outputs: {y: "bool[batch, n + n]", z: "float[batch, n, 4]"}
+""",
+    "constant bool": """graph:
+  y: {block: constant, shape: [batch, n], value: true}
+  z: {block: pool, input: x, kind: mean, valid: p}
+outputs: {y: "bool[batch, n]", z: "float[batch, 4]"}
 """,
     "axis": """graph: {y: {block: pool, input: x, kind: mean, valid: p}, z: x * 2}
 outputs: {y: "float[batch, 4]", z: "float[batch, n, 4]"}

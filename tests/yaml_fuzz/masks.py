@@ -38,6 +38,16 @@ class Mask:
     causal: bool = False
 
 
+def negated(pred: Pred) -> Pred:
+    """The contrary of a predicate."""
+    return Pred(f"not ({pred.text})", pred.names, lambda a: ~pred.at(a))
+
+
+def either(left: Pred, right: Pred) -> Pred:
+    """One of two predicates."""
+    return Pred(f"({left.text}) or ({right.text})", (*left.names, *right.names), lambda a: left.at(a) | right.at(a))
+
+
 def predicate(draft: Draft, controls: Sequence[Made], depth: int = 2) -> Pred | None:
     """A predicate on some of the controls, which share their axes."""
     r = draft.r
@@ -76,21 +86,39 @@ class Masker:
             return found
         return found or [v for v in self.draft.of(dtype, (positions,)) if v.fed or not self.only_inputs]
 
-    def mask(self, causal: bool = False, depth: int = 1) -> Mask:
-        """A mask; one that implies `causal` where asked."""
+    def mask(self, causal: bool = False) -> Mask:
+        """A mask; one that implies `causal` where asked. The file remembers it."""
+        found = self._drawn(causal)
+        if not self.only_inputs:
+            self.draft.masks.append((self.queries, self.keys, found))
+        return found
+
+    def known(self) -> list[Mask]:
+        """Masks of the file between as many queries and keys, by inputs alone."""
+        found = [mask for queries, keys, mask in self.draft.masks if (queries, keys) == (self.queries, self.keys)]
+        return [mask for mask in found if set(mask.names) <= set(self.draft.inputs)]
+
+    def _drawn(self, causal: bool = False, depth: int = 1) -> Mask:
         r = self.draft.r
         if causal:
             base = self._causal() if r.random() < 0.5 else self._last()
-            return self._joined("&", base, self.mask(depth=0)) if r.random() < 0.6 else base
+            return self._joined("&", base, self._drawn(depth=0)) if r.random() < 0.6 else base
         if depth and r.random() < 0.45:
             word = "&" if r.random() < 0.7 else "|"
-            return self._joined(word, self.mask(depth=depth - 1), self.mask(depth=depth - 1))
+            return self._joined(word, self._drawn(depth=depth - 1), self._drawn(depth=depth - 1))
         atoms = [self._all, self._valid, self._valid, self._prefix]
         if self.square:
             atoms += [self._causal, self._causal, self._last, self._within, self._segment]
         if "query_valid" in self.draft.words:
             atoms.append(self._query)
         return r.choice(atoms)()
+
+    def many(self) -> Mask:
+        """More parts, joined by or, than the prover has atoms."""
+        found = self._drawn(depth=0)
+        for _ in range(14):
+            found = self._joined("|", found, self._joined("&", self._valid(), self._drawn(depth=0)))
+        return found
 
     def _joined(self, word: str, left: Mask, right: Mask) -> Mask:
         join = np.logical_and if word == "&" else np.logical_or
@@ -111,6 +139,8 @@ class Masker:
 
     def _last(self) -> Mask:
         n = self.draft.r.randint(1, 3)
+        if self.draft.r.random() < 0.2 and self.keys.text in self.draft.dims:
+            return Mask(f"last({self.keys.text})", (), lambda a, q, k: _ahead(q, k) <= 0, True)
         return Mask(f"last({n})", (), lambda a, q, k: (_ahead(q, k) <= 0) & (_ahead(q, k) > -n), True)
 
     def _within(self) -> Mask:
@@ -121,6 +151,7 @@ class Masker:
         found = predicate(self.draft, [*self.controls("bool", self.keys), *self.controls("int64", self.keys)])
         if found is None:
             return self._all()
+        self.draft.preds.append(found)
         return Mask(
             f"key_valid({found.text})",
             found.names,

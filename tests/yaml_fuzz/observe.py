@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tests.yaml_fuzz.draft import VOCAB, WIDTH, Draft, Made
+from tests.yaml_fuzz.inner import Inner
 
 TOLERANCE = 1e-9
 MOST_CHANGES = 40
@@ -54,6 +55,7 @@ class Subject:
     def __init__(self, draft: Draft, module: nn.Module, outputs: Sequence[str]) -> None:
         self.draft, self.module, self.outputs = draft, module.double().eval(), tuple(outputs)
         self.sources = [value for name, value in draft.inputs.items() if name in draft.used]
+        self.inner = Inner(draft, self.outputs)
 
     def fill(self, generator: np.random.Generator) -> None:
         """Parameters large enough that what depends is seen to."""
@@ -101,11 +103,25 @@ class Subject:
         found = generator.integers(0, 3 if few else bound_of(value), shape)
         return np.sort(found, axis=-1) if value.sorted else found
 
+    def value(self, name: str) -> Made:
+        """An input, or an inner value."""
+        return self.draft.inputs.get(name) or self.inner.values[name]
+
+    def before(self, world: World, value: Made) -> NDArray:
+        """An input, or an inner value, before any change."""
+        if value.fed:
+            return world.inputs[value.name]
+        return self._inner(world, value.name)[1]
+
+    def _inner(self, world: World, name: str, other: NDArray | None = None) -> tuple[Arrays, NDArray]:
+        parameters = {key: tensor.numpy() for key, tensor in self.module.state_dict().items()}
+        return self.inner.run(world.inputs, parameters, world.sizes, self.inner.held(name), other)
+
     # -- changes
 
     def changes(self, world: World, value: Made, generator: np.random.Generator) -> list[Change]:
-        """One input changed place by place."""
-        before = world.inputs[value.name]
+        """One input, or inner value, changed place by place."""
+        before = self.before(world, value)
         if value.padding != "any" or value.sorted:
             found = list(self._promised(world, value, before, generator))
         else:
@@ -153,7 +169,8 @@ class Subject:
 
     def watch(self, world: World, found: Sequence[Change]) -> bool:
         """Note what moved under each of some changes of one input; whether all outputs were finite."""
-        base = self.run(world.inputs)
+        inner = found[0].source in self.inner.values
+        base = self._inner(world, found[0].source)[0] if inner else self.run(world.inputs)
         if not all(np.isfinite(array).all() for array in base.values()):
             return False
         return self._stacked(world, found, base) or self.one_by_one(found, base)
@@ -161,7 +178,10 @@ class Subject:
     def one_by_one(self, found: Sequence[Change], base: Arrays) -> bool:
         finite = True
         for change in found:
-            outputs = self.run({**change.world.inputs, change.source: change.after})
+            if change.source in self.inner.values:
+                outputs = self._inner(change.world, change.source, change.after)[0]
+            else:
+                outputs = self.run({**change.world.inputs, change.source: change.after})
             change.moved = {name: moved(base[name], outputs[name]) for name in self.outputs}
             finite &= all(bool(np.isfinite(array).all()) for array in outputs.values())
         return finite
@@ -194,7 +214,7 @@ class Subject:
         return True
 
     def _leads(self, source: str) -> bool:
-        return self.draft.inputs[source].axes[0].text == "batch"
+        return source in self.draft.inputs and self.draft.inputs[source].axes[0].text == "batch"
 
 
 def bound_of(value: Made) -> int:
@@ -234,8 +254,9 @@ def sizes_at(draft: Draft, which: int) -> dict[str, int]:
 
 
 def observe(subject: Subject, generator: np.random.Generator, worlds: int = 5) -> Observed:
-    """Change every input, place by place, in some worlds; the first is the smallest."""
+    """Change every input, place by place, in some worlds, and some inner value; the first is the smallest."""
     found = Observed()
+    inner = _inner_of(subject, generator)
     for number in range(worlds):
         sizes = sizes_at(subject.draft, (0, 2, 1, 2, 1)[number % 5])
         subject.fill(generator)
@@ -248,9 +269,22 @@ def observe(subject: Subject, generator: np.random.Generator, worlds: int = 5) -
                 found.changes += changes
             else:
                 found.infinite += 1
+        if number in (1, 3) and inner is not None:
+            changes = subject.changes(world, inner, generator)
+            if changes and subject.watch(world, changes):
+                found.changes += changes
         if number in (1, 2):
             found.rows += rows(subject, {**sizes, "batch": 2}, generator)
     return found
+
+
+def _inner_of(subject: Subject, generator: np.random.Generator) -> Made | None:
+    """An inner value to change, of layers rather."""
+    known = list(subject.inner.values.values())
+    layers = [value for value in known if value.block == "layer"]
+    if generator.random() < 0.5 or not known:
+        known = layers
+    return known[generator.integers(len(known))] if known and generator.random() < 0.7 else None
 
 
 def rows(subject: Subject, sizes: dict[str, int], generator: np.random.Generator) -> list[Change]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.yaml_fuzz.draft import Draft, Made
-from tests.yaml_fuzz.masks import Mask, Masker, Pred, predicate
+from tests.yaml_fuzz.draft import Draft, Made, Size
+from tests.yaml_fuzz.masks import Mask, Masker, Pred, either, negated, predicate
 from tests.yaml_fuzz.observe import Change, Observed
 
 Claim = Callable[[Change, tuple[int, ...]], NDArray]
@@ -52,13 +53,14 @@ class Axes:
         return f", axis: {self.out}" if self.out == self.source else f", axis: [{self.out}, {self.source}]"
 
 
-def questions(draft: Draft, observed: Observed, r: random.Random) -> list[Question]:
-    """What to ask of a file."""
+def questions(draft: Draft, observed: Observed, inner: Sequence[Made], r: random.Random) -> list[Question]:
+    """What to ask of a file; `inner` are the inner values that were changed."""
     sources = [value for name, value in draft.inputs.items() if name in draft.used]
     pairs = [(output, source) for output in draft.outputs() for source in sources]
     r.shuffle(pairs)
+    within = [(output, value) for value in inner for output in draft.outputs() if _follows(output, value)]
     found: dict[str, Question] = {}
-    for output, source in pairs[:MOST_PAIRS]:
+    for output, source in pairs[:MOST_PAIRS] + within[:2]:
         known = [
             *_windows(draft, observed, output, source, r),
             *_masks(draft, output, source, r),
@@ -67,6 +69,12 @@ def questions(draft: Draft, observed: Observed, r: random.Random) -> list[Questi
         r.shuffle(known)
         found.update((one.text, one) for one in known[:MOST_EACH])
     return list(found.values())
+
+
+def _follows(output: Made, value: Made) -> bool:
+    """Whether an output may depend on an inner value: node numbers rise."""
+    numbers = [int(re.sub(r"\D.*", "", name[1:])) for name in (output.name, value.name)]
+    return numbers[0] >= numbers[1]
 
 
 # -- windows
@@ -149,15 +157,23 @@ def _extent(observed: Observed, output: Made, source: Made, axes: Axes) -> tuple
 
 
 def _masks(draft: Draft, output: Made, source: Made, r: random.Random) -> Iterator[Question]:
-    known = [axes for axes in _ranked(draft, output, source) if axes.source == 1]
-    if not known or source.axes[0].text != "batch":
+    fits = [axes for axes in _ranked(draft, output, source) if axes.source == 1]
+    if not fits or source.axes[0].text != "batch":
         return
-    axes = r.choice(known)
+    axes = r.choice(fits)
     masker = Masker(draft, source.axes[0], output.axes[axes.out], source.axes[1], only_inputs=True)
-    for _ in range(2):
-        mask = masker.mask()
+    for _ in range(3):
+        mask = _one_of(masker, r)
         if set(mask.names) <= draft.used:
             yield _within(draft, output, source, axes, mask)
+
+
+def _one_of(masker: Masker, r: random.Random) -> Mask:
+    """One with many parts, one that the file has, or any."""
+    if r.random() < 0.05:
+        return masker.many()
+    known = masker.known()
+    return r.choice(known) if known and r.random() < 0.5 else masker.mask()
 
 
 def _ranked(draft: Draft, output: Made, source: Made) -> Iterator[Axes]:
@@ -172,11 +188,11 @@ def _within(draft: Draft, output: Made, source: Made, axes: Axes, mask: Mask) ->
         row, queries, keys = change.places[0][0] or 0, shape[axes.out], change.after.shape[1]
         inputs = change.world.inputs
         allowed = np.zeros(queries, bool)
-        for known in (inputs, {**inputs, change.source: change.after}):
-            pairs = mask.pairs(known, queries, keys)
-            pairs = pairs[min(row, len(pairs) - 1)]
-            for place in change.places:
-                allowed |= pairs[:, place[1] or 0]
+        # Pairs are allowed by what the controls are before the change, and by what they are after it.
+        both = [mask.pairs(known, queries, keys) for known in (inputs, {**inputs, change.source: change.after})]
+        pairs = np.logical_and(*(one[min(row, len(one) - 1)] for one in both))
+        for place in change.places:
+            allowed |= pairs[:, place[1] or 0]
         return _along(~allowed, axes.out, len(shape))
 
     text = f"within: {{output: {output.name}, input: {source.name}, mask: {mask.text}{axes.field(draft, False)}}}"
@@ -193,35 +209,66 @@ def _hidden(draft: Draft, output: Made, source: Made, r: random.Random) -> Itera
             continue
         controls = [v for dtype in ("bool", "int64") for v in draft.of(dtype, axes) if v.fed and v.name in draft.used]
         for _ in range(2 if controls else 0):
-            pred = predicate(draft, controls)
-            assert pred is not None
-            yield _ignores(draft, output, source, pred, rank)
+            pred = _pred(draft, controls, r)
+            question = _ignores(draft, output, source, pred, rank)
+            if question is not None:
+                yield question
         segments = [v for v in controls if v.dtype == "int64"]
         if segments and output.axes[:rank] == axes and rank == 2:
             yield _segments(output, source, r.choice(segments))
 
 
-def _ignores(draft: Draft, output: Made, source: Made, pred: Pred, rank: int) -> Question:
-    carries = output.axes[:rank] == source.axes[:rank]
+def _pred(draft: Draft, controls: Sequence[Made], r: random.Random) -> Pred:
+    """A predicate: rather one that a mask of the file reads, its contrary, or more than that."""
+    names = {control.name for control in controls}
+    known = [pred for pred in draft.preds if set(pred.names) <= names]
+    fresh = predicate(draft, controls)
+    assert fresh is not None
+    if not known or r.random() < 0.3:
+        return fresh
+    pred = r.choice(known)
+    return r.choice((pred, negated(pred), negated(pred), either(negated(pred), fresh)))
+
+
+def _ignores(draft: Draft, output: Made, source: Made, pred: Pred, rank: int) -> Question | None:
+    """None where the axes of the predicate could stand in more than one place of the output."""
+    places = _spread(source.axes[:rank], output.axes)
+    if places is None:
+        return None
 
     def claim(change: Change, shape: tuple[int, ...]) -> NDArray:
         before, after = _both(pred.at, change)
         if not all(before[place[:rank]] and after[place[:rank]] for place in change.places):
             return np.zeros((1,) * len(shape), bool)
-        if not carries:
+        if not places:
             return np.ones((1,) * len(shape), bool)
-        return _leading(~before & ~after, len(shape))
+        promised = ~before & ~after
+        return promised.reshape([promised.shape[places.index(k)] if k in places else 1 for k in range(len(shape))])
 
     text = f"ignores: {{output: {output.name}, input: {source.name}, where: {pred.text}}}"
     return Question(text, output.name, source.name, claim)
 
 
+def _spread(part: Sequence[Size], whole: Sequence[Size]) -> tuple[int, ...] | None:
+    """The axes of an output over which a predicate stands; () where it has none of them, None where that is open."""
+    if tuple(whole[: len(part)]) == tuple(part):
+        return tuple(range(len(part)))
+    found = [[k for k, size in enumerate(whole) if size == one] for one in part]
+    if any(one.constant is not None for one in part) or any(len(places) > 1 for places in found):
+        return None
+    if not all(found):
+        return ()
+    chosen = tuple(places[0] for places in found)
+    return chosen if list(chosen) == sorted(chosen) else None
+
+
 def _segments(output: Made, source: Made, by: Made) -> Question:
     def claim(change: Change, shape: tuple[int, ...]) -> NDArray:
+        before, after = _both(lambda known: known[by.name], change)
         promised = np.ones(shape[:2], bool)
-        for numbers in _both(lambda known: known[by.name], change):
-            for place in change.places:
-                promised &= numbers != numbers[place[0] or 0, place[1] or 0]
+        for place in change.places:
+            at = (place[0] or 0, place[1] or 0)
+            promised &= (before != before[at]) | (after != after[at])
         return _leading(promised, len(shape))
 
     return Question(

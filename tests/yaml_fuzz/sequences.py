@@ -26,6 +26,21 @@ def attend(draft: Draft) -> Made | None:
     return draft.node("attend", fields, x.axes, reads=reads)
 
 
+def moved(draft: Draft) -> Made | None:
+    """Attention to what was shifted before, by a mask over where it stands now."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    controls = [*draft.of("bool", x.axes[:2]), *draft.of("int64", x.axes[:2])]
+    pred = predicate(draft, controls, 0)
+    if pred is None:
+        return None
+    draft.preds.append(pred)
+    y = draft.node("shift", f"input: {x.name}, axis: 1, by: {r.choice((1, -1))}", x.axes, reads=[x])
+    reads = [x, y, *(v for v in draft.values if v.name in pred.names)]
+    fields = f"query: {r.choice((x, y)).name}, key: {y.name}, value: {y.name}, mask: key_valid({pred.text})"
+    return draft.node("attend", fields, x.axes, reads=reads)
+
+
 def pointwise(draft: Draft) -> Made | None:
     """A map of each position alone."""
     r = draft.r
@@ -122,7 +137,7 @@ def concat_controls(draft: Draft) -> Made | None:
     if not known:
         return None
     x = draft.recent(known)
-    if x.dtype == "bool" and r.random() < 0.6:
+    if x.dtype == "bool" and r.random() < 0.6 and "constant bool" in draft.words:
         one = draft.node(
             "constant",
             f"shape: [{x.axes[0].text}, 1], value: {r.choice(('true', 'false'))}",
@@ -356,7 +371,7 @@ def embed(draft: Draft) -> Made | None:
         return None
     ids = draft.recent(known)
     reads, fields = [ids], f"ids: {ids.name}, vocab: {VOCAB}, dim: {WIDTH}"
-    way = r.choice(("none", "none", "learned", "sinusoidal", "count", "ids", "types"))
+    way = r.choice(("none", "none", "learned", "sinusoidal", "count", "count", "ids", "types"))
     valid = draft.of("bool", ids.axes)
     if way == "learned":
         fields += f", positions: {{kind: learned, length: {max(ids.axes[1].values)}}}"

@@ -24,6 +24,13 @@ def shrunk(text: str, rules: Iterable[str]) -> str:
         if more == named:
             break
         named = more
+    body = " ".join(line for known in (nodes, blocks) for name, line in known.items() if name in named)
+    for name in sorted(set(inputs) & named - _words(body)):
+        # What a rule alone names must be used all the same.
+        nodes[f"use_{name}"] = f"  use_{name}: {{block: shift, input: {name}, axis: -1, by: 0}}\n"
+        type_ = re.search(r'"(.*?)( <.*)?"', inputs[name])
+        outputs[f"use_{name}"] = f'  use_{name}: "{type_[1] if type_ else ""}"\n'
+        named |= {f"use_{name}"}
     kept = [parts["archspec"], parts["name"], parts["defaults"]]
     kept.append("dims:\n" + _joined(dims, named | {"batch"}))
     kept.append("inputs:\n" + _joined(inputs, named))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archspec.ir.graph import Node, Value
+from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.rules.verdict import Verdict
 from archspec.spec import Spec
-from tests.rules.brute import Brute
-from tests.yaml_fuzz.observe import Change, Subject, World, moved, places_of
+from tests.rules.brute import Brute, State
+from tests.yaml_fuzz.observe import Change, Subject, World, places_of
 from tests.yaml_fuzz.questions import Question
 
 _TRIES = 6
@@ -23,9 +26,11 @@ def again(subject: Subject, question: Question, change: Change) -> bool:
     generator = np.random.default_rng(0)
     for _ in range(_TRIES):
         subject.fill(generator)
-        base = subject.run(change.world.inputs)
-        alone = Change(change.world, change.source, change.places, change.after)
-        if subject.one_by_one([alone], base) and question.broken_by(alone):
+        value = subject.value(change.source)
+        alone = [Change(change.world, change.source, change.places, change.after)]
+        if not value.fed:
+            alone = subject.changes(change.world, value, generator)
+        if subject.watch(change.world, alone) and any(question.broken_by(one) for one in alone):
             return True
     return False
 
@@ -50,12 +55,14 @@ def replayed(
         return "false", "no witness is printed"
     printed = dict(_controls(notes))
     for world in _worlds(subject, sizes, printed, generator):
-        value = subject.draft.inputs[question.source]
+        value = subject.value(question.source)
         changes = subject.changes(world, value, generator)
         subject.watch(world, changes)
         if any(question.broken_by(change) for change in changes if change.moved):
             return "broken", ""
-    for _ in range(_TRIES):
+    if question.source in subject.inner.values:
+        return "wired", ""
+    for _ in range(4 * _TRIES):
         world = World(sizes, _put(subject.draw(sizes, generator), printed))
         if wired(question, subject, spec, world):
             return "wired", ""
@@ -108,10 +115,20 @@ def _put(inputs: dict[str, NDArray], printed: dict[str, NDArray]) -> dict[str, N
 class _Wiring(Brute):
     """Matrices where a float chooses integers, too: those restrict nothing."""
 
-    def _array(self, op, value, operands, number):
+    def _array(self, op: Primitive, value: Value, operands: Sequence[State], number: int) -> NDArray | None:
         if any(operand.array is None for operand in operands):
             return None
         return super()._array(op, value, operands, number)
+
+    def _node(self, node: Node, operands: Sequence[State]) -> list[State]:
+        if not isinstance(node.op, Repeat):
+            return super()._node(node, operands)
+        carried, taken = operands[0], {}
+        for layer, body in enumerate(node.op.schedule):
+            results = self._region(node.regions[body], [carried, *operands[1:]])
+            carried = results[0]
+            taken.update({(layer, number): result for number, result in enumerate(results)})
+        return [carried, *(taken[tap.layer, tap.output] for tap in node.op.taps)]
 
 
 def wired(question: Question, subject: Subject, spec: Spec, world: World) -> bool:
@@ -125,7 +142,8 @@ def wired(question: Question, subject: Subject, spec: Spec, world: World) -> boo
     state = states[spec.graph.output_names.index(question.output)]
     if question.source not in state.reads:
         return False
-    shape = tuple(size.value(world.sizes) for size in state_type(spec, question.output).shape)
+    output = spec.graph.outputs[spec.graph.output_names.index(question.output)]
+    shape = tuple(size.value(world.sizes) for size in output.type.shape)
     own = world.inputs[value.name].shape
     matrix = state.reads[question.source].reshape(*shape, *own)
     # Positions alone count here: what a predicate fixes of a value does not.
@@ -140,10 +158,3 @@ def wired(question: Question, subject: Subject, spec: Spec, world: World) -> boo
         if question.broken_by(change):
             return True
     return False
-
-
-def state_type(spec: Spec, output: str):
-    return spec.graph.outputs[spec.graph.output_names.index(output)].type
-
-
-__all__ = ["again", "moved", "replayed", "told", "wired"]

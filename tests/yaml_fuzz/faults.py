@@ -1,0 +1,126 @@
+"""Faults to be planted: each is one line of the prover, or of what it is held against, done wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from unittest.mock import patch
+
+from archspec.masks import emit as masks_emit
+from archspec.masks import relation as masks_relation
+from archspec.masks.atoms.all import All
+from archspec.masks.mask import And, Mask
+from archspec.ops.attention import attention, make_mask, mask_operands
+from archspec.ops.position.counted_positions import CountedPositions
+from archspec.ops.shape.shift import Shift
+from archspec.relation import union
+from archspec.relation.atoms import NOTHING, Relation, Space
+from archspec.relation.union import in_normal_form
+from archspec.rules import fixed, flow, kind, reads, terms
+from archspec.rules.origin import Origin
+from tests.rules.breakage import broken, guard_not_shifted
+
+Fault = Callable[[], AbstractContextManager[None]]
+
+
+def shift_off_by_one() -> AbstractContextManager[None]:
+    """A shift reads the position before the one that it moves."""
+    real = Shift.reads
+    return broken((Shift, "reads", lambda self, ins, outs: real(replace(self, by=self.by + 1), ins, outs)))
+
+
+def count_unread() -> AbstractContextManager[None]:
+    """Positions that are counted read nothing of what counts them."""
+    return broken((CountedPositions, "reads", lambda self, ins, outs: ((NOTHING,),)))
+
+
+def guard_offset_lost() -> AbstractContextManager[None]:
+    """A predicate that is shifted is taken for the one at the same position."""
+    return guard_not_shifted()  # type: ignore[return-value]
+
+
+def erasure_lost() -> AbstractContextManager[None]:
+    """Masks restrict by a control though the control is what changes."""
+    return broken(
+        (reads.Reads, "_mentions", lambda self, term, changing: False),
+        (masks_relation, "erase", lambda relation, operand: relation),
+    )
+
+
+def mask_lost() -> AbstractContextManager[None]:
+    """The module attends to everything that the last part of a mask hides."""
+    real = masks_emit.emit
+
+    def emit(mask: Mask, *more: object) -> str:
+        return real(mask.terms[0] if isinstance(mask, And) else All(), *more)  # type: ignore[arg-type]
+
+    return broken((make_mask, "emit", emit), (attention, "emit", emit))
+
+
+def wanted_joined() -> AbstractContextManager[None]:
+    """What a rule wants is joined over a cap of one atom, and grows."""
+    return broken((kind, "within", _within(1)))
+
+
+# -- the five old unsound kinds
+
+
+def inner_source_carried() -> AbstractContextManager[None]:
+    """An inner value of a repeated region is taken for one that nothing reads any more."""
+    return broken((flow, "origin", lambda value: Origin(value)))
+
+
+def literals_fixed() -> AbstractContextManager[None]:
+    """`ignores` holds each literal of its predicate fixed, not the predicate."""
+
+    def together(self: fixed.Fixed, literals: Sequence[terms.Literal]) -> bool:
+        known = {literal.term for clause in self.clauses for literal in clause}
+        return all(literal.term in known for literal in literals)
+
+    return broken(
+        (fixed.Fixed, "together", together),
+        (fixed.Fixed, "__call__", lambda self, term: together(self, [terms.Literal(term, False)])),
+    )
+
+
+def wanted_normalised() -> AbstractContextManager[None]:
+    """Of two ends of what a rule wants that no size orders one is dropped."""
+    return broken((kind, "within", _within(1 << 30)))
+
+
+def wanted_over_the_cap() -> AbstractContextManager[None]:
+    """What a rule wants is joined over the cap of what is found."""
+    return broken((kind, "within", _within(union.MOST_ATOMS)))
+
+
+def split_controls_unread() -> AbstractContextManager[None]:
+    """Controls of a mask whose axes have other factors are read as nothing."""
+    real = mask_operands.MaskOperands._use
+
+    def use(self: mask_operands.MaskOperands, use: object, out: object, query: int) -> Relation:
+        same = self.types[use.control].axes[-1].factors == out.axes[query].factors  # type: ignore[attr-defined]
+        return real(self, use, out, query) if same else NOTHING  # type: ignore[arg-type]
+
+    return broken((mask_operands.MaskOperands, "_use", use))
+
+
+def _within(most: int) -> Callable[..., bool]:
+    real = kind.within
+
+    def within(found: Relation, allowed: Relation, out: Space, inp: Space, *more: object) -> bool:
+        with patch.object(union, "MOST_ATOMS", most):
+            wanted = in_normal_form(allowed, out, inp)
+        return real(found, wanted, out, inp, *more)  # type: ignore[arg-type]
+
+    return within
+
+
+QUICK: tuple[Fault, ...] = (shift_off_by_one, count_unread, guard_offset_lost, erasure_lost, mask_lost, wanted_joined)
+OLD: tuple[Fault, ...] = (
+    inner_source_carried,
+    literals_fixed,
+    wanted_normalised,
+    wanted_over_the_cap,
+    split_controls_unread,
+)
