@@ -49,12 +49,12 @@ def statuses(path: Path) -> list[str]:
         ("ignores-its-own-mask", ["violated"]),
         ("within-many-atoms", ["violated"]),
         ("segments-split", ["violated"]),
-        pytest.param("mask-over-flattened-grid", ["proved"], marks=wrong("guards do not pass merged axes")),
+        ("mask-over-flattened-grid", ["proved"]),
         ("channels-causal", ["violated"]),
-        pytest.param("split-merge-repeat", ["proved"], marks=wrong("rules have no `axis`")),
-        pytest.param("blocks-causal", ["proved"], marks=wrong("a merged batch axis is not followed")),
+        ("split-merge-repeat", ["proved"]),
+        ("blocks-causal", ["proved"]),
         pytest.param("block-local", ["proved"] * 3, marks=wrong("a merged batch axis is not followed")),
-        pytest.param("hourglass", ["proved"], marks=wrong("positions of several factors are not compared")),
+        ("hourglass", ["proved"]),
         pytest.param("class-token-padding", ["proved"], marks=wrong("concat takes no bool values")),
     ],
 )
@@ -137,7 +137,7 @@ def shown(*arguments: str) -> str:
     "name",
     [
         pytest.param("class-token-padding", marks=wrong("concat takes no bool values")),
-        pytest.param("split-merge-repeat", marks=wrong("axes are merged twice inside a repeat")),
+        "split-merge-repeat",
         *(name for name in NAMES if name not in ("class-token-padding", "split-merge-repeat")),
     ],
 )

@@ -45,7 +45,7 @@ CASES = [
     Case(op=Binary(kind="multiply"), inputs=(floats(3), X)),
     Case(op=Binary(kind="subtract"), inputs=(floats(BATCH, 1, 3), floats(SRC, 1))),
     Case(op=Binary(kind="add"), inputs=(GRID, GRID)),
-    Case(op=Binary(kind="add"), inputs=(FLAT, GRID), loose=frozenset((0,))),
+    Case(op=Binary(kind="add"), inputs=(FLAT, GRID)),
     Case(op=Binary(kind="multiply"), inputs=(integers(BATCH, SRC), integers(BATCH, SRC))),
     *(
         Case(op=WithNumber(kind=kind, number=number, number_first=first), inputs=(X,))

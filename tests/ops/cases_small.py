@@ -48,7 +48,7 @@ CASES = [
     shift(-2, -1, X, fill=3),
     shift(1, 0, integers(TGT, bound=4)),
     shift(3, 0, floats(3, 2), fill=Scalar.of(SRC)),
-    shift(1, 1, WIDE, loose=(0,)),
+    shift(1, 1, WIDE),
     matmul(floats(SRC, 2), floats(2, 3)),
     matmul(floats(BATCH, SRC, 2), floats(2, TGT)),
     matmul(floats(SRC, 3), floats(BATCH, TGT, 3), transpose_right=True),

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Range, Relation
+from archspec.relation.atoms import Range, Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -23,7 +23,6 @@ class Concat(Primitive):
 
     name = "concat"
     signature = "..., ... -> ..."
-    reads_more = "of an operand whose axis has several factors only the outermost is bounded"
 
     axis: int
 
@@ -59,11 +58,11 @@ class Concat(Primitive):
         found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
         if y.axes[place] == x.axes[place]:
             found += same_positions(y, x, [(place, place)])
-            return Relation((Atom(differences=frozenset(found)),))
+            return Relation((atom_of(found),))
         out = numbered(y, place)
         found += flat_shifted(out, numbered(x, place), offset)
         stretch = Range(side="out", coordinate=out[0][0], lo=offset, hi=offset + x.shape[place] - 1)
-        return Relation((Atom(differences=frozenset(found), ranges=frozenset((stretch,))),))
+        return Relation((atom_of(found, (stretch,)),))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
