@@ -45,7 +45,8 @@ def _alternatives(guard: Guard) -> Iterator[Atom]:
     if not isinstance(term, Term) or len(guard.coordinates) != term.type.rank:
         yield Atom(guards=frozenset({guard}))
     elif isinstance(op, Constant):
-        if (op.number.evaluate({}) != 0) is not guard.negated:
+        holds = op.number if isinstance(op.number, bool) else op.number.evaluate({}) != 0
+        if holds is not guard.negated:
             yield Atom()
     elif isinstance(op, Logical) and op.kind == "not" and _is_view(term):
         yield from _alternatives(replace(guard, predicate=term.operands[0], negated=not guard.negated))
