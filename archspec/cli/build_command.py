@@ -83,7 +83,9 @@ def command(
     from archspec.bundle import build
     from archspec.checking import accepted
     from archspec.cli.progress import progress
+    from archspec.cli.writing import require_apart
 
+    require_apart(output)
     with progress(enabled=not as_json) as tell:
         bundle = build(
             accepted(spec, set=overrides, reduced=reduced, unproved=unproved),

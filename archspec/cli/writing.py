@@ -44,6 +44,14 @@ def require_suffix(path: Path | None, suffix: str, option: str) -> None:
         )
 
 
+def require_apart(folder: Path) -> None:
+    """Refuse a bundle's folder that holds what the command reads: it would be replaced. Raises SpecError E704."""
+    for name, read in _inputs():
+        if read.resolve().is_relative_to(folder.resolve()):
+            message = f"{folder} is not replaced: it holds {read}, which the command reads as `{name}`"
+            fail("E704", message, None, help="give another folder, such as one beside it")
+
+
 def _mode_of(target: Path, path: Path) -> int:
     """The mode of the file to be: that of the one that stands there, else that of a new one."""
     try:

@@ -68,11 +68,19 @@ class NamePattern:
 
         None where it is neither. Groups match any of their texts.
         """
+        first = self.pieces[0] if self.pieces else ""
+        if isinstance(first, str):
+            # Most names differ in their first words: an expression is compiled where more is to be looked at.
+            if not name.startswith(first):
+                return None
+            if len(self.pieces) == 1:
+                rest = name[len(first) :]
+                return ((), rest[1:]) if not rest or (rest[0] == "." and len(rest) > 1) else None
         found = self._regex.fullmatch(name)
         if found is None:
             return None
-        *indices, rest = found.groups()
-        return tuple(map(int, indices)), rest or ""
+        *indices, inner = found.groups()
+        return tuple(map(int, indices)), inner or ""
 
     def filled(self, indices: Sequence[int], rest: str = "") -> str:
         """The name at these indices, and `rest` inside it; the pattern has no groups left."""

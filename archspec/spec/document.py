@@ -60,7 +60,7 @@ class DimFields(Model):
     min: ExprField = Field(description="the smallest size")
     typical: ExprField = Field(description="the size that costs are given for")
     max: ExprField = Field(description="the largest size")
-    multiple: Annotated[ExprField | None, MAYBE] = Field(default=None, description="what every size is a multiple of")
+    multiple: ExprField | None = Field(default=None, description="what every size is a multiple of; 1 when left out")
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
@@ -126,9 +126,7 @@ class DefaultsFields(Model):
 
     norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="normalisation of layers")
     bias: BoolField = Field(default=True, description="whether projections have a bias")
-    dropout: Annotated[ExprField | None, MAYBE] = Field(
-        default=None, description="rate of embedding and residual dropout"
-    )
+    dropout: ExprField | None = Field(default=None, description="rate of embedding and residual dropout; 0")
     init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
 
 

@@ -119,7 +119,10 @@ Expr = Number | Name | UnaryExpr | BinaryExpr | CallExpr
 
 
 def parse_expr(node: TextNode) -> Expr:
-    """The expression that a field's text holds. Raises SpecError E120, E121, E122 or E126."""
+    """The expression that a field's text holds. Raises SpecError E120, E121, E122 or E126, E204 for `none`."""
+    if node.value == "none":
+        help = "leave the field out for its default, or write the number that means off, such as 0"
+        fail("E204", "expected a number, found `none`", node.span, help=help)
     return parse_whole(node, EXPR)
 
 

@@ -125,7 +125,6 @@ def test_weights_of_attention() -> None:
     both(module, ONES, 3.0, 0.4, base=1.0)
 
 
-@option("defaults.dropout=none")
 def test_no_default_is_no_dropout() -> None:
     module = fixed(module_of(LAYER.format(attention="none", feed="{hidden: 2, activation: none}", more="")), bias=1.0)
     torch.testing.assert_close(module.train()(ONES), torch.full_like(ONES, 2.0))

@@ -78,6 +78,15 @@ def test_the_inputs_of_a_run_are_not_its_output(archspec: Command, folder: Path)
         assert found["logits"].shape == (1, 4, 50)
 
 
+def test_a_bundle_never_replaces_what_the_command_reads(archspec: Command, folder: Path) -> None:
+    assert archspec("build", "small.yaml", "-o", "bundle", "--no-cache").status == 0
+    for more in (("bundle/spec.yaml",), ("small.yaml", "--weights", "bundle/model.safetensors")):
+        ran = archspec("build", *more, "-o", "bundle", "--no-cache")
+        assert ran.status == 1
+        assert "error[E704]: bundle is not replaced: it holds bundle/" in ran.err
+    assert (folder / "bundle" / "manifest.json").exists()
+
+
 @pytest.mark.parametrize("name", ["picture.png", "picture", "small.yaml"])
 def test_a_picture_is_named_svg(archspec: Command, folder: Path, name: str) -> None:
     ran = archspec("show", "small.yaml", "--svg", name)
