@@ -42,6 +42,7 @@ def _lines(bundle: Described) -> Iterator[str]:
     origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
     yield f"{manifest.name} in {bundle.path}"
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
+    yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in manifest.artifacts:
         size = sum(manifest.files[name].bytes for name in entry.files)
         told = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"

@@ -158,7 +158,7 @@ class Work:
             about=self.spec.about,
             spec_digest=self.spec.digest,
             verdicts=self._verdicts(),
-            unproved=[one.message for one in self.checked.diagnostics if one.severity == "error"],
+            unproved=list(self.checked.faults),
             module=self.program.module,
             interface=written(self.program.interface),
             weights=weights,

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from archspec.algebra.dim import Dim, product
 from archspec.ir.types import Axis, TensorType
-from archspec.relation.atoms import Atom, Difference, Range, Relation, equal
+from archspec.relation.atoms import Atom, Difference, Flat, Range, Relation, equal
+from archspec.relation.forms import Place, flat, form
+
+Constraint = Difference | Flat
 
 Numbered = Sequence[tuple[int, Dim]]
 """Coordinates with their sizes."""
@@ -33,7 +36,7 @@ def count(axes: Iterable[Axis]) -> int:
 
 def aligned(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Relation:
     """The same position along each given pair (axis of the output, axis of the input)."""
-    return Relation((Atom(differences=frozenset(same_positions(out, inp, axes))),))
+    return Relation((atom_of(same_positions(out, inp, axes)),))
 
 
 def aligned_axes(out: TensorType, inp: TensorType) -> Relation:
@@ -41,10 +44,30 @@ def aligned_axes(out: TensorType, inp: TensorType) -> Relation:
     return aligned(out, inp, ((axis, axis) for axis in range(out.rank)))
 
 
-def same_positions(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Iterator[Difference]:
+def same_positions(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Iterator[Constraint]:
     """The constraints of `aligned`."""
     for left, right in axes:
         yield from flat_equal(numbered(out, left), numbered(inp, right))
+
+
+def same_coordinates(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Iterator[Difference]:
+    """The constraints of `aligned` on pairs of coordinates; of axes whose factors differ they say only a part."""
+    return (found for found in same_positions(out, inp, axes) if isinstance(found, Difference))
+
+
+def atom_of(constraints: Iterable[Constraint], ranges: Iterable[Range] = ()) -> Atom:
+    """An atom of constraints of both kinds."""
+    found = tuple(constraints)
+    return Atom(
+        differences=frozenset(one for one in found if isinstance(one, Difference)),
+        ranges=frozenset(ranges),
+        flats=frozenset(one for one in found if isinstance(one, Flat)),
+    )
+
+
+def places(type_: TensorType) -> list[Place]:
+    """The place of the position on every axis, flat where the axis has factors."""
+    return [flat(numbered(type_, axis)) for axis in range(type_.rank)]
 
 
 def broadcast_axes(out: TensorType, inp: TensorType) -> list[tuple[int, int]]:
@@ -59,7 +82,7 @@ def numbered(type_: TensorType, *axes: int) -> Numbered:
     return [pair for axis in axes for pair in zip(numbers[axis], type_.axes[axis].factors, strict=True)]
 
 
-def flat_equal(out: Numbered, inp: Numbered) -> Iterator[Difference]:
+def flat_equal(out: Numbered, inp: Numbered) -> Iterator[Constraint]:
     """Equality of the flat positions that two groups of coordinates of equal total size stand for.
 
     The groups are cut where their leading factors agree; a piece of one coordinate a side is an equality.
@@ -68,8 +91,8 @@ def flat_equal(out: Numbered, inp: Numbered) -> Iterator[Difference]:
         yield from flat_shifted(left, right, Dim.of(0))
 
 
-def flat_shifted(out: Numbered, inp: Numbered, shift: Dim) -> Iterator[Difference]:
-    """Flat position in `out` less flat position in `inp` is `shift`, as far as the first coordinates tell.
+def flat_shifted(out: Numbered, inp: Numbered, shift: Dim) -> Iterator[Constraint]:
+    """Flat position in `out` less flat position in `inp` is `shift`, and what the first coordinates tell of it.
 
     With strides S and T of the first coordinates, `S*i - T*j` differs from the shift by the remainders alone.
     """
@@ -80,6 +103,7 @@ def flat_shifted(out: Numbered, inp: Numbered, shift: Dim) -> Iterator[Differenc
         if left and right:
             low, high = shift - (left - 1), shift + (right - 1)
             yield Difference(out=out[0][0], inp=inp[0][0], a=left, b=right, lo=low, hi=high)
+        yield Flat(out=form(flat(out)), inp=form(flat(inp)), lo=shift, hi=shift)
 
 
 def at_position(inp: Numbered, position: Dim) -> Iterator[Range]:

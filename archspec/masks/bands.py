@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from archspec.algebra.dim import Dim
 from archspec.masks.coordinates import Coordinates
-from archspec.relation.atoms import EVERYTHING, ZERO, Atom, Difference, Relation, equal
+from archspec.relation.atoms import EVERYTHING, ZERO, Relation, apart
+from archspec.relation.meet import meet
 
 
 def band(at: Coordinates, lo: Dim, hi: Dim) -> Relation | None:
-    """`lo <= i - j <= hi`; None over positions of several factors, which no such bound can say."""
+    """`lo <= i - j <= hi`; None over positions that are not given as one place."""
     if at.apart or len(at.query) != 1 or len(at.key) != 1:
         return None
-    difference = Difference(out=at.query[0], inp=at.key[0], lo=lo, hi=hi)
-    return Relation((Atom(differences=frozenset({difference})),))
+    return Relation((apart(at.query[0], at.key[0], lo, hi),))
 
 
 def no_later(at: Coordinates) -> Relation:
@@ -20,9 +22,9 @@ def no_later(at: Coordinates) -> Relation:
     if at.apart or len(at.query) != len(at.key):
         return EVERYTHING
     pairs = list(zip(at.query, at.key, strict=True))
-    atoms = []
-    for place, (out, inp) in enumerate(pairs):
+    found = []
+    for place, pair in enumerate(pairs):
         least = ZERO if place == len(pairs) - 1 else ZERO + 1
-        same = [equal(*pair) for pair in pairs[:place]]
-        atoms.append(Atom(differences=frozenset([*same, Difference(out=out, inp=inp, lo=least)])))
-    return Relation(tuple(atoms))
+        same = [apart(*before, ZERO, ZERO) for before in pairs[:place]]
+        found.append(reduce(meet, (Relation((atom,)) for atom in (*same, apart(*pair, least, None)))))
+    return reduce(Relation.__or__, found)

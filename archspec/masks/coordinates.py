@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from archspec.record import record
+from archspec.relation.forms import Place
 
 MaskSide = Literal["query", "key"]
 
@@ -13,27 +14,27 @@ MaskSide = Literal["query", "key"]
 class Coordinates:
     """Where a mask's indices stand among the coordinates of an output and an input.
 
-    `query` and `key` are the coordinates of the positions, several where the axis has factors; where `apart`, the two
-    axes are factored differently and positions cannot be compared. `out_leading` and `in_leading` index the controls'
-    leading axes, which those in `plain` do not have. `first` is the operand number of control 0. In `loose` are the
-    controls that have no exact place among the coordinates of a side: constraints by them are left out.
+    `query` and `key` are the places of the positions, flat where an axis has factors; where `apart`, positions are not
+    compared. `out_leading` and `in_leading` index the controls' leading axes, which those in `plain` do not have.
+    `first` is the operand number of control 0. In `loose` are the controls that have no place on a side: constraints
+    by them are left out.
     """
 
-    query: tuple[int, ...]
-    key: tuple[int, ...]
-    out_leading: tuple[int, ...] = ()
-    in_leading: tuple[int, ...] = ()
+    query: tuple[Place, ...]
+    key: tuple[Place, ...]
+    out_leading: tuple[Place, ...] = ()
+    in_leading: tuple[Place, ...] = ()
     first: int = 0
     apart: bool = False
     plain: frozenset[int] = frozenset()
     loose: frozenset[tuple[int, MaskSide]] = frozenset()
 
-    def leading(self, control: int, side: MaskSide) -> tuple[int, ...]:
+    def leading(self, control: int, side: MaskSide) -> tuple[Place, ...]:
         """Coordinates of a control's leading axes on one side."""
         if control in self.plain:
             return ()
         return self.out_leading if side == "query" else self.in_leading
 
-    def indices(self, control: int, side: MaskSide) -> tuple[int, ...]:
+    def indices(self, control: int, side: MaskSide) -> tuple[Place, ...]:
         """Coordinates of one side that index a control over leading axes and positions."""
         return (*self.leading(control, side), *(self.query if side == "query" else self.key))

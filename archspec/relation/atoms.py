@@ -14,6 +14,7 @@ from typing import Literal
 
 from archspec.algebra.dim import Dim
 from archspec.record import record
+from archspec.relation.forms import Form, Place, form
 
 Side = Literal["out", "in"]
 Key = Hashable
@@ -34,6 +35,16 @@ class Difference:
 
 
 @record
+class Flat:
+    """`lo <= left - right <= hi` for flat positions, of several coordinates on one side at least; None is infinite."""
+
+    out: Form
+    inp: Form
+    lo: Dim | None = None
+    hi: Dim | None = None
+
+
+@record
 class Range:
     """`lo <= index <= hi` of one coordinate; None is infinite."""
 
@@ -47,33 +58,33 @@ class Range:
 class PrefixBound:
     """`j < p[leading] + offset`: the input coordinate is inside a prefix whose length an operand or a Dim gives.
 
-    `leading` names the input coordinates that index the prefix operand.
+    `leading` names the input's places that index the prefix operand.
     """
 
-    inp: int
+    inp: Place
     prefix: Key
-    leading: tuple[int, ...] = ()
+    leading: tuple[Place, ...] = ()
     offset: Dim | int = 0
 
 
 @record
 class Guard:
-    """A bool operand holds at the given coordinates of one side; `offset` is added to the last of them."""
+    """A bool operand holds at the given places of one side, one for each of its axes; `offset` is added to the last."""
 
     side: Side
     predicate: Key
-    coordinates: tuple[int, ...]
+    coordinates: tuple[Place, ...]
     offset: Dim | int = 0
     negated: bool = False
 
 
 @record
 class SegmentEquality:
-    """An integer operand has equal values at the coordinates of both sides (the last ones are the positions)."""
+    """An integer operand has equal values at the places of both sides (the last ones are the positions)."""
 
     segments: Key
-    out: tuple[int, ...]
-    inp: tuple[int, ...]
+    out: tuple[Place, ...]
+    inp: tuple[Place, ...]
 
 
 @record
@@ -85,6 +96,7 @@ class Atom:
     prefixes: frozenset[PrefixBound] = frozenset()
     guards: frozenset[Guard] = frozenset()
     segments: frozenset[SegmentEquality] = frozenset()
+    flats: frozenset[Flat] = frozenset()
 
 
 @record(kw_only=False)
@@ -100,6 +112,13 @@ class Relation:
 EVERYTHING = Relation((Atom(),))
 NOTHING = Relation(())
 ZERO = Dim.of(0)
+
+
+def apart(out: Place, inp: Place, lo: Dim | None, hi: Dim | None) -> Atom:
+    """`lo <= i - j <= hi` between a place of the output and one of the input."""
+    if isinstance(out, int) and isinstance(inp, int):
+        return Atom(differences=frozenset({Difference(out=out, inp=inp, lo=lo, hi=hi)}))
+    return Atom(flats=frozenset({Flat(out=form(out), inp=form(inp), lo=lo, hi=hi)}))
 
 
 @lru_cache(maxsize=1 << 10)

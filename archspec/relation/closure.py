@@ -11,7 +11,9 @@ from functools import lru_cache
 
 from archspec.algebra.dim import Dim
 from archspec.relation.atoms import ZERO, Atom, Guard, PrefixBound, SegmentEquality, Space
+from archspec.relation.forms import Form, Place, as_place, extent, form, plus
 from archspec.relation.interval import Interval, no_less, surely_more
+from archspec.relation.linear import Line, bounds, exact_image, is_point, negative, reduced
 from archspec.relation.order import ordered
 
 _EQUAL = Interval(ZERO, ZERO)
@@ -22,7 +24,7 @@ Linear = tuple[int, int, int, int]
 class Closure:
     """A conjunction with its implied ranges. `out` and `inp` hold one interval for each coordinate."""
 
-    __slots__ = ("differences", "guards", "inp", "out", "prefixes", "segments")
+    __slots__ = ("differences", "flats", "guards", "inp", "out", "prefixes", "segments")
 
     def __init__(
         self,
@@ -33,16 +35,35 @@ class Closure:
         guards: frozenset[Guard],
         prefixes: frozenset[PrefixBound],
         segments: frozenset[SegmentEquality],
+        flats: dict[tuple[Form, Form], Interval],
     ) -> None:
         self.differences = differences
+        self.flats = flats
         self.out = out
         self.inp = inp
         self.guards = guards
         self.prefixes = prefixes
         self.segments = segments
 
-    def shift(self, out: int, inp: int) -> Dim | None:
+    def lines(self) -> list[Line]:
+        """All differences and flats."""
+        found = [
+            Line(((out, Dim.of(a)),), ((inp, Dim.of(b)),), interval)
+            for (out, inp, a, b), interval in self.differences.items()
+        ]
+        return found + [Line(*sides, interval) for sides, interval in self.flats.items()]
+
+    def between(self, out: Place, inp: Place) -> list[Interval]:
+        """Intervals that all hold what the place of the output is more than that of the input."""
+        if isinstance(out, int) and isinstance(inp, int) and not self.flats:
+            i, j = self.out[out], self.inp[inp]
+            return [plus(i, negative(j)), self.differences.get((out, inp, 1, 1), Interval())]
+        return bounds(form(out), form(inp), self.lines(), self.out, self.inp)
+
+    def shift(self, out: Place, inp: Place) -> Dim | None:
         """k where surely `i - j = k`; None where no such k is known."""
+        if not (isinstance(out, int) and isinstance(inp, int)):
+            return next((found.lo for found in self.between(out, inp) if is_point(found)), None)
         found = self.differences.get((out, inp, 1, 1))
         if found is not None and found.lo is not None and found.lo == found.hi:
             return found.lo
@@ -51,15 +72,31 @@ class Closure:
             return i.lo - j.lo
         return None
 
-    def shift_onto_out(self, inp: int) -> tuple[int, Dim] | None:
-        """An output coordinate i and k where surely `i - j = k`."""
+    def shift_onto_out(self, inp: Place) -> tuple[Place, Dim] | None:
+        """A place i of the output and k where surely `i - j = k`."""
+        if isinstance(inp, int) and (found := self._onto_out(inp)) is not None:
+            return found
+        if isinstance(inp, int) and not self.flats:
+            return None
+        image = exact_image(form(inp), [line.turned() for line in self.lines()], self.inp)
+        return None if image is None else (as_place(image[0]), -image[1])
+
+    def shift_onto_in(self, out: Place) -> tuple[Place, Dim] | None:
+        """A place j of the input and k where surely `i - j = k`."""
+        if isinstance(out, int) and (found := self._onto_in(out)) is not None:
+            return found
+        if isinstance(out, int) and not self.flats:
+            return None
+        image = exact_image(form(out), self.lines(), self.out)
+        return None if image is None else (as_place(image[0]), image[1])
+
+    def _onto_out(self, inp: int) -> tuple[int, Dim] | None:
         for out, other, _, _ in self.differences:
             if other == inp and (k := self.shift(out, inp)) is not None:
                 return out, k
         return self._fixed(self.out, self.inp[inp], 1)
 
-    def shift_onto_in(self, out: int) -> tuple[int, Dim] | None:
-        """An input coordinate j and k where surely `i - j = k`."""
+    def _onto_in(self, out: int) -> tuple[int, Dim] | None:
         for other, inp, _, _ in self.differences:
             if other == out and (k := self.shift(out, inp)) is not None:
                 return inp, k
@@ -86,6 +123,7 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
         guards=atom.guards,
         prefixes=atom.prefixes,
         segments=atom.segments,
+        flats={},
     )
     for r in ordered(atom.ranges):
         side = found.out if r.side == "out" else found.inp
@@ -93,6 +131,10 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
     for d in ordered(atom.differences):
         key = (d.out, d.inp, d.a, d.b)
         found.differences[key] = tighter(found.differences.get(key, Interval()), Interval(d.lo, d.hi))
+    for one in ordered(atom.flats):
+        line = reduced(Line(one.out, one.inp, Interval(one.lo, one.hi)))
+        sides = line.left, line.right
+        found.flats[sides] = tighter(found.flats.get(sides, Interval()), line.interval)
     return finish(found)
 
 
@@ -100,7 +142,7 @@ def finish(found: Closure) -> Closure | None:
     """Spread ranges along differences and guards along equalities."""
     for _ in range(2):
         spread(found)
-    if any(map(is_empty, (*found.out, *found.inp, *found.differences.values()))):
+    if any(map(is_empty, (*found.out, *found.inp, *found.differences.values(), *found.flats.values()))):
         return None
     if found.guards:
         found.guards = frozenset(both_sides(found))
@@ -140,6 +182,27 @@ def spread(found: Closure) -> None:
             continue
         found.inp[inp] = tighter(found.inp[inp], through_out(found.out[out], interval, a, b))
         found.out[out] = tighter(found.out[out], through_in(found.inp[inp], interval, a, b))
+    for (left, right), interval in found.flats.items():
+        for k, stride in left:
+            rest = plus(interval, plus(extent(right, found.inp), negative(extent(_without(left, k), found.out))))
+            found.out[k] = tighter(found.out[k], _divided(rest, stride))
+        for k, stride in right:
+            rest = plus(
+                negative(interval), plus(extent(left, found.out), negative(extent(_without(right, k), found.inp)))
+            )
+            found.inp[k] = tighter(found.inp[k], _divided(rest, stride))
+
+
+def _without(found: Form, coordinate: int) -> Form:
+    return tuple(pair for pair in found if pair[0] != coordinate)
+
+
+def _divided(interval: Interval, stride: Dim) -> Interval:
+    """The numbers that so many times are in an interval; open for a stride that depends on a size."""
+    divisor, (lo, hi) = stride.constant, interval
+    if divisor is None or divisor <= 0:
+        return Interval()
+    return Interval(None if lo is None else _up(lo, divisor), None if hi is None else _down(hi, divisor))
 
 
 def through_out(i: Interval, difference: Interval, a: int, b: int) -> Interval:
@@ -204,7 +267,7 @@ def to_out(guard: Guard, along: Closure) -> Guard | None:
     return replace(guard, side="out", coordinates=coordinates, offset=guard.offset - shift)
 
 
-def _places(found: list[tuple[int, Dim] | None]) -> tuple[tuple[int, ...], Dim] | None:
+def _places(found: list[tuple[Place, Dim] | None]) -> tuple[tuple[Place, ...], Dim] | None:
     if not found or any(place is None for place in found):
         return None
     places = [place for place in found if place is not None]

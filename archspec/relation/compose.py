@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from math import gcd
@@ -20,7 +21,9 @@ from archspec.relation.closure import (
     to_in,
     to_out,
 )
+from archspec.relation.forms import Place, as_place, form, plus
 from archspec.relation.interval import Interval
+from archspec.relation.linear import Line, images, negative, reduced
 from archspec.relation.normal import contradictory, shortest
 from archspec.relation.rename import renamed_in, renamed_out, renaming
 from archspec.relation.union import union
@@ -67,9 +70,39 @@ def worked_out(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -
         guards=_guards(a, b),
         prefixes=frozenset((*b.prefixes, *_moved_prefixes(a, b))),
         segments=frozenset(_segments(a, b)),
+        flats={},
     )
+    if a.flats or b.flats:
+        _add_flats(met, a, b, between)
     done = finish(met)
     return None if done is None else shortest(done, out, inp)
+
+
+def _add_flats(met: Closure, a: Closure, b: Closure, between: list[Interval]) -> None:
+    """What lines of either side say of each other, through flat positions between."""
+    above = [line.turned() for line in a.lines()]
+    for line in b.lines():
+        if not line.left:
+            _add(met, line)
+        for other, interval in images(line.left, above, between):
+            _add(met, Line(other, line.right, plus(line.interval, negative(interval))))
+    for line in a.lines():
+        if not line.right:
+            _add(met, line)
+        for other, interval in images(line.right, b.lines(), between):
+            _add(met, Line(line.left, other, plus(line.interval, interval)))
+
+
+def _add(met: Closure, line: Line) -> None:
+    left, right, interval = reduced(line)
+    if not (left or right) or interval == Interval():
+        return
+    a, b = (side[0][1].constant if len(side) == 1 else None for side in (left, right))
+    if a and b:
+        key = (left[0][0], right[0][0], a, b)
+        met.differences[key] = tighter(met.differences.get(key, Interval()), interval)
+    else:
+        met.flats[left, right] = tighter(met.flats.get((left, right), Interval()), interval)
 
 
 def _between(a: Closure, b: Closure) -> list[Interval] | None:
@@ -153,11 +186,22 @@ def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
         leading = [b.shift_onto_in(coordinate) for coordinate in bound.leading]
         if any(place is None or place[1] != 0 for place in leading):
             continue
-        for (m, inp, p, q), interval in b.differences.items():
-            if m == bound.inp and p == q == 1 and interval.lo is not None:
-                places = tuple(place[0] for place in leading if place is not None)
+        places = tuple(place[0] for place in leading if place is not None)
+        for inp, interval in _seen(bound.inp, b):
+            if interval.lo is not None:
                 result.append(replace(bound, inp=inp, leading=places, offset=bound.offset - interval.lo))
     return result
+
+
+def _seen(place: Place, b: Closure) -> Iterator[tuple[Place, Interval]]:
+    """Places of the input, each with an interval that holds what the place between is more."""
+    if isinstance(place, int) and not b.flats:
+        for (m, inp, p, q), interval in b.differences.items():
+            if m == place and p == q == 1:
+                yield inp, interval
+        return
+    for other, interval in images(form(place), b.lines(), b.out):
+        yield as_place(other), interval
 
 
 def _segments(a: Closure, b: Closure) -> list[SegmentEquality]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archspec.algebra.dim import Dim, compare
 from archspec.relation.atoms import (
     ZERO,
     Atom,
     Difference,
+    Flat,
     PrefixBound,
     Range,
     Relation,
@@ -14,7 +17,9 @@ from archspec.relation.atoms import (
     Side,
     equal,
 )
+from archspec.relation.forms import Form, Place, form
 from archspec.relation.interval import Interval, at_least, at_most, conjunction, empty
+from archspec.relation.linear import Line, bounds, inside
 from archspec.relation.order import ordered
 
 
@@ -34,7 +39,35 @@ def implies(left: Atom, right: Atom) -> bool:
         and all(_prefix(left, wanted) for wanted in right.prefixes)
         and right.guards <= left.guards
         and all(_segment(left, wanted) for wanted in right.segments)
+        and all(_flat(left, wanted) for wanted in right.flats)
     )
+
+
+def _flat(atom: Atom, wanted: Flat) -> bool:
+    return inside(_between(atom, wanted.out, wanted.inp), Interval(wanted.lo, wanted.hi))
+
+
+def _between(atom: Atom, out: Form, inp: Form) -> list[Interval]:
+    """What is known of the difference of two forms."""
+    lines = [Line(((d.out, Dim.of(d.a)),), ((d.inp, Dim.of(d.b)),), Interval(d.lo, d.hi)) for d in atom.differences]
+    lines += [Line(one.out, one.inp, Interval(one.lo, one.hi)) for one in atom.flats]
+    sides: tuple[tuple[Side, Form], ...] = (("out", out), ("in", inp))
+    counts = [max((k + 1 for k in _coordinates(atom, side, found)), default=0) for side, found in sides]
+    ranges = [[_known(atom, side, k) for k in range(n)] for (side, _), n in zip(sides, counts, strict=True)]
+    return bounds(out, inp, lines, *ranges)
+
+
+def _coordinates(atom: Atom, side: Side, found: Form) -> Iterator[int]:
+    yield from (k for k, _ in found)
+    for d in atom.differences:
+        yield d.out if side == "out" else d.inp
+    for one in atom.flats:
+        yield from (k for k, _ in (one.out if side == "out" else one.inp))
+
+
+def _known(atom: Atom, side: Side, coordinate: int) -> Interval:
+    """One range of a coordinate, the first of those that no size orders."""
+    return _extent(atom, side, coordinate)[0]
 
 
 def _difference(atom: Atom, wanted: Difference) -> bool:
@@ -42,6 +75,8 @@ def _difference(atom: Atom, wanted: Difference) -> bool:
     found = [Interval(_low(out, inp, wanted), _high(out, inp, wanted))]
     key = (wanted.out, wanted.inp, wanted.a, wanted.b)
     found += [Interval(d.lo, d.hi) for d in atom.differences if (d.out, d.inp, d.a, d.b) == key]
+    if atom.flats:
+        found += _between(atom, ((wanted.out, Dim.of(wanted.a)),), ((wanted.inp, Dim.of(wanted.b)),))
     return _inside(found, Interval(wanted.lo, wanted.hi))
 
 
@@ -85,4 +120,10 @@ def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
 
 def _segment(atom: Atom, wanted: SegmentEquality) -> bool:
     pairs = zip(wanted.out, wanted.inp, strict=True)
-    return wanted in atom.segments or all(_difference(atom, equal(out, inp)) for out, inp in pairs)
+    return wanted in atom.segments or all(_same(atom, out, inp) for out, inp in pairs)
+
+
+def _same(atom: Atom, out: Place, inp: Place) -> bool:
+    if isinstance(out, int) and isinstance(inp, int) and not atom.flats:
+        return _difference(atom, equal(out, inp))
+    return _flat(atom, Flat(out=form(out), inp=form(inp), lo=ZERO, hi=ZERO))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.algebra.dim import Dim
 from archspec.relation.atoms import Atom, Guard, Key, PrefixBound, Relation, SegmentEquality
+from archspec.relation.forms import Place, index_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ def matrix(
     """Which pairs of positions are related.
 
     `out_sizes` and `in_sizes` are the sizes of the coordinates, `controls` the operands by key, with one axis for each
-    coordinate that indexes them (a flattened axis split into its factors), `sizes` the run-time sizes.
+    place that indexes them, `sizes` the run-time sizes.
     Returns bool [out coordinates ..., in coordinates ...]. Beyond an operand's ends no constraint by it holds.
     """
     import numpy as np
@@ -51,8 +52,13 @@ class _Indices:
     def __call__(self, side: str, coordinate: int) -> Array:
         return self._of[side][coordinate]
 
-    def all(self, side: str, coordinates: Sequence[int]) -> tuple[Array, ...]:
-        return tuple(self(side, coordinate) for coordinate in coordinates)
+    def place(self, side: str, place: Place, sizes: Mapping[str, int]) -> Array:
+        import numpy as np
+
+        return np.asarray(index_at(place, lambda k: self(side, k), sizes))  # type: ignore[arg-type, return-value]
+
+    def all(self, side: str, places: Sequence[Place], sizes: Mapping[str, int]) -> tuple[Array, ...]:
+        return tuple(self.place(side, place, sizes) for place in places)
 
 
 def _constraints(atom: Atom, at: _Indices, controls: Mapping[Key, Array], sizes: Mapping[str, int]) -> Iterator[Array]:
@@ -65,7 +71,9 @@ def _constraints(atom: Atom, at: _Indices, controls: Mapping[Key, Array], sizes:
     for guard in atom.guards:
         yield _guard(guard, at, controls[guard.predicate], sizes)
     for equality in atom.segments:
-        yield _segment(equality, at, controls[equality.segments])
+        yield _segment(equality, at, controls[equality.segments], sizes)
+    for one in atom.flats:
+        yield from _between(at.place("out", one.out, sizes) - at.place("in", one.inp, sizes), one.lo, one.hi, sizes)
 
 
 def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int]) -> Iterator[Array]:
@@ -76,21 +84,21 @@ def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int])
 
 
 def _prefix(bound: PrefixBound, at: _Indices, length: Array, sizes: Mapping[str, int]) -> Array:
-    inside, found = _look_up(length, at.all("in", bound.leading))
-    within: Array = inside & (at("in", bound.inp) < found + Dim.of(bound.offset).value(sizes))
+    inside, found = _look_up(length, at.all("in", bound.leading, sizes))
+    within: Array = inside & (at.place("in", bound.inp, sizes) < found + Dim.of(bound.offset).value(sizes))
     return within
 
 
 def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int]) -> Array:
-    *leading, last = at.all(guard.side, guard.coordinates)
+    *leading, last = at.all(guard.side, guard.coordinates, sizes)
     inside, held = _look_up(predicate, (*leading, last + Dim.of(guard.offset).value(sizes)))
     holds: Array = inside & (held.astype(bool) != guard.negated)
     return holds
 
 
-def _segment(equality: SegmentEquality, at: _Indices, segments: Array) -> Array:
-    here, left = _look_up(segments, at.all("out", equality.out))
-    there, right = _look_up(segments, at.all("in", equality.inp))
+def _segment(equality: SegmentEquality, at: _Indices, segments: Array, sizes: Mapping[str, int]) -> Array:
+    here, left = _look_up(segments, at.all("out", equality.out, sizes))
+    there, right = _look_up(segments, at.all("in", equality.inp, sizes))
     same: Array = here & there & (left == right)
     return same
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 
-from archspec.relation.atoms import ZERO, Atom, Difference, PrefixBound, Range, SegmentEquality, Space
-from archspec.relation.closure import Closure, Linear, both_sides, close
+from archspec.relation.atoms import ZERO, Atom, Difference, Flat, PrefixBound, Range, SegmentEquality, Space
+from archspec.relation.closure import Closure, Linear, both_sides, close, tighter
 from archspec.relation.interval import Interval, no_less
 from archspec.relation.normal import implied
 
@@ -21,6 +22,7 @@ def join(left: Atom, right: Atom, out: Space, inp: Space) -> Atom:
         prefixes=frozenset(_prefixes(a, b)),
         guards=frozenset(both_sides(a) & both_sides(b)),
         segments=frozenset(_segments(a, b)),
+        flats=frozenset(_flats(a, b)),
     )
 
 
@@ -32,6 +34,7 @@ def loss(left: Atom, right: Atom) -> int:
         + 4 * len(left.guards ^ right.guards)
         + 4 * len(left.prefixes ^ right.prefixes)
         + 4 * len(left.segments ^ right.segments)
+        + len(left.flats ^ right.flats)
     )
 
 
@@ -41,6 +44,18 @@ def _differences(a: Closure, b: Closure) -> Iterator[Difference]:
         if lo is not None or hi is not None:
             out, inp, p, q = key
             yield Difference(out=out, inp=inp, a=p, b=q, lo=lo, hi=hi)
+
+
+def _flats(a: Closure, b: Closure) -> Iterator[Flat]:
+    """Of each flat the hull of its best known intervals."""
+    for left, right in dict.fromkeys((*a.flats, *b.flats)):
+        lo, hi = _hull(*(_best(found.between(left, right)) for found in (a, b)))
+        if lo is not None or hi is not None:
+            yield Flat(out=left, inp=right, lo=lo, hi=hi)
+
+
+def _best(intervals: Iterable[Interval]) -> Interval:
+    return reduce(tighter, intervals, Interval())
 
 
 def _known(found: Closure, key: Linear) -> Interval:

@@ -41,6 +41,7 @@ def both(left: Atom, right: Atom) -> Atom | None:
         prefixes=left.prefixes | right.prefixes,
         guards=guards,
         segments=left.segments | right.segments,
+        flats=left.flats | right.flats,
     )
 
 

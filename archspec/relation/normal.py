@@ -6,9 +6,21 @@ from functools import lru_cache
 from math import gcd
 
 from archspec.algebra.dim import Dim
-from archspec.relation.atoms import ZERO, Atom, Difference, Guard, PrefixBound, Range, SegmentEquality, Side, Space
+from archspec.relation.atoms import (
+    ZERO,
+    Atom,
+    Difference,
+    Flat,
+    Guard,
+    PrefixBound,
+    Range,
+    SegmentEquality,
+    Side,
+    Space,
+)
 from archspec.relation.closure import Closure, close, through_in, through_out, to_in, whole
 from archspec.relation.interval import Interval, no_less
+from archspec.relation.linear import bounds, inside
 
 
 @lru_cache(maxsize=1 << 13)
@@ -29,7 +41,23 @@ def shortest(found: Closure, out: Space, inp: Space) -> Atom | None:
         prefixes=frozenset(_prefixes(found.prefixes)),
         guards=guards,
         segments=frozenset(equality for equality in found.segments if not implied(equality, found)),
+        flats=frozenset(_flats(found)),
     )
+
+
+def _flats(found: Closure) -> list[Flat]:
+    """Flats that neither the ranges nor the differences imply; where a coordinate is left over they are differences."""
+    if not found.flats:
+        return []
+    lines = found.lines()[: len(found.differences)]
+    result = []
+    for (left, right), (lo, hi) in found.flats.items():
+        known = bounds(left, right, lines, found.out, found.inp)
+        lo = None if lo is None or inside(known, Interval(lo, None)) else lo
+        hi = None if hi is None or inside(known, Interval(None, hi)) else hi
+        if lo is not None or hi is not None:
+            result.append(Flat(out=left, inp=right, lo=lo, hi=hi))
+    return result
 
 
 def contradictory(guards: frozenset[Guard]) -> bool:

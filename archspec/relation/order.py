@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import TypeVar
 
 from archspec.algebra.dim import Dim
-from archspec.relation.atoms import Difference, Guard, PrefixBound, Range, SegmentEquality
+from archspec.relation.atoms import Difference, Flat, Guard, PrefixBound, Range, SegmentEquality
 
-Constraint = Difference | Range | PrefixBound | Guard | SegmentEquality
-C = TypeVar("C", Difference, Range, PrefixBound, Guard, SegmentEquality)
+Constraint = Difference | Flat | Range | PrefixBound | Guard | SegmentEquality
+C = TypeVar("C", Difference, Flat, Range, PrefixBound, Guard, SegmentEquality)
 
 
 def ordered(constraints: frozenset[C]) -> Sequence[C]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from archspec.relation.atoms import ZERO, Atom, Difference, Side, Space
+from archspec.relation.forms import Form, Place, all_used, form, moved, used
 
 Names = Mapping[int, int]
 
@@ -17,7 +18,7 @@ Names = Mapping[int, int]
 @lru_cache(maxsize=1 << 12)
 def renaming(atom: Atom, out: Space, inp: Space) -> Names | None:
     """The output coordinate of each input coordinate that is equal to one; None where the atom says more."""
-    if atom.ranges or atom.guards or atom.prefixes or atom.segments:
+    if atom.ranges or atom.guards or atom.prefixes or atom.segments or atom.flats:
         return None
     names: dict[int, int] = {}
     for d in atom.differences:
@@ -43,7 +44,7 @@ def _renamed(names: Names, atom: Atom, side: Side, whole: Callable[[Difference],
     differences = _differences(names, atom, side, whole)
     if differences is None:
         return None
-    if not (atom.ranges or atom.guards or atom.prefixes or atom.segments):
+    if not (atom.ranges or atom.guards or atom.prefixes or atom.segments or atom.flats):
         return Atom(differences=frozenset(differences))
     return Atom(
         differences=frozenset(differences),
@@ -52,11 +53,16 @@ def _renamed(names: Names, atom: Atom, side: Side, whole: Callable[[Difference],
             replace(g, coordinates=_all(names, g.coordinates)) if g.side == side else g for g in atom.guards
         ),
         prefixes=frozenset(
-            replace(b, inp=names[b.inp], leading=_all(names, b.leading)) if side == "in" else b for b in atom.prefixes
+            replace(b, inp=moved(b.inp, names), leading=_all(names, b.leading)) if side == "in" else b
+            for b in atom.prefixes
         ),
         segments=frozenset(
             replace(e, inp=_all(names, e.inp)) if side == "in" else replace(e, out=_all(names, e.out))
             for e in atom.segments
+        ),
+        flats=frozenset(
+            replace(f, out=_form(names, f.out)) if side == "out" else replace(f, inp=_form(names, f.inp))
+            for f in atom.flats
         ),
     )
 
@@ -65,11 +71,13 @@ def _used(atom: Atom, side: Side) -> Iterator[int]:
     """The coordinates of one side that ranges, guards, prefixes and segments name."""
     yield from (r.coordinate for r in atom.ranges if r.side == side)
     for guard in atom.guards:
-        yield from guard.coordinates if guard.side == side else ()
+        yield from all_used(guard.coordinates) if guard.side == side else ()
     for bound in atom.prefixes:
-        yield from (bound.inp, *bound.leading) if side == "in" else ()
+        yield from all_used((bound.inp, *bound.leading)) if side == "in" else ()
     for equality in atom.segments:
-        yield from equality.inp if side == "in" else equality.out
+        yield from all_used(equality.inp if side == "in" else equality.out)
+    for one in atom.flats:
+        yield from used(one.inp if side == "in" else one.out)
 
 
 def _differences(names: Names, atom: Atom, side: Side, whole: Callable[[Difference], bool]) -> list[Difference] | None:
@@ -93,5 +101,9 @@ def _moved(d: Difference, to: int, side: Side) -> Difference:
     return replace(d, out=to) if side == "out" else replace(d, inp=to)
 
 
-def _all(names: Names, coordinates: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(names[k] for k in coordinates)
+def _all(names: Names, places: tuple[Place, ...]) -> tuple[Place, ...]:
+    return tuple(moved(place, names) for place in places)
+
+
+def _form(names: Names, found: Form) -> Form:
+    return form(moved(found, names))

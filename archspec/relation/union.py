@@ -88,7 +88,7 @@ def _merged(left: Atom, right: Atom) -> Atom | None:
 
 def intervals_merged(left: Atom, right: Atom) -> Atom | None:
     """The atom that is exactly the union of two which differ in one interval; None where there is none."""
-    if (left.prefixes, left.segments, left.guards) != (right.prefixes, right.segments, right.guards):
+    if any(getattr(left, name) != getattr(right, name) for name in ("prefixes", "segments", "guards", "flats")):
         return None
     if left.ranges == right.ranges:
         return _differences_merged(left, right)

@@ -31,7 +31,7 @@ def open_question(rule: Rule | Independent, node: Node | None, reason: str = "")
     return Diagnostic(
         code="E421",
         message=message,
-        primary=Label(node.span, f"what `{node.path}` reads is bounded too loosely from this node on"),
+        primary=Label(node.span, f"what `{node.path or node.op.name}` reads is bounded too loosely from this node on"),
         secondary=() if span is None else (Label(span, "the rule"),),
         notes=notes,
     )

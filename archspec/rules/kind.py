@@ -103,10 +103,17 @@ class WithinKind(UpperKind):
             return within(found, wanted, out, inp, evidence.promises)
 
         if proved(rule.output):
-            words = ", ".join(part for part in ("at all sizes", self.promise(rule)) if part)
-            return Verdict(rule=rule, status="proved", explanation=words)
+            parts = ("at all sizes", self.promise(rule), self._nothing_read(rule, evidence))
+            return Verdict(rule=rule, status="proved", explanation=", ".join(part for part in parts if part))
         target = self.target(rule, evidence.terms)
         return fallen_short(rule, evidence, evidence.dependence, target, proved, self.remedy(rule))
+
+    @staticmethod
+    def _nothing_read(rule: Rule, evidence: Evidence) -> str:
+        """A remark on a rule that holds because the output never reads the input, which may not be what is meant."""
+        if evidence.dependence.relation(rule.output, rule.input).atoms:
+            return ""
+        return f"`{rule.fields.output}` does not depend on `{rule.fields.input}`"
 
 
 class LowerKind(Kind):

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
 
-from archspec.algebra.dim import Dim
 from archspec.relation.atoms import ZERO, Atom, Guard, Space
-from archspec.relation.closure import both_sides, close
+from archspec.relation.closure import both_sides, close, tighter
+from archspec.relation.forms import Place, extent, form
 from archspec.relation.interval import Interval, no_less
+from archspec.relation.linear import negative
 from archspec.rules.terms import Term
 from archspec.spec.inputs import Padding
 
@@ -40,7 +42,7 @@ class Facts:
     def _promise(self, guard: Guard) -> Padding | None:
         """What the predicate's input promises of its positions, where they are one coordinate."""
         term = guard.predicate
-        if not isinstance(term, Term) or len(term.type.axes[-1].factors) > 1:
+        if not isinstance(term, Term):
             return None
         return self.promises.get(term)
 
@@ -49,8 +51,8 @@ class Facts:
         promise, term = self._promise(wanted), wanted.predicate
         if promise is None or wanted.negated or self.closure is None or not isinstance(term, Term):
             return False
-        last = wanted.coordinates[-1]
-        place = (self.closure.out if wanted.side == "out" else self.closure.inp)[last]
+        ranges = self.closure.out if wanted.side == "out" else self.closure.inp
+        place = extent(form(wanted.coordinates[-1]), ranges)
         if promise == "right":
             return place.hi is not None and no_less(ZERO, place.hi + wanted.offset)
         return place.lo is not None and no_less(place.lo + wanted.offset, term.type.axes[-1].size - 1)
@@ -79,18 +81,13 @@ class Facts:
         shift = ZERO + known.offset - wanted.offset
         return Interval(None if lo is None else lo + shift, None if hi is None else hi + shift)
 
-    def _difference(self, known: Guard, wanted: Guard, here: int, there: int) -> Interval:
+    def _difference(self, known: Guard, wanted: Guard, here: Place, there: Place) -> Interval:
         if known.side == wanted.side:
             return Interval(ZERO, ZERO) if here == there else Interval()
         assert self.closure is not None
         if known.side == "out":
-            return self.closure.differences.get((here, there, 1, 1), Interval())
-        lo, hi = self.closure.differences.get((there, here, 1, 1), Interval())
-        return Interval(_minus(hi), _minus(lo))
-
-
-def _minus(x: Dim | None) -> Dim | None:
-    return None if x is None else -x
+            return reduce(tighter, self.closure.between(here, there), Interval())
+        return negative(reduce(tighter, self.closure.between(there, here), Interval()))
 
 
 def opposite(guard: Guard) -> Guard:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 from archspec.algebra.dim import Dim
-from archspec.ir.coordinates import coordinates
+from archspec.ir.coordinates import places
 from archspec.ir.graph import Value
 from archspec.masks.atom import MaskAtom
 from archspec.masks.atoms.same_segment import SameSegment
@@ -18,7 +18,7 @@ from archspec.masks.relation import relation
 from archspec.masks.walk import leaves
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
-from archspec.relation.atoms import Atom, Difference, Guard, Relation, Side
+from archspec.relation.atoms import Atom, Guard, Relation, Side, apart
 from archspec.rules.fixed import Clause
 from archspec.rules.reads import named
 from archspec.rules.terms import Terms
@@ -56,9 +56,8 @@ class Forbidden:
 
 def window(rule: Rule, back: Dim | None, ahead: Dim | None) -> Relation:
     """The pairs with `i - back <= j <= i + ahead`, where None is infinite. Raises Inexpressible."""
-    i, j = _coordinate(rule.output, rule.axis[0]), _coordinate(rule.input, rule.axis[1])
-    distance = Difference(out=i, inp=j, lo=None if ahead is None else -ahead, hi=back)
-    return Relation((Atom(differences=frozenset({distance})),))
+    i, j = places(rule.output.type)[rule.axis[0]], places(rule.input.type)[rule.axis[1]]
+    return Relation((apart(i, j, None if ahead is None else -ahead, back),))
 
 
 def one_segment(by: Value, output: Value, source: Value, axes: tuple[int, int], terms: Terms) -> Relation:
@@ -70,25 +69,23 @@ def masked(
     mask: Mask, controls: Sequence[Value], output: Value, source: Value, axes: tuple[int, int], terms: Terms
 ) -> Relation:
     """The pairs that a mask allows between positions on one axis of each of two values. Raises Inexpressible."""
-    query, key = (coordinates(value.type)[axis] for value, axis in zip((output, source), axes, strict=True))
-    windows = any(leaf.window() is not None for leaf in leaves(mask))
-    same = output.type.axes[axes[0]].factors == source.type.axes[axes[1]].factors
-    if max(len(query), len(key)) > 1 and (windows or not same):
-        raise Inexpressible(_MERGED)
+    out, inp = places(output.type), places(source.type)
     uses = [use for leaf in leaves(mask) for use in _uses(leaf)]
     for use in uses:
         _fits(use, controls[use.control], {"query": (output, axes[0]), "key": (source, axes[1])})
     plain = frozenset(use.control for use in uses if controls[use.control].type.rank == (1 if use.at else 0))
-    out, inp = (coordinates(value.type)[0] if axis else () for value, axis in ((output, axes[0]), (source, axes[1])))
-    at = Coordinates(query=query, key=key, out_leading=out, in_leading=inp, plain=plain)
+    at = Coordinates(
+        query=(out[axes[0]],),
+        key=(inp[axes[1]],),
+        out_leading=(out[0],) if axes[0] else (),
+        in_leading=(inp[0],) if axes[1] else (),
+        plain=plain,
+    )
     found = relation(mask, at)
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
         raise Inexpressible("a control that parameters have a part in")
     return Relation(tuple(atom for atom in known if atom is not None))
-
-
-_MERGED = "positions of a merged axis; rearrange it back first, in a node that only the rule reads"
 
 
 def _uses(leaf: Leaf) -> tuple[ControlUse, ...]:
@@ -97,21 +94,15 @@ def _uses(leaf: Leaf) -> tuple[ControlUse, ...]:
 
 
 def _fits(use: ControlUse, control: Value, sides: Mapping[MaskSide, tuple[Value, int]]) -> None:
-    """Check that a control's axes have the factors of the axes that index it."""
-    own = control.type.axes
-    if not use.at and own and own != sides["key"][0].type.axes[:1]:
+    """Check that a control has the axes that index it."""
+    own = control.type.shape
+    if not use.at and own and own != sides["key"][0].type.shape[:1]:
         raise Inexpressible("a prefix over other axes than those that lead the input")
     for side in use.at:
         value, axis = sides[side]
-        if own != ((value.type.axes[0], value.type.axes[axis]) if len(own) == 2 else (value.type.axes[axis],)):
+        shape = value.type.shape
+        if own != ((shape[0], shape[axis]) if len(own) == 2 else (shape[axis],)):
             raise Inexpressible("a control over other axes than the positions")
-
-
-def _coordinate(value: Value, axis: int) -> int:
-    places = coordinates(value.type)[axis]
-    if len(places) != 1:
-        raise Inexpressible(_MERGED)
-    return places[0]
 
 
 def promised_clauses(rule: Rule, terms: Terms) -> tuple[frozenset[Guard], ...]:
@@ -146,10 +137,8 @@ def carries(value: Value, predicate: Value) -> bool:
 
 
 def over_axes(value: Value, predicate: Value) -> tuple[int, ...] | None:
-    """The axes of a value over which a predicate stands, with the same factors; None where it has no such axes."""
-    found = spread(predicate.type.shape, value.type.shape)
-    same = found is not None and tuple(value.type.axes[k] for k in found) == predicate.type.axes
-    return found if same else None
+    """The axes of a value over which a predicate stands; None where it has no such axes."""
+    return spread(predicate.type.shape, value.type.shape)
 
 
 def last_axis(value: Value, predicate: Value) -> int:
@@ -183,16 +172,16 @@ def guards_of(
     """A predicate over axes of a value as sets of guards on that side, of which one holds. Raises Inexpressible."""
     axes = over_axes(of, value)
     if axes is None:
-        raise Inexpressible("a predicate whose axes have other factors than the value's")
-    places = tuple(place for axis in axes for place in coordinates(of.type)[axis])
+        raise Inexpressible("a predicate over other axes than the value's")
+    own_places = tuple(places(of.type)[axis] for axis in axes)
     result = []
     for clause in disjunction(value, terms, negated):
         guards = []
         for literal in clause:
-            own = len(literal.term.type.space)
-            if own == 0 or literal.term.type.axes != value.type.axes[value.type.rank - literal.term.type.rank :]:
+            own = literal.term.type.rank
+            if own == 0 or literal.term.type.shape != value.type.shape[value.type.rank - own :]:
                 raise Inexpressible("a predicate that is broadcast")
-            at = places[len(places) - own :]
+            at = own_places[len(own_places) - own :]
             guards.append(Guard(side=side, predicate=literal.term, coordinates=at, negated=literal.negated))
         result.append(frozenset(guards))
     return tuple(result)

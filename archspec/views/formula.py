@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
-from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality
+from archspec.relation.atoms import Atom, Difference, Flat, Guard, PrefixBound, Range, Relation, SegmentEquality
+from archspec.relation.forms import Place, as_place
 from archspec.views.sides import positions
 
 
@@ -34,7 +35,7 @@ class _Names:
         """Whether the two are the row of a batch, which is told by itself."""
         return out == inp == 0 and 0 not in self.positions[0] and 0 not in self.positions[1]
 
-    def between(self, out: int, inp: int) -> bool:
+    def between(self, out: Place, inp: Place) -> bool:
         """Whether the two are the only positions there are, of which masks speak."""
         return self.single and out == self.positions[0][0] and inp == self.positions[1][0]
 
@@ -55,6 +56,7 @@ def _parts(atom: Atom, names: _Names) -> Iterator[str]:
             yield _difference(difference, names)
     for found in sorted(atom.ranges, key=lambda r: (r.side, r.coordinate)):
         yield _range(found, names)
+    yield from sorted(_flat(one, names) for one in atom.flats)
     yield from sorted(_prefix(bound, names) for bound in atom.prefixes)
     yield from sorted(_guard(guard, names) for guard in atom.guards)
     yield from sorted(_segment(equality, names) for equality in atom.segments)
@@ -71,6 +73,21 @@ def _difference(d: Difference, names: _Names) -> str:
         return f"{j} = {i}" if d.lo == 0 else f"{i} - {j} = {d.lo}"
     low = "" if d.lo is None else f"{d.lo} <= "
     return f"{low}{i} - {j}" + ("" if d.hi is None else f" <= {d.hi}")
+
+
+def _flat(one: Flat, names: _Names) -> str:
+    i, j = _place(as_place(one.out), names.out), _place(as_place(one.inp), names.inp)
+    if one.lo is not None and one.lo == one.hi:
+        return f"{j} = {i}" if one.lo == 0 else f"{i} - ({j}) = {one.lo}"
+    low = "" if one.lo is None else f"{one.lo} <= "
+    return f"{low}{i} - ({j})" + ("" if one.hi is None else f" <= {one.hi}")
+
+
+def _place(place: Place, names: Sequence[str]) -> str:
+    """A place by the names of its coordinates: `4*n + k`."""
+    if isinstance(place, int):
+        return names[place]
+    return " + ".join(names[k] if stride == 1 else f"{stride}*{names[k]}" for k, stride in place) or "0"
 
 
 def _window(lo: Dim | None, hi: Dim | None) -> str:
@@ -95,7 +112,7 @@ def _range(found: Range, names: _Names) -> str:
 def _prefix(bound: PrefixBound, names: _Names) -> str:
     if bound.offset == 0 and names.single and bound.inp == names.positions[1][0]:
         return f"prefix({bound.prefix})"
-    return f"{names.inp[bound.inp]} < {bound.prefix}{_shift(bound.offset)}"
+    return f"{_place(bound.inp, names.inp)} < {bound.prefix}{_shift(bound.offset)}"
 
 
 def _guard(guard: Guard, names: _Names) -> str:
@@ -105,13 +122,14 @@ def _guard(guard: Guard, names: _Names) -> str:
     if guard.side == "in" and guard.offset == 0 and own == [last]:
         return f"key_valid({negated}{guard.predicate})"
     predicate = f"({guard.predicate})" if " " in str(guard.predicate) else str(guard.predicate)
-    return f"{negated}{predicate}[{places[last]}{_shift(guard.offset)}]"
+    return f"{negated}{predicate}[{_place(last, places)}{_shift(guard.offset)}]"
 
 
 def _segment(equality: SegmentEquality, names: _Names) -> str:
     if names.between(equality.out[-1], equality.inp[-1]):
         return f"same_segment({equality.segments})"
-    return f"{equality.segments}[{names.out[equality.out[-1]]}] = {equality.segments}[{names.inp[equality.inp[-1]]}]"
+    there, here = _place(equality.inp[-1], names.inp), _place(equality.out[-1], names.out)
+    return f"{equality.segments}[{here}] = {equality.segments}[{there}]"
 
 
 def _shift(offset: Dim | int) -> str:

@@ -8,6 +8,7 @@ from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.relation.atoms import ZERO, Atom, Relation, Side
+from archspec.relation.forms import all_used, used
 
 
 def positions(relation: Relation, value: Value, other: Value, side: Side) -> list[int]:
@@ -56,11 +57,13 @@ def _moved(atom: Atom, side: Side) -> Iterator[int]:
 def _beside_differences(atom: Atom, side: Side) -> Iterator[int]:
     yield from (r.coordinate for r in atom.ranges if r.side == side)
     for guard in atom.guards:
-        yield from guard.coordinates if guard.side == side else ()
+        yield from all_used(guard.coordinates) if guard.side == side else ()
     for equality in atom.segments:
-        yield from equality.out if side == "out" else equality.inp
+        yield from all_used(equality.out if side == "out" else equality.inp)
     for bound in atom.prefixes:
-        yield from (bound.inp, *bound.leading) if side == "in" else ()
+        yield from all_used((bound.inp, *bound.leading)) if side == "in" else ()
+    for one in atom.flats:
+        yield from used(one.out if side == "out" else one.inp)
 
 
 def axis_of(value: Value, coordinate: int) -> str:

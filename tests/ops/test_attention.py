@@ -202,10 +202,12 @@ def test_causality_is_kept_over_positions_with_factors() -> None:
     assert np.array_equal(flat, np.tril(np.ones((6, 6), dtype=bool)))
 
 
-def test_a_control_whose_factors_differ_is_widened() -> None:
+def test_a_control_whose_factors_differ_guards_the_flat_position() -> None:
     types = [floats(BATCH, 2, factored(2, SRC), 4)] * 3 + [bools(BATCH, Dim.of(SRC) * 2)]
     (row,) = Attention(mask=VALID).reads(types, Attention(mask=VALID).infer(*types))
-    assert all(not atom.guards for atom in row[1].atoms)
+    (atom,) = row[1].atoms
+    (guard,) = atom.guards
+    assert guard.coordinates == (0, ((2, Dim.of(SRC)), (3, Dim.of(1))))
     found = declared(Attention(mask=VALID), types, 3, {})
     assert found[0, 0, 0, 0, 0, 0].all() and not found[0, 0, 0, 0, 0, 1].any()
 

@@ -118,8 +118,7 @@ def trial(case: Case, operand: int, rng: np.random.Generator) -> tuple[Matrices,
 
 def relations(case: Case, operand: int, values: Matrices) -> Matrices:
     """What `reads` declares, output by output."""
-    shaped = {n: value.reshape(case.factors(case.inputs[n])) for n, value in enumerate(values)}
-    sizes = (case.factors(case.inputs[operand]), shaped, case.sizes)
+    sizes = (case.factors(case.inputs[operand]), dict(enumerate(values)), case.sizes)
     rows = zip(case.op.reads(case.inputs, case.outputs), case.outputs, strict=True)
     return [matrix(row[operand], case.factors(type_), *sizes) for row, type_ in rows]
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.algebra.dim import Dim, Symbol
-from archspec.relation.atoms import Atom, Difference, Guard, PrefixBound, Range, Relation, SegmentEquality, Space
+from archspec.relation.atoms import Atom, Difference, Flat, Guard, PrefixBound, Range, Relation, SegmentEquality, Space
+from archspec.relation.forms import Form, as_place
 
 N, M, BATCH = Symbol("n", 1, 3, 6), Symbol("m", 2, 3, 5), Symbol("b", 1, 2, 2)
 SIZES = (Dim.of(N), Dim.of(N) + 1, Dim.of(M), Dim.of(3), Dim.of(1))
@@ -40,7 +41,7 @@ def interval(r: random.Random) -> tuple[Dim | None, Dim | None]:
 
 def atom(r: random.Random, out: Space, inp: Space) -> Atom:
     """Constraints of every kind; batch stays with batch in most."""
-    differences, ranges, prefixes, guards, segments = [], [], [], [], []
+    differences, ranges, prefixes, guards, segments, flats = [], [], [], [], [], []
     if r.random() < 0.85:
         differences.append(Difference(out=0, inp=0, lo=Dim.of(0), hi=Dim.of(0)))
     for o in range(1, len(out)):
@@ -49,13 +50,17 @@ def atom(r: random.Random, out: Space, inp: Space) -> Atom:
                 a, b = r.choice(((1, 1), (1, 1), (1, 1), (2, 1), (1, 2), (3, 2)))
                 lo, hi = interval(r)
                 differences.append(Difference(out=o, inp=j, a=a, b=b, lo=lo, hi=hi))
+    if r.random() < 0.4:
+        lo, hi = interval(r)
+        flats.append(Flat(out=form(r, len(out)), inp=form(r, len(inp)), lo=lo, hi=hi))
     for side, coordinates in (("out", len(out)), ("in", len(inp))):
         for k in range(1, coordinates):
             if r.random() < 0.2:
                 lo, hi = interval(r)
                 ranges.append(Range(side=side, coordinate=k, lo=lo, hi=hi))
             if r.random() < 0.25:
-                at = (0, k) if r.random() < 0.7 else (k,)
+                last = k if r.random() < 0.7 else as_place(form(r, coordinates))
+                at = (0, last) if r.random() < 0.7 else (last,)
                 key = (r.choice((VALID, OTHER)), len(at))
                 offset = r.choice((0, 0, 0, 1, -1, 2))
                 guard = Guard(side=side, predicate=key, coordinates=at, offset=offset, negated=r.random() < 0.4)
@@ -63,9 +68,8 @@ def atom(r: random.Random, out: Space, inp: Space) -> Atom:
     for j in range(1, len(inp)):
         if r.random() < 0.15:
             leading = (0,) if r.random() < 0.7 else ()
-            prefixes.append(
-                PrefixBound(inp=j, prefix=(LENGTH, len(leading)), leading=leading, offset=r.choice((0, 1, -1)))
-            )
+            key, offset = j if r.random() < 0.7 else as_place(form(r, len(inp))), r.choice((0, 1, -1))
+            prefixes.append(PrefixBound(inp=key, prefix=(LENGTH, len(leading)), leading=leading, offset=offset))
         for o in range(1, len(out)):
             if r.random() < 0.12:
                 segments.append(SegmentEquality(segments=(SEGMENTS, 2), out=(0, o), inp=(0, j)))
@@ -75,7 +79,14 @@ def atom(r: random.Random, out: Space, inp: Space) -> Atom:
         prefixes=frozenset(prefixes),
         guards=frozenset(guards),
         segments=frozenset(segments),
+        flats=frozenset(flats),
     )
+
+
+def form(r: random.Random, coordinates: int) -> Form:
+    """A sum of some coordinates but the batch."""
+    strides = (Dim.of(1), Dim.of(1), Dim.of(2), Dim.of(3), Dim.of(M))
+    return tuple((k, r.choice(strides)) for k in range(1, coordinates) if r.random() < 0.8)
 
 
 def relation(r: random.Random, out: Space, inp: Space) -> Relation:

@@ -122,7 +122,7 @@ class Brute:
             relation = self.cached_reads[node][number][place]
             for k in erased:
                 relation = erase(relation, k)
-            shapes = {k: coordinates(node.inputs[k].type, self.sizes) for k in known}
+            shapes = {k: tuple(size.value(self.sizes) for size in node.inputs[k].type.shape) for k in known}
             controls = {k: operand.array.reshape(shapes[k]) for k, operand in known.items()}
             out, inp = (coordinates(v.type, self.sizes) for v in (node.outputs[number], node.inputs[place]))
             found = matrix(relation, out, inp, controls, self.sizes)

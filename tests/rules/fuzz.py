@@ -35,7 +35,7 @@ def value_of(term: Term, inputs: dict[str, Array], sizes: dict[str, int]) -> Arr
 
 def controls(relation: Relation, inputs: dict[str, Array], sizes: dict[str, int]) -> dict[Term, Array]:
     terms = {term for atom in relation.atoms for term in keys(atom)}
-    return {term: value_of(term, inputs, sizes).reshape(coordinates(term.type, sizes)) for term in terms}
+    return {term: value_of(term, inputs, sizes) for term in terms}
 
 
 def judge(graph: Graph, r: random.Random) -> Iterator[tuple[bool, bool]]:

@@ -8,6 +8,7 @@ import pytest
 
 from archspec.checking import Report, check
 from archspec.diagnostics import SpecError
+from archspec.lower.emission import emit
 from tests.options import option
 
 DIMS = {"time": "[1, 6, 12]", "rows": "[1, 4, 8]", "columns": "[2, 4, 8]"}
@@ -155,3 +156,20 @@ def test_rows_stand_apart_in_an_axis_that_merges_the_batch(tmp_path: Path) -> No
         outputs = '{y: "float[2*batch, time, 2]"}'
         found = report(tmp_path, '{x: "float[batch, time, 4]"}', graph, outputs, "sees: {output: y, input: x}")
         assert found.verdicts[-1].status in wanted
+
+
+def test_a_merged_axis_is_rearranged_back_in_a_node_that_rules_alone_read(tmp_path: Path) -> None:
+    inputs = '{x: "float[batch, 3, rows, columns]"}'
+    grid = "{block: rearrange, input: y, pattern: b (h w) c -> b h w c, sizes: {h: rows}}"
+    graph = f"{{y: {{block: rearrange, input: x, pattern: b c h w -> b (h w) c}}, grid: {grid}, other: x * 2}}"
+    window = "window: {{output: {0}, input: {1}, back: 0, ahead: 0, axis: {2}}}"
+    rules = [window.format("grid", "x", axis) for axis in ("rows", "columns")]
+    outputs = '{y: "float[batch, rows*columns, 3]"}'
+    found = report(tmp_path, inputs, graph.replace(", other: x * 2", ""), outputs, *rules)
+    assert statuses(found) == ["proved", "proved"]
+    assert found.diagnostics == ()
+    assert "unflatten" not in emit(found.accept())
+    # A value that leads nowhere is no input of anything: it is warned of, and the verdict says what it rests on.
+    found = report(tmp_path, inputs, graph, outputs, window.format("grid", "other", "rows"))
+    assert [one.code for one in found.diagnostics] == ["W201"]
+    assert found.verdicts[0].explanation == "at all sizes, `grid` does not depend on `other`"

@@ -40,7 +40,7 @@ def padded(r: random.Random, at: dict[str, int], padding: str) -> np.ndarray:
 @pytest.mark.parametrize("padding", ["right", "left"])
 def test_what_follows_from_a_promise_is_so(padding: str) -> None:
     r, impossible, followed = random.Random(7), 0, 0
-    for _ in range(600):
+    for _ in range(900):
         found, at = with_terms(r), sizes(r)
         wanted = Guard(side=r.choice(("out", "in")), predicate=VALID, coordinates=(0, 1), negated=r.random() < 0.3)
         facts = Facts(found, OUT, INP, {VALID: padding})

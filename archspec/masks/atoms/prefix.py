@@ -14,7 +14,9 @@ from archspec.masks.coordinates import Coordinates
 from archspec.masks.leaf import ControlUse, Fact, Leaf, Padding, Pairs, Place, Resizable
 from archspec.masks.source import MaskSource, MaskWriter
 from archspec.record import record
-from archspec.relation.atoms import EVERYTHING, Atom, PrefixBound, Range, Relation
+from archspec.relation.atoms import EVERYTHING, Atom, Flat, PrefixBound, Range, Relation
+from archspec.relation.forms import Place as FlatPlace
+from archspec.relation.forms import form
 from archspec.text.expr import Name
 from archspec.text.mask import MaskCall, expr_or_path_argument
 from archspec.text.path import Path
@@ -110,7 +112,7 @@ class Prefix(MaskAtom):
         if len(at.key) != 1 or (self.control, "key") in at.loose:
             return EVERYTHING
         if self.control is None:
-            return Relation((Atom(ranges=frozenset({Range(side="in", coordinate=at.key[0], hi=self._size - 1)})),))
+            return Relation((_before(at.key[0], self._size),))
         leading = at.leading(self.control, "key")
         bound = PrefixBound(inp=at.key[0], prefix=at.first + self.control, leading=leading)
         return Relation((Atom(prefixes=frozenset({bound})),))
@@ -126,3 +128,10 @@ class Prefix(MaskAtom):
     def text(self, names: Sequence[str]) -> str:
         """`prefix(p)`."""
         return f"prefix({self.length if self.control is None else names[self.control]})"
+
+
+def _before(key: FlatPlace, size: Dim) -> Atom:
+    """Keys before a size."""
+    if isinstance(key, int):
+        return Atom(ranges=frozenset({Range(side="in", coordinate=key, hi=size - 1)}))
+    return Atom(flats=frozenset({Flat(out=(), inp=form(key), lo=1 - size)}))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import aligned, coordinates
+from archspec.ir.coordinates import aligned, places
 from archspec.ir.op import ShapeError
 from archspec.ir.types import Axis, DType, TensorType, axis
 from archspec.masks.atom import MaskAtom
@@ -142,33 +141,19 @@ class MaskOperands:
         return result
 
     def _places(self, out: TensorType, query: int, inp: TensorType, key: int, batched: bool) -> Coordinates:
-        left, right = coordinates(out), coordinates(inp)
-        places = Coordinates(
-            query=left[query],
-            key=right[key],
-            out_leading=left[0],
-            in_leading=right[0] if batched else (),
+        left, right = places(out), places(inp)
+        plain = frozenset(number for number in controls(self.mask) if self.is_plain(number))
+        # Of a plain operand no row is known, so a control that has rows has no place on its side.
+        rows = {use.control for use in self.uses()} - plain
+        return Coordinates(
+            query=(left[query],),
+            key=(right[key],),
+            out_leading=(left[0],),
+            in_leading=(right[0],) if batched else (),
             first=self.first,
-            apart=out.axes[query].factors != inp.axes[key].factors,
-            plain=frozenset(number for number in controls(self.mask) if self.is_plain(number)),
+            plain=plain,
+            loose=frozenset((number, "key") for number in rows if not batched),
         )
-        sides: dict[MaskSide, tuple[Axis | None, Axis]] = {
-            "query": (out.axes[0], out.axes[query]),
-            "key": (inp.axes[0] if batched else None, inp.axes[key]),
-        }
-        loose = {
-            (use.control, side)
-            for use in self.uses()
-            for side, axes in sides.items()
-            if not self._exact(use, axes, out.axes[0])
-        }
-        return replace(places, loose=frozenset(loose))
-
-    def _exact(self, use: ControlUse, axes: tuple[Axis | None, Axis], batch: Axis) -> bool:
-        """Whether a control's axes have the factors of a side's axes; its batch must be the output's, too."""
-        found = list(self.types[use.control].axes)
-        leading, last = (found[:-1], found[-1:]) if use.at else (found, [])
-        return last in ([], [axes[1]]) and leading in ([], [axes[0]]) and leading in ([], [batch])
 
 
 _AXES: Mapping[MaskSide, int] = {"query": 2, "key": 3}

@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
-from archspec.ir.coordinates import coordinates, same_positions
+from archspec.ir.coordinates import coordinates, same_coordinates
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -83,7 +83,7 @@ class Convolution(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same row of the batch, the channels of the group, and in space what the kernel covers."""
         x, y = inputs[0], outputs[0]
-        parts = [[_Part(tuple(same_positions(y, x, [(0, 0)])))], self._channels(x, y)]
+        parts = [[_Part(tuple(same_coordinates(y, x, [(0, 0)])))], self._channels(x, y)]
         parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
         while prod(len(part) for part in parts) > _MOST_ATOMS:
             axis = max(range(len(parts)), key=lambda n: len(parts[n]))

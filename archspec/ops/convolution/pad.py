@@ -7,7 +7,7 @@ from itertools import product as combinations
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_positions
+from archspec.ir.coordinates import coordinates, same_coordinates
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -49,13 +49,13 @@ class Pad(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same row and channel; in space the position that many places before, or around the end."""
         x, y = inputs[0], outputs[0]
-        fixed = frozenset(same_positions(y, x, [(0, 0), (1, 1)]))
+        fixed = frozenset(same_coordinates(y, x, [(0, 0), (1, 1)]))
         axes = [self._places(x, y, k) for k in range(len(self.before))]
         return ((Relation(tuple(Atom(differences=fixed | set().union(*one)) for one in combinations(*axes))),),)
 
     def _places(self, x: TensorType, y: TensorType, k: int) -> list[frozenset[Difference]]:
         if len(x.axes[2 + k].factors) > 1:
-            same = same_positions(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
+            same = same_coordinates(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
             return [frozenset(same)]
         out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
         shifts = [Dim.of(self.before[k])]

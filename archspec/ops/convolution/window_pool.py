@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_positions
+from archspec.ir.coordinates import coordinates, same_coordinates
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, operand
@@ -54,7 +54,7 @@ class WindowPool(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same row and channel, and in space what the kernel covers."""
         x, y = inputs[0], outputs[0]
-        found = list(same_positions(y, x, [(0, 0), (1, 1)]))
+        found = list(same_coordinates(y, x, [(0, 0), (1, 1)]))
         for k in range(len(self.kernel)):
             if len(x.axes[2 + k].factors) == 1:
                 low, high = Dim.of(self.padding[k] - self.kernel[k] + 1), Dim.of(self.padding[k])

@@ -22,7 +22,6 @@ class Binary(Primitive):
 
     name = "binary"
     signature = "..., ... -> ..."
-    reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
 
     kind: Operation
 

@@ -22,7 +22,6 @@ class Logical(Primitive):
 
     name = "logical"
     signature = "..., ... -> ..."
-    reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
 
     kind: Literal["and", "or", "not"]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.coordinates import aligned, broadcast_axes, places
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, NUMERIC, broadcast, require
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Guard, Relation
+from archspec.relation.atoms import Guard, Relation
+from archspec.relation.forms import Place
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -23,10 +25,7 @@ class Where(Primitive):
 
     name = "where"
     signature = "..., ..., ... -> ..."
-    reads_more = (
-        "equal axes whose factors differ are related only as far as pairs of factors tell, "
-        "and a condition with an axis of size 1 guards nothing"
-    )
+    reads_more = "a condition with an axis of size 1 guards nothing"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Broadcast. Raises ShapeError where sizes differ, or the element types of `a` and `b`."""
@@ -40,7 +39,7 @@ class Where(Primitive):
         """The same position: of `a` where the condition holds, of `b` where it does not."""
         y = outputs[0]
         condition, a, b = (aligned(y, x, broadcast_axes(y, x)) for x in inputs)
-        guard = _guard_coordinates(y, inputs[0])
+        guard = _guard_places(y, inputs[0])
         if guard is None:
             return ((condition, a, b),)
         return ((condition, _guarded(a, guard, negated=False), _guarded(b, guard, negated=True)),)
@@ -58,15 +57,14 @@ class Where(Primitive):
         return (call("torch.where", *inputs),)
 
 
-def _guard_coordinates(out: TensorType, condition: TensorType) -> tuple[int, ...] | None:
-    """Coordinates of the result that index the condition; None where it is broadcast inside its own axes."""
-    trailing = out.axes[out.rank - condition.rank :]
-    if [axis.factors for axis in trailing] != [axis.factors for axis in condition.axes]:
+def _guard_places(out: TensorType, condition: TensorType) -> tuple[Place, ...] | None:
+    """Places of the result that index the condition; None where it is broadcast inside its own axes."""
+    if out.shape[out.rank - condition.rank :] != condition.shape:
         return None
-    return tuple(k for axis in coordinates(out)[out.rank - condition.rank :] for k in axis)
+    return tuple(places(out)[out.rank - condition.rank :])
 
 
-def _guarded(relation: Relation, at: tuple[int, ...], *, negated: bool) -> Relation:
+def _guarded(relation: Relation, at: tuple[Place, ...], *, negated: bool) -> Relation:
     (atom,) = relation.atoms
     guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
-    return Relation((Atom(differences=atom.differences, guards=frozenset((guard,))),))
+    return Relation((replace(atom, guards=frozenset((guard,))),))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from archspec.ir.coordinates import aligned, coordinates
+from archspec.ir.coordinates import aligned, places
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import BOOL, FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Guard, Relation
+from archspec.relation.atoms import Guard, Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -63,10 +64,8 @@ class MaskedPool(Primitive):
         """Valid positions of the same row, and all of the row of `valid`."""
         (x, valid), y = inputs, outputs[0]
         (row,) = aligned(y, x, [(0, 0), (1, 2)]).atoms
-        if x.axes[:2] == valid.axes:
-            batch, positions, _ = coordinates(x)
-            guard = Guard(side="in", predicate=1, coordinates=(*batch, *positions))
-            row = Atom(differences=row.differences, guards=frozenset((guard,)))
+        guard = Guard(side="in", predicate=1, coordinates=tuple(places(x)[:2]))
+        row = replace(row, guards=frozenset((guard,)))
         return ((Relation((row,)), aligned(y, valid, [(0, 0)])),)
 
     def reference(

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
-from archspec.ir.types import TensorType
+from archspec.ir.types import Axis, TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Range, Relation
+from archspec.relation.atoms import Range, Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -23,20 +23,20 @@ class Concat(Primitive):
 
     name = "concat"
     signature = "..., ... -> ..."
-    reads_more = "of an operand whose axis has several factors only the outermost is bounded"
 
     axis: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Add up the sizes of the axis. Raises ShapeError with operands that disagree elsewhere."""
-        first = inputs[0]
+        first = _bounded(inputs)
         place = axis_number(first, self.axis)
         for number, other in enumerate(inputs):
             self._check(first, other, number)
         if len(inputs) == 1:
-            return (first.with_axes(*first.axes),)
+            return (first,)
         total = sum((x.shape[place] for x in inputs), Dim.of(0))
-        return (first.with_axes(*first.axes[:place], total, *first.axes[place + 1 :]),)
+        axes = (*first.axes[:place], Axis((total,)), *first.axes[place + 1 :])
+        return (TensorType(first.dtype, axes, first.bound),)
 
     def _check(self, first: TensorType, other: TensorType, number: int) -> None:
         if first.dtype != other.dtype or first.rank != other.rank:
@@ -59,11 +59,11 @@ class Concat(Primitive):
         found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
         if y.axes[place] == x.axes[place]:
             found += same_positions(y, x, [(place, place)])
-            return Relation((Atom(differences=frozenset(found)),))
+            return Relation((atom_of(found),))
         out = numbered(y, place)
         found += flat_shifted(out, numbered(x, place), offset)
         stretch = Range(side="out", coordinate=out[0][0], lo=offset, hi=offset + x.shape[place] - 1)
-        return Relation((Atom(differences=frozenset(found), ranges=frozenset((stretch,))),))
+        return Relation((atom_of(found, (stretch,)),))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -77,3 +77,17 @@ class Concat(Primitive):
         """`torch.cat((a, b), dim=1)`."""
         operands = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
         return (f"torch.cat({operands}, dim={self.axis})",)
+
+
+def _bounded(inputs: Sequence[TensorType]) -> TensorType:
+    """The first type, with a bound on values that holds for all operands."""
+    first = inputs[0]
+    bound = first.bound
+    for other in inputs[1:]:
+        if bound is None or other.bound is None:
+            bound = None
+        elif compare(bound, "<=", other.bound) is True:
+            bound = other.bound
+        elif compare(other.bound, "<=", bound) is not True:
+            bound = None
+    return TensorType(first.dtype, first.axes, bound)

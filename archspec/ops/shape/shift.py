@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
-from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Relation
+from archspec.relation.atoms import Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -28,7 +28,6 @@ class Shift(Primitive):
 
     name = "shift"
     signature = "... -> ..."
-    reads_more = "on an axis of several factors only the outermost is bounded"
 
     axis: int
     by: Dim
@@ -48,7 +47,7 @@ class Shift(Primitive):
         place = self.axis % x.rank
         found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
         found += flat_shifted(numbered(y, place), numbered(x, place), self.by)
-        return ((Relation((Atom(differences=frozenset(found)),)),),)
+        return ((Relation((atom_of(found),)),),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

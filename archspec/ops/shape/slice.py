@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import flat_shifted, numbered, same_positions
+from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import index, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Relation
+from archspec.relation.atoms import Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -28,7 +28,6 @@ class Slice(Primitive):
     name = "slice"
     signature = "... -> ..."
     view = True
-    reads_more = "on an axis of several factors only the outermost is bounded"
 
     axis: int
     start: Dim
@@ -59,7 +58,7 @@ class Slice(Primitive):
             found += same_positions(y, x, [(place, place)])
         else:
             found += flat_shifted(numbered(y, place), numbered(x, place), -start)
-        return ((Relation((Atom(differences=frozenset(found)),)),),)
+        return ((Relation((atom_of(found),)),),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare, product
-from archspec.ir.coordinates import flat_equal, numbered, same_positions
+from archspec.ir.coordinates import atom_of, flat_equal, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import operand
 from archspec.ir.types import Axis, TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Relation
+from archspec.relation.atoms import Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -25,7 +25,6 @@ class Split(Primitive):
     name = "split"
     signature = "... -> ..."
     view = True
-    reads_more = "an axis split otherwise than its factors needs a remainder: only the outermost part is bounded"
 
     axis: int
     sizes: tuple[Axis, ...]
@@ -40,13 +39,13 @@ class Split(Primitive):
         return (x.with_axes(*x.axes[:place], *self.sizes, *x.axes[place + 1 :]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same coordinates; a part that is no factor is bounded."""
+        """The same flat position."""
         x, y = inputs[0], outputs[0]
         place, more = self.axis % x.rank, len(self.sizes) - 1
         kept = [(k if k < place else k + more, k) for k in range(x.rank) if k != place]
         parts = numbered(y, *range(place, place + more + 1))
         found = [*same_positions(y, x, kept), *flat_equal(parts, numbered(x, place))]
-        return ((Relation((Atom(differences=frozenset(found)),)),),)
+        return ((Relation((atom_of(found),)),),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

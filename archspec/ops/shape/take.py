@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import at_position, numbered, same_positions
+from archspec.ir.coordinates import at_position, atom_of, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import index, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Relation
+from archspec.relation.atoms import Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -43,10 +43,7 @@ class Take(Primitive):
         place = self.axis % x.rank
         kept = [(k if k < place else k - 1, k) for k in range(x.rank) if k != place]
         position = x.shape[place] + self.index if self.index < 0 else Dim.of(self.index)
-        atom = Atom(
-            differences=frozenset(same_positions(y, x, kept)),
-            ranges=frozenset(at_position(numbered(x, place), position)),
-        )
+        atom = atom_of(same_positions(y, x, kept), at_position(numbered(x, place), position))
         return ((Relation((atom,)),),)
 
     def reference(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.relation.atoms import Atom, Relation
+from archspec.relation.forms import all_used, used
 from archspec.rules.reads import Reads
 
 Place = tuple[Value, int]
@@ -32,9 +34,7 @@ class Cells:
             for atom in relation.atoms:
                 self._atom(out, inp, atom)
         for left, right in _passed(graph):
-            if len(left.type.space) == len(right.type.space):
-                for k in range(len(left.type.space)):
-                    self._link((left, k), (right, k), 0)
+            self._pass_on(left, right)
         self._spread()
 
     def starts(self, value: Value) -> list[Sequence[int] | None]:
@@ -57,10 +57,22 @@ class Cells:
         for r in atom.ranges:
             self._cut((out if r.side == "out" else inp, r.coordinate), r.lo, 0)
             self._cut((out if r.side == "out" else inp, r.coordinate), r.hi, 1)
-        self._whole |= {(out if g.side == "out" else inp, k) for g in atom.guards for k in g.coordinates}
-        self._whole |= {(inp, k) for bound in atom.prefixes for k in (bound.inp, *bound.leading)}
-        self._whole |= {(out, k) for equality in atom.segments for k in equality.out}
-        self._whole |= {(inp, k) for equality in atom.segments for k in equality.inp}
+        self._whole |= {(out if g.side == "out" else inp, k) for g in atom.guards for k in all_used(g.coordinates)}
+        self._whole |= {(inp, k) for bound in atom.prefixes for k in all_used((bound.inp, *bound.leading))}
+        self._whole |= {(out, k) for equality in atom.segments for k in all_used(equality.out)}
+        self._whole |= {(inp, k) for equality in atom.segments for k in all_used(equality.inp)}
+        self._whole |= {(out, k) for one in atom.flats for k in used(one.out)}
+        self._whole |= {(inp, k) for one in atom.flats for k in used(one.inp)}
+
+    def _pass_on(self, left: Value, right: Value) -> None:
+        """One value is the other: an axis that has other factors there is followed position by position."""
+        pairs = zip(left.type.axes, coordinates(left.type), right.type.axes, coordinates(right.type), strict=True)
+        for axis, here, other, there in pairs:
+            if axis.factors == other.factors:
+                for pair in zip(here, there, strict=True):
+                    self._link((left, pair[0]), (right, pair[1]), 0)
+            else:
+                self._whole |= {*((left, k) for k in here), *((right, k) for k in there)}
 
     def _cut(self, place: Place, end: object, after: int) -> None:
         if end is None:

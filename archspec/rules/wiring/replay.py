@@ -9,13 +9,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 from archspec.analyses.parameters import numbered
-from archspec.ir.graph import Node, Parameter, Value
+from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive
+from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType
 from archspec.oracle.interpreter import Run
 from archspec.rules.fixed import Fixed
@@ -34,6 +36,8 @@ MOVED = 1e-13
 MOST_WEIGHTS = 400_000_000
 """A spec with more is not run: a witness then stands on the wiring alone."""
 MOST_ELEMENTS = 100_000_000
+FADES = 150
+MOST_RUNS = 3000
 _TRIALS = 3
 _DRAWS = 40
 
@@ -47,13 +51,23 @@ class Replay:
         self._operands: dict[Node, tuple[list[Array], dict[str, Array]]] | None = None
         self._moved: dict[tuple[Node, int, int], list[Array]] = {}
 
-    @property
+    @cached_property
     def possible(self) -> bool:
         """Whether the graph is small enough to be run."""
         weights = sum(parameter.type.elements().value({}) for parameter in _parameters(self.spec))
         values = (value for node in self.spec.graph.walk() for value in node.outputs)
         largest = max((prod(size.value(self._sizes) for size in value.type.shape) for value in values), default=0)
         return weights <= MOST_WEIGHTS and largest <= MOST_ELEMENTS
+
+    @cached_property
+    def deep(self) -> bool:
+        """Whether so many ops run one after another that a change may fade out."""
+        return _runs(self.spec.graph) > FADES
+
+    @cached_property
+    def long(self) -> bool:
+        """Whether there are so many that running them all again and again would take too long."""
+        return _runs(self.spec.graph) > MOST_RUNS
 
     @property
     def _sizes(self) -> dict[str, int]:
@@ -172,7 +186,7 @@ class Replay:
 
     def _world(self, after: Array) -> World:
         items = tuple(int(x) for x in after.reshape(-1))
-        shape = tuple(size.value(self._sizes) for size in self.source.type.space)
+        shape = tuple(size.value(self._sizes) for size in self.source.type.shape)
         return World(self.world.sizes, {**self.world.inputs, self.source.name: Tensor(shape, items)})
 
     @staticmethod
@@ -298,6 +312,17 @@ def _drawn(parameter: Parameter, name: str, trial: int) -> Array:
         return np.asarray(array / max(1.0, (count / shape[0]) ** 0.5))
     start = parameter.init.value if parameter.init.kind == "constant" else 0.0
     return np.abs(start + 0.3 * array) + 0.1 if parameter.buffer else start + 0.3 * array
+
+
+def _runs(graph: Graph) -> int:
+    """How many nodes run, each as often as its layer does."""
+    found = 0
+    for node in graph.nodes:
+        if isinstance(node.op, Repeat):
+            found += sum(node.op.schedule.count(k) * _runs(region) for k, region in enumerate(node.regions))
+        else:
+            found += 1 + sum(map(_runs, node.regions))
+    return found
 
 
 def _parameters(spec: Spec) -> Iterator[Parameter]:

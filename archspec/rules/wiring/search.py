@@ -58,9 +58,11 @@ def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness 
     places = [wiring.grid(replay.source).index(bit) for bit in bits_of(found)]
     if not replay.possible:
         return Witness(wiring=wiring, i=i, j=places[0])
-    if replay.moves(i, places):
+    if not replay.long and replay.moves(i, places):
         alone = (place for place in places[:_MOST_REPLAYS] if replay.moves(i, [place]))
         return Witness(wiring=wiring, i=i, j=next(alone, places[0]), replay=replay)
+    if not replay.deep:
+        return None
     # Through many layers a change may fade out: then every step of the way is tried by itself.
     witnesses = (Witness(wiring=wiring, i=i, j=place, replay=replay) for place in places[:_MOST_REPLAYS])
     return next((one for one in witnesses if way(one, replay.output, replay.source)), None)

@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 from archspec.algebra.dim import Dim
-from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SegmentEquality, identity
+from archspec.relation.atoms import Atom, Flat, Guard, PrefixBound, Relation, SegmentEquality, identity
+from archspec.relation.forms import Place, index_at
 from archspec.rules.reads import key_of
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.world import World
@@ -82,17 +83,11 @@ class _Rows:
         ]
         self.out_guards = [guard for guard in atom.guards if guard.side == "out"]
         self.static = self._static()
-        self._used = sorted(
-            {d.out for d in atom.differences}
-            | {k for k, _, _ in self.ranges}
-            | {k for guard in self.out_guards for k in guard.coordinates}
-            | {k for equality in atom.segments for k in equality.out}
-        )
-        self._known: dict[Index, int] = {}
         linked = [d.out for d in atom.differences], [d.inp for d in atom.differences]
-        data = atom.guards or atom.prefixes or atom.segments
+        data = atom.guards or atom.prefixes or atom.segments or atom.flats
         self._separable = not data and all(len(set(side)) == len(side) for side in linked)
         self._segments: dict[tuple[object, int], int] = {}
+        self._flat: dict[object, dict[int, int]] = {}
 
     def row(self, index: Index) -> int:
         if not all(
@@ -108,9 +103,35 @@ class _Rows:
         for equality in self.atom.segments:
             if not found:
                 break
-            value = self.world.value(key_of(equality)).at(_at(index, equality.out))
+            value = self.world.value(key_of(equality)).at(self._at(index, equality.out))
             found &= 0 if value is None else self._in_segment(equality, value)
+        for one in self.atom.flats:
+            found &= self._near(one, self._place(index, one.out)) if found else 0
         return found
+
+    def _near(self, one: Flat, i: int) -> int:
+        """The input positions whose flat position is as far from one of the output as a constraint says."""
+        if one.inp not in self._flat:
+            by_place: dict[int, int] = {}
+            for bit in range(self.inp.total):
+                place = self._place(self.inp.index(bit), one.inp)
+                by_place[place] = by_place.get(place, 0) | 1 << bit
+            self._flat[one.inp] = by_place
+        known = self._flat[one.inp]
+        lo, hi = _value(one.lo, self.world.sizes), _value(one.hi, self.world.sizes)
+        if lo is not None and lo == hi:
+            return known.get(i - lo, 0)
+        found = 0
+        for place, bits in known.items():
+            if (lo is None or lo <= i - place) and (hi is None or i - place <= hi):
+                found |= bits
+        return found
+
+    def _place(self, index: Index, place: Place) -> int:
+        return index_at(place, index.__getitem__, self.world.sizes)
+
+    def _at(self, index: Index, places: Sequence[Place]) -> Index:
+        return tuple(self._place(index, place) for place in places)
 
     def box(self, low: Index, high: Index) -> int | None:
         """What a box of positions reads; None where its coordinates cannot be followed one by one."""
@@ -156,15 +177,15 @@ class _Rows:
         return found
 
     def _holds(self, guard: Guard, index: Index) -> bool:
-        *leading, last = _at(index, guard.coordinates)
+        *leading, last = self._at(index, guard.coordinates)
         offset = Dim.of(guard.offset).value(self.world.sizes)
         held = self.world.value(key_of(guard)).at((*leading, last + offset))
         return held is not None and bool(held) is not guard.negated
 
     def _before(self, bound: PrefixBound, index: Index) -> bool:
-        length = self.world.value(key_of(bound)).at(_at(index, bound.leading))
+        length = self.world.value(key_of(bound)).at(self._at(index, bound.leading))
         offset = Dim.of(bound.offset).value(self.world.sizes)
-        return length is not None and index[bound.inp] < length + offset
+        return length is not None and self._place(index, bound.inp) < length + offset
 
     def _in_segment(self, equality: SegmentEquality, value: int) -> int:
         key = (equality, value)
@@ -173,14 +194,10 @@ class _Rows:
             places = equality.inp
             found = 0
             for bit in range(self.inp.total):
-                if tensor.at(_at(self.inp.index(bit), places)) == value:
+                if tensor.at(self._at(self.inp.index(bit), places)) == value:
                     found |= 1 << bit
             self._segments[key] = found
         return self._segments[key]
-
-
-def _at(index: Index, coordinates: Sequence[int]) -> Index:
-    return tuple(index[k] for k in coordinates)
 
 
 def _value(end: Dim | None, sizes: Mapping[str, int]) -> int | None:

@@ -45,7 +45,7 @@ class World:
         return self._known[term]
 
     def _value(self, term: Term) -> Tensor:
-        shape = tuple(size.value(self.sizes) for size in term.type.space)
+        shape = tuple(size.value(self.sizes) for size in term.type.shape)
         if term in self.given:
             return Tensor(shape, (self.given[term],) * prod(shape))
         if term.op is None:

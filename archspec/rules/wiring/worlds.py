@@ -90,7 +90,7 @@ class Inputs:
 
 
 def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(size.value(sizes) for size in value.type.space)
+    return tuple(size.value(sizes) for size in value.type.shape)
 
 
 def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
