@@ -44,7 +44,7 @@ def independent(claims: Claims, subject: Subject, symbol: Symbol, point: Point, 
 class _Judging:
     """A subject at some sizes: at the main ones every probe of each pattern is run, elsewhere some.
 
-    A claim that several draws of a pattern decide is tried under every pattern, others elsewhere under two.
+    A claim that several draws of a pattern decide is tried under every pattern, others elsewhere without padding.
     """
 
     claims: Claims
@@ -77,7 +77,7 @@ class _Judging:
         """Every probe that is run, with its inputs and their pattern."""
         known = patterns(self.claims)
         if not self.point.is_main:
-            known = tuple(dict.fromkeys((known[0], known[-1]))) if self.draws == 1 else known
+            known = known[:1] if self.draws == 1 else known
         draws = self.draws if self.point.is_main else 1
         for number, pattern in enumerate(known * draws):
             seed, sizes = self.seed + number, self.point.sizes

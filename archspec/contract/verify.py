@@ -82,7 +82,7 @@ def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
     tried = [(point, replace(able, is_still=still)) for point, able in tried]
     loud = _loud(subject, claims, seed)
     for rule in claims.rules:
-        held = merged(_judge(claims, able, rule, point, seed) for point, able in tried)
+        held = merged(_judge(claims, able, rule, point, seed) for point, able in tried if _speaks(rule, point))
         yield held if loud is None or held.status != "holds" else _at_large_scores(claims, loud, rule, held, seed)
 
 
@@ -126,6 +126,11 @@ def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int)
         return subject.exact.run(generate(claims, sizes, OPEN, seed, hiding(claims)))
     except SpecError:
         return None
+
+
+def _speaks(rule: Rule, point: Point) -> bool:
+    """Whether a rule is held at a point: a lower one not where each of many positions takes a run."""
+    return point.is_small or isinstance(rule_kinds()[rule.kind], UpperKind)
 
 
 def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:

@@ -207,7 +207,7 @@ class Builder:
             return frame.captured[value]
         if depth == 0:
             raise ValueError(f"{value!r} belongs to a scope that is closed")
-        return frame.bind(value.name, value, self._localize(value, depth - 1))
+        return frame.capture(value, self._localize(value, depth - 1))
 
     def _origin(self, value: Value) -> Value:
         """The value outside all scopes that a value stands for, as far as it was only passed in."""
@@ -270,7 +270,9 @@ class Builder:
             module=join(parent.module, module or name),
             key=join(parent.key, module or name),
         )
-        outputs = self._run(frame, body, inputs or {})
+        operands = {name: (value, self._localize(value)) for name, value in (inputs or {}).items()}
+        arguments = [frame.bind(name, outer, local) for name, (outer, local) in operands.items()]
+        outputs = self._run(frame, body, arguments)
         inner = list(frame.exposed.items())
         region = frame.graph([*outputs, *(value for _, value in inner)])
         hints = [*results, *(name for _ in outputs)][: len(outputs)] + [f"{name}_{port}" for port, _ in inner]
@@ -282,11 +284,9 @@ class Builder:
         self.expose(name, values[0])
         return values[: len(outputs)]
 
-    def _run(self, frame: ScopeFrame, body: Body, inputs: Mapping[str, Value]) -> tuple[Value, ...]:
-        operands = {name: (value, self._localize(value)) for name, value in inputs.items()}
+    def _run(self, frame: ScopeFrame, body: Body, arguments: Sequence[Value]) -> tuple[Value, ...]:
         self._frames.append(frame)
         try:
-            arguments = [frame.bind(name, outer, local) for name, (outer, local) in operands.items()]
             made = body(*arguments)
             outputs = (made,) if isinstance(made, Value) else tuple(made)
             return tuple(self._localize(value) for value in outputs)
@@ -322,7 +322,7 @@ class Builder:
                 layers=frozenset(schedule.layers(number)),
             )
             self.offered.add(frame.path)
-            (result,) = self._run(frame, body, {"x": outer})
+            (result,) = self._run(frame, body, [frame.take("x", outer)])
             if not result.type.matches(carried.type):
                 raise RepeatMismatch(carried.type, result.type)
             frames.append(frame)

@@ -32,11 +32,23 @@ class ScopeFrame:
 
     def bind(self, name: str, value: Value, operand: Value) -> Value:
         """Make an input of this scope that stands for `value`, which the scope around calls `operand`."""
-        inner = Value(name, value.type)
+        inner = self.take(name, operand)
+        self.captured[value] = self.captured[operand] = inner
+        return inner
+
+    def capture(self, value: Value, operand: Value) -> Value:
+        """What stands in this scope for a value of the scopes around; two values that are one operand are one input."""
+        if operand not in self.captured:
+            return self.bind(value.name, value, operand)
+        self.captured[value] = self.captured[operand]
+        return self.captured[value]
+
+    def take(self, name: str, operand: Value) -> Value:
+        """Make an input of this scope that starts as `operand` and, as what layers carry, does not stand for it."""
+        inner = Value(name, operand.type)
         self.inputs.append(inner)
         self.operands.append(operand)
         self.own.add(inner)
-        self.captured[value] = self.captured[operand] = inner
         return inner
 
     def graph(self, outputs: Sequence[Value], names: Sequence[str] = ()) -> Graph:
