@@ -16,6 +16,7 @@ from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType, TensorType
 from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.constant import Constant
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 
@@ -140,7 +141,9 @@ class Terms:
             return self._input(value) if value in self._inputs else None
         if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
-        operands = [self.of(operand) for operand in node.inputs]
+        # The operand of a constant tells its device alone.
+        inputs = () if isinstance(node.op, Constant) else node.inputs
+        operands = [self.of(operand) for operand in inputs]
         known = tuple(operand for operand in operands if operand is not None)
         if len(known) < len(operands):
             return None
