@@ -31,7 +31,7 @@ class Inexpressible(Exception):
 
 
 @record
-class Target:
+class RuleTarget:
     """The pairs of which an upper rule speaks: those that must not be related, or outside which none may be."""
 
     pairs: Relation
