@@ -32,9 +32,9 @@ def require(size: int, what: str, help: str) -> None:
 
 def require_parameters(name: str, elements: int, element_bytes: int, *, allocated: bool) -> None:
     """Refuse parameters that cannot be held, or, where they are not `allocated`, not even be counted by torch."""
-    help = 'choose smaller constants, or make it under `torch.device("meta")`, which allocates nothing'
+    help = 'choose smaller constants, or create it under `torch.device("meta")`, which allocates nothing'
     if elements > _MOST_ELEMENTS:
-        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can count", None, help=help)
+        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can hold", None, help=help)
     if allocated:
         require(elements * element_bytes, f"`{name}` has {elements:,} parameters", help)
 

@@ -29,7 +29,7 @@ def require(types: Sequence[TensorType], *expected: Sequence[DType]) -> None:
 def axis_number(type_: TensorType, axis: int, operand: int = 0) -> int:
     """The number of an axis counted from the front. Raises ShapeError where there is no such axis."""
     if not -type_.rank <= axis < type_.rank:
-        raise ShapeError(f"there is no axis {axis} in {type_}", (operand,))
+        raise ShapeError(f"{type_} has no axis {axis}", (operand,))
     return axis % type_.rank
 
 
@@ -37,13 +37,13 @@ def fits(size: Dim, limit: Dim, what: str, operand: int = 0, help: str | None = 
     """Raise ShapeError unless `size <= limit` at every admitted size; `what` names the size."""
     if compare(size, "<=", limit) is not True:
         largest = "" if size.is_constant else f", up to {size.maximum()}"
-        raise ShapeError(f"{what} is {size}{largest}: more than {limit}", (operand,), help)
+        raise ShapeError(f"{what} is {size}{largest}, which exceeds {limit}", (operand,), help)
 
 
 def within_bound(ids: TensorType, rows: Dim, what: str, operand: int = 0) -> None:
     """Raise ShapeError where the values of an integer operand may reach `rows`, as far as its type tells."""
     if ids.bound is not None and compare(ids.bound, "<=", rows) is not True:
-        raise ShapeError(f"values below {ids.bound} index {what} of {rows}", (operand,))
+        raise ShapeError(f"values below {ids.bound} may be out of range for {what} of size {rows}", (operand,))
 
 
 def broadcast(*types: TensorType) -> tuple[Axis, ...]:
@@ -69,7 +69,7 @@ def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
             raise ShapeError(
                 f"axis {place} is {chosen[1]} in {types[chosen[0]]} and {axis} in {type_}",
                 (chosen[0], number),
-                "axes are aligned at the end; sizes must be equal, or one of them 1",
+                "axes are aligned from the last; sizes must be equal, or one of them 1",
             )
         elif len(axis.factors) > len(chosen[1].factors):
             chosen = number, axis

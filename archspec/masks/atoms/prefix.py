@@ -57,7 +57,7 @@ class Prefix(MaskAtom):
         length = reader.size(argument, 0)
         if compare(length, ">", reader.keys):
             message = f"a prefix of {length} is longer than the `{reader.keys}` keys"
-            fail("E404", message, argument.span, help="choose one that fits the shortest sequence")
+            fail("E404", message, argument.span, help="choose a prefix that fits the shortest sequence")
         return cls(length=length)
 
     def uses(self) -> tuple[ControlUse, ...]:
