@@ -137,5 +137,5 @@ class UnjudgedKind(Kind):
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """Not yet."""
-        explanation = "rules of symmetry are not judged yet"
+        explanation = "symmetry rules are not checked yet"
         return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))

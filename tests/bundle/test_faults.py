@@ -222,7 +222,7 @@ def test_where_a_number_is_not_finite() -> None:
     (found,) = raised.value.diagnostics
     assert (found.message, found.notes[-1]) == (
         "`features[1, 4, 2]` is nan, expected a finite number",
-        "the only such place",
+        "the only such position",
     )
 
 
