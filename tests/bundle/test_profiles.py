@@ -134,4 +134,4 @@ def test_torch_tensorrt_compiles_for_one_profile_on_its_host() -> None:
     with pytest.raises(SpecError) as raised:
         check_profiles([target_of("torch-tensorrt"), target_of("onnx")], 2)
     (found,) = raised.value.diagnostics
-    assert (found.code, found.message) == ("E625", "`torch-tensorrt` compiles for one profile, 2 are asked for")
+    assert (found.code, found.message) == ("E625", "`torch-tensorrt` supports one profile, got 2")
