@@ -98,7 +98,7 @@ class MaskReader:
     def integers(self, value: Value, side: MaskSide | None, written: MaskCall, what: str) -> int:
         """The control number of integers over positions, or over leading axes. Raises SpecError E401, E402."""
         if not value.type.dtype.is_integer:
-            self._refuse("E401", f"`{written.argument}` is {value.type}, and {what}", value, written)
+            self._refuse("E401", f"`{written.argument}` is {value.type}, but {what}", value, written)
         return self._over(value, side, written)
 
     def _over(self, value: Value, side: MaskSide | None, written: MaskCall) -> int:

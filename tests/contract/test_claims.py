@@ -27,7 +27,7 @@ def test_rules_without_a_graph_are_typed() -> None:
     [
         (("rules:", "counts: {parameters: 3}\nrules:"), "E229", "`counts` needs a graph, but the file has none"),
         (("float[batch, length, 50]", "{from: x, type: 'float[batch, length, 50]'}"), "E229", "`from` names a value"),
-        (("  logits: ", "  ids: "), "E209", "`ids` names both an output and something else"),
+        (("  logits: ", "  ids: "), "E209", "`ids` is the name of an output and of something else"),
         (("input: ids}", "input: idz}"), "E201", "unknown value `idz`"),
         (
             ("where: not valid", "where: not ids"),

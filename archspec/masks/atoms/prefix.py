@@ -52,7 +52,7 @@ class Prefix(MaskAtom):
         if value is None and isinstance(argument, Path):
             value = reader.value(argument)
         if value is not None:
-            return cls(control=reader.integers(value, None, written, "a prefix is an integer"))
+            return cls(control=reader.integers(value, None, written, "a prefix must be an integer"))
         assert not isinstance(argument, Path)
         length = reader.size(argument, 0)
         if compare(length, ">", reader.keys):
