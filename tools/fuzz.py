@@ -1,4 +1,7 @@
-"""Random files of the whole language: what `check` says of their rules, against what the compiled module does."""
+"""Random files of the whole language: what `check` says of their rules, against what the compiled module does.
+
+With `--graphs` random graphs against brute force, and with `--edits` random edits of specs, which must be answered.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from tests.yaml_fuzz.tally import COLUMNS, Tally, told  # noqa: E402
 
 if TYPE_CHECKING:
+    from tests.edits.random_edits import Edited
     from tests.yaml_fuzz.judging import Outcome
 
 _AHEAD = 64
@@ -28,8 +34,14 @@ _AHEAD = 64
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Judge files and print a table; 1 where anything is unsound, falsely violated or a traceback."""
+    """Judge what is asked for; 1 where anything is unsound, falsely violated, a traceback or without its place."""
     options = _options(arguments)
+    if options.graphs or options.edits:
+        return max(_graphs(options) if options.graphs else 0, _edits(options) if options.edits else 0)
+    return _files(options)
+
+
+def _files(options: argparse.Namespace) -> int:
     console, tally = Console(stderr=True), Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     numbers = range(options.start, options.start + options.files)
@@ -48,11 +60,53 @@ def main(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/fuzz", description=__doc__)
     parser.add_argument("--files", type=int, default=300, metavar="N", help="how many files (default: 300)")
+    parser.add_argument("--graphs", type=int, default=0, metavar="N", help="judge N random graphs instead")
+    parser.add_argument("--edits", type=int, default=0, metavar="N", help="judge N random edits of specs instead")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="file N of seed S is always the same")
     parser.add_argument("--from", type=int, default=0, dest="start", metavar="K", help="the number of the first file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="processes (default: all)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write files that fail here")
     return parser.parse_args(arguments)
+
+
+def _graphs(options: argparse.Namespace) -> int:
+    """Random graphs: the proven relation against boolean matrices, node by node."""
+    from tests.rules.fuzz import Tally as Graphs
+    from tests.rules.fuzz import run
+
+    total = Graphs()
+    numbers = range(options.start, options.start + options.graphs)
+    parts = [numbers[k : k + 50] for k in range(0, len(numbers), 50)]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for found in track(pool.map(run, parts), "graphs", len(parts), console=Console(stderr=True)):
+            total.graphs += found.graphs
+            total.pairs += found.pairs
+            total.exact += found.exact
+            total.unsound += found.unsound
+    print(f"{total.graphs} graphs, {total.pairs} pairs, {total.unsound} unsound, {total.exact / total.pairs:.1%} exact")
+    return int(total.unsound > 0)
+
+
+def _edits(options: argparse.Namespace) -> int:
+    """Random edits of specs: each is checked, or refused in its place, without a traceback and soon."""
+    numbers = range(options.start, options.start + options.edits)
+    refused = wrong = 0
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs) as pool:
+        ask = partial(_edit, str(options.seed), folder)
+        made = pool.map(ask, numbers, chunksize=8)
+        for found in track(made, "edits", len(numbers), console=Console(stderr=True)):
+            refused += found.refused
+            wrong += bool(found.wrong)
+            if found.wrong:
+                print(found.wrong)
+    print(f"{len(numbers)} edits, {refused} refused, {wrong} answered wrongly")
+    return int(wrong > 0)
+
+
+def _edit(seed: str, folder: str, number: int) -> Edited:
+    from tests.edits.random_edits import judge
+
+    return judge(seed, number, Path(folder, f"{number}.yaml"))
 
 
 def _judged(seed: int, numbers: Sequence[int], jobs: int) -> Iterator[Outcome]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -10,19 +10,29 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.ir.types import axis
 from archspec.ops.elementwise.constant import Constant as ConstantOp
-from archspec.schema.sorts import ExprField, SizeField
+from archspec.schema.sorts import SizeField, sort
+from archspec.text.expr import Expr, parse_expr
+from archspec.text.nodes import TextNode
+
+
+def _number_or_bool(node: TextNode) -> Expr | bool:
+    return node.value == "true" if node.value in ("true", "false") else parse_expr(node)
+
+
+ConstantField = Annotated[Expr | bool, *sort(_number_or_bool, "a number, or `true` or `false`")]
 
 
 class ConstantBlock(Block):
-    """A tensor of floats, every element one number."""
+    """A tensor of floats, every element one number; or of bools, all true or all false."""
 
     block: ClassVar[str] = "constant"
     feeds: ClassVar[str | None] = None
 
     shape: list[SizeField] = Field(description="sizes of the axes", min_length=1)
-    value: ExprField = Field(description="the number")
+    value: ConstantField = Field(description="the number, or `true` or `false`")
 
     def build(self, cx: Context) -> Built:
         """Build the tensor."""
         axes = tuple(axis(cx.size(expr)) for expr in self.shape)
-        return Built(main=cx.leaf(ConstantOp(axes=axes, number=cx.number(self.value)), cx.anchor()))
+        number = self.value if isinstance(self.value, bool) else cx.number(self.value)
+        return Built(main=cx.leaf(ConstantOp(axes=axes, number=number), cx.anchor()))

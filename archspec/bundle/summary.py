@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from archspec.bundle.manifest import ArtifactEntry, Manifest
-from archspec.bundle.report import Report, Trial, network_of
+from archspec.bundle.report import BundleReport, ParityTrial, network_of
 from archspec.contract.report import shown
 from archspec.engines.build import from_cache
 
@@ -26,7 +26,7 @@ class Described(Protocol):
         ...
 
     @property
-    def report(self) -> Report:
+    def report(self) -> BundleReport:
         """What was measured."""
         ...
 
@@ -42,6 +42,7 @@ def _lines(bundle: Described) -> Iterator[str]:
     origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
     yield f"{manifest.name} in {bundle.path}"
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
+    yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in manifest.artifacts:
         size = sum(manifest.files[name].bytes for name in entry.files)
         told = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"
@@ -67,7 +68,7 @@ def _origin(bundle: Described, entry: ArtifactEntry) -> str:
     return "; from the cache" if from_cache(entry.target) in stages else ""
 
 
-def _largest(trials: list[Trial], reference: str) -> float:
+def _largest(trials: list[ParityTrial], reference: str) -> float:
     return max(one.largest for trial in trials if trial.reference == reference for one in trial.differences)
 
 

@@ -8,6 +8,7 @@ import click
 
 from archspec.cli.options import UNPROVED, spec_options
 from archspec.cli.output import print_json
+from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import require_suffix, write_whole
 from archspec.diagnostics import fail
 
@@ -73,9 +74,19 @@ def command(
         unproved=unproved,
     )
     write_whole(output, found.svg())
+    note_unproved(found.unproved)
     heads, queries, keys = found.weights.shape
     if as_json:
-        print_json({"node": found.path, "heads": heads, "queries": queries, "keys": keys, "written": output})
+        print_json(
+            {
+                "unproved": found.unproved,
+                "node": found.path,
+                "heads": heads,
+                "queries": queries,
+                "keys": keys,
+                "written": output,
+            }
+        )
     else:
         click.echo(f"wrote {output}: {found.path}, {heads} heads, {queries} queries, {keys} keys")
 

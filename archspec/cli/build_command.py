@@ -105,6 +105,12 @@ def command(
             progress=tell,
         )
     if as_json:
-        print_json({"holds": True, "output": output, "manifest": bundle.manifest.model_dump(mode="json")})
+        print_json(
+            {
+                "holds": not bundle.manifest.unproved,
+                "output": output,
+                "manifest": bundle.manifest.model_dump(mode="json"),
+            }
+        )
     else:
         click.echo(bundle.summary())

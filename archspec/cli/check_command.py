@@ -10,8 +10,8 @@ import click
 from archspec.checking import Report, check
 from archspec.cli.options import spec_options
 from archspec.cli.output import at_sizes, grouped, print_json, report_errors, scaled
+from archspec.cli.verdicts import verdict_data, verdict_lines
 from archspec.diagnostics import Diagnostic, SpecError, to_json
-from archspec.rules.verdict import Verdict
 
 
 @click.command("check")
@@ -66,7 +66,7 @@ def data_of(report: Report) -> dict[str, object]:
         "flops_typical": report.cost.flops.typical(),
         "sizes": {name: symbol.typical for name, symbol in report.spec.dims.items()},
         "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
-        "rules": [{"rule": str(v.rule), "status": v.status, "explanation": v.explanation} for v in report.verdicts],
+        "rules": verdict_data(report.verdicts),
         "diagnostics": [to_json(found) for found in report.diagnostics],
     }
 
@@ -79,9 +79,5 @@ def text_of(report: Report) -> str:
     lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {flops}"]
     lines += [f"  {value.name}: {value.type}" for value in spec.graph.inputs]
     lines += [f"  -> {name}: {value.type}" for name, value in spec.outputs.items()]
-    lines += [f"  rule {verdict.rule}: {_known(verdict)}" for verdict in report.verdicts]
+    lines += verdict_lines(report.verdicts)
     return "\n".join(lines)
-
-
-def _known(verdict: Verdict) -> str:
-    return f"{verdict.status}, {verdict.explanation}" if verdict.explanation else verdict.status

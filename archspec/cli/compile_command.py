@@ -9,6 +9,7 @@ import click
 from archspec.checking import accepted
 from archspec.cli.options import UNPROVED, spec_options
 from archspec.cli.output import print_json
+from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import write_whole
 from archspec.lower import emit
 
@@ -34,10 +35,13 @@ def command(
     """Compile SPEC to one PyTorch file that imports only torch."""
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     source = emit(checked, expose=expose)
+    faults = checked.faults
+    note_unproved(faults)
     if output is not None:
         write_whole(output, source)
     if as_json:
-        print_json({"holds": True, "output": output, "lines": source.count("\n"), "source": None if output else source})
+        told = {"holds": not faults, "unproved": faults, "output": output, "lines": source.count("\n")}
+        print_json({**told, "source": None if output else source})
     elif output is None:
         click.echo(source, nl=False)
     else:

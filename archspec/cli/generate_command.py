@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,9 @@ import click
 
 from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
+from archspec.cli.verdicts import note_unproved
 
 if TYPE_CHECKING:
-    from archspec.bundle import Bundle
     from archspec.decoding import Generated
     from archspec.model.checked import Checked
 
@@ -48,6 +49,7 @@ def command(
     **options: Any,
 ) -> None:
     """Generate ids by SPEC, a file or the name of a shipped spec, or by a bundle, as its `decode` section says."""
+    from archspec.bundle import Bundle
     from archspec.cli.run_command import read_arrays
     from archspec.decoding import generate
     from archspec.spec.files import is_folder
@@ -69,13 +71,15 @@ def command(
     found = generate(source, rows, module=module, inputs=arrays, seed=seed, unproved=unproved, **options)
     if weights is None and module is not None:
         click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
-    _print(found, as_json)
+    faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
+    note_unproved(faults)
+    _print(found, faults, as_json)
 
 
-def _print(rows: tuple[Generated, ...], as_json: bool) -> None:
+def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) -> None:
     if as_json:
         told = [{"prompt": row.prompt, "ids": row.ids, "ended": row.ended} for row in rows]
-        print_json({"holds": True, "rows": told})
+        print_json({"holds": not faults, "unproved": faults, "rows": told})
         return
     for row in rows:
         click.echo(",".join(map(str, row.ids)))

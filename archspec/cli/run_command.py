@@ -9,6 +9,7 @@ import click
 
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
+from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import write_whole
 from archspec.diagnostics import fail
 
@@ -34,13 +35,24 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
     if output is not None:
         write_arrays(output, outputs)
     shapes = {name: list(array.shape) for name, array in outputs.items()}
+    odd = {name: count for name, array in outputs.items() if (count := not_finite(array))}
+    note_unproved(opened.manifest.unproved)
     if as_json:
         told = {"artifact": choice.target, "reason": choice.reason, "rejected": dict(choice.rejected)}
-        print_json({"holds": True, **told, "outputs": shapes, "written": output})
+        found = {"unproved": opened.manifest.unproved, "not_finite": odd}
+        print_json({"holds": not opened.manifest.unproved, **told, **found, "outputs": shapes, "written": output})
         return
     click.echo(f"ran {choice}")
     for name, shape in shapes.items():
-        click.echo(f"  {name}: {shape}")
+        told_odd = f", {odd[name]} of {outputs[name].size} values are not finite" if name in odd else ""
+        click.echo(f"  {name}: {shape}{told_odd}")
+
+
+def not_finite(array: NDArray[Any]) -> int:
+    """How many values are NaN or infinite."""
+    import numpy as np
+
+    return 0 if array.dtype.kind not in "fc" else int(array.size - np.isfinite(array).sum())
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

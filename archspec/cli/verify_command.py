@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.cli.options import seed_option, spec_options
-from archspec.cli.output import print_json
-from archspec.diagnostics import did_you_mean, fail
+from archspec.cli.options import UNPROVED, seed_option, spec_options
+from archspec.cli.output import print_json, report_errors
+from archspec.diagnostics import did_you_mean, fail, to_json
 from archspec.record import record
 
 if TYPE_CHECKING:
+    from archspec.checking import Report as Checks
     from archspec.contract.protocol import Subject
-    from archspec.contract.report import Report
+    from archspec.contract.report import ContractReport
     from archspec.spec.claims import Claims
 
 _MANIFEST = "manifest.json"
@@ -27,6 +27,7 @@ BOOLS = ("bool", "int64", "int32", "float32")
 
 @click.command("verify")
 @spec_options
+@UNPROVED
 @click.option("--module", metavar="PACKAGE.MODULE:FACTORY", help="Verify what this factory returns.")
 @click.option("--onnx", type=click.Path(path_type=Path), help="Verify an ONNX file.")
 @click.option(
@@ -45,6 +46,7 @@ def command(
     overrides: tuple[str, ...],
     reduced: bool,
     as_json: bool,
+    unproved: bool,
     module: str | None,
     onnx: Path | None,
     bindings: tuple[str, ...],
@@ -56,7 +58,8 @@ def command(
     """Hold a model to SPEC: its rules, shapes and promises, by running it. The maps of its weights are read too.
 
     SPEC is a spec (its compiled module is verified), a bundle (its module, and every artifact that this host can
-    open), or a file of rules without a graph, for the model that `--module` or `--onnx` gives.
+    open), or a file of rules without a graph, for the model that `--module` or `--onnx` gives. The verdicts of `check`
+    stand beside what was measured; what does not hold there fails too, without `--unproved`.
     """
     if module is not None and onnx is not None:
         raise click.UsageError("give `--module` or `--onnx`, not both")
@@ -71,7 +74,9 @@ def command(
             raise click.UsageError(
                 "`--module`, `--onnx`, `--weights`, `--set` and `--reduced` do not apply to a bundle"
             )
-        reports = list(of_bundle(Path(spec), seed))
+        checks: Checks | None
+        reports, checks, built_so = of_bundle(Path(spec), seed)
+        unproved = unproved or built_so
     else:
         from archspec.spec.claims import load_claims
 
@@ -79,14 +84,37 @@ def command(
         given = GivenModel(
             module=module, onnx=onnx, bindings=bindings, bools=bools, fill=not no_fill, weights=weights, seed=seed
         )
-        reports = [of_model(claims, given)]
-    holds = all(report.holds for report in reports)
-    if as_json:
-        print_json({"holds": holds, "reports": [report.to_json() for report in reports]})
-    else:
-        click.echo("\n".join(map(str, reports)))
+        reports, checks = [of_model(claims, given)], checks_of(claims)
+    holds = all(report.holds for report in reports) and (unproved or checks is None or checks.holds)
+    _print(reports, checks, holds, as_json)
     if not holds:
         sys.exit(1)
+
+
+def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as_json: bool) -> None:
+    """Print what was measured, and beside it what `check` says of the spec."""
+    from archspec.cli.verdicts import verdict_data, verdict_lines
+
+    if as_json:
+        told: dict[str, Any] = {"holds": holds, "reports": [report.to_json() for report in reports]}
+        if checks is not None:
+            told["verdicts"] = verdict_data(checks.verdicts)
+            told["diagnostics"] = [to_json(one) for one in checks.diagnostics]
+        print_json(told)
+        return
+    lines = [str(report) for report in reports]
+    if checks is not None:
+        lines += [f"check of {checks.spec.name}", *verdict_lines(checks.verdicts)]
+    click.echo("\n".join(lines))
+    if checks is not None and not checks.holds:
+        report_errors(checks.diagnostics, as_json=False)
+
+
+def checks_of(claims: Claims) -> Checks | None:
+    """What `check` says of the spec; None where the file has no graph."""
+    from archspec.checking import check
+
+    return None if claims.spec is None else check(claims.spec)
 
 
 @record
@@ -102,7 +130,7 @@ class GivenModel:
     seed: int = 0
 
 
-def of_model(claims: Claims, given: GivenModel) -> Report:
+def of_model(claims: Claims, given: GivenModel) -> ContractReport:
     """The report on a given model, or on the compiled module where none is given.
 
     Raises SpecError where a weight layout of the spec does not fit the architecture.
@@ -164,12 +192,15 @@ def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str
     return arguments, outputs
 
 
-def of_bundle(path: Path, seed: int) -> Iterator[Report]:
-    """A report on the module of a bundle, and one on each artifact."""
+def of_bundle(path: Path, seed: int) -> tuple[list[ContractReport], Checks, bool]:
+    """A report on the module of a bundle and one on each artifact, what `check` says, and whether it was built so."""
     from archspec.bundle import open as open_bundle
+    from archspec.bundle.sources import SPEC
     from archspec.bundle.verify import verify_bundle
+    from archspec.checking import check
 
-    yield from verify_bundle(open_bundle(path), seed)
+    bundle = open_bundle(path)
+    return list(verify_bundle(bundle, seed)), check(bundle.path / SPEC), bool(bundle.manifest.unproved)
 
 
 def made(name: str) -> Any:

@@ -45,9 +45,17 @@ def require_suffix(path: Path | None, suffix: str, option: str) -> None:
 def require_apart(folder: Path) -> None:
     """Refuse a bundle's folder that holds what the command reads: it would be replaced. Raises SpecError E704."""
     for name, read in _inputs():
-        if read.resolve().is_relative_to(folder.resolve()):
+        if _stands_in(read, folder):
             message = f"{folder} is not replaced: it holds {read}, which the command reads as `{name}`"
             fail("E704", message, None, help="choose another folder, such as one next to it")
+
+
+def _stands_in(read: Path, folder: Path) -> bool:
+    """Whether an input is the folder or lies in it; what no path can be is told when it is read."""
+    try:
+        return read.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _mode_of(target: Path, path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -31,11 +31,15 @@ _LONGEST_WINDOW = 512
 
 @record(eq=False)
 class Point:
-    """Sizes of all dims, and a note on what was too dear. At the main one every probe is run, at the others some."""
+    """Sizes of all dims, and a note on what was too dear.
+
+    At the main one every probe is run, at the others some; lower rules, which try each position, only at small ones.
+    """
 
     sizes: Sizes
     note: str = ""
     is_main: bool = False
+    is_small: bool = True
 
 
 def points(claims: Claims) -> dict[str, Sizes]:
@@ -77,6 +81,8 @@ def rule_points(claims: Claims) -> tuple[Point, ...]:
             _largest(claims, {name: (most if name in rows else least)[name] for name in most}, most, rows),
             _largest(claims, {name: (least if name in rows else most)[name] for name in most}, most, set(most) - rows),
         ]
+    few = 2 * _elements(claims, main)
+    found = [replace(one, is_small=_elements(claims, one.sizes) <= few) for one in found]
     known = [one.sizes for one in found]
     return tuple(one for number, one in enumerate(found) if one.sizes not in known[:number])
 

@@ -29,7 +29,7 @@ _MOVE_ALONG = frozenset(
     {
         *("activation", "affine", "alibi", "attention", "binary", "call", "compare", "counted_positions", "drop_path"),
         *("dropout", "embedding", "experts", "layer_norm", "linear", "logical", "merge", "relative_buckets", "repeat"),
-        *("rms_norm", "rotary", "rotary_table", "routing", "softcap", "split", "transpose", "unary"),
+        *("rms_norm", "rotary", "rotary_table", "routing", "select", "softcap", "split", "transpose", "unary"),
         *("unnormalised_attention", "with_number"),
     }
 )

@@ -147,8 +147,11 @@ class _Body:
 
     def freezes(self, node: Node) -> bool:
         """Whether training is to be turned off for the whole of a module, and no module around does it."""
-        owned = [n.parameters[local] for region in node.regions for n in region.walk() for local in n.owned]
-        return bool(owned) and not self.frozen and not any(parameter.trainable for parameter in owned)
+        inner = [n for region in node.regions for n in region.walk()]
+        owned = [n.parameters[local] for n in inner for local in n.owned]
+        # A module that is used again owns nothing there, and is the same module.
+        held = owned or [parameter for n in inner for parameter in n.parameters.values()]
+        return bool(held) and not self.frozen and not any(parameter.trainable for parameter in held)
 
     def bring(self, need: Need) -> str:
         """Source of what a body inside needs."""

@@ -25,3 +25,8 @@ class Checked:
     verdicts: tuple[Verdict, ...]
     diagnostics: tuple[Diagnostic, ...]
     unproved: bool
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The messages of what does not hold; none where all holds."""
+        return tuple(found.message for found in self.diagnostics if found.severity == "error")

@@ -76,6 +76,7 @@ def attend(
         weights=chosen,
         query_labels=_labels(query_labels, spec, arrays, queries, row, chosen.shape[1], "queries"),
         key_labels=_labels(key_labels, spec, arrays, keys, row, chosen.shape[2], "keys"),
+        unproved=checked.faults,
     )
 
 

@@ -26,13 +26,17 @@ _LARGE, _SMALL = 420.0, 150.0
 
 @record(eq=False)
 class AttentionMap:
-    """Weights of one place of a batch, [heads, queries, keys]; labels say what stands at the positions."""
+    """Weights of one place of a batch, [heads, queries, keys]; labels say what stands at the positions.
+
+    `unproved` holds the messages of what does not hold in the spec, where it was accepted all the same.
+    """
 
     name: str
     path: str
     weights: Array
     query_labels: tuple[str, ...]
     key_labels: tuple[str, ...]
+    unproved: tuple[str, ...] = ()
 
     def svg(self) -> str:
         """The weights as heat maps: the mean over the heads, and each head by itself."""

@@ -172,6 +172,45 @@ def test_constant() -> None:
     assert type_of(made.spec) == "float[n, 3]"
 
 
+@pytest.mark.parametrize(
+    "word", [pytest.param(word, marks=option(f"constant.value={word}")) for word in ("true", "false")]
+)
+def test_constant_of_bools(word: str) -> None:
+    made = Trial(f"{{block: constant, shape: [batch, 2], value: {word}}}", "bool[batch, 2]")
+    np.testing.assert_array_equal(made.result, np.full((2, 2), word == "true"))
+
+
+@option("select.input", "select.where")
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("where: valid", lambda x, valid: np.where(valid[..., None], x, 0)),
+        ("where: not valid, otherwise: 1/heads", lambda x, valid: np.where(valid[..., None], 0.25, x)),
+        pytest.param(
+            "where: valid, otherwise: x * 2",
+            lambda x, valid: np.where(valid[..., None], x, 2 * x),
+            marks=option("select.otherwise"),
+        ),
+    ],
+)
+def test_select(fields: str, expected) -> None:
+    found, made = gives(f"{{block: select, input: x, {fields}}}", "float[batch, n, d]")
+    np.testing.assert_allclose(found, expected(made.inputs["x"], made.inputs["valid"]))
+
+
+def test_select_over_other_axes_is_refused() -> None:
+    message = "the condition is bool[batch, n], which are not the first axes of float[batch, m, 48]"
+    found = complaints("{block: select, input: memory, where: valid}")
+    assert [(code, text) for code, text, _ in found] == [("E305", message)]
+
+
+def test_concat_of_bools_and_of_integers() -> None:
+    found, made = gives("{block: concat, inputs: [valid, valid], axis: 1}", "bool[batch, 2*n]")
+    np.testing.assert_array_equal(found, np.tile(made.inputs["valid"], 2))
+    found, made = gives("{block: concat, inputs: [sorts, ids], axis: 1}", "int64[batch, 2*n] < vocab")
+    np.testing.assert_array_equal(found, np.concatenate([made.inputs["sorts"], made.inputs["ids"]], 1))
+
+
 def softmax(scores: np.ndarray) -> np.ndarray:
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True)

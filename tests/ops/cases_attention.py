@@ -12,6 +12,7 @@ from archspec.masks.atoms.causal import Causal
 from archspec.masks.atoms.key_valid import KeyValid
 from archspec.masks.atoms.last import Last
 from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.query_valid import QueryValid
 from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.atoms.within import Within
 from archspec.masks.given import Given
@@ -60,6 +61,11 @@ CASES = [
     attend(Causal() | Prefix(control=0), *SELF, integers(BATCH, bound=4), loose=SCORES | {3}),
     attend(SameSegment(0), *SELF, SEGMENTS),
     attend(SameSegment(0) & KeyValid(1), *SELF, SEGMENTS, VALID),
+    attend(QueryValid(0), *CROSS, VALID, loose=frozenset((0,))),
+    attend(QueryValid(0), *CROSS, VALID, loose=frozenset((0,)), weights=True),
+    attend(Last(TWO) | QueryValid(0), *SELF, VALID),
+    attend(Last(TWO) & KeyValid(0) | QueryValid(1), *SELF, VALID, VALID),
+    attend(KeyValid(0) & (Causal() | QueryValid(0)), *SELF, VALID),
     attend(Given(0), *CROSS, bools(BATCH, 1, SRC, TGT), loose=SCORES | {2}),
     *(
         attend(mask, *SELF, *more, loose=loose | extra, bias=True, **options)
@@ -89,4 +95,9 @@ CASES = [
     make(Causal() | Prefix(control=0), integers(BATCH, bound=4), loose=FIRST),
     make(Within(ONE) & KeyValid(1) & SameSegment(0), SEGMENTS, VALID, loose=frozenset((1, 2)), keep=True),
     make(KeyValid(0), bools(BATCH, factored(SRC)), keep=True),
+    make(QueryValid(0), VALID),
+    make(QueryValid(0), bools(SRC), loose=FIRST, keep=True),
+    make(QueryValid(0), VALID, keys=Dim.of(TGT)),
+    make(KeyValid(0) & Last(TWO) | QueryValid(1), VALID, VALID, loose=FIRST),
+    make(KeyValid(0) & Last(TWO) | QueryValid(1), VALID, VALID, loose=frozenset((1, 2)), keep=True),
 ]

@@ -15,6 +15,7 @@ from archspec.ops.elementwise.binary import Binary
 from archspec.ops.elementwise.compare import Compare
 from archspec.ops.elementwise.dropout import Dropout
 from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.select import Select
 from archspec.ops.elementwise.unary import Unary
 from archspec.ops.elementwise.where import Where
 from archspec.ops.elementwise.with_number import WithNumber
@@ -68,4 +69,12 @@ CASES = [
     Case(op=Where(), inputs=(bools(TGT), floats(TGT), floats(1))),
     Case(op=Where(), inputs=(bools(BATCH, factored(SRC, 2), 2), GRID, GRID)),
     Case(op=Where(), inputs=(bools(SRC), integers(BATCH, SRC), integers(BATCH, SRC))),
+    Case(op=Select(number=Scalar.of(0)), inputs=(bools(BATCH, SRC), X)),
+    Case(op=Select(number=Scalar.of(1) / Scalar.of(SRC)), inputs=(bools(BATCH), X)),
+    Case(op=Select(number=Scalar.of(-2)), inputs=(bools(BATCH, SRC), integers(BATCH, SRC))),
+    Case(op=Select(number=None), inputs=(bools(BATCH, SRC), X, X)),
+    Case(op=Select(number=None), inputs=(bools(BATCH, SRC), X, floats(3))),
+    Case(op=Select(number=None), inputs=(bools(BATCH, SRC, 3), X, floats(SRC, 1))),
+    Case(op=Select(number=None), inputs=(bools(BATCH), bools(BATCH, SRC), bools(BATCH, SRC))),
+    Case(op=Select(number=None), inputs=(bools(BATCH, factored(SRC, 2)), GRID, GRID)),
 ]

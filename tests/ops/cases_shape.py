@@ -59,6 +59,7 @@ CASES = [
     Case(op=Concat(axis=0), inputs=(floats(SRC, factored(2, 2)), floats(TGT, factored(2, 2)))),
     Case(op=Concat(axis=1), inputs=(GRID,)),
     Case(op=Concat(axis=1), inputs=(bools(BATCH, 1), bools(BATCH, SRC))),
+    Case(op=Concat(axis=1), inputs=(integers(BATCH, 1, bound=9), integers(BATCH, SRC, bound=4))),
     Case(op=BroadcastAxis(axis=1, size=axis(3)), inputs=(floats(BATCH, 1, SRC),)),
     Case(op=BroadcastAxis(axis=-2, size=factored(SRC, 2)), inputs=(floats(BATCH, 1, 2),)),
 ]

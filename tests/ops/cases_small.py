@@ -58,6 +58,8 @@ CASES = [
     Case(op=Argmax(axis=1), inputs=(integers(BATCH, SRC, 2),)),
     Case(op=Constant(axes=(axis(SRC), axis(2)), number=Scalar.of(1) / Scalar.of(SRC)), inputs=(X,)),
     Case(op=Constant(axes=(axis(3),), number=Scalar.of(-2)), inputs=(floats(BATCH, 2),)),
+    Case(op=Constant(axes=(axis(BATCH), axis(1)), number=True), inputs=(X,)),
+    Case(op=Constant(axes=(axis(SRC),), number=False), inputs=(bools(BATCH, SRC),)),
     *(Case(op=Affine(scale=scale, shift=not scale), inputs=(X,)) for scale in (True, False)),
     Case(op=Affine(init=Init(kind="constant", value=1e-6)), inputs=(GRID,)),
     Case(op=Affine(shift=False), inputs=(floats(factored(2, 2)),)),

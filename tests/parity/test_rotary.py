@@ -49,7 +49,7 @@ SCALINGS = {
     ),
     "yarn": (
         {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
-        "{kind: yarn, factor: 4, original: 64}",
+        "{kind: yarn, factor: 4, original: 64, truncate: true}",
     ),
     "yarn with a magnitude, not truncated": (
         {
@@ -83,7 +83,13 @@ SCALED = {
         "scaling.factor@llama3",
         "scaling.original@llama3",
     ],
-    "yarn": ["scaling.kind=yarn", "scaling.original", "scaling.factor@yarn", "scaling.original@yarn"],
+    "yarn": [
+        "scaling.kind=yarn",
+        "scaling.truncate=true",
+        "scaling.original",
+        "scaling.factor@yarn",
+        "scaling.original@yarn",
+    ],
     "yarn with a magnitude, not truncated": ["scaling.magnitude", "scaling.truncate=false"],
     "yarn with a range": ["scaling.fast", "scaling.slow"],
 }

@@ -24,9 +24,10 @@ def test_some_random_graphs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(0, 10_000, 2_500))
-def test_ten_thousand_random_graphs(start: int) -> None:
-    check(run(range(start, start + 2_500)))
+@pytest.mark.parametrize("start", range(0, 1_000, 250))
+def test_a_thousand_random_graphs(start: int) -> None:
+    """`tools/fuzz --graphs 10000` tries as many as one likes."""
+    check(run(range(start, start + 250)))
 
 
 @pytest.mark.parametrize("breakage", [b for b in BREAKAGES if b.__name__ in QUICKLY_FOUND], ids=lambda b: b.__name__)

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from archspec import weights
+from archspec.checking import compile
 from archspec.diagnostics import SpecError, SpecWarning
-from archspec.lower import compile
 from archspec.spec import Spec, load
 from tests.parity.models import fill
 from tests.weights.tables import codes, only

@@ -29,9 +29,6 @@ def test_every_block_and_mask_atom_is_tried() -> None:
     assert {atom for atom in atoms() if not re.search(rf"\b{atom}\b", text)} == set()
 
 
-@pytest.mark.xfail(
-    strict=False, reason="guards and independence do not pass merged axes, a repeated composite ends in IndexError"
-)
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, FILES, EACH))
 def test_random_files(start: int) -> None:

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @record
 class Constant(Primitive):
-    """Every element is one number. The operand gives device and precision; its values are not read."""
+    """Every element is one number, or true or false. The operand gives device and precision; it is not read."""
 
     name = "constant"
     signature = "... -> ..."
 
     axes: tuple[Axis, ...]
-    number: Scalar
+    number: Scalar | bool
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Floats over the axes."""
-        return (TensorType(DType.FLOAT, self.axes),)
+        """Floats over the axes, or bools."""
+        return (TensorType(DType.BOOL if isinstance(self.number, bool) else DType.FLOAT, self.axes),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing."""
@@ -40,11 +40,17 @@ class Constant(Primitive):
         """The number."""
         import numpy as np
 
-        return (np.full([axis.size.value(sizes) for axis in self.axes], self.number.evaluate(sizes), dtype=np.float64),)
+        shape = [axis.size.value(sizes) for axis in self.axes]
+        if isinstance(self.number, bool):
+            return (np.full(shape, self.number),)
+        return (np.full(shape, self.number.evaluate(sizes), dtype=np.float64),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`x.new_full((2, 3), 0.5)`."""
         sizes = [e.size(axis.size) for axis in self.axes]
         shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+        if isinstance(self.number, bool):
+            dtype = None if e.types[0].dtype is DType.BOOL else "torch.bool"
+            return (call(f"{operand(inputs[0])}.new_full", shape, str(self.number), dtype=dtype),)
         dtype = None if e.types[0].dtype is DType.FLOAT else "torch.get_default_dtype()"
         return (call(f"{operand(inputs[0])}.new_full", shape, e.number(self.number), dtype=dtype),)

@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
-from archspec.ir.types import TensorType
+from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.relation.atoms import Range, Relation
 
@@ -28,14 +28,15 @@ class Concat(Primitive):
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Add up the sizes of the axis. Raises ShapeError with operands that disagree elsewhere."""
-        first = inputs[0]
+        first = _bounded(inputs)
         place = axis_number(first, self.axis)
         for number, other in enumerate(inputs):
             self._check(first, other, number)
         if len(inputs) == 1:
-            return (first.with_axes(*first.axes),)
+            return (first,)
         total = sum((x.shape[place] for x in inputs), Dim.of(0))
-        return (first.with_axes(*first.axes[:place], total, *first.axes[place + 1 :]),)
+        axes = (*first.axes[:place], Axis((total,)), *first.axes[place + 1 :])
+        return (TensorType(first.dtype, axes, first.bound),)
 
     def _check(self, first: TensorType, other: TensorType, number: int) -> None:
         if first.dtype != other.dtype or first.rank != other.rank:
@@ -76,3 +77,17 @@ class Concat(Primitive):
         """`torch.cat((a, b), dim=1)`."""
         operands = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
         return (f"torch.cat({operands}, dim={self.axis})",)
+
+
+def _bounded(inputs: Sequence[TensorType]) -> TensorType:
+    """The first type, with a bound on values that holds for all operands."""
+    first = inputs[0]
+    bound = first.bound
+    for other in inputs[1:]:
+        if bound is None or other.bound is None:
+            bound = None
+        elif compare(bound, "<=", other.bound) is True:
+            bound = other.bound
+        elif compare(other.bound, "<=", bound) is not True:
+            bound = None
+    return TensorType(first.dtype, first.axes, bound)

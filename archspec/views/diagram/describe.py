@@ -47,6 +47,7 @@ _SMALL = {
     "argmax": "Argmax",
     "l2_normalize": "L2 normalise",
     "where": "Choose",
+    "select": "Select",
     "gather_position": "Pick position",
 }
 
@@ -159,7 +160,8 @@ def _learned(node: Node) -> DiagramPart:
 def _constant(node: Node) -> DiagramPart:
     op = node.op
     assert isinstance(op, Constant)
-    return DiagramPart(role="aside", title=f"Constant {op.number.constant() or ''}".strip(), kind="constant")
+    number = str(op.number).lower() if isinstance(op.number, bool) else op.number.constant()
+    return DiagramPart(role="aside", title=f"Constant {number or ''}".strip(), kind="constant")
 
 
 def _affine(node: Node) -> DiagramPart:

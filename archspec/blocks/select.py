@@ -1,0 +1,33 @@
+"""The block `select`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from archspec.algebra.scalar import Scalar
+from archspec.blocks.parts.block import Block
+from archspec.blocks.parts.context import Built, Context
+from archspec.ops.elementwise.select import Select
+from archspec.schema.sorts import PredField, ValueField
+
+
+class SelectBlock(Block):
+    """A value where a predicate over its first axes holds, and another value or a number elsewhere."""
+
+    block: ClassVar[str] = "select"
+
+    input: ValueField = Field(description="any value")
+    where: PredField = Field(description="over the first axes of `input`: where it is kept, such as valid frames")
+    otherwise: ValueField | None = Field(
+        default=None, description="what stands elsewhere: a number, or a value that is broadcast; 0 when left out"
+    )
+
+    def build(self, cx: Context) -> Built:
+        """Build the choice."""
+        x, where = cx.value(self.input), cx.predicate(self.where)
+        other = Scalar.of(0) if self.otherwise is None else cx.value_or_number(self.otherwise)
+        if isinstance(other, Scalar):
+            return Built(main=cx.leaf(Select(number=other), where, x))
+        return Built(main=cx.leaf(Select(number=None), where, x, other))

@@ -1,0 +1,31 @@
+"""What commands print of verdicts, and of what was accepted although it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from archspec.rules.verdict import Verdict
+
+
+def verdict_lines(verdicts: Iterable[Verdict]) -> list[str]:
+    """A line for each rule: what is known of it."""
+    return [f"  rule {one.rule}: {_known(one)}" for one in verdicts]
+
+
+def _known(verdict: Verdict) -> str:
+    return f"{verdict.status}, {verdict.explanation}" if verdict.explanation else verdict.status
+
+
+def verdict_data(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+    """Verdicts for programs."""
+    return [{"rule": str(one.rule), "status": one.status, "explanation": one.explanation} for one in verdicts]
+
+
+def note_unproved(messages: Sequence[str]) -> None:
+    """Say on standard error what does not hold in a spec that was accepted all the same."""
+    for message in messages:
+        click.echo(f"note: unproved: {message}", err=True)

@@ -1,0 +1,97 @@
+"""A choice by a predicate over the first axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archspec.algebra.dim import compare
+from archspec.algebra.scalar import Scalar
+from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.operands import BOOL, broadcast, require
+from archspec.ir.source import call, operand
+from archspec.ir.types import DType, TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Guard, Relation
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+
+@record
+class Select(Primitive):
+    """`x` where a condition over its first axes holds, else a number, or a tensor that is broadcast to `x`.
+
+    Operands: the condition [first axes of x], x, and where `number` is None the other tensor.
+    """
+
+    name = "select"
+    signature = "..., ..., ... -> ..."
+    reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
+
+    number: Scalar | None
+
+    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """The type of `x`. Raises ShapeError where the condition is not over its first axes, or sides differ."""
+        require(inputs[:1], BOOL)
+        condition, x, *others = inputs
+        sizes = zip(condition.shape, x.shape, strict=False)
+        if condition.rank > x.rank or any(compare(a, "==", b) is not True for a, b in sizes):
+            raise ShapeError(f"the condition is {condition}, which are not the first axes of {x}", (0, 1))
+        for other in others:
+            if other.dtype != x.dtype:
+                raise ShapeError(f"both sides have one element type, got {x} and {other}", (1, 2))
+            if other.rank > x.rank or [a.size for a in broadcast(x, other)] != list(x.shape):
+                raise ShapeError(f"{other} is not broadcast to {x}", (1, 2))
+        if self.number is not None:
+            self._fits(self.number, x)
+        kept = x if all(other.bound == x.bound for other in others) and self.number is None else unbounded(x)
+        return (kept,)
+
+    def _fits(self, number: Scalar, x: TensorType) -> None:
+        if x.dtype is DType.BOOL or (x.dtype.is_integer and number.as_dim() is None):
+            what = "a bool value" if x.dtype is DType.BOOL else "a whole number or a value of integers"
+            raise ShapeError(f"what stands elsewhere in {x} is {what}, got a number", (1,))
+
+    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
+        """The same position: of `x` where the condition holds, of the other where it does not."""
+        y, (condition, x, *others) = outputs[0], inputs
+        places = list(zip(range(condition.rank), range(condition.rank), strict=True))
+        chosen = _guarded(aligned(y, x, [(k, k) for k in range(x.rank)]), y, condition, negated=False)
+        rest = [_guarded(aligned(y, o, broadcast_axes(y, o)), y, condition, negated=True) for o in others]
+        return ((aligned(y, condition, places), chosen, *rest),)
+
+    def reference(
+        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    ) -> tuple[Array, ...]:
+        """The choice."""
+        import numpy as np
+
+        condition, x, *others = inputs
+        condition = condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim))
+        other = others[0] if self.number is None else np.asarray(self.number.evaluate(sizes), dtype=x.dtype)
+        return (np.where(condition, x, other),)
+
+    def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """`torch.where(valid[..., None], x, 0)`."""
+        missing = e.types[1].rank - e.types[0].rank
+        condition = f"{operand(inputs[0])}[{', '.join(['...', *['None'] * missing])}]" if missing else inputs[0]
+        other = inputs[2] if self.number is None else e.number(self.number)
+        return (call("torch.where", condition, inputs[1], other),)
+
+
+def unbounded(type_: TensorType) -> TensorType:
+    """The type without what it says of its values."""
+    return TensorType(type_.dtype, type_.axes)
+
+
+def _guarded(relation: Relation, y: TensorType, condition: TensorType, *, negated: bool) -> Relation:
+    """What is read where the condition holds, or does not; without a guard where the axes have other factors."""
+    own = y.axes[: condition.rank]
+    if not relation.atoms or [axis.factors for axis in own] != [axis.factors for axis in condition.axes]:
+        return relation
+    (atom,) = relation.atoms
+    at = tuple(k for places in coordinates(y)[: condition.rank] for k in places)
+    guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
+    return Relation((Atom(differences=atom.differences, guards=frozenset((guard,))),)) if at else relation

@@ -1,0 +1,50 @@
+"""`tools/fuzz`: what it prints, and that a fault of the module ends it with 1 and leaves the file."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.yaml_fuzz.faults import mask_lost
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / "tools" / "fuzz.py"
+    spec = importlib.util.spec_from_file_location("fuzz", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fuzz"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_files_that_hold(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(["--files", "2", "--from", "2", "--jobs", "1"]) == 0
+    assert re.search(r"2 files \(0 refused, 0 crashed\), \d+ rules: 0 unsound", capsys.readouterr().out)
+
+
+def test_a_lost_mask_ends_it_with_1(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with mask_lost():
+        assert tool.main(["--files", "1", "--from", "13", "--jobs", "1", "--out", str(tmp_path)]) == 1
+    (written,) = tmp_path.iterdir()
+    text = written.read_text("utf-8")
+    assert text.startswith(f"# file {written.stem.partition('-')[2]} of seed 0\n# unsound: ")
+    assert "archspec: 1" in text
+    assert " unsound" in capsys.readouterr().out
+
+
+def test_edits_that_are_answered(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(["--edits", "4", "--jobs", "1"]) == 0
+    assert re.match(r"4 edits, \d refused, 0 answered wrongly", capsys.readouterr().out)
+
+
+def test_graphs_that_hold(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(["--graphs", "3", "--jobs", "1"]) == 0
+    assert re.match(r"3 graphs, \d+ pairs, 0 unsound", capsys.readouterr().out)
