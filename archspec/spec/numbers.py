@@ -46,7 +46,7 @@ class Numbers:
         dim = text.size(expr, self.names)
         if compare(dim, "<", least):
             written = text.written(expr)
-            value = f"`{written}`" if written == str(dim) else f"`{written}` is {dim}, and"
+            value = f"`{written}`" if written == str(dim) else f"`{written}` is {dim}, but"
             fail("E304", f"{value} must be at least {least}", expr.span, help=f"choose a value of at least {least}")
         return dim
 

@@ -97,7 +97,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         _tokens("types: {ids: spot, count: 2}"),
         "E347",
-        "`types` is int64[batch] < 2, and its axes must be [batch, n]",
+        "`types` is int64[batch] < 2, expected the axes [batch, n]",
         "spot",
     ),
     (
@@ -141,7 +141,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         _patches("patch: 16, mask_token: valid"),
         "E347",
-        "`mask_token` is bool[batch, n], and its axes must be [batch, 6]",
+        "`mask_token` is bool[batch, n], expected the axes [batch, 6]",
         "valid",
     ),
     ("{block: pool, input: x, kind: at}", "E203", "missing field `index`", "at"),
@@ -155,7 +155,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         "{block: pool, input: x, kind: at, index: ids}",
         "E347",
-        "`index` is int64[batch, n] < 100, and its axes must be [batch]",
+        "`index` is int64[batch, n] < 100, expected the axes [batch]",
         "ids",
     ),
     (

@@ -60,7 +60,7 @@ def test_where_inputs_go(
         (needy, ["ids", "valid"], {"valid": "mask"}, "no input is bound to the parameter `types`"),
         (two, ["x"], None, "the model takes 2 inputs by position, got 1"),
         (two, ["x", "y", "z"], None, "the model takes 2 inputs by position, got 3"),
-        (optional, ["x", "y", "z", "w"], None, "the model takes 1 to 3 by position, and the inputs are 4"),
+        (optional, ["x", "y", "z", "w"], None, "the model takes 1 to 3 inputs by position, got 4"),
         (keyword, ["x"], None, "the parameter `mask` takes no input by position"),
     ],
 )

@@ -60,7 +60,7 @@ def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, wh
         axes = ", ".join(map(str, shape))
         cx.fail(
             "E347",
-            f"{what} is {value.type}, and its axes must be [{axes}]",
+            f"{what} is {value.type}, expected the axes [{axes}]",
             span,
             help=f"name a value with the axes [{axes}]",
         )
