@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.files import check_files
 from archspec.bundle.manifest import MANIFEST, Manifest, read_manifest
-from archspec.bundle.report import REPORT, Report
+from archspec.bundle.report import REPORT, BundleReport
 from archspec.diagnostics import SpecError, fail
 from archspec.engines.registry import read_target
 from archspec.model.written import WrittenInterface
@@ -32,7 +32,9 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
     check_files(folder, manifest.files)
     report = (folder / REPORT).read_text(encoding="utf-8")
     try:
-        bundle = Bundle(path=folder, manifest=manifest, report=Report.model_validate_json(report), artifact=artifact)
+        bundle = Bundle(
+            path=folder, manifest=manifest, report=BundleReport.model_validate_json(report), artifact=artifact
+        )
     except ValidationError as error:
         fail("E707", f"{REPORT} cannot be read", None, notes=[error.errors()[0]["msg"]])
     if artifact is not None:
@@ -42,11 +44,11 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
 
 def _manifest_text(folder: Path) -> str:
     if not folder.is_dir():
-        fail("E705", f"{folder} is no folder", None, help=_HELP)
+        fail("E705", f"{folder} is not a folder", None, help=_HELP)
     try:
         return (folder / MANIFEST).read_bytes().decode("utf-8")
     except FileNotFoundError:
-        fail("E705", f"{folder} is no bundle: it has no {MANIFEST}", None, help=_HELP)
+        fail("E705", f"{folder} is not a bundle: it has no {MANIFEST}", None, help=_HELP)
     except OSError as error:
         fail("E705", f"{folder / MANIFEST} cannot be read: {error.strerror}", None)
     except UnicodeDecodeError:
@@ -66,11 +68,11 @@ def _check_meaning(manifest: Manifest) -> None:
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:
-        fail("E707", f"{MANIFEST} is at odds with itself", None, notes=[f"`{strangers[0]}` is not among its files"])
+        fail("E707", f"{MANIFEST} contradicts itself", None, notes=[f"`{strangers[0]}` is not among its files"])
     try:
         for entry in manifest.artifacts:
             read_target(entry.target)
         check_interface(manifest.interface)
     except (SpecError, ValueError) as error:
         notes = [found.message for found in error.diagnostics] if isinstance(error, SpecError) else [str(error)]
-        fail("E707", f"{MANIFEST} cannot be understood", None, notes=notes)
+        fail("E707", f"{MANIFEST} cannot be parsed", None, notes=notes)

@@ -18,17 +18,17 @@ from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
     "from": ("name, or list of names", "their name; several are joined by `concat` or `stack`"),
-    "index": ("expr over `i`", "their number in place of the one `*` in `from`, from ours: `2*i + 1`"),
-    "map": ("map of names", "lines whose names stand inside the modules on both sides"),
+    "index": ("expr over `i`", "their index in place of the one `*` in `from`, computed from ours: `2*i + 1`"),
+    "map": ("map of names", "lines whose names are relative to the modules on both sides"),
     **{kind.word: (kind.holds, kind.told()) for kind in Operation.__subclasses__()},
-    "sizes": ("map of exprs", "sizes of axes that a pattern of `rearrange` leaves open, by name; constants alone"),
+    "sizes": ("map of exprs", "sizes of axes that a `rearrange` pattern leaves open, by name; constants only"),
 }
 """The keys of a line that is a map: what each holds, and what it is."""
 KEYS = list(FIELDS)
 
 
 @record(eq=False)
-class Line:
+class MapLine:
     """One line of a map.
 
     `pairing` says which groups go together, `numberings` how an index of theirs comes from ours, by its place; `span`
@@ -53,12 +53,12 @@ class _Outer:
     numberings: Mapping[int, Numbering] = field(default_factory=dict)
 
 
-def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[Line]:
+def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[MapLine]:
     """Every line of a map with its full names; what is wrong goes to `found`."""
     return [] if node is None else list(_lines(node, _Outer(), constants, found))
 
 
-def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
+def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
     if not isinstance(node, MapNode):
         if not _is_none(node):
             found.error("E204", "expected a map from our names to theirs", node.span)
@@ -78,7 +78,7 @@ def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Co
             yield from _entry(entry, here, constants, found)
 
 
-def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
+def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
     value = entry.value
     if isinstance(value, TextNode):
         yield _line(entry.key, here, value, None, constants)
@@ -113,7 +113,7 @@ def _numberings(
     source = entry.value.get("from")
     theirs = [parse_name(name) for name in _names(source)] if source is not None else []
     if ours.stars != 1 or any(name.stars != 1 for name in theirs):
-        message = "`index` numbers one `*`, which stands in our name and in theirs"
+        message = "`index` applies to exactly one `*`, in our name and in theirs"
         fail("E511", message, index.span, help="write `layers.*: {from: blocks.*, index: 2*i + 1, map: ...}`")
     place = outer.ours.stars if outer.ours is not None else 0
     return {place: read_numbering(index, constants)}
@@ -122,17 +122,19 @@ def _numberings(
 def _check_nested(value: MapNode) -> None:
     for entry in value.entries:
         if entry.key.value in (*OPERATIONS, "sizes"):
-            help = "give the operation on the lines of the inner map"
+            help = "write the operation on the lines of the inner map"
             fail("E511", f"`{entry.key.value}` beside `map`", entry.key.span, help=help)
 
 
-def _line(key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]) -> Line:
+def _line(
+    key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]
+) -> MapLine:
     assert here.ours is not None
     theirs = tuple(parse_name(name).inside(here.theirs) for name in _names(source))
     is_list = isinstance(source, ListNode)
     steps = read_operations(fields, constants)
     pairing = pair(here.ours, theirs, [step.word for step in steps], is_list=is_list, place=source.span)
-    return Line(
+    return MapLine(
         ours=here.ours,
         theirs=theirs,
         operations=tuple(step.build(pairing) for step in steps),

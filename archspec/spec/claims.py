@@ -22,7 +22,7 @@ from archspec.spec.inputs import InputSpec
 from archspec.spec.names import check_names
 from archspec.spec.overrides import Override, apply_overrides, parse_overrides
 from archspec.spec.reduced import reduced as shrunk
-from archspec.spec.rule_axes import Positions, leading_dims
+from archspec.spec.rule_axes import RulePositions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Spec
 from archspec.spec.values import Values
@@ -114,7 +114,7 @@ def _refuse_sections(tree: MapNode, findings: Collector) -> None:
     for name in _OF_A_GRAPH:
         key = tree.key(name)
         if key is not None:
-            findings.error("E229", f"`{name}` is about a graph, and the file has none", key.span, help="remove it")
+            findings.error("E229", f"`{name}` needs a graph, but the file has none", key.span, help="remove it")
 
 
 def _with_empty_graph(tree: MapNode) -> MapNode:
@@ -128,9 +128,9 @@ def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findi
     for name, place in _keys(tree.get("outputs")):
         fields = document.outputs[name]
         if fields.source is not None:
-            findings.error("E229", "`from` names a value of a graph, and the file has none", fields.source.span)
+            findings.error("E229", "`from` names a value of a graph, but the file has none", fields.source.span)
         elif name in definitions.places:
-            message = f"`{name}` is an output, and the name of something else"
+            message = f"`{name}` is the name of an output and of something else"
             findings.error("E209", message, place, secondary=[Label(definitions.places[name])])
         else:
             with findings.catching():
@@ -152,7 +152,7 @@ def _rules(document: FileModel, definitions: Definitions, values: Values, findin
         findings=findings,
     )
     context = NodeContext(around=around, name="", owner="", result="")
-    positions = Positions(leading=leading_dims(one.type for one in definitions.inputs.values()))
+    positions = RulePositions(leading=leading_dims(one.type for one in definitions.inputs.values()))
     rules: list[Rule] = []
     for item in document.rules:
         with findings.catching():

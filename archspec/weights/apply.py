@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.diagnostics import Collector, SpecError
 from archspec.layouts.bind import Binding, bind
 from archspec.layouts.layout import Layout
-from archspec.layouts.line import Line
+from archspec.layouts.line import MapLine
 from archspec.layouts.operations import Shape
 from archspec.layouts.report import and_more, shaped
 from archspec.weights.match import Checkpoint, Match, MatchStep, checkpoint_of, match
@@ -42,7 +42,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
     found = Collector()
     for diagnostic in matched.diagnostics:
         found.add(diagnostic)
-    wrong: dict[Line | None, list[tuple[MatchStep, StepMisfit]]] = defaultdict(list)
+    wrong: dict[MapLine | None, list[tuple[MatchStep, StepMisfit]]] = defaultdict(list)
     for step in matched.steps:
         misfit = _misfit(step, parameters, shapes)
         if misfit is not None:
@@ -67,7 +67,7 @@ def _misfit(step: MatchStep, parameters: Mapping[str, Shape], shapes: Mapping[st
 
 
 def _report_misfit(
-    line: Line | None,
+    line: MapLine | None,
     misfits: list[tuple[MatchStep, StepMisfit]],
     parameters: Mapping[str, Shape],
     shapes: Mapping[str, Shape],
@@ -79,9 +79,9 @@ def _report_misfit(
     right = ", ".join(shaped(name, parameters) for name in step.ours)
     notes = [misfit.reason] if misfit.reason else []
     if len(misfits) > 1:
-        notes.append(f"{len(misfits) - 1} more of this line do not fit")
+        notes.append(f"{len(misfits) - 1} more tensors of this line do not fit")
     span = misfit.span or (line.place if line else None)
-    help = "compare the sizes with those of the checkpoint, and the operations of the line"
+    help = "check the sizes against the checkpoint, and the operations of the line"
     found.error("E517", f"{left} does not fit {right}", span, notes=notes, help=help)
 
 
@@ -168,9 +168,9 @@ def _export(
         rows = backward(line.operations, tensors, known)
     except StepMisfit as misfit:
         found = Collector()
-        help = "give the open sizes in `sizes`, or a checkpoint to make the new one like"
+        help = "give the open sizes in `sizes`, or a checkpoint to take them from"
         left = ", ".join(f"`{name}` {list(x.shape)}" for name, x in zip(binding.ours, tensors, strict=True))
-        found.error("E517", f"{left} cannot be taken back", misfit.span, notes=[misfit.reason], help=help)
+        found.error("E517", f"{left} cannot be inverted", misfit.span, notes=[misfit.reason], help=help)
         raise SpecError(found.diagnostics) from None
     names = _names(binding, len(rows[0]), checkpoint)
     pairs = [pair for row, made in zip(names, rows, strict=True) for pair in zip(row, made, strict=True)]

@@ -11,7 +11,7 @@ from functools import cached_property
 from archspec.diagnostics import Collector, Diagnostic, Label, nearest
 from archspec.layouts.bind import Binding, bind
 from archspec.layouts.layout import Layout, spread
-from archspec.layouts.line import Line
+from archspec.layouts.line import MapLine
 from archspec.layouts.names import NamePattern, Star, regex_of
 from archspec.layouts.operations import Operation, Shape
 from archspec.layouts.rename import renamed
@@ -27,7 +27,7 @@ class MatchStep:
 
     ours: tuple[str, ...]
     theirs: tuple[tuple[str, ...], ...]
-    line: Line | None = None
+    line: MapLine | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,8 +148,8 @@ class _Matcher:
         self.theirs = theirs
         self.checkpoint = checkpoint
         self.found = found
-        self.used: dict[str, Line] = {}
-        self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
+        self.used: dict[str, MapLine] = {}
+        self.missing: dict[MapLine, list[tuple[str, str]]] = defaultdict(list)
         self.equal: list[Equal] = []
         self.skipped: dict[str, None] = {}
         self.misses = 0
@@ -179,11 +179,11 @@ class _Matcher:
                 self.equal.append(Equal(taken=taken, other=other, tie=tie))
         return taken
 
-    def _use(self, name: str, line: Line) -> None:
+    def _use(self, name: str, line: MapLine) -> None:
         if name in self.used:
             places = [Label(self.used[name].place, "first here")]
             message = f"{shaped(name, self.theirs)} is used twice"
-            self.found.error("E516", message, line.place, secondary=places, help="tied parameters are mapped once")
+            self.found.error("E516", message, line.place, secondary=places, help="tied parameters must be mapped once")
         self.used[name] = line
 
     def finish(self) -> None:
@@ -205,7 +205,7 @@ class _Matcher:
                 line.place,
                 f"for {shaped(pairs[0][1], self.ours)}",
                 notes=[*also(names), *tied],
-                help=f"the nearest there is {shaped(close, self.theirs)}" if close else None,
+                help=f"the closest name is {shaped(close, self.theirs)}" if close else None,
             )
 
     def _skip(self) -> None:
@@ -217,7 +217,7 @@ class _Matcher:
                 elif not inside:
                     places = [Label(self.used[name].place, "used here")]
                     message = f"`skip` covers {shaped(name, self.theirs)}, which the map uses"
-                    help = "take it out of `skip`, or out of the map"
+                    help = "remove it from `skip` or from the map"
                     self.found.error("E518", message, pattern.span, secondary=places, help=help)
 
     def _covered(self, pattern: NamePattern) -> Iterator[tuple[str, bool]]:

@@ -1,4 +1,4 @@
-"""`invariant`: moving the input changes nothing."""
+"""`invariant`: shifting the input does not change the output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class InvariantFields(RuleFields):
     axis: InputAxis = input_axis_field("the axis that is shifted; left out: the axis that holds a dim")
 
 
-class Invariant(UnjudgedKind):
+class InvariantRule(UnjudgedKind):
     """Moving the input along the axis does not change the output. Nothing judges it yet."""
 
     word: ClassVar[str] = "invariant"

@@ -1,4 +1,4 @@
-"""`window`: nothing depends on positions that are farther than a number of steps."""
+"""`window`: no output position depends on input positions farther away than a number of steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WindowFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Window(WithinKind):
+class WindowRule(WithinKind):
     """Output position i depends only on input positions `i - back <= j <= i + ahead`, all layers together."""
 
     word: ClassVar[str] = "window"

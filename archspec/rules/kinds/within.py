@@ -1,4 +1,4 @@
-"""`within`: nothing depends on more than a mask allows."""
+"""`within`: no output position depends on more than a mask allows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WithinFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Within(WithinKind):
+class WithinRule(WithinKind):
     """Output position i depends only on input positions j that the mask allows."""
 
     word: ClassVar[str] = "within"
