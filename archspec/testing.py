@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.contract.fitting import model_subject
-from archspec.contract.report import Report
+from archspec.contract.report import ContractReport
 from archspec.contract.verify import verify
 from archspec.spec import Spec
 from archspec.spec.claims import Claims, claims_of, load_claims, read_claims
@@ -15,7 +15,7 @@ from archspec.spec.claims import Claims, claims_of, load_claims, read_claims
 if TYPE_CHECKING:
     from archspec.contract.torch_module import Model
 
-__all__ = ["Claims", "Report", "assert_contract", "read_claims"]
+__all__ = ["Claims", "ContractReport", "assert_contract", "read_claims"]
 
 
 def assert_contract(
@@ -28,7 +28,7 @@ def assert_contract(
     fill: bool = True,
     reduced: bool = False,
     seed: int = 0,
-) -> Report:
+) -> ContractReport:
     """Hold a PyTorch module, or a function on tensors, to the rules of a spec or of a file without a graph.
 
     Args:

@@ -281,6 +281,25 @@ def test_files_and_functions_are_short() -> None:
     assert [f"{name} has {length} lines" for length, name in sizes if length > 60] == []
 
 
+def test_every_public_class_has_a_name_of_its_own() -> None:
+    places: dict[str, list[str]] = {}
+    for file in files():
+        for node in file.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(file.at(node.lineno))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_figures_of_the_structure() -> None:
+    """Prints what readers ask of a code base (`-s` shows it), and bounds the median file."""
+    lines = sorted((file.lines, file.at(1)) for file in files() if file.lines > 1)
+    lengths = [length for file in files() for length, _ in function_lengths(file)]
+    median = statistics.median(count for count, _ in lines)
+    print(f"\n{len(lines)} files, median {median:g} lines, largest {lines[-1][1]} with {lines[-1][0]}")
+    print(f"{len(lengths)} functions, median {statistics.median(lengths):g} lines, largest {max(lengths)}")
+    assert median <= 150
+
+
 def test_most_functions_are_very_short() -> None:
     lengths = [length for file in files() for length, _ in function_lengths(file)]
     if len(lengths) >= 50:

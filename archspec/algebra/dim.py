@@ -1,4 +1,8 @@
-"""Sizes: integer polynomials over the run-time dims, in canonical form."""
+"""Sizes: integer polynomials over the run-time dims, in canonical form.
+
+`s*t + 2*s` is stored as the map `{(s, t): 1, (s,): 2}` (see `archspec.algebra.polynomial`). Floor division and
+remainder are resolved where a rule applies and otherwise kept as atoms (`archspec.algebra.quotient`).
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,9 @@ __all__ = ["Dim", "FloorDiv", "Mod", "Symbol", "compare", "product"]
 class Dim:
     """A size: an immutable integer polynomial over symbols and unresolved quotients.
 
-    Equal polynomials are equal objects: `(s + 1) * (s - 1) == s * s - 1`. Two that differ may still be one
-    function where quotients are left; `compare` tells more.
+    Equal polynomials compare equal: `(s + 1) * (s - 1) == s * s - 1`. Two different polynomials may still be the same
+    function where they contain quotients; `compare` decides more cases. `//` and `%` round as Python's do and raise
+    ZeroDivisionError for the constant 0.
     """
 
     __slots__ = ("_bounds", "_hash", "terms")
@@ -41,12 +46,12 @@ class Dim:
 
     @property
     def constant(self) -> int | None:
-        """The integer this is, None where it depends on a symbol."""
+        """The integer value, or None where the size depends on a symbol."""
         return constant(self.terms)
 
     @property
     def is_constant(self) -> bool:
-        """Whether this is an integer."""
+        """Whether the size is an integer."""
         return constant(self.terms) is not None
 
     def __add__(self, other: Dim | Symbol | int) -> Dim:
@@ -119,13 +124,17 @@ class Dim:
         return f"Dim({self})"
 
     def spelled(self, name: Naming) -> str:
-        """Python source of the size, where `name` gives that of a symbol: a name, a call or a subscript."""
+        """Python source of the size.
+
+        `name` maps the name of a symbol to its source, which must be a name, a call or a subscript.
+        """
         return render(self.terms, name)[0]
 
     def value(self, sizes: Mapping[str, int]) -> int:
-        """The size where the symbols named have these sizes (real ones: positions, pixels).
+        """The size at given real sizes of the symbols (positions, pixels; not divided by `multiple`).
 
-        Raises KeyError for a symbol without a size, ValueError for a size that breaks the symbol's multiple.
+        Raises KeyError for a symbol without a size, ValueError for a size that is not a multiple of the symbol's
+        `multiple`, ZeroDivisionError where a divisor is 0 at these sizes.
         """
         return value_at(self.terms, sizes)
 
@@ -134,7 +143,7 @@ class Dim:
         return typical_at(self.terms)
 
     def bounds(self) -> tuple[int, int]:
-        """Bounds over the declared ranges: never exceeded, not always reached."""
+        """Lower and upper bound over the declared ranges of the symbols: never exceeded, not always reached."""
         if self._bounds is None:
             self._bounds = bounds(self.terms)
         return self._bounds
@@ -148,7 +157,7 @@ class Dim:
         return self.bounds()[1]
 
     def symbols(self) -> frozenset[Symbol]:
-        """The run-time sizes this depends on."""
+        """The run-time sizes that this size depends on."""
         found = (symbol for monomial in self.terms for atom in monomial for symbol in atom.symbols())
         return frozenset(symbol for symbol in found if isinstance(symbol, Symbol))
 
@@ -162,7 +171,7 @@ def _constant(value: int) -> Dim:
 
 
 def product(dims: Iterable[Dim | Symbol | int]) -> Dim:
-    """The product of sizes; 1 for none."""
+    """The product of sizes; 1 for an empty sequence."""
     result = _constant(1)
     for dim in dims:
         result = Dim.of(dim) * result
@@ -170,9 +179,10 @@ def product(dims: Iterable[Dim | Symbol | int]) -> Dim:
 
 
 def compare(a: Dim | Symbol | int, op: str, b: Dim | Symbol | int) -> bool | None:
-    """Whether `a op b` at all admitted sizes (True) or at none (False); None where the ranges leave it open.
+    """Whether `a op b` holds at all admitted sizes (True) or at none (False); None where neither is shown.
 
-    `op` is one of == != < <= > >=. Raises ValueError for another.
+    `op` is one of == != < <= > >=. A None is not a statement about the sizes: the bounds may be too wide to decide.
+    Raises ValueError for another operator.
     """
     if op in ("!=", ">", ">="):
         opposite = compare(a, {"!=": "==", ">": "<=", ">=": "<"}[op], b)
@@ -193,5 +203,6 @@ def compare(a: Dim | Symbol | int, op: str, b: Dim | Symbol | int) -> bool | Non
 def _is_zero(difference: Dim, low: int, high: int) -> bool | None:
     if low == high:
         return low == 0
+    # The difference is its constant plus a multiple of `step`: where the constant is no multiple, it is never zero.
     step = content({monomial: c for monomial, c in difference.terms.items() if monomial})
     return False if low > 0 or high < 0 or difference.terms.get((), 0) % step else None

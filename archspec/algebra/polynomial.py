@@ -1,8 +1,8 @@
 """Integer polynomials over atoms, as maps from a monomial to its coefficient.
 
-A monomial is its atoms with repetition in the order of their keys: `s*s*t` is `(s, s, t)`, one is `()`.
-No zero coefficient is kept, so two polynomials are equal as functions of their atoms exactly when
-the maps are equal.
+A monomial is the tuple of its atoms, repeated by their powers and sorted by their keys: `s*s*t` is `(s, s, t)` and 1 is
+`()`. Zero coefficients are never stored, so two polynomials are equal as functions of their atoms exactly when the maps
+are equal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from typing import Any
 
 
 class Indeterminate(ABC):
-    """A factor that stands for one integer. `key` orders atoms, and is the same for equal atoms alone."""
+    """An atom of a polynomial: one unknown integer, a symbol or an unresolved quotient.
+
+    `key` defines the order of atoms; two atoms have the same key only if they are equal.
+    """
 
     __slots__ = ()
 
@@ -26,7 +29,7 @@ class Indeterminate(ABC):
 
     @abstractmethod
     def value(self, sizes: Mapping[str, int]) -> int:
-        """Value where the symbols named have these real sizes."""
+        """Value at given real sizes of the symbols, by name."""
 
     @abstractmethod
     def typical_value(self) -> int:
@@ -34,11 +37,11 @@ class Indeterminate(ABC):
 
     @abstractmethod
     def symbols(self) -> Iterator[Indeterminate]:
-        """The run-time sizes it depends on."""
+        """The run-time sizes that it depends on."""
 
     @abstractmethod
     def text(self, coefficient: int, name: Naming) -> tuple[str, int, int]:
-        """Text of the atom, how it binds (see `printing`), and what it leaves of a positive coefficient."""
+        """Text of the atom, its binding strength (see `printing`), and what is left of a positive coefficient."""
 
 
 Monomial = tuple[Indeterminate, ...]
@@ -51,24 +54,24 @@ def _key(atom: Indeterminate) -> tuple[Any, ...]:
 
 
 def order(monomial: Monomial) -> tuple[int, list[tuple[Any, ...]]]:
-    """Sort key of a monomial: higher degree first, then by the keys of its atoms (graded lexicographic)."""
+    """Sort key of a monomial: higher degree first, then the keys of its atoms (graded lexicographic order)."""
     return -len(monomial), [atom.key for atom in monomial]
 
 
 def terms_key(terms: Terms) -> tuple[Any, ...]:
-    """Sort key of a polynomial, the same for equal polynomials alone."""
+    """Sort key of a polynomial; only equal polynomials share it."""
     return tuple((order(monomial), terms[monomial]) for monomial in sorted(terms, key=order))
 
 
 def constant(terms: Terms) -> int | None:
-    """The integer a polynomial is, None where it holds an atom."""
+    """The integer value of a polynomial, or None where it contains an atom."""
     if not terms:
         return 0
     return terms.get(()) if len(terms) == 1 else None
 
 
 def atoms(terms: Terms) -> list[Indeterminate]:
-    """The atoms of a polynomial, each once."""
+    """The atoms of a polynomial, without repetition, in the order of their first occurrence."""
     return list(dict.fromkeys(atom for monomial in terms for atom in monomial))
 
 
@@ -85,7 +88,7 @@ def combined(left: Terms, right: Terms, factor: int = 1) -> dict[Monomial, int]:
 
 
 def evaluate(terms: Terms, value: Callable[[Indeterminate], int]) -> int:
-    """Value of a polynomial whose atoms have these values."""
+    """Value of a polynomial, `value` giving that of each atom."""
     total = 0
     for monomial, coefficient in terms.items():
         for atom in monomial:
@@ -95,14 +98,14 @@ def evaluate(terms: Terms, value: Callable[[Indeterminate], int]) -> int:
 
 
 def times(left: Monomial, right: Monomial) -> Monomial:
-    """Product of two monomials."""
+    """Product of two monomials, sorted by key."""
     if not left or not right:
         return left or right
     return tuple(sorted(left + right, key=_key))
 
 
 def over(monomial: Monomial, divisor: Monomial) -> Monomial | None:
-    """Quotient of two monomials, None where it does not divide."""
+    """Quotient of two monomials; None where `divisor` does not divide `monomial`."""
     rest = list(monomial)
     for atom in divisor:
         if atom not in rest:
@@ -119,6 +122,7 @@ def accumulate(into: dict[Monomial, int], terms: Terms, factor: int = 1, shift: 
         if total:
             into[target] = total
         else:
+            # Zero coefficients must not be stored: equality of polynomials is equality of the maps.
             into.pop(target, None)
 
 
@@ -131,15 +135,15 @@ def multiply(left: Terms, right: Terms) -> dict[Monomial, int]:
 
 
 def leading(terms: Terms) -> Monomial:
-    """The first monomial in the printed order; `terms` is not zero."""
+    """The first monomial in the printed order. `terms` must not be empty."""
     return next(iter(terms)) if len(terms) == 1 else min(terms, key=order)
 
 
 def divide(numerator: Terms, denominator: Terms) -> tuple[dict[Monomial, int], dict[Monomial, int]]:
-    """Quotient and remainder of integer polynomials, each unique.
+    """Quotient and remainder of integer polynomials, with `numerator = quotient * denominator + remainder`.
 
-    The leading coefficient of `denominator` must be positive. A term of the remainder that the leading
-    monomial divides has a coefficient in 0 .. leading coefficient - 1.
+    The leading coefficient of `denominator` must be positive. Both results are unique: a term of the remainder that the
+    leading monomial divides has a coefficient in 0 .. leading coefficient - 1.
     """
     lead = leading(denominator)
     tail = {monomial: c for monomial, c in denominator.items() if monomial != lead}
@@ -147,6 +151,7 @@ def divide(numerator: Terms, denominator: Terms) -> tuple[dict[Monomial, int], d
     while rest:
         monomial = leading(rest)
         coefficient = rest.pop(monomial)
+        # Monomials are taken in decreasing order and `tail` only adds smaller ones, so the loop ends.
         cofactor = over(monomial, lead)
         if cofactor is None:
             remainder[monomial] = coefficient
@@ -166,7 +171,7 @@ def content(terms: Terms) -> int:
 
 
 def common_monomial(*polynomials: Terms) -> Monomial:
-    """Greatest monomial that divides every term of all the polynomials, not all of them zero."""
+    """Greatest monomial that divides every term of all the polynomials, at least one of which is not zero."""
     monomials = [monomial for terms in polynomials for monomial in terms]
     shared = list(monomials[0])
     for monomial in monomials:
@@ -183,12 +188,12 @@ def common_monomial(*polynomials: Terms) -> Monomial:
 
 
 def cancel(terms: Terms, factor: int, monomial: Monomial) -> dict[Monomial, int]:
-    """Divide by a factor and a monomial that divide every term."""
+    """Divide a polynomial by an integer and a monomial, which must divide every term."""
     return {over(own, monomial) or (): c // factor for own, c in terms.items()}
 
 
 def substitute(terms: Terms, atom: Indeterminate, replacement: Terms) -> dict[Monomial, int]:
-    """Put a polynomial in the place of an atom."""
+    """The polynomial with `replacement` put in for every occurrence of an atom."""
     result: dict[Monomial, int] = {}
     for monomial, coefficient in terms.items():
         power = monomial.count(atom)

@@ -1,4 +1,4 @@
-"""Text of polynomials: Python arithmetic with `+ - * // %` that reads back to the same value."""
+"""Text of polynomials: Python arithmetic with `+ - * // %` that evaluates to the same value."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ SUM, QUOTIENT, PRODUCT, PRIMARY = range(4)
 
 
 def wrapped(text: str, binding: int, needed: int) -> str:
-    """The text, in parentheses where it binds less tightly than is needed."""
+    """The text, in parentheses where its binding strength `binding` is below `needed`."""
     return text if binding >= needed else f"({text})"
 
 
 def render(terms: Terms, name: Naming) -> tuple[str, int]:
-    """Text of a polynomial, its symbols spelled by `name`, and how tightly its outermost operator binds.
+    """Text of a polynomial, and the binding strength of its outermost operator.
 
-    Terms of higher degree come first.
+    `name` gives the text of a symbol's name. Terms of higher degree come first.
     """
     if not terms:
         return "0", PRIMARY
     text, binding = "", SUM
     for monomial in sorted(terms, key=order):
         coefficient = terms[monomial]
+        # The sign is written separately, so that a negative term becomes `a - b` and not `a + -b`.
         part, binding = _term(monomial, abs(coefficient), name)
         if text:
             text += f" {'-' if coefficient < 0 else '+'} {part}"

@@ -1,4 +1,4 @@
-"""Floor division and remainder of polynomials, by Python's rule; what no rule resolves becomes an atom."""
+"""Floor division and remainder of polynomials, rounded as Python rounds; what no rule resolves becomes an atom."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from archspec.algebra.printing import PRIMARY, PRODUCT, QUOTIENT, render, wrappe
 
 
 class Quotient(Indeterminate):
-    """A quotient or a remainder of two polynomials in lowest terms."""
+    """An unresolved quotient or remainder of two polynomials, with common factors cancelled."""
 
     __slots__ = ("_bounds", "_hash", "den", "key", "num")
 
@@ -64,6 +64,7 @@ class Quotient(Indeterminate):
         return self._bounds
 
     def _between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
+        """Bounds of the result from bounds of the numerator and of the denominator."""
         raise TypeError(f"{type(self).__name__} is neither FloorDiv nor Mod")
 
     def symbols(self) -> Iterator[Indeterminate]:
@@ -87,6 +88,8 @@ class FloorDiv(Quotient):
     sign = "//"
 
     def _between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
+        # The denominator is never 0 where the quotient has a value; its negative and its positive part each give a
+        # quotient that is monotone in each argument, so the corners bound it.
         parts = [(den[0], min(den[1], -1)), (max(den[0], 1), den[1])]
         ends = [end for part in parts if part[0] <= part[1] for end in part]
         corners = [a // b for a in num for b in ends] or [0]
@@ -111,6 +114,7 @@ class Mod(Quotient):
 
     def _between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
         low, high = min(den[0] + 1, 0), max(den[1] - 1, 0)
+        # With a nonnegative numerator and divisor, the remainder is not above the numerator either.
         return low, min(high, num[1]) if num[0] >= 0 and den[0] >= 0 else high
 
     def value(self, sizes: Mapping[str, int]) -> int:
@@ -123,7 +127,7 @@ class Mod(Quotient):
 
 
 def value_at(terms: Terms, sizes: Mapping[str, int]) -> int:
-    """Value of a polynomial where the symbols named have these real sizes."""
+    """Value of a polynomial at given real sizes of the symbols, by name."""
     return evaluate(terms, lambda atom: atom.value(sizes))
 
 
@@ -133,9 +137,14 @@ def typical_at(terms: Terms) -> int:
 
 
 def floor_divide(num: Terms, den: Terms) -> Terms:
-    """`num // den` of polynomials. Raises ZeroDivisionError where `den` is the constant zero."""
+    """`num // den` of polynomials, in lowest terms. Raises ZeroDivisionError where `den` is the constant zero.
+
+    Rules, in order: exact division, bounds that leave one value, common factors, and nested quotients
+    (`x//a//b` is `x//(a*b)`); what is left becomes a `FloorDiv` atom.
+    """
     if _leads_negative(den):
         num, den = scaled(num, -1), scaled(den, -1)
+    # `num = quotient * den + rest` holds for integers, so `num // den = quotient + rest // den`.
     quotient, rest = divide(num, den)
     if not rest:
         return quotient
@@ -151,7 +160,10 @@ def floor_divide(num: Terms, den: Terms) -> Terms:
 
 
 def modulo(num: Terms, den: Terms) -> Terms:
-    """`num % den` of polynomials. Raises ZeroDivisionError where `den` is the constant zero."""
+    """`num % den` of polynomials, by the rules of `floor_divide`.
+
+    The sign is that of `den`, as in Python. Raises ZeroDivisionError where `den` is the constant zero.
+    """
     if _leads_negative(den):
         return scaled(modulo(scaled(num, -1), scaled(den, -1)), -1)
     rest: Terms = divide(num, den)[1]
@@ -161,6 +173,7 @@ def modulo(num: Terms, den: Terms) -> Terms:
     factor, monomial = _common(rest, den)
     if factor != 1 or monomial:
         lowered = modulo(_lowered(rest, factor, monomial), cancel(den, factor, monomial))
+        # `(g*x + c) % (g*d)` is `g * ((x + c//g) % d) + c % g`.
         left = rest.get((), 0) % factor
         return combined(multiply(lowered, {monomial: factor}), _integer(left))
     flat = _without_inner(rest, den)
@@ -168,13 +181,14 @@ def modulo(num: Terms, den: Terms) -> Terms:
 
 
 def _leads_negative(den: Terms) -> bool:
+    """Whether the leading coefficient is negative; `divide` needs a positive one."""
     if not den:
         raise ZeroDivisionError("division of a size by zero")
     return den[leading(den)] < 0
 
 
 def _settled(rest: Terms, den: Terms) -> Terms | None:
-    """The quotient where bounds alone decide it."""
+    """The quotient `rest // den` where bounds alone decide it, else None."""
     if not rest:
         return rest
     modulus = constant(den)
@@ -191,7 +205,7 @@ def _settled(rest: Terms, den: Terms) -> Terms | None:
 
 
 def _between(rest: Terms, den: Terms) -> tuple[int, int]:
-    """Bounds of the quotient by a polynomial, which may move together with the numerator."""
+    """Bounds of `rest // den` for a `den` that is not constant and may depend on the same symbols as `rest`."""
     if bounds(den)[0] > 0:
         low, high = bounds(rest)
         if low >= 0 and bounds(combined(den, rest, -1))[0] > 0:
@@ -206,19 +220,23 @@ def _integer(value: int) -> Terms:
 
 
 def _common(rest: Terms, den: Terms) -> tuple[int, Monomial]:
-    """What cancels from both; an integer denominator lets the numerator's constant be rounded down."""
+    """The common factor of both: an integer and a monomial.
+
+    For an integer `den` the constant of `rest` is ignored: `(g*x + c) // (g*d)` is `(x + c//g) // d`.
+    """
     if constant(den) is not None:
         return gcd(content(den), *(c for monomial, c in rest.items() if monomial)), ()
     return gcd(content(den), content(rest)), common_monomial(rest, den)
 
 
 def _lowered(rest: Terms, factor: int, monomial: Monomial) -> Terms:
+    """`rest` divided by the common factor, its constant rounded down first."""
     left = rest.get((), 0) % factor
     return cancel(combined(rest, _integer(-left)), factor, monomial)
 
 
 def _nested(rest: Terms, den: Terms) -> tuple[Terms, Terms] | None:
-    """`(x//a + c) // b` is `(x + a*c) // (a*b)` for positive integers a and b."""
+    """`(x//a + c) // b` as `(x + a*c) // (a*b)`, for positive integers a and b; None where it has another form."""
     inner = [monomial for monomial in rest if monomial]
     if constant(den) is None or len(inner) != 1 or len(inner[0]) != 1 or rest[inner[0]] != 1:
         return None
@@ -230,7 +248,7 @@ def _nested(rest: Terms, den: Terms) -> tuple[Terms, Terms] | None:
 
 
 def _without_inner(rest: Terms, den: Terms) -> Terms:
-    """`x % a` may be written `x` under `% b` where b divides a."""
+    """`rest` with `x % a` replaced by `x`, which does not change it modulo an integer `den` that divides a."""
     modulus = constant(den)
     for atom in atoms(rest) if modulus else ():
         outer = constant(atom.den) if isinstance(atom, Mod) else None

@@ -1,4 +1,7 @@
-"""Exact numbers that may depend on sizes: quotients of sizes, or trees where a root is irrational."""
+"""Exact numbers that may depend on sizes: quotients of sizes, or expression trees where a root is irrational.
+
+They are the scales and bases of a spec, such as `1 / sqrt(head_dim)`: exact until they are evaluated or written.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,17 @@ SizeText = Callable[[Dim], str]
 
 
 class Scalar(ABC):
-    """An exact number: a quotient of sizes in lowest terms (`Ratio`), or a tree (`Root`, `Binary`)."""
+    """An exact number: a quotient of sizes in lowest terms (`Ratio`), or a tree (`Root`, `BinaryScalar`).
+
+    The operators `+ - * / // %` accept numbers, sizes, symbols, fractions and integers, and raise ZeroDivisionError
+    where the divisor is zero.
+    """
 
     __slots__ = ()
 
     @staticmethod
     def of(value: Number) -> Scalar:
-        """A number from an integer, a fraction, a size or a number. Raises TypeError for anything else."""
+        """A number from an integer, a fraction, a size or a number. Raises TypeError for any other type."""
         if isinstance(value, Scalar):
             return value
         if isinstance(value, Fraction):
@@ -76,31 +83,32 @@ class Scalar(ABC):
         return Root(self)
 
     def as_dim(self) -> Dim | None:
-        """The size this is; None where it has a remainder or an irrational root."""
+        """The number as a size; None where it has a denominator or an irrational root."""
         return None
 
     @abstractmethod
     def symbols(self) -> frozenset[Symbol]:
-        """The run-time sizes this depends on."""
+        """The run-time sizes that the number depends on."""
 
     @abstractmethod
     def evaluate(self, sizes: Mapping[str, int]) -> float:
-        """The number where the symbols named have these sizes (real ones).
+        """The number at given real sizes of the symbols, as a float.
 
-        Raises KeyError and ValueError as `Dim.value`; ZeroDivisionError; ValueError for a negative's root.
+        Raises KeyError and ValueError as `Dim.value` does, ZeroDivisionError for a zero denominator, and ValueError for
+        the root of a negative number.
         """
 
     def constant(self) -> Fraction | float | None:
-        """The number: exact where no root is involved, None where it depends on sizes."""
+        """The value where it does not depend on sizes, else None; exact where no root is involved."""
         return None if self.symbols() else self.evaluate({})
 
     def python(self, size: SizeText) -> str:
-        """Python source with the float value of `evaluate`; it names `math` where a root is involved."""
+        """Python source with the float value of `evaluate`; it uses `math` where a root is involved."""
         return self.source(size)[0]
 
     @abstractmethod
     def source(self, size: SizeText) -> tuple[str, int]:
-        """Source, and how tightly its outermost operator binds: 0 sum, 1 product, 2 needs no brackets."""
+        """Source, and the binding strength of its outermost operator: 0 sum, 1 product, 2 needs no parentheses."""
 
     def __repr__(self) -> str:
         return f"Scalar({self.python(str)})"
@@ -112,7 +120,10 @@ _ONE = Dim.of(1)
 
 
 class Ratio(Scalar):
-    """A quotient of sizes: factors that exact division finds are cancelled, `den` leads positive."""
+    """A quotient of sizes.
+
+    Factors that exact division finds are cancelled; the leading coefficient of `den` is positive.
+    """
 
     __slots__ = ("den", "num")
 
@@ -120,12 +131,12 @@ class Ratio(Scalar):
         self.num, self.den = (num, den) if den == 1 else _lowest_terms(num, den)
 
     def sqrt(self) -> Scalar:
-        """The square root; exact for squares of numbers and of polynomials that are never negative."""
+        """The square root; exact for squares of rational numbers and of polynomials that are never negative."""
         num, den = square_root(self.num), square_root(self.den)
         return super().sqrt() if num is None or den is None else Ratio(num, den)
 
     def as_dim(self) -> Dim | None:
-        """The size this is, None where it has a remainder."""
+        """The number as a size, or None where it has a denominator."""
         return self.num if self.den == 1 else None
 
     def symbols(self) -> frozenset[Symbol]:
@@ -133,11 +144,11 @@ class Ratio(Scalar):
         return self.num.symbols() | self.den.symbols()
 
     def evaluate(self, sizes: Mapping[str, int]) -> float:
-        """The quotient, rounded once."""
+        """The quotient, rounded to a float once."""
         return self.num.value(sizes) / self.den.value(sizes)
 
     def constant(self) -> Fraction | None:
-        """The fraction this is, None where it depends on sizes."""
+        """The fraction, or None where it depends on sizes."""
         num, den = self.num.constant, self.den.constant
         return None if num is None or den is None else Fraction(num, den)
 
@@ -154,6 +165,7 @@ class Ratio(Scalar):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Ratio):
+            # `_lowest_terms` does not find every common factor, so equal quotients may differ in form.
             return self.num * other.den == other.num * self.den
         if isinstance(other, (Dim, int, Fraction)):
             return self == Scalar.of(other)
@@ -168,7 +180,7 @@ class Ratio(Scalar):
 
 
 class Root(Scalar):
-    """The square root of a number, irrational or not known to be a square."""
+    """The square root of a number that is irrational or not known to be a square."""
 
     __slots__ = ("inner",)
 
@@ -180,7 +192,7 @@ class Root(Scalar):
         return self.inner.symbols()
 
     def evaluate(self, sizes: Mapping[str, int]) -> float:
-        """The root as `math.sqrt` rounds it."""
+        """The root, rounded by `math.sqrt`."""
         return math.sqrt(self.inner.evaluate(sizes))
 
     def source(self, size: SizeText) -> tuple[str, int]:
@@ -205,7 +217,7 @@ _APPLY: dict[str, Callable[[float, float], float]] = {
 
 
 class BinaryScalar(Scalar):
-    """An operation that involves a root."""
+    """An operation on two numbers at least one of which involves a root."""
 
     __slots__ = ("left", "op", "right")
 
@@ -219,15 +231,16 @@ class BinaryScalar(Scalar):
         return self.left.symbols() | self.right.symbols()
 
     def evaluate(self, sizes: Mapping[str, int]) -> float:
-        """The operation on floats."""
+        """The operation, in float arithmetic."""
         return _APPLY[self.op](self.left.evaluate(sizes), self.right.evaluate(sizes))
 
     def source(self, size: SizeText) -> tuple[str, int]:
-        """The operation, its operands in brackets where Python needs them."""
+        """The operation, with operands in parentheses where Python needs them."""
         binding = 0 if self.op in "+-" else 1
         left, left_binding = self.left.source(size)
         right, right_binding = self.right.source(size)
         left = left if left_binding >= binding else f"({left})"
+        # Strict on the right: `a - (b - c)` and `a / (b / c)` need their parentheses.
         right = right if right_binding > binding else f"({right})"
         return f"{left} {self.op} {right}", binding
 
@@ -240,6 +253,7 @@ class BinaryScalar(Scalar):
 
 
 def _combine(op: str, left: Number, right: Number) -> Scalar:
+    """The result of an operator, folded where a rule applies; NotImplemented for an operand of another type."""
     if not isinstance(left, _NUMBERS) or not isinstance(right, _NUMBERS):
         return NotImplemented
     left, right = Scalar.of(left), Scalar.of(right)
@@ -252,6 +266,7 @@ def _combine(op: str, left: Number, right: Number) -> Scalar:
 
 
 def _rational(op: str, left: Ratio, right: Ratio) -> Scalar:
+    """The operation on two quotients, which stays a quotient."""
     if op == "*":
         return Ratio(left.num * right.num, left.den * right.den)
     if op == "/":
@@ -265,7 +280,7 @@ def _rational(op: str, left: Ratio, right: Ratio) -> Scalar:
 
 
 def _identity(op: str, left: Scalar, right: Scalar) -> Scalar | None:
-    """What an operation with 0 or 1, or of a number with itself, comes to; None where it must be computed."""
+    """The result of an operation with 0 or 1 or of a number with itself; None where it must be computed."""
     if (op in "+-" and right == _ZERO) or (op in "*/" and right == _UNIT):
         return left
     if (op == "+" and left == _ZERO) or (op == "*" and left == _UNIT):
@@ -284,6 +299,10 @@ _UNIT: Scalar = Ratio(_ONE, _ONE)
 
 
 def _lowest_terms(num: Dim, den: Dim) -> tuple[Dim, Dim]:
+    """Both polynomials with common factors cancelled, as far as exact division finds them.
+
+    Raises ZeroDivisionError where `den` is zero.
+    """
     if den == 0:
         raise ZeroDivisionError("division of a number by zero")
     if num == 0:
@@ -292,6 +311,8 @@ def _lowest_terms(num: Dim, den: Dim) -> tuple[Dim, Dim]:
         num, den = -num, -den
     shared, above, below = common_monomial(num.terms, den.terms), content(num.terms), content(den.terms)
     top, bottom = cancel(num.terms, above, shared), cancel(den.terms, below, shared)
+    # There is no general gcd of polynomials here: only a denominator that divides the numerator, or a numerator that
+    # divides the denominator, is cancelled. Equality therefore cross-multiplies.
     whole, rest = divide(top, bottom)
     if not rest:
         top, bottom = whole, dict(_ONE.terms)
@@ -304,6 +325,7 @@ def _lowest_terms(num: Dim, den: Dim) -> tuple[Dim, Dim]:
 
 
 def _decimal(value: Fraction) -> tuple[str, int]:
+    """Source of a fraction, and its binding strength: an integer, a decimal where that is exact, else a quotient."""
     if value.denominator == 1:
         return str(value.numerator), 2 if value >= 0 else 1
     try:
@@ -321,6 +343,7 @@ def _size_source(dim: Dim, size: SizeText) -> str:
 
 
 def _is_primary(text: str) -> bool:
+    """Whether the source needs no parentheses as an operand: no operator or space outside brackets."""
     depth = 0
     for character in text:
         depth += (character in "([") - (character in ")]")

@@ -1,4 +1,4 @@
-"""Run-time sizes."""
+"""Run-time sizes: named integers with a declared range, the basic atoms of the polynomials."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from archspec.algebra.printing import PRIMARY, QUOTIENT
 
 @dataclass(frozen=True, slots=True)
 class Symbol(Indeterminate):
-    """A size known at run time: a multiple of `multiple`, from `min` to `max`.
+    """A size that is only known at run time: a multiple of `multiple`, from `min` to `max`.
 
-    As an atom it stands for `size // multiple`, so that what `multiple` divides resolves.
-    Raises ValueError unless min, typical and max rise and are multiples of `multiple`.
+    As an atom it denotes `size // multiple`, so that a division by a divisor of `multiple` resolves.
+    Raises ValueError unless min <= typical <= max and all three are multiples of `multiple`.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Symbol(Indeterminate):
         low, middle, high = ends = (self.min, self.typical, self.max)
         if self.multiple < 1 or not low <= middle <= high or any(end % self.multiple for end in ends):
             raise ValueError(f"{self.name}: {ends} are not rising multiples of {self.multiple}")
+        # 0 sorts symbols before quotients, whose keys start with 1 (`//`) or 2 (`%`).
         object.__setattr__(self, "key", (0, self.name, *ends, self.multiple))
 
     def __hash__(self) -> int:
@@ -40,7 +41,10 @@ class Symbol(Indeterminate):
         return self.min // self.multiple, self.max // self.multiple
 
     def value(self, sizes: Mapping[str, int]) -> int:
-        """`size // multiple` at these sizes. Raises KeyError; ValueError for a size that is no multiple."""
+        """`size // multiple` at given sizes.
+
+        Raises KeyError for a missing size, ValueError for one that is not a multiple of `multiple`.
+        """
         count, rest = divmod(sizes[self.name], self.multiple)
         if rest:
             raise ValueError(f"{self.name}={sizes[self.name]} is not a multiple of {self.multiple}")
@@ -55,7 +59,7 @@ class Symbol(Indeterminate):
         yield self
 
     def text(self, coefficient: int, name: Naming) -> tuple[str, int, int]:
-        """`height` where the coefficient completes the multiple, else a part of it, `height//16`."""
+        """`height` where the coefficient contains the whole multiple, else a part of it, such as `height//16`."""
         shared = gcd(coefficient, self.multiple)
         if shared == self.multiple:
             return name(self.name), PRIMARY, coefficient // shared

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest
-from archspec.bundle.report import Report
+from archspec.bundle.report import BundleReport
 from archspec.bundle.sources import SPEC
 from archspec.bundle.summary import summary
 from archspec.checking.checks import accepted
@@ -31,7 +31,7 @@ class Bundle:
 
     path: Path
     manifest: Manifest
-    report: Report
+    report: BundleReport
     artifact: str | None = None
     _runners: dict[str, Runner] = field(default_factory=dict, repr=False, compare=False)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
-from archspec.bundle.report import Report
+from archspec.bundle.report import BundleReport
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, engines, target_of
 from archspec.record import record
@@ -28,7 +28,7 @@ class ArtifactChoice:
         return "\n".join(lines)
 
 
-def choose(manifest: Manifest, report: Report, wanted: str | None = None) -> ArtifactChoice:
+def choose(manifest: Manifest, report: BundleReport, wanted: str | None = None) -> ArtifactChoice:
     """The artifact that is asked for, or else the best that this host can open.
 
     Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Of those verified as
@@ -66,7 +66,7 @@ def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[
     return ArtifactChoice(target=wanted, reason=f"asked for; {entries[wanted].verified}", rejected=rejected)
 
 
-def _merit(entry: ArtifactEntry, report: Report) -> tuple[float, ...]:
+def _merit(entry: ArtifactEntry, report: BundleReport) -> tuple[float, ...]:
     measured = report.milliseconds(entry.target)
     return (RANKS.index(entry.verified), 0.0 if measured is None else -measured, _speed(entry))
 
@@ -77,7 +77,7 @@ def _speed(entry: ArtifactEntry) -> int:
     return max(engine.speed for engine in engines().values()) if target.capabilities else engine_of(target).speed
 
 
-def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: Report) -> str:
+def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: BundleReport) -> str:
     if len(able) == 1:
         return f"{best.verified}, and the only one that this host can open"
     if any(entry.verified != best.verified for entry in able):
@@ -88,7 +88,7 @@ def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: Report) -> s
     return f"{best.verified}, and the fastest: {measured:.3g} ms"
 
 
-def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: Report) -> str:
+def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: BundleReport) -> str:
     if entry.verified != best.verified:
         return f"it is only {entry.verified}"
     measured = report.milliseconds(entry.target)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import field, replace
 from pathlib import Path
 
-from archspec.bundle.report import NetworkEntry, Report, Trial
+from archspec.bundle.report import BundleReport, NetworkEntry, ParityTrial
 from archspec.bundle.sources import SPEC
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, fail
 from archspec.engines.build import BuiltArtifact
@@ -56,10 +56,10 @@ class Inspection:
             if one.artifact.network is not None and one.artifact.network not in verified:
                 fail("E623", f"{one.target} was compiled from another network than was verified", None)
 
-    def added(self, report: Report) -> Report:
+    def added(self, report: BundleReport) -> BundleReport:
         """The report with what was found of the network."""
         for outcome in self._found:
-            trials = [Trial.model_validate(trial) for trial in outcome.result["trials"]]
+            trials = [ParityTrial.model_validate(trial) for trial in outcome.result["trials"]]
             changed = {
                 "networks": [*report.networks, NetworkEntry.model_validate(outcome.result["network"])],
                 "trials": [*report.trials, *trials],

@@ -16,7 +16,7 @@ from archspec.bundle.parity import (
     measured,
     run_module,
 )
-from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, Reference, Trial
+from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, ParityTrial, Reference
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
 from archspec.contract.protocol import Precision
@@ -51,7 +51,7 @@ class NetworkCheck:
     dtype: DTypeName
     claims: Claims
 
-    def trials(self) -> Iterator[Trial | str]:
+    def trials(self) -> Iterator[ParityTrial | str]:
         """Against the interpreter, or the module where that is too dear; a line for each size that is left out."""
         assert self.claims.spec is not None
         counted = cost(self.claims.spec.graph)
@@ -75,7 +75,7 @@ class NetworkCheck:
         if self.dtype == "float32":
             yield from parity_redrawn(self.plan, self.claims, weights, SEED)
 
-    def _trial(self, reference: Reference, sizes: dict[str, int]) -> Trial:
+    def _trial(self, reference: Reference, sizes: dict[str, int]) -> ParityTrial:
         assert self.claims.spec is not None
         inputs = sample(self.program.interface, sizes, SEED)
         expected = (
@@ -84,7 +84,7 @@ class NetworkCheck:
         found = NetworkRunner(self.plan).run(inputs)
         names = list(self.program.interface.outputs)
         differences = [measured(name, found[name], expected[name]) for name in names]
-        return Trial(
+        return ParityTrial(
             artifact=self.name, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
         )
 
@@ -97,7 +97,7 @@ class NetworkCheck:
 
 def check_network(
     engine: NetworkEngine, source: Path, program: Program, dtype: DTypeName, spec: Path
-) -> tuple[NetworkEntry, list[Trial | str]]:
+) -> tuple[NetworkEntry, list[ParityTrial | str]]:
     """Compute the network that an engine makes of a file.
 
     Raises SpecError: E606 for a file that the engine does not take, E609 for every output too far off, E620 and E621
@@ -109,7 +109,7 @@ def check_network(
     )
     trials, problems = list(check.trials()), Collector()
     for trial in trials:
-        if isinstance(trial, Trial):
+        if isinstance(trial, ParityTrial):
             trial.judge(problems)
     problems.raise_if_errors()
     findings = list(check.findings())

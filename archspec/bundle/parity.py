@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.algebra.symbol import Symbol
 from archspec.analyses.cost import cost
-from archspec.bundle.report import Difference, Reference, Trial
+from archspec.bundle.report import OutputDifference, ParityTrial, Reference
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.difference import difference
 from archspec.contract.report import shown
@@ -50,7 +50,7 @@ class Contest:
     program: Program
     graph: Graph
 
-    def trials(self) -> Iterator[Trial | str]:
+    def trials(self) -> Iterator[ParityTrial | str]:
         """Every comparison that is affordable, and a line for each that is not; within the artifact's profiles."""
         flops = cost(self.graph).flops
         points = self._points(minimum, odd, typical)
@@ -99,9 +99,9 @@ class Contest:
     def _found(self, runner: Runner, sizes: Mapping[str, int]) -> Arrays:
         return runner.run(prepare(self.program.interface, self._inputs(sizes), self.dtype))
 
-    def _trial(self, reference: Reference, sizes: dict[str, int], found: Arrays, expected: Arrays) -> Trial:
+    def _trial(self, reference: Reference, sizes: dict[str, int], found: Arrays, expected: Arrays) -> ParityTrial:
         differences = [measured(name, found[name], expected[name]) for name in self.program.interface.outputs]
-        return Trial(
+        return ParityTrial(
             artifact=self.target,
             dtype=self.dtype,
             reference=reference,
@@ -138,7 +138,7 @@ def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return {name: tensor.numpy() for name, tensor in widened.items()}
 
 
-def measured(name: str, found: NDArray[Any], expected: NDArray[Any]) -> Difference:
+def measured(name: str, found: NDArray[Any], expected: NDArray[Any]) -> OutputDifference:
     """How far an output is from its reference, at all positions."""
     apart = difference(found, expected)
-    return Difference(output=name, largest=apart.largest, scale=apart.scale)
+    return OutputDifference(output=name, largest=apart.largest, scale=apart.scale)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.files import check_files
 from archspec.bundle.manifest import MANIFEST, Manifest, read_manifest
-from archspec.bundle.report import REPORT, Report
+from archspec.bundle.report import REPORT, BundleReport
 from archspec.diagnostics import SpecError, fail
 from archspec.engines.registry import read_target
 from archspec.model.written import WrittenInterface
@@ -32,7 +32,9 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
     check_files(folder, manifest.files)
     report = (folder / REPORT).read_text(encoding="utf-8")
     try:
-        bundle = Bundle(path=folder, manifest=manifest, report=Report.model_validate_json(report), artifact=artifact)
+        bundle = Bundle(
+            path=folder, manifest=manifest, report=BundleReport.model_validate_json(report), artifact=artifact
+        )
     except ValidationError as error:
         fail("E707", f"{REPORT} cannot be read", None, notes=[error.errors()[0]["msg"]])
     if artifact is not None:

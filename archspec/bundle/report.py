@@ -24,7 +24,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Difference(_Model):
+class OutputDifference(_Model):
     """One output: the largest absolute difference over all positions, and the reference's largest value.
 
     For an output that is not float: the share of elements that differ.
@@ -39,7 +39,7 @@ class Difference(_Model):
         return self.largest <= TOLERANCE[dtype] * max(1.0, self.scale)
 
 
-class Trial(_Model):
+class ParityTrial(_Model):
     """One comparison on random inputs: the artifact against a reference, at sizes of the dims.
 
     The `module` is the emitted one in float32, the `interpreter` is NumPy in float64, straight from the formulas.
@@ -50,7 +50,7 @@ class Trial(_Model):
     reference: Reference
     sizes: dict[str, int]
     seed: int
-    differences: list[Difference]
+    differences: list[OutputDifference]
 
     def judge(self, found: Collector) -> None:
         """Collect E609 for every output that is further off than rounding."""
@@ -105,11 +105,11 @@ class StageEntry(_Model):
     peak_bytes: int
 
 
-class Report(_Model):
+class BundleReport(_Model):
     """Parity of each artifact that this host can run, and the bound that it was held to; what was left out, and why;
     what held of the networks behind engines that it cannot run; times; the steps of the build."""
 
-    trials: list[Trial]
+    trials: list[ParityTrial]
     bounds: dict[DTypeName, float] = TOLERANCE
     skipped: list[str]
     networks: list[NetworkEntry] = []

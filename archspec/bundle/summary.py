@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from archspec.bundle.manifest import ArtifactEntry, Manifest
-from archspec.bundle.report import Report, Trial, network_of
+from archspec.bundle.report import BundleReport, ParityTrial, network_of
 from archspec.contract.report import shown
 from archspec.engines.build import from_cache
 
@@ -26,7 +26,7 @@ class Described(Protocol):
         ...
 
     @property
-    def report(self) -> Report:
+    def report(self) -> BundleReport:
         """What was measured."""
         ...
 
@@ -68,7 +68,7 @@ def _origin(bundle: Described, entry: ArtifactEntry) -> str:
     return "; from the cache" if from_cache(entry.target) in stages else ""
 
 
-def _largest(trials: list[Trial], reference: str) -> float:
+def _largest(trials: list[ParityTrial], reference: str) -> float:
     return max(one.largest for trial in trials if trial.reference == reference for one in trial.differences)
 
 

@@ -14,7 +14,7 @@ from archspec.bundle.sources import MODULE, SPEC
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.protocol import Precision, Subject
-from archspec.contract.report import Finding, Report
+from archspec.contract.report import ContractReport, Finding
 from archspec.contract.verify import verify
 from archspec.lower import emit
 from archspec.model.checked import Checked
@@ -23,7 +23,7 @@ from archspec.oracle.interpreter import interpret
 from archspec.spec.claims import Claims, load_claims, with_inner
 
 
-def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[Report]:
+def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
     """A report on the module with the bundle's weights, and one on each artifact.
 
     Each is held against every rule, and compared with the interpreter on the bundle's weights: in half precision
@@ -49,7 +49,7 @@ def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> It
         yield name if whole else f"{name}, {ranges}", replace(claims, dims=dims)
 
 
-def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: int) -> Report:
+def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: int) -> ContractReport:
     """The report on the emitted module: what the spec compiles to is run, never a file that a bundle brings."""
     assert claims.spec is not None
     checked = accepted(claims.spec, unproved=True)
@@ -69,11 +69,11 @@ def _source(bundle: Bundle, checked: Checked) -> Finding:
 
 def _artifact(
     bundle: Bundle, entry: ArtifactEntry, name: str, claims: Claims, weights: Mapping[str, Array] | None, seed: int
-) -> Report:
+) -> ContractReport:
     closed = obstacle(entry)
     if closed is not None:
         finding = Finding(claim="opens on this host", status="not measured", detail=closed)
-        return Report(subject=name, claims=claims.name, findings=(finding,))
+        return ContractReport(subject=name, claims=claims.name, findings=(finding,))
 
     def run(arrays: Arrays) -> dict[str, Array]:
         return bundle.run(arrays, artifact=entry.target)

@@ -20,7 +20,7 @@ from archspec.bundle.manifest import (
     WeightsEntry,
     write_manifest,
 )
-from archspec.bundle.report import REPORT, Report, StageEntry, Timing, Trial
+from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.triton import Layout, arrange, served
 from archspec.engines.build import BuiltArtifact, Workshop
@@ -104,9 +104,9 @@ class Work:
         manifest = self.manifest(built, carried, weights, report)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
-    def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> Report:
+    def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> BundleReport:
         """Compare every artifact that this host can run. Raises SpecError E609."""
-        trials: list[Trial] = []
+        trials: list[ParityTrial] = []
         skipped: list[str] = []
         stages = list(before)
         opened: list[BuiltArtifact] = []
@@ -117,7 +117,7 @@ class Work:
                 continue
             opened.append(one)
             outcome = self._step("compare", self._comparison(one), f"compare {one.target}")
-            trials += [Trial.model_validate(trial) for trial in outcome.result["trials"]]
+            trials += [ParityTrial.model_validate(trial) for trial in outcome.result["trials"]]
             skipped += outcome.result["skipped"]
             stages.append(outcome.stage)
         timings: list[Timing] = []
@@ -126,7 +126,7 @@ class Work:
             timings = [Timing.model_validate(timing) for timing in outcome.result["timings"]]
             stages.append(outcome.stage)
         measured = [StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes) for s in stages]
-        return Report(trials=trials, skipped=skipped, timings=timings, stages=measured)
+        return BundleReport(trials=trials, skipped=skipped, timings=timings, stages=measured)
 
     def _step(self, task: str, job: Mapping[str, object], stage: str) -> StageOutcome:
         worker = "archspec.bundle.worker"
@@ -147,7 +147,7 @@ class Work:
         }
 
     def manifest(
-        self, built: Sequence[BuiltArtifact], carried: Sequence[Path], weights: WeightsEntry, report: Report
+        self, built: Sequence[BuiltArtifact], carried: Sequence[Path], weights: WeightsEntry, report: BundleReport
     ) -> Manifest:
         """The manifest of all that lies in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]

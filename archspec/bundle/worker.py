@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
-from archspec.bundle.report import Trial
+from archspec.bundle.report import ParityTrial
 from archspec.bundle.timing import time_artifacts
 from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
@@ -25,7 +25,7 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     made = list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
     found = Collector()
     for trial in made:
-        if isinstance(trial, Trial):
+        if isinstance(trial, ParityTrial):
             trial.judge(found)
     found.raise_if_errors()
     return _sorted(made)
@@ -48,9 +48,9 @@ def time_all(job: dict[str, Any]) -> dict[str, Any]:
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
-def _sorted(made: Sequence[Trial | str]) -> dict[str, Any]:
+def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
     """Trials as plain data, and lines about those that were left out."""
-    trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, Trial)]
+    trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, ParityTrial)]
     return {"trials": trials, "skipped": [line for line in made if isinstance(line, str)]}
 
 

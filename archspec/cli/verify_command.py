@@ -17,7 +17,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from archspec.checking import Report as Checks
     from archspec.contract.protocol import Subject
-    from archspec.contract.report import Report
+    from archspec.contract.report import ContractReport
     from archspec.spec.claims import Claims
 
 _MANIFEST = "manifest.json"
@@ -91,7 +91,7 @@ def command(
         sys.exit(1)
 
 
-def _print(reports: list[Report], checks: Checks | None, holds: bool, as_json: bool) -> None:
+def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as_json: bool) -> None:
     """Print what was measured, and beside it what `check` says of the spec."""
     from archspec.cli.verdicts import verdict_data, verdict_lines
 
@@ -130,7 +130,7 @@ class GivenModel:
     seed: int = 0
 
 
-def of_model(claims: Claims, given: GivenModel) -> Report:
+def of_model(claims: Claims, given: GivenModel) -> ContractReport:
     """The report on a given model, or on the compiled module where none is given.
 
     Raises SpecError where a weight layout of the spec does not fit the architecture.
@@ -192,7 +192,7 @@ def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str
     return arguments, outputs
 
 
-def of_bundle(path: Path, seed: int) -> tuple[list[Report], Checks, bool]:
+def of_bundle(path: Path, seed: int) -> tuple[list[ContractReport], Checks, bool]:
     """A report on the module of a bundle and one on each artifact, what `check` says, and whether it was built so."""
     from archspec.bundle import open as open_bundle
     from archspec.bundle.sources import SPEC

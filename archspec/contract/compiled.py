@@ -14,7 +14,7 @@ from archspec.contract.fill import LARGE, fill
 from archspec.contract.gradients import subject_of
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Subject
-from archspec.contract.report import Finding, Report
+from archspec.contract.report import ContractReport, Finding
 from archspec.contract.sizes import probe
 from archspec.contract.torch_module import TorchRunner
 from archspec.contract.verify import verify
@@ -26,7 +26,7 @@ from archspec.spec.claims import Claims, inner_outputs, with_inner
 from archspec.weights import load as load_weights
 
 
-def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) -> Report:
+def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) -> ContractReport:
     """Compile a spec, and hold the module against the spec and its interpreter.
 
     Args:

@@ -10,7 +10,7 @@ from math import isfinite
 import numpy as np
 
 from archspec.contract.counted import counted, over
-from archspec.contract.probes import Probe
+from archspec.contract.probes import InputProbe
 from archspec.contract.protocol import Subject
 from archspec.contract.redraw import redraw
 from archspec.model.runner import Array, Arrays, Runner
@@ -51,7 +51,7 @@ class Outcome:
 
 
 @record(eq=False)
-class Trial:
+class Perturbation:
     """Inputs at some sizes, on which probes run. What the model gives on the unchanged inputs is computed once."""
 
     claims: Claims
@@ -61,7 +61,7 @@ class Trial:
     seed: int
     _kept: dict[int, dict[str, Array]] = field(default_factory=dict)
 
-    def run(self, probe: Probe) -> Outcome | None:
+    def run(self, probe: InputProbe) -> Outcome | None:
         """Change what the probe says; None where the promises leave nothing to change, or nothing can be told.
 
         A float64 twin tells a leak from rounding where it is finite, up to what no rounding explains. Without one, or
@@ -97,7 +97,7 @@ class Trial:
                 made[name] = found
         return made if any(made[name] is not self.arrays[name] for name in changes) else None
 
-    def _moved(self, runner: Runner, probe: Probe, changed: Arrays) -> dict[str, Array]:
+    def _moved(self, runner: Runner, probe: InputProbe, changed: Arrays) -> dict[str, Array]:
         """By output: how far each held position moved, as a share of the output's largest value or 1."""
         if id(runner) not in self._kept:
             self._kept[id(runner)] = runner.run(self.arrays)
@@ -116,7 +116,9 @@ class Trial:
             return False
         return not positions[tuple(min(place, size - 1) for place, size in zip(at, positions.shape, strict=False))]
 
-    def _leak(self, runner: Runner, tolerance: float, probe: Probe, output: str, moved: Array, changed: Arrays) -> Leak:
+    def _leak(
+        self, runner: Runner, tolerance: float, probe: InputProbe, output: str, moved: Array, changed: Arrays
+    ) -> Leak:
         """The first output position that moved, with the first single input position that moves it."""
         found = np.argwhere(moved > tolerance)
         at = tuple(int(index) for index in found[0])
@@ -134,7 +136,7 @@ class Trial:
         sources = tuple(_places(probe.changes[name]))
         return Leak(output=output, at=at, input=name, sources=sources, moved=far, is_padding=padding)
 
-    def _singles(self, probe: Probe, at: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    def _singles(self, probe: InputProbe, at: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Changed positions, those of the output's own row first."""
         for name, changes in probe.changes.items():
             places = sorted(_places(changes), key=lambda place: (place[0] != at[0], place))

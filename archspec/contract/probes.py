@@ -19,14 +19,14 @@ _MOST_SINGLE_ROWS = 4
 
 
 @record
-class Probe:
+class InputProbe:
     """`changes` by input and `holds` by output: bool over the first axes of each."""
 
     changes: Mapping[str, Array]
     holds: Mapping[str, Array]
 
 
-def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[Probe]:
+def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[InputProbe]:
     """The probes of an upper rule on these inputs. Raises UnmeasurableError for a rule that no artifact shows."""
     output = output_name(claims, rule)
     if rule.input.name not in claims.inputs:
@@ -34,7 +34,7 @@ def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int])
     kind = rule_kinds()[rule.kind]
     assert isinstance(kind, UpperKind)
     for found in kind.probes(rule, Measured(arrays=arrays, sizes=sizes)):
-        yield Probe(changes={rule.input.name: found.changes}, holds={output: found.holds})
+        yield InputProbe(changes={rule.input.name: found.changes}, holds={output: found.holds})
 
 
 def output_name(claims: Claims, rule: Rule) -> str:
@@ -59,7 +59,7 @@ def _changed_rows(count: int) -> Iterator[Array]:
         yield (numbers >> bit) % 2 == 0
 
 
-def independence(claims: Claims, symbol: Symbol, sizes: Mapping[str, int]) -> Iterator[Probe]:
+def independence(claims: Claims, symbol: Symbol, sizes: Mapping[str, int]) -> Iterator[InputProbe]:
     """Probes of the independence of a dim that leads an input: change some rows, wherever the dim leads, not others."""
     count = sizes[symbol.name]
     led = [name for name, given in claims.inputs.items() if given.type.rank and alone(given.type.shape[0]) == symbol]
@@ -70,4 +70,4 @@ def independence(claims: Claims, symbol: Symbol, sizes: Mapping[str, int]) -> It
             if axes:
                 holds[name] = (~others).reshape((1,) * axes[0] + (count,))
         if holds:
-            yield Probe(changes=dict.fromkeys(led, others), holds=holds)
+            yield InputProbe(changes=dict.fromkeys(led, others), holds=holds)

@@ -43,7 +43,7 @@ def merged(findings: Iterable[Finding]) -> Finding:
 
 
 @record
-class Report:
+class ContractReport:
     """All findings about one subject."""
 
     subject: str

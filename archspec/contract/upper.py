@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from archspec.algebra.dim import Symbol
-from archspec.contract.perturb import Trial
-from archspec.contract.probes import Probe, independence, probes
+from archspec.contract.perturb import Perturbation
+from archspec.contract.probes import InputProbe, independence, probes
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
 from archspec.contract.sizes import Point
@@ -18,7 +18,7 @@ from archspec.rules.measure import UnmeasurableError
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
-Probing = Callable[[Arrays], Iterable[Probe]]
+Probing = Callable[[Arrays], Iterable[InputProbe]]
 _DRAWS = 4
 _FEW = 4
 
@@ -73,7 +73,7 @@ class _Judging:
         detail = "; ".join(part for part in (promise, self.point.note) if part)
         return Finding(claim=claim, status="holds", detail=detail, trials=trials, largest=largest)
 
-    def trials(self, probing: Probing) -> Iterator[tuple[Probe, Trial, str]]:
+    def trials(self, probing: Probing) -> Iterator[tuple[InputProbe, Perturbation, str]]:
         """Every probe that is run, with its inputs and their pattern."""
         known = patterns(self.claims)
         if not self.point.is_main:
@@ -82,13 +82,13 @@ class _Judging:
         for number, pattern in enumerate(known * draws):
             seed, sizes = self.seed + number, self.point.sizes
             arrays = generate(self.claims, sizes, pattern, seed)
-            trial = Trial(claims=self.claims, subject=self.subject, arrays=arrays, sizes=sizes, seed=seed)
+            trial = Perturbation(claims=self.claims, subject=self.subject, arrays=arrays, sizes=sizes, seed=seed)
             made = tuple(probing(arrays))
             for probe in made if self.point.is_main else _some(made):
                 yield probe, trial, pattern
 
 
-def _some(made: Sequence[Probe]) -> Sequence[Probe]:
+def _some(made: Sequence[InputProbe]) -> Sequence[InputProbe]:
     """Some probes, with both ends."""
     if len(made) <= _FEW:
         return made

@@ -14,7 +14,7 @@ from archspec.contract.lower import lower
 from archspec.contract.parity import parity
 from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.protocol import Subject
-from archspec.contract.report import Finding, Report, merged
+from archspec.contract.report import ContractReport, Finding, merged
 from archspec.contract.sizes import Point, probe, rule_points
 from archspec.contract.upper import independent, upper
 from archspec.diagnostics import SpecError
@@ -26,7 +26,9 @@ from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
 
-def verify(subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] | None = None, seed: int = 0) -> Report:
+def verify(
+    subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] | None = None, seed: int = 0
+) -> ContractReport:
     """Hold a subject against every claim.
 
     Args:
@@ -46,7 +48,7 @@ def verify(subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] 
         first = error.diagnostics[0]
         detail = "; ".join((first.message, *first.notes))
         findings.append(Finding(claim="runs", status="violated", detail=detail))
-    return Report(subject=subject.name, claims=claims.name, findings=tuple(findings))
+    return ContractReport(subject=subject.name, claims=claims.name, findings=tuple(findings))
 
 
 def findings_of(

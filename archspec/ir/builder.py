@@ -1,4 +1,4 @@
-"""Building graphs: types are inferred as nodes are made, scopes open and close, captures are found by use."""
+"""Building graphs: types are inferred as nodes are added, scopes open and close, captures are found by use."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Body = Callable[..., Value | Sequence[Value]]
 
 
 class PlacedShapeError(ShapeError):
-    """Inputs that do not fit an op, at their place: the span of the node and the values that disagree.
+    """Inputs that do not fit an op, with their location: the span of the node and the values that disagree.
 
-    The values are those of the outermost scope in which they stand, so that a message can name them.
+    The values are those of the outermost scope in which they exist, so that a message can name them.
     """
 
     def __init__(self, error: ShapeError, span: Span | None, values: tuple[Value, ...]) -> None:
@@ -33,9 +33,9 @@ class PlacedShapeError(ShapeError):
 class Builder:
     """Builds one graph. Values of enclosing scopes may be used anywhere: they become operands of the scope's node.
 
-    `wanted` lists full paths (`states.layers.3.attention.weights`) of inner values that must become visible at the
-    top; blocks offer such values with `expose`, and ask `wants` before they make one that costs something. `offered`
-    collects what was offered or asked for, with `*` in the place of a layer's index.
+    `wanted` lists full paths (`states.layers.3.attention.weights`) of inner values that must become graph outputs;
+    blocks offer such values with `expose`, and ask `wants` before they compute one that has a cost. `offered` collects
+    the paths that were offered or asked for, with `*` for the index of a layer.
     """
 
     def __init__(self, name: str, wanted: frozenset[str] = frozenset()) -> None:
@@ -45,13 +45,13 @@ class Builder:
         self._reusing = False
         self.offered: set[str] = set()
 
-    # -- what stands around
+    # -- settings and paths
 
     @contextmanager
     def settings(
         self, *, span: Span | None = None, init: Init | None = None, trainable: bool | None = None
     ) -> Iterator[None]:
-        """Nodes made inside take this span, initialisation and trainability; what is None stays as it was."""
+        """Nodes added inside take this span, initialisation and trainability; None leaves a setting unchanged."""
         old = self._settings
         self._settings = Settings(
             span=span or old.span,
@@ -65,7 +65,7 @@ class Builder:
 
     @contextmanager
     def reuse(self) -> Iterator[None]:
-        """Modules built inside must exist already: they take their parameters instead of making new ones."""
+        """Modules built inside must exist already: their parameters are used again and no new ones are made."""
         old, self._reusing = self._reusing, True
         try:
             yield
@@ -84,17 +84,17 @@ class Builder:
 
     @property
     def key(self) -> str:
-        """What the full paths of the parameters of the scope under construction start with, as `parameter` has them."""
+        """The prefix of the full paths of the parameters in the scope under construction, as `parameter` takes them."""
         return self._frames[-1].key
 
-    # -- inner values that are wanted outside
+    # -- inner values requested from outside
 
     def want(self, paths: Iterable[str]) -> None:
-        """Ask for inner values of the scope under construction, by paths relative to it."""
+        """Request inner values of the scope under construction, by paths relative to it."""
         self._frames[-1].wanted.update(paths)
 
     def wants(self, name: str) -> bool:
-        """Whether some wanted path names `name` in the scope under construction, or something inside it."""
+        """Whether a requested path names `name` in the scope under construction, or something inside it."""
         pattern = join(self.path, name)
         self.offered.add(pattern)
         return any(
@@ -104,13 +104,13 @@ class Builder:
         )
 
     def expose(self, name: str, value: Value) -> None:
-        """Offer an inner value under a path relative to the scope under construction; it is kept if wanted."""
+        """Offer an inner value under a path relative to the scope under construction; it is kept if requested."""
         if self.wants(name):
             self._frames[-1].exposed[name] = self._localize(value)
 
     @property
     def exposed(self) -> Mapping[str, Value]:
-        """Wanted inner values by full path, as values of the scope under construction."""
+        """Requested inner values by full path, as values of the scope under construction."""
         return self._frames[-1].exposed
 
     # -- values and nodes
@@ -147,10 +147,10 @@ class Builder:
     ) -> tuple[Value, ...]:
         """Add an op and return its outputs.
 
-        `name` is the node's name in its scope: parameters are called `name.weight`; with no name they belong to the
+        `name` is the node's name in its scope: parameters are called `name.weight`; without a name they belong to the
         scope itself (`weight`). `rename` gives a parameter another name. `results` are hints for the names of the
         outputs; one without a name is meant to be written inline. `tie` gives parameters that another node owns.
-        Raises ShapeError when the operands do not fit.
+        Raises PlacedShapeError, a ShapeError, when the operands do not fit.
         """
         operands = tuple(self._localize(value) for value in inputs)
         types = tuple(value.type for value in operands)
@@ -198,7 +198,7 @@ class Builder:
         return outputs
 
     def _localize(self, value: Value, depth: int = -1) -> Value:
-        """The value as the frame at `depth` sees it, captured through every frame between."""
+        """The value as the frame at `depth` sees it, captured through every frame in between."""
         depth = depth if depth >= 0 else len(self._frames) - 1
         frame = self._frames[depth]
         if value in frame.own:
@@ -210,7 +210,7 @@ class Builder:
         return frame.capture(value, self._localize(value, depth - 1))
 
     def _origin(self, value: Value) -> Value:
-        """The value outside all scopes that a value stands for, as far as it was only passed in."""
+        """The value of the outermost scope that a value was passed in from; the value itself if it was made here."""
         for frame in reversed(self._frames):
             passed = zip(frame.operands, frame.inputs, strict=False)
             value = next((operand for operand, inner in passed if inner is value), value)
@@ -238,12 +238,12 @@ class Builder:
         )
 
     def parameter(self, path: str) -> Parameter | None:
-        """A parameter by its full path (`source.table`), for ties; in a repeated body give the index of the layer."""
+        """A parameter by its full path (`source.table`), to tie it; in a repeated body give the index of the layer."""
         return self._book.get(path)
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """Full paths of the parameters there are; those in repeated bodies hold a `*`."""
+        """Full paths of the parameters made so far; those in repeated bodies contain a `*`."""
         return self._book.names
 
     # -- scopes
@@ -304,9 +304,9 @@ class Builder:
         shared: bool = False,
         module: str = "",
     ) -> Value:
-        """Build repeated layers: each body gets the carried value and returns it, of the same type.
+        """Build repeated layers: each body takes the carried value and returns a value of the same type.
 
-        Inside, the Symbol `layer` may stand in numbers. Values exposed in a body and wanted of one layer become
+        Inside, numbers may contain the Symbol `layer`. Values exposed in a body and requested of one layer become
         outputs of the node.
         """
         parent = self._frames[-1]
@@ -363,7 +363,7 @@ class Builder:
         return values[0]
 
     def _taps(self, name: str, schedule: Schedule, frames: Sequence[ScopeFrame]) -> dict[str, Tap]:
-        """Which outputs of which layers are wanted, by path in this scope; a layer's index names its carried output."""
+        """The requested outputs of layers, by path in this scope; a path that ends at a layer is its carried output."""
         taps: dict[str, Tap] = {}
         for wanted in sorted(self._wanted_inside(name)):
             index, _, rest = wanted.partition(".")
@@ -377,7 +377,7 @@ class Builder:
         return taps
 
     def _wanted_inside(self, name: str) -> set[str]:
-        """Wanted paths into a node of this scope, relative to the node."""
+        """Requested paths into a node of this scope, relative to the node."""
         path = join(self.path, name)
         starts = [(below(frame.path, path) + ".", frame.wanted) for frame in self._frames]
         return {one[len(start) :] for start, wanted in starts for one in wanted if one.startswith(start)}
@@ -391,7 +391,7 @@ class Builder:
 
 
 class RepeatMismatch(Exception):
-    """A repeated body changes the type of the value that it carries."""
+    """A repeated body returns another type than that of the value it carries."""
 
     def __init__(self, before: TensorType, after: TensorType) -> None:
         super().__init__(f"a repeated body must keep its type: it takes {before} and gives {after}")

@@ -1,7 +1,8 @@
 """Relations between the coordinates of two types whose axes correspond.
 
-A coordinate is one factor of one axis. Where an axis of the output is an axis of the input under other factors,
-the flat positions agree (up to a shift), and the factors are related as far as constraints on pairs of them can say.
+A coordinate is one factor of one axis. Where an axis of the output is the same axis of the input split into other
+factors, the flat positions agree (up to a shift), and the factors are related as far as constraints on pairs of them
+can express it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Numbered = Sequence[tuple[int, Dim]]
 
 
 def coordinates(type_: TensorType) -> list[tuple[int, ...]]:
-    """Numbers of the coordinates of every axis."""
+    """The numbers of the coordinates of every axis: `[(0,), (1, 2)]` for a type of shape `a, b*c`."""
     result: list[tuple[int, ...]] = []
     start = 0
     for axis in type_.axes:
@@ -30,17 +31,20 @@ def coordinates(type_: TensorType) -> list[tuple[int, ...]]:
 
 
 def count(axes: Iterable[Axis]) -> int:
-    """How many coordinates axes have."""
+    """The number of coordinates of some axes."""
     return sum(len(axis.factors) for axis in axes)
 
 
 def aligned(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Relation:
-    """The same position along each given pair (axis of the output, axis of the input)."""
+    """The relation "same position" along each given pair (axis of the output, axis of the input).
+
+    Axes that are in no pair are unconstrained.
+    """
     return Relation((atom_of(same_positions(out, inp, axes)),))
 
 
 def aligned_axes(out: TensorType, inp: TensorType) -> Relation:
-    """The same position along all axes of two types of one shape, whatever factors they have."""
+    """The relation "same position" along all axes of two types of one shape, however the axes are factored."""
     return aligned(out, inp, ((axis, axis) for axis in range(out.rank)))
 
 
@@ -51,12 +55,12 @@ def same_positions(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, i
 
 
 def same_coordinates(out: TensorType, inp: TensorType, axes: Iterable[tuple[int, int]]) -> Iterator[Difference]:
-    """The constraints of `aligned` on pairs of coordinates; of axes whose factors differ they say only a part."""
+    """The constraints of `aligned` on pairs of coordinates: only part of them where the factors of two axes differ."""
     return (found for found in same_positions(out, inp, axes) if isinstance(found, Difference))
 
 
 def atom_of(constraints: Iterable[Constraint], ranges: Iterable[Range] = ()) -> Atom:
-    """An atom of constraints of both kinds."""
+    """An atom made of constraints of both kinds, and ranges."""
     found = tuple(constraints)
     return Atom(
         differences=frozenset(one for one in found if isinstance(one, Difference)),
@@ -66,40 +70,45 @@ def atom_of(constraints: Iterable[Constraint], ranges: Iterable[Range] = ()) -> 
 
 
 def places(type_: TensorType) -> list[Place]:
-    """The place of the position on every axis, flat where the axis has factors."""
+    """The place of the position on every axis: a coordinate, or a flat form where the axis has factors."""
     return [flat(numbered(type_, axis)) for axis in range(type_.rank)]
 
 
 def broadcast_axes(out: TensorType, inp: TensorType) -> list[tuple[int, int]]:
-    """Pairs of axes along which an operand that is broadcast to `out` is read position by position."""
+    """Pairs (axis of the output, axis of the operand) along which an operand broadcast to `out` is read by position."""
     shift = out.rank - inp.rank
+    # Axes are aligned at the end; an axis of size 1 is read at its one position from every output position.
     return [(axis + shift, axis) for axis in range(inp.rank) if inp.axes[axis].size != 1]
 
 
 def numbered(type_: TensorType, *axes: int) -> Numbered:
-    """The coordinates of some axes, in order, with their sizes."""
+    """The coordinates of some axes with their sizes, in order."""
     numbers = coordinates(type_)
     return [pair for axis in axes for pair in zip(numbers[axis], type_.axes[axis].factors, strict=True)]
 
 
 def flat_equal(out: Numbered, inp: Numbered) -> Iterator[Constraint]:
-    """Equality of the flat positions that two groups of coordinates of equal total size stand for.
+    """Equality of the flat positions of two groups of coordinates that have the same total size.
 
-    The groups are cut where their leading factors agree; a piece of one coordinate a side is an equality.
+    The groups are split where the products of their leading factors agree; a piece with one coordinate on each side
+    becomes a plain equality.
     """
+    # Coordinates of size 1 are always 0 and would only hide where the groups agree.
     for left, right in _pieces([c for c in out if c[1] != 1], [c for c in inp if c[1] != 1]):
         yield from flat_shifted(left, right, Dim.of(0))
 
 
 def flat_shifted(out: Numbered, inp: Numbered, shift: Dim) -> Iterator[Constraint]:
-    """Flat position in `out` less flat position in `inp` is `shift`, and what the first coordinates tell of it.
+    """The constraint `flat(out) - flat(inp) = shift`, and what it implies for the first coordinates.
 
-    With strides S and T of the first coordinates, `S*i - T*j` differs from the shift by the remainders alone.
+    With the strides S and T of the first coordinates, `S*i - T*j` differs from the shift only by the remainders, which
+    are 0 .. S - 1 and 0 .. T - 1.
     """
     if len(out) == 1 and len(inp) == 1:
         yield equal(out[0][0], inp[0][0], shift)
     elif out and inp:
         left, right = (product(size for _, size in side[1:]).constant for side in (out, inp))
+        # A difference has integer coefficients: strides that depend on sizes are only expressed by the flat constraint.
         if left and right:
             low, high = shift - (left - 1), shift + (right - 1)
             yield Difference(out=out[0][0], inp=inp[0][0], a=left, b=right, lo=low, hi=high)
@@ -107,7 +116,7 @@ def flat_shifted(out: Numbered, inp: Numbered, shift: Dim) -> Iterator[Constrain
 
 
 def at_position(inp: Numbered, position: Dim) -> Iterator[Range]:
-    """The coordinates of one flat position of the input."""
+    """The ranges that fix the coordinates of one flat position of the input, in row-major order."""
     rest = position
     for number, (coordinate, _) in enumerate(inp):
         stride = product(size for _, size in inp[number + 1 :])
@@ -116,6 +125,7 @@ def at_position(inp: Numbered, position: Dim) -> Iterator[Range]:
 
 
 def _pieces(out: Numbered, inp: Numbered) -> Iterator[tuple[Numbered, Numbered]]:
+    """The two groups, split wherever the products of their leading sizes agree."""
     ends = {size: place for place, size in enumerate(_prefixes(inp), 1)}
     left = right = 0
     for place, size in enumerate(_prefixes(out), 1):

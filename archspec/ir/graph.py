@@ -1,8 +1,8 @@
 """The graph IR: values, parameters, nodes with regions, graphs.
 
-Objects are compared by identity and are not changed once built; a pass builds new ones.
-A node may own regions: `call` owns the body of a module, `repeat` one body for each kind of layer.
-A region sees only its own inputs: what it needs from outside is captured, that is, passed as an operand.
+Objects are compared by identity and are not changed once built; a pass builds new ones. A node may own regions: `call`
+owns the body of a module, `repeat` one body for each kind of layer. A region sees only its own inputs: a value needed
+from outside is captured, that is, passed as an operand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from archspec.record import record
 
 
 class Value:
-    """A typed value: an input of a graph, or an output of one node."""
+    """A typed value: an input of a graph, or output `index` of the node `producer`."""
 
     __slots__ = ("index", "name", "producer", "type")
 
@@ -34,9 +34,9 @@ class Value:
 
 @record(eq=False)
 class Parameter:
-    """A learned tensor. In a repeated body `path` holds `*` for the layer's index and stands for one tensor a layer.
+    """A learned tensor, or with `buffer` a statistic that is stored but not trained.
 
-    `shared` says that every repeat of the body uses one set: the tensor is held by the first layer of its kind.
+    In a repeated body `path` contains `*` for the index of the layer and denotes one tensor for each layer.
     """
 
     path: str
@@ -49,9 +49,10 @@ class Parameter:
 
 @record(eq=False)
 class Node:
-    """One operation. `scope` is the path of the module that holds it, `name` its own name there ("" if none).
+    """One operation. `scope` is the path of the module that contains it, `name` its own name there ("" if none).
 
-    `parameters` maps the op's own names (`weight`) to parameters; a tied one is owned by another node.
+    `parameters` maps the op's own names (`weight`) to parameters. `owned` are the names of those that this node
+    declares; the others are tied, and another node owns them. `span` is the location in the spec.
     """
 
     op: Op
@@ -65,18 +66,22 @@ class Node:
     span: Span | None = None
 
     def __post_init__(self) -> None:
+        # A value is made before its node, so the back reference is set here; nothing changes it later.
         for index, value in enumerate(self.outputs):
             value.producer, value.index = self, index
 
     @property
     def path(self) -> str:
-        """Full path of the node, for people."""
+        """Full path of the node, for display."""
         return ".".join(part for part in (self.scope, self.name) if part)
 
 
 @record(eq=False)
 class Graph:
-    """Inputs, nodes in an order in which each value is made before it is used, and outputs with their names."""
+    """A body: inputs, nodes, outputs and their names.
+
+    Nodes are in topological order: each value is made before it is used. Only the outermost graph names its outputs.
+    """
 
     name: str
     inputs: tuple[Value, ...]
@@ -85,7 +90,7 @@ class Graph:
     output_names: tuple[str, ...] = ()
 
     def walk(self) -> Iterator[Node]:
-        """Every node, those inside regions after their owner; a repeated body is walked once."""
+        """Every node, followed by the nodes inside its regions; a repeated body is walked once."""
         for node in self.nodes:
             yield node
             for region in node.regions:

@@ -1,4 +1,4 @@
-"""How parameters start."""
+"""How parameters are initialised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from archspec.record import record
 
 @record
 class Init:
-    """How a parameter starts: normal, truncated_normal, uniform, xavier_uniform, kaiming_normal or constant."""
+    """The initialisation of a parameter.
+
+    `kind` is normal, truncated_normal, uniform, xavier_uniform, kaiming_normal or constant; `value` is its number,
+    which `xavier_uniform` and `kaiming_normal` do not use.
+    """
 
     kind: str
     value: float = 0.0

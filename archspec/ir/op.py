@@ -1,4 +1,4 @@
-"""What every primitive declares: one class an op, in one file, and nothing about it anywhere else."""
+"""The interface of every primitive: one class an op, in one file, and nothing about it anywhere else."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Reads = tuple[tuple[Relation, ...], ...]
 
 @record
 class ParameterSpec:
-    """A parameter that an op wants: its type, its role (which picks the initialisation), and an init of its own.
+    """A parameter that an op declares: its type, its role (which selects the default initialisation), and its own init.
 
-    `stacked` says that axis 0 numbers maps that stand side by side, so that it is no part of their fans.
+    `stacked` says that axis 0 numbers independent maps, so that it does not count towards their fans.
     """
 
     type: TensorType
@@ -39,11 +39,11 @@ class ParameterSpec:
 
 
 class Emitter(Protocol):
-    """What `emit` may ask of the code generator while it writes one function body."""
+    """What `emit` may request of the code generator while it writes one function body."""
 
     @property
     def types(self) -> Sequence[TensorType]:
-        """Types of the operands of the node that is being written."""
+        """Types of the operands of the node being written."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class Emitter(Protocol):
         ...
 
     def size(self, dim: Dim) -> str:
-        """Source of a size: a literal, or an expression over shapes of tensors in reach."""
+        """Source of a size: a literal, or an expression over shapes of tensors in scope."""
         ...
 
     def number(self, value: Scalar) -> str:
@@ -60,18 +60,18 @@ class Emitter(Protocol):
         ...
 
     def assign(self, hint: str, source: str) -> str:
-        """Write `name = source` and return the name, which is `hint` made unique."""
+        """Write `name = source` and return the name: `hint`, made unique."""
         ...
 
     def helper(self, source: str) -> str:
-        """Put a module-level helper function into the file once; return its name."""
+        """Add a module-level helper function to the file, once; return its name."""
         ...
 
 
 class Op(ABC):
     """An operation. Subclasses are frozen keyword-only dataclasses whose docstring is their reference page.
 
-    `signature` names the axes, for people and for `infer` (see `archspec.ir.signature`).
+    `signature` names the axes, for readers and for `infer` (see `archspec.ir.signature`).
     """
 
     name: ClassVar[str]
@@ -79,17 +79,17 @@ class Op(ABC):
 
     @abstractmethod
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Types of the outputs; raises `ShapeError` when the inputs do not fit."""
+        """Types of the outputs. Raises ShapeError when the inputs do not fit."""
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Learned tensors by the op's own names."""
+        """Learned tensors and buffers by the op's own names, for inputs of these types."""
         return {}
 
 
 class Primitive(Op):
-    """An operation without regions: it knows its cost, what it reads, its formula and its PyTorch code.
+    """An operation without regions: it declares its cost, what it reads, its formula and its PyTorch code.
 
-    `view` says that the output shares the memory of operand 0; `reads_more` gives the reason where `reads` may hold
+    `view` says that the output shares the memory of operand 0; `reads_more` gives the reason where `reads` may contain
     more than the op depends on, and is empty where it is exact.
     """
 
@@ -97,38 +97,46 @@ class Primitive(Op):
     reads_more: ClassVar[str] = ""
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
-        """Twice the multiply-adds of matrix products, convolutions and attention; all else counts 0."""
+        """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""
         return Dim.of(0)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Which input positions each output position may depend on; what is not declared reads everything."""
+        """Which input positions each output position may depend on, as `reads[output][operand]`.
+
+        Must contain every dependence, at all sizes; an op that does not declare it reads everything.
+        """
+        # The sound default: too large a relation makes a proof fail, too small a one makes it wrong.
         return tuple(tuple(EVERYTHING for _ in inputs) for _ in outputs)
 
     @abstractmethod
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The formula in NumPy: float64 arrays in, float64 out; `sizes` gives the run-time dims (and `layer`)."""
+        """The formula in NumPy, computed in float64.
+
+        Floating-point arrays are float64 in and out; `sizes` gives the run-time dims (and `layer`). The oracle for the
+        emitted code.
+        """
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """Constructor source of the `torch.nn` module that is this op (`nn.Linear(512, 64)`), if there is one.
+        """Constructor source of the `torch.nn` module that equals this op (`nn.Linear(512, 64)`), or None.
 
-        It is used where the op's parameters are its own and stand under one name (`q.weight`, `q.bias`).
+        It is used where the op's parameters are its own and share one name prefix (`q.weight`, `q.bias`).
         """
         return None
 
     @property
     def calls_layer(self) -> bool:
-        """Whether that module is called; where it is not it holds the parameters, which `emit` reads."""
+        """Whether that module is called; otherwise it only holds the parameters, which `emit` reads."""
         return True
 
     @abstractmethod
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """Source expressions of the outputs, from source expressions of inputs and parameters."""
+        """Source expressions of the outputs, given source expressions of the inputs and parameters."""
 
 
 class ShapeError(Exception):
-    """Inputs that do not fit an op. `operands` are the numbers of the inputs that disagree."""
+    """Inputs that do not fit an op. `operands` are the numbers of the inputs that disagree, `help` says what to do."""
 
     def __init__(self, message: str, operands: tuple[int, ...] = (), help: str | None = None) -> None:
         super().__init__(message)

@@ -15,9 +15,9 @@ BOOL = (DType.BOOL,)
 
 
 def require(types: Sequence[TensorType], *expected: Sequence[DType]) -> None:
-    """Check the element type of each operand; the last entry of `expected` holds for all further operands.
+    """Check the element type of each operand; the last entry of `expected` applies to all further operands.
 
-    Raises ShapeError with the first operand whose type is another.
+    Raises ShapeError for the first operand of another type.
     """
     for number, found in enumerate(types):
         wanted = expected[min(number, len(expected) - 1)]
@@ -27,29 +27,33 @@ def require(types: Sequence[TensorType], *expected: Sequence[DType]) -> None:
 
 
 def axis_number(type_: TensorType, axis: int, operand: int = 0) -> int:
-    """The number of an axis counted from the front. Raises ShapeError where there is no such axis."""
+    """The number of an axis counted from the front. Raises ShapeError where the axis does not exist."""
     if not -type_.rank <= axis < type_.rank:
         raise ShapeError(f"there is no axis {axis} in {type_}", (operand,))
     return axis % type_.rank
 
 
 def fits(size: Dim, limit: Dim, what: str, operand: int = 0, help: str | None = None) -> None:
-    """Raise ShapeError unless `size <= limit` at every admitted size; `what` names the size."""
+    """Raise ShapeError unless `size <= limit` holds at every admitted size; `what` names the size in the message."""
+    # An undecided comparison refuses too: the shape would be wrong at some admitted size.
     if compare(size, "<=", limit) is not True:
         largest = "" if size.is_constant else f", up to {size.maximum()}"
         raise ShapeError(f"{what} is {size}{largest}: more than {limit}", (operand,), help)
 
 
 def within_bound(ids: TensorType, rows: Dim, what: str, operand: int = 0) -> None:
-    """Raise ShapeError where the values of an integer operand may reach `rows`, as far as its type tells."""
+    """Raise ShapeError where the values of an integer operand may reach `rows`, as far as the type's bound shows.
+
+    An operand without a bound is accepted.
+    """
     if ids.bound is not None and compare(ids.bound, "<=", rows) is not True:
         raise ShapeError(f"values below {ids.bound} index {what} of {rows}", (operand,))
 
 
 def broadcast(*types: TensorType) -> tuple[Axis, ...]:
-    """Axes of the operands broadcast against each other, aligned at the end as PyTorch aligns them.
+    """Axes of the operands broadcast against each other, aligned at the end as in PyTorch.
 
-    Of equal axes the one with the most factors stands. Raises ShapeError with the operands that disagree.
+    Of equal axes the one with the most factors is kept. Raises ShapeError with the operands that disagree.
     """
     rank = max(type_.rank for type_ in types)
     return tuple(_broadcast_axis(types, place) for place in range(-rank, 0))
@@ -71,6 +75,7 @@ def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
                 (chosen[0], number),
                 "axes are aligned at the end; sizes must be equal, or one of them 1",
             )
+        # More factors keep more relations: the proof can follow each of them through the op.
         elif len(axis.factors) > len(chosen[1].factors):
             chosen = number, axis
     if chosen is None:

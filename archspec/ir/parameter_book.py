@@ -1,4 +1,4 @@
-"""The parameters of a graph under construction: made once, found again by modules that are used again."""
+"""The parameters of a graph under construction: made once, and found again by modules that are reused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROLE_INIT = {
 
 @record
 class Settings:
-    """What new nodes take from where they stand in the spec."""
+    """Attributes that new nodes inherit from their place in the spec."""
 
     span: Span | None = None
     init: Init | None = None
@@ -32,15 +32,16 @@ class Settings:
 
 
 class ParameterBook:
-    """Parameters by key: their full path, in which the bodies of one repeat are told apart."""
+    """Parameters by key: the full path, with the bodies of one repeat told apart by number (`*0`, `*1`)."""
 
     def __init__(self) -> None:
         self._known: dict[str, Parameter] = {}
 
     def take(self, key: str, path: str, spec: ParameterSpec, settings: Settings, *, reuse: bool) -> Parameter:
-        """Make a parameter, or find the one of a module that is used again.
+        """Make a parameter, or with `reuse` find the one of a module that is used again.
 
-        Raises ParameterMismatch when that one has another shape, SpecError E341 for a size that no parameter can have.
+        Raises ParameterMismatch when the existing one has another shape, SpecError E341 for a size that is only known
+        at run time, and ValueError when a parameter would be made twice without `reuse`.
         """
         if key not in self._known:
             self._known[key] = self._make(path, spec, settings)
@@ -66,7 +67,7 @@ class ParameterBook:
         )
 
     def get(self, key: str) -> Parameter | None:
-        """The parameter under a key, if there is one."""
+        """The parameter with this key, or None."""
         return self._known.get(key)
 
     @property
@@ -76,7 +77,10 @@ class ParameterBook:
 
 
 def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
-    """How a parameter starts. Raises SpecError E242 where a start that looks at fans has none to look at."""
+    """The initialisation of a parameter: its own, else that of the spec for weights, else the default of its role.
+
+    Raises SpecError E242 where the initialisation needs fan-in and fan-out and the parameter has too few axes.
+    """
     init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
     if init.kind not in ("xavier_uniform", "kaiming_normal"):
         return init
@@ -89,7 +93,7 @@ def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
 
 
 def _of_one_map(stack: TensorType, init: Init) -> Init:
-    """The same start for maps [out, in] on a stack, where torch would take the number of maps for a fan."""
+    """The initialisation of each [out, in] map of a stack, where torch would count the number of maps as a fan."""
     out, into = (size.constant or 1 for size in stack.shape[1:])
     if init.kind == "xavier_uniform":
         return Init(kind="uniform", value=sqrt(6 / (into + out)))
@@ -97,7 +101,7 @@ def _of_one_map(stack: TensorType, init: Init) -> Init:
 
 
 class ParameterMismatch(Exception):
-    """A reused module is asked for a parameter of another shape."""
+    """A reused module needs a parameter of another shape than the existing one."""
 
     def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
         super().__init__(f"{parameter.path} is {parameter.type}, and here it would be {wanted}")

@@ -14,15 +14,15 @@ _STEP = "  "
 def print_graph(graph: Graph) -> str:
     """The text form of a graph.
 
-    `%x` is a value, `@q` the name of a node in its module. Parameters are called by their names in the node; one that
-    lives elsewhere has its path, with `&` where another node owns it. Values without a name of their own have numbers.
+    `%x` is a value, `@q` the name of a node in its module. Parameters are called by their names in the node; one under
+    another path is written with that path, and with `&` where another node owns it. Values without a name get numbers.
     """
     lines = [f"graph {graph.name} {_Body(graph).head()} {{", *_Body(graph).lines(_STEP), "}"]
     return "\n".join(lines) + "\n"
 
 
 class _Body:
-    """One body: the names of its values, and its lines."""
+    """One body: the names of its values, unique in it, and its lines."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph

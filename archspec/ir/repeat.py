@@ -11,7 +11,10 @@ from archspec.record import record
 
 @record
 class Schedule:
-    """Which body runs at which layer: `start`, then `repeat` taken `times` times, then `end` (numbers of bodies)."""
+    """Which body runs at which layer: `start`, then `repeat` taken `times` times, then `end` (numbers of bodies).
+
+    Its size does not depend on the number of layers. Indexing raises IndexError for a layer that does not exist.
+    """
 
     start: tuple[int, ...] = ()
     repeat: tuple[int, ...] = (0,)
@@ -20,7 +23,7 @@ class Schedule:
 
     @classmethod
     def uniform(cls, layers: int) -> Schedule:
-        """One body, `layers` times."""
+        """One body, run `layers` times."""
         return cls(repeat=(0,), times=layers)
 
     def __len__(self) -> int:
@@ -40,12 +43,13 @@ class Schedule:
         return (self[layer] for layer in range(len(self)))
 
     def after(self, layer: int) -> Schedule:
-        """The schedule of the layers that come after one."""
+        """The schedule of the layers that follow layer `layer`."""
         first, period, inner = layer + 1, len(self.repeat), layer + 1 - len(self.start)
         if inner < 0:
             return Schedule(start=self.start[first:], repeat=self.repeat, times=self.times, end=self.end)
         if inner >= period * self.times:
             return Schedule(repeat=self.repeat, end=self.end[inner - period * self.times :])
+        # A period that has begun is finished as the new start, and one whole period fewer remains.
         done, begun = divmod(inner, period)
         start = self.repeat[begun:] if begun else ()
         return Schedule(start=start, repeat=self.repeat, times=self.times - done - bool(begun), end=self.end)
@@ -65,7 +69,7 @@ class Schedule:
 
 @record
 class Tap:
-    """An output of one layer that is wanted outside: the layer, and the number of the output of its body."""
+    """An output of one layer that is used outside the stack: the layer, and the number of the output of its body."""
 
     layer: int
     output: int
@@ -75,9 +79,9 @@ class Tap:
 class Repeat(Op):
     """Run layers in turn: operand 0 is carried from each to the next, the other operands are captured by all.
 
-    Every region has as many inputs as the node has operands; its output 0 is the carried value. The node gives the
-    last carried value, then one output a tap. `module` is the path of the list of layers (`states.layers`); `shared`
-    says that the layers of one body use one set of parameters, held by the first of them.
+    Every region has as many inputs as the node has operands; its output 0 is the carried value. The node outputs the
+    last carried value, then one value for each tap. `module` is the path of the list of layers (`states.layers`);
+    `shared` says that the layers of one body use one set of parameters, held by the first of them.
     """
 
     name = "repeat"

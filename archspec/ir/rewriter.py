@@ -1,4 +1,4 @@
-"""Rewriting graphs: a body is built anew, and a pass puts other values, operands and nodes into it."""
+"""Rewriting graphs: a body is rebuilt, and a pass substitutes values, operands and nodes while it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from archspec.ir.op import Op
 
 
 class Rewriter:
-    """A new body like an old one, under way: which new value stands for which old one, and the new nodes so far."""
+    """A new body made from an old one: `new` maps each old value to the new one, `nodes` are the new nodes so far.
+
+    The caller adds nodes in the order of the old body, so that every operand is mapped before it is used.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -18,19 +21,19 @@ class Rewriter:
         self.nodes: list[Node] = []
 
     def add_input(self, name: str, value: Value) -> Value:
-        """A further input of the type of `value`."""
+        """Add an input of the type of `value` to the new body."""
         made = Value(name, value.type)
         self.inputs.append(made)
         return made
 
     def rename_input(self, value: Value, name: str) -> None:
-        """Call the new input that stands for an old one by another name."""
+        """Give the new input for an old value another name."""
         made = Value(name, value.type)
         self.inputs[self.inputs.index(self.new[value])] = made
         self.new[value] = made
 
     def operands(self, values: Iterable[Value]) -> tuple[Value, ...]:
-        """The new values that stand for old ones."""
+        """The new values for old ones. Raises KeyError for a value that has not been mapped."""
         return tuple(self.new[value] for value in values)
 
     def add(
@@ -42,7 +45,7 @@ class Rewriter:
         regions: Sequence[Graph] | None = None,
         owned: frozenset[str] | None = None,
     ) -> Node:
-        """Append a node like `node`, with new operands, and where given another op, other bodies, other ownership."""
+        """Append a copy of `node` with new operands, and where given another op, other regions, other ownership."""
         outputs = tuple(like(value) for value in node.outputs)
         made = Node(
             op=op or node.op,
@@ -55,6 +58,7 @@ class Rewriter:
             scope=node.scope,
             span=node.span,
         )
+        # Outputs are new values: a value has one producer, and the old body must stay as it was.
         self.new.update(zip(node.outputs, outputs, strict=True))
         self.nodes.append(made)
         return made
@@ -76,7 +80,7 @@ def like(value: Value) -> Value:
 
 
 def copy(graph: Graph) -> Graph:
-    """A copy that shares parameters and ops, and no value or node."""
+    """A copy of a graph that shares parameters and ops with it, but no value or node."""
     under_way = Rewriter(graph)
     for node in graph.nodes:
         regions = [copy(region) for region in node.regions]

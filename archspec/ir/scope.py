@@ -1,4 +1,4 @@
-"""Scopes under construction, and which of their inner values are wanted outside."""
+"""Scopes under construction, and which of their inner values are requested from outside."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archspec.ir.graph import Graph, Node, Value
 class ScopeFrame:
     """A graph under construction.
 
-    `path` names it for people, `module` is where its parameters live (both hold `*` for a repeated layer), `key` tells
-    the bodies of one repeat apart, and `layers` are the layers that a repeated body runs at. `wanted` are paths,
-    relative to the scope, of inner values that are wanted in it.
+    `path` names it for display, `module` is where its parameters live (both contain `*` for a repeated layer), `key`
+    tells the bodies of one repeat apart, and `layers` are the layers that a repeated body runs at. `wanted` are paths,
+    relative to the scope, of inner values that were requested in it.
     """
 
     name: str
@@ -31,20 +31,20 @@ class ScopeFrame:
     wanted: set[str] = field(default_factory=set)
 
     def bind(self, name: str, value: Value, operand: Value) -> Value:
-        """Make an input of this scope that stands for `value`, which the scope around calls `operand`."""
+        """Add an input for `value`, which the enclosing scope knows as `operand`."""
         inner = self.take(name, operand)
         self.captured[value] = self.captured[operand] = inner
         return inner
 
     def capture(self, value: Value, operand: Value) -> Value:
-        """What stands in this scope for a value of the scopes around; two values that are one operand are one input."""
+        """The input of this scope for a value of an enclosing scope; values that are one operand share one input."""
         if operand not in self.captured:
             return self.bind(value.name, value, operand)
         self.captured[value] = self.captured[operand]
         return self.captured[value]
 
     def take(self, name: str, operand: Value) -> Value:
-        """Make an input of this scope that starts as `operand` and, as what layers carry, does not stand for it."""
+        """Add an input that starts as `operand` but is not bound to it: the carried value differs in every layer."""
         inner = Value(name, operand.type)
         self.inputs.append(inner)
         self.operands.append(operand)
@@ -52,7 +52,7 @@ class ScopeFrame:
         return inner
 
     def graph(self, outputs: Sequence[Value], names: Sequence[str] = ()) -> Graph:
-        """The finished graph."""
+        """The finished graph, with the given outputs and their names."""
         return Graph(
             name=self.name,
             inputs=tuple(self.inputs),
@@ -63,19 +63,19 @@ class ScopeFrame:
 
 
 def join(*parts: str) -> str:
-    """Join the parts of a dotted path that are not empty."""
+    """Join the non-empty parts of a dotted path."""
     return ".".join(part for part in parts if part)
 
 
 def below(path: str, inner: str) -> str:
-    """`inner` as the scope at `path` names it."""
+    """`inner` relative to the scope at `path`, which must enclose it."""
     return inner[len(path) + 1 :] if path else inner
 
 
 def align(frames: Sequence[ScopeFrame]) -> tuple[Value, ...]:
     """Give all bodies of a repeat the same inputs: the carried value, then each value that some body captured.
 
-    Returns the operands.
+    Returns the operands of the repeat.
     """
     operands = list(dict.fromkeys(operand for frame in frames for operand in frame.operands[1:]))
     for frame in frames:
@@ -85,7 +85,11 @@ def align(frames: Sequence[ScopeFrame]) -> tuple[Value, ...]:
 
 
 def names_something(frames: Iterable[ScopeFrame], pattern: str, path: str) -> bool:
-    """Whether `path` names `pattern`, or something inside it; `*` stands for a layer that the open body runs at."""
+    """Whether `path` names `pattern`, or something inside it.
+
+    A `*` of the pattern matches the number of a layer that the open body runs at; `frames` are the open scopes from
+    outside inwards.
+    """
     layers = iter([frame.layers for frame in frames if frame.layers is not None])
     expected, found = pattern.split("."), path.split(".")
     if len(found) < len(expected):

@@ -1,7 +1,7 @@
-"""Signatures in axis names: `"b h s d, b g t d, b g t v -> b h s v"`; a leading `...` stands for any axes.
+"""Signatures in axis names: `"b h s d, b g t d, b g t v -> b h s v"`; a leading `...` matches any number of axes.
 
 Binding a signature to types gives each name its axis and refuses sizes that disagree, so that shape rules are
-written once, as text that people read.
+written once, as readable text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from archspec.record import record
 
 @record(kw_only=False)
 class AxisBinding:
-    """Axes by name, and those that `...` stands for."""
+    """The axes by name, and the axes that `...` matched."""
 
     axes: Mapping[str, Axis]
     leading: tuple[Axis, ...]
@@ -26,7 +26,7 @@ class AxisBinding:
         return self.axes[name]
 
     def size(self, name: str) -> Dim:
-        """Size of a named axis."""
+        """Size of the axis with this name."""
         return self.axes[name].size
 
 
@@ -38,9 +38,9 @@ def _parse(signature: str) -> tuple[tuple[str, ...], ...]:
 
 
 def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] | None = None) -> AxisBinding:
-    """Match input types against a signature; `given` names axes that attributes of the op fix.
+    """Match input types against a signature; `given` binds names that attributes of the op determine.
 
-    Raises ShapeError with the operands that disagree.
+    Raises ShapeError with the operands that disagree or have too few axes.
     """
     axes: dict[str, Axis] = dict(given or {})
     where: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The topology of definitions and graphs, by networkx, which is loaded when one of these is asked."""
+"""Graph algorithms on definitions and graphs, by networkx, which is only imported when one of them is called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Vertex = TypeVar("Vertex", bound=Hashable)
 
 
 def cycle_from(start: str, edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """The first cycle that is met on the way from a name along edges, each name before the one it leads to.
+    """The first cycle found from a name along edges, each name before the one it leads to.
 
     Raises ValueError where no cycle can be reached.
     """
@@ -28,8 +28,8 @@ def shortest_path(
 ) -> tuple[Vertex, ...] | None:
     """The vertices of a shortest path from `start` to `goal`, both included; None where there is none.
 
-    Vertices are explored breadth first, as far as the goal: no vertex that is farther away is asked for its neighbours.
-    Of several shortest paths it is the one whose vertices `neighbours` gives first.
+    The search is breadth first and stops at the goal: vertices that are farther away are never expanded. Among several
+    shortest paths it is the one whose vertices `neighbours` yields first.
     """
     import networkx as nx
 

@@ -10,7 +10,7 @@ from archspec.record import record
 
 
 class DType(StrEnum):
-    """Element types of the language; `float` is whatever precision the module runs in."""
+    """Element types of the language; `float` is the precision that the module runs in."""
 
     FLOAT = "float"
     INT64 = "int64"
@@ -25,7 +25,10 @@ class DType(StrEnum):
 
 @record(kw_only=False)
 class Axis:
-    """One axis; an axis made by flattening keeps its factors, outermost first, so that relations survive it."""
+    """One axis; an axis made by flattening keeps its factors, outermost first, so that relations survive it.
+
+    The position along it is the row-major index of the factors: `i0 * f1 * f2 + i1 * f2 + i2`.
+    """
 
     factors: tuple[Dim, ...]
 
@@ -45,7 +48,7 @@ def axis(size: Dim | Symbol | int | Axis) -> Axis:
 
 @record(kw_only=False)
 class TensorType:
-    """The type of a value: dtype and axes; an integer may carry an exclusive upper `bound` on its values."""
+    """The type of a value: dtype and axes; an integer may have an exclusive upper `bound` on its values."""
 
     dtype: DType
     axes: tuple[Axis, ...]
@@ -58,7 +61,7 @@ class TensorType:
 
     @property
     def shape(self) -> tuple[Dim, ...]:
-        """Sizes of the axes."""
+        """Sizes of the axes, each the product of its factors."""
         return tuple(a.size for a in self.axes)
 
     @cached_property
@@ -72,7 +75,7 @@ class TensorType:
         return len(self.axes)
 
     def matches(self, other: TensorType) -> bool:
-        """Whether dtype and sizes agree; factors and bounds do not count."""
+        """Whether dtype and sizes agree; factors and bounds are ignored."""
         return self.dtype == other.dtype and self.shape == other.shape
 
     def with_axes(self, *sizes: Dim | Symbol | int | Axis) -> TensorType:

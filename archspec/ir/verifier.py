@@ -1,6 +1,6 @@
-"""What holds of every graph: values are made before they are used, bodies see only their inputs, types are as inferred.
+"""Invariants of every graph: values are made before use, regions see only their inputs, types are as inferred.
 
-A pass is verified before and after, so that a broken graph is found where it was made.
+Passes verify their graph before and after, so that a broken graph is found where it was made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from archspec.ir.types import TensorType
 
 
 class InvalidGraph(Exception):
-    """A graph that breaks the rules of the IR; `findings` says where and how, one line each."""
+    """A graph that breaks the invariants of the IR; `findings` says where and how, one line each."""
 
     def __init__(self, graph: Graph, findings: Sequence[str]) -> None:
         super().__init__(f"{graph.name}: " + "; ".join(findings))
@@ -23,7 +23,7 @@ class InvalidGraph(Exception):
 
 
 def verify(graph: Graph) -> None:
-    """Raise InvalidGraph unless the graph holds together."""
+    """Check a graph and all its regions. Raises InvalidGraph with all findings."""
     findings = list(_graph(graph))
     if len(graph.output_names) != len(graph.outputs) or len(set(graph.output_names)) != len(graph.outputs):
         findings.append("outputs do not have one name each")
@@ -38,6 +38,7 @@ def _graph(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         yield from (f"{_at(node)}: {finding}" for finding in _node(node, known))
         for region in node.regions:
+            # A region starts from its own inputs alone, so an outer value that is not captured is a finding.
             yield from _graph(region)
         known.update(node.outputs)
     for value in graph.outputs:

@@ -8,7 +8,7 @@ from itertools import product
 
 from archspec.diagnostics import Collector, Label, nearest
 from archspec.layouts.layout import Layout
-from archspec.layouts.line import Line
+from archspec.layouts.line import MapLine
 from archspec.layouts.names import NamePattern
 from archspec.layouts.numbering import renumbered
 from archspec.layouts.operations import Shape
@@ -23,7 +23,7 @@ class Binding:
     `theirs` are the names that they are made from, without groups; `indices`, numbered as theirs, and `rest` fill them.
     """
 
-    line: Line
+    line: MapLine
     ours: tuple[str, ...]
     theirs: tuple[NamePattern, ...]
     indices: tuple[int, ...]
@@ -48,7 +48,7 @@ def bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> list[Bi
     that two lines name.
     """
     bindings = []
-    lines: dict[str, Line] = {}
+    lines: dict[str, MapLine] = {}
     for line in layout.lines:
         fits: list[Binding] = []
         for binding in _bindings(line, ours, found):
@@ -70,7 +70,7 @@ def _error(found: Collector, code: str, message: str, layout: Layout, help: str)
     found.error(code, message, layout.span, help=help)
 
 
-def _claim(name: str, line: Line, lines: dict[str, Line], found: Collector) -> bool:
+def _claim(name: str, line: MapLine, lines: dict[str, MapLine], found: Collector) -> bool:
     first = lines.setdefault(name, line)
     if first is line:
         return True
@@ -79,7 +79,7 @@ def _claim(name: str, line: Line, lines: dict[str, Line], found: Collector) -> b
     return False
 
 
-def _bindings(line: Line, ours: Mapping[str, Shape], found: Collector) -> Iterator[Binding]:
+def _bindings(line: MapLine, ours: Mapping[str, Shape], found: Collector) -> Iterator[Binding]:
     parts = range(len(line.ours.groups[line.pairing.parts])) if line.pairing.parts is not None else [None]
     paired = [place for place in range(len(line.ours.groups)) if place != line.pairing.parts]
     for choice in product(*(range(len(line.ours.groups[place])) for place in paired)):
@@ -101,7 +101,7 @@ def _hits(pattern: NamePattern, ours: Mapping[str, Shape]) -> dict[tuple[tuple[i
     return {match: name for match, name in matches if match is not None}
 
 
-def _theirs(line: Line, choice: tuple[int, ...]) -> tuple[NamePattern, ...]:
+def _theirs(line: MapLine, choice: tuple[int, ...]) -> tuple[NamePattern, ...]:
     """Their names with the texts of the paired groups in place, one for each text of the group that is joined."""
     joined = line.pairing.joined
     chosen: list[NamePattern] = []
@@ -116,7 +116,7 @@ def _theirs(line: Line, choice: tuple[int, ...]) -> tuple[NamePattern, ...]:
 
 
 def _report_absent(
-    line: Line,
+    line: MapLine,
     patterns: list[NamePattern],
     hits: list[dict[tuple[tuple[int, ...], str], str]],
     ours: Mapping[str, Shape],

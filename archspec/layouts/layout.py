@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
-from archspec.layouts.line import Line, read_lines
+from archspec.layouts.line import MapLine, read_lines
 from archspec.layouts.names import NamePattern, parse_name
 from archspec.layouts.rename import Rename, foreign_wrappers, read_renames
 from archspec.layouts.tie import TiedNames, read_ties
@@ -42,7 +42,7 @@ class Layout:
     """
 
     name: str
-    lines: tuple[Line, ...]
+    lines: tuple[MapLine, ...]
     prefixes: tuple[str, ...] = ("",)
     renames: tuple[Rename, ...] = ()
     skip: tuple[NamePattern, ...] = ()

@@ -28,7 +28,7 @@ KEYS = list(FIELDS)
 
 
 @record(eq=False)
-class Line:
+class MapLine:
     """One line of a map.
 
     `pairing` says which groups go together, `numberings` how an index of theirs comes from ours, by its place; `span`
@@ -53,12 +53,12 @@ class _Outer:
     numberings: Mapping[int, Numbering] = field(default_factory=dict)
 
 
-def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[Line]:
+def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[MapLine]:
     """Every line of a map with its full names; what is wrong goes to `found`."""
     return [] if node is None else list(_lines(node, _Outer(), constants, found))
 
 
-def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
+def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
     if not isinstance(node, MapNode):
         if not _is_none(node):
             found.error("E204", "expected a map from our names to theirs", node.span)
@@ -78,7 +78,7 @@ def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Co
             yield from _entry(entry, here, constants, found)
 
 
-def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[Line]:
+def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
     value = entry.value
     if isinstance(value, TextNode):
         yield _line(entry.key, here, value, None, constants)
@@ -126,13 +126,15 @@ def _check_nested(value: MapNode) -> None:
             fail("E511", f"`{entry.key.value}` beside `map`", entry.key.span, help=help)
 
 
-def _line(key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]) -> Line:
+def _line(
+    key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]
+) -> MapLine:
     assert here.ours is not None
     theirs = tuple(parse_name(name).inside(here.theirs) for name in _names(source))
     is_list = isinstance(source, ListNode)
     steps = read_operations(fields, constants)
     pairing = pair(here.ours, theirs, [step.word for step in steps], is_list=is_list, place=source.span)
-    return Line(
+    return MapLine(
         ours=here.ours,
         theirs=theirs,
         operations=tuple(step.build(pairing) for step in steps),

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from archspec.diagnostics import Collector, Label
 from archspec.layouts.bind import Binding
-from archspec.layouts.line import Line
+from archspec.layouts.line import MapLine
 from archspec.layouts.tie import Tie, TiedNames
 
 
 def check_taken_once(bindings: Sequence[Binding], found: Collector) -> None:
     """Report E516 for a name that is taken twice, whatever a checkpoint holds."""
-    taken: dict[str, Line] = {}
+    taken: dict[str, MapLine] = {}
     for binding in bindings:
         for name in _names(binding):
             if name in taken:
@@ -43,7 +43,7 @@ def _names(binding: Binding) -> tuple[str, ...]:
     return () if binding.line.pairing.indexed else binding.names()
 
 
-def _report_both(lines: Mapping[str, Line], tie: Tie, found: Collector) -> None:
+def _report_both(lines: Mapping[str, MapLine], tie: Tie, found: Collector) -> None:
     places = [Label(line.place, f"`{name}` is mapped here") for name, line in lines.items()]
     message = f"{' and '.join(f'`{name}`' for name in lines)} are tied, and lines map both"
     help = "map one of them, or take the tie out where the architecture has a tensor for each"

@@ -35,7 +35,7 @@ class Promised(Protocol):
     def sorted(self) -> bool: ...
 
 
-class Declared(Protocol):
+class Ports(Protocol):
     """Dims and inputs by name: an interface, or the claims of a spec."""
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 
 from archspec.analyses.memory import require_inputs
 from archspec.ir.types import DType
-from archspec.model.ports import Declared, Promised, shape_at
+from archspec.model.ports import Ports, Promised, shape_at
 from archspec.model.runner import Array
 from archspec.model.sizes import leading
 
@@ -23,7 +23,7 @@ _PATTERNS = {
 }
 
 
-def patterns(declared: Declared) -> tuple[str, ...]:
+def patterns(declared: Ports) -> tuple[str, ...]:
     """The ways in which true values of bool inputs may stand that some input admits."""
     admitted = {name for one in declared.inputs.values() if is_mask(one) for name in _PATTERNS[one.padding]}
     return tuple(name for name in _PATTERNS["any"] if name in admitted) or ("whole",)
@@ -34,7 +34,7 @@ def is_mask(given: Promised) -> bool:
     return given.type.dtype is DType.BOOL and given.type.rank > 1
 
 
-def sample(declared: Declared, sizes: Sizes, seed: int) -> dict[str, Array]:
+def sample(declared: Ports, sizes: Sizes, seed: int) -> dict[str, Array]:
     """Inputs for one comparison, with as much padding as the promises admit.
 
     Where nothing is promised and there are more than two rows, the first is all false: an attention row without keys
@@ -45,9 +45,7 @@ def sample(declared: Declared, sizes: Sizes, seed: int) -> dict[str, Array]:
     return generate(declared, sizes, "scattered" if few and pattern == "empty row" else pattern, seed)
 
 
-def generate(
-    declared: Declared, sizes: Sizes, pattern: str, seed: int, hides: Collection[str] = ()
-) -> dict[str, Array]:
+def generate(declared: Ports, sizes: Sizes, pattern: str, seed: int, hides: Collection[str] = ()) -> dict[str, Array]:
     """Generate all inputs.
 
     Args:
@@ -74,7 +72,7 @@ def generate(
     return made
 
 
-def draw(declared: Declared, given: Promised, sizes: Sizes, pattern: str, generator: np.random.Generator) -> Array:
+def draw(declared: Ports, given: Promised, sizes: Sizes, pattern: str, generator: np.random.Generator) -> Array:
     """One input."""
     shape = shape_at(given, sizes)
     if given.type.dtype is DType.FLOAT:
@@ -90,7 +88,7 @@ def draw(declared: Declared, given: Promised, sizes: Sizes, pattern: str, genera
     return np.sort(values, axis=-1) if given.sorted else values
 
 
-def bounds(declared: Declared, given: Promised, sizes: Sizes) -> tuple[int, int]:
+def bounds(declared: Ports, given: Promised, sizes: Sizes) -> tuple[int, int]:
     """The least value of an integer input, and the one after its largest.
 
     Without a bound, one over leading axes alone counts positions, and any other numbers segments.

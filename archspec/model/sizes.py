@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archspec.algebra.dim import Dim, Symbol
-from archspec.model.ports import Declared
+from archspec.model.ports import Ports
 
 Shape = tuple[int, ...]
 _LARGEST_PRIME = 100_000
@@ -57,7 +57,7 @@ def _primes(least: int, most: int) -> Iterator[int]:
             yield number
 
 
-def leading(declared: Declared) -> tuple[Symbol, ...]:
+def leading(declared: Ports) -> tuple[Symbol, ...]:
     """The dims that lead an input."""
     first = (one.type.shape[0] for one in declared.inputs.values() if one.type.rank)
     named = {symbol.name: symbol for dim in first if (symbol := alone(dim)) is not None}

@@ -28,7 +28,7 @@ def interpret(
     (`states.layers.0.attention.q.weight`); `sizes` gives the dims that no input's shape tells. Returns the outputs by
     name, floats in float64. Raises KeyError for a missing array and ValueError for a shape that does not fit.
     """
-    run = Run(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
+    run = Interpretation(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
     arguments = [_exact(inputs[value.name]) for value in graph.inputs]
     results = run.graph(graph, arguments, ())
     return dict(zip(graph.output_names, results, strict=True))
@@ -41,7 +41,7 @@ def _exact(array: Array) -> Array:
     return found.astype(np.float64, copy=False) if found.dtype.kind == "f" else found
 
 
-class Run:
+class Interpretation:
     """One run: parameters by real name, and the sizes of the dims.
 
     `at` are the layers that it is in, outermost first.

@@ -15,7 +15,7 @@ from archspec.rules.measure import Measured, Probe, pair_probes, promised
 from archspec.rules.promises import Facts
 from archspec.rules.prove import within
 from archspec.rules.shortfall import fallen_short, uncovered_or_wired
-from archspec.rules.target import Target, promised_clauses, restricted, with_exempt
+from archspec.rules.target import RuleTarget, promised_clauses, restricted, with_exempt
 from archspec.rules.terms import Terms
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule
@@ -49,7 +49,7 @@ class UpperKind(Kind):
     """Output positions depend on no more than some pairs: proved, violated by a witness, or unknown."""
 
     @abstractmethod
-    def target(self, rule: Rule, terms: Terms) -> Target:
+    def target(self, rule: Rule, terms: Terms) -> RuleTarget:
         """The pairs of which the rule speaks. Raises Inexpressible."""
 
     @abstractmethod
@@ -81,9 +81,9 @@ class WithinKind(UpperKind):
     def pairs(self, rule: Rule, inputs: Measured) -> Array:
         """The same on given inputs: bool [batch or 1, output positions, input positions]."""
 
-    def target(self, rule: Rule, terms: Terms) -> Target:
+    def target(self, rule: Rule, terms: Terms) -> RuleTarget:
         """The allowed pairs, and all pairs of output positions for which the rule does not speak."""
-        return Target(pairs=with_exempt(rule, self.allowed(rule, terms), terms), forbidden=False)
+        return RuleTarget(pairs=with_exempt(rule, self.allowed(rule, terms), terms), forbidden=False)
 
     def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
         """Change what a position must not read, position by position."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archspec.relation.atoms import Atom, Guard, Relation, Space
 from archspec.relation.union import contained
 from archspec.relation.wanted import merged
@@ -34,13 +36,7 @@ def _implies(atom: Atom, wanted: Atom, out: Space, inp: Space, promised: Promise
     if not promised or not wanted.guards:
         return False
     facts = Facts(atom, out, inp, promised)
-    known = Atom(
-        differences=atom.differences,
-        ranges=atom.ranges,
-        prefixes=atom.prefixes,
-        guards=atom.guards | {guard for guard in wanted.guards if facts.holds(guard)},
-        segments=atom.segments,
-    )
+    known = replace(atom, guards=atom.guards | {guard for guard in wanted.guards if facts.holds(guard)})
     return contained(known, wanted, out, inp)
 
 
@@ -54,10 +50,4 @@ def avoids(found: Relation, clauses: Forbidden, out: Space, inp: Space, promised
 
 
 def _with(atom: Atom, guards: frozenset[Guard]) -> Atom:
-    return Atom(
-        differences=atom.differences,
-        ranges=atom.ranges,
-        prefixes=atom.prefixes,
-        guards=atom.guards | guards,
-        segments=atom.segments,
-    )
+    return replace(atom, guards=atom.guards | guards)

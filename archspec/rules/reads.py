@@ -12,6 +12,7 @@ from archspec.relation.atoms import Atom, Guard, PrefixBound, Relation, SegmentE
 from archspec.relation.union import in_normal_form
 from archspec.rules.fixed import Fixed
 from archspec.rules.terms import Literal, Term, Terms
+from archspec.rules.views import resolved
 
 Rows = tuple[tuple[Relation, ...], ...]
 """`rows[output][operand]`"""
@@ -80,7 +81,7 @@ class Reads:
         if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
             return relation
         found = (named(atom, node.inputs, self.terms) for atom in relation.atoms)
-        return Relation(tuple(atom for atom in found if atom is not None))
+        return Relation(tuple(one for atom in found if atom is not None for one in _known(resolved(atom)).atoms))
 
     def _restricted(self, row: tuple[Relation, ...], changing: Term) -> bool:
         return any(self._mentions(term, changing) for r in row for atom in r.atoms for term in keys(atom))
@@ -110,6 +111,21 @@ class Reads:
         for found in places.values() if self.fixed is not None and self.fixed.source is changing else ():
             if self.fixed is not None and self.fixed.together(Literal(key_of(g), g.negated) for g in found):
                 yield from found
+
+
+def _known(relation: Relation) -> Relation:
+    """Without guards by what is computed of floats, whose values no world holds."""
+    return Relation(
+        tuple(
+            replace(
+                atom,
+                guards=frozenset(g for g in atom.guards if not key_of(g).reads_floats),
+                segments=frozenset(s for s in atom.segments if not key_of(s).reads_floats),
+                prefixes=frozenset(p for p in atom.prefixes if not key_of(p).reads_floats),
+            )
+            for atom in relation.atoms
+        )
+    )
 
 
 def named(atom: Atom, operands: Sequence[Value], terms: Terms, *, exactly: bool = False) -> Atom | None:

@@ -11,7 +11,7 @@ from archspec.rules.explain import open_question, sizes_text
 from archspec.rules.flow import Dependence
 from archspec.rules.independence import Independent
 from archspec.rules.lost import where_lost
-from archspec.rules.target import Target
+from archspec.rules.target import RuleTarget
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule
 
@@ -20,7 +20,7 @@ def fallen_short(
     rule: Rule,
     evidence: Evidence,
     dependence: Dependence,
-    target: Target,
+    target: RuleTarget,
     proved: Callable[[Value], bool],
     remedy: str | None,
 ) -> Verdict:

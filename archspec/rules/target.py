@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from archspec.algebra.dim import Dim
+from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import places
 from archspec.ir.graph import Value
 from archspec.masks.atom import MaskAtom
@@ -31,7 +31,7 @@ class Inexpressible(Exception):
 
 
 @record
-class Target:
+class RuleTarget:
     """The pairs of which an upper rule speaks: those that must not be related, or outside which none may be."""
 
     pairs: Relation
@@ -96,13 +96,17 @@ def _uses(leaf: Leaf) -> tuple[ControlUse, ...]:
 def _fits(use: ControlUse, control: Value, sides: Mapping[MaskSide, tuple[Value, int]]) -> None:
     """Check that a control has the axes that index it."""
     own = control.type.shape
-    if not use.at and own and own != sides["key"][0].type.shape[:1]:
+    if not use.at and own and not _equal(own, sides["key"][0].type.shape[:1]):
         raise Inexpressible("a prefix over other axes than those that lead the input")
     for side in use.at:
         value, axis = sides[side]
         shape = value.type.shape
-        if own != ((shape[0], shape[axis]) if len(own) == 2 else (shape[axis],)):
+        if not _equal(own, (shape[0], shape[axis]) if len(own) == 2 else (shape[axis],)):
             raise Inexpressible("a control over other axes than the positions")
+
+
+def _equal(left: Sequence[Dim], right: Sequence[Dim]) -> bool:
+    return len(left) == len(right) and all(compare(a, "==", b) is True for a, b in zip(left, right, strict=True))
 
 
 def promised_clauses(rule: Rule, terms: Terms) -> tuple[frozenset[Guard], ...]:
@@ -179,7 +183,7 @@ def guards_of(
         guards = []
         for literal in clause:
             own = literal.term.type.rank
-            if own == 0 or literal.term.type.shape != value.type.shape[value.type.rank - own :]:
+            if own == 0 or not _equal(literal.term.type.shape, value.type.shape[value.type.rank - own :]):
                 raise Inexpressible("a predicate that is broadcast")
             at = own_places[len(own_places) - own :]
             guards.append(Guard(side=side, predicate=literal.term, coordinates=at, negated=literal.negated))

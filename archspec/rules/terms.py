@@ -14,8 +14,9 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.ops.elementwise.compare import Compare
+from archspec.ops.elementwise.constant import Constant
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 
@@ -46,6 +47,11 @@ class Term:
             yield self
         for operand in self.operands:
             yield from operand.leaves()
+
+    @property
+    def reads_floats(self) -> bool:
+        """Whether a float input has a part in it."""
+        return any(leaf.op is None and leaf.type.dtype is DType.FLOAT for leaf in self.leaves())
 
     def depends_on(self, other: Term, fixed: Callable[[Term], bool] | None = None) -> bool:
         """Whether another term has a part in this one, but for those that are held fixed."""
@@ -135,7 +141,9 @@ class Terms:
             return self._input(value) if value in self._inputs else None
         if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
-        operands = [self.of(operand) for operand in node.inputs]
+        # The operand of a constant tells its device alone.
+        inputs = () if isinstance(node.op, Constant) else node.inputs
+        operands = [self.of(operand) for operand in inputs]
         known = tuple(operand for operand in operands if operand is not None)
         if len(known) < len(operands):
             return None

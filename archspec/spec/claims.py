@@ -22,7 +22,7 @@ from archspec.spec.inputs import InputSpec
 from archspec.spec.names import check_names
 from archspec.spec.overrides import Override, apply_overrides, parse_overrides
 from archspec.spec.reduced import reduced as shrunk
-from archspec.spec.rule_axes import Positions, leading_dims
+from archspec.spec.rule_axes import RulePositions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Spec
 from archspec.spec.values import Values
@@ -152,7 +152,7 @@ def _rules(document: FileModel, definitions: Definitions, values: Values, findin
         findings=findings,
     )
     context = NodeContext(around=around, name="", owner="", result="")
-    positions = Positions(leading=leading_dims(one.type for one in definitions.inputs.values()))
+    positions = RulePositions(leading=leading_dims(one.type for one in definitions.inputs.values()))
     rules: list[Rule] = []
     for item in document.rules:
         with findings.catching():

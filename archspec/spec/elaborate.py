@@ -17,7 +17,7 @@ from archspec.spec.graph import GraphBuilder
 from archspec.spec.names import check_names
 from archspec.spec.nodes import GraphNode, NodeReader
 from archspec.spec.resolved import digest, resolved
-from archspec.spec.rule_axes import Positions, leading_dims
+from archspec.spec.rule_axes import RulePositions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Decode, Spec
 from archspec.text.nodes import MapNode, Node
@@ -111,7 +111,7 @@ def _check_layouts(document: FileModel, findings: Collector) -> None:
 
 def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
     leading = leading_dims(one.type for one in definitions.inputs.values())
-    positions = Positions(leading=leading, sequences=graph.values.sequences)
+    positions = RulePositions(leading=leading, sequences=graph.values.sequences)
     rules: list[Rule] = []
     for item in document.rules:
         if not graph.poisoned(item.fields):

@@ -19,7 +19,7 @@ def leading_dims(inputs: Iterable[TensorType]) -> frozenset[Symbol]:
 
 
 @record
-class Positions:
+class RulePositions:
     """Tells positions from rows of a batch and from features: by the leading dims, and by which values sequence
     blocks made (axes batch, positions, features)."""
 

@@ -20,7 +20,7 @@ from archspec.schema.words import AxisText
 from archspec.spec.context import NodeContext
 from archspec.spec.masks import MaskReader
 from archspec.spec.predicates import build_predicate, check_predicate
-from archspec.spec.rule_axes import Positions, spread
+from archspec.spec.rule_axes import RulePositions, spread
 from archspec.spec.rule_fields import RuleFields
 from archspec.text.expr import Expr
 from archspec.text.mask import MaskSyntax
@@ -91,7 +91,7 @@ def rule_words() -> Mapping[str, RuleWord]:
     return RULE_KINDS.declared(RuleWord)  # type: ignore[type-abstract]
 
 
-def resolve_rule(kind: str, fields: RuleFields, span: Span, cx: NodeContext, positions: Positions) -> Rule:
+def resolve_rule(kind: str, fields: RuleFields, span: Span, cx: NodeContext, positions: RulePositions) -> Rule:
     """Resolve the names of a rule and check that its parts fit its values. Raises SpecError."""
     values = cx.around.values
     output, source = values.resolve(fields.output), values.resolve(fields.input)
@@ -104,7 +104,7 @@ class RuleNames:
     """What names in a rule mean."""
 
     cx: NodeContext
-    places: Positions
+    places: RulePositions
 
     def size(self, expr: Expr, least: int = 1) -> Dim:
         """A size of at least so much."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archspec.diagnostics import Collector, SpecError
 from archspec.layouts.bind import Binding, bind
 from archspec.layouts.layout import Layout
-from archspec.layouts.line import Line
+from archspec.layouts.line import MapLine
 from archspec.layouts.operations import Shape
 from archspec.layouts.report import and_more, shaped
 from archspec.weights.match import Checkpoint, Match, MatchStep, checkpoint_of, match
@@ -42,7 +42,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
     found = Collector()
     for diagnostic in matched.diagnostics:
         found.add(diagnostic)
-    wrong: dict[Line | None, list[tuple[MatchStep, StepMisfit]]] = defaultdict(list)
+    wrong: dict[MapLine | None, list[tuple[MatchStep, StepMisfit]]] = defaultdict(list)
     for step in matched.steps:
         misfit = _misfit(step, parameters, shapes)
         if misfit is not None:
@@ -67,7 +67,7 @@ def _misfit(step: MatchStep, parameters: Mapping[str, Shape], shapes: Mapping[st
 
 
 def _report_misfit(
-    line: Line | None,
+    line: MapLine | None,
     misfits: list[tuple[MatchStep, StepMisfit]],
     parameters: Mapping[str, Shape],
     shapes: Mapping[str, Shape],

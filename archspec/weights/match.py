@@ -11,7 +11,7 @@ from functools import cached_property
 from archspec.diagnostics import Collector, Diagnostic, Label, nearest
 from archspec.layouts.bind import Binding, bind
 from archspec.layouts.layout import Layout, spread
-from archspec.layouts.line import Line
+from archspec.layouts.line import MapLine
 from archspec.layouts.names import NamePattern, Star, regex_of
 from archspec.layouts.operations import Operation, Shape
 from archspec.layouts.rename import renamed
@@ -27,7 +27,7 @@ class MatchStep:
 
     ours: tuple[str, ...]
     theirs: tuple[tuple[str, ...], ...]
-    line: Line | None = None
+    line: MapLine | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,8 +148,8 @@ class _Matcher:
         self.theirs = theirs
         self.checkpoint = checkpoint
         self.found = found
-        self.used: dict[str, Line] = {}
-        self.missing: dict[Line, list[tuple[str, str]]] = defaultdict(list)
+        self.used: dict[str, MapLine] = {}
+        self.missing: dict[MapLine, list[tuple[str, str]]] = defaultdict(list)
         self.equal: list[Equal] = []
         self.skipped: dict[str, None] = {}
         self.misses = 0
@@ -179,7 +179,7 @@ class _Matcher:
                 self.equal.append(Equal(taken=taken, other=other, tie=tie))
         return taken
 
-    def _use(self, name: str, line: Line) -> None:
+    def _use(self, name: str, line: MapLine) -> None:
         if name in self.used:
             places = [Label(self.used[name].place, "first here")]
             message = f"{shaped(name, self.theirs)} is used twice"

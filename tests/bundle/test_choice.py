@@ -9,7 +9,7 @@ import pytest
 import archspec
 from archspec.bundle.choice import RANKS, ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
-from archspec.bundle.report import Report, Timing
+from archspec.bundle.report import BundleReport, Timing
 from archspec.diagnostics import SpecError
 from archspec.engines.targets.inductor import Inductor
 from archspec.engines.targets.openvino import OpenVINO
@@ -45,7 +45,7 @@ def choice(
         Timing(artifact=name, sizes={"batch": 1}, milliseconds=milliseconds, runs=15)
         for name, milliseconds in (times or {}).items()
     ]
-    return choose(manifest, Report(trials=[], skipped=[], timings=timings, stages=[]), wanted)
+    return choose(manifest, BundleReport(trials=[], skipped=[], timings=timings, stages=[]), wanted)
 
 
 def test_the_ranks_go_from_built_to_benchmarked() -> None:

@@ -13,7 +13,7 @@ import pytest
 import archspec
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.parity import Contest, run_module
-from archspec.bundle.report import Trial
+from archspec.bundle.report import ParityTrial
 from archspec.bundle.verify import verify_bundle
 from archspec.diagnostics import SpecError
 from archspec.engines.module import load_module
@@ -97,7 +97,7 @@ def test_what_is_compared_lies_within_the_profiles(copy: Path) -> None:
     def shapes(target: str) -> set[tuple[int, ...]]:
         tried.clear()
         made = Contest(target=target, dtype="float32", opened=Runner, program=program, graph=spec.graph).trials()
-        assert {trial.reference for trial in made if isinstance(trial, Trial)} == {"module", "interpreter"}
+        assert {trial.reference for trial in made if isinstance(trial, ParityTrial)} == {"module", "interpreter"}
         return set(tried)
 
     assert shapes(ENGINE) == {(1, 1), (1, 3), (1, 12), (2, 3), (3, 5), (4, 5)}

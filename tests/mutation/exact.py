@@ -25,7 +25,7 @@ from archspec.relation.atoms import NOTHING, Relation
 from archspec.rules.independence import Pair, independence
 from archspec.rules.judge import Judge
 from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
-from archspec.rules.kinds.ignores import Ignores
+from archspec.rules.kinds.ignores import IgnoresRule
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.cover import first_unread, in_one_row
@@ -75,7 +75,7 @@ def _apart(judge: Judge, pair: Pair) -> _Claim:
 
 
 def _upper(judge: Judge, rule: Rule, kind: UpperKind) -> _Claim:
-    dependence = kind.held_fixed(rule, judge.evidence) if isinstance(kind, Ignores) else judge.dependence
+    dependence = kind.held_fixed(rule, judge.evidence) if isinstance(kind, IgnoresRule) else judge.dependence
     target = kind.target(rule, judge.evidence.terms)
     test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
     return _Claim(

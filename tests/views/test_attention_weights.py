@@ -168,7 +168,14 @@ def test_the_command(
     document = (folder / "map.svg").read_text(encoding="utf-8")
     assert re.findall(r">(eins|fünf|sieben)<", document) == ["eins", "fünf", "sieben"]
     data = archspec(*common, "-o", "map.svg", "--node", "memory", "--labels", "words.txt", "--json").data
-    assert data == {"node": "memory.layers.1.attention", "heads": 4, "queries": 7, "keys": 7, "written": "map.svg"}
+    assert data == {
+        "node": "memory.layers.1.attention",
+        "heads": 4,
+        "queries": 7,
+        "keys": 7,
+        "unproved": [],
+        "written": "map.svg",
+    }
     missing = archspec(*common, "-o", "map.svg", "--labels", "none.txt")
     assert (missing.status, missing.err.splitlines()[0]) == (
         1,

@@ -14,7 +14,7 @@ from archspec.diagnostics import Source
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
-from archspec.oracle.interpreter import Run
+from archspec.oracle.interpreter import Interpretation
 from archspec.spec import Spec
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
@@ -73,7 +73,7 @@ class Inner:
         return {name: named[name] for name in self.outputs}, run.seen
 
 
-class _Holding(Run):
+class _Holding(Interpretation):
     def __init__(
         self, parameters: Mapping[str, NDArray], sizes: Mapping[str, int], held: Held, other: NDArray | None
     ) -> None:

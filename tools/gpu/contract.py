@@ -10,7 +10,7 @@ from result import Judged
 
 import archspec
 from archspec.bundle.verify import verify_bundle
-from archspec.contract.report import Report
+from archspec.contract.report import ContractReport
 from archspec.diagnostics import SpecError
 
 OWN = ("inductor:cuda", "torch-tensorrt", "tensorrt-rtx")
@@ -38,13 +38,13 @@ def judged(name: str, card: Card, folder: Path) -> Iterator[Judged]:
         yield from (_row(name, target, report) for report in reports if _is_of(report, target))
 
 
-def _is_of(report: Report, target: str) -> bool:
+def _is_of(report: ContractReport, target: str) -> bool:
     """Whether a report is on the artifact: the bundle's module has one too, and its folder is called as the target."""
     _, _, subject = report.subject.partition(": ")
     return subject.startswith(f"{target},")
 
 
-def _row(name: str, target: str, report: Report) -> Judged:
+def _row(name: str, target: str, report: ContractReport) -> Judged:
     broken = [finding for finding in report.findings if finding.status == "violated"]
     if broken:
         reason = f"{broken[0].claim}: {broken[0].detail}"

@@ -27,7 +27,7 @@ class CausalFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Causal(WithinKind):
+class CausalRule(WithinKind):
     """Output position i depends only on input positions j <= i: `within` with the mask `causal`."""
 
     word: ClassVar[str] = "causal"

@@ -31,7 +31,7 @@ class CoversFields(RuleFields):
     axis: AxisPair = axis_field()
 
 
-class Covers(LowerKind):
+class CoversRule(LowerKind):
     """Output position i depends on every input position j that the mask allows.
 
     With the mask `all` it speaks of all axes but those that lead and a sequence's features. It is judged where every

@@ -20,7 +20,7 @@ class EquivariantFields(RuleFields):
     stride: ExprField = Field(description="input positions for one output position")
 
 
-class Equivariant(UnjudgedKind):
+class EquivariantRule(UnjudgedKind):
     """Moving the input by `stride * k` along the axis moves the output by k. Nothing judges it yet."""
 
     word: ClassVar[str] = "equivariant"

@@ -16,7 +16,7 @@ from archspec.rules.kind import UpperKind
 from archspec.rules.measure import Measured, Probe, UnmeasurableError, depends, promised
 from archspec.rules.prove import avoids
 from archspec.rules.shortfall import fallen_short
-from archspec.rules.target import Forbidden, Inexpressible, Target, disjunction, guards_of
+from archspec.rules.target import Forbidden, Inexpressible, RuleTarget, disjunction, guards_of
 from archspec.rules.terms import Terms
 from archspec.rules.verdict import Verdict
 from archspec.schema.sorts import PredField
@@ -37,7 +37,7 @@ class IgnoresFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Ignores(UpperKind):
+class IgnoresRule(UpperKind):
     """No output position depends on input positions where `where` holds.
 
     It speaks of output positions where `at` holds; left out, of those where `where` does not, if the output has the
@@ -73,9 +73,9 @@ class Ignores(UpperKind):
         except Inexpressible:
             return Forbidden(where=guards_of(rule.where, rule.input, "in", terms), at=(frozenset(),))
 
-    def target(self, rule: Rule, terms: Terms) -> Target:
+    def target(self, rule: Rule, terms: Terms) -> RuleTarget:
         """What must not be related."""
-        return Target(pairs=self.forbidden(rule, terms).relation(), forbidden=True)
+        return RuleTarget(pairs=self.forbidden(rule, terms).relation(), forbidden=True)
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """Proved where no related pair can be a forbidden one."""

@@ -16,7 +16,7 @@ class InvariantFields(RuleFields):
     axis: InputAxis = input_axis_field("the axis that is shifted; left out: the axis that holds a dim")
 
 
-class Invariant(UnjudgedKind):
+class InvariantRule(UnjudgedKind):
     """Moving the input along the axis does not change the output. Nothing judges it yet."""
 
     word: ClassVar[str] = "invariant"

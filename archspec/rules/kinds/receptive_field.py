@@ -20,7 +20,7 @@ class ReceptiveFieldFields(RuleFields):
     at_most: ExprField = Field(description="the most input positions that one output position reads")
 
 
-class ReceptiveField(UnjudgedKind):
+class ReceptiveFieldRule(UnjudgedKind):
     """One output position depends on at most so many adjoining input positions. Nothing judges it yet."""
 
     word: ClassVar[str] = "receptive_field"

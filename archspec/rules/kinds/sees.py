@@ -22,7 +22,7 @@ class SeesFields(RuleFields):
     """Output i depends on every input j."""
 
 
-class Sees(LowerKind):
+class SeesRule(LowerKind):
     """Every output position depends on every input position: `covers` with the mask `all`."""
 
     word: ClassVar[str] = "sees"

@@ -27,7 +27,7 @@ class SegmentsFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Segments(WithinKind):
+class SegmentsRule(WithinKind):
     """Output position i depends only on input positions j with `by[i] = by[j]`, along the axis of `by`."""
 
     word: ClassVar[str] = "segments"

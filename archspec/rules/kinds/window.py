@@ -30,7 +30,7 @@ class WindowFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Window(WithinKind):
+class WindowRule(WithinKind):
     """Output position i depends only on input positions `i - back <= j <= i + ahead`, all layers together."""
 
     word: ClassVar[str] = "window"

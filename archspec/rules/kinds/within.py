@@ -29,7 +29,7 @@ class WithinFields(RuleFields):
     promised: OutputPositions = at_field()
 
 
-class Within(WithinKind):
+class WithinRule(WithinKind):
     """Output position i depends only on input positions j that the mask allows."""
 
     word: ClassVar[str] = "within"

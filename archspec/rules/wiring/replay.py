@@ -19,7 +19,7 @@ from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType
-from archspec.oracle.interpreter import Run
+from archspec.oracle.interpreter import Interpretation
 from archspec.rules.fixed import Fixed
 from archspec.rules.origin import Origin, origin
 from archspec.rules.wiring.grid import Index
@@ -219,7 +219,7 @@ class _Done(Exception):
     """The output is known."""
 
 
-class _Changed(Run):
+class _Changed(Interpretation):
     """A run in which the source takes given values; `source` is what it was, or was given."""
 
     def __init__(self, replay: Replay, trial: int, values: Array | None = None) -> None:

@@ -71,6 +71,9 @@ def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
     """Small sizes, and where the rule names a window some at which what it speaks of is longer."""
     yield small_sizes(spec)
+    if any(symbol.multiple > 1 for symbol in spec.dims.values()):
+        # An axis that is split has then two parts or more on either side.
+        yield small_sizes(spec, 2 * SMALL)
     beyond = max((reach(relation) for _, _, relation in extra), default=0) + 2
     axes = [axis for pair in extra for axis in _compared(*pair) if axis.symbols()]
     wanted = max(SMALL, beyond)

@@ -16,7 +16,7 @@ import torch
 
 import archspec
 from archspec.bundle import inspection, network
-from archspec.bundle.report import Difference, Trial
+from archspec.bundle.report import OutputDifference, ParityTrial
 from archspec.bundle.triton import check_served
 from archspec.engines import process
 from archspec.engines.dynamic import affine
@@ -69,8 +69,8 @@ def _not_affine(folder: Path) -> None:
 
 
 def _apart(folder: Path) -> None:
-    off = Difference(output="states", largest=0.3, scale=2.5)
-    trial = Trial(
+    off = OutputDifference(output="states", largest=0.3, scale=2.5)
+    trial = ParityTrial(
         artifact="onnx",
         dtype="float32",
         reference="module",

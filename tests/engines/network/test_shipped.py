@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archspec.bundle.network import NetworkCheck, check_network
-from archspec.bundle.report import TOLERANCE, Trial
+from archspec.bundle.report import TOLERANCE, ParityTrial
 from archspec.engines.network.digest import digest
 from archspec.engines.profiles import declared, shapes
 from archspec.engines.registry import engines
@@ -40,10 +40,10 @@ def largest(case: Lowered) -> float:
     return furthest(made)
 
 
-def furthest(made: Iterable[Trial | str]) -> float:
+def furthest(made: Iterable[ParityTrial | str]) -> float:
     """The largest difference from the interpreter, as a share of the largest value or 1."""
     made = list(made)
-    trials = [trial for trial in made if isinstance(trial, Trial)]
+    trials = [trial for trial in made if isinstance(trial, ParityTrial)]
     assert len(trials) == len(made) >= 2
     assert {trial.reference for trial in trials} == {"interpreter"}
     return max(one.largest / max(1.0, one.scale) for trial in trials for one in trial.differences)
