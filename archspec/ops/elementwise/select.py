@@ -41,7 +41,7 @@ class Select(Primitive):
             raise ShapeError(f"the condition is {condition}, which are not the first axes of {x}", (0, 1))
         for other in others:
             if other.dtype != x.dtype:
-                raise ShapeError(f"both sides have one element type, got {x} and {other}", (1, 2))
+                raise ShapeError(f"both branches must have the same dtype, got {x} and {other}", (1, 2))
             if other.rank > x.rank or [a.size for a in broadcast(x, other)] != list(x.shape):
                 raise ShapeError(f"{other} is not broadcast to {x}", (1, 2))
         if self.number is not None:
