@@ -33,6 +33,7 @@ class _Body:
 
     def fresh(self, hint: str) -> str:
         taken = set(self.names.values())
+        # Names are unique in one body; the same name in another body is another value.
         if hint and f"%{hint}" not in taken:
             return f"%{hint}"
         number = 1 if hint else 0

@@ -29,6 +29,7 @@ def entails(left: Mask, right: Mask) -> bool | None:
         return None
     if entail.entails(relation(left, _PLACES), relation(right, _PLACES)):
         return True
+    # Both directions are one-sided: no proof is not a refutation, and no counterexample is not a proof.
     return False if refuted(left, right) else None
 
 

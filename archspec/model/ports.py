@@ -85,6 +85,7 @@ class Interface:
             ranges: the least, typical and largest size of some dims. The others keep theirs.
         """
         others = {name: resized(self.dims[name], sizes) for name, sizes in ranges.items()}
+        # Types refer to symbols, which carry their range: they are replaced in every type.
         symbols = {self.dims[name]: symbol for name, symbol in others.items()}
         inputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.inputs.items()}
         outputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.outputs.items()}

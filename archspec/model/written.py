@@ -50,6 +50,7 @@ class WrittenInterface(_Plain):
             SpecError: for a type that does not parse.
             ValueError: for a range of sizes that does not rise in multiples.
         """
+        # Types are parsed after the dims, whose names they use.
         dims = {name: Symbol(name, d.min, d.typical, d.max, d.multiple) for name, d in self.dims.items()}
         symbols = tuple(dims.values())
         inputs = {name: _port(name, given, symbols) for name, given in self.inputs.items()}

@@ -48,6 +48,7 @@ class Fixed:
         if not term.depends_on(self.source):
             return True
         same = all(operand.type.axes == term.type.axes for operand in term.operands)
+        # Operands over other axes are broadcast: the clauses speak of the source's positions only.
         if isinstance(term.op, Logical) and same and all(self(operand) for operand in term.operands):
             return True
         return self._pointwise(term) and self._one_truth([_truth(term, clause) for clause in self.clauses])

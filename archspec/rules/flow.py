@@ -43,6 +43,7 @@ class Dependence:
         """
         flow = self.flow(source)
         found = flow.relations.get(value, NOTHING)
+        # A source may have other factors where it is used than where it is made: the relation is then translated.
         if flow.source == source.type.space:
             return found
         seen = aligned_axes(flow.origin.value.type, source.type)
@@ -113,6 +114,7 @@ class Flow:
         match node.op:
             case Call():
                 (region,) = node.regions
+                # Each call owns its body, so the values in it are recorded like those around it.
                 for value, relation in zip(region.inputs, operands, strict=True):
                     self.known(value, relation)
                 self.run(region.nodes)

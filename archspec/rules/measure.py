@@ -116,8 +116,10 @@ def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
     seen: set[bytes] = set()
     for rows in rows_tried(pairs.shape[1], batch if out else 1):
         changed = np.logical_not(pairs[np.arange(batch), rows])
+        # Nothing to change, or a change that was tried before, shows nothing new.
         if changed.any() and changed.tobytes() not in seen:
             seen.add(changed.tobytes())
+            # An output position that may read any changed position may change: it is not asserted.
             kept = np.logical_not((pairs & changed[:, None, :]).any(-1))
             holds = both(_along(kept, out), at)
             if holds.any():

@@ -28,6 +28,7 @@ def within(found: Relation, allowed: Relation, out: Space, inp: Space, promised:
     """Whether every related pair is proved to be allowed."""
     # What is expected goes through `merged` alone: `union` may widen it, and widening it would prove too much.
     wanted = merged(allowed)
+    # Sufficient: each atom that is found lies in one allowed atom. Nothing tries to cover it by several.
     return all(any(_implies(atom, one, out, inp, promised) for one in wanted.atoms) for atom in found.atoms)
 
 

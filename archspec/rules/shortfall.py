@@ -38,6 +38,7 @@ def fallen_short(
     from archspec.rules.wiring.search import find, inside, outside
 
     test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
+    # The rule's own relation decides where cells are cut, so that it is exact over them.
     extra = [(rule.output, rule.input, target.pairs)]
     witness = find(evidence.spec, dependence.reads, rule.output, rule.input, extra, test)
     if witness is not None:

@@ -98,6 +98,7 @@ def masked(
         plain=plain,
     )
     found = relation(mask, at)
+    # A constraint without a term must not be dropped here: the rule would allow more than it says.
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
         raise Inexpressible("a control that parameters have a part in")
@@ -205,6 +206,7 @@ def guards_of(
         guards = []
         for literal in clause:
             own = literal.term.type.rank
+            # A literal over fewer axes holds for whole rows; a guard can only index the axes that it has.
             if own == 0 or not _equal(literal.term.type.shape, value.type.shape[value.type.rank - own :]):
                 raise Inexpressible("a predicate that is broadcast")
             at = own_places[len(own_places) - own :]

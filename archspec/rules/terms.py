@@ -160,13 +160,17 @@ class Terms:
         return self._applied(node.op, known, value.type, value.index)
 
     def _input(self, value: Value) -> Term:
+        """The term of an input of the graph."""
         return self._interned((value.name,), Term(value.name, value.type, number=len(self._table)))
 
     def _applied(self, op: Primitive, operands: tuple[Term, ...], type_: TensorType, output: int = 0) -> Term:
+        """The term of an op on terms."""
         term = Term(_text(op, operands), type_, op, operands, output, len(self._table))
+        # Operands are interned already, so that identity is equality; the op is compared by its attributes.
         return self._interned((op, output, *(id(operand) for operand in operands)), term)
 
     def _interned(self, key: tuple[object, ...], term: Term) -> Term:
+        """The first term that was made with this key."""
         return self._table.setdefault(key, term)
 
 
@@ -189,6 +193,7 @@ def _outside(graph: Graph) -> Iterator[tuple[Value, Value | None]]:
 
 
 def _text(op: Primitive, operands: tuple[Term, ...]) -> str:
+    """The text of an op on terms, as the language would write it."""
     words = [operand.text for operand in operands]
     match op:
         case Compare(kind=kind, number=number):

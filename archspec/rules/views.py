@@ -69,6 +69,7 @@ def _pieces(guard: Guard, term: Term) -> Iterator[Atom]:
     start = Dim.of(0)
     for operand in term.operands:
         size = operand.type.shape[-1]
+        # Position p of the concatenation is position `p - start` of this operand.
         inner = replace(guard, predicate=operand, offset=guard.offset - start)
         stretch = _between(guard, start, start + size - 1)
         for found in _alternatives(inner):

@@ -110,6 +110,7 @@ class Prefix(MaskAtom):
 
     def relation(self, at: Coordinates) -> Relation:
         """A bound on the key's position; everything over several places, or where the control has no place."""
+        # A bound is on one place: over several it is left out, which widens the relation.
         if len(at.key) != 1 or (self.control, "key") in at.loose:
             return EVERYTHING
         if self.control is None:

@@ -55,6 +55,7 @@ class Cells:
             if shift is not None:
                 self._link(left, right, shift)
             else:
+                # Only an exact shift maps cells to cells; any other difference may end inside one.
                 self._whole |= {left, right}
         for r in atom.ranges:
             self._cut((out if r.side == "out" else inp, r.coordinate), r.lo, 0)

@@ -82,6 +82,7 @@ def _missed(
         missed = next(
             (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted, axes)) is not None), None
         )
+        # It is enough that all pairs are read for one truth value of those inputs.
         if missed is None:
             return None
         found = found or missed

@@ -73,6 +73,7 @@ class CellGrid:
             (bisect_left(starts, low), bisect_left(starts, high + 1))
             for starts, (low, high) in zip(self.starts, ranges, strict=True)
         )
+        # The same boxes recur from row to row.
         if cells not in self._boxes:
             self._boxes[cells] = self._fill(cells)
         return self._boxes[cells]

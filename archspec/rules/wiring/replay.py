@@ -123,6 +123,7 @@ class Replay:
 
         first = _Changed(self, trial)
         before = first.run()
+        # A source that is not made before the output cannot move it.
         if before is None or first.source is None:
             return False
         changed = self._changed(first.source, cells, trial)
@@ -130,6 +131,7 @@ class Replay:
         if after is None:
             return False
         left, right = (self._over_coordinates(self.output, found)[i].astype(np.float64) for found in (before, after))
+        # Only finite values count, and rounding must not: other summation orders differ by less than `MOVED`.
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 

@@ -52,10 +52,12 @@ def find(
             replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
             for bit in rows(out):
                 wrong = bad(wiring, bit)
+                # The exact composition of declared reads, at these sizes and controls.
                 found = wrong and wiring.read(output, 1 << bit, source) & wrong
                 if not found:
                     continue
                 witness = _confirmed(replay, wiring, out.index(bit), found)
+                # A replay costs two runs of the graph: after too many without confirmation the rule stays unknown.
                 left -= 1
                 if witness is not None or not left:
                     return witness

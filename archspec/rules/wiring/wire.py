@@ -85,6 +85,7 @@ class Wiring:
                 self._node(node, sets)
 
     def _node(self, node: Node, sets: Sets) -> None:
+        """Follow sets of positions backwards through one node."""
         match node.op:
             case Call():
                 outputs = tuple(sets.get(value, 0) for value in node.outputs)
@@ -111,6 +112,7 @@ class Wiring:
     def _body(self, region: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
         """The positions of a region's inputs that given positions of its outputs read."""
         key = (region, outputs)
+        # Layers that get the same set of positions are followed once.
         if key not in self._bodies:
             sets = _given(region, outputs)
             self._walk(region.nodes, sets)

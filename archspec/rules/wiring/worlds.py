@@ -98,6 +98,7 @@ def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
 def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
     """Worlds of one size: all open, then some at random. The seed makes them the same in every run."""
     inputs = Inputs(spec.graph, spec.inputs, terms)
+    # The open world comes first: its values are the simplest to show.
     yield World(sizes, inputs.open(sizes))
     if inputs.values:
         r = random.Random(seed)
