@@ -76,6 +76,7 @@ class _Body:
 def _attributes(node: Node) -> Iterator[str]:
     for field in fields(node.op):  # type: ignore[arg-type]
         value = getattr(node.op, field.name)
+        # Defaults are left out, and result types are printed at the end of the line.
         if field.name != "results" and value != field.default:
             yield f"{field.name}={_written(value)}"
 

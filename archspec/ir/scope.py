@@ -93,6 +93,7 @@ def names_something(frames: Iterable[ScopeFrame], pattern: str, path: str) -> bo
     outside inwards.
     """
     layers = iter([frame.layers for frame in frames if frame.layers is not None])
+    # A path shorter than the pattern cannot name anything inside it.
     expected, found = pattern.split("."), path.split(".")
     if len(found) < len(expected):
         return False

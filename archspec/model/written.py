@@ -15,6 +15,7 @@ from archspec.text.types import parse_type
 
 
 class _Plain(BaseModel):
+    # Strict and without extra fields: an unknown field is an error and not ignored.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 

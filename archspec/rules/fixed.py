@@ -64,6 +64,7 @@ class Fixed:
     @staticmethod
     def _one_truth(truths: Sequence[bool | None]) -> bool:
         """Whether all clauses imply the same truth value."""
+        # One clause holds before and another may hold after, so they must all agree.
         return None not in truths and len(set(truths)) == 1
 
 

@@ -24,6 +24,10 @@ class Dependence:
     The source may be any value, an inner one of a repeated region too: it then denotes that one layer's value,
     distinguished from the values of the other layers.
 
+    Args:
+        graph: the graph.
+        reads: what its primitives read; left out, their declared reads with nothing held fixed.
+
     Soundness: for every admitted size, every parameter value, eval mode, exact arithmetic and finite intermediate
     values: if two runs differ only in the source's values at positions J, and no j in J is related to i, then the
     value at i is the same, all other inputs held fixed. With `Fixed` reads, J are positions where the predicate of the

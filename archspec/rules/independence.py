@@ -79,4 +79,5 @@ def _leading(value: Value) -> Dim | None:
         return None
     size = value.type.axes[0].size
     symbols = size.symbols()
+    # A product or quotient of dims does not number the rows of one of them.
     return size if len(symbols) == 1 and str(size) == next(iter(symbols)).name else None

@@ -22,7 +22,10 @@ def judge(spec: Spec) -> tuple[Verdict, ...]:
 
 
 class Judge:
-    """Judges the rules of one spec; the relations and promises are computed once and shared."""
+    """Judges the rules of one spec; the relations and promises are computed once and shared.
+
+    Verdicts do not depend on the run: sets are traversed in a total order, and random worlds are seeded.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec

@@ -29,7 +29,7 @@ class UnmeasurableError(Exception):
 class Probe:
     """Positions of the input that change, and positions of the output that must stay: bool over the first axes of each.
 
-    An axis of size 1 stands for all positions of that axis.
+    An axis of size 1 stands for all positions of that axis. Whoever runs the model draws the new values.
     """
 
     changes: Array

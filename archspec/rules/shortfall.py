@@ -50,7 +50,13 @@ def fallen_short(
 
 
 def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:
-    """Violated with a pair that nothing connects, otherwise wired, with the sizes that were tried."""
+    """Violated with a pair that nothing connects, otherwise wired, with the sizes that were tried.
+
+    Args:
+        rule: a lower rule.
+        evidence: the analyses of the spec.
+        wanted: the pairs that must be related.
+    """
     from archspec.rules.wiring.cover import uncovered
 
     found = uncovered(evidence.spec, evidence.dependence.reads, rule.output, rule.input, wanted, rule.axes)

@@ -92,7 +92,11 @@ class Terms:
         return self._of[value]
 
     def literals(self, value: Value, negated: bool = False) -> tuple[Literal, ...] | None:
-        """Literals whose conjunction is a bool value (or its negation); None where it has no term."""
+        """Literals whose conjunction is a bool value, or its negation.
+
+        Returns None where the value, or a part of it, has no term. A value that is no conjunction is one literal: its
+        own term.
+        """
         value = self.source(value) or value
         node = value.producer
         if node is not None and isinstance(node.op, Logical):

@@ -30,6 +30,7 @@ def resolved(atom: Atom) -> Relation:
     if not any(isinstance(guard.predicate, Term) and _is_view(guard.predicate) for guard in atom.guards):
         return Relation((atom,))
     found = Relation((replace(atom, guards=frozenset()),))
+    # Each guard becomes a disjunction, so the atom becomes the product of all of them.
     for guard in ordered(atom.guards):
         found = meet(found, Relation(tuple(_alternatives(guard))))
     return found

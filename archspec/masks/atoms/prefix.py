@@ -121,6 +121,7 @@ class Prefix(MaskAtom):
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
         """The definition; the data decides where it gives the length."""
+        # One fact for each control: pairs of positions are examined one at a time.
         return j < self._size.value(sizes) if self.control is None else ("prefix", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:

@@ -87,6 +87,7 @@ class SameSegment(MaskAtom):
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
         """True for a position and itself, otherwise decided by the data."""
+        # One fact for each control: pairs of positions are examined one at a time.
         return i == j or ("segment", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:

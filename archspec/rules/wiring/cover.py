@@ -90,7 +90,15 @@ def _missed(
 
 
 def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation, axes: Axes) -> Witness | None:
-    """The first demanded pair that nothing connects in one world."""
+    """The first demanded pair that nothing connects in one world, or None.
+
+    Args:
+        wiring: what positions read in that world.
+        output: the output of the rule.
+        source: the input of the rule.
+        wanted: the pairs that must be related.
+        axes: the axes of both that number positions.
+    """
     own, read = _coordinates(output, axes[0]), _coordinates(source, axes[1])
     out, inp = wiring.grid(output), wiring.grid(source)
     table = wiring.between(output, source, wanted)

@@ -16,7 +16,14 @@ _FEW = 32
 
 
 class Table:
-    """Rows of a relation between two grids in a world, computed on demand."""
+    """Rows of a relation between two grids in a world, computed on demand.
+
+    Args:
+        relation: the relation; its keys are terms.
+        out: the grid of the output.
+        inp: the grid of the input.
+        world: sizes, and the values of the terms.
+    """
 
     def __init__(self, relation: Relation, out: CellGrid, inp: CellGrid, world: World) -> None:
         self.out, self.inp = out, inp

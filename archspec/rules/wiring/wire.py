@@ -21,7 +21,16 @@ Sets = dict[Value, int]
 
 
 class Wiring:
-    """What positions of a graph's values read in one world."""
+    """What positions of a graph's values read in one world.
+
+    Args:
+        graph: the graph.
+        reads: what its primitives read.
+        cells: how axes are divided into cells.
+        world: the sizes and the values of the controls.
+
+    Tables and bodies are cached for this world only.
+    """
 
     def __init__(self, graph: Graph, reads: Reads, cells: Cells, world: World) -> None:
         self.graph, self.reads, self.cells, self.world = graph, reads, cells, world
