@@ -117,6 +117,7 @@ def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
 def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
     """A type whose dims are replaced by others of the same names."""
     axes = tuple(Axis(tuple(_resized(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
+    # A bound may depend on dims too, as for positions below a length.
     bound = None if type_.bound is None else _resized(type_.bound, symbols)
     return TensorType(type_.dtype, axes, bound)
 

@@ -100,6 +100,7 @@ class Cells:
 
     def _spread(self) -> None:
         """Carry cuts, and being followed by position, along all links until nothing changes."""
+        # Every coordinate that a position flows to or from must be divided in the same way.
         waiting = list(self._whole)
         while waiting:
             for other, _ in self._linked.get(waiting.pop(), ()):

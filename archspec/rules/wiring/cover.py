@@ -142,6 +142,7 @@ def _missing(wanted: int, read: int, grid: CellGrid, own: Sequence[int]) -> int:
     missing = wanted & ~read
     if not missing or len(own) == len(grid.counts):
         return missing
+    # One feature of a position is enough for the position to be seen.
     seen = {tuple(grid.index(bit)[k] for k in own) for bit in bits_of(read)}
     left = 0
     for bit in bits_of(missing):

@@ -35,6 +35,7 @@ class CellGrid:
         self.sizes = tuple(sizes)
         self.counts = tuple(len(one) for one in self.starts)
         self.total = prod(self.counts)
+        # Row-major: the stride of a coordinate is the product of the later counts.
         strides = [1]
         for count in reversed(self.counts[1:]):
             strides.insert(0, strides[0] * count)
