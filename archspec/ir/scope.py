@@ -13,8 +13,8 @@ class ScopeFrame:
     """A graph under construction.
 
     `path` names it for display, `module` is where its parameters live (both contain `*` for a repeated layer), `key`
-    tells the bodies of one repeat apart, and `layers` are the layers that a repeated body runs at. `wanted` are paths,
-    relative to the scope, of inner values that were requested in it.
+    distinguishes the bodies of one repeat, and `layers` are the layers that a repeated body runs at. `wanted` are
+    paths, relative to the scope, of inner values that were requested in it.
     """
 
     name: str

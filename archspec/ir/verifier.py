@@ -67,7 +67,7 @@ def _types(node: Node) -> Iterator[str]:
     """Findings on the types of outputs and parameters, inferred again from the operands."""
     inputs = [value.type for value in node.inputs]
     try:
-        # Inferred anew, so that a pass which changes an op or its operands cannot leave stale types behind.
+        # Inferred again, so that a pass which changes an op or its operands cannot leave stale types behind.
         inferred = node.op.infer(*inputs)
         wanted = {name: spec.type for name, spec in node.op.parameters(*inputs).items()}
     except ShapeError as error:

@@ -186,7 +186,7 @@ def tighter(old: Interval, new: Interval) -> Interval:
 
 
 def _given(explicit: Interval, size: Interval) -> Interval:
-    """An explicit range within an axis: the explicit end is kept unless the axis is surely tighter."""
+    """An explicit range within an axis: the explicit end is kept unless the axis is proved tighter."""
     return tighter(explicit, size)
 
 

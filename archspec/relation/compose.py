@@ -128,7 +128,7 @@ def _between(a: Closure, b: Closure) -> list[Interval] | None:
             return None
         result.append(met)
     if a.guards and b.guards:
-        # The guards of `b` on its output and those of `a` on its input speak of the same value, m.
+        # The guards of `b` on its output and those of `a` on its input are about the same value, m.
         inside = {replace(guard, side="in") for guard in b.guards if guard.side == "out"}
         if contradictory(frozenset(inside | {guard for guard in a.guards if guard.side == "in"})):
             return None

@@ -50,7 +50,7 @@ class _Rows:
         """Whether every region of a node keeps rows separate, and everything it passes on is led."""
         led |= {inner for inner, outer in zip(region.inputs, node.inputs, strict=True) if outer in led}
         if isinstance(node.op, Repeat):
-            # A layer may hand on what it was not given first.
+            # A later layer may carry on a value that depends on the dim though the first one was given none.
             led.add(region.inputs[0])
         if not self.walk(region.nodes, led):
             return False

@@ -152,7 +152,7 @@ class Terms:
             return self._input(value) if value in self._inputs else None
         if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
-        # The operand of a constant tells its device alone.
+        # The operand of a constant only gives its device.
         inputs = () if isinstance(node.op, Constant) else node.inputs
         operands = [self.of(operand) for operand in inputs]
         known = tuple(operand for operand in operands if operand is not None)
