@@ -88,7 +88,11 @@ class Leaf(Mask, ABC):
         notes = [note for base in bases for note in vars(base).get("__annotations__", {}).items()]
         # A declaration that is only annotated has no value: it must be given where the class is made, not when it is
         # used.
-        missing = [name for name, kind in notes if kind.startswith("ClassVar") and not hasattr(cls, name)]
+        missing = [
+            name
+            for name, kind in notes
+            if str(kind).removeprefix("typing.").startswith("ClassVar") and not hasattr(cls, name)
+        ]
         if missing and not partial:
             raise TypeError(f"{cls.__name__} does not declare {', '.join(missing)}")
 
