@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SegmentsFields(RuleFields):
     """Nothing depends on another segment."""
 
-    by: PathField = Field(description="the integer value that numbers the segments")
+    by: PathField = Field(description="the integer value that holds the segment ids")
     promised: OutputPositions = at_field()
 
 
@@ -59,4 +59,4 @@ class SegmentsRule(WithinKind):
 
     def remedy(self, rule: Rule) -> str:
         """Advice to use a mask that keeps segments apart."""
-        return f"let the mask there imply `same_segment({getattr(rule.fields, 'by', '')})`"
+        return f"use a mask there that implies `same_segment({getattr(rule.fields, 'by', '')})`"
