@@ -18,14 +18,16 @@ from archspec.schema.words import AxisField
 
 
 class SliceBlock(Block):
-    """The positions from `start` up to `stop`, which is excluded, of one axis; negative ones count from the end."""
+    """Positions `start` to `stop` of one axis, without `stop` itself; negative numbers count from the end."""
 
     block: ClassVar[str] = "slice"
 
     input: ValueField = Field(description="any value")
     axis: AxisField = Field(description="the axis")
     start: ExprField | None = Field(default=None, description="the first position; 0 when left out")
-    stop: Annotated[ExprField | None, MAYBE] = Field(default=None, description="the end; that of the axis for none")
+    stop: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="the end, excluded; none: the end of the axis"
+    )
 
     def build(self, cx: Context) -> Built:
         """Build the slice."""

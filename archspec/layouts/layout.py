@@ -20,14 +20,14 @@ from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
     "about": ("text", "which checkpoints have this layout"),
-    "prefix": ("list of texts", "what their names may begin with; each name is looked for with each prefix in turn"),
-    "rename": ("map of names", "whole parts of their names, between dots, by what the map calls them; before all else"),
+    "prefix": ("list of texts", "what their names may begin with; the prefixes are tried in order for each name"),
+    "rename": ("map of names", "parts of their names, between dots, and what replaces them; applied first"),
     "skip": ("list of names", "tensors or modules of theirs that the architecture has no place for"),
     "tied": (
         "map of names",
-        "names of theirs by those that they equal: of two in a file all bits must agree, and one alone serves for both",
+        "pairs of their names that hold one tensor: both must be equal bit by bit, or one may be missing",
     ),
-    "map": ("map of names", "our names, each by what it is made from"),
+    "map": ("map of names", "our names, and what each is made from"),
 }
 """The keys of a layout: what each holds, and what it is."""
 KEYS = list(FIELDS)
