@@ -1,4 +1,4 @@
-"""`archspec.load_weights`: a checkpoint is brought into a module of a spec."""
+"""`archspec.load_weights`: a checkpoint is loaded into the module of a spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All atoms of masks by their words: the files of `archspec.masks.atoms`, each loaded when it is first asked for."""
+"""All atoms of masks by word: the files of `archspec.masks.atoms`, each imported when it is first used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _words(folders: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _load(word: str) -> type[MaskAtom]:
-    """The atom of a file. Raises ImportError where the file declares none of its own name."""
+    """The atom that a file declares. Raises ImportError where it declares none with the file's name as its word."""
     module = import_module(f"archspec.masks.atoms.{word}")
     classes = [found for found in vars(module).values() if isinstance(found, type) and issubclass(found, MaskAtom)]
     found = next((found for found in classes if vars(found).get("word") == word), None)

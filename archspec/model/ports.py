@@ -1,4 +1,4 @@
-"""What a model takes and gives: dims with ranges, inputs with promises, outputs; all of it typed."""
+"""The inputs and outputs of a model, typed: dims with ranges, inputs with promises, outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Scalar = bool | int | float
 
 
 class Promised(Protocol):
-    """A declared input: its type, the value that fills it where the caller leaves it out, and its promises."""
+    """A declared input: its type, the default for a caller that leaves it out, and its promises."""
 
     @property
     def name(self) -> str: ...
@@ -46,7 +46,7 @@ class Ports(Protocol):
 
 @record
 class Port:
-    """A named input or output. `default` fills an input, broadcast, where the caller leaves it out."""
+    """A named input or output. `default` fills an input that the caller leaves out, broadcast to its shape."""
 
     name: str
     type: TensorType
@@ -65,17 +65,17 @@ class Interface:
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
-        """The dims."""
+        """The dims, as symbols."""
         return tuple(self.dims.values())
 
     @property
     def input_ports(self) -> tuple[Port, ...]:
-        """The inputs."""
+        """The inputs, in the declared order."""
         return tuple(self.inputs.values())
 
     @property
     def output_ports(self) -> tuple[Port, ...]:
-        """The outputs."""
+        """The outputs, in the declared order."""
         return tuple(self.outputs.values())
 
     def narrowed(self, ranges: Mapping[str, Sequence[int]]) -> Interface:
@@ -92,7 +92,7 @@ class Interface:
 
 
 def interface_of(spec: Spec | Claims) -> Interface:
-    """What the model of a spec, or one that is held to claims, takes and gives."""
+    """The interface of a spec, or of a model that is tested against claims."""
     inputs = {name: _port(given) for name, given in spec.inputs.items()}
     outputs = {name: Port(name=name, type=value.type) for name, value in spec.outputs.items()}
     return Interface(dims=spec.dims, inputs=inputs, outputs=outputs)
@@ -103,13 +103,13 @@ def _port(given: InputSpec) -> Port:
 
 
 def resized(symbol: Symbol, sizes: Sequence[int]) -> Symbol:
-    """A dim with another least, typical and largest size."""
+    """A dim with another least, typical and largest size. Raises ValueError for sizes that do not rise in multiples."""
     least, typical, most = sizes
     return Symbol(symbol.name, least, typical, most, symbol.multiple)
 
 
 def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape of a port at given sizes of the dims."""
+    """The shape of a port at given sizes of the dims. Raises KeyError and ValueError as `Dim.value` does."""
     return tuple(dim.value(sizes) for dim in port.type.shape)
 
 
@@ -121,6 +121,7 @@ def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
 
 
 def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
+    """A size with its symbols replaced."""
     total = Dim.of(0)
     for monomial, coefficient in size.terms.items():
         part = Dim.of(coefficient)
@@ -133,6 +134,7 @@ def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
 def _atom(atom: Indeterminate, symbols: Mapping[Symbol, Symbol]) -> Dim:
     match atom:
         case Symbol():
+            # An atom is the size divided by its multiple, which both symbols share.
             return Dim({(symbols.get(atom, atom),): 1})
         case FloorDiv():
             return _resized(Dim(atom.num), symbols) // _resized(Dim(atom.den), symbols)

@@ -1,4 +1,8 @@
-"""Promises about the values of an input: bounds, order, and where padding stands."""
+"""Promises about the values of an input: bounds, order, and the side of padding.
+
+Proofs rely on them, and so does the decision whether a mask may leave a row without keys: inputs that break one are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from archspec.model.runner import Array
 
 
 def check_values(port: Port, array: Array, sizes: Mapping[str, int], found: Collector) -> None:
-    """Collect what an array of the right form breaks: E718, E719, E720 or E722."""
+    """Collect the promises that an array of the right form breaks: E718, E719, E720 or E722."""
     _check_finite(port, array, found)
     _check_bound(port, array, sizes, found)
     if port.padding != "any":
@@ -34,7 +38,7 @@ def _check_finite(port: Port, array: Array, found: Collector) -> None:
 
 
 def check_cast(name: str, array: Array, cast: Array, found: Collector) -> None:
-    """Collect E722 for finite numbers that are beyond what the dtype of an artifact holds."""
+    """Collect E722 for finite numbers that overflow the dtype of an artifact."""
     if array.dtype.kind != "f":
         return
     wrong: Array = np.asarray(np.isfinite(array) & ~np.isfinite(cast))
@@ -58,6 +62,7 @@ def _check_bound(port: Port, array: Array, sizes: Mapping[str, int], found: Coll
 
 def _check_padding(port: Port, array: Array, found: Collector) -> None:
     forward = array if port.padding == "right" else array[..., ::-1]
+    # Read from the valid end, a promised row is true values and then only false ones.
     falls = np.diff(forward.astype(np.int8), axis=-1) > 0
     wrong: Array = np.asarray(falls.any(-1) | ~forward[..., :1].any(-1))
     if wrong.any():

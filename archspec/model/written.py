@@ -28,7 +28,7 @@ class DimRange(_Plain):
 
 
 class InputPort(_Plain):
-    """An input as the spec declares it."""
+    """An input as the spec declares it, with its type as text."""
 
     type: str
     default: bool | int | float | None = None
@@ -58,7 +58,7 @@ class WrittenInterface(_Plain):
 
 
 def written(interface: Interface) -> WrittenInterface:
-    """An interface as plain data; `read` gives it back."""
+    """An interface as plain data; `read` is the inverse."""
     dims = {
         name: DimRange(min=d.min, typical=d.typical, max=d.max, multiple=d.multiple)
         for name, d in interface.dims.items()
@@ -72,7 +72,7 @@ def written(interface: Interface) -> WrittenInterface:
 
 
 def read_type(text: str, symbols: tuple[Symbol, ...]) -> TensorType:
-    """The type that a text gives, its names being dims. Raises SpecError as `parse_type` and `size` do."""
+    """The type that a text denotes, whose names are dims. Raises SpecError as `parse_type` and `size` do."""
     syntax = parse_type(TextNode.of(text, "--interface"))
     names = {symbol.name: Scalar.of(Dim.of(symbol)) for symbol in symbols}
     bound = None if syntax.bound is None else size(syntax.bound, names)

@@ -1,4 +1,7 @@
-"""Entailment: whether one relation contains another at all sizes and for all values of the operands."""
+"""Entailment: whether one relation contains another at all sizes and for all values of the operands.
+
+Proofs rest on it, so it errs in one direction only: True is a proof, False is not a refutation.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,25 @@ from archspec.relation.order import ordered
 
 
 def entails(left: Relation, right: Relation) -> bool:
-    """Whether surely every pair of `left` is in `right`: each atom of `left` implies one of `right`.
+    """Whether every pair of `left` is in `right`: each atom of `left` implies some atom of `right`.
 
-    False says only that this was not shown.
+    Sufficient but not necessary: an atom that only the union of several atoms contains is not recognised. False means
+    that containment was not shown.
     """
     return all(any(implies(a, b) for b in right.atoms) for a in left.atoms)
 
 
 def implies(left: Atom, right: Atom) -> bool:
-    """Whether one atom surely implies another. Coordinates are never negative, and i = j implies seg[i] = seg[j]."""
+    """Whether one atom implies another: each constraint of `right` follows from `left`.
+
+    Uses that coordinates are never negative, and that i = j implies seg[i] = seg[j].
+    """
     return (
         all(_difference(left, wanted) for wanted in right.differences)
         and all(_range(left, wanted) for wanted in right.ranges)
         and all(_prefix(left, wanted) for wanted in right.prefixes)
+        # Guards are opaque predicates: one is implied only by itself. The caller closes `left`, so both sides are
+        # present.
         and right.guards <= left.guards
         and all(_segment(left, wanted) for wanted in right.segments)
         and all(_flat(left, wanted) for wanted in right.flats)
@@ -48,7 +57,7 @@ def _flat(atom: Atom, wanted: Flat) -> bool:
 
 
 def _between(atom: Atom, out: Form, inp: Form) -> list[Interval]:
-    """What is known of the difference of two forms."""
+    """Intervals that contain the difference of two forms, from differences, flats and ranges."""
     lines = [Line(((d.out, Dim.of(d.a)),), ((d.inp, Dim.of(d.b)),), Interval(d.lo, d.hi)) for d in atom.differences]
     lines += [Line(one.out, one.inp, Interval(one.lo, one.hi)) for one in atom.flats]
     sides: tuple[tuple[Side, Form], ...] = (("out", out), ("in", inp))
@@ -66,7 +75,7 @@ def _coordinates(atom: Atom, side: Side, found: Form) -> Iterator[int]:
 
 
 def _known(atom: Atom, side: Side, coordinate: int) -> Interval:
-    """One range of a coordinate, the first of those that no size orders."""
+    """One interval of a coordinate: the first of those that the sizes leave unordered."""
     return _extent(atom, side, coordinate)[0]
 
 
@@ -98,13 +107,14 @@ def _extent(atom: Atom, side: Side, coordinate: int) -> list[Interval]:
 
 
 def _low(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim | None:
-    """`a*i - b*j` from below, by the ranges alone."""
+    """A lower bound of `a*i - b*j` from the ranges of i and j alone."""
     lows = [interval.lo for interval in out if interval.lo is not None]
     highs = [interval.hi for interval in inp if interval.hi is not None]
     return wanted.a * lows[0] - wanted.b * highs[0] if lows and highs else None
 
 
 def _high(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim | None:
+    """An upper bound of `a*i - b*j` from the ranges of i and j alone."""
     highs = [interval.hi for interval in out if interval.hi is not None]
     lows = [interval.lo for interval in inp if interval.lo is not None]
     return wanted.a * highs[0] - wanted.b * lows[0] if lows and highs else None

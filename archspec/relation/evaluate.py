@@ -1,4 +1,7 @@
-"""Relations as boolean matrices at chosen sizes and values of the operands."""
+"""Relations as boolean matrices at given sizes and operand values.
+
+This is the exact meaning of a relation, without any of the approximations of composition and entailment.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,18 @@ def matrix(
 ) -> Array:
     """Which pairs of positions are related.
 
-    `out_sizes` and `in_sizes` are the sizes of the coordinates, `controls` the operands by key, with one axis for each
-    place that indexes them, `sizes` the run-time sizes.
-    Returns bool [out coordinates ..., in coordinates ...]. Beyond an operand's ends no constraint by it holds.
+    Args:
+        relation: the relation.
+        out_sizes: sizes of the output's coordinates.
+        in_sizes: sizes of the input's coordinates.
+        controls: operands by key, each with one axis for each place that indexes it.
+        sizes: the run-time sizes.
+
+    Returns:
+        bool [out coordinates ..., in coordinates ...]. A constraint that indexes an operand out of range is false.
+
+    Raises:
+        KeyError: for an operand or a run-time size that is missing.
     """
     import numpy as np
 
@@ -104,7 +116,7 @@ def _segment(equality: SegmentEquality, at: _Indices, segments: Array, sizes: Ma
 
 
 def _look_up(array: Array, indices: Sequence[Array]) -> tuple[Array, Array]:
-    """Which indices are inside the array, and what it holds there."""
+    """Which indices are inside the array, and its values there (arbitrary where they are not)."""
     import numpy as np
 
     inside = np.asarray(True)

@@ -62,6 +62,7 @@ class All(MaskAtom):
 
     def emit(self, w: MaskWriter) -> MaskSource:
         """`torch.ones_like(positions, dtype=torch.bool)`."""
+        # One axis, the keys: it broadcasts over queries and batch.
         return MaskSource(f"torch.ones_like({w.positions}, dtype=torch.bool)", 1, PRIMARY)
 
     def relation(self, at: Coordinates) -> Relation:

@@ -49,7 +49,7 @@ class Causal(MaskAtom):
         return ()
 
     def window(self) -> Dim | None:
-        """Keys may stand any distance back."""
+        """None: keys may be any distance back."""
         return None
 
     def resizable(self) -> Resizable | None:
@@ -74,7 +74,7 @@ class Causal(MaskAtom):
         return j <= i
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """A row's own key and the first."""
+        """A row's own key and the first key: `0 <= i` and `i <= i`."""
         return key in ("own", "first")
 
     def text(self, names: Sequence[str]) -> str:

@@ -77,7 +77,7 @@ class SameSegment(MaskAtom):
         return MaskSource(f"{name}[:, None, :, None] == {name}[:, None, None, :]", 4, variable="same_segment")
 
     def relation(self, at: Coordinates) -> Relation:
-        """Equality of the segments on both sides."""
+        """Equality of the segments of both sides; everything where positions are not compared."""
         if at.apart or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")}):
             return EVERYTHING
         out, inp = at.indices(self.control, "query"), at.indices(self.control, "key")
@@ -85,7 +85,7 @@ class SameSegment(MaskAtom):
         return Relation((Atom(segments=frozenset({equality})),))
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
-        """A position is in its own segment; else the data decides."""
+        """True for a position and itself, otherwise decided by the data."""
         return i == j or ("segment", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:

@@ -42,7 +42,7 @@ class CoversRule(LowerKind):
     fields: ClassVar[type[RuleFields]] = CoversFields
 
     def resolve(self, rule: Rule, names: RuleNames) -> Rule:
-        """The rule with its mask. Raises SpecError E401 to E404 or E424."""
+        """The rule with its mask and axes. Raises SpecError E401 to E404 or E424."""
         fields = rule.fields
         assert isinstance(fields, CoversFields)
         if isinstance(fields.mask, MaskCall) and fields.mask.word == All.word and fields.axis is None:
@@ -50,7 +50,7 @@ class CoversRule(LowerKind):
         return names.masked(names.compared(rule, fields.axis), fields.mask)
 
     def wanted(self, rule: Rule, terms: Terms) -> Relation:
-        """The pairs of the mask."""
+        """The pairs of the mask. Raises Inexpressible."""
         assert rule.mask is not None
         if isinstance(rule.mask, All):
             return EVERYTHING

@@ -1,4 +1,4 @@
-"""`receptive_field`: an output position depends on at most so many input positions."""
+"""`receptive_field`: an output position depends on a bounded number of adjoining input positions."""
 
 from __future__ import annotations
 

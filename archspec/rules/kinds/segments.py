@@ -1,4 +1,4 @@
-"""`segments`: nothing depends on another segment."""
+"""`segments`: no output position depends on another segment."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SegmentsRule(WithinKind):
         return one_segment(rule.by, rule.output, rule.input, rule.axis, terms)
 
     def pairs(self, rule: Rule, inputs: Measured) -> Array:
-        """Pairs within one segment. Raises UnmeasurableError where the input itself numbers them."""
+        """Pairs within one segment. Raises UnmeasurableError where the segments depend on the rule's input."""
         import numpy as np
 
         assert rule.by is not None
@@ -58,5 +58,5 @@ class SegmentsRule(WithinKind):
         return equal.reshape(-1, inputs.count(rule.output, out), inputs.count(rule.input, inp))
 
     def remedy(self, rule: Rule) -> str:
-        """The mask that keeps segments apart."""
+        """Advice to use a mask that keeps segments apart."""
         return f"let the mask there imply `same_segment({getattr(rule.fields, 'by', '')})`"

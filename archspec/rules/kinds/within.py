@@ -1,4 +1,4 @@
-"""`within`: nothing depends on more than a mask allows."""
+"""`within`: no output position depends on more than a mask allows."""
 
 from __future__ import annotations
 
