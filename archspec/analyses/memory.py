@@ -41,9 +41,9 @@ def require_parameters(name: str, elements: int, element_bytes: int, *, allocate
 
     Parameters that are not `allocated` (on the meta device) are only refused where torch cannot count their elements.
     """
-    help = 'choose smaller constants, or make it under `torch.device("meta")`, which allocates nothing'
+    help = 'choose smaller constants, or create it under `torch.device("meta")`, which allocates nothing'
     if elements > _MOST_ELEMENTS:
-        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can count", None, help=help)
+        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can hold", None, help=help)
     if allocated:
         require(elements * element_bytes, f"`{name}` has {elements:,} parameters", help)
 

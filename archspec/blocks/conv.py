@@ -88,7 +88,7 @@ class ConvBlock(Block):
         padding = self.padding
         if isinstance(padding, str) and numbers["stride"] != 1:
             assert self.stride is not None
-            cx.fail("E242", f"`padding: {padding}` keeps the size, and a stride does not", self.stride.span)
+            cx.fail("E242", f"`padding: {padding}` keeps the size, but a stride above 1 does not", self.stride.span)
         return [
             *convolution(
                 space,

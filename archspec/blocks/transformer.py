@@ -160,7 +160,7 @@ class Stack(Block):
                 "E241",
                 f"`pre_norm: false` does not apply to residual `{self.residual.kind}`",
                 part.at,
-                notes=("no norm stands before this sublayer",),
+                notes=("there is no norm before this sublayer",),
             )
 
     def _memory(self, cx: Context) -> dict[str, Value]:
@@ -194,7 +194,7 @@ class TransformerBlock(Stack):
     def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
         cross = getattr(fields, "cross_attention", None)
         if cross is not None and self.residual.kind in PARALLEL:
-            cx.fail("E242", f"residual `{self.residual.kind}` takes no `cross_attention`", cross.at)
+            cx.fail("E242", f"residual `{self.residual.kind}` does not support `cross_attention`", cross.at)
         return super()._layer(cx, inner, fields, x)
 
     def _memory(self, cx: Context) -> dict[str, Value]:
@@ -256,7 +256,7 @@ def _check_tables(
             first = shared[0][2]
             cx.fail(
                 "E242",
-                "kinds of layers share one table of positions, and their tables differ",
+                "layer kinds share one table of positions, but their tables differ",
                 place.at,
                 secondary=() if first is None or first.at is None else (Label(first.at, "the other table"),),
                 help="write `share: false` for a table in every layer",

@@ -100,7 +100,7 @@ def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], foun
             skip.append(parse_name(text))
     about = node.get("about")
     if about is not None and not isinstance(about, TextNode):
-        found.error("E204", "expected a text", about.span)
+        found.error("E204", "expected text", about.span)
     return Layout(
         name=name,
         lines=tuple(read_lines(node.get("map"), constants, found)),
@@ -124,5 +124,5 @@ def _texts(node: Node | None, what: str, found: Collector) -> list[TextNode]:
         return []
     for item in node.items:
         if not isinstance(item, TextNode):
-            found.error("E204", "expected a text", item.span)
+            found.error("E204", "expected text", item.span)
     return [item for item in node.items if isinstance(item, TextNode)]

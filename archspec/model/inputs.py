@@ -101,8 +101,8 @@ def _fitting(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> Ranges:
         return fitting
     wanted = ", ".join(f"{name}={sizes[name]}" for name in profiles[0] if name in sizes)
     notes = [", ".join(f"{name}={low}:{typical}:{high}" for name, (low, typical, high) in p.items()) for p in profiles]
-    help = "build with a `--profile` that has these sizes, or run another artifact"
-    return fail("E723", f"the artifact was not built for {wanted}", None, notes=notes, help=help)
+    help = "build with a `--profile` that includes these sizes, or run another artifact"
+    return fail("E723", f"the artifact was not built for the sizes {wanted}", None, notes=notes, help=help)
 
 
 def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:

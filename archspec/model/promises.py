@@ -32,7 +32,7 @@ def _check_finite(port: Port, array: Array, found: Collector) -> None:
     if wrong.any():
         place = _first(wrong)
         # One such number spreads through products with zero, to positions that must not depend on it.
-        notes = ["what a mask hides must be finite too", _count(wrong)]
+        notes = ["positions hidden by a mask must be finite too", _count(wrong)]
         message = f"`{port.name}{list(place)}` is {array[place]}, expected a finite number"
         found.error("E722", message, None, notes=notes)
 
@@ -67,9 +67,9 @@ def _check_padding(port: Port, array: Array, found: Collector) -> None:
     wrong: Array = np.asarray(falls.any(-1) | ~forward[..., :1].any(-1))
     if wrong.any():
         side, other = ("right", "left") if port.padding == "right" else ("left", "right")
-        notes = [f"expected one or more true values at the {other}, then false values alone", _count(wrong)]
+        notes = [f"expected one or more true values at the {other}, then only false values", _count(wrong)]
         row = f"row {list(_first(wrong))} of " if wrong.ndim else ""
-        found.error("E719", f"{row}`{port.name}` is not padded at the {side} alone", None, notes=notes)
+        found.error("E719", f"{row}`{port.name}` is not padded only at the {side}", None, notes=notes)
 
 
 def _check_sorted(port: Port, array: Array, found: Collector) -> None:
@@ -86,4 +86,4 @@ def _first(wrong: Array) -> tuple[int, ...]:
 
 def _count(wrong: Array) -> str:
     count = int(wrong.sum())
-    return "the only such place" if count == 1 else f"{count} such places in all"
+    return "the only such position" if count == 1 else f"{count} such positions in total"

@@ -198,7 +198,7 @@ def _last_at_most(gives: Callable[[int], int], size: int) -> int:
 def _near(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list[str]:
     """The solvable sizes just below and above, where sizes rise with the dim."""
     if not _rises(one.dim, symbol):
-        return [f"`{symbol.name}` goes from {symbol.min} to {symbol.max}"]
+        return [f"`{symbol.name}` ranges from {symbol.min} to {symbol.max}"]
     least, most = symbol.bounds()
     low = _last_at_most(gives, one.size)
     near = [count for count in (low, low + 1) if least <= count <= most] or [min(max(low, least), most)]

@@ -12,12 +12,12 @@ from archspec.spec import Rule
 
 def sizes_text(sizes: Mapping[str, int]) -> str:
     """Sizes of dims as a list: `batch = 2, length = 4`."""
-    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the one size there is"
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the only admitted size"
 
 
 def not_judged(rule: Rule) -> Diagnostic:
     """E421 for a rule whose kind is not judged yet: it refuses the spec as an unknown rule does."""
-    notes = (f"rules of the kind `{rule.kind}` are not judged yet",)
+    notes = (f"rules of the kind `{rule.kind}` are not checked yet",)
     return Diagnostic(code="E421", message=f"`{rule}` is not proved", primary=Label(rule.span), notes=notes)
 
 
@@ -34,7 +34,9 @@ def open_question(rule: Rule | Independent, node: Node | None, reason: str = "")
     return Diagnostic(
         code="E421",
         message=message,
-        primary=Label(node.span, f"what `{node.path or node.op.name}` reads is bounded too loosely from this node on"),
+        primary=Label(
+            node.span, f"from this node on, the bound on what is read is too loose: `{node.path or node.op.name}`"
+        ),
         secondary=() if span is None else (Label(span, "the rule"),),
         notes=notes,
     )

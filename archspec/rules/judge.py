@@ -48,7 +48,7 @@ class Judge:
         try:
             return rule_kinds()[rule.kind].judge(rule, self.evidence)
         except Inexpressible as reason:
-            return unknown(rule, str(reason), f"the rule speaks of {reason}")
+            return unknown(rule, str(reason), f"the rule refers to {reason}")
         except TooManyPositions as reason:
             return unknown(rule, str(reason), str(reason))
 

@@ -39,7 +39,7 @@ def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagn
         message=f"{rule.dim} rows are not independent: {found}",
         **_places(way, spec.inputs[pair.input.name].span, "the input"),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(pair.input.name)),
-        help=f"let no node compute across the axis of `{rule.dim}`",
+        help=f"make every node compute each `{rule.dim}` row separately",
     )
 
 

@@ -53,7 +53,7 @@ class Measured:
         node = value.producer
         if node is None:
             if value.name not in self.arrays:
-                raise UnmeasurableError(f"`{value.name}` is no input")
+                raise UnmeasurableError(f"`{value.name}` is not an input")
             return self.arrays[value.name]
         if not isinstance(node.op, Primitive) or node.parameters:
             raise UnmeasurableError(f"`{value.name}` depends on parameters")
@@ -68,7 +68,7 @@ class Measured:
         found = self.value(value)
         places = spread(value.type.shape, of.type.shape)
         if places is None:
-            raise UnmeasurableError(f"`{value.name}` is over other axes than `{of.name}`")
+            raise UnmeasurableError(f"the axes of `{value.name}` differ from those of `{of.name}`")
         shape = [1] * (places[-1] + 1 if places else 0)
         for place, size in zip(places, found.shape, strict=True):
             shape[place] = size

@@ -100,7 +100,7 @@ def masked(
     found = relation(mask, at)
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
-        raise Inexpressible("a control that parameters have a part in")
+        raise Inexpressible("a control that depends on parameters")
     return Relation(tuple(atom for atom in known if atom is not None))
 
 
@@ -114,12 +114,12 @@ def _fits(use: ControlUse, control: Value, sides: Mapping[MaskSide, tuple[Value,
     """Raise Inexpressible unless a control has the axes that index it."""
     own = control.type.shape
     if not use.at and own and not _equal(own, sides["key"][0].type.shape[:1]):
-        raise Inexpressible("a prefix over other axes than those that lead the input")
+        raise Inexpressible("a prefix whose axes are not the leading axes of the input")
     for side in use.at:
         value, axis = sides[side]
         shape = value.type.shape
         if not _equal(own, (shape[0], shape[axis]) if len(own) == 2 else (shape[axis],)):
-            raise Inexpressible("a control over other axes than the positions")
+            raise Inexpressible("a control whose axes differ from the positions")
 
 
 def _equal(left: Sequence[Dim], right: Sequence[Dim]) -> bool:
@@ -188,7 +188,7 @@ def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Claus
         return [tuple(literal for clause in chosen for literal in clause) for chosen in product(*parts)]
     found = terms.literals(value, negated)
     if found is None:
-        raise Inexpressible("a predicate that parameters have a part in")
+        raise Inexpressible("a predicate that depends on parameters")
     return [found]
 
 
@@ -198,7 +198,7 @@ def guards_of(
     """A predicate over axes of a value as sets of guards on one side, one of which holds. Raises Inexpressible."""
     axes = over_axes(of, value)
     if axes is None:
-        raise Inexpressible("a predicate over other axes than the value's")
+        raise Inexpressible("a predicate whose axes differ from those of the value")
     own_places = tuple(places(of.type)[axis] for axis in axes)
     result = []
     for clause in disjunction(value, terms, negated):

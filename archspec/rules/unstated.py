@@ -127,7 +127,11 @@ class _Search:
             stated = any(rule_kinds()[rule.kind].orders and rule.input is tokens for rule in self._rules(output))
             if stated or not carries(output, tokens) or self._stays(output, tokens):
                 continue
-            why = f"a mask lets `{tokens.name}` see in one direction" if ordered else f"no mask is over `{tokens.name}`"
+            why = (
+                f"a mask lets `{tokens.name}` attend in one direction only"
+                if ordered
+                else f"no mask is over `{tokens.name}`"
+            )
             help = self._ordering_rule(name, output, tokens, ordered)
             yield self._warning("W420", f"no rule says which `{tokens.name}` each `{name}` may see", tokens, help, why)
 
@@ -177,7 +181,7 @@ class _Search:
                 # What it does not admit another term of the mask may: that is what `|` is for.
                 return
             help = f"write `{'same_segment' if segments else 'key_valid'}({control.name})` in the masks, or remove it"
-            why = "no mask over the positions that it marks keeps them from any output"
+            why = "no mask keeps the positions that it marks from reaching an output"
             yield self._warning("W422", f"`{control.name}` hides nothing", control, help, why)
             return
         way = [*hiding, *ways][0]

@@ -67,7 +67,7 @@ class DimFields(Model):
         if not isinstance(node, ListNode):
             return super()._data(node, found)
         if len(node.items) != 3:
-            help = "write three sizes: the least, the typical and the most"
+            help = "write three sizes: the smallest, the typical and the largest"
             fail("E204", f"expected [min, typical, max], found {len(node.items)} sizes", node.span, help=help)
         return dict(zip(("min", "typical", "max"), node.items, strict=True))
 

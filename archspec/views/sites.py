@@ -96,11 +96,11 @@ def sites_at(spec: Spec, path: str) -> tuple[Site, ...]:
 def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
     """Refuse a path that names no attention, listing what there is. Raises SpecError E751."""
     names = {name for site in known for name in (site.path, site.kind, site.at(), site.path.split(".")[0]) if name}
-    listed = "the attention here is " + ", ".join(f"`{site}`" for site in known)
+    listed = "available attention: " + ", ".join(f"`{site}`" for site in known)
     near = did_you_mean(path, names, limit=0)
     notes = [listed] if known and near else []
-    help = near or (listed if known else "nothing in this spec attends")
-    fail("E751", f"`{path}` names no attention", None, notes=notes, help=help)
+    help = near or (listed if known else "this spec has no attention")
+    fail("E751", f"`{path}` is not an attention", None, notes=notes, help=help)
 
 
 def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around: str = "") -> Iterator[Site]:

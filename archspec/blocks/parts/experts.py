@@ -82,10 +82,10 @@ def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: B
     """Check the numbers of a mixture of experts."""
     count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
     if top_k > count:
-        cx.fail("E244", f"`top_k` is {top_k}, and there are {count} experts", fields.top_k.span)
+        cx.fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
     scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
     if fields.selection_bias and experts.bias:
-        help = "write `bias: false`: `router.bias` is the selection bias, which no other bias can share"
+        help = "write `bias: false`: `router.bias` holds the selection bias"
         cx.fail(
             "E242", "`selection_bias` and `bias` both need the parameter `router.bias`", fields.count.span, help=help
         )
@@ -104,10 +104,10 @@ def _groups(cx: Context, fields: ExpertGroupsFields, experts: int, top_k: int) -
     """Check the numbers of the groups."""
     count, top = fixed(cx, fields.count, "groups.count"), fixed(cx, fields.top, "groups.top")
     if experts % count or experts < 2 * count:
-        message = f"{experts} experts cannot be {count} groups of one size of at least 2"
-        cx.fail("E244", message, fields.count.span, help="let the number of experts be a multiple of `count`")
+        message = f"{experts} experts cannot be split into {count} equal groups of at least 2"
+        cx.fail("E244", message, fields.count.span, help="choose a number of experts that is a multiple of `count`")
     if top > count:
-        cx.fail("E244", f"`groups.top` is {top}, and there are {count} groups", fields.top.span)
+        cx.fail("E244", f"`groups.top` is {top}, but there are only {count} groups", fields.top.span)
     if top_k > top * (experts // count):
         message = f"`top_k` is {top_k}, and {top} groups hold {top * (experts // count)} experts"
         cx.fail("E244", message, fields.top.span)

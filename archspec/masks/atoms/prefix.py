@@ -53,12 +53,12 @@ class Prefix(MaskAtom):
         if value is None and isinstance(argument, Path):
             value = reader.value(argument)
         if value is not None:
-            return cls(control=reader.integers(value, None, written, "a prefix is an integer"))
+            return cls(control=reader.integers(value, None, written, "a prefix must be an integer"))
         assert not isinstance(argument, Path)
         length = reader.size(argument, 0)
         if compare(length, ">", reader.keys):
             message = f"a prefix of {length} is longer than the `{reader.keys}` keys"
-            fail("E404", message, argument.span, help="choose one that fits the shortest sequence")
+            fail("E404", message, argument.span, help="choose a prefix that fits the shortest sequence")
         return cls(length=length)
 
     def uses(self) -> tuple[ControlUse, ...]:

@@ -38,7 +38,7 @@ class SameSegment(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> SameSegment:
         """Integers over the positions."""
         value = reader.value(cls.argument.of(written))
-        return cls(reader.integers(value, "key", written, "segments are integers"))
+        return cls(reader.integers(value, "key", written, "segments must be integers"))
 
     def uses(self) -> tuple[ControlUse, ...]:
         """The segments, at the query and at the key."""

@@ -51,4 +51,4 @@ class CausalRule(WithinKind):
 
     def remedy(self, rule: Rule) -> str:
         """Advice to use a mask that forbids later positions."""
-        return "let the mask there imply `causal`"
+        return "use a mask there that implies `causal`"

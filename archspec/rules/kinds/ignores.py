@@ -139,7 +139,7 @@ class IgnoresRule(UpperKind):
         """Advice to use a mask that hides the positions."""
         fields = rule.fields
         assert isinstance(fields, IgnoresFields)
-        return f"let the mask there imply `key_valid({self._opposite(fields)})`"
+        return f"use a mask there that implies `key_valid({self._opposite(fields)})`"
 
     @staticmethod
     def _opposite(fields: IgnoresFields) -> str:

@@ -59,4 +59,4 @@ class SegmentsRule(WithinKind):
 
     def remedy(self, rule: Rule) -> str:
         """Advice to use a mask that keeps segments apart."""
-        return f"let the mask there imply `same_segment({getattr(rule.fields, 'by', '')})`"
+        return f"use a mask there that implies `same_segment({getattr(rule.fields, 'by', '')})`"
