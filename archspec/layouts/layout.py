@@ -19,15 +19,15 @@ from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
-    "about": ("text", "which checkpoints have this layout"),
-    "prefix": ("list of texts", "what their names may begin with; the prefixes are tried in order for each name"),
-    "rename": ("map of names", "parts of their names, between dots, and what replaces them; applied first"),
-    "skip": ("list of names", "tensors or modules of theirs that the architecture has no place for"),
+    "about": ("text", "the checkpoints that have this layout"),
+    "prefix": ("list of texts", "prefixes of their names; each name is looked up with each prefix in turn"),
+    "rename": ("map of names", "whole parts of their names (between dots) and what the map calls them; applied first"),
+    "skip": ("list of names", "tensors or modules of theirs that the architecture does not use"),
     "tied": (
         "map of names",
-        "pairs of their names that hold one tensor: both must be equal bit by bit, or one may be missing",
+        "their names of one tensor: all bits must agree if a file has both; one alone serves for both",
     ),
-    "map": ("map of names", "our names, and what each is made from"),
+    "map": ("map of names", "our names, each with what it is made from"),
 }
 """The keys of a layout: what each holds, and what it is."""
 KEYS = list(FIELDS)

@@ -17,11 +17,11 @@ from archspec.schema.model import unknown_key
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
-    "from": ("name, or list of names", "their name; several need `concat` or `stack`"),
-    "index": ("expr over `i`", "number for the one `*` in `from`, computed from ours, `i`: `2*i + 1`"),
-    "map": ("map of names", "lines with names inside the modules of both sides"),
+    "from": ("name, or list of names", "their name; several are joined by `concat` or `stack`"),
+    "index": ("expr over `i`", "their index in place of the one `*` in `from`, computed from ours: `2*i + 1`"),
+    "map": ("map of names", "lines whose names are relative to the modules on both sides"),
     **{kind.word: (kind.holds, kind.told()) for kind in Operation.__subclasses__()},
-    "sizes": ("map of exprs", "sizes of axes that a pattern of `rearrange` leaves open, by name; over constants only"),
+    "sizes": ("map of exprs", "sizes of axes that a `rearrange` pattern leaves open, by name; constants only"),
 }
 """The keys of a line that is a map: what each holds, and what it is."""
 KEYS = list(FIELDS)

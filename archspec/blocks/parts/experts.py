@@ -45,7 +45,7 @@ class ExpertsFields(Model):
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
     scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
     selection_bias: BoolField = Field(
-        default=False, description="a learned bias per expert, for the choice only; needs `bias: false`"
+        default=False, description="a learned bias per expert for the choice, not the weights; needs `bias: false`"
     )
     groups: Annotated[ExpertGroupsFields | None, MAYBE] = Field(
         default=None, description="groups of experts; only the best groups are considered"
