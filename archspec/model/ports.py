@@ -85,6 +85,7 @@ class Interface:
             ranges: the least, typical and largest size of some dims. The others keep theirs.
         """
         others = {name: resized(self.dims[name], sizes) for name, sizes in ranges.items()}
+        # Types refer to symbols, which carry their range: they are replaced in every type.
         symbols = {self.dims[name]: symbol for name, symbol in others.items()}
         inputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.inputs.items()}
         outputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.outputs.items()}
@@ -116,6 +117,7 @@ def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
 def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
     """A type whose dims are replaced by others of the same names."""
     axes = tuple(Axis(tuple(_resized(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
+    # A bound may depend on dims too, as for positions below a length.
     bound = None if type_.bound is None else _resized(type_.bound, symbols)
     return TensorType(type_.dtype, axes, bound)
 

@@ -61,6 +61,7 @@ def generate(declared: Ports, sizes: Sizes, pattern: str, seed: int, hides: Coll
     Raises:
         SpecError: E504 for inputs that no memory holds.
     """
+    # Before anything is drawn: an allocation that fails may end the process without a message.
     require_inputs({name: given.type for name, given in declared.inputs.items()}, sizes)
     generator = np.random.default_rng(seed)
     made: dict[str, Array] = {}

@@ -115,6 +115,7 @@ class IgnoresRule(UpperKind):
         where = inputs.over(rule.where, rule.input).astype(bool)
         holds = self.kept(rule, inputs)
         if where.any() and holds.any():
+            # One probe changes all hidden positions together: it detects a dependence on any of them.
             yield Probe(changes=where, holds=holds)
 
     def kept(self, rule: Rule, inputs: Measured) -> Array:

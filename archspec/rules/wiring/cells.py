@@ -55,6 +55,7 @@ class Cells:
             if shift is not None:
                 self._link(left, right, shift)
             else:
+                # Only an exact shift maps cells to cells; any other difference may end inside one.
                 self._whole |= {left, right}
         for r in atom.ranges:
             self._cut((out if r.side == "out" else inp, r.coordinate), r.lo, 0)
@@ -99,6 +100,7 @@ class Cells:
 
     def _spread(self) -> None:
         """Carry cuts, and being followed by position, along all links until nothing changes."""
+        # Every coordinate that a position flows to or from must be divided in the same way.
         waiting = list(self._whole)
         while waiting:
             for other, _ in self._linked.get(waiting.pop(), ()):

@@ -27,7 +27,10 @@ _MOST_IDS = 4
 
 
 def small_sizes(spec: Spec, at_least: int = SMALL, batch: int = _BATCH) -> dict[str, int]:
-    """A size for each dim: `batch` for one that only leads inputs, otherwise `at_least` or a little more."""
+    """A size for each dim: `batch` for one that only leads inputs, otherwise `at_least` or a little more.
+
+    Sizes are rounded up to the dim's multiple and limited to its range, so they may be larger or smaller.
+    """
     inputs = spec.graph.inputs
     leading = {symbol for value in inputs for size in value.type.shape[:1] for symbol in size.symbols()}
     inner = {symbol for value in inputs for size in value.type.shape[1:] for symbol in size.symbols()}
@@ -96,8 +99,13 @@ def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
-    """Worlds of one size: all open, then some at random. The seed makes them the same in every run."""
+    """Worlds of one size: all open, then some at random. The seed makes them the same in every run.
+
+    Random values stay within the bounds, order and padding that the inputs promise: a witness must be an admitted
+    input.
+    """
     inputs = Inputs(spec.graph, spec.inputs, terms)
+    # The open world comes first: its values are the simplest to show.
     yield World(sizes, inputs.open(sizes))
     if inputs.values:
         r = random.Random(seed)
