@@ -1,1 +1,1 @@
-"""Pure analyses: a graph in, a frozen result out."""
+"""Pure analyses: a graph in, a frozen result out; nothing is changed or cached."""

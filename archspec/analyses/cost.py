@@ -1,4 +1,7 @@
-"""What an architecture costs: parameters, FLOPs, weights and activations, all counted from the graph."""
+"""The cost of an architecture: parameters, FLOPs, weights and activations, all counted from the graph.
+
+There is no second formula for any of them: a block costs what the ops that it builds cost.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.BOOL: 1}
 class Cost:
     """Counts of a graph.
 
-    `parameters` are unique, a tied one once; `tied` are the uses of a parameter beyond its owner's, in elements;
+    `parameters` counts each tensor once, tied or not; `tied` counts the further uses of a parameter, in elements;
     `flops` is a formula in the dims: twice the multiply-adds of matrix products, convolutions and attention;
-    `peak_activations` are formulas in bytes, the largest of which bounds inference: values that live at the same
-    time, views and the scores of fused attention not counted.
+    `peak_activations` are formulas in bytes, the largest of which bounds the memory of inference: values that are alive
+    at the same time, without views and the scores of fused attention.
     """
 
     parameters: int
@@ -35,7 +38,11 @@ class Cost:
 
 
 def cost(graph: Graph) -> Cost:
-    """Count a graph; a repeated body is visited once, however often it runs."""
+    """Count a graph; a repeated body is visited once, however often it runs.
+
+    Returns the counts for one forward pass; weights count 4 bytes an element. Raises ValueError for a parameter that
+    has no fixed size.
+    """
     groups = parameter_groups(graph)
     total = sum(group.count * group.elements for group in groups)
     trainable = sum(group.count * group.elements for group in groups if group.parameter.trainable)
@@ -50,6 +57,7 @@ def cost(graph: Graph) -> Cost:
 
 
 def _tied(graph: Graph, times: int) -> int:
+    """Elements of parameters that their node does not own, times how often the node runs."""
     total = 0
     for node in graph.nodes:
         tied = (node.parameters[local] for local in node.parameters if local not in node.owned)
@@ -59,11 +67,12 @@ def _tied(graph: Graph, times: int) -> int:
 
 
 def _times(node: Node, number: int) -> int:
+    """How often a region of a node runs."""
     return node.op.schedule.count(number) if isinstance(node.op, Repeat) else 1
 
 
 def flops(graph: Graph) -> Dim:
-    """FLOPs of one forward pass."""
+    """FLOPs of one forward pass, as a formula in the dims."""
     total = Dim.of(0)
     for node in graph.nodes:
         total = total + node_flops(node)
@@ -71,7 +80,7 @@ def flops(graph: Graph) -> Dim:
 
 
 def node_flops(node: Node) -> Dim:
-    """FLOPs of one node, its regions as often as they run."""
+    """FLOPs of one node, each region counted as often as it runs."""
     if isinstance(node.op, Primitive):
         return node.op.flops([v.type for v in node.inputs], [v.type for v in node.outputs])
     total = Dim.of(0)
@@ -81,12 +90,18 @@ def node_flops(node: Node) -> Dim:
 
 
 def peak(graph: Graph) -> tuple[Dim, ...]:
-    """Formulas of the most bytes that values hold at one time; the caller's inputs count."""
+    """Formulas of the most bytes that values take at one time, inputs of the caller included.
+
+    A value is alive from the node that makes it to the last node that reads it. The formulas are those that are largest
+    at the typical and at the largest sizes: which of two polynomials is larger may depend on the sizes.
+    """
     owner = {value: value for value in graph.inputs}
     for node in graph.nodes:
+        # A view takes no memory of its own and keeps the memory of its operand in use.
         shares = isinstance(node.op, Primitive) and node.op.view
         owner.update((value, owner[node.inputs[0]] if shares else value) for value in node.outputs)
     last = {owner[value]: number for number, node in enumerate(graph.nodes) for value in node.inputs}
+    # Results stay alive to the end.
     last.update((owner[value], len(graph.nodes)) for value in graph.outputs)
     sizes = {value: BYTES[value.type.dtype] * value.type.elements() for value in set(owner.values())}
     ends: dict[int, list[Value]] = {}
@@ -98,6 +113,7 @@ def peak(graph: Graph) -> tuple[Dim, ...]:
         held = sum((sizes[value] for value in node.outputs if value in sizes), held)
         points.append(held)
         if node.regions:
+            # Inside a region the operands and results of its node are counted by the region itself.
             own = {owner[value] for value in (*node.inputs, *node.outputs)}
             around = held - sum((sizes[value] for value in own), Dim.of(0))
             points += [around + inner for region in node.regions for inner in peak(region)]

@@ -1,4 +1,4 @@
-"""What is asked of memory, held against what there is, before any of it is taken."""
+"""Memory that an operation will need, compared with the memory that is free, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -18,29 +18,38 @@ _GROUPS = (
 
 
 def available() -> int | None:
-    """Bytes that this process may still take, as far as the system says; None where it does not."""
+    """Bytes of memory that this process may still allocate, or None where the system does not report it.
+
+    The least of what the system (with its free swap) and the control groups of versions 1 and 2 allow.
+    """
     found = [_of_system(), *(_of_group(Path(limit), Path(used)) for limit, used in _GROUPS)]
     return min((free for free in found if free is not None), default=None)
 
 
 def require(size: int, what: str, help: str) -> None:
-    """Refuse what cannot be held: `what` names it. Raises SpecError E504 with its size and with what there is."""
+    """Raise SpecError E504 where `size` bytes are more than is free; `what` names them in the message.
+
+    Where the system reports nothing, nothing is refused.
+    """
     free = available()
     if free is not None and size > free:
         fail("E504", f"{what}, {in_words(size)}, and {in_words(free)} of memory is free", None, help=help)
 
 
 def require_parameters(name: str, elements: int, element_bytes: int, *, allocated: bool) -> None:
-    """Refuse parameters that cannot be held, or, where they are not `allocated`, not even be counted by torch."""
-    help = 'choose smaller constants, or make it under `torch.device("meta")`, which allocates nothing'
+    """Raise SpecError E504 for parameters that do not fit in memory.
+
+    Parameters that are not `allocated` (on the meta device) are only refused where torch cannot count their elements.
+    """
+    help = 'choose smaller constants, or create it under `torch.device("meta")`, which allocates nothing'
     if elements > _MOST_ELEMENTS:
-        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can count", None, help=help)
+        fail("E504", f"`{name}` has {elements:,} parameters, more than a tensor can hold", None, help=help)
     if allocated:
         require(elements * element_bytes, f"`{name}` has {elements:,} parameters", help)
 
 
 def require_inputs(types: Mapping[str, TensorType], sizes: Mapping[str, int]) -> None:
-    """Refuse inputs that cannot be held at some sizes. Raises SpecError E504."""
+    """Raise SpecError E504 where inputs of these types do not fit in memory at these sizes of the dims."""
     taken = {name: type_.elements().value(sizes) * BYTES[type_.dtype] for name, type_ in types.items()}
     largest = max(taken, key=lambda name: taken[name], default=None)
     if largest is not None:
@@ -49,7 +58,7 @@ def require_inputs(types: Mapping[str, TensorType], sizes: Mapping[str, int]) ->
 
 
 def in_words(size: int) -> str:
-    """A number of bytes as people say it: 4.1 TB."""
+    """A number of bytes with a decimal unit and three digits: `4.1 TB`."""
     value = float(size)
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
         if value < 1000:
@@ -70,9 +79,10 @@ def _of_system() -> int | None:
 
 
 def _of_group(limit: Path, used: Path) -> int | None:
-    """What the control group leaves; None where it sets no limit."""
+    """Bytes that the control group leaves, or None where it sets no limit."""
     try:
         most, taken = limit.read_text(encoding="ascii").strip(), used.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return None
+    # A group without a limit holds the word `max` here.
     return max(int(most) - int(taken), 0) if most.isdecimal() and taken.isdecimal() else None

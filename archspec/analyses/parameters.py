@@ -1,4 +1,4 @@
-"""The parameters of a graph: in groups, one for each pattern of names, and one by one."""
+"""The parameters of a graph: in groups, one for each name pattern, and one by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.record import record
 
 @record
 class Group:
-    """All parameters that one body declares under one pattern: `states.layers.*.attention.q.weight`.
+    """The parameters that one body declares under one pattern: `states.layers.*.attention.q.weight`.
 
     `layers` gives the layer numbers that each `*` runs over, outermost first.
     """
@@ -21,12 +21,12 @@ class Group:
 
     @property
     def pattern(self) -> str:
-        """The name, with `*` for the number of a layer."""
+        """The name, with `*` for the number of each enclosing layer."""
         return self.parameter.path
 
     @property
     def count(self) -> int:
-        """How many tensors the group holds."""
+        """The number of tensors in the group."""
         total = 1
         for layers in self.layers:
             total *= len(layers)
@@ -34,7 +34,7 @@ class Group:
 
     @property
     def elements(self) -> int:
-        """Elements of one tensor."""
+        """Elements of one tensor. Raises ValueError where its size is not fixed."""
         size = self.parameter.type.elements().constant
         if size is None:
             raise ValueError(f"{self.pattern} has no fixed size")
@@ -42,19 +42,20 @@ class Group:
 
 
 def parameter_groups(graph: Graph) -> tuple[Group, ...]:
-    """Every owned parameter once, in the order of the nodes; tied and reused ones count where they are owned.
+    """Every owned parameter once, in the order of the nodes; tied and reused ones are counted where they are owned.
 
-    Buffers are no parameters.
+    Buffers are left out.
     """
     groups: dict[Parameter, Group] = {}
     for group in owned_groups(graph):
         if not group.parameter.buffer:
+            # A module that is called twice declares its parameters in both bodies: they count once.
             groups.setdefault(group.parameter, group)
     return tuple(groups.values())
 
 
 def owned_groups(graph: Graph) -> Iterator[Group]:
-    """Every parameter and buffer with the layers that hold it; once for each place that declares it."""
+    """Every parameter and buffer with the layers that hold it, once for each node that declares it."""
     yield from _groups(graph, ())
 
 
@@ -68,7 +69,7 @@ def _groups(graph: Graph, layers: tuple[tuple[int, ...], ...]) -> Iterator[Group
 
 
 def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
-    """The layers that a body of a repeat holds parameters for; nothing for a call."""
+    """The layers for which a body of a repeat holds parameters; empty for a call, which adds no `*`."""
     if not isinstance(node.op, Repeat):
         return ()
     schedule = node.op.schedule
@@ -76,13 +77,14 @@ def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
 
 
 def expand(graph: Graph) -> dict[str, Parameter]:
-    """Every parameter and buffer by its real name, layer by layer, as a state dict lists them."""
+    """Every parameter and buffer by its real name, layer by layer, in the order of a PyTorch state dict."""
     found = dict(_expand(graph, ()))
+    # A state dict lists a module's own tensors before those of its submodules, whatever the order of the nodes.
     return {name: found[name] for name in _own_first({name: name.split(".") for name in found}, 0)}
 
 
 def _own_first(names: Mapping[str, list[str]], depth: int) -> Iterator[str]:
-    """Names in the order of a state dict: a module's own tensors, then those of its modules."""
+    """Names in the order of a state dict: the tensors of a module, then those of its submodules."""
     modules: dict[str, dict[str, list[str]]] = {}
     for name, parts in names.items():
         if len(parts) == depth + 1:
@@ -109,6 +111,6 @@ def _expand(graph: Graph, indices: tuple[int, ...]) -> Iterator[tuple[str, Param
 
 
 def numbered(pattern: str, indices: tuple[int, ...]) -> str:
-    """Put layer numbers in for the `*` of a pattern."""
+    """The pattern with layer numbers in place of its `*`, outermost first."""
     remaining = iter(indices)
     return ".".join(str(next(remaining)) if part == "*" else part for part in pattern.split("."))

@@ -1,4 +1,4 @@
-"""Which run-time sizes an op mentions, in its numbers, its shapes, or its mask."""
+"""Which run-time sizes an op mentions: in its attributes, in its types, or in its mask."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ NONE: frozenset[Symbol] = frozenset()
 
 
 def sizes_in(thing: object) -> frozenset[Symbol]:
-    """The run-time sizes that an op, a type or anything inside them is written with."""
+    """The run-time sizes that occur in an op, a type or anything inside them."""
     match thing:
         case Dim() | Scalar():
             return frozenset(thing.symbols())
         case tuple() | list():
             return NONE.union(*map(sizes_in, thing))
+        # Ops, types and masks are records: their fields are searched without naming any of them.
         case _ if is_dataclass(thing) and not isinstance(thing, type):
             return NONE.union(*(sizes_in(getattr(thing, field.name)) for field in fields(thing)))
         case _:
@@ -25,6 +26,6 @@ def sizes_in(thing: object) -> frozenset[Symbol]:
 
 
 def sizes_of(node: Node) -> frozenset[Symbol]:
-    """The run-time sizes that a node, what it gives, and all inside it mention."""
+    """The run-time sizes that a node, its output types, and all nodes inside it mention."""
     own = [sizes_in(node.op), *(sizes_in(value.type) for value in node.outputs)]
     return NONE.union(*own, *(sizes_of(inner) for region in node.regions for inner in region.nodes))

@@ -33,7 +33,7 @@ class AffineBlock(Block):
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         if word(data.get("scale")) == "false" and word(data.get("shift")) == "false":
-            yield Diagnostic(code="E242", message="neither `scale` nor `shift`", primary=Label(node.span))
+            yield Diagnostic(code="E242", message="neither `scale` nor `shift` is enabled", primary=Label(node.span))
 
     def build(self, cx: Context) -> Built:
         """Build the map."""

@@ -49,7 +49,7 @@ class AttendBlock(Block):
         default=None, description="a value added to the scores, broadcast to [batch, heads, queries, keys]"
     )
     weights: Literal["softmax", "relu_squared", "sigmoid"] = Field(
-        default="softmax", description="what makes weights of scores"
+        default="softmax", description="the function that turns scores into weights"
     )
 
     def build(self, cx: Context) -> Built:
@@ -81,7 +81,7 @@ class AttendBlock(Block):
         if compare(left.type.shape[number], "==", right.type.shape[number]) is not True:
             made = cx.origin(left)
             labels = () if made is None else (made,)
-            cx.fail("E347", f"axis {number} of {right.type} is not that of {left.type}", expr.span, secondary=labels)
+            cx.fail("E347", f"axis {number} of {right.type} does not match {left.type}", expr.span, secondary=labels)
 
     def _scale(self, cx: Context, size: int) -> Scalar | None:
         scale = None if self.scale is None else cx.number(self.scale)
@@ -90,7 +90,7 @@ class AttendBlock(Block):
     def _added(self, cx: Context, expr: ValueExpr) -> Value:
         value = cx.value(expr)
         if value.type.dtype is not DType.FLOAT:
-            cx.fail("E342", f"`add` is added to scores, got {value.type}", expr.span)
+            cx.fail("E342", f"`add` takes floats, got {value.type}", expr.span)
         return value
 
     def _head_size(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> int:

@@ -44,16 +44,22 @@ class ConvBlock(Block):
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     channels: SizeField = Field(description="channels of the result")
     kernel: SizeField = Field(description="positions that the kernel covers along each axis of space")
-    stride: SizeField | None = Field(default=None, description="positions from one place to the next; 1 when left out")
+    stride: SizeField | None = Field(
+        default=None, description="step from one kernel position to the next; 1 when left out"
+    )
     padding: PaddingField | None = Field(
         default=None,
         description="zeros at both ends, 0 when left out; `same` keeps the size, `circular` too and wraps around",
     )
-    dilation: SizeField | None = Field(default=None, description="positions between two of the kernel; 1 when left out")
-    groups: SizeField | None = Field(default=None, description="groups that channels are convolved in; 1 when left out")
+    dilation: SizeField | None = Field(
+        default=None, description="distance between neighbouring taps of the kernel; 1 when left out"
+    )
+    groups: SizeField | None = Field(
+        default=None, description="number of channel groups that are convolved separately; 1 when left out"
+    )
     bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
-    norm: NormField = Field(default=None, description="a norm of the channels")
-    activation: ActField = Field(default=None, description="an activation of the result")
+    norm: NormField = Field(default=None, description="a norm over the channels")
+    activation: ActField = Field(default=None, description="an activation applied to the result")
 
     def build(self, cx: Context) -> Built:
         """Build the convolution."""
@@ -86,7 +92,7 @@ class ConvBlock(Block):
         padding = self.padding
         if isinstance(padding, str) and numbers["stride"] != 1:
             assert self.stride is not None
-            cx.fail("E242", f"`padding: {padding}` keeps the size, and a stride does not", self.stride.span)
+            cx.fail("E242", f"`padding: {padding}` keeps the size, but a stride above 1 does not", self.stride.span)
         return [
             *convolution(
                 space,

@@ -32,7 +32,7 @@ class LinearBlock(Block):
     input: ValueField = Field(description="float[..., features]")
     dim: SizeField = Field(description="features of the result")
     bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
-    activation: ActField = Field(default=None, description="an activation of the result")
+    activation: ActField = Field(default=None, description="an activation applied to the result")
     tie: Annotated[PathField | None, MAYBE] = Field(
         default=None, description="the parameter that is used as the weight, such as `source.table`"
     )

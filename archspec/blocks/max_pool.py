@@ -22,9 +22,11 @@ class MaxPoolBlock(Block):
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     kernel: SizeField = Field(description="positions of a window along each axis of space")
-    stride: SizeField | None = Field(default=None, description="positions from one window to the next; the kernel")
+    stride: SizeField | None = Field(
+        default=None, description="step from one window to the next; the kernel when left out"
+    )
     padding: ExprField | None = Field(
-        default=None, description="positions at both ends, passed over by the maximum, zeros in the mean; 0"
+        default=None, description="padding at both ends, ignored by the maximum, zeros in the mean; 0"
     )
 
     def build(self, cx: Context) -> Built:

@@ -44,6 +44,6 @@ class NormBlock(Block, NormOptions):
         if self.kind is not None:
             return channel_norm_op(cx, self.kind, self)
         if self.given & NormOptions.model_fields.keys():
-            cx.fail("E203", "missing field `kind`", self.at, help="a norm with options of its own names its kind")
+            cx.fail("E203", "missing field `kind`", self.at, help="a norm with options needs a `kind`")
         default = default_norm(cx, self.at)
         return channel_norm_op(cx, default.kind, default)

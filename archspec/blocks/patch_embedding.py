@@ -98,7 +98,7 @@ class PatchEmbeddingBlock(Block):
             return None
         mask = cx.value(self.mask_token)
         if mask.type.dtype != DType.BOOL:
-            cx.fail("E342", f"`mask_token` is a bool for every patch, got {mask.type}", self.mask_token.span)
+            cx.fail("E342", f"`mask_token` takes a bool for every patch, got {mask.type}", self.mask_token.span)
         same_shape(cx, mask, (image.type.shape[0], patches), self.mask_token.span, "`mask_token`")
         return mask
 
@@ -108,7 +108,7 @@ class PatchEmbeddingBlock(Block):
         if compare(size % patch, "==", 0) is not True:
             cx.fail(
                 "E349",
-                f"patches of {patch} do not divide an image of {size}",
+                f"an image side of {size} is not divisible by the patch side {patch}",
                 expr.span,
                 help=f"give the dim `multiple: {patch}`" if size.symbols() else "choose a patch that divides the image",
             )

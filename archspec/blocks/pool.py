@@ -40,9 +40,9 @@ class PoolBlock(Block):
     input: ValueField = Field(description="float[batch, positions, features], or a map float[batch, channels, y, x]")
     kind: Literal["first", "last", "mean", "max", "at"] = Field(description="which vector")
     valid: Annotated[PredField | None, MAYBE] = Field(
-        default=None, description="positions that count, for last, mean and max; zeros where there is none"
+        default=None, description="valid positions, for last, mean and max; the result is zeros where there are none"
     )
-    index: ValueField | None = Field(default=None, description="the position, an integer for every row, for at")
+    index: ValueField | None = Field(default=None, description="for at: the position, an integer for every row")
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
@@ -74,16 +74,16 @@ class PoolBlock(Block):
         assert self.index is not None
         index = cx.value(self.index)
         if not index.type.dtype.is_integer:
-            cx.fail("E342", f"`index` is an integer for every row, got {index.type}", self.index.span)
+            cx.fail("E342", f"`index` takes an integer for every row, got {index.type}", self.index.span)
         same_shape(cx, index, x.type.shape[:1], self.index.span, "`index`")
         bound, positions = index.type.bound, x.type.shape[1]
         if bound is not None and compare(bound, "<=", positions) is not True:
-            cx.fail("E343", f"the index reaches {bound} - 1, and there are {positions} positions", self.index.span)
+            cx.fail("E343", f"the index reaches {bound} - 1, but there are {positions} positions", self.index.span)
         return index
 
     def _of_map(self, cx: Context, x: Value) -> Value:
         if self.kind not in ("mean", "max"):
-            cx.fail("E342", f"`{self.kind}` pools positions, and this is the map {x.type}", self.input.span)
+            cx.fail("E342", f"`{self.kind}` pools positions, but the input is the map {x.type}", self.input.span)
         if self.valid is not None:
             cx.fail("E241", "`valid` does not apply to a map", self.valid.span)
         return cx.leaf(Reduce(kind=self.kind, axes=(2, 3)), x)

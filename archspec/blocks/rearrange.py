@@ -52,7 +52,7 @@ class RearrangeBlock(Block):
         """The size of every name. Raises E347, E349 where the pattern does not fit."""
         left = self.pattern.left
         if len(left) != x.type.rank:
-            cx.fail("E347", f"the pattern has {len(left)} axes, and this is {x.type}", self.pattern.span)
+            cx.fail("E347", f"the pattern has {len(left)} axes, but the input is {x.type}", self.pattern.span)
         for name, expr in self.sizes.items():
             if name not in self.pattern.names:
                 cx.fail("E202", f"the pattern has no axis `{name}`", expr.span)
@@ -63,11 +63,11 @@ class RearrangeBlock(Block):
                 cx.fail("E203", f"missing size of `{unknown[0]}`", self.pattern.span, help="give it under `sizes`")
             given = product(sizes[name] for name in names if name in sizes)
             if compare(size % given, "==", 0) is not True:
-                cx.fail("E347", f"an axis of {size} does not split by {given}", self.pattern.span)
+                cx.fail("E347", f"an axis of size {size} is not divisible by {given}", self.pattern.span)
             if unknown:
                 sizes[unknown[0]] = size // given
             elif compare(size, "==", given) is not True:
-                cx.fail("E347", f"an axis of {size} is {given} in the pattern", self.pattern.span)
+                cx.fail("E347", f"the pattern gives the size {given} for an axis of size {size}", self.pattern.span)
         return sizes
 
     def _steps(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:

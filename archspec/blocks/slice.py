@@ -25,7 +25,9 @@ class SliceBlock(Block):
     input: ValueField = Field(description="any value")
     axis: AxisField = Field(description="the axis")
     start: ExprField | None = Field(default=None, description="the first position; 0 when left out")
-    stop: Annotated[ExprField | None, MAYBE] = Field(default=None, description="the end; that of the axis for none")
+    stop: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="the end; the end of the axis when left out or `none`"
+    )
 
     def build(self, cx: Context) -> Built:
         """Build the slice."""

@@ -75,10 +75,10 @@ class Stack(Block):
         default=None, description="feed-forward, or none; required, here or in every kind"
     )
     kinds: Kinds | None = Field(
-        default=None, description="kinds of layers by name: fields that are laid over attention and feed_forward"
+        default=None, description="kinds of layers by name: fields that override those of attention and feed_forward"
     )
     pattern: PatternFields | None = Field(
-        default=None, description="which kind stands where: names that are repeated and cut, or start, repeat, end"
+        default=None, description="the kind of each layer: names that are repeated and truncated, or start, repeat, end"
     )
 
     @classmethod
@@ -160,7 +160,7 @@ class Stack(Block):
                 "E241",
                 f"`pre_norm: false` does not apply to residual `{self.residual.kind}`",
                 part.at,
-                notes=("no norm stands before this sublayer",),
+                notes=("there is no norm before this sublayer",),
             )
 
     def _memory(self, cx: Context) -> dict[str, Value]:
@@ -178,7 +178,7 @@ class TransformerBlock(Stack):
         default=None, description="attention to another sequence"
     )
     kinds: CrossKinds | None = Field(
-        default=None, description="kinds of layers by name: fields that are laid over the sublayers"
+        default=None, description="kinds of layers by name: fields that override those of the sublayers"
     )
 
     def sublayers(self) -> Mapping[str, Sublayers]:
@@ -194,7 +194,7 @@ class TransformerBlock(Stack):
     def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
         cross = getattr(fields, "cross_attention", None)
         if cross is not None and self.residual.kind in PARALLEL:
-            cx.fail("E242", f"residual `{self.residual.kind}` takes no `cross_attention`", cross.at)
+            cx.fail("E242", f"residual `{self.residual.kind}` does not support `cross_attention`", cross.at)
         return super()._layer(cx, inner, fields, x)
 
     def _memory(self, cx: Context) -> dict[str, Value]:
@@ -256,7 +256,7 @@ def _check_tables(
             first = shared[0][2]
             cx.fail(
                 "E242",
-                "kinds of layers share one table of positions, and their tables differ",
+                "layer kinds share one table of positions, but their tables differ",
                 place.at,
                 secondary=() if first is None or first.at is None else (Label(first.at, "the other table"),),
                 help="write `share: false` for a table in every layer",

@@ -103,11 +103,11 @@ def check_carried(given: Sequence[str | Path]) -> tuple[Path, ...]:
     names: set[str] = set()
     for file in files:
         if not file.is_file():
-            found.error("E721", f"there is no file {file}", None)
+            found.error("E721", f"file not found: {file}", None)
         elif file.name in names:
-            found.error("E721", f"two files are called `{file.name}`", None, help="rename one")
+            found.error("E721", f"duplicate file name `{file.name}`", None, help="rename one")
         elif not _FILE_NAME.fullmatch(file.name):
-            found.error("E721", f"`{file.name}` is no name for a file of a bundle", None, help="rename it")
+            found.error("E721", f"`{file.name}` is not a valid name for a file of a bundle", None, help="rename it")
         names.add(file.name)
     found.raise_if_errors()
     return files

@@ -69,7 +69,7 @@ class Bundle:
         """A file that was carried along, by its name. Raises SpecError E710."""
         names = [Path(path).name for path in self.manifest.carried]
         if name not in names:
-            fail("E710", f"the bundle carries no file `{name}`", None, help=did_you_mean(name, names, kind="files"))
+            fail("E710", f"the bundle has no file `{name}`", None, help=did_you_mean(name, names, kind="files"))
         return self.path / self.manifest.carried[names.index(name)]
 
     def summary(self) -> str:

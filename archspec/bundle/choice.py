@@ -62,8 +62,8 @@ def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[
     found = obstacles[wanted]
     if found is not None:
         fail("E610", f"`{wanted}` cannot be run here", None, notes=[found])
-    rejected = {name: "another was asked for" for name in entries if name != wanted}
-    return ArtifactChoice(target=wanted, reason=f"asked for; {entries[wanted].verified}", rejected=rejected)
+    rejected = {name: "another artifact was requested" for name in entries if name != wanted}
+    return ArtifactChoice(target=wanted, reason=f"requested; {entries[wanted].verified}", rejected=rejected)
 
 
 def _merit(entry: ArtifactEntry, report: BundleReport) -> tuple[float, ...]:
@@ -79,13 +79,13 @@ def _speed(entry: ArtifactEntry) -> int:
 
 def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: BundleReport) -> str:
     if len(able) == 1:
-        return f"{best.verified}, and the only one that this host can open"
+        return f"{best.verified}; the only one that this host can open"
     if any(entry.verified != best.verified for entry in able):
-        return f"{best.verified}, further than the others that this host can open"
+        return f"{best.verified}; verified further than the others that this host can open"
     measured = report.milliseconds(best.target)
     if measured is None:
-        return f"{best.verified}, and of the fastest class"
-    return f"{best.verified}, and the fastest: {measured:.3g} ms"
+        return f"{best.verified}; its engine is usually the fastest"
+    return f"{best.verified}; the fastest: {measured:.3g} ms"
 
 
 def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: BundleReport) -> str:
@@ -94,4 +94,4 @@ def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: BundleReport) -> 
     measured = report.milliseconds(entry.target)
     if measured is not None:
         return f"it took {measured:.3g} ms when it was built"
-    return "engines of its class are slower, as a rule"
+    return "its engine is usually slower"

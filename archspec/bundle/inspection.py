@@ -54,7 +54,7 @@ class Inspection:
         verified = {outcome.result["network"]["digest"] for outcome in self._found}
         for one in built:
             if one.artifact.network is not None and one.artifact.network not in verified:
-                fail("E623", f"{one.target} was compiled from another network than was verified", None)
+                fail("E623", f"{one.target} was compiled from a network other than the verified one", None)
 
     def added(self, report: BundleReport) -> BundleReport:
         """The report with what was found of the network."""

@@ -126,7 +126,7 @@ def read_manifest(text: str) -> Manifest:
     found = _DIGEST.search(text)
     blank = text if found is None else text[: found.start(1)] + _BLANK + text[found.end(1) :]
     if found is None or hashlib.sha256(blank.encode()).hexdigest() != found.group(1):
-        _damaged("its text does not have the digest that it names")
+        _damaged("its text does not match its digest")
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
@@ -141,7 +141,7 @@ def _check_format(text: str) -> None:
         _damaged("it is not JSON")
     version = data.get(KEY) if isinstance(data, dict) else None
     if type(version) is not int:
-        fail("E705", f"{MANIFEST} is no manifest of a bundle", None, help="give the folder that `archspec build` wrote")
+        fail("E705", f"{MANIFEST} is not a bundle manifest", None, help="give the folder that `archspec build` wrote")
     if version != FORMAT:
         message = f"the bundle has format {version}, this version of archspec reads format {FORMAT}"
         help = "pip install --upgrade archspec-compiler" if version > FORMAT else "build the bundle again"

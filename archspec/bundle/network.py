@@ -64,7 +64,7 @@ class NetworkCheck:
             elif flops <= MOST_FLOPS:
                 yield self._trial("module", sizes)
             else:
-                yield f"{self.name} at {shown(sizes)}: {flops:.2g} FLOPs are too many for a check"
+                yield f"{self.name} at {shown(sizes)}: {flops:.2g} FLOPs are too many for this check"
 
     def findings(self) -> Iterator[Finding]:
         """The whole contract, claim by claim; in float32 at other parameters than the bundle's, too."""

@@ -65,7 +65,7 @@ class Contest:
         del runner
         for sizes in points:
             if sizes not in affordable:
-                yield f"{self.target} at {shown(sizes)}: {flops.value(sizes):.2g} FLOPs are too many for a check"
+                yield f"{self.target} at {shown(sizes)}: {flops.value(sizes):.2g} FLOPs are too many for this check"
         if kept is None or exact is None:
             yield f"{self.target} against the interpreter: the model is too large for float64 on a CPU"
         else:

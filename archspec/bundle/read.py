@@ -44,11 +44,11 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
 
 def _manifest_text(folder: Path) -> str:
     if not folder.is_dir():
-        fail("E705", f"{folder} is no folder", None, help=_HELP)
+        fail("E705", f"{folder} is not a folder", None, help=_HELP)
     try:
         return (folder / MANIFEST).read_bytes().decode("utf-8")
     except FileNotFoundError:
-        fail("E705", f"{folder} is no bundle: it has no {MANIFEST}", None, help=_HELP)
+        fail("E705", f"{folder} is not a bundle: it has no {MANIFEST}", None, help=_HELP)
     except OSError as error:
         fail("E705", f"{folder / MANIFEST} cannot be read: {error.strerror}", None)
     except UnicodeDecodeError:
@@ -68,11 +68,11 @@ def _check_meaning(manifest: Manifest) -> None:
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:
-        fail("E707", f"{MANIFEST} is at odds with itself", None, notes=[f"`{strangers[0]}` is not among its files"])
+        fail("E707", f"{MANIFEST} contradicts itself", None, notes=[f"`{strangers[0]}` is not among its files"])
     try:
         for entry in manifest.artifacts:
             read_target(entry.target)
         check_interface(manifest.interface)
     except (SpecError, ValueError) as error:
         notes = [found.message for found in error.diagnostics] if isinstance(error, SpecError) else [str(error)]
-        fail("E707", f"{MANIFEST} cannot be understood", None, notes=notes)
+        fail("E707", f"{MANIFEST} cannot be parsed", None, notes=notes)

@@ -57,18 +57,18 @@ def check_output(output: Path) -> None:
     if not names and not any(output.iterdir()):
         return
     if MANIFEST not in names:
-        _taken(output, "it is not empty, and not a bundle")
+        _taken(output, "it is neither empty nor a bundle")
     try:
         known = read_manifest((output / MANIFEST).read_text(encoding="utf-8"))
     except (SpecError, OSError, UnicodeDecodeError):
-        _taken(output, f"its {MANIFEST} is not that of a whole bundle")
+        _taken(output, f"its {MANIFEST} does not belong to a complete bundle")
     strangers = sorted(names - {MANIFEST, *known.files})
     if strangers:
-        _taken(output, f"it holds `{strangers[0]}`, which is no part of the bundle there")
+        _taken(output, f"it contains `{strangers[0]}`, which is not part of the bundle there")
 
 
 def _taken(output: Path, reason: str) -> None:
-    help = "give another folder, or remove that one first"
+    help = "choose another folder, or remove this one first"
     fail("E704", f"{output} is not replaced: {reason}", None, help=help)
 
 

@@ -98,7 +98,7 @@ def _configuration(name: str, target: Target, file: str, interface: Interface, d
     for port in interface.input_ports:
         if port.default is not None:
             meant = f"{port.type.dtype.value} {str(port.default).lower()}"
-            yield f"# {port.name} is needed here: {meant} is what it stands for"
+            yield f"# {port.name} is required here; its default is {meant}"
     yield f'name: "{name}"'
     yield SERVED[target.engine]
     yield f'default_model_filename: "{file}"'

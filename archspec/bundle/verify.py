@@ -61,10 +61,12 @@ def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: 
 
 def _source(bundle: Bundle, checked: Checked) -> Finding:
     """Whether the bundle's file is what its spec compiles to."""
-    claim = f"{MODULE} is what the spec compiles to"
+    claim = f"{MODULE} equals what the spec compiles to"
     if (bundle.path / MODULE).read_text(encoding="utf-8") == emit(checked):
         return Finding(claim=claim, status="holds", trials=1)
-    return Finding(claim=claim, status="violated", detail="build the bundle again: another version, or hand, wrote it")
+    return Finding(
+        claim=claim, status="violated", detail="build the bundle again: it was written by another version, or edited"
+    )
 
 
 def _artifact(

@@ -1,7 +1,8 @@
 """The only way from a spec to a `Checked`.
 
-The room stands below `weights` and `lower`, for it reads what a file says of both, and above everything that builds:
-engines, bundles, decoding and views take what it has accepted. What `archspec check` does not need, it does not load.
+The package comes after `weights` and `lower` in the import order, because it reads what a file says of both, and
+before everything that builds: engines, bundles, decoding and views take what it has accepted. Modules that
+`archspec check` does not need are imported late.
 """
 
 from __future__ import annotations

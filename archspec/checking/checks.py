@@ -1,4 +1,4 @@
-"""Checking a spec: it loads, its counts hold, each rule has a verdict, and the whole is accepted or refused."""
+"""Checking a spec: it loads, its counts hold, each rule has a verdict, and the result is accepted or refused."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ SpecSource = str | Path | Spec | Checked
 
 @record
 class Report:
-    """What `check` found: the spec, its cost, a verdict for each rule, and diagnostics (warnings when it holds).
+    """What `check` found: the spec, its cost, a verdict for each rule, and diagnostics (only warnings if it holds).
 
-    The last verdicts are those on what always holds: that the places of each dim that leads inputs are independent.
+    The last verdicts are those on what is always checked: that the positions of each dim that leads inputs are
+    independent.
     """
 
     spec: Spec
@@ -34,20 +35,22 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is wrong; warnings do not count."""
+        """Whether there is no error; warnings do not count."""
         return all(found.severity != "error" for found in self.diagnostics)
 
     def accept(self, *, unproved: bool = False) -> Checked:
         """The spec as one that may be compiled.
 
         Args:
-            unproved: accept it although something does not hold; the result says so.
+            unproved: accept it although something does not hold; the result records that.
 
         Raises:
             SpecError: with the diagnostics of the check, where something does not hold and `unproved` is false.
         """
+        # `unproved` is the only way past an error, and the result records that there was one.
         if not (self.holds or unproved):
             raise SpecError(self.diagnostics)
+        # The one place where a `Checked` is made, which a test enforces.
         return Checked(
             spec=self.spec,
             cost=self.cost,
@@ -58,12 +61,12 @@ class Report:
 
 
 def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Report:
-    """Check everything that a spec says: a file, the name of a shipped spec, or one that is loaded.
+    """Check everything that a spec says: a file, the name of a shipped spec, or a loaded one.
 
-    Its counts, rules and weight layouts are read, and whether a module can express it. `set` overrides constants and
-    paths as `--set` does; `reduced` takes the small copy. Declared counts are compared only for the file's own
-    constants. A rule that is violated or not proved is an error; what no rule speaks of and should, is a warning.
-    Raises SpecError where the spec does not load.
+    Counts, rules and weight layouts are checked, and whether a PyTorch module can express the graph. `set` overrides
+    constants and paths as `--set` does; `reduced` takes the small copy. Declared counts are only compared for the
+    file's own constants. A rule that is violated or not proved is an error; a property that a rule should state and
+    none does is a warning. Raises SpecError where the spec does not load.
     """
     spec = source if isinstance(source, Spec) else load(source, set=set, reduced=reduced)
     counted = cost(spec.graph)
@@ -72,6 +75,7 @@ def check(source: str | Path | Spec, *, set: Mapping[str, str] | Sequence[str] =
     fallen = (found for verdict in verdicts for found in verdict.diagnostics)
     layouts: tuple[Diagnostic, ...] = ()
     if spec.weights:
+        # Only a spec with a `weights` section pays for the import.
         from archspec.layouts.check import layout_diagnostics
 
         layouts = layout_diagnostics(spec)
@@ -98,7 +102,7 @@ def accepted(
     reduced: bool = False,
     unproved: bool = False,
 ) -> Checked:
-    """Check a spec and accept it; one that was accepted before is taken as it is.
+    """Check a spec and accept it; a `Checked` is returned as it is.
 
     Arguments are those of `check` and `Report.accept`. Raises SpecError where the spec does not load, or does not hold
     and `unproved` is false.

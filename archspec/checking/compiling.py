@@ -1,4 +1,4 @@
-"""`archspec.compile`: a spec is checked, and then becomes a module."""
+"""`archspec.compile`: a spec is checked and then becomes a module."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def compile(source: SpecSource, *, expose: Sequence[str] = (), unproved: bool = False) -> nn.Module:
-    """The PyTorch module of a spec, with fresh parameters.
+    """The PyTorch module of a spec, with freshly initialised parameters.
 
     Args:
-        source: a spec (loaded, a file, or the bare name of a shipped one), or one that was accepted before.
+        source: a spec (loaded, a file, or the name of a shipped one), or one that was accepted before.
         expose: paths of inner values that become outputs, such as `states.layers.3.attention.weights`.
         unproved: compile it although something does not hold.
 
@@ -24,7 +24,7 @@ def compile(source: SpecSource, *, expose: Sequence[str] = (), unproved: bool = 
         the module, in training mode; under `torch.device("meta")` its parameters take no memory.
 
     Raises:
-        SpecError: where the spec is wrong, does not hold, or cannot be lowered; E504 where memory cannot hold its
-            parameters.
+        SpecError: where the spec is wrong, does not hold, or cannot be lowered; E504 where its parameters do not fit in
+            memory.
     """
     return modules.compile(accepted(source, unproved=unproved), expose=expose)

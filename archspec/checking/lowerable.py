@@ -1,4 +1,4 @@
-"""Whether a spec has a module at all, told without lowering it where the graph shows that it has one."""
+"""Whether a spec can be expressed as a module, decided without lowering it where the graph shows that it can."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from archspec.spec import Spec
 
 
 def lowering_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
-    """E501 or E502 where no PyTorch module can express the graph; nothing where one can.
+    """E501 or E502 where no PyTorch module can express the graph; otherwise nothing.
 
-    Lowering takes longer than all else that a check does, and almost no spec needs it: names that a module may have,
-    and modules that are called once or with bodies that differ in nothing but their dims, give neither error.
+    Lowering takes longer than the rest of a check, and almost no spec needs it: names that are valid attributes, and
+    modules that are called once or with bodies that differ only in their dims, give neither error.
     """
+    # A sufficient condition for no error; in every other case lowering itself decides.
     if all(map(_may_be_attributes, spec.graph.walk())) and not any(
         _differ(group, spec.dims) for group in _reused(spec.graph)
     ):
@@ -30,19 +31,20 @@ def lowering_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
     try:
         require_module(spec)
     except SpecError as error:
+        # The errors of lowering are the findings of the check.
         return error.diagnostics
     return ()
 
 
 def _may_be_attributes(node: Node) -> bool:
-    """Whether every part of the paths of a node and its parameters may name an attribute of a module."""
+    """Whether every part of the paths of a node and its parameters can be the name of a module attribute."""
     paths = (node.path, *(parameter.path for parameter in node.parameters.values()))
     parts = {part for path in paths for part in path.split(".")}
     return all(may_be_attribute(part) or part == "*" or part.isdigit() for part in parts if part)
 
 
 def _reused(graph: Graph) -> Iterator[list[Node]]:
-    """Nodes of one body that call the same module, for every body and every module that is called more than once."""
+    """Groups of nodes of one body that call the same module, for every module that is called more than once."""
     groups: dict[str, list[Node]] = {}
     for node in graph.nodes:
         if isinstance(node.op, Call | Repeat):
@@ -53,18 +55,19 @@ def _reused(graph: Graph) -> Iterator[list[Node]]:
 
 
 def _differ(nodes: list[Node], dims: Mapping[str, Symbol]) -> bool:
-    """Whether the bodies may need different code. Attention may: what its masks become depends on the whole graph."""
+    """Whether the bodies may need different code. With attention they may: its masks depend on the whole graph."""
     inside = (node for region in nodes[0].regions for node in region.walk())
     return any(isinstance(node.op, Attention) for node in inside) or len({_text(node, dims) for node in nodes}) > 1
 
 
 def _text(node: Node, dims: Mapping[str, Symbol]) -> str:
-    """A node's bodies in words, each of their dims named by the order in which they come."""
+    """The bodies of a node as text, with dims numbered in the order of their occurrence."""
     text = repr([list(_rows(region)) for region in node.regions])
     order: dict[str, int] = {}
 
     def renamed(match: re.Match[str]) -> str:
         dim = dims[match.group()]
+        # Two calls at different dims are the same code if their ranges agree, so names of dims must not count.
         number = order.setdefault(dim.name, len(order))
         return f"#{number}[{dim.min}, {dim.max}, {dim.multiple}]"
 
@@ -72,7 +75,7 @@ def _text(node: Node, dims: Mapping[str, Symbol]) -> str:
 
 
 def _rows(graph: Graph) -> Iterator[object]:
-    """Everything in a body but where it stands: types of inputs, then ops with numbers for values, then results."""
+    """Everything in a body except where it is: types of inputs, ops with numbers for values, results."""
     numbers: dict[Value, int] = {value: number for number, value in enumerate(graph.inputs)}
     yield [str(value.type) for value in graph.inputs]
     for node in graph.nodes:

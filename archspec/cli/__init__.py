@@ -116,7 +116,7 @@ def _end_full(error: OSError) -> NoReturn:
     """What is printed goes to a disk without room: say so in one line."""
     from archspec.diagnostics import Diagnostic, render
 
-    message = f"cannot write what is printed: {(error.strerror or str(error)).lower()}"
+    message = f"cannot write the output: {(error.strerror or str(error)).lower()}"
     sys.stderr.write(render(Diagnostic(code="E702", message=message)))
     # What waits to be written cannot be; without this the interpreter would try again, and tell of it.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

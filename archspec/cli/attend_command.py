@@ -18,15 +18,19 @@ _MANIFEST = "manifest.json"
 @click.command("attend")
 @spec_options
 @UNPROVED
-@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file; a bundle has its own.")
-@click.option("--inputs", required=True, type=click.Path(path_type=Path), help="An .npz file, an array for each input.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file; a bundle has its own weights.")
+@click.option(
+    "--inputs", required=True, type=click.Path(path_type=Path), help="An .npz file with an array for each input."
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The SVG file to write.")
-@click.option("--node", help="Which attention (default: the last cross-attention, else the last attention).")
-@click.option("--row", default=0, show_default=True, help="Which row of the batch.")
-@click.option("--weights-layout", "layout", help="The weights' layout by name (default: the one that fits).")
-@click.option("--labels", type=click.Path(path_type=Path), help="Labels of queries and keys, one a line.")
-@click.option("--query-labels", type=click.Path(path_type=Path), help="Labels of queries, one a line.")
-@click.option("--key-labels", type=click.Path(path_type=Path), help="Labels of keys, one a line.")
+@click.option(
+    "--node", help="Path of the attention to draw (default: the last cross-attention, otherwise the last attention)."
+)
+@click.option("--row", default=0, show_default=True, help="Row of the batch to draw.")
+@click.option("--weights-layout", "layout", help="Name of the weights layout (default: the one that matches).")
+@click.option("--labels", type=click.Path(path_type=Path), help="File with labels of queries and keys, one per line.")
+@click.option("--query-labels", type=click.Path(path_type=Path), help="File with labels of queries, one per line.")
+@click.option("--key-labels", type=click.Path(path_type=Path), help="File with labels of keys, one per line.")
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -53,7 +57,7 @@ def command(
     require_suffix(output, ".svg", "--output")
     is_bundle = is_file(Path(spec) / _MANIFEST)
     if is_bundle and (overrides or reduced):
-        raise click.UsageError("a bundle is taken as it is: it takes no `--set` and no `--reduced`")
+        raise click.UsageError("`--set` and `--reduced` do not apply to a bundle")
     from archspec.checking import accepted
     from archspec.cli.run_command import read_arrays
     from archspec.views.attention_weights import attend
@@ -94,5 +98,5 @@ def _read(path: Path | None) -> list[str] | None:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         fail("E753", f"cannot read {path}: {(reason or str(error)).lower()}", None)

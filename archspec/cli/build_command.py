@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @click.command("build")
 @spec_options
 @UNPROVED
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder of the bundle.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Output folder of the bundle.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
-@click.option("--weights-layout", help="The weights' layout by name (default: the one that fits).")
+@click.option("--weights-layout", help="Name of the weights layout (default: the one that matches).")
 @click.option(
     "--target",
     "targets",
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     default=("onnx",),
     show_default=True,
     shell_complete=complete_targets,
-    help="Artifacts to build: onnx, openvino, inductor, tensorrt-rtx:sm86,sm89; joined by commas, or the option again.",
+    help="Artifacts to build: onnx, openvino, inductor, tensorrt-rtx:sm86,sm89; separated by commas; repeatable.",
 )
 @click.option(
     "--dtype",
@@ -42,25 +42,27 @@ if TYPE_CHECKING:
     "profiles",
     multiple=True,
     metavar="DIM=SIZES,...",
-    help="Sizes that engines are built for, batch=1,tokens=1:64:128 (default: all that the spec admits). Repeatable.",
+    help="Sizes to build engines for: batch=1,tokens=1:64:128 (default: all admitted). Repeat for more profiles.",
 )
 @click.option(
     "--file",
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A file to carry along, such as a tokenizer's.",
+    help="A file to include in the bundle, such as a tokenizer; repeatable.",
 )
 @click.option(
     "--layout",
     type=click.Choice(("bundle", "triton")),
     default="bundle",
     show_default=True,
-    help="Triton: the artifacts in a model repository of Triton Inference Server.",
+    help="`triton`: put the artifacts into a model repository of Triton Inference Server.",
 )
-@click.option("--no-cache", is_flag=True, help="Build everything anew, and keep nothing for the next build.")
-@click.option("--benchmark", is_flag=True, help="Time the artifacts that this host runs; `run` then takes the fastest.")
-@seed_option("Seed of fresh weights, where none are given.")
+@click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
+@click.option(
+    "--benchmark", is_flag=True, help="Time the artifacts that this host can run; `run` then uses the fastest."
+)
+@seed_option("Seed of the initial weights when none are given.")
 def command(
     spec: str,
     overrides: tuple[str, ...],

@@ -12,15 +12,21 @@ _UNITS = ((_DAY, "day"), (3600, "hour"), (60, "minute"))
 
 
 @click.command("cache")
-@click.option("--clear", "clearing", is_flag=True, help="Remove what is kept.")
-@click.option("--older", type=float, default=0.0, metavar="DAYS", help="With --clear: what was not used for so long.")
+@click.option("--clear", "clearing", is_flag=True, help="Remove the cached artifacts.")
+@click.option(
+    "--older",
+    type=float,
+    default=0.0,
+    metavar="DAYS",
+    help="With --clear: remove only artifacts not used for this long.",
+)
 @JSON
 def command(clearing: bool, older: float, as_json: bool) -> None:
     """List the artifacts that builds have kept, with sizes and when each was last used, or remove them."""
     from archspec.engines.cache import clear, entries, home
 
     if older and not clearing:
-        raise click.UsageError("`--older` goes with `--clear`")
+        raise click.UsageError("`--older` requires `--clear`")
     if clearing:
         count, size = clear(older * _DAY)
         if as_json:

@@ -16,9 +16,9 @@ from archspec.diagnostics import Diagnostic, SpecError, to_json
 
 @click.command("check")
 @spec_options
-@click.option("--strict", is_flag=True, help="Exit 1 on a warning too.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 on warnings too.")
 @click.option(
-    "--sarif", is_flag=True, help="Print what is wrong as a SARIF log, which code hosts show beside the lines."
+    "--sarif", is_flag=True, help="Print the diagnostics as a SARIF log, which code hosts show next to the lines."
 )
 def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool, sarif: bool) -> None:
     """Check SPEC: shapes, masks, counts and rules, which are proved. No weights are made and torch is not loaded."""

@@ -17,7 +17,9 @@ from archspec.lower import emit
 @click.command("compile")
 @spec_options
 @UNPROVED
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file (default: print it).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Output file (default: print the module)."
+)
 @click.option(
     "--expose", multiple=True, metavar="PATH", help="Add an inner value, such as attention weights, as an output."
 )

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 @spec_options
 @UNPROVED
 @click.option(
-    "--prompt-ids", "prompts", multiple=True, metavar="ID,ID,...", help="A row to go on from; may be repeated."
+    "--prompt-ids",
+    "prompts",
+    multiple=True,
+    metavar="ID,ID,...",
+    help="Token ids to continue, one row of the batch; repeatable.",
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
-@click.option("--weights-layout", "layout", help="The weights' layout by name (default: the one that fits).")
-@click.option("--max-new", type=int, default=20, show_default=True, help="How many ids a row gets at most.")
-@click.option("--temperature", type=float, default=0.0, show_default=True, help="How evenly ids are drawn; 0: greedy.")
-@click.option("--top-k", type=int, help="Draw among the K likeliest alone.")
-@click.option("--top-p", type=float, help="Draw among the likeliest that together reach this probability.")
-@seed_option("Seed of what is drawn, and of fresh weights.")
+@click.option("--weights-layout", "layout", help="Name of the weights layout (default: the one that matches).")
+@click.option("--max-new", type=int, default=20, show_default=True, help="Maximum number of new ids per row.")
+@click.option("--temperature", type=float, default=0.0, show_default=True, help="Sampling temperature; 0: greedy.")
+@click.option("--top-k", type=int, help="Sample only from the K most likely ids.")
+@click.option("--top-p", type=float, help="Sample only from the most likely ids that together reach this probability.")
+@seed_option("Seed of the sampling and of the initial weights.")
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -66,7 +70,7 @@ def command(
         module = _parameters(source, weights, layout, seed)
     found = generate(source, rows, module=module, inputs=arrays, seed=seed, unproved=unproved, **options)
     if weights is None and module is not None:
-        click.echo(f"no weights were given: the parameters are fresh, under seed {seed}", err=True)
+        click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     note_unproved(faults)
     _print(found, faults, as_json)
@@ -85,7 +89,9 @@ def _ids(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no list of ids, such as 504,3575", param_hint="--prompt-ids") from None
+        raise click.BadParameter(
+            f"{text!r} is not a list of ids, such as 504,3575", param_hint="--prompt-ids"
+        ) from None
 
 
 def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:

@@ -22,13 +22,13 @@ def command(name: str, output: Path | None, as_json: bool) -> None:
     """Copy the shipped spec NAME into a file of your own."""
     shipped = {path.stem: path for path in shipped_specs_dir().glob("*.yaml")}
     if name not in shipped:
-        fail("E701", f"no shipped spec is called `{name}`", None, help=did_you_mean(name, shipped, kind="specs"))
+        fail("E701", f"no shipped spec is named `{name}`", None, help=did_you_mean(name, shipped, kind="specs"))
     target = output or Path(f"{name}.yaml")
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(shipped[name].read_text(encoding="utf-8"))
     except FileExistsError:
-        fail("E702", f"{target} exists", None, help="give another file with `-o`")
+        fail("E702", f"{target} already exists", None, help="choose another file with `-o`")
     except OSError as error:
         not_written(target, error)
     if as_json:

@@ -13,7 +13,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 SPEC = click.argument("spec", metavar="SPEC", shell_complete=complete_specs)
 UNPROVED = click.option(
-    "--unproved", is_flag=True, help="Go on although something that `check` looks at does not hold."
+    "--unproved",
+    is_flag=True,
+    help="Continue although a rule is violated or not proved, a promise is broken or a count differs.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -31,13 +33,13 @@ def spec_options(command: Command) -> Command:
     """SPEC (a file, the name of a shipped spec, or `-`), `--set`, `--reduced` and `--json`."""
     for decorate in (
         JSON,
-        click.option("--reduced", is_flag=True, help="Take the small copy that the spec declares for tests."),
+        click.option("--reduced", is_flag=True, help="Use the small copy that the spec declares for tests."),
         click.option(
             "--set",
             "overrides",
             multiple=True,
             metavar="NAME=VALUE",
-            help="Override a constant, or anything by its path: graph.states.layers=2.",
+            help="Override a constant, or any value by its path: graph.states.layers=2.",
         ),
         SPEC,
     ):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--inputs", required=True, type=click.Path(path_type=Path), help="An .npz file with an array for each input."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Where to write the outputs, as .npz.")
-@click.option("--artifact", help="Which artifact to run (default: the best that this host can open).")
+@click.option("--output", type=click.Path(path_type=Path), help="Output file, .npz.")
+@click.option("--artifact", help="Artifact to run (default: the best one that this host can open).")
 @JSON
 def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | None, as_json: bool) -> None:
     """Run BUNDLE on arrays: the furthest verified of its artifacts that this host can open, or the one named."""

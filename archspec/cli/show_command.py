@@ -25,10 +25,15 @@ _WIDE = 1000
 @click.command("show")
 @spec_options
 @click.option("--ir", is_flag=True, help="Print the graph IR instead.")
-@click.option("--mask", metavar="NODE", help="Draw the masks of a node, of a part of it or of a kind of layers.")
-@click.option("--relation", nargs=2, metavar="INPUT OUTPUT", help="Draw what OUTPUT may depend on of INPUT.")
+@click.option("--mask", metavar="NODE", help="Draw the masks of a node, of a part of it, or of a kind of layers.")
+@click.option(
+    "--relation",
+    nargs=2,
+    metavar="INPUT OUTPUT",
+    help="Draw which positions of INPUT each position of OUTPUT may depend on.",
+)
 @click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture instead of text.")
-@click.option("--depth", type=click.IntRange(min=1), default=4, show_default=True, help="How many levels to open.")
+@click.option("--depth", type=click.IntRange(min=1), default=4, show_default=True, help="Number of levels to expand.")
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -49,7 +54,7 @@ def command(
     if ir + (mask is not None) + (relation is not None) > 1:
         raise click.UsageError("give one of `--ir`, `--mask` and `--relation`")
     if ir and svg is not None:
-        raise click.UsageError("`--ir` is text: it takes no `--svg`")
+        raise click.UsageError("`--ir` prints text: `--svg` does not apply")
     require_suffix(svg, ".svg", "--svg")
     # The value inside a node that a picture is of must be known at the top.
     expose = [name for name in relation or () if "." in name]

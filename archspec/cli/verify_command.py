@@ -37,10 +37,10 @@ BOOLS = ("bool", "int64", "int32", "float32")
     metavar="NAME=PLACE",
     help="The module's parameter for an input, or where an output is in what it returns: a key or an index.",
 )
-@click.option("--as", "bools", type=click.Choice(BOOLS), help="Give bool inputs to the module in this dtype.")
-@click.option("--no-fill", is_flag=True, help="Take the module's parameters as they are (default: random ones).")
+@click.option("--as", "bools", type=click.Choice(BOOLS), help="Pass bool inputs to the module in this dtype.")
+@click.option("--no-fill", is_flag=True, help="Keep the module's parameters (default: random ones).")
 @click.option("--weights", type=click.Path(path_type=Path), help="Verify with these weights: a file or folder.")
-@seed_option("Seed of parameters, inputs and their changes.")
+@seed_option("Seed of the parameters, the inputs and their perturbations.")
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -64,7 +64,7 @@ def command(
     if module is not None and onnx is not None:
         raise click.UsageError("give `--module` or `--onnx`, not both")
     if module is None and (bindings or bools or no_fill):
-        raise click.UsageError("`--bind`, `--as` and `--no-fill` are about a module: give `--module`")
+        raise click.UsageError("`--bind`, `--as` and `--no-fill` require `--module`")
     if onnx is not None and weights is not None:
         raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
     from archspec.spec.files import is_file
@@ -72,7 +72,7 @@ def command(
     if is_file(Path(spec) / _MANIFEST):
         if module is not None or onnx is not None or weights is not None or overrides or reduced:
             raise click.UsageError(
-                "a bundle is verified as it is: it takes no `--module`, `--onnx`, `--weights`, `--set`, `--reduced`"
+                "`--module`, `--onnx`, `--weights`, `--set` and `--reduced` do not apply to a bundle"
             )
         checks: Checks | None
         reports, checks, built_so = of_bundle(Path(spec), seed)
@@ -181,14 +181,14 @@ def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str
     for text in texts:
         name, _, place = (part.strip() for part in text.partition("="))
         if not name or not place:
-            fail("E734", f"`--bind {text}` names no place", None, help="write `--bind NAME=PLACE`")
+            fail("E734", f"`--bind {text}` has no target", None, help="write `--bind NAME=PLACE`")
         if name in claims.inputs:
             arguments[name] = place
         elif name in claims.outputs:
             outputs[name] = int(place) if place.lstrip("-").isdecimal() else place
         else:
             help = did_you_mean(name, [*claims.inputs, *claims.outputs], kind="inputs and outputs")
-            fail("E734", f"`{name}` is bound, and the file declares no such input or output", None, help=help)
+            fail("E734", f"`{name}` is bound, but the file does not declare such an input or output", None, help=help)
     return arguments, outputs
 
 
@@ -207,7 +207,7 @@ def made(name: str) -> Any:
     """What a factory `package.module:factory` returns. Raises SpecError E733."""
     package, _, factory = name.partition(":")
     if not package or not factory:
-        fail("E733", f"`{name}` names no factory", None, help="write `--module package.module:factory`")
+        fail("E733", f"`{name}` does not name a factory", None, help="write `--module package.module:factory`")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -216,9 +216,9 @@ def made(name: str) -> Any:
     except ImportError as error:
         fail("E733", f"`{package}` cannot be imported", None, notes=[str(error)])
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        fail("E733", f"`{name}` gives no model", None, notes=[f"{type(error).__name__}: {error}"])
+        fail("E733", f"`{name}` does not return a model", None, notes=[f"{type(error).__name__}: {error}"])
     if not callable(found):
-        fail("E733", f"`{name}` gives a {type(found).__name__}, which cannot be called", None)
+        fail("E733", f"`{name}` is a {type(found).__name__}, which cannot be called", None)
     return found
 
 

@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 @click.command("weights")
 @spec_options
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
-@click.option("--layout", help="A layout by name (default: all of them, or the one that fits FILE best).")
+@click.option("--layout", help="Name of a layout (default: all of them, or the one that fits FILE best).")
 def command(
     spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, file: Path | None, layout: str | None
 ) -> None:
@@ -103,8 +103,8 @@ def _lists(survey: LayoutSurvey) -> Iterator[tuple[str, Sequence[str]]]:
     sections: dict[str, Sequence[str]] = {
         "tied": survey.tied,
         "skipped": survey.skipped,
-        "parameters that nothing maps": _alike(survey.missing),
-        "tensors of the checkpoint that nothing takes": _alike(survey.left),
+        "unmapped parameters": _alike(survey.missing),
+        "unused tensors of the checkpoint": _alike(survey.left),
         "drafted for `map`, by shapes and names; read each line before you use it": survey.lines,
         "drafted for `tied`": survey.ties,
     }
@@ -116,7 +116,7 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=bool(rows), padding=(0, 2, 0, 0))
-    for heading in ("  ours", "shape", "theirs", "on the way"):
+    for heading in ("  ours", "shape", "theirs", "conversion"):
         table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(f"  {row[0]}", *row[1:])

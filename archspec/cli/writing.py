@@ -39,9 +39,7 @@ def not_written(path: Path, error: Exception) -> NoReturn:
 def require_suffix(path: Path | None, suffix: str, option: str) -> None:
     """Refuse the name of a picture that would be taken for another format. Raises click.BadParameter."""
     if path is not None and path.suffix.lower() != suffix:
-        raise click.BadParameter(
-            f"{path.name!r} does not end in {suffix}, the format that is written", param_hint=option
-        )
+        raise click.BadParameter(f"{path.name!r} does not end in {suffix}, the format of the output", param_hint=option)
 
 
 def require_apart(folder: Path) -> None:
@@ -49,7 +47,7 @@ def require_apart(folder: Path) -> None:
     for name, read in _inputs():
         if _stands_in(read, folder):
             message = f"{folder} is not replaced: it holds {read}, which the command reads as `{name}`"
-            fail("E704", message, None, help="give another folder, such as one beside it")
+            fail("E704", message, None, help="choose another folder, such as one next to it")
 
 
 def _stands_in(read: Path, folder: Path) -> bool:
@@ -73,7 +71,7 @@ def _mode_of(target: Path, path: Path) -> int:
     for name, read in _inputs():
         if _holds(read, target):
             message = f"cannot write {path}: the command reads it as `{name}`"
-            fail("E702", message, None, help="give another file for the output")
+            fail("E702", message, None, help="choose another output file")
     if not os.access(target, os.W_OK):
         fail("E702", f"cannot write {path}: it is read-only", None)
     return stat.S_IMODE(found.st_mode)

@@ -84,11 +84,11 @@ def _given(signature: _Signature | None, inputs: Sequence[str], arguments: Mappi
     for name in arguments:
         if name not in inputs:
             help = did_you_mean(name, inputs, kind="inputs")
-            fail("E734", f"`{name}` is bound, and the file declares no such input", None, help=help)
+            fail("E734", f"`{name}` is bound, but the file does not declare such an input", None, help=help)
     wanted = {name: arguments.get(name, name) for name in inputs}
     twice = [name for name in wanted.values() if list(wanted.values()).count(name) > 1]
     if twice:
-        fail("E734", f"two inputs are bound to the parameter `{twice[0]}`", None, help="bind each to one of its own")
+        fail("E734", f"two inputs are bound to the parameter `{twice[0]}`", None, help="bind each to its own parameter")
     if signature is None:
         return wanted
     for name in wanted.values():
@@ -114,7 +114,7 @@ def _check_count(signature: _Signature, count: int) -> None:
         _refuse(f"the parameter `{needed[0]}` takes no input by position", signature, help)
     if least > count or (len(places) < count and not signature.takes_more):
         expected = str(len(places)) if least == len(places) else f"{least} to {len(places)}"
-        _refuse(f"the model takes {expected} by position, and the inputs are {count}", signature, help)
+        _refuse(f"the model takes {expected} inputs by position, got {count}", signature, help)
 
 
 def _refuse(message: str, signature: _Signature, help: str | None) -> NoReturn:

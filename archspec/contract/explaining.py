@@ -17,7 +17,7 @@ def explained(claims: Claims, subject: Subject, found: Finding, seed: int) -> Fi
     """A finding on the independence of rows, with the reason where a batch norm runs in training mode."""
     if found.status != "violated" or not trains_a_batch_norm(claims, subject, seed):
         return found
-    reason = "a batch norm runs in training mode, over the whole batch: call `eval()` on the model"
+    reason = "a batch norm runs in training mode and mixes the rows of the batch: call `eval()` on the model"
     return replace(found, detail=f"{found.detail}; {reason}")
 
 

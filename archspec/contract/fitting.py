@@ -59,7 +59,7 @@ def load_state(model: Any, path: Path) -> None:
     from archspec.weights import read_weights
 
     if not isinstance(model, nn.Module):
-        fail("E607", f"weights go into a module, and the factory gives a {type(model).__name__}", None)
+        fail("E607", f"weights need a module, but the factory returns a {type(model).__name__}", None)
     file = read_weights(path)
     try:
         model.load_state_dict({name: file[name] for name in file}, strict=True)

@@ -33,7 +33,7 @@ def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int]
     try:
         output = output_name(claims, rule)
         if rule.input.name not in claims.inputs:
-            raise UnmeasurableError(f"`{rule.fields.input}` is no input")
+            raise UnmeasurableError(f"`{rule.fields.input}` is not an input")
         arrays = generate(claims, sizes, OPEN, seed, hiding(claims))
         case = _Case(claims=claims, rule=rule, output=output, arrays=arrays, sizes=sizes, seed=seed)
         if case.reached(subject):

@@ -38,7 +38,7 @@ class Leak:
         output = f"{self.output}[{', '.join(map(str, self.at))}]"
         source = f"{self.input}[{', '.join(map(str, self.sources[0]))}]"
         more = f" and {len(self.sources) - 1} more positions" if len(self.sources) > 1 else ""
-        padding = ", and is padding by an `ignores` rule: `at` leaves it out" if self.is_padding else ""
+        padding = "; it is padding by an `ignores` rule: exclude it with `at`" if self.is_padding else ""
         return f"{output} depends on {source}{more} (it moves by {self.moved:.2g}){padding}"
 
 

@@ -30,7 +30,7 @@ def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int])
     """The probes of an upper rule on these inputs. Raises UnmeasurableError for a rule that no artifact shows."""
     output = output_name(claims, rule)
     if rule.input.name not in claims.inputs:
-        raise UnmeasurableError(f"`{rule.fields.input}` is no input")
+        raise UnmeasurableError(f"`{rule.fields.input}` is not an input")
     kind = rule_kinds()[rule.kind]
     assert isinstance(kind, UpperKind)
     for found in kind.probes(rule, Measured(arrays=arrays, sizes=sizes)):
@@ -41,7 +41,7 @@ def output_name(claims: Claims, rule: Rule) -> str:
     """The output that a rule is about. Raises UnmeasurableError where it is none."""
     found = [name for name, value in claims.outputs.items() if value is rule.output]
     if not found:
-        raise UnmeasurableError(f"`{rule.fields.output}` is no output")
+        raise UnmeasurableError(f"`{rule.fields.output}` is not an output")
     return found[0]
 
 

@@ -42,7 +42,7 @@ def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, A
     """
     assert claims.spec is not None
     if cost(claims.spec.graph).parameters > MOST_PARAMETERS:
-        detail = "more parameters than are drawn anew"
+        detail = "too many parameters to redraw"
         for word in DEVIATIONS:
             yield Finding(claim=_claim(word), status="not measured", detail=detail)
         return
@@ -52,7 +52,7 @@ def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, A
         others = {name: drawn(array.shape, deviation, generator) for name, array in known.items()}
         changed, found = with_parameters(plan, parameters, others)
         if not found:
-            detail = "the network holds no matrix as it is"
+            detail = "the network contains no unmodified matrix"
             yield Finding(claim=_claim(word), status="not measured", detail=detail)
             continue
         runner = NetworkRunner(changed, "exact")

@@ -118,7 +118,12 @@ class TorchRunner:
         if found is None and name not in self.picks:
             found = _part(result, place) if isinstance(result, (tuple, list, Mapping)) else result
         if not isinstance(found, Tensor):
-            fail("E730", f"the model has no output `{name}`", None, help="say where it is found in what it returns")
+            fail(
+                "E730",
+                f"the model has no output `{name}`",
+                None,
+                help="specify where it is in the return value of the model",
+            )
         return found
 
 

@@ -99,6 +99,6 @@ _NAMES = {
     "whole": "no padding",
     "right": "padded at the right",
     "left": "padded at the left",
-    "scattered": "padding scattered",
-    "empty row": "a row all padding",
+    "scattered": "scattered padding",
+    "empty row": "a row of padding only",
 }

@@ -104,7 +104,9 @@ def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, 
     again = upper(claims, loud, rule, rule_points(claims)[0], seed)
     if again.status != "violated":
         return found
-    reason = "only where scores are large: a negative bias stands in for a mask; use -inf, or the dtype's least value"
+    reason = (
+        "only where scores are large: a negative bias is used instead of a mask; use -inf, or the dtype's lowest value"
+    )
     return replace(again, detail=f"{again.detail}; {reason}", trials=found.trials + again.trials)
 
 
@@ -141,4 +143,4 @@ def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int
         return upper(claims, subject, rule, point, seed)
     if isinstance(kind, LowerKind):
         return lower(claims, subject, rule, point.sizes, seed)
-    return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not judged yet")
+    return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not checked yet")

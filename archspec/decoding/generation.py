@@ -76,7 +76,7 @@ def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, un
     checked = accepted(source, unproved=unproved)
     if module is None:
         help = "give `module=archspec.compile(spec)` with its weights loaded"
-        fail("E607", f"`{checked.spec.name}` has no parameters to generate with", None, help=help)
+        fail("E607", f"the parameters of `{checked.spec.name}` are missing", None, help=help)
     return Decoder(checked, _state(module))
 
 

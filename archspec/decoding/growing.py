@@ -44,7 +44,7 @@ def growing(spec: Spec, decode: Decode, size: Symbol | None) -> Growing:
     found = Collector()
     for one in others:
         if one.name != valid and one.name not in positions and one.default is None:
-            message = f"`{one.name}` grows with `{fed.name}`, and nothing says what to give for new positions"
+            message = f"`{one.name}` grows with `{fed.name}`, but there is no value for new positions"
             found.error("E745", message, one.span, help="give it a `default`")
     found.raise_if_errors()
     rest = [one.name for one in others if one.name != valid and one.name not in positions]

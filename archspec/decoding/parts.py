@@ -78,8 +78,8 @@ def _part(graph: Graph, word: str, checked: Checked, tensors: Mapping[str, Tenso
     if missing or other:
         notes = [f"it has no `{one}`" for one in missing[:3]]
         notes += [f"`{one}` is {list(tensors[one].shape)}, not {list(wanted[one].shape)}" for one in other[:3]]
-        help = "give the module that `archspec.compile` makes of this spec"
-        fail("E607", f"the parameters are not those of `{checked.spec.name}`", None, notes=notes, help=help)
+        help = "pass the module that `archspec.compile` returns for this spec"
+        fail("E607", f"the parameters do not match `{checked.spec.name}`", None, notes=notes, help=help)
     # Made of detached tensors: gradients stay with the module that they come from.
     module.load_state_dict({one: tensors[one].detach() for one in wanted}, strict=True, assign=True)
     inputs = tuple(value.name for value in graph.inputs)

@@ -89,7 +89,7 @@ def _alone(spec: Spec, decode: Decode, size: Dim) -> Symbol | None:
         return None
     symbols = size.symbols()
     if len(symbols) != 1 or size != Dim.of(next(iter(symbols))):
-        message = f"`{decode.input}` has `{size}` positions or rows, which do not grow one by one"
+        message = f"`{decode.input}` has an axis of size `{size}`, which cannot grow one by one"
         fail("E745", message, spec.inputs[decode.input].span, help="give the axis a dim of its own")
     return next(iter(symbols))
 
@@ -105,7 +105,7 @@ def _check_ids(spec: Spec, decode: Decode) -> None:
             "E746", f"`{decode.output}` has logits over `{logits.shape[2]}` ids, which is not fixed", fields.output.span
         )
     if fed.bound is None:
-        message = f"`{decode.input}` has no bound, so nothing says which ids it takes"
+        message = f"`{decode.input}` has no bound, so its valid ids are unknown"
         fail("E746", message, spec.inputs[decode.input].span, help=f"declare `{fed} < {count}`")
     bound = count if fed.bound.constant is None else fed.bound.constant
     if bound < count:

@@ -27,7 +27,7 @@ def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array]
     E744 for a number of ids below 1.
     """
     if max_new < 1:
-        fail("E744", f"`max_new` is {max_new}, and must be at least 1", None)
+        fail("E744", f"`max_new` must be at least 1, got {max_new}", None)
     start = [] if plan.decode.start is None else [plan.decode.start]
     given: Sequences = [[] for _ in range(_rows(plan, inputs))] if prompts is None else _lists(prompts)
     sequences = [start + row for row in given]
@@ -47,7 +47,7 @@ def _lists(prompts: Any) -> Sequences:
         ids = row.tolist() if hasattr(row, "tolist") else row
         if not isinstance(ids, Sequence) or isinstance(ids, str) or not all(map(_is_id, ids)):
             help = "give a list of integers for each row"
-            fail("E713", f"prompt {number} is {_short(row)}, and a prompt is a list of ids", None, help=help)
+            fail("E713", f"prompt {number} must be a list of ids, got {_short(row)}", None, help=help)
         result.append([int(one) for one in ids])
     return result
 
@@ -73,7 +73,7 @@ def _rows(plan: GenerationPlan, inputs: Mapping[str, Array]) -> int:
 def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new: int, found: Collector) -> None:
     if not row:
         help = "give at least one id, or a `start` in the spec's `decode`"
-        found.error("E741", f"prompt {number} is empty, and the spec has no start id", None, help=help)
+        found.error("E741", f"prompt {number} is empty and the spec has no start id", None, help=help)
     fed = len(row) + max_new - 1
     if fed > plan.most:
         message = f"row {number} would be fed back at {fed} positions, and `{plan.decode.input}` takes {plan.most}"
@@ -93,7 +93,7 @@ def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Ar
     own = plan.growing.names | {plan.decode.input}
     for name in own & set(inputs):
         help = "give `prompts`" if name == plan.decode.input else None
-        fail("E745", f"`{name}` is filled by generation as it goes on", None, help=help)
+        fail("E745", f"`{name}` is filled in by generation", None, help=help)
     width = plan.admitted(max((len(row) for row in sequences), default=1))
     first = block(sequences, width, plan.side)
     grown: dict[str, Array] = {plan.decode.input: first.ids.astype(_integer(plan, plan.decode.input))}

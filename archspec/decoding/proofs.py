@@ -32,7 +32,7 @@ class Proofs:
         verdict = self._causal(self.decode.input)
         if verdict.status != "proved":
             message = f"`{self.decode.output}` is not proved to be causal in `{self.decode.input}`"
-            self._refuse(message, "what is generated would change what was generated before it", verdict)
+            self._refuse(message, "new ids could change the logits of earlier positions", verdict)
 
     def require_rows(self) -> None:
         """Raise SpecError E743 unless no row of a batch depends on another."""
@@ -43,7 +43,7 @@ class Proofs:
         verdict = self._judge.independent(Independent(size=size, pairs=tuple(pairs)))
         if size.constant != 1 and verdict.status != "proved":
             message = f"the rows of `{self.decode.output}` are not proved to be independent"
-            self._refuse(message, "a row would depend on what stands beside it", verdict)
+            self._refuse(message, "a row could depend on the other rows of the batch", verdict)
 
     def is_causal_in(self, source: str) -> bool:
         """Whether no output depends on a later position of an input."""

@@ -35,18 +35,18 @@ class Sampling:
     def __post_init__(self) -> None:
         found = Collector()
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
-            found.error("E744", f"`temperature` is {self.temperature}, and must be a number from 0 up", None)
+            found.error("E744", f"`temperature` must be a number of at least 0, got {self.temperature}", None)
         if self.top_k is not None and self.top_k < 1:
-            found.error("E744", f"`top_k` is {self.top_k}, and must be at least 1", None)
+            found.error("E744", f"`top_k` must be at least 1, got {self.top_k}", None)
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            found.error("E744", f"`top_p` is {self.top_p}, and must be above 0 and at most 1", None)
+            found.error("E744", f"`top_p` must be above 0 and at most 1, got {self.top_p}", None)
         if self.seed < 0:
-            found.error("E744", f"`seed` is {self.seed}, and must not be negative", None)
+            found.error("E744", f"`seed` must not be negative, got {self.seed}", None)
         for name in ("top_k", "top_p"):
             if self.temperature == 0 and getattr(self, name) is not None:
                 help = "give a `temperature`, such as 1"
                 found.error(
-                    "E744", f"`{name}` changes nothing at temperature 0, which takes the likeliest", None, help=help
+                    "E744", f"`{name}` has no effect at temperature 0, which takes the most likely id", None, help=help
                 )
         found.raise_if_errors()
 
@@ -81,8 +81,8 @@ def _require_numbers(logits: Tensor) -> None:
     }
     found = [name for name, is_so in wrong.items() if is_so]
     if found:
-        help = "look at the weights: a model in half precision may overflow"
-        fail("E747", f"no id can be chosen from these logits: they hold {' and '.join(found)}", None, help=help)
+        help = "check the weights: a model in half precision may overflow"
+        fail("E747", f"no id can be chosen from these logits: they contain {' and '.join(found)}", None, help=help)
 
 
 def distribution(logits: Tensor, sampling: Sampling) -> Tensor:

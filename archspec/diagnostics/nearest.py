@@ -28,4 +28,4 @@ def did_you_mean(word: str, options: Iterable[str], *, kind: str = "names", limi
         return f"did you mean `{found}`?"
     if not candidates or len(candidates) > limit:
         return None
-    return f"the {kind} here are " + ", ".join(f"`{option}`" for option in candidates)
+    return f"available {kind}: " + ", ".join(f"`{option}`" for option in candidates)

@@ -96,7 +96,7 @@ class Workshop:
         artifact = Artifact.from_json(outcome.result)
         obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
         if obstacle is not None:
-            self._tell(f"{target} is not kept in the cache: {obstacle}")
+            self._tell(f"{target} is not cached: {obstacle}")
         return BuiltArtifact(target=target, artifact=artifact, folder=place), outcome.stage
 
     def _tell(self, stage: str) -> None:

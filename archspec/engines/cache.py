@@ -114,7 +114,7 @@ class Recipe:
                 raise ValueError("an entry that names other files")
             for name in artifact.files:
                 if _copied(entry / name, place / name) != about["files"][name]:
-                    raise ValueError(f"{name} is not what was kept")
+                    raise ValueError(f"{name} differs from what was cached")
             os.utime(entry / ENTRY)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if not isinstance(error, FileNotFoundError):
@@ -128,7 +128,7 @@ class Recipe:
         try:
             home().mkdir(mode=0o700, parents=True, exist_ok=True)
             if not is_private(home()):
-                return f"{home()} is not a folder of this user's own, with mode 0700"
+                return f"{home()} is not a folder owned by this user with mode 0700"
             temporary = Path(tempfile.mkdtemp(dir=home(), prefix="."))
         except OSError as error:
             return error.strerror or str(error)

@@ -44,7 +44,7 @@ def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
     atom = atoms[0]
     if len(rest) == len(atoms) == 1 and isinstance(atom, Symbol) and factor > 0:
         return factor, atom, offset
-    message = f"the axis `{size}` of `{port.name}` cannot be exported: it is no multiple of one dim plus a number"
+    message = f"the axis `{size}` of `{port.name}` cannot be exported: it is not a multiple of one dim plus a number"
     return fail("E608", message, None, help="declare a dim for the axis, and derive the other sizes from it")
 
 

@@ -77,10 +77,10 @@ def load_package(path: Path) -> Any:
         strangers = [name for name in _names(path) if not _known(name)]
         if strangers:
             # torch would unpickle weights and programs that it finds beside the code.
-            fail("E610", f"{path.name} holds more than native code", None, notes=[f"`{strangers[0]}`"])
+            fail("E610", f"{path.name} contains more than native code", None, notes=[f"`{strangers[0]}`"])
         return aoti_load_package(str(path))
     except (BadZipFile, OSError, RuntimeError, ValueError) as error:
-        fail("E610", f"torch does not load {path.name}", None, notes=(str(error).strip()[:400],))
+        fail("E610", f"torch cannot load {path.name}", None, notes=(str(error).strip()[:400],))
 
 
 def _names(path: Path) -> list[str]:

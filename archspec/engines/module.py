@@ -63,7 +63,7 @@ def _check_range(module: nn.Module, dtype: Any) -> None:
         if wrong is not None and bool(wrong.any()):
             place = tuple(wrong.nonzero()[0].tolist())
             word = str(dtype).removeprefix("torch.")
-            message = f"`{name}` holds {tensor[place].item():g} at {list(place)}, which overflows {word}"
+            message = f"`{name}` contains {tensor[place].item():g} at {list(place)}, which overflows {word}"
             notes = [f"{int(wrong.sum())} of {tensor.numel()} values are beyond {largest:g}"]
             found.error("E527", message, None, notes=notes, help=_WIDER)
     found.raise_if_errors()

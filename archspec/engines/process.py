@@ -119,7 +119,7 @@ def _ended(stage: str, code: int, errors: IO[bytes]) -> NoReturn:
     if code >= 0:
         fail("E605", f"{stage} failed", None, notes=lines[-_LINES:])
     name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-    help = "free some memory, or build fewer things at once" if -code == signal.SIGKILL else None
+    help = "free some memory, or build fewer artifacts at once" if -code == signal.SIGKILL else None
     fail("E605", f"{stage} was ended by {name}", None, notes=lines[-_LINES:], help=help)
 
 

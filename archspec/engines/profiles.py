@@ -39,7 +39,7 @@ def read_profiles(texts: Sequence[str], symbols: Sequence[Symbol]) -> tuple[Prof
     found.raise_if_errors()
     for index, profile in enumerate(profiles):
         if profile in profiles[:index]:
-            found.error("E625", f"the profile `{texts[index]}` stands twice", None, help="leave one out")
+            found.error("E625", f"duplicate profile `{texts[index]}`", None, help="remove one")
     found.raise_if_errors()
     return tuple(profiles)
 
@@ -51,9 +51,9 @@ def _read(text: str, symbols: Mapping[str, Symbol], found: Collector) -> Profile
         with found.catching():
             if name not in symbols:
                 help = did_you_mean(name, symbols, kind="dims")
-                fail("E625", f"the profile `{text}` names `{name}`, which is no dim", None, help=help)
+                fail("E625", f"the profile `{text}` names `{name}`, which is not a dim", None, help=help)
             if name in ranges:
-                fail("E625", f"the profile `{text}` gives `{name}` twice", None, help="leave one out")
+                fail("E625", f"the profile `{text}` gives `{name}` twice", None, help="remove one")
             ranges[name] = _range(text, sizes, symbols[name])
     return {**declared(symbols.values()), **ranges}
 
@@ -61,17 +61,17 @@ def _read(text: str, symbols: Mapping[str, Symbol], found: Collector) -> Profile
 def _range(text: str, sizes: str, symbol: Symbol) -> Range:
     match = _RANGE.fullmatch(sizes)
     if match is None:
-        help = f"write `{symbol.name}=least:typical:largest`, or `{symbol.name}=size`"
-        fail("E625", f"the profile `{text}` gives `{symbol.name}` no sizes", None, help=help)
+        help = f"write `{symbol.name}=smallest:typical:largest`, or `{symbol.name}=size`"
+        fail("E625", f"the profile `{text}` has no sizes for `{symbol.name}`", None, help=help)
     low, middle, high = (int(size if size is not None else match.group(1)) for size in match.groups())
     if not low <= middle <= high:
-        fail("E625", f"the sizes of `{symbol.name}` in the profile `{text}` do not rise", None)
+        fail("E625", f"the sizes of `{symbol.name}` in the profile `{text}` are not in ascending order", None)
     if low < symbol.min or high > symbol.max:
         admitted = f"{symbol.min} to {symbol.max}"
-        fail("E625", f"the profile `{text}` leaves the sizes of `{symbol.name}`: {admitted}", None)
+        fail("E625", f"the profile `{text}` is outside the sizes of `{symbol.name}`: {admitted}", None)
     if any(size % symbol.multiple for size in (low, middle, high)):
         admitted = f"multiples of {symbol.multiple}"
-        fail("E625", f"the profile `{text}` leaves the sizes of `{symbol.name}`: {admitted}", None)
+        fail("E625", f"the profile `{text}` is outside the sizes of `{symbol.name}`: {admitted}", None)
     return low, middle, high
 
 

@@ -29,7 +29,7 @@ def require(types: Sequence[TensorType], *expected: Sequence[DType]) -> None:
 def axis_number(type_: TensorType, axis: int, operand: int = 0) -> int:
     """The number of an axis counted from the front. Raises ShapeError where the axis does not exist."""
     if not -type_.rank <= axis < type_.rank:
-        raise ShapeError(f"there is no axis {axis} in {type_}", (operand,))
+        raise ShapeError(f"{type_} has no axis {axis}", (operand,))
     return axis % type_.rank
 
 
@@ -38,7 +38,7 @@ def fits(size: Dim, limit: Dim, what: str, operand: int = 0, help: str | None = 
     # An undecided comparison refuses too: the shape would be wrong at some admitted size.
     if compare(size, "<=", limit) is not True:
         largest = "" if size.is_constant else f", up to {size.maximum()}"
-        raise ShapeError(f"{what} is {size}{largest}: more than {limit}", (operand,), help)
+        raise ShapeError(f"{what} is {size}{largest}, which exceeds {limit}", (operand,), help)
 
 
 def within_bound(ids: TensorType, rows: Dim, what: str, operand: int = 0) -> None:
@@ -47,7 +47,7 @@ def within_bound(ids: TensorType, rows: Dim, what: str, operand: int = 0) -> Non
     An operand without a bound is accepted.
     """
     if ids.bound is not None and compare(ids.bound, "<=", rows) is not True:
-        raise ShapeError(f"values below {ids.bound} index {what} of {rows}", (operand,))
+        raise ShapeError(f"values below {ids.bound} may be out of range for {what} of size {rows}", (operand,))
 
 
 def broadcast(*types: TensorType) -> tuple[Axis, ...]:
@@ -65,6 +65,7 @@ def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
         if -place > type_.rank:
             continue
         axis = type_.axes[place]
+        # An axis of size 1 gives way to any other, whose operand a message then names.
         if chosen is None or chosen[1].size == 1:
             chosen = number, axis
         elif axis.size == 1:
@@ -73,7 +74,7 @@ def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
             raise ShapeError(
                 f"axis {place} is {chosen[1]} in {types[chosen[0]]} and {axis} in {type_}",
                 (chosen[0], number),
-                "axes are aligned at the end; sizes must be equal, or one of them 1",
+                "axes are aligned from the last; sizes must be equal, or one of them 1",
             )
         # More factors keep more relations: the proof can follow each of them through the op.
         elif len(axis.factors) > len(chosen[1].factors):

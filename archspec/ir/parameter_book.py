@@ -55,7 +55,7 @@ class ParameterBook:
 
     def _make(self, path: str, spec: ParameterSpec, settings: Settings) -> Parameter:
         if not all(size.is_constant for size in spec.type.shape):
-            message = f"`{path}` would be {spec.type}, of a size that is known at run time alone"
+            message = f"`{path}` would be {spec.type}, whose size is only known at run time"
             fail("E341", message, settings.span, help="give it a fixed size")
         return Parameter(
             path=path,
@@ -81,11 +81,12 @@ def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
 
     Raises SpecError E242 where the initialisation needs fan-in and fan-out and the parameter has too few axes.
     """
+    # A spec's `init` is meant for weights: biases, norms and statistics keep the start of their role.
     init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
     if init.kind not in ("xavier_uniform", "kaiming_normal"):
         return init
     if spec.type.rank < 2 + spec.stacked:
-        message = f"`{path}` is {spec.type}, and `{init.kind}` is for weights with a way in and a way out"
+        message = f"`{path}` is {spec.type}, but `{init.kind}` needs a weight with input and output features"
         fail(
             "E242", message, settings.span, help="give it an `init` with a number, such as `{kind: normal, std: 0.02}`"
         )
@@ -104,6 +105,6 @@ class ParameterMismatch(Exception):
     """A reused module needs a parameter of another shape than the existing one."""
 
     def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
-        super().__init__(f"{parameter.path} is {parameter.type}, and here it would be {wanted}")
+        super().__init__(f"{parameter.path} is {parameter.type}, but here it would be {wanted}")
         self.parameter = parameter
         self.wanted = wanted

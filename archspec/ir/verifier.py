@@ -34,7 +34,7 @@ def verify(graph: Graph) -> None:
 def _graph(graph: Graph) -> Iterator[str]:
     known = set(graph.inputs)
     if len(known) != len(graph.inputs):
-        yield f"{graph.name}: an input stands twice"
+        yield f"{graph.name}: duplicate input"
     for node in graph.nodes:
         yield from (f"{_at(node)}: {finding}" for finding in _node(node, known))
         for region in node.regions:
@@ -56,7 +56,7 @@ def _node(node: Node, known: set[Value]) -> Iterator[str]:
             yield f"operand {value!r} is not made before it in its body"
     for number, value in enumerate(node.outputs):
         if value.producer is not node or value.index != number:
-            yield f"output {number} names another producer"
+            yield f"output {number} has a different producer"
         if value in known:
             yield f"output {number} is made twice"
     yield from _types(node)
@@ -64,8 +64,10 @@ def _node(node: Node, known: set[Value]) -> Iterator[str]:
 
 
 def _types(node: Node) -> Iterator[str]:
+    """Findings on the types of outputs and parameters, inferred again from the operands."""
     inputs = [value.type for value in node.inputs]
     try:
+        # Inferred again, so that a pass which changes an op or its operands cannot leave stale types behind.
         inferred = node.op.infer(*inputs)
         wanted = {name: spec.type for name, spec in node.op.parameters(*inputs).items()}
     except ShapeError as error:
@@ -90,6 +92,7 @@ def _equal(what: str, found: Sequence[TensorType], wanted: Sequence[TensorType])
 
 
 def _regions(node: Node) -> Iterator[str]:
+    """Findings on the regions that an op may own, and on their types."""
     for region in node.regions:
         yield from _equal("region input", [v.type for v in region.inputs], [v.type for v in node.inputs])
     match node.op:
@@ -106,20 +109,22 @@ def _regions(node: Node) -> Iterator[str]:
 
 
 def _repeat(node: Node, op: Repeat) -> Iterator[str]:
+    """Findings on the bodies, the schedule and the taps of repeated layers."""
     if len(node.regions) != len(op.kinds) or not node.regions:
         yield f"{len(node.regions)} bodies of {len(op.kinds)} kinds"
         return
     if any(not 0 <= body < len(node.regions) for body in (*op.schedule.start, *op.schedule.repeat, *op.schedule.end)):
-        yield "the schedule names a body that there is not"
+        yield "the schedule names a body that does not exist"
         return
     for region in node.regions:
+        # The next layer takes what this one returns, so the types must be equal.
         yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
     if len(node.outputs) != 1 + len(op.taps):
         yield f"{len(op.taps)} taps of {len(node.outputs) - 1} outputs"
         return
     for tap, value in zip(op.taps, node.outputs[1:], strict=True):
         if tap.layer >= len(op.schedule) or tap.output >= len(node.regions[op.schedule[tap.layer]].outputs):
-            yield f"tap of layer {tap.layer} names an output that there is not"
+            yield f"tap of layer {tap.layer} names an output that does not exist"
         else:
             found = node.regions[op.schedule[tap.layer]].outputs[tap.output]
             yield from _equal("tap", [value.type], [found.type])

@@ -75,7 +75,7 @@ def _claim(name: str, line: MapLine, lines: dict[str, MapLine], found: Collector
     if first is line:
         return True
     places = [Label(first.span, "first here")]
-    found.error("E516", f"`{name}` is named twice", line.span, secondary=places, help="keep one of the two lines")
+    found.error("E516", f"duplicate name `{name}`", line.span, secondary=places, help="keep one of the two lines")
     return False
 
 
@@ -128,4 +128,4 @@ def _report_absent(
         if absent:
             close = nearest(absent[0], ours)
             help = f"did you mean `{close}`?" if close else None
-            found.error("E512", f"no parameter is called `{absent[0]}`{and_more(absent)}", line.span, help=help)
+            found.error("E512", f"no parameter is named `{absent[0]}`{and_more(absent)}", line.span, help=help)

@@ -19,15 +19,15 @@ from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
-    "about": ("text", "which checkpoints have this layout"),
-    "prefix": ("list of texts", "what their names may begin with; each name is looked for with each prefix in turn"),
-    "rename": ("map of names", "whole parts of their names, between dots, by what the map calls them; before all else"),
-    "skip": ("list of names", "tensors or modules of theirs that the architecture has no place for"),
+    "about": ("text", "the checkpoints that have this layout"),
+    "prefix": ("list of texts", "prefixes of their names; each name is looked up with each prefix in turn"),
+    "rename": ("map of names", "whole parts of their names (between dots) and what the map calls them; applied first"),
+    "skip": ("list of names", "tensors or modules of theirs that the architecture does not use"),
     "tied": (
         "map of names",
-        "names of theirs by those that they equal: of two in a file all bits must agree, and one alone serves for both",
+        "their names of one tensor: all bits must agree if a file has both; one alone serves for both",
     ),
-    "map": ("map of names", "our names, each by what it is made from"),
+    "map": ("map of names", "our names, each with what it is made from"),
 }
 """The keys of a layout: what each holds, and what it is."""
 KEYS = list(FIELDS)
@@ -100,7 +100,7 @@ def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], foun
             skip.append(parse_name(text))
     about = node.get("about")
     if about is not None and not isinstance(about, TextNode):
-        found.error("E204", "expected a text", about.span)
+        found.error("E204", "expected text", about.span)
     return Layout(
         name=name,
         lines=tuple(read_lines(node.get("map"), constants, found)),
@@ -124,5 +124,5 @@ def _texts(node: Node | None, what: str, found: Collector) -> list[TextNode]:
         return []
     for item in node.items:
         if not isinstance(item, TextNode):
-            found.error("E204", "expected a text", item.span)
+            found.error("E204", "expected text", item.span)
     return [item for item in node.items if isinstance(item, TextNode)]

@@ -18,10 +18,10 @@ from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
     "from": ("name, or list of names", "their name; several are joined by `concat` or `stack`"),
-    "index": ("expr over `i`", "their number in place of the one `*` in `from`, from ours: `2*i + 1`"),
-    "map": ("map of names", "lines whose names stand inside the modules on both sides"),
+    "index": ("expr over `i`", "their index in place of the one `*` in `from`, computed from ours: `2*i + 1`"),
+    "map": ("map of names", "lines whose names are relative to the modules on both sides"),
     **{kind.word: (kind.holds, kind.told()) for kind in Operation.__subclasses__()},
-    "sizes": ("map of exprs", "sizes of axes that a pattern of `rearrange` leaves open, by name; constants alone"),
+    "sizes": ("map of exprs", "sizes of axes that a `rearrange` pattern leaves open, by name; constants only"),
 }
 """The keys of a line that is a map: what each holds, and what it is."""
 KEYS = list(FIELDS)
@@ -113,7 +113,7 @@ def _numberings(
     source = entry.value.get("from")
     theirs = [parse_name(name) for name in _names(source)] if source is not None else []
     if ours.stars != 1 or any(name.stars != 1 for name in theirs):
-        message = "`index` numbers one `*`, which stands in our name and in theirs"
+        message = "`index` applies to exactly one `*`, in our name and in theirs"
         fail("E511", message, index.span, help="write `layers.*: {from: blocks.*, index: 2*i + 1, map: ...}`")
     place = outer.ours.stars if outer.ours is not None else 0
     return {place: read_numbering(index, constants)}
@@ -122,7 +122,7 @@ def _numberings(
 def _check_nested(value: MapNode) -> None:
     for entry in value.entries:
         if entry.key.value in (*OPERATIONS, "sizes"):
-            help = "give the operation on the lines of the inner map"
+            help = "write the operation on the lines of the inner map"
             fail("E511", f"`{entry.key.value}` beside `map`", entry.key.span, help=help)
 
 

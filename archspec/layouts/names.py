@@ -112,7 +112,7 @@ def parse_name(node: TextNode) -> NamePattern:
         pieces.append(_piece(node, found))
         position = found.end()
     if any(left == right == Star.STAR for left, right in pairwise(pieces)):
-        fail("E510", "two indices stand side by side", node.span, help="a `*` is one index")
+        fail("E510", "two adjacent indices", node.span, help="one `*` stands for one index")
     return NamePattern(pieces=tuple(_joined(pieces)), span=node.span)
 
 
@@ -123,7 +123,7 @@ def _piece(node: TextNode, found: re.Match[str]) -> Piece:
         return found.group()
     options = tuple(found.group(1).split())
     if not options or any("," in option for option in options):
-        help = "a group is names with spaces between, such as `(q k v)`"
+        help = "a group is a list of names separated by spaces, such as `(q k v)`"
         fail("E510", f"`{found.group()}` is not a group", node.part(found.start(), found.end()), help=help)
     return options
 
@@ -140,7 +140,7 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
 def _refuse(node: TextNode, position: int) -> NoReturn:
     wrong = node.value[position]
     what = "a space" if wrong.isspace() else f"`{wrong}`"
-    help = "names hold no spaces; a group is like `(q k v)`, without brackets or `*` inside"
+    help = "names contain no spaces; a group is written `(q k v)`, without brackets or `*` inside"
     fail("E510", f"unexpected {what} in a name", node.part(position, position + 1), help=help)
 
 

@@ -32,7 +32,7 @@ class Numbering:
         value = evaluate(self.expr, {**self.constants, OURS: Scalar.of(number)}).constant()
         if not isinstance(value, Fraction) or value.denominator != 1 or value < 0:
             message = f"`{self.expr}` is {value} for i = {number}; expected a whole number of at least 0"
-            fail("E511", message, self.expr.span, help="their number comes from ours, `i`, and constants")
+            fail("E511", message, self.expr.span, help="their index is computed from ours, `i`, and constants")
         return int(value)
 
 

@@ -106,7 +106,7 @@ class SplitOperation(Operation):
         axis = _place(self.axis, whole.dim())
         if sum(sizes) != whole.shape[axis]:
             spelled = " + ".join(map(str, sizes))
-            raise Misfit(f"axis {self.axis} has {whole.shape[axis]} positions, and the parts have {spelled}")
+            raise Misfit(f"axis {self.axis} has {whole.shape[axis]} positions, but the parts have {spelled}")
         return [[part] for part in _cut(whole, sizes, axis)]
 
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
@@ -166,7 +166,7 @@ class StackOperation(Operation):
 def _place(axis: int, rank: int) -> int:
     """The axis counted from the front."""
     if not -rank <= axis < rank:
-        raise Misfit(f"there is no axis {axis} in a tensor of {rank}")
+        raise Misfit(f"a tensor of {rank} has no axis {axis}")
     return axis % rank
 
 
@@ -181,7 +181,7 @@ def _joined(rows: Rows, axis: int) -> Rows:
     tensors = [x for (x,) in rows]
     place = _place(axis, tensors[0].dim())
     if len({(*x.shape[:place], *x.shape[place + 1 :]) for x in tensors}) > 1 or len({x.dim() for x in tensors}) > 1:
-        raise Misfit(f"tensors that differ in another axis than {axis} cannot be joined: {_listed(tensors)}")
+        raise Misfit(f"only tensors that differ in axis {axis} alone can be concatenated: {_listed(tensors)}")
     return [[_concatenated(tensors, place)]]
 
 
@@ -189,7 +189,7 @@ def _concatenated(tensors: Sequence[Tensor], axis: int) -> Tensor:
     """The tensors one after the other, made by methods of theirs alone: a layout is read without loading torch."""
     dtypes = dict.fromkeys(str(x.dtype) for x in tensors)
     if len(dtypes) > 1:
-        raise Misfit(f"tensors of different dtypes cannot be joined: {', '.join(dtypes)}")
+        raise Misfit(f"tensors of different dtypes cannot be concatenated: {', '.join(dtypes)}")
     first = tensors[0]
     joined = first.new_empty([*first.shape[:axis], sum(x.shape[axis] for x in tensors), *first.shape[axis + 1 :]])
     start = 0

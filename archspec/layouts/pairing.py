@@ -35,11 +35,16 @@ def pair(
     if indexed:
         joins.remove("stack")
     if len(joins) > 1:
-        fail("E511", "`concat` and `stack` both join names", place, help="one of them joins; a `*` is for `stack`")
+        fail("E511", "`concat` and `stack` both join names", place, help="use one of them; a `*` needs `stack`")
     by_group = bool(joins) and not is_list
     parts, joined = _extra_groups(ours, theirs, "split" in words, by_group, place)
     if is_list and len(theirs) > 1 and not joins:
-        fail("E511", "several names are not joined", place, help="add `concat: 0`, or pair groups such as `(q k v)`")
+        fail(
+            "E511",
+            "several names need an operation that joins them",
+            place,
+            help="add `concat: 0`, or use groups such as `(q k v)`",
+        )
     rows = len(theirs[0].groups[joined]) if joined is not None else len(theirs)
     _check_order(words, indexed=indexed, rows=rows, place=place)
     return Pairing(parts=parts, joined=joined, rows=rows, indexed=indexed)
@@ -48,7 +53,9 @@ def pair(
 def _extra_index(ours: NamePattern, theirs: Sequence[NamePattern], words: Sequence[str], place: Span) -> bool:
     counts = {pattern.stars for pattern in theirs}
     if len(counts) > 1:
-        fail("E511", "the names of a list hold different numbers of `*`", place, help="give each as many `*`")
+        fail(
+            "E511", "the names of a list have different numbers of `*`", place, help="give each the same number of `*`"
+        )
     extra = counts.pop() - ours.stars
     if extra < 0:
         fail("E511", f"`{ours}` has {-extra} more `*` than their name", place, help="give both sides the same indices")
@@ -73,7 +80,7 @@ def _extra_groups(
                 fits.append((left == rights[0], parts, joined))
     best = [fit for fit in fits if fit[0]] or fits
     if len(best) != 1:
-        what = "can pair in several ways" if best else "do not pair"
+        what = "pair ambiguously" if best else "do not pair"
         help = _groups_help(splits, joins)
         fail("E511", f"the groups of `{ours}` and `{theirs[0]}` {what}", place, help=help)
     return best[0][1:]
@@ -85,10 +92,12 @@ def _places(pattern: NamePattern, wanted: bool) -> Sequence[int | None]:
 
 def _groups_help(splits: bool, joins: bool) -> str:
     if splits:
-        return "our name needs one group more, the parts of `split`; all others pair in order"
+        return "our name needs one more group, the parts of `split`; all others pair in order"
     if joins:
-        return "their name needs one group more, or a list of names; all others pair in order"
-    return "groups pair in order, each with as many names; one more needs `split`, `concat` or `stack`"
+        return "their name needs one more group, or a list of names; all others pair in order"
+    return (
+        "groups pair in order and must have the same number of names; an extra group needs `split`, `concat` or `stack`"
+    )
 
 
 def _without(pattern: NamePattern, number: int | None) -> list[tuple[str, ...]]:
@@ -102,7 +111,12 @@ def _check_order(words: Sequence[str], *, indexed: bool, rows: int, place: Span)
             indexed = False
         elif word in ("concat", "stack"):
             if indexed:
-                fail("E511", f"`{word}` meets the tensors of a `*`", place, help="stack them first")
+                fail("E511", f"`{word}` cannot be applied to the tensors of a `*`", place, help="stack them first")
             rows = 1
         elif word == "split" and (indexed or rows > 1):
-            fail("E511", "`split` meets several tensors", place, help="write `concat` or `stack` before it")
+            fail(
+                "E511",
+                "`split` cannot be applied to several tensors",
+                place,
+                help="write `concat` or `stack` before it",
+            )

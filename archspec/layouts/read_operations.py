@@ -41,13 +41,18 @@ def read_operations(fields: MapNode | None, constants: Mapping[str, Scalar]) -> 
         word, node = entry.key.value, entry.value
         if word in OPERATIONS:
             if not isinstance(node, TextNode):
-                fail("E204", f"expected a text for `{word}`", node.span)
+                fail("E204", f"expected text for `{word}`", node.span)
             build = OPERATIONS[word](node, fields.get("sizes") if fields else None, constants)
             if build is not None:
                 steps.append(Written(word=word, build=build))
     sizes = fields.key("sizes") if fields else None
     if sizes is not None and not any(step.word == "rearrange" for step in steps):
-        fail("E511", "`sizes` without `rearrange`", sizes.span, help="give the pattern whose axes have these sizes")
+        fail(
+            "E511",
+            "`sizes` without `rearrange`",
+            sizes.span,
+            help="add the `rearrange` pattern whose axes have these sizes",
+        )
     return steps
 
 
@@ -80,7 +85,7 @@ def _sizes(node: Node | None, pattern: RearrangePattern, constants: Mapping[str,
 def _whole(node: TextNode, constants: Mapping[str, Scalar]) -> int:
     value = size(parse_expr(node), constants).constant
     if value is None or value < 1:
-        fail("E511", f"`{node.value}` is not a fixed size of 1 or more", node.span, help="use constants alone")
+        fail("E511", f"`{node.value}` is not a fixed size of 1 or more", node.span, help="use constants only")
     return value
 
 

@@ -32,7 +32,7 @@ def rearrange(tensor: Tensor, left: Side, right: Side, sizes: Mapping[str, int])
 def solve(shape: Sequence[int], side: Side, sizes: Mapping[str, int]) -> dict[str, int]:
     """The size of every named axis of a side. Raises Misfit where the shape does not fit, or leaves a size open."""
     if len(shape) != len(side):
-        raise Misfit(f"the pattern writes {len(side)} axes, and the tensor has {len(shape)}")
+        raise Misfit(f"the pattern has {len(side)} axes, but the tensor has {len(shape)}")
     found = dict(sizes)
     for size, axis in zip(shape, side, strict=True):
         _solve_axis(size, axis, found)

@@ -50,7 +50,7 @@ def read_renames(node: Node | None, found: Collector) -> tuple[Rename, ...]:
         with found.catching():
             old, new = parse_name(entry.key), parse_name(entry.value)
             if old.groups or new.groups or old.stars != new.stars or not old.pieces:
-                help = "write each name out, with as many `*` on either side"
+                help = "write each name in full, with the same number of `*` on both sides"
                 found.error("E510", f"`{old}` cannot be renamed to `{new}`", entry.key.span, help=help)
             else:
                 renames.append(Rename(old=old, new=new))

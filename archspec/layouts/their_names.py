@@ -35,7 +35,7 @@ def check_ties(tied: TiedNames, bindings: Sequence[Binding], found: Collector) -
     known = {one for name in mapped for one in (name, *partners[name])}
     for tie in tied.ties:
         if not any(tie.holds(name) for name in known):
-            help = "map one of the two names, as the map writes it: without prefix"
+            help = "map one of the two names, written without prefix"
             found.error("E525", f"no line maps `{tie.name}` or `{tie.other}`", tie.name.span, help=help)
 
 
@@ -45,6 +45,6 @@ def _names(binding: Binding) -> tuple[str, ...]:
 
 def _report_both(lines: Mapping[str, MapLine], tie: Tie, found: Collector) -> None:
     places = [Label(line.place, f"`{name}` is mapped here") for name, line in lines.items()]
-    message = f"{' and '.join(f'`{name}`' for name in lines)} are tied, and lines map both"
-    help = "map one of them, or take the tie out where the architecture has a tensor for each"
+    message = f"{' and '.join(f'`{name}`' for name in lines)} are tied, but lines map both"
+    help = "map only one of them, or remove the tie if the architecture has a tensor for each"
     found.error("E525", message, tie.name.span, secondary=places, help=help)

@@ -68,7 +68,7 @@ def read_ties(node: Node | None, found: Collector) -> TiedNames:
     if node is None or (isinstance(node, TextNode) and node.value == "none" and not node.quoted):
         return TiedNames()
     if not isinstance(node, MapNode):
-        found.error("E204", "expected a map from a name to the name that it equals", node.span)
+        found.error("E204", "expected a map from a name to the name of the same tensor", node.span)
         return TiedNames()
     ties = []
     for entry in node.entries:
@@ -86,7 +86,7 @@ def _read(entry: Entry, found: Collector) -> Tie | None:
     name, other = parse_name(entry.key), parse_name(entry.value)
     groups = [[len(group) for group in side.groups] for side in (name, other)]
     if name.stars != other.stars or groups[1] not in ([], groups[0]) or not name.pieces or not other.pieces:
-        help = "write as many `*` on either side; groups pair in order, or stand on the left alone"
+        help = "write the same number of `*` on both sides; groups pair in order, or appear on the left only"
         found.error("E511", f"`{name}` and `{other}` do not pair", entry.value.span, help=help)
         return None
     return Tie(name=name, other=other)

@@ -87,13 +87,13 @@ def is_private(home: Path) -> bool:
 
 def _require_private(home: Path) -> None:
     if not is_private(home):
-        _refuse(home, "it must be a folder of this user's own, with mode 0700")
+        _refuse(home, "it must be a folder owned by this user with mode 0700")
 
 
 def _refuse(home: Path, reason: str) -> None:
     fail(
         "E503",
-        f"generated modules cannot be kept in {home}",
+        f"generated modules cannot be stored in {home}",
         None,
         notes=(reason,),
         help=f"make the folder private, or set {ENVIRONMENT} to another one",

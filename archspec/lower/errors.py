@@ -31,14 +31,14 @@ class TakenName(LoweringError):
     help = "choose another name"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"every module of PyTorch has its own `{name}`")
+        super().__init__(f"`{name}` is an attribute of every PyTorch module")
 
 
 class ReusedDifferently(LoweringError):
     """A module that is called twice, and would need two pieces of code."""
 
     code = "E502"
-    help = "write a second module, and tie its parameters to the first"
+    help = "write a second module and tie its parameters to the first"
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"`{path}` reuses a module, and needs other code than its first use")
+        super().__init__(f"`{path}` reuses a module but needs different code than its first use")

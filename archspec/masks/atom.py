@@ -1,4 +1,4 @@
-"""An atom of the language of masks: a leaf with a word, an argument and a way to read it. One file each in `atoms/`."""
+"""An atom of the mask language: a leaf with a word, an argument and a way to read it. One file each in `atoms/`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from archspec.text.pred import PredExpr
 
 
 class AtomReader(Protocol):
-    """What an atom may ask of the spec while its argument is read. All raise SpecError at what does not fit."""
+    """What an atom may request of the spec while its argument is read.
+
+    All methods raise SpecError for a wrong argument.
+    """
 
     @property
     def keys(self) -> Dim:
@@ -24,35 +27,39 @@ class AtomReader(Protocol):
         ...
 
     def size(self, expr: Expr, least: int) -> Dim:
-        """A size, at least so large."""
+        """The size that an expression gives, which must be at least `least`."""
         ...
 
     def window(self, expr: Expr, *, least: int, spare: int) -> Dim:
-        """A size of a window, which is warned of where it masks nothing; `spare` is how much shorter it may then be."""
+        """The size of a window, which is warned about where it masks nothing.
+
+        `least` is the least size that is accepted; `spare` is how much shorter than the axis a window that masks
+        nothing may be.
+        """
         ...
 
     def find(self, path: Path) -> Value | None:
-        """The value of a name; None where it names none."""
+        """The value with a name, or None."""
         ...
 
     def value(self, path: Path) -> Value:
-        """The value of a path."""
+        """The value at a path."""
         ...
 
     def predicate(self, pred: PredExpr, side: MaskSide, written: MaskCall) -> int:
-        """The control number of a predicate over the positions of a side, E402 where it is not."""
+        """The control number of a predicate over the positions of a side. Raises E402 for another one."""
         ...
 
     def integers(self, value: Value, side: MaskSide | None, written: MaskCall, what: str) -> int:
-        """The control number of integers over the positions of a side, or of the leading axes alone.
+        """The control number of integers over the positions of a side, or over the leading axes only.
 
-        Raises E401 where the value holds no integers (`what` says what they would be), E402 where axes do not fit.
+        Raises E401 where the value does not contain integers (`what` says what they would be), E402 for other axes.
         """
         ...
 
 
 class MaskAtom(Leaf, partial=True):
-    """A leaf that the language writes: `word`, or `word(argument)`."""
+    """A leaf that the language can write: `word`, or `word(argument)`."""
 
     word: ClassVar[str]
     argument: ClassVar[Argument[Any] | None]
@@ -60,12 +67,12 @@ class MaskAtom(Leaf, partial=True):
     @classmethod
     @abstractmethod
     def read(cls, written: MaskCall, reader: AtomReader) -> MaskAtom:
-        """The atom that a text writes. Raises SpecError where its argument does not fit."""
+        """The atom that a text denotes. Raises SpecError where its argument does not fit."""
 
     @abstractmethod
     def uses(self) -> tuple[ControlUse, ...]:
-        """The control operands that it reads, and how."""
+        """The control operands that it reads, and how it reads them."""
 
     def controls(self) -> tuple[int, ...]:
-        """Their numbers."""
+        """The numbers of its controls."""
         return tuple(use.control for use in self.uses())

@@ -1,4 +1,4 @@
-"""Bands of keys about the query as relations."""
+"""Bands of keys around the query, as relations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from archspec.relation.meet import meet
 
 
 def band(at: Coordinates, lo: Dim, hi: Dim) -> Relation | None:
-    """`lo <= i - j <= hi`; None over positions that are not given as one place."""
+    """`lo <= i - j <= hi`; None where a side has several places, or positions are not compared."""
     if at.apart or len(at.query) != 1 or len(at.key) != 1:
         return None
     return Relation((apart(at.query[0], at.key[0], lo, hi),))
 
 
 def no_later(at: Coordinates) -> Relation:
-    """`j <= i`, over factors in row-major order: the first that differs is smaller, or none differs but the last."""
+    """`j <= i`, in row-major order: at the first factor that differs j is smaller, or only the last one may differ."""
     if at.apart or len(at.query) != len(at.key):
+        # Sides that are not compared, or factored differently, are not restricted: sound, as a relation may be too
+        # wide.
         return EVERYTHING
     pairs = list(zip(at.query, at.key, strict=True))
     found = []

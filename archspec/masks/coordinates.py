@@ -1,4 +1,4 @@
-"""Where a mask's indices stand among the coordinates of an output and an input."""
+"""Where the indices of a mask are among the coordinates of an output and an input."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MaskSide = Literal["query", "key"]
 
 @record
 class Coordinates:
-    """Where a mask's indices stand among the coordinates of an output and an input.
+    """Where the indices of a mask are among the coordinates of an output and an input.
 
-    `query` and `key` are the places of the positions, flat where an axis has factors; where `apart`, positions are not
-    compared. `out_leading` and `in_leading` index the controls' leading axes, which those in `plain` do not have.
-    `first` is the operand number of control 0. In `loose` are the controls that have no place on a side: constraints
-    by them are left out.
+    `query` and `key` are the places of the positions, flat where an axis has factors; with `apart`, positions are not
+    compared. `out_leading` and `in_leading` index the leading axes of controls, which the controls in `plain` do not
+    have. `first` is the operand number of control 0. `loose` are the controls without a place on a side: constraints by
+    them are left out, which widens the relation.
     """
 
     query: tuple[Place, ...]
@@ -30,11 +30,11 @@ class Coordinates:
     loose: frozenset[tuple[int, MaskSide]] = frozenset()
 
     def leading(self, control: int, side: MaskSide) -> tuple[Place, ...]:
-        """Coordinates of a control's leading axes on one side."""
+        """The places of a control's leading axes on one side; empty for a control without any."""
         if control in self.plain:
             return ()
         return self.out_leading if side == "query" else self.in_leading
 
     def indices(self, control: int, side: MaskSide) -> tuple[Place, ...]:
-        """Coordinates of one side that index a control over leading axes and positions."""
+        """The places on one side that index a control over leading axes and positions."""
         return (*self.leading(control, side), *(self.query if side == "query" else self.key))

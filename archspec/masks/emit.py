@@ -14,7 +14,7 @@ from archspec.masks.walk import fold, leaves
 
 
 class CodeWriter(Protocol):
-    """What is asked of the code generator."""
+    """What masks request of the code generator."""
 
     def size(self, dim: Dim) -> str:
         """Source of a size."""
@@ -26,7 +26,7 @@ class CodeWriter(Protocol):
 
 
 def emit(mask: Mask, w: CodeWriter, keys: Dim, device: str, controls: Sequence[Control]) -> str:
-    """Source of the bool mask [batch or 1, 1, queries or 1, keys]: True may attend.
+    """Source of the bool mask [batch or 1, 1, queries or 1, keys]; True means that the pair may attend.
 
     `device` is the source of the device on which positions are made. Positions are assigned to variables first.
     """
@@ -34,15 +34,17 @@ def emit(mask: Mask, w: CodeWriter, keys: Dim, device: str, controls: Sequence[C
     text = fold(
         mask, lambda leaf: leaf.emit(writing), partial(writing.joined, " & ", AND), partial(writing.joined, " | ", OR)
     )
+    # Axes are aligned at the end; the result has all four.
     missing = ", ".join(["None"] * (4 - text.rank))
     source = f"{text.beside(PRIMARY)}[{missing}]" if missing else text.source
     if any(leaf.by_key for leaf in leaves(mask)):
         return source
+    # No leaf varies by key, so the key axis has size 1 and is expanded.
     return f"{source if missing else text.beside(PRIMARY)}.expand(-1, -1, -1, {w.size(keys)})"
 
 
 class _Emission:
-    """The source of one mask; `positions` and `distance` are assigned where a leaf measures them."""
+    """The source of one mask; `positions` and `distance` are variables, assigned only where a leaf uses them."""
 
     def __init__(
         self, writer: CodeWriter, keys: Dim, device: str, controls: Sequence[Control], found: Sequence[Leaf]
@@ -51,6 +53,7 @@ class _Emission:
         self._controls = controls
         measured = {leaf.measures for leaf in found}
         self.positions = self.distance = ""
+        # Masks of controls alone need no positions.
         if not measured <= {"nothing"}:
             self.positions = writer.assign("positions", f"torch.arange({writer.size(keys)}, device={device})")
         if "distance" in measured:
@@ -65,13 +68,13 @@ class _Emission:
         return self._controls[number]
 
     def joined(self, sign: str, binding: int, terms: Sequence[MaskSource]) -> MaskSource:
-        """Terms with an operator between; a comparison binds looser than `&` and `|` in Python, and is bracketed."""
+        """Terms joined by an operator; comparisons bind less tightly than `&` and `|` in Python and get parentheses."""
         parts = [self._named(term) for term in terms]
         source = sign.join(part.beside(binding) for part in parts)
         return MaskSource(source, max(part.rank for part in parts), binding)
 
     def _named(self, part: MaskSource) -> MaskSource:
-        """A term; one that asks for a variable gets it."""
+        """A term, assigned to a variable first if it asks for one."""
         if not part.variable:
             return part
         return MaskSource(self._writer.assign(part.variable, part.source), part.rank, PRIMARY)

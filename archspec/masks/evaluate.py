@@ -1,4 +1,4 @@
-"""Masks in NumPy: the oracle for the emitted code and for the relation."""
+"""Masks in NumPy: the reference for the emitted code and for the relation."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 def evaluate(mask: Mask, queries: int, keys: int, controls: Sequence[Array], sizes: Mapping[str, int]) -> NDArray[Any]:
     """Which keys each query may attend to.
 
-    `controls[n]` is control n: bool or integer [..., positions], for a prefix [...]; a given mask [batch or 1, 1,
-    queries or 1, keys] and its `keep`. `sizes` are the run-time sizes that windows and prefixes depend on.
-    Returns bool [..., queries, keys]: the leading axes of the controls broadcast, and none where no control has any.
+    Args:
+        mask: the mask.
+        queries: the number of queries.
+        keys: the number of keys.
+        controls: control n is bool or integer [..., positions], for a prefix [...], for a given mask
+            [batch or 1, 1, queries or 1, keys] and its `keep`.
+        sizes: the run-time sizes that windows and prefixes depend on.
+
+    Returns:
+        bool [..., queries, keys]: the leading axes of the controls broadcast, none where no control has any.
     """
     import numpy as np
 

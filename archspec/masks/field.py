@@ -1,4 +1,4 @@
-"""Fields that hold a mask."""
+"""The field type for masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from archspec.schema.sorts import sort
 from archspec.text.mask import MaskSyntax, parse_mask
 from archspec.text.nodes import TextNode
 
+# A context variable, because `_parse` is called with the text node alone.
 MASK_FIELDS: ContextVar[frozenset[str]] = ContextVar("MASK_FIELDS", default=frozenset())
 """Names of the fields of sort mask that the user-defined block has whose body is being read."""
 

@@ -1,4 +1,4 @@
-"""A mask made elsewhere: a leaf that no text writes."""
+"""A mask that is made elsewhere: a leaf that the language cannot write."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Given(Leaf):
     keep: int | None = None
 
     def controls(self) -> tuple[int, ...]:
-        """The mask and, where there is one, what keeps rows."""
+        """The mask and, where it exists, the operand that says which rows to keep."""
         return (self.control,) if self.keep is None else (self.control, self.keep)
 
     def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
-        """The same over other controls."""
+        """The same leaf over other controls."""
         return Given(numbers[self.control], None if self.keep is None else numbers[self.keep])
 
     def sizes(self) -> tuple[Dim, ...]:
-        """Those of the mask are not known."""
+        """None: the sizes that the given mask was made with are not known here."""
         return ()
 
     def window(self) -> Dim | None:
-        """That of the mask is not known."""
+        """None: the window of the given mask is not known here."""
         return None
 
     def resizable(self) -> Resizable | None:
@@ -53,7 +53,8 @@ class Given(Leaf):
         return None
 
     def evaluate(self, at: Pairs) -> Array:
-        """The mask, without the rows that are not kept."""
+        """The mask, false in the rows that are not kept."""
+        # The mask has a head axis of size 1, which the evaluation does not have.
         given = at.controls[self.control][:, 0]
         return given if self.keep is None else given & at.controls[self.keep][:, 0]
 
@@ -62,7 +63,7 @@ class Given(Leaf):
         return MaskSource(w.control(self.control).source, 4, PRIMARY)
 
     def relation(self, at: Coordinates) -> Relation:
-        """Everything: what it holds is not known."""
+        """Everything, because the contents are not known."""
         return EVERYTHING
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
@@ -70,7 +71,7 @@ class Given(Leaf):
         return ("given", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """Some key, where no rows are to be kept."""
+        """Some key, where no operand says which rows to keep."""
         return key == "some" and self.keep is None
 
     def text(self, names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What every leaf of a mask declares: its meaning, its relation, its source and its picture, in one class."""
+"""The interface of every leaf of a mask: its meaning, relation, source and picture, in one class."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ Fact = Hashable
 class ControlUse:
     """How a leaf reads a control: its element types, and the sides at whose position it is read.
 
-    The control's axes are the batch (which it may lack) and then the positions of the first side, if any. `example`
-    gives values that make the leaf visible in a picture: of (how many, the longest axis, padding `any`, `right` or
-    `left`).
+    The control's axes are the batch (optional) and then the positions of the first side, if any. `example` gives values
+    that make the leaf visible in a picture, from (count, the longest axis, padding `any`, `right` or `left`).
     """
 
     control: int
@@ -44,7 +43,10 @@ class ControlUse:
 
 @record
 class Resizable:
-    """A size of a leaf that may be replaced: `drawn` are those that pictures use, `make` gives the leaf of another."""
+    """A size of a leaf that may be replaced:
+
+    `drawn` are the sizes for pictures, `make` gives the leaf with another size.
+    """
 
     size: Dim
     drawn: tuple[int, ...]
@@ -53,7 +55,7 @@ class Resizable:
 
 @record
 class Pairs:
-    """Where a mask is evaluated: queries i [queries, 1] and keys j [keys], values of the controls, run-time sizes."""
+    """Where a mask is evaluated: queries i [queries, 1], keys j [keys], values of the controls, run-time sizes."""
 
     i: Array
     j: Array
@@ -62,12 +64,12 @@ class Pairs:
 
 
 class Leaf(Mask, ABC):
-    """A mask without parts. What a class does not declare is an error when the class is made or used.
+    """A mask without parts. Omitting a declaration is an error when the class is made or used: nothing has a default.
 
-    `hint` is the word for it in names of the emitted code. `by_query` and `by_key` tell along which axes it varies;
-    `compares` that it sets query against key positions, whose axes must then be of one length; `measures` what its
-    source is written over; `absolute` that it looks at where in a row a key stands; `implies_causal` that no query
-    sees a later key; `opens_prefix` that a decoder may see ahead inside of what it names.
+    `hint` is its word in names of the emitted code. `by_query` and `by_key` say along which axes it varies; `compares`
+    that it compares query and key positions, whose axes must then have equal length; `measures` what its source is
+    written over; `absolute` that it depends on where in a row a key is; `implies_causal` that no query sees a later
+    key; `opens_prefix` that a decoder may see ahead inside what it names.
     """
 
     hint: ClassVar[str]
@@ -80,11 +82,17 @@ class Leaf(Mask, ABC):
     opens_prefix: ClassVar[bool]
 
     def __init_subclass__(cls, *, partial: bool = False, **options: Any) -> None:
-        """Raise TypeError for a class that leaves out what its bases annotate, unless it is `partial` itself."""
+        """Raise TypeError for a class that omits a declaration of its bases, unless it is `partial` itself."""
         super().__init_subclass__(**options)
         bases = [base for base in cls.__mro__ if issubclass(base, Leaf)]
         notes = [note for base in bases for note in vars(base).get("__annotations__", {}).items()]
-        missing = [name for name, kind in notes if kind.startswith("ClassVar") and not hasattr(cls, name)]
+        # A declaration that is only annotated has no value: it must be given where the class is made, not when it is
+        # used.
+        missing = [
+            name
+            for name, kind in notes
+            if str(kind).removeprefix("typing.").startswith("ClassVar") and not hasattr(cls, name)
+        ]
         if missing and not partial:
             raise TypeError(f"{cls.__name__} does not declare {', '.join(missing)}")
 
@@ -94,7 +102,7 @@ class Leaf(Mask, ABC):
 
     @abstractmethod
     def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
-        """The same over control `numbers[n]` in place of n. Raises KeyError for a control without one."""
+        """The same leaf over control `numbers[n]` in place of n. Raises KeyError for a control without an entry."""
 
     @abstractmethod
     def sizes(self) -> tuple[Dim, ...]:
@@ -102,23 +110,23 @@ class Leaf(Mask, ABC):
 
     @abstractmethod
     def window(self) -> Dim | None:
-        """The size that bounds how far from the query its keys stand; None where nothing does."""
+        """The size that bounds how far its keys are from the query; None where nothing does."""
 
     @abstractmethod
     def resizable(self) -> Resizable | None:
-        """Its size, where it has one that may be replaced."""
+        """Its size, if it has one that may be replaced."""
 
     @abstractmethod
     def evaluate(self, at: Pairs) -> Array:
-        """Bool, broadcast to [..., queries, keys]."""
+        """The leaf as bool, broadcast to [..., queries, keys]."""
 
     @abstractmethod
     def emit(self, w: MaskWriter) -> MaskSource:
-        """Source of it, bool, broadcast to [batch, 1, queries, keys]."""
+        """Its source: bool, broadcast to [batch, 1, queries, keys]."""
 
     @abstractmethod
     def relation(self, at: Coordinates) -> Relation:
-        """The pairs (query, key) that it allows, or more where coordinates cannot say it exactly."""
+        """The pairs (query, key) that it allows, or more where coordinates cannot express them exactly."""
 
     @abstractmethod
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
@@ -126,8 +134,8 @@ class Leaf(Mask, ABC):
 
     @abstractmethod
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """Whether every query may see that key; `promises[n]` is the padding that control n promises."""
+        """Whether every query is proved to see that key; `promises[n]` is the padding that control n promises."""
 
     @abstractmethod
     def text(self, names: Sequence[str]) -> str:
-        """As the language writes it, control n under the name `names[n]`."""
+        """The leaf in the language, with control n under the name `names[n]`."""

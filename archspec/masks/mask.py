@@ -1,7 +1,7 @@
 """Masks: which keys a query may attend to. True means that it may.
 
 A mask is a tree of leaves over query index i and key index j, joined by "and" and "or"; leaves that read data name it
-by the number of a control operand. From one tree come the emitted code, the reference, the relation and the picture.
+by the number of a control operand. The emitted code, the reference, the relation and the picture all come from it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from archspec.record import record
 
 
 class Mask:
-    """A mask expression: a leaf (`archspec.masks.leaf`), or the two classes below.
+    """A mask expression: a leaf (`archspec.masks.leaf`), or one of the two classes below.
 
-    `kernel` is the mask that attention kernels compute without being given one: every pair, or `j <= i`.
+    `kernel` names the mask where attention kernels compute it without an operand: `full` (every pair) or `causal`.
     """
 
     kernel: ClassVar[Literal["full", "causal"] | None] = None
@@ -41,14 +41,15 @@ class Or(Mask):
 
 
 def both(left: Mask, right: Mask) -> Mask:
-    """Conjunction, flattened; the mask of every pair is its unit."""
+    """Conjunction, flattened and without repetition; the mask of every pair is its unit."""
     terms = _terms(And, left, right)
+    # Where every term is the mask of every pair, one of them is kept.
     kept = tuple(dict.fromkeys(term for term in terms if term.kernel != "full")) or terms[:1]
     return kept[0] if len(kept) == 1 else And(kept)
 
 
 def either(left: Mask, right: Mask) -> Mask:
-    """Disjunction, flattened; the mask of every pair absorbs it."""
+    """Disjunction, flattened and without repetition; the mask of every pair absorbs all others."""
     terms = tuple(dict.fromkeys(_terms(Or, left, right)))
     full = [term for term in terms if term.kernel == "full"]
     if full:
@@ -57,4 +58,5 @@ def either(left: Mask, right: Mask) -> Mask:
 
 
 def _terms(kind: type[And] | type[Or], *masks: Mask) -> tuple[Mask, ...]:
+    """The terms of masks of one class, of which nested ones are flattened."""
     return tuple(t for mask in masks for t in (mask.terms if isinstance(mask, kind) else (mask,)))

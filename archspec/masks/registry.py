@@ -1,4 +1,4 @@
-"""All atoms of masks by their words: the files of `archspec.masks.atoms`, each loaded when it is first asked for."""
+"""All atoms of masks by word: the files of `archspec.masks.atoms`, each imported when it is first used."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from archspec.masks.atom import MaskAtom
 
 
 class _Atoms(Mapping[str, type[MaskAtom]]):
+    """The mapping from words to atoms; a word is looked up in the folder, and only then is its file imported."""
+
     def __getitem__(self, word: str) -> type[MaskAtom]:
         if word not in _words(tuple(folder.__path__)):
             raise KeyError(word)
+        # By file name: adding an atom adds one file and touches no list.
         return _load(word)
 
     def __iter__(self) -> Iterator[str]:
@@ -30,7 +33,7 @@ def _words(folders: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _load(word: str) -> type[MaskAtom]:
-    """The atom of a file. Raises ImportError where the file declares none of its own name."""
+    """The atom that a file declares. Raises ImportError where it declares none with the file's name as its word."""
     module = import_module(f"archspec.masks.atoms.{word}")
     classes = [found for found in vars(module).values() if isinstance(found, type) and issubclass(found, MaskAtom)]
     found = next((found for found in classes if vars(found).get("word") == word), None)

@@ -1,4 +1,4 @@
-"""Masks as relations: which key positions a query position may read, and of which of them a control is read."""
+"""Masks as relations: which key positions a query may read, and at which of them a control is read."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from archspec.relation.meet import meet
 def relation(mask: Mask, at: Coordinates) -> Relation:
     """The pairs (query, key) that a mask allows, as a union of atoms.
 
-    Exact over single position coordinates; over several, windows and prefixes are widened. A mask made elsewhere
-    allows everything here: what it holds is not known.
+    Exact over single position coordinates; over several, windows and prefixes are widened. A mask that is made
+    elsewhere allows everything here, because its contents are not known.
     """
     return fold(mask, lambda leaf: leaf.relation(at), _all, _any)
 
 
 def decisive(mask: Mask, chosen: Callable[[Leaf], bool], operand: int, at: Coordinates) -> Relation:
-    """The pairs at which one of some leaves may decide, whatever the operand that they read holds elsewhere.
+    """The pairs at which one of the chosen leaves may decide the mask, whatever the operand that they read contains
+    elsewhere.
 
-    A leaf decides only where what it is joined to by "and" allows the pair; the other side of an "or" is not used.
+    A leaf can decide a pair only where everything that it is joined to by "and" allows the pair; the other side of an
+    "or" is not used.
     """
     match mask:
         case And(terms=terms):
             found = NOTHING
             for place, term in enumerate(terms):
+                # The pair must satisfy all other terms too, or the conjunction is false whatever this leaf says.
                 own = decisive(term, chosen, operand, at)
                 if own.atoms:
+                    # The operand is erased from the other terms too: they may hold or not hold through its other
+                    # values.
                     others = [erase(relation(other, at), operand) for k, other in enumerate(terms) if k != place]
                     found |= reduce(meet, others, own)
             return found

@@ -1,4 +1,4 @@
-"""Pieces of PyTorch source that masks are written of, and what a leaf may ask while it writes one."""
+"""Pieces of PyTorch source for masks, and the interface that a leaf writes its source with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMPARISON, OR, AND, PRIMARY = range(4)
 
 @record(kw_only=False)
 class Control:
-    """Source of a control operand (a name), and its number of axes."""
+    """Source of a control operand (a variable name), and its number of axes."""
 
     source: str
     rank: int
@@ -21,10 +21,10 @@ class Control:
 
 @record(kw_only=False)
 class MaskSource:
-    """Source of a part of a mask, its number of axes and how tightly its outermost operator binds.
+    """Source of a part of a mask, its number of axes, and the binding strength of its outermost operator.
 
     The axes are the last ones of [batch, 1, queries, keys], each whole or of size 1. `variable` names the piece where
-    it is long enough to be assigned before it is joined with others.
+    it is long enough to be assigned to a variable before it is joined with others.
     """
 
     source: str
@@ -33,21 +33,21 @@ class MaskSource:
     variable: str = ""
 
     def beside(self, binding: int) -> str:
-        """The source as an operand of an operator that binds so tightly."""
+        """The source as an operand of an operator with that binding strength."""
         return self.source if self.binding >= binding else f"({self.source})"
 
 
 class MaskWriter(Protocol):
-    """What a leaf may ask while it is written."""
+    """What a leaf may request while its source is written."""
 
     @property
     def positions(self) -> str:
-        """Name of the key positions, [keys]; made where a leaf of the mask `measures` them."""
+        """Name of the key positions, [keys]; assigned where a leaf of the mask `measures` them."""
         ...
 
     @property
     def distance(self) -> str:
-        """Name of query less key position, [queries, keys]; empty where no leaf `measures` it."""
+        """Name of query minus key position, [queries, keys]; empty where no leaf `measures` it."""
         ...
 
     def size(self, dim: Dim) -> str:

@@ -10,7 +10,7 @@ from archspec.masks.walk import fold
 
 
 def text(mask: Mask, control_names: Sequence[str]) -> str:
-    """`causal & key_valid(valid)`: a mask in the language, control n under the name `control_names[n]`.
+    """A mask as text, `causal & key_valid(valid)`, with control n under the name `control_names[n]`.
 
     A mask that is made elsewhere is written as its name.
     """

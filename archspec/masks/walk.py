@@ -1,4 +1,4 @@
-"""Going over a mask's tree: its leaves, the controls it reads, the same mask over other leaves."""
+"""Traversal of masks: their leaves, the controls they read, and masks over other leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def fold(mask: Mask, of_leaf: Callable[[Leaf], T], of_and: Callable[[list[T]], T], of_or: Callable[[list[T]], T]) -> T:
-    """What a mask comes to, from what its leaves come to. Raises TypeError for what is no mask."""
+    """Combine the results of a mask's leaves upwards. Raises TypeError for anything but a mask."""
     match mask:
         case And(terms=terms):
             return of_and([fold(term, of_leaf, of_and, of_or) for term in terms])
@@ -26,7 +26,7 @@ def fold(mask: Mask, of_leaf: Callable[[Leaf], T], of_and: Callable[[list[T]], T
 
 
 def leaves(mask: Mask) -> Iterator[Leaf]:
-    """The leaves of a mask, as written."""
+    """The leaves of a mask in the order in which they are written. Raises TypeError for anything but a mask."""
     if isinstance(mask, And | Or):
         for term in mask.terms:
             yield from leaves(term)
@@ -42,24 +42,25 @@ def controls(mask: Mask) -> tuple[int, ...]:
 
 
 def joined_by_or(mask: Mask) -> Mask:
-    """The parts of a mask that are alternatives, joined; the mask without pairs is an `Or` of no terms."""
+    """The parts of a mask that are alternatives, joined; an `Or` of no terms where there are none."""
     if isinstance(mask, Or):
         return mask
+    # A conjunction has no alternatives of its own, only those inside its terms.
     return Or(tuple(joined_by_or(term) for term in mask.terms) if isinstance(mask, And) else ())
 
 
 def replaced(mask: Mask, change: Callable[[Leaf], Mask]) -> Mask:
-    """The mask with what `change` gives in place of each leaf."""
+    """The mask with the result of `change` in place of each leaf."""
     return fold(mask, change, lambda terms: reduce(both, terms), lambda terms: reduce(either, terms))
 
 
 def renumbered(mask: Mask, numbers: Mapping[int, int]) -> Mask:
-    """The same mask where control `n` is the operand `numbers[n]`. Raises KeyError for a control without one."""
+    """The same mask with operand `numbers[n]` in place of control n. Raises KeyError for a control without an entry."""
     return replaced(mask, lambda leaf: leaf.renumbered(numbers))
 
 
 def compares_positions(mask: Mask) -> bool:
-    """Whether a mask sets query positions against key positions; both axes must then be of one length."""
+    """Whether a mask compares query and key positions; both axes must then have equal length."""
     return any(leaf.compares for leaf in leaves(mask))
 
 

@@ -1,1 +1,1 @@
-"""The typed boundary: judged specs, ports and sizes, checked inputs, generated inputs, and what runs a model."""
+"""The typed boundary: checked specs, ports and sizes, input validation, generated inputs, and the runner interface."""

@@ -1,4 +1,4 @@
-"""The type of a spec whose rules were judged."""
+"""The type of a spec whose rules have been judged."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from archspec.spec import Spec
 
 @record(eq=False)
 class Checked:
-    """A spec that was judged, and accepted.
+    """A spec that was judged and accepted.
 
-    Only `archspec.checking` makes one, and everything that emits, builds, generates or attends takes nothing else: that
-    a spec whose rules do not hold is not compiled is then a matter of types.
+    Only `archspec.checking` makes one, and everything that emits, builds, generates or attends takes nothing else. That
+    a spec whose rules do not hold is not compiled is thus enforced by types.
 
-    `diagnostics` are those of the check. `unproved` says that errors are among them, and that the caller accepted the
-    spec all the same; whatever is made from the spec repeats that.
+    `diagnostics` are those of the check. `unproved` says that errors are among them and that the caller accepted the
+    spec anyway; whatever is made from the spec repeats that.
     """
 
     spec: Spec
     cost: Cost
     verdicts: tuple[Verdict, ...]
     diagnostics: tuple[Diagnostic, ...]
+    # Stored beside the diagnostics, so that whatever is made from the spec can state it.
     unproved: bool
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """The messages of what does not hold; none where all holds."""
+        """The messages of the errors; empty where everything holds."""
         return tuple(found.message for found in self.diagnostics if found.severity == "error")

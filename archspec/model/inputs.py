@@ -1,4 +1,4 @@
-"""What a caller gives is checked against the interface before anything runs; all mistakes are reported together."""
+"""Validation of a caller's inputs against the interface before anything runs; all mistakes are reported together."""
 
 from __future__ import annotations
 
@@ -18,28 +18,30 @@ Ranges = Mapping[str, Sequence[int]]
 
 
 def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Sequence[Ranges] = ()) -> dict[str, Array]:
-    """The inputs as an artifact of this dtype takes them, defaults filled in and broadcast.
+    """The inputs as an artifact of this dtype takes them, with defaults filled in and broadcast.
 
     Args:
         interface: what the model takes.
         given: arrays by name; an input with a default may be left out.
-        dtype: of the artifact's floats. For bfloat16 they stay float32: arrays have no such numbers.
-        profiles: the sizes that the artifact was built for; without any it runs at all that the interface admits.
+        dtype: of the artifact's floats. For bfloat16 they stay float32, because NumPy has no bfloat16.
+        profiles: the sizes that the artifact was built for; without any, all sizes of the interface are accepted.
 
     Returns:
-        every input by name, in the declared order. The size of a dim that no input tells is typical.
+        every input by name, in the declared order. A dim that no input determines has its typical size.
 
     Raises:
-        SpecError: with every mistake, E711 to E720 and E722; E723 for sizes that the spec admits and no profile.
+        SpecError: with every mistake, E711 to E720 and E722; E723 for sizes that the spec admits and no profile does.
     """
     found = Collector()
     arrays = {name: np.asarray(array) for name, array in given.items()}
     _check_names(interface, arrays, found)
     present = {port.name: port for port in interface.input_ports if port.name in arrays}
+    # Only arrays of the right dtype and rank are compared further: one mistake must not cause a second report.
     sound = {name: port for name, port in present.items() if _has_form(port, arrays[name], found)}
     shapes = {name: (port.type.shape, arrays[name].shape) for name, port in sound.items()}
     origin = solved_sizes(shapes, found)
     check_axes(shapes, origin, found)
+    # Dims that no input determines are typical, and then take the profile's typical size.
     told = {name: one.size for name, one in origin.items()}
     sizes = {**{symbol.name: symbol.typical for symbol in interface.symbols}, **told}
     for name, port in sound.items():
@@ -54,6 +56,7 @@ def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Seq
 
 
 def _check_names(interface: Interface, given: Arrays, found: Collector) -> None:
+    """Report inputs that are unknown (E711) or missing (E712)."""
     for name in given:
         if name not in interface.inputs:
             help = did_you_mean(name, interface.inputs, kind="inputs")
@@ -64,6 +67,7 @@ def _check_names(interface: Interface, given: Arrays, found: Collector) -> None:
 
 
 def _has_form(port: Port, array: Array, found: Collector) -> bool:
+    """Whether an array has the dtype and the rank of its port; reports E713 and E714 otherwise."""
     fits = _has_dtype(port.type.dtype, array)
     if not fits:
         help = f"convert it: `{port.name}.astype({'bool' if port.type.dtype is DType.BOOL else repr(_plain(port))})`"
@@ -81,6 +85,7 @@ def _plain(port: Port) -> str:
 
 
 def _has_dtype(dtype: DType, array: Array) -> bool:
+    """Whether an array's dtype is of the kind of the port's; integers must also be safely convertible to it."""
     if dtype is DType.FLOAT:
         return array.dtype.kind == "f"
     if dtype is DType.BOOL:
@@ -89,7 +94,7 @@ def _has_dtype(dtype: DType, array: Array) -> bool:
 
 
 def _fitting(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> Ranges:
-    """The first profile that has these sizes, which the inputs tell; none binds an artifact without profiles."""
+    """The first profile that admits the sizes of the inputs; empty for an artifact without profiles. Raises E723."""
     if not profiles:
         return {}
     fitting = next((profile for profile in profiles if _within(profile, sizes)), None)
@@ -97,8 +102,8 @@ def _fitting(profiles: Sequence[Ranges], sizes: Mapping[str, int]) -> Ranges:
         return fitting
     wanted = ", ".join(f"{name}={sizes[name]}" for name in profiles[0] if name in sizes)
     notes = [", ".join(f"{name}={low}:{typical}:{high}" for name, (low, typical, high) in p.items()) for p in profiles]
-    help = "build with a `--profile` that has these sizes, or run another artifact"
-    return fail("E723", f"the artifact was not built for {wanted}", None, notes=notes, help=help)
+    help = "build with a `--profile` that includes these sizes, or run another artifact"
+    return fail("E723", f"the artifact was not built for the sizes {wanted}", None, notes=notes, help=help)
 
 
 def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:
@@ -106,10 +111,12 @@ def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:
 
 
 def _converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype: DTypeName) -> Array:
+    """The array in the artifact's dtype, or the default broadcast to the shape of the port."""
     wanted: str = port.type.dtype.value
     if port.type.dtype is DType.FLOAT:
         wanted = "float32" if dtype == "bfloat16" else dtype
     if array is None:
         return np.full(shape_at(port, sizes), port.default, dtype=wanted)
+    # An overflow becomes infinite here and is reported by `check_cast`, with its position.
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=wanted)

@@ -1,4 +1,4 @@
-"""What a model takes and gives: dims with ranges, inputs with promises, outputs; all of it typed."""
+"""The inputs and outputs of a model, typed: dims with ranges, inputs with promises, outputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Scalar = bool | int | float
 
 
 class Promised(Protocol):
-    """A declared input: its type, the value that fills it where the caller leaves it out, and its promises."""
+    """A declared input: its type, the default for a caller that leaves it out, and its promises."""
 
     @property
     def name(self) -> str: ...
@@ -49,7 +49,7 @@ class Ports(Protocol):
 
 @record
 class Port:
-    """A named input or output. `default` fills an input, broadcast, where the caller leaves it out."""
+    """A named input or output. `default` fills an input that the caller leaves out, broadcast to its shape."""
 
     name: str
     type: TensorType
@@ -72,17 +72,17 @@ class Interface:
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
-        """The dims."""
+        """The dims, as symbols."""
         return tuple(self.dims.values())
 
     @property
     def input_ports(self) -> tuple[Port, ...]:
-        """The inputs."""
+        """The inputs, in the declared order."""
         return tuple(self.inputs.values())
 
     @property
     def output_ports(self) -> tuple[Port, ...]:
-        """The outputs."""
+        """The outputs, in the declared order."""
         return tuple(self.outputs.values())
 
     def narrowed(self, ranges: Mapping[str, Sequence[int]]) -> Interface:
@@ -92,6 +92,7 @@ class Interface:
             ranges: the least, typical and largest size of some dims. The others keep theirs.
         """
         others = {name: resized(self.dims[name], sizes) for name, sizes in ranges.items()}
+        # Types refer to symbols, which carry their range: they are replaced in every type.
         symbols = {self.dims[name]: symbol for name, symbol in others.items()}
         inputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.inputs.items()}
         outputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.outputs.items()}
@@ -99,7 +100,7 @@ class Interface:
 
 
 def interface_of(spec: Spec | Claims) -> Interface:
-    """What the model of a spec, or one that is held to claims, takes and gives."""
+    """The interface of a spec, or of a model that is tested against claims."""
     inputs = {name: _port(given) for name, given in spec.inputs.items()}
     outputs = {name: Port(name=name, type=value.type) for name, value in spec.outputs.items()}
     numbered = spec.indexed if isinstance(spec, Claims) else indexed(spec.graph)
@@ -111,24 +112,26 @@ def _port(given: InputSpec) -> Port:
 
 
 def resized(symbol: Symbol, sizes: Sequence[int]) -> Symbol:
-    """A dim with another least, typical and largest size."""
+    """A dim with another least, typical and largest size. Raises ValueError for sizes that do not rise in multiples."""
     least, typical, most = sizes
     return Symbol(symbol.name, least, typical, most, symbol.multiple)
 
 
 def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape of a port at given sizes of the dims."""
+    """The shape of a port at given sizes of the dims. Raises KeyError and ValueError as `Dim.value` does."""
     return tuple(dim.value(sizes) for dim in port.type.shape)
 
 
 def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
     """A type whose dims are replaced by others of the same names."""
     axes = tuple(Axis(tuple(_resized(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
+    # A bound may depend on dims too, as for positions below a length.
     bound = None if type_.bound is None else _resized(type_.bound, symbols)
     return TensorType(type_.dtype, axes, bound)
 
 
 def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
+    """A size with its symbols replaced."""
     total = Dim.of(0)
     for monomial, coefficient in size.terms.items():
         part = Dim.of(coefficient)
@@ -141,6 +144,7 @@ def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
 def _atom(atom: Indeterminate, symbols: Mapping[Symbol, Symbol]) -> Dim:
     match atom:
         case Symbol():
+            # An atom is the size divided by its multiple, which both symbols share.
             return Dim({(symbols.get(atom, atom),): 1})
         case FloorDiv():
             return _resized(Dim(atom.num), symbols) // _resized(Dim(atom.den), symbols)

@@ -1,4 +1,4 @@
-"""What computes named outputs from named inputs."""
+"""The interface of whatever computes named outputs from named inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Arrays = Mapping[str, Array]
 
 
 class Runner(Protocol):
-    """A module, an opened artifact, a lowered network, a stranger's model: whatever computes outputs from inputs."""
+    """Anything that maps named inputs to outputs: a module, an artifact, a lowered network, a third-party model."""
 
     def run(self, arrays: Arrays, /) -> dict[str, Array]:
         """Compute the outputs.
@@ -33,16 +33,16 @@ class Runner(Protocol):
 
 @runtime_checkable
 class Watched(Protocol):
-    """A runner that sees which operations its model calls."""
+    """A runner that can observe which operations its model calls."""
 
     def trains_a_batch_norm(self, arrays: Arrays) -> bool:
-        """Whether a batch norm takes its statistics from these inputs. Raises SpecError as `run` does."""
+        """Whether a batch norm computes its statistics from these inputs. Raises SpecError as `run` does."""
         ...
 
 
 @record
 class FunctionRunner:
-    """A function on arrays by name, as a runner."""
+    """A Python function on arrays by name, as a runner."""
 
     function: Callable[[Arrays], Mapping[str, Array]]
 

@@ -1,4 +1,4 @@
-"""Seeded inputs that keep every promise: the one generator of parity, contract and timing."""
+"""Seeded inputs that keep every promise: the one generator for parity, contract and timing."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _PATTERNS = {
 
 
 def patterns(declared: Ports) -> tuple[str, ...]:
-    """The ways in which true values of bool inputs may stand that some input admits."""
+    """The arrangements of true values in bool inputs that some input admits."""
     admitted = {name for one in declared.inputs.values() if is_mask(one) for name in _PATTERNS[one.padding]}
     return tuple(name for name in _PATTERNS["any"] if name in admitted) or ("whole",)
 
 
 def is_mask(given: Promised) -> bool:
-    """Whether an input is bool over positions."""
+    """Whether an input is bool and has a position axis."""
     return given.type.dtype is DType.BOOL and given.type.rank > 1
 
 
 def sample(declared: Ports, sizes: Sizes, seed: int) -> dict[str, Array]:
     """Inputs for one comparison, with as much padding as the promises admit.
 
-    Where nothing is promised and there are more than two rows, the first is all false: an attention row without keys
-    is where runtimes differ. Raises SpecError E504 for inputs that no memory holds.
+    Where nothing is promised and there are more than two rows, the first is all false: runtimes differ in an attention
+    row without keys. Raises SpecError E504 for inputs that do not fit in memory.
     """
     pattern = patterns(declared)[-1]
     few = all(shape_at(given, sizes)[0] <= 2 for given in declared.inputs.values() if is_mask(given))
@@ -62,6 +62,7 @@ def generate(declared: Ports, sizes: Sizes, pattern: str, seed: int, hides: Coll
     Raises:
         SpecError: E504 for inputs that no memory holds.
     """
+    # Before anything is drawn: an allocation that fails may end the process without a message.
     require_inputs({name: given.type for name, given in declared.inputs.items()}, sizes)
     generator = np.random.default_rng(seed)
     made: dict[str, Array] = {}
@@ -74,7 +75,7 @@ def generate(declared: Ports, sizes: Sizes, pattern: str, seed: int, hides: Coll
 
 
 def draw(declared: Ports, given: Promised, sizes: Sizes, pattern: str, generator: np.random.Generator) -> Array:
-    """One input."""
+    """One random input that keeps its promises, of the shape that the sizes give."""
     shape = shape_at(given, sizes)
     if given.type.dtype is DType.FLOAT:
         return generator.standard_normal(shape, dtype=np.float32)
@@ -90,10 +91,10 @@ def draw(declared: Ports, given: Promised, sizes: Sizes, pattern: str, generator
 
 
 def bounds(declared: Ports, given: Promised, sizes: Sizes) -> tuple[int, int]:
-    """The least value of an integer input, and the one after its largest.
+    """The least value of an integer input, and one more than its largest.
 
-    Without a bound, one over leading axes alone counts positions, and any other numbers segments; where it indexes a
-    table or positions, it stays inside.
+    Without a declared bound, an input over leading axes only counts positions, and any other numbers segments; where it
+    indexes a table or positions, it stays inside.
     """
     if given.type.bound is not None:
         return 0, given.type.bound.value(sizes)
@@ -105,9 +106,9 @@ def bounds(declared: Ports, given: Promised, sizes: Sizes) -> tuple[int, int]:
 
 
 def bools(shape: tuple[int, ...], pattern: str, generator: np.random.Generator) -> Array:
-    """True values by a pattern along the last axis; `empty row` leaves none in the first row.
+    """True values arranged by a pattern along the last axis; `empty row` leaves the first row without any.
 
-    Of several padded rows one has a single true value, and another one no padding.
+    Of several padded rows one has a single true value, and another one has no padding.
     """
     if len(shape) < 2:
         return generator.random(shape) < 0.5
@@ -126,11 +127,12 @@ def bools(shape: tuple[int, ...], pattern: str, generator: np.random.Generator) 
 
 
 def _lengths(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-    """How many values of each row are true: 1 in some row, all in another, where there are so many rows."""
+    """The number of true values of each row: 1 in some row, all in another, where there are at least two rows."""
     rows, count = shape[0], shape[-1]
     lengths = generator.integers(1, max(2, count), shape[:-1])
     shortest, *others = generator.permutation(rows) if rows else [0]
     if rows > 1:
+        # With several rows, the shortest and the longest row are always present.
         lengths[shortest] = 1
         lengths[others[0]] = count
     return lengths
@@ -144,6 +146,7 @@ def _open_bool(given: Promised, hides: Collection[str]) -> bool:
 
 
 def _opened(given: Promised, low: int, high: int) -> int:
+    """The least value of an integer input that hides nothing."""
     if given.type.bound is not None:
         # Zero is what most vocabularies pad with.
         return min(low + 1, high - 1)

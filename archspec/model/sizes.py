@@ -1,4 +1,4 @@
-"""Sizes at which a model is exported, profiled and tried."""
+"""Sizes at which a model is exported, profiled and tested."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def maximum(symbols: Iterable[Symbol]) -> dict[str, int]:
 
 
 def example(symbols: Iterable[Symbol]) -> dict[str, int]:
-    """Sizes to trace at: typical, but such that no dim that varies counts 0 or 1, at which a trace specialises."""
+    """Sizes to trace at: typical, but at least two multiples of a dim that varies, where its range has them.
+
+    A trace specialises on sizes of 0 and 1, and an axis may be `dim // multiple`.
+    """
     return {symbol.name: _traceable(symbol) for symbol in symbols}
 
 
@@ -41,7 +44,7 @@ def _traceable(symbol: Symbol) -> int:
 
 
 def odd(symbols: Iterable[Symbol]) -> dict[str, int]:
-    """Small sizes with nothing in common: each dim a different prime times its multiple, where its range has one."""
+    """Small sizes without common factors: each dim is a different prime times its multiple, where its range has one."""
     sizes: dict[str, int] = {}
     for symbol in symbols:
         least, most = -(-symbol.min // symbol.multiple), symbol.max // symbol.multiple
@@ -51,21 +54,21 @@ def odd(symbols: Iterable[Symbol]) -> dict[str, int]:
 
 
 def _primes(least: int, most: int) -> Iterator[int]:
-    """Primes of a range from 3 on, as far as they are small enough to be found at once."""
+    """Primes of a range from 3 on, up to a limit that keeps the search short."""
     for number in range(max(least, 3), min(most, _LARGEST_PRIME) + 1):
         if all(number % divisor for divisor in range(2, int(number**0.5) + 1)):
             yield number
 
 
 def leading(declared: Ports) -> tuple[Symbol, ...]:
-    """The dims that lead an input."""
+    """The dims that are the first axis of an input."""
     first = (one.type.shape[0] for one in declared.inputs.values() if one.type.rank)
     named = {symbol.name: symbol for dim in first if (symbol := alone(dim)) is not None}
     return tuple(named.values())
 
 
 def alone(dim: Dim) -> Symbol | None:
-    """The symbol that a size is, where it is nothing more."""
+    """The symbol that a size consists of; None for any other size."""
     symbols = dim.symbols()
     if len(symbols) != 1:
         return None

@@ -17,7 +17,7 @@ _MOST_SIZE = 2**63
 
 @record
 class Solved:
-    """The size of a dim, and the input that told it."""
+    """The size of a dim, and the input that determined it."""
 
     size: int
     place: str
@@ -25,7 +25,7 @@ class Solved:
 
 @record
 class _Equation:
-    """An axis of an input: what it is declared to be, and its given size."""
+    """One axis of an input: its declared size and the given one."""
 
     place: str
     axis: int
@@ -37,14 +37,14 @@ class _Equation:
 
 
 def solved_sizes(shapes: Shapes, found: Collector) -> dict[str, Solved]:
-    """Solve for every dim that the shapes tell of.
+    """Solve for every dim that the shapes determine.
 
-    Axes that are a dim alone come first, then polynomials with one dim that is not yet known, until none is left. Where
-    several sizes of a dim fit, as for `(n + 1)//2`, it is the typical one if that fits, else the least.
+    Axes that are a single dim come first, then polynomials with one unknown dim, until none is left. Where
+    several sizes of a dim fit, as for `(n + 1)//2`, it is the typical one if that fits, otherwise the least.
 
     Args:
         shapes: for each input its declared and its given shape.
-        found: takes E716 for a size outside the declared range, E717 for one that no whole size of the dim gives.
+        found: takes E716 for a size outside the declared range, E717 for one that no integer size of the dim gives.
 
     Returns:
         the size of each dim that was solved. A dim whose equation has no solution is left out.
@@ -56,12 +56,15 @@ def solved_sizes(shapes: Shapes, found: Collector) -> dict[str, Solved]:
     while True:
         ready = [one for one in equations if len(_unknown(one, solved)) == 1 and one not in vague]
         ready.sort(key=lambda one: alone(one.dim) is None)  # stable: in the declared order
+        # A dim without a solution is reported once: its further equations are skipped.
         usable = [one for one in ready if not failed & {symbol.name for symbol in one.dim.symbols()}]
         if not usable:
             break
+        # One equation at a time: its solution may leave another one with a single unknown dim.
         (symbol,) = _unknown(usable[0], solved)
         outcome = _solve(usable[0], symbol, solved, found)
         if outcome is None:
+            # Another axis may still decide this dim, so a choice among several sizes waits until the end.
             vague.append(usable[0])
         elif not outcome:
             failed.add(symbol.name)
@@ -70,7 +73,7 @@ def solved_sizes(shapes: Shapes, found: Collector) -> dict[str, Solved]:
 
 
 def _choose(vague: list[_Equation], solved: dict[str, Solved], found: Collector) -> None:
-    """Choose a size of each dim of which several fit one axis or another."""
+    """Choose a size for each dim that has several solutions, one that all its axes allow."""
     for one in vague:
         for symbol in _unknown(one, solved):
             same = [other for other in vague if _unknown(other, solved) == [symbol]]
@@ -89,7 +92,7 @@ def _choose(vague: list[_Equation], solved: dict[str, Solved], found: Collector)
 
 
 def check_axes(shapes: Shapes, solved: Mapping[str, Solved], found: Collector) -> None:
-    """Collect E715 for every axis whose size is not what the solved dims make it."""
+    """Collect E715 for every axis whose size differs from what the solved dims give."""
     for one in _equations(shapes):
         if _unknown(one, solved):
             continue
@@ -116,9 +119,9 @@ def _unknown(one: _Equation, solved: Mapping[str, Solved]) -> list[Symbol]:
 
 
 def _solve(one: _Equation, symbol: Symbol, solved: dict[str, Solved], found: Collector) -> bool | None:
-    """Put the size of the one unknown dim into `solved`.
+    """Solve one equation for its one unknown dim, and record the size in `solved`.
 
-    Returns false, with a diagnostic, where no size fits, and None where several do.
+    Returns False, with a diagnostic, where no size fits, and None where several do.
     """
     if alone(one.dim) == symbol:
         return _admitted(one, symbol, one.size, solved, found)
@@ -132,7 +135,7 @@ def _solve(one: _Equation, symbol: Symbol, solved: dict[str, Solved], found: Col
 
 
 def _giving(one: _Equation, symbol: Symbol, solved: Mapping[str, Solved]) -> Callable[[int], int]:
-    """The size of an axis, by the count of multiples of its one unknown dim."""
+    """The size of an axis as a function of the count of multiples of its one unknown dim."""
     known = {name: given.size for name, given in solved.items()}
 
     def gives(count: int) -> int:
@@ -142,12 +145,14 @@ def _giving(one: _Equation, symbol: Symbol, solved: Mapping[str, Solved]) -> Cal
 
 
 def _no_whole(one: _Equation, symbol: Symbol, gives: Callable[[int], int], found: Collector) -> bool:
+    """Report E717 with the nearest sizes."""
     message = f"{one}, expected {one.dim}: no whole `{symbol.name}` gives that size"
     found.error("E717", message, None, notes=_near(gives, one, symbol))
     return False
 
 
 def _admitted(one: _Equation, symbol: Symbol, size: int, solved: dict[str, Solved], found: Collector) -> bool:
+    """Record a size that is in range and a multiple; otherwise report E716 or E717."""
     place = f"`{symbol.name}` is {size} in `{one.place}`"
     notes = [] if alone(one.dim) == symbol else [f"{one}, which is {one.dim}"]
     if not symbol.min <= size <= symbol.max:
@@ -161,7 +166,8 @@ def _admitted(one: _Equation, symbol: Symbol, size: int, solved: dict[str, Solve
 
 
 def _counts(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list[int]:
-    """Counts of multiples at which an axis has its size: the one, outside the range too, or two of several."""
+    """Counts of multiples at which an axis has its size: the only one, even outside the range, or two of several."""
+    # A rising polynomial has at most one solution, found by bisection. Outside its range it is reported as such.
     if _rises(one.dim, symbol):
         count = _last_at_most(gives, one.size)
         return [] if gives(count) != one.size else [count]
@@ -171,13 +177,15 @@ def _counts(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list
 
 
 def _rises(dim: Dim, symbol: Symbol) -> bool:
-    """Whether a size is a polynomial that strictly rises with a dim: no term with it is negative or a quotient."""
+    """Whether a size is a polynomial that strictly rises with a dim: all its terms with the dim are positive, no
+    quotients.
+    """
     terms = [(atoms, factor) for atoms, factor in dim.terms.items() if any(symbol in atom.symbols() for atom in atoms)]
     return all(factor > 0 and all(isinstance(atom, Symbol) for atom in atoms) for atoms, factor in terms)
 
 
 def _last_at_most(gives: Callable[[int], int], size: int) -> int:
-    """The largest count whose size is at most a given one, 0 at least; sizes rise with counts."""
+    """The largest count, at least 0, whose size is at most a given one; sizes must rise with counts."""
     high = 1
     while high < _MOST_SIZE and gives(high) <= size:
         high *= 2
@@ -189,9 +197,9 @@ def _last_at_most(gives: Callable[[int], int], size: int) -> int:
 
 
 def _near(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list[str]:
-    """The sizes just below and above, where they rise with the dim and its range has them."""
+    """The solvable sizes just below and above, where sizes rise with the dim."""
     if not _rises(one.dim, symbol):
-        return [f"`{symbol.name}` goes from {symbol.min} to {symbol.max}"]
+        return [f"`{symbol.name}` ranges from {symbol.min} to {symbol.max}"]
     least, most = symbol.bounds()
     low = _last_at_most(gives, one.size)
     near = [count for count in (low, low + 1) if least <= count <= most] or [min(max(low, least), most)]

@@ -15,6 +15,7 @@ from archspec.text.types import parse_type
 
 
 class _Plain(BaseModel):
+    # Strict and without extra fields: an unknown field is an error and not ignored.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -28,7 +29,7 @@ class DimRange(_Plain):
 
 
 class InputPort(_Plain):
-    """An input as the spec declares it."""
+    """An input as the spec declares it, with its type as text."""
 
     type: str
     default: bool | int | float | None = None
@@ -50,6 +51,7 @@ class WrittenInterface(_Plain):
             SpecError: for a type that does not parse.
             ValueError: for a range of sizes that does not rise in multiples.
         """
+        # Types are parsed after the dims, whose names they use.
         dims = {name: Symbol(name, d.min, d.typical, d.max, d.multiple) for name, d in self.dims.items()}
         symbols = tuple(dims.values())
         inputs = {name: _port(name, given, symbols) for name, given in self.inputs.items()}
@@ -58,7 +60,7 @@ class WrittenInterface(_Plain):
 
 
 def written(interface: Interface) -> WrittenInterface:
-    """An interface as plain data; `read` gives it back."""
+    """An interface as plain data; `read` is the inverse."""
     dims = {
         name: DimRange(min=d.min, typical=d.typical, max=d.max, multiple=d.multiple)
         for name, d in interface.dims.items()
@@ -72,7 +74,7 @@ def written(interface: Interface) -> WrittenInterface:
 
 
 def read_type(text: str, symbols: tuple[Symbol, ...]) -> TensorType:
-    """The type that a text gives, its names being dims. Raises SpecError as `parse_type` and `size` do."""
+    """The type that a text denotes, whose names are dims. Raises SpecError as `parse_type` and `size` do."""
     syntax = parse_type(TextNode.of(text, "--interface"))
     names = {symbol.name: Scalar.of(Dim.of(symbol)) for symbol in symbols}
     bound = None if syntax.bound is None else size(syntax.bound, names)

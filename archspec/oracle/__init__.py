@@ -1,1 +1,1 @@
-"""The oracle: the graph run over the references of its primitives, in float64 NumPy, straight from the formulas."""
+"""The oracle: the graph evaluated by its primitives' references, in float64 NumPy, straight from the formulas."""

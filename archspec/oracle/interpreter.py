@@ -1,4 +1,7 @@
-"""An interpreter of the IR. It judges the emitted module, every pass and every engine: none of them judges itself."""
+"""An interpreter of the IR, the reference that the emitted module, passes and engines are compared with.
+
+It runs the ops' `reference` methods, never their emitted source.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,18 @@ def interpret(
 ) -> dict[str, Array]:
     """Run a graph on arrays.
 
-    `inputs` by the names of the graph's inputs, floats of any precision; `parameters` by their real names
-    (`states.layers.0.attention.q.weight`); `sizes` gives the dims that no input's shape tells. Returns the outputs by
-    name, floats in float64. Raises KeyError for a missing array and ValueError for a shape that does not fit.
+    Args:
+        graph: the graph, with named outputs.
+        inputs: arrays by the names of the graph's inputs, floats of any precision.
+        parameters: arrays by real name (`states.layers.0.attention.q.weight`).
+        sizes: dims that cannot be read off the shape of an input; they override those that can.
+
+    Returns:
+        the outputs by name, floats in float64.
+
+    Raises:
+        KeyError: for a missing array.
+        ValueError: for a shape that does not fit.
     """
     run = Interpretation(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
     arguments = [_exact(inputs[value.name]) for value in graph.inputs]
@@ -42,9 +54,9 @@ def _exact(array: Array) -> Array:
 
 
 class Interpretation:
-    """One run: parameters by real name, and the sizes of the dims.
+    """One evaluation: parameters by real name, and the sizes of the dims.
 
-    `at` are the layers that it is in, outermost first.
+    `at` are the numbers of the layers being evaluated, outermost first.
     """
 
     def __init__(self, parameters: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
@@ -53,16 +65,21 @@ class Interpretation:
         self.at: tuple[int, ...] = ()
 
     def graph(self, graph: Graph, arguments: list[Array], layers: tuple[int, ...]) -> list[Array]:
+        """The outputs of a body.
+
+        `layers` are the layers whose parameters are used, which sharing makes differ from `at`.
+        """
         known = dict(zip(graph.inputs, arguments, strict=True))
         for node in graph.nodes:
             known.update(zip(node.outputs, self.made(node, self.node(node, known, layers)), strict=True))
         return [known[value] for value in graph.outputs]
 
     def made(self, node: Node, results: list[Array]) -> list[Array]:
-        """What a node is taken to have given: what it gave. A run that changes values says something else here."""
+        """The outputs that a node counts as having given: its own. A subclass that perturbs values overrides this."""
         return results
 
     def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
+        """The outputs of one node. Raises TypeError for an op that is neither a primitive, a call nor a repeat."""
         arguments = [known[value] for value in node.inputs]
         if isinstance(node.op, Call):
             return self.graph(node.regions[0], arguments, layers)
@@ -73,7 +90,7 @@ class Interpretation:
         return list(node.op.reference(arguments, self.of(node, layers), self.sizes))
 
     def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
-        """The arrays of a node's parameters, by the op's own names; in float64 only while the node is computed."""
+        """The arrays of a node's parameters, by the op's own names."""
         return {
             local: _exact(self.parameters[numbered(parameter.path, layers)])
             for local, parameter in node.parameters.items()
@@ -82,16 +99,19 @@ class Interpretation:
     def repeat(
         self, op: Repeat, regions: tuple[Graph, ...], arguments: list[Array], layers: tuple[int, ...]
     ) -> list[Array]:
+        """The last carried value and the tapped outputs of a stack of layers."""
         carried, captured = arguments[0], arguments[1:]
         taken: dict[tuple[int, int], Array] = {}
         outer, around = self.sizes.get("layer"), self.at
         for layer, body in enumerate(op.schedule):
+            # Shared layers read the parameters of the first layer of their kind.
             holder = op.schedule.first(body) if op.shared else layer
             self.sizes["layer"], self.at = layer, (*around, layer)
             results = self.graph(regions[body], [carried, *captured], (*layers, holder))
             carried = results[0]
             taken.update({(layer, number): result for number, result in enumerate(results)})
         self.at = around
+        # Inside nested repeats, `layer` is the number in the innermost one; it is restored for the outer body.
         if outer is not None:
             self.sizes["layer"] = outer
         return [carried, *(taken[tap.layer, tap.output] for tap in op.taps)]

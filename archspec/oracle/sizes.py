@@ -1,4 +1,4 @@
-"""Sizes of the dims, read off the shapes of given arrays."""
+"""Sizes of the dims, read off the shapes of the given arrays."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:
-    """The size of every dim that stands alone as an axis of an input; all axes are then checked.
+    """The size of every dim that is by itself an axis of an input; all axes are then checked.
 
-    Raises ValueError naming the input and the axis where shapes disagree with the graph or with each other.
+    Raises ValueError that names the input and the axis where shapes disagree with the graph or with each other.
     """
     sizes: dict[str, int] = {}
     axes = [
@@ -23,9 +23,11 @@ def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:
         for number, (dim, size) in enumerate(zip(value.type.shape, inputs[value.name].shape, strict=True))
     ]
     for _, _, dim, size in axes:
+        # Only an axis that is exactly the dim gives its size; others are checked afterwards.
         (symbol,) = symbols if len(symbols := dim.symbols()) == 1 else (None,)
         if symbol is not None and str(dim) == symbol.name:
             sizes.setdefault(symbol.name, size)
+    # An axis with a dim of unknown size cannot be checked: the caller gives such dims separately.
     for name, number, dim, size in axes:
         if all(symbol.name in sizes for symbol in dim.symbols()) and dim.value(sizes) != size:
             raise ValueError(f"axis {number} of `{name}` is {size}, and {dim} is {dim.value(sizes)}")

@@ -1,4 +1,7 @@
-"""Cut a graph at the values that do not depend on an input that is fed again and again."""
+"""Split a graph at the values that do not depend on an input which changes in every step.
+
+Generation by an encoder-decoder model runs the encoder once and the decoder for each token: `once` and `step`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from archspec.record import record
 
 @record(eq=False)
 class Cut:
-    """Two graphs: `once` gives, under the names of its outputs, inputs of `step`; None where all depends on the input.
+    """Two graphs: the outputs of `once` are, by name, inputs of `step`.
 
-    `step` has the one output that was asked for.
+    `step` has the one requested output; `once` is None where everything depends on the input.
     """
 
     once: Graph | None
@@ -26,13 +29,13 @@ class Cut:
 
 
 def cut(graph: Graph, fed: str, output: str) -> Cut:
-    """Part a graph into what is computed once and what is computed anew for each value of the input `fed`.
+    """Split a graph into a part that is computed once and a part that is computed for each value of the input `fed`.
 
     Given:  `(%src, %tgt): %m = call(%src) {...}; %y = call(%tgt, %m) {...}; return %y`
     Result: `(%src): %m = call(%src) {...}; return %m` and `(%tgt, %m): %y = call(%tgt, %m) {...}; return %y`
 
-    Inputs whose types hold the size of the fed positions are fed too. What the output does not need is left out. A
-    parameter that both parts use is owned in both. Raises KeyError for a name that there is not.
+    Inputs whose types contain the size of the fed positions count as fed too. Nodes that the output does not need are
+    left out. A parameter that both parts use is owned in both. Raises KeyError for an unknown input or output.
     """
     target = dict(zip(graph.output_names, graph.outputs, strict=True))[output]
     needed = _needed(graph, target)
@@ -43,12 +46,13 @@ def cut(graph: Graph, fed: str, output: str) -> Cut:
     once = _part(graph, early, handed, list(names.values()), {}) if handed else None
     step = _part(graph, late, [target], [output], names)
     if step is None or (handed and once is None):
-        # A parameter stands outside of the module that uses it, and its owner in the other part.
+        # A parameter is outside the module that uses it, and its owner is in the other part.
         return Cut(once=None, step=_part(graph, needed, [target], [output], {}) or graph)
     return Cut(once=once, step=step)
 
 
 def _needed(graph: Graph, target: Value) -> list[Node]:
+    """The nodes that the target depends on, in order."""
     live, found = {target}, []
     for node in reversed(graph.nodes):
         if not live.isdisjoint(node.outputs):
@@ -58,12 +62,13 @@ def _needed(graph: Graph, target: Value) -> list[Node]:
 
 
 def _parted(graph: Graph, nodes: Sequence[Node], fed: Value) -> tuple[list[Node], list[Node]]:
-    """The nodes that depend on the fed input or on the number of its positions, and the others."""
+    """The nodes that depend on the fed input or on its number of positions, and the others."""
     size = _positions(fed)
     growing = {value for value in graph.inputs if value is fed or (size and _holds(value, size))}
     late: list[Node] = []
     early: list[Node] = []
     for node in nodes:
+        # A node that only mentions the size (a mask of that length) changes with every step as well.
         depends = not growing.isdisjoint(node.inputs) or (size is not None and size in sizes_of(node))
         if depends:
             growing.update(node.outputs)
@@ -72,6 +77,7 @@ def _parted(graph: Graph, nodes: Sequence[Node], fed: Value) -> tuple[list[Node]
 
 
 def _positions(fed: Value) -> Symbol | None:
+    """The dim of the fed input's last axis, where that axis depends on exactly one."""
     symbols = fed.type.shape[-1].symbols()
     return next(iter(symbols)) if len(symbols) == 1 else None
 
@@ -81,7 +87,7 @@ def _holds(value: Value, size: Symbol) -> bool:
 
 
 def _names(handed: Iterable[Value], taken: Iterable[str]) -> dict[Value, str]:
-    """A name for each value that is handed over, unlike those of the inputs."""
+    """A name for each value that is handed over, distinct from those of the inputs."""
     used, found = set(taken), {}
     for value in handed:
         name, number = value.name, 2
@@ -95,7 +101,7 @@ def _names(handed: Iterable[Value], taken: Iterable[str]) -> dict[Value, str]:
 def _part(
     graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], names: Sequence[str], given: dict[Value, str]
 ) -> Graph | None:
-    """A graph of some of the nodes, `given` among its inputs; None where a parameter can have no owner in it."""
+    """A graph of some of the nodes, with `given` among its inputs; None where a parameter would have no owner."""
     read = {value for node in nodes for value in node.inputs} | set(outputs)
     inputs = [*(value for value in graph.inputs if value in read), *given]
     body = Graph(
@@ -112,11 +118,15 @@ def _part(
 
 
 def _owning(graph: Graph, missing: dict[Parameter, None], module: str, names: dict[Value, str]) -> Graph:
-    """A copy in which the first node that uses a missing parameter owns it; those are struck off."""
+    """A copy in which the first node that uses a missing parameter owns it.
+
+    Parameters that found an owner are removed from `missing`.
+    """
     copy = Rewriter(graph)
     for value, name in names.items():
         copy.rename_input(value, name)
     for node in graph.nodes:
+        # A module can only own parameters below its own path: the emitted class declares them there.
         first = {local for local, one in node.parameters.items() if one in missing and _inside(one.path, module)}
         for local in first:
             missing.pop(node.parameters[local], None)

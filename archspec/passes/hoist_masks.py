@@ -1,4 +1,4 @@
-"""Make each mask once, outside of the layers that use it."""
+"""Make each mask once, outside the layers that use it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from archspec.record import record
 
 @record
 class HoistMasks(Pass):
-    """Masks of attention become values, made as far out as what they read is visible, each once.
+    """Masks of attention become values, made once each, as far out as the values that they read are visible.
 
     Given:  `%s = call(%x, %valid) { %y = attention(%q, %k, %v, %valid) {mask=KeyValid(0)} }`
     Result: `%mask = make_mask(%valid, %valid) {mask=KeyValid(0)}`
             `%s = call(%x, %mask) { %y = attention(%q, %k, %v, %mask) {mask=Given(0)} }`
 
-    Masks that are `all` or exactly `causal` stay what they are, for which kernels have a fast path; but where attention
-    of one module, or of layers of one stack, has a mask of another kind elsewhere, all of them are made, so that one
-    class serves all. Where a row may be left without a key, a second value says which rows have one.
+    Masks that are `all` or exactly `causal` are kept, because kernels have a fast path for them; but where attention of
+    one module, or of layers of one stack, has a mask of another kind elsewhere, all of them are made, so that one class
+    serves all. Where a row may be left without a key, a second value says which rows have one.
     `promises` gives the padding that bool inputs of the graph promise, by name.
     """
 
@@ -37,7 +37,7 @@ class HoistMasks(Pass):
     promises: Mapping[str, Padding] = field(default_factory=dict)
 
     def apply(self, graph: Graph) -> Graph:
-        """Plan where each mask is made, rebuild the bodies on the way, and drop what is then passed in vain."""
+        """Plan where each mask is made, rebuild the bodies in between, and drop operands that are no longer used."""
         scopes = Scopes(graph)
         plan = plan_masks(scopes, self.promises)
         if not plan.attention:
@@ -46,7 +46,7 @@ class HoistMasks(Pass):
 
 
 class _Rebuild:
-    """The copy of one body; `known` gives the values of the masks in it."""
+    """The copy of one body; `known` maps each mask to its values in that body."""
 
     def __init__(self, plan: MaskPlan, scope: Scope) -> None:
         self.plan = plan
@@ -66,6 +66,7 @@ class _Rebuild:
         return self.copy.finish()
 
     def make(self, mask: MadeMask) -> None:
+        # The first operand of `make_mask` only gives the device; any value of the body does.
         like = mask.controls[0] if mask.controls else self.scope.graph.inputs[0]
         outputs = _values(self.plan.name(self.scope, mask), mask)
         inputs = self.copy.operands((like, *mask.controls))
@@ -79,6 +80,7 @@ class _Rebuild:
         mask = self.plan.attention.get(node)
         if mask is not None and isinstance(op, Attention):
             op = replace(op, mask=Given(0, 1 if mask.keep else None))
+            # The controls are replaced by the mask and, where rows may be empty, the rows to keep.
             inputs[op.first :] = self.known[mask]
         inner = self.scope.inner.get(node, ())
         regions = [_Rebuild(self.plan, scope).run() for scope in inner]
@@ -88,6 +90,6 @@ class _Rebuild:
 
 
 def _values(name: str, mask: MadeMask) -> tuple[Value, ...]:
-    """The mask under a name, and the rows to keep."""
+    """New values for the mask and, where rows may be empty, for the rows to keep."""
     names = (name, f"{name.removesuffix('mask')}keep")
     return tuple(Value(hint, type_) for hint, type_ in zip(names, mask.types(), strict=False))

@@ -1,4 +1,4 @@
-"""Which masks are made, where, and what they are called on the way to the attention that uses them."""
+"""Which masks are made, in which body, and their names on the way to the attention that uses them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ _DEVICE = TensorType.of(DType.BOOL)
 
 @record
 class MadeMask:
-    """One mask: its expression over `controls`, values of the body that it is made in."""
+    """One mask: its expression over `controls`, which are values of the body in which it is made.
+
+    `queries` and `keys` are the lengths of its axes, `keep` whether the rows that have a key are an output as well.
+    Two masks that differ only in their span are one.
+    """
 
     mask: Mask
     controls: tuple[Value, ...]
@@ -42,12 +46,12 @@ class MadeMask:
         return MakeMask(mask=self.mask, queries=self.queries, keys=self.keys, keep=self.keep)
 
     def types(self) -> tuple[TensorType, ...]:
-        """Types of the mask and, where rows may be empty, of the rows to keep."""
+        """Types of the mask [batch or 1, 1, queries or 1, keys] and, with `keep`, of the rows to keep."""
         return self.op.infer(_DEVICE, *(value.type for value in self.controls))
 
 
 class MaskPlan:
-    """The mask of each attention node that is given one, and which masks each body and each node needs."""
+    """The mask of each attention node that is to take one as an operand, and the masks that bodies and nodes need."""
 
     def __init__(self, attention: Mapping[Node, MadeMask], scopes: Scopes) -> None:
         self.attention = attention
@@ -58,7 +62,7 @@ class MaskPlan:
         self._collect(scopes.root)
 
     def _collect(self, scope: Scope) -> list[MadeMask]:
-        """Fill the tables for a body and all inside; returns the masks that it takes from outside."""
+        """Fill the tables for a body and all bodies inside it; returns the masks that it takes from outside."""
         reads: dict[Node, list[MadeMask]] = {}
         for node in scope.graph.nodes:
             found = [self.attention[node]] if node in self.attention else []
@@ -67,6 +71,7 @@ class MaskPlan:
             reads[node] = list(dict.fromkeys(found))
         self._wanted[scope] = {mask for masks in reads.values() for mask in masks}
         for inners in scope.inner.values():
+            # The bodies of one repeat have the same operands, so each takes the masks of all.
             union = list(dict.fromkeys(mask for inner in inners for mask in self._passed[inner]))
             self._passed.update(dict.fromkeys(inners, union))
         self._reads[scope] = reads
@@ -75,7 +80,7 @@ class MaskPlan:
         return self._passed[scope]
 
     def read_by(self, scope: Scope, node: Node) -> list[MadeMask]:
-        """Masks that a node of a body reads, itself or inside, and that are not made inside."""
+        """Masks that a node of a body reads, directly or in its regions, and that are not made in those regions."""
         return self._reads[scope][node]
 
     def passed(self, scope: Scope) -> dict[MadeMask, str]:
@@ -83,10 +88,10 @@ class MaskPlan:
         return {mask: self.name(scope, mask) for mask in self._passed[scope]}
 
     def name(self, scope: Scope, mask: MadeMask) -> str:
-        """What a mask is called in a body: `mask` if it is the only one there.
+        """The name of a mask in a body: `mask` if it is the only one there.
 
-        Else after a node or a kind of layer that reads it and no other, or as it is called inside; where two masks
-        would have one name, after what they say.
+        Otherwise it is named after a node or a kind of layer that reads only this mask, or as in the body inside; where
+        two masks would get the same name, after its atoms.
         """
         masks = dict.fromkeys(found for read in self._reads[scope].values() for found in read)
         if set(masks) <= {mask}:
@@ -112,7 +117,7 @@ class MaskPlan:
 
 
 def _kind(node: Node, number: int) -> str:
-    """What tells one kind of layer from the others, as the start of a name: `local_` of `LocalDecoderLayer`."""
+    """The part of a kind's name that differs from the other kinds, as a prefix: `local_` of `LocalDecoderLayer`."""
     kinds = getattr(node.op, "kinds", ())
     words = [re.findall(r"[A-Z][^A-Z]*", kind) for kind in kinds]
     if len(kinds) < 2 or not all(words):
@@ -123,7 +128,10 @@ def _kind(node: Node, number: int) -> str:
 
 
 def plan_masks(scopes: Scopes, promises: Mapping[str, Padding]) -> MaskPlan:
-    """Find the attention whose masks are to be made, and where."""
+    """Find the attention nodes whose masks are to be made, and where each mask is made.
+
+    `promises` gives the padding that inputs of the graph promise, by name.
+    """
     found = list(_attention(scopes))
     made: dict[Node, MadeMask] = {}
     for group in _alike(found).values():
@@ -131,6 +139,7 @@ def plan_masks(scopes: Scopes, promises: Mapping[str, Padding]) -> MaskPlan:
         styles = {_style(node) for _, node in group}
         if len(styles) == 1 and None not in styles:
             continue
+        # One emitted class serves the whole group, so all of it takes the same operands.
         keep = any(mask.keep for mask in masks.values())
         made |= {node: replace(mask, keep=keep) for node, mask in masks.items()}
     return MaskPlan(made, scopes)
@@ -144,7 +153,7 @@ def _attention(scopes: Scopes) -> Iterator[tuple[Scope, Node]]:
 
 
 def _alike(found: list[tuple[Scope, Node]]) -> dict[tuple[str, int], list[tuple[Scope, Node]]]:
-    """Attention that stands at one place of one module: called again, or in layers of several kinds."""
+    """Attention nodes at one place of one module path: a module called again, or layers of one stack."""
     groups: dict[tuple[str, int], list[tuple[Scope, Node]]] = {}
     for scope, node in found:
         groups.setdefault((scope.module, scope.graph.nodes.index(node)), []).append((scope, node))
@@ -152,14 +161,16 @@ def _alike(found: list[tuple[Scope, Node]]) -> dict[tuple[str, int], list[tuple[
 
 
 def _style(node: Node) -> Mask | None:
-    """`all` or `causal`, where a kernel needs no mask for it; None where it is to be made."""
+    """The mask, where a kernel computes it without an operand (`all`, `causal`); None where it must be made."""
     assert isinstance(node.op, Attention)
+    # Scores that are written out or have a bias are masked explicitly, so `causal` must be made as well.
     explicit = node.op.is_explicit or node.op.bias
     mask = normal(node.op.mask)
     return mask if mask.kernel in (("full",) if explicit else ("full", "causal")) else None
 
 
 def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMask:
+    """The mask of an attention node over the values that it is made of, at their origin."""
     assert isinstance(node.op, Attention)
     mask = normal(node.op.mask)
     origins = {number: scopes.origin(node.inputs[node.op.first + number]) for number in controls(mask)}
@@ -167,11 +178,12 @@ def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMa
     mask = renumbered(mask, {number: read.index(value) for number, value in origins.items()})
     given = [promises.get(value.name) if value in scopes.root.graph.inputs else None for value in read]
     keys = node.inputs[1].type.shape[2]
+    # A mask that does not depend on the query has one row, so that queries of any length share it.
     queries = node.inputs[0].type.shape[2] if differs_by_query(mask) else keys
     keep = may_leave_row_empty(mask, given)
     return MadeMask(mask=mask, controls=read, queries=queries, keys=keys, keep=keep, span=node.span)
 
 
 def _home(scopes: Scopes, read: tuple[Value, ...]) -> Scope:
-    """The innermost of the bodies in which the values are made."""
+    """The innermost of the bodies in which these values are made; the root for a mask that reads none."""
     return max((scopes.homes[value] for value in read), key=lambda scope: scope.depth, default=scopes.root)

@@ -1,4 +1,4 @@
-"""Remove what nothing reads: nodes without effect, and values that are passed into bodies that do not use them."""
+"""Remove nodes without effect, and operands of bodies that do not use them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.record import record
 
 @record
 class Prune(Pass):
-    """Drop unused nodes and operands of modules. Inputs of the whole graph and carried values stay.
+    """Drop unused nodes and unused operands of modules. Inputs of the whole graph and carried values stay.
 
     Given:  `%y = call(%x, %mask) { (%x, %mask): %h = linear(%x); return %h }`
     Result: `%y = call(%x) { (%x): %h = linear(%x); return %h }`
@@ -28,10 +28,14 @@ class Prune(Pass):
 
 
 def _body(graph: Graph, keep: range | list[int]) -> tuple[Graph, list[int]] | None:
-    """The pruned body and the numbers of the inputs that it keeps; None where it stays as it is."""
+    """The pruned body and the numbers of the inputs that it keeps; None where nothing changes.
+
+    Inputs numbered in `keep` stay even where nothing reads them.
+    """
     nodes = {node: _node(node) for node in graph.nodes}
     live, kept = set(graph.outputs), []
     for node in reversed(graph.nodes):
+        # A parameter that nothing reads is still part of a checkpoint.
         if live & set(node.outputs) or _holds_state(node):
             kept.append(node)
             live.update(_operands(node, nodes[node]))
@@ -49,7 +53,7 @@ def _body(graph: Graph, keep: range | list[int]) -> tuple[Graph, list[int]] | No
 
 
 def _node(node: Node) -> tuple[list[Graph], list[int]] | None:
-    """Pruned bodies and the operands that they still take; None where they stay as they are."""
+    """Pruned regions and the numbers of the operands that they still take; None where nothing changes."""
     if not node.regions:
         return None
     carried = [0] if isinstance(node.op, Repeat) else []
@@ -58,6 +62,7 @@ def _node(node: Node) -> tuple[list[Graph], list[int]] | None:
     kept = sorted({n for one in first for n in (one[1] if one is not None else everything)})
     if len(kept) == len(everything) and all(one is None for one in first):
         return None
+    # All bodies of a repeat have the same inputs: an operand stays in each if one of them reads it.
     again = [_body(region, keep=kept) for region in node.regions]
     bodies = [region if one is None else one[0] for region, one in zip(node.regions, again, strict=True)]
     return bodies, kept

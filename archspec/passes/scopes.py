@@ -1,4 +1,4 @@
-"""Where values come from: bodies as a tree, and the way of a captured value back to where it was made."""
+"""Where values come from: bodies as a tree, and the path of a captured value back to where it was made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.ir.repeat import Repeat
 
 @dataclass(eq=False, kw_only=True)
 class Scope:
-    """A body in the tree of bodies. `module` is the path of the module that it is the body of."""
+    """A body in the tree of bodies. `module` is the path of the module whose body it is, with `*` for layers."""
 
     graph: Graph
     module: str = ""
@@ -21,14 +21,14 @@ class Scope:
     inner: dict[Node, list[Scope]] = field(default_factory=dict)
 
     def walk(self) -> Iterator[Scope]:
-        """This body and all inside."""
+        """This body and all bodies inside it, outermost first."""
         yield self
         for scopes in self.inner.values():
             for scope in scopes:
                 yield from scope.walk()
 
     def up_to(self, home: Scope) -> Iterator[Scope]:
-        """This body and those around it, below `home`."""
+        """This body and those around it, up to but without `home`."""
         scope: Scope | None = self
         while scope is not None and scope is not home:
             yield scope
@@ -36,7 +36,7 @@ class Scope:
 
 
 class Scopes:
-    """The tree of bodies of a graph, the body that each value is made in, and what each captured value is outside."""
+    """The tree of bodies of a graph, the body in which each value is made, and the outer value of each captured one."""
 
     def __init__(self, graph: Graph) -> None:
         self.homes: dict[Value, Scope] = {}
@@ -52,13 +52,17 @@ class Scopes:
         return scope
 
     def _inner(self, scope: Scope, node: Node, region: Graph) -> Scope:
+        # Operand 0 of a repeat is only the first carried value: inside, the input is another value in every layer.
         first = 1 if isinstance(node.op, Repeat) else 0
         self._outside.update(zip(region.inputs[first:], node.inputs[first:], strict=True))
         module = node.op.module if isinstance(node.op, Call) else f"{getattr(node.op, 'module', '')}.*"
         return self._scope(Scope(graph=region, module=module, parent=scope, depth=scope.depth + 1))
 
     def origin(self, value: Value) -> Value:
-        """The value that a captured value is, where it was made; the value that layers hand on is made in each."""
+        """The value that a captured value stands for, where it was made.
+
+        A carried value of a repeat is its own origin: every layer makes a new one.
+        """
         while value in self._outside:
             value = self._outside[value]
         return value

@@ -4,6 +4,9 @@ A relation is a union of atoms, an atom a conjunction of constraints between the
 index j. Indices are coordinates: the factors of all axes in order, so an axis flattened from (rows, columns) has two.
 Coordinates that no constraint mentions are unconstrained. Operands that carry data (a predicate, segment ids, a
 prefix length) are named by a key: within one op, the number of its operand.
+
+Soundness: a relation found for a value must contain every dependence at all admitted sizes. It may be too wide, which
+costs a proof; it must never be too narrow.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ Space = tuple[Dim, ...]
 
 @record
 class Difference:
-    """`lo <= a*i - b*j <= hi` for output coordinate i and input coordinate j; None is infinite."""
+    """`lo <= a*i - b*j <= hi` for output coordinate i and input coordinate j; an end that is None is infinite."""
 
     out: int
     inp: int
@@ -36,7 +39,10 @@ class Difference:
 
 @record
 class Flat:
-    """`lo <= left - right <= hi` for flat positions, of several coordinates on one side at least; None is infinite."""
+    """`lo <= left - right <= hi` for flat positions, with several coordinates on at least one side; None is infinite.
+
+    A difference cannot express it: it relates one coordinate of each side.
+    """
 
     out: Form
     inp: Form
@@ -46,7 +52,7 @@ class Flat:
 
 @record
 class Range:
-    """`lo <= index <= hi` of one coordinate; None is infinite."""
+    """`lo <= index <= hi` for one coordinate of the output or the input; None is infinite."""
 
     side: Side
     coordinate: int
@@ -56,9 +62,9 @@ class Range:
 
 @record
 class PrefixBound:
-    """`j < p[leading] + offset`: the input coordinate is inside a prefix whose length an operand or a Dim gives.
+    """`j < p[leading] + offset`: the input place is inside a prefix whose length is given by an operand.
 
-    `leading` names the input's places that index the prefix operand.
+    `leading` are the input's places that index the prefix operand.
     """
 
     inp: Place
@@ -69,7 +75,10 @@ class PrefixBound:
 
 @record
 class Guard:
-    """A bool operand holds at the given places of one side, one for each of its axes; `offset` is added to the last."""
+    """A bool operand is true (or, if `negated`, false) at the given places of one side, one for each of its axes.
+
+    `offset` is added to the last place. An index outside the operand satisfies neither the guard nor its negation.
+    """
 
     side: Side
     predicate: Key
@@ -80,7 +89,7 @@ class Guard:
 
 @record
 class SegmentEquality:
-    """An integer operand has equal values at the places of both sides (the last ones are the positions)."""
+    """An integer operand has equal values at the places of both sides, of which the last ones are the positions."""
 
     segments: Key
     out: tuple[Place, ...]
@@ -89,7 +98,10 @@ class SegmentEquality:
 
 @record
 class Atom:
-    """A conjunction of constraints; none at all relates everything to everything."""
+    """A conjunction of constraints; the empty one relates everything to everything.
+
+    The sets have no order: code whose result could depend on one goes through them by `relation.order`.
+    """
 
     differences: frozenset[Difference] = frozenset()
     ranges: frozenset[Range] = frozenset()
@@ -101,7 +113,7 @@ class Atom:
 
 @record(kw_only=False)
 class Relation:
-    """A union of atoms; no atom relates nothing."""
+    """A union of atoms; the empty one relates nothing."""
 
     atoms: tuple[Atom, ...]
 
@@ -115,7 +127,7 @@ ZERO = Dim.of(0)
 
 
 def apart(out: Place, inp: Place, lo: Dim | None, hi: Dim | None) -> Atom:
-    """`lo <= i - j <= hi` between a place of the output and one of the input."""
+    """The atom `lo <= i - j <= hi` for a place i of the output and a place j of the input."""
     if isinstance(out, int) and isinstance(inp, int):
         return Atom(differences=frozenset({Difference(out=out, inp=inp, lo=lo, hi=hi)}))
     return Atom(flats=frozenset({Flat(out=form(out), inp=form(inp), lo=lo, hi=hi)}))
@@ -123,16 +135,16 @@ def apart(out: Place, inp: Place, lo: Dim | None, hi: Dim | None) -> Atom:
 
 @lru_cache(maxsize=1 << 10)
 def equal(out: int, inp: int, shift: Dim | int = 0) -> Difference:
-    """`i - j = shift` between one output and one input coordinate."""
+    """The constraint `i - j = shift` for one output and one input coordinate."""
     return Difference(out=out, inp=inp, lo=Dim.of(shift), hi=Dim.of(shift))
 
 
 def pairs(coordinates: Iterable[tuple[int, int]]) -> Relation:
-    """Equality of the given (output, input) coordinates, nothing else constrained."""
+    """The relation in which the given (output, input) coordinates are equal and nothing else is constrained."""
     return Relation((Atom(differences=frozenset(equal(out, inp) for out, inp in coordinates)),))
 
 
 @lru_cache(maxsize=1 << 6)
 def identity(count: int) -> Relation:
-    """Equality of the first `count` coordinates."""
+    """The relation in which the first `count` coordinates are equal."""
     return pairs((k, k) for k in range(count))

@@ -1,7 +1,7 @@
-"""What an atom says in full: all ranges that its constraints and the sizes imply, guards on both sides.
+"""The closure of an atom: all ranges that its constraints and the sizes imply, and guards on both sides.
 
-Composition and entailment read the closure; `normal` writes the shortest atom that has it. A comparison of sizes that
-the declared ranges leave open keeps the looser constraint, which is sound: a relation may only ever be too wide.
+Composition and entailment read the closure; `normal` writes the shortest atom that has it. Where the declared ranges
+do not decide a comparison of sizes, the looser constraint is kept, which is sound: a relation may only be too wide.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Closure:
         self.segments = segments
 
     def lines(self) -> list[Line]:
-        """All differences and flats."""
+        """All differences and flat constraints, in one form."""
         found = [
             Line(((out, Dim.of(a)),), ((inp, Dim.of(b)),), interval)
             for (out, inp, a, b), interval in self.differences.items()
@@ -54,49 +54,54 @@ class Closure:
         return found + [Line(*sides, interval) for sides, interval in self.flats.items()]
 
     def between(self, out: Place, inp: Place) -> list[Interval]:
-        """Intervals that all hold what the place of the output is more than that of the input."""
+        """Intervals that all contain the difference of a place of the output and a place of the input."""
         if isinstance(out, int) and isinstance(inp, int) and not self.flats:
             i, j = self.out[out], self.inp[inp]
             return [plus(i, negative(j)), self.differences.get((out, inp, 1, 1), Interval())]
         return bounds(form(out), form(inp), self.lines(), self.out, self.inp)
 
     def shift(self, out: Place, inp: Place) -> Dim | None:
-        """k where surely `i - j = k`; None where no such k is known."""
+        """The constant k with `i - j = k`; None where none is known."""
         if not (isinstance(out, int) and isinstance(inp, int)):
             return next((found.lo for found in self.between(out, inp) if is_point(found)), None)
         found = self.differences.get((out, inp, 1, 1))
         if found is not None and found.lo is not None and found.lo == found.hi:
             return found.lo
+        # Two coordinates that each have one possible value differ by a constant as well.
         i, j = self.out[out], self.inp[inp]
         if i.lo is not None and j.lo is not None and i.lo == i.hi and j.lo == j.hi:
             return i.lo - j.lo
         return None
 
     def shift_onto_out(self, inp: Place) -> tuple[Place, Dim] | None:
-        """A place i of the output and k where surely `i - j = k`."""
+        """A place i of the output and k with `i - j = k` for the place j of the input; None where none is known."""
         if isinstance(inp, int) and (found := self._onto_out(inp)) is not None:
             return found
+        # Without flat constraints, `_onto_out` has seen every constraint on this coordinate.
         if isinstance(inp, int) and not self.flats:
             return None
         image = exact_image(form(inp), [line.turned() for line in self.lines()], self.inp)
         return None if image is None else (as_place(image[0]), -image[1])
 
     def shift_onto_in(self, out: Place) -> tuple[Place, Dim] | None:
-        """A place j of the input and k where surely `i - j = k`."""
+        """A place j of the input and k with `i - j = k` for the place i of the output; None where none is known."""
         if isinstance(out, int) and (found := self._onto_in(out)) is not None:
             return found
         if isinstance(out, int) and not self.flats:
             return None
+        # Several coordinates may be one place of the other side: `4*n + k` is `j` where an axis was split.
         image = exact_image(form(out), self.lines(), self.out)
         return None if image is None else (as_place(image[0]), image[1])
 
     def _onto_out(self, inp: int) -> tuple[int, Dim] | None:
+        """`shift_onto_out` for a single coordinate, by the differences and the ranges alone."""
         for out, other, _, _ in self.differences:
             if other == inp and (k := self.shift(out, inp)) is not None:
                 return out, k
         return self._fixed(self.out, self.inp[inp], 1)
 
     def _onto_in(self, out: int) -> tuple[int, Dim] | None:
+        """`shift_onto_in` for a single coordinate, by the differences and the ranges alone."""
         for other, inp, _, _ in self.differences:
             if other == out and (k := self.shift(out, inp)) is not None:
                 return inp, k
@@ -104,7 +109,9 @@ class Closure:
 
     @staticmethod
     def _fixed(others: list[Interval], own: Interval, sign: int) -> tuple[int, Dim] | None:
-        """The first of the other coordinates that stands at one place, where this one does too."""
+        """The first of the other coordinates that has a single possible value, where this one does too, and their
+        difference.
+        """
         if own.lo is None or own.lo != own.hi:
             return None
         for number, interval in enumerate(others):
@@ -115,7 +122,10 @@ class Closure:
 
 @lru_cache(maxsize=1 << 13)
 def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
-    """The closure of an atom between values of these sizes; None where surely nothing is related."""
+    """The closure of an atom between values with these coordinate sizes; None where no pair is related.
+
+    None is only returned where emptiness is proved for all admitted sizes.
+    """
     found = Closure(
         differences={},
         out=[whole(size) for size in out],
@@ -125,6 +135,7 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
         segments=atom.segments,
         flats={},
     )
+    # In a fixed order: `tighter` keeps the first of two ends whose order the sizes leave open.
     for r in ordered(atom.ranges):
         side = found.out if r.side == "out" else found.inp
         side[r.coordinate] = _given(Interval(r.lo, r.hi), side[r.coordinate])
@@ -139,9 +150,11 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
 
 
 def finish(found: Closure) -> Closure | None:
-    """Spread ranges along differences and guards along equalities."""
+    """Propagate ranges along differences and flats, and guards along equalities; None where a range is empty."""
+    # Two rounds reach the common chains. Stopping early leaves ranges wider, which is sound.
     for _ in range(2):
         spread(found)
+    # The constraints are a conjunction, so one that is empty makes the atom empty.
     if any(map(is_empty, (*found.out, *found.inp, *found.differences.values(), *found.flats.values()))):
         return None
     if found.guards:
@@ -151,17 +164,19 @@ def finish(found: Closure) -> Closure | None:
 
 @lru_cache(maxsize=1 << 12)
 def whole(size: Dim) -> Interval:
-    """All positions of an axis."""
+    """The interval of all positions of an axis of this size."""
     return Interval(ZERO, size - 1)
 
 
 def is_empty(interval: Interval) -> bool:
-    """Whether surely no number is inside."""
+    """Whether the interval contains no integer at any admitted size."""
     return interval.lo is not None and interval.hi is not None and surely_more(interval.lo, interval.hi)
 
 
 def tighter(old: Interval, new: Interval) -> Interval:
-    """Both intervals at once, as far as it is decided which end is the tighter; else the old end."""
+    """The intersection of two intervals, as far as it is decided which end is tighter; otherwise the end of `old`."""
+    # Keeping the old end where the order is open gives an interval that contains the intersection. Which end that is
+    # depends on the order of the calls: see `relation.order`.
     lo, hi = old
     if lo is None or (new.lo is not None and new.lo != lo and no_less(new.lo, lo)):
         lo = new.lo
@@ -171,19 +186,21 @@ def tighter(old: Interval, new: Interval) -> Interval:
 
 
 def _given(explicit: Interval, size: Interval) -> Interval:
-    """An explicit range within an axis: it stands unless it is surely looser, for the axis is known anyway."""
+    """An explicit range within an axis: the explicit end is kept unless the axis is proved tighter."""
     return tighter(explicit, size)
 
 
 def spread(found: Closure) -> None:
-    """Tighten the ranges of both sides through every difference."""
+    """Tighten the ranges of both sides by every difference and every flat constraint."""
     for (out, inp, a, b), interval in found.differences.items():
+        # An equality between two coordinates of one range adds nothing: the common case, skipped.
         if found.out[out] is found.inp[inp] and a == b and interval == _EQUAL:
             continue
         found.inp[inp] = tighter(found.inp[inp], through_out(found.out[out], interval, a, b))
         found.out[out] = tighter(found.out[out], through_in(found.inp[inp], interval, a, b))
     for (left, right), interval in found.flats.items():
         for k, stride in left:
+            # `stride * k` is the interval plus the right side minus the other terms of the left side.
             rest = plus(interval, plus(extent(right, found.inp), negative(extent(_without(left, k), found.out))))
             found.out[k] = tighter(found.out[k], _divided(rest, stride))
         for k, stride in right:
@@ -198,7 +215,7 @@ def _without(found: Form, coordinate: int) -> Form:
 
 
 def _divided(interval: Interval, stride: Dim) -> Interval:
-    """The numbers that so many times are in an interval; open for a stride that depends on a size."""
+    """The integers x with `stride * x` in an interval; unbounded for a stride that depends on a size."""
     divisor, (lo, hi) = stride.constant, interval
     if divisor is None or divisor <= 0:
         return Interval()
@@ -206,21 +223,21 @@ def _divided(interval: Interval, stride: Dim) -> Interval:
 
 
 def through_out(i: Interval, difference: Interval, a: int, b: int) -> Interval:
-    """The range of j where `lo <= a*i - b*j <= hi` and i is in its range."""
+    """The range of j implied by `lo <= a*i - b*j <= hi` and the range of i, rounded inwards."""
     lo = None if i.lo is None or difference.hi is None else _up(less(_times(a, i.lo), difference.hi), b)
     hi = None if i.hi is None or difference.lo is None else _down(less(_times(a, i.hi), difference.lo), b)
     return Interval(lo, hi)
 
 
 def through_in(j: Interval, difference: Interval, a: int, b: int) -> Interval:
-    """The range of i where `lo <= a*i - b*j <= hi` and j is in its range."""
+    """The range of i implied by `lo <= a*i - b*j <= hi` and the range of j, rounded inwards."""
     lo = None if j.lo is None or difference.lo is None else _up(_times(b, j.lo) + difference.lo, a)
     hi = None if j.hi is None or difference.hi is None else _down(_times(b, j.hi) + difference.hi, a)
     return Interval(lo, hi)
 
 
 def less(x: Dim, y: Dim) -> Dim:
-    """`x - y`, without work where y is 0."""
+    """`x - y`, skipping the subtraction of 0."""
     return x - y if y.terms else x
 
 
@@ -237,7 +254,7 @@ def _up(x: Dim, divisor: int) -> Dim:
 
 
 def both_sides(found: Closure) -> set[Guard]:
-    """The guards, each also on the other side where equalities carry it there."""
+    """The guards, and for each its image on the other side where equalities carry it there."""
     result = set(found.guards)
     for guard in found.guards:
         moved = to_in(guard, found) if guard.side == "out" else to_out(guard, found)
@@ -247,9 +264,9 @@ def both_sides(found: Closure) -> set[Guard]:
 
 
 def to_in(guard: Guard, along: Closure) -> Guard | None:
-    """A guard on the output of a relation as one on its input: `P[i + o]` is `P[j + k + o]` where `i - j = k`.
+    """A guard on the output of a relation as a guard on its input: `P[i + o]` is `P[j + k + o]` where `i - j = k`.
 
-    None unless every coordinate that indexes the predicate is exact, and all but the last unshifted.
+    None unless every coordinate that indexes the predicate is exact, and all but the last are unshifted.
     """
     places = _places([along.shift_onto_in(coordinate) for coordinate in guard.coordinates])
     if places is None:
@@ -259,7 +276,10 @@ def to_in(guard: Guard, along: Closure) -> Guard | None:
 
 
 def to_out(guard: Guard, along: Closure) -> Guard | None:
-    """A guard on the input of a relation as one on its output: `P[j + o]` is `P[i - k + o]` where `i - j = k`."""
+    """A guard on the input of a relation as a guard on its output: `P[j + o]` is `P[i - k + o]` where `i - j = k`.
+
+    None under the same conditions as `to_in`.
+    """
     places = _places([along.shift_onto_out(coordinate) for coordinate in guard.coordinates])
     if places is None:
         return None
@@ -268,9 +288,11 @@ def to_out(guard: Guard, along: Closure) -> Guard | None:
 
 
 def _places(found: list[tuple[Place, Dim] | None]) -> tuple[tuple[Place, ...], Dim] | None:
+    """The coordinates and the shift of the last one; None where a place is missing or another one is shifted."""
     if not found or any(place is None for place in found):
         return None
     places = [place for place in found if place is not None]
+    # A guard has one offset, on its last place: a shift of another axis cannot be written down.
     if any(shift != 0 for _, shift in places[:-1]):
         return None
     return tuple(coordinate for coordinate, _ in places), places[-1][1]

@@ -1,4 +1,4 @@
-"""Composition: what is read of what is read."""
+"""Composition of relations: what is read through an intermediate value."""
 
 from __future__ import annotations
 
@@ -31,22 +31,34 @@ from archspec.relation.union import union
 
 @lru_cache(maxsize=1 << 13)
 def compose(left: Relation, right: Relation, out: Space, middle: Space, inp: Space) -> Relation:
-    """Pairs (i, j) for which some m has (i, m) in `left` and (m, j) in `right`; more where that cannot be said.
+    """The pairs (i, j) for which some m has (i, m) in `left` and (m, j) in `right`, or a superset of them.
 
-    `out`, `middle` and `inp` are the sizes of the coordinates of i, m and j.
+    Args:
+        left: relation of the output to the intermediate value.
+        right: relation of the intermediate value to the input.
+        out: sizes of the coordinates of i.
+        middle: sizes of the coordinates of m.
+        inp: sizes of the coordinates of j.
+
+    Returns:
+        a relation in normal form. It contains the exact composition; constraints that cannot be carried over m are
+        dropped.
     """
     if not left.atoms or not right.atoms:
         return NOTHING
+    # The sizes must agree: an equality between axes of other sizes also restricts the longer one.
     if out == middle and left == identity(len(out)):
         return right
     if middle == inp and right == identity(len(inp)):
         return left
+    # Composition distributes over union, so the atoms are composed in pairs.
     found = (composed(a, b, out, middle, inp) for a in left.atoms for b in right.atoms)
     return union((atom for atom in found if atom is not None), out, inp)
 
 
 def composed(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -> Atom | None:
-    """The composition of two atoms in normal form; None where surely nothing is related."""
+    """The composition of two atoms in normal form; None where no pair is related."""
+    # Most ops only rename coordinates; their composition needs no closure.
     names = renaming(left, out, middle)
     found = None if names is None else renamed_out(names, right, middle, inp)
     if found is None:
@@ -56,7 +68,7 @@ def composed(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -> 
 
 
 def worked_out(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -> Atom | None:
-    """The composition of any two atoms in normal form."""
+    """The composition of any two atoms in normal form, by their closures; None where no pair is related."""
     a, b = close(left, out, middle), close(right, middle, inp)
     if a is None or b is None:
         return None
@@ -79,7 +91,7 @@ def worked_out(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -
 
 
 def _add_flats(met: Closure, a: Closure, b: Closure, between: list[Interval]) -> None:
-    """What lines of either side say of each other, through flat positions between."""
+    """Combine the lines of both sides into lines between output and input, cancelling the coordinates of m."""
     above = [line.turned() for line in a.lines()]
     for line in b.lines():
         if not line.left:
@@ -94,6 +106,7 @@ def _add_flats(met: Closure, a: Closure, b: Closure, between: list[Interval]) ->
 
 
 def _add(met: Closure, line: Line) -> None:
+    """Add one line to the result, as a difference where it has one coordinate with a constant stride on each side."""
     left, right, interval = reduced(line)
     if not (left or right) or interval == Interval():
         return
@@ -106,14 +119,16 @@ def _add(met: Closure, line: Line) -> None:
 
 
 def _between(a: Closure, b: Closure) -> list[Interval] | None:
-    """The ranges of m; None where one is surely empty, or a predicate would have to hold there and not to hold."""
+    """The ranges of m; None where one is empty, or where a predicate must be true and false at the same m."""
     result = []
     for left, right in zip(a.inp, b.out, strict=True):
         met = tighter(left, right)
+        # `tighter` may keep the looser of two ends, so the ends of the two sides are also compared directly.
         if is_empty(met) or is_empty(Interval(left.lo, right.hi)) or is_empty(Interval(right.lo, left.hi)):
             return None
         result.append(met)
     if a.guards and b.guards:
+        # The guards of `b` on its output and those of `a` on its input are about the same value, m.
         inside = {replace(guard, side="in") for guard in b.guards if guard.side == "out"}
         if contradictory(frozenset(inside | {guard for guard in a.guards if guard.side == "in"})):
             return None
@@ -121,6 +136,7 @@ def _between(a: Closure, b: Closure) -> list[Interval] | None:
 
 
 def _seen_from_out(a: Closure, between: list[Interval]) -> list[Interval]:
+    """The ranges of i, tightened by the ranges of m that `b` adds."""
     result = list(a.out)
     for (out, m, p, q), interval in a.differences.items():
         if between[m] is not a.inp[m]:
@@ -129,6 +145,7 @@ def _seen_from_out(a: Closure, between: list[Interval]) -> list[Interval]:
 
 
 def _seen_from_in(b: Closure, between: list[Interval]) -> list[Interval]:
+    """The ranges of j, tightened by the ranges of m that `a` adds."""
     result = list(b.inp)
     for (m, inp, p, q), interval in b.differences.items():
         if between[m] is not b.out[m]:
@@ -137,12 +154,17 @@ def _seen_from_in(b: Closure, between: list[Interval]) -> list[Interval]:
 
 
 def _differences(a: Closure, b: Closure) -> dict[Linear, Interval]:
-    """`[l1, h1]` on (p, q) with `[l2, h2]` on (r, s) is `[r*l1 + q*l2, r*h1 + q*h2]` on (p*r, q*s)."""
+    """Differences that eliminate m.
+
+    `[l1, h1]` on (p, q) and `[l2, h2]` on (r, s) give `[r*l1 + q*l2, r*h1 + q*h2]` on (p*r, q*s), divided by the common
+    factor of its coefficients.
+    """
     result: dict[Linear, Interval] = {}
     for (out, m, p, q), first in a.differences.items():
         for (n, inp, r, s), second in b.differences.items():
             if m == n:
                 shared = gcd(p * r, q * s)
+                # The divided difference is an integer, so its ends may be rounded inwards.
                 lo = _up(_sum(r, first.lo, q, second.lo), shared)
                 hi = _down(_sum(r, first.hi, q, second.hi), shared)
                 if lo is not None or hi is not None:
@@ -152,6 +174,7 @@ def _differences(a: Closure, b: Closure) -> dict[Linear, Interval]:
 
 
 def _sum(r: int, x: Dim | None, q: int, y: Dim | None) -> Dim | None:
+    """`r*x + q*y`; None, that is infinite, where one of the ends is."""
     if x is None or y is None:
         return None
     return (x if r == 1 else r * x) + (y if q == 1 else q * y)
@@ -166,7 +189,10 @@ def _up(x: Dim | None, divisor: int) -> Dim | None:
 
 
 def _guards(a: Closure, b: Closure) -> frozenset[Guard]:
-    """Guards on i stay from the left, those on j from the right; those on m move where equalities carry them."""
+    """Guards on i are kept from the left, those on j from the right; those on m move where equalities carry them.
+
+    A guard on m that no equality carries is dropped: dropping a constraint only widens the result.
+    """
     if not a.guards and not b.guards:
         return frozenset()
     kept = {guard for guard in a.guards if guard.side == "out"} | {guard for guard in b.guards if guard.side == "in"}
@@ -180,9 +206,10 @@ def _guards(a: Closure, b: Closure) -> frozenset[Guard]:
 
 
 def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
-    """`m < p + c` and `m - j >= l` give `j < p + c - l`, where what indexes the prefix is the same."""
+    """`m < p + c` and `m - j >= l` give `j < p + c - l`, where the places that index the prefix are unshifted."""
     result = []
     for bound in a.prefixes:
+        # The prefix operand has no offsets on its leading axes: they must be the same on the other side.
         leading = [b.shift_onto_in(coordinate) for coordinate in bound.leading]
         if any(place is None or place[1] != 0 for place in leading):
             continue
@@ -194,7 +221,7 @@ def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
 
 
 def _seen(place: Place, b: Closure) -> Iterator[tuple[Place, Interval]]:
-    """Places of the input, each with an interval that holds what the place between is more."""
+    """Places of the input, each with an interval that contains the difference of the intermediate place and it."""
     if isinstance(place, int) and not b.flats:
         for (m, inp, p, q), interval in b.differences.items():
             if m == place and p == q == 1:
@@ -205,7 +232,8 @@ def _seen(place: Place, b: Closure) -> Iterator[tuple[Place, Interval]]:
 
 
 def _segments(a: Closure, b: Closure) -> list[SegmentEquality]:
-    """Equality survives with equality, and with an exact zero difference on either side."""
+    """Segment equalities that survive: joined with an equality of the same operand, or carried by a zero difference."""
+    # Equalities by one operand chain: seg[i] = seg[m] and seg[m] = seg[j].
     result = [
         replace(left, inp=right.inp)
         for left in a.segments

@@ -1,4 +1,7 @@
-"""Entailment: whether one relation contains another at all sizes and for all values of the operands."""
+"""Entailment: whether one relation contains another at all sizes and for all values of the operands.
+
+Proofs rest on it, so it errs in one direction only: True is a proof, False is not a refutation.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,26 @@ from archspec.relation.order import ordered
 
 
 def entails(left: Relation, right: Relation) -> bool:
-    """Whether surely every pair of `left` is in `right`: each atom of `left` implies one of `right`.
+    """Whether every pair of `left` is in `right`: each atom of `left` implies some atom of `right`.
 
-    False says only that this was not shown.
+    Sufficient but not necessary: an atom that only the union of several atoms contains is not recognised. False means
+    that containment was not shown.
     """
+    # Sound because an atom of `right` that contains `a` puts all pairs of `a` into the union.
     return all(any(implies(a, b) for b in right.atoms) for a in left.atoms)
 
 
 def implies(left: Atom, right: Atom) -> bool:
-    """Whether one atom surely implies another. Coordinates are never negative, and i = j implies seg[i] = seg[j]."""
+    """Whether one atom implies another: each constraint of `right` follows from `left`.
+
+    Uses that coordinates are never negative, and that i = j implies seg[i] = seg[j].
+    """
     return (
         all(_difference(left, wanted) for wanted in right.differences)
         and all(_range(left, wanted) for wanted in right.ranges)
         and all(_prefix(left, wanted) for wanted in right.prefixes)
+        # Guards are opaque predicates: one is implied only by itself. The caller closes `left`, so both sides are
+        # present.
         and right.guards <= left.guards
         and all(_segment(left, wanted) for wanted in right.segments)
         and all(_flat(left, wanted) for wanted in right.flats)
@@ -48,7 +58,7 @@ def _flat(atom: Atom, wanted: Flat) -> bool:
 
 
 def _between(atom: Atom, out: Form, inp: Form) -> list[Interval]:
-    """What is known of the difference of two forms."""
+    """Intervals that contain the difference of two forms, from differences, flats and ranges."""
     lines = [Line(((d.out, Dim.of(d.a)),), ((d.inp, Dim.of(d.b)),), Interval(d.lo, d.hi)) for d in atom.differences]
     lines += [Line(one.out, one.inp, Interval(one.lo, one.hi)) for one in atom.flats]
     sides: tuple[tuple[Side, Form], ...] = (("out", out), ("in", inp))
@@ -66,11 +76,12 @@ def _coordinates(atom: Atom, side: Side, found: Form) -> Iterator[int]:
 
 
 def _known(atom: Atom, side: Side, coordinate: int) -> Interval:
-    """One range of a coordinate, the first of those that no size orders."""
+    """One interval of a coordinate: the first of those that the sizes leave unordered."""
     return _extent(atom, side, coordinate)[0]
 
 
 def _difference(atom: Atom, wanted: Difference) -> bool:
+    """Whether the atom implies a difference: by one of its own, by the ranges, or through flat constraints."""
     out, inp = _extent(atom, "out", wanted.out), _extent(atom, "in", wanted.inp)
     found = [Interval(_low(out, inp, wanted), _high(out, inp, wanted))]
     key = (wanted.out, wanted.inp, wanted.a, wanted.b)
@@ -81,11 +92,13 @@ def _difference(atom: Atom, wanted: Difference) -> bool:
 
 
 def _range(atom: Atom, wanted: Range) -> bool:
+    """Whether the atom implies a range of one coordinate."""
     return _inside(_extent(atom, wanted.side, wanted.coordinate), Interval(wanted.lo, wanted.hi))
 
 
 def _inside(intervals: list[Interval], wanted: Interval) -> bool:
     """Whether a conjunction of intervals lies in the wanted one."""
+    # An empty atom implies everything.
     return empty(intervals) or (
         any(at_least(interval.lo, wanted.lo) for interval in intervals)
         and any(at_most(interval.hi, wanted.hi) for interval in intervals)
@@ -93,24 +106,27 @@ def _inside(intervals: list[Interval], wanted: Interval) -> bool:
 
 
 def _extent(atom: Atom, side: Side, coordinate: int) -> list[Interval]:
+    """The ranges of a coordinate, as few as the sizes allow; coordinates are never negative."""
     found = [Interval(r.lo, r.hi) for r in ordered(atom.ranges) if (r.side, r.coordinate) == (side, coordinate)]
     return list(conjunction([Interval(ZERO), *found]))
 
 
 def _low(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim | None:
-    """`a*i - b*j` from below, by the ranges alone."""
+    """A lower bound of `a*i - b*j` from the ranges of i and j alone."""
     lows = [interval.lo for interval in out if interval.lo is not None]
     highs = [interval.hi for interval in inp if interval.hi is not None]
     return wanted.a * lows[0] - wanted.b * highs[0] if lows and highs else None
 
 
 def _high(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim | None:
+    """An upper bound of `a*i - b*j` from the ranges of i and j alone."""
     highs = [interval.hi for interval in out if interval.hi is not None]
     lows = [interval.lo for interval in inp if interval.lo is not None]
     return wanted.a * highs[0] - wanted.b * lows[0] if lows and highs else None
 
 
 def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
+    """Whether the atom has a bound by the same prefix that is at least as tight."""
     return any(
         (bound.inp, bound.prefix, bound.leading) == (wanted.inp, wanted.prefix, wanted.leading)
         and compare(bound.offset, "<=", wanted.offset) is True
@@ -119,11 +135,13 @@ def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
 
 
 def _segment(atom: Atom, wanted: SegmentEquality) -> bool:
+    """Whether the atom has the equality, or equates all its places."""
     pairs = zip(wanted.out, wanted.inp, strict=True)
     return wanted in atom.segments or all(_same(atom, out, inp) for out, inp in pairs)
 
 
 def _same(atom: Atom, out: Place, inp: Place) -> bool:
+    """Whether the atom equates a place of the output and a place of the input."""
     if isinstance(out, int) and isinstance(inp, int) and not atom.flats:
         return _difference(atom, equal(out, inp))
     return _flat(atom, Flat(out=form(out), inp=form(inp), lo=ZERO, hi=ZERO))

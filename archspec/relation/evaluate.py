@@ -1,4 +1,7 @@
-"""Relations as boolean matrices at chosen sizes and values of the operands."""
+"""Relations as boolean matrices at given sizes and operand values.
+
+This is the exact meaning of a relation, without any of the approximations of composition and entailment.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,18 @@ def matrix(
 ) -> Array:
     """Which pairs of positions are related.
 
-    `out_sizes` and `in_sizes` are the sizes of the coordinates, `controls` the operands by key, with one axis for each
-    place that indexes them, `sizes` the run-time sizes.
-    Returns bool [out coordinates ..., in coordinates ...]. Beyond an operand's ends no constraint by it holds.
+    Args:
+        relation: the relation.
+        out_sizes: sizes of the output's coordinates.
+        in_sizes: sizes of the input's coordinates.
+        controls: operands by key, each with one axis for each place that indexes it.
+        sizes: the run-time sizes.
+
+    Returns:
+        bool [out coordinates ..., in coordinates ...]. A constraint that indexes an operand out of range is false.
+
+    Raises:
+        KeyError: for an operand or a run-time size that is missing.
     """
     import numpy as np
 
@@ -62,6 +74,7 @@ class _Indices:
 
 
 def _constraints(atom: Atom, at: _Indices, controls: Mapping[Key, Array], sizes: Mapping[str, int]) -> Iterator[Array]:
+    """Each constraint of an atom as a bool array that broadcasts to all pairs."""
     for d in atom.differences:
         yield from _between(d.a * at("out", d.out) - d.b * at("in", d.inp), d.lo, d.hi, sizes)
     for r in atom.ranges:
@@ -84,12 +97,14 @@ def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int])
 
 
 def _prefix(bound: PrefixBound, at: _Indices, length: Array, sizes: Mapping[str, int]) -> Array:
+    """Where the input place is inside the prefix."""
     inside, found = _look_up(length, at.all("in", bound.leading, sizes))
     within: Array = inside & (at.place("in", bound.inp, sizes) < found + Dim.of(bound.offset).value(sizes))
     return within
 
 
 def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int]) -> Array:
+    """Where the guard holds; false where its index is out of range, whatever its sign."""
     *leading, last = at.all(guard.side, guard.coordinates, sizes)
     inside, held = _look_up(predicate, (*leading, last + Dim.of(guard.offset).value(sizes)))
     holds: Array = inside & (held.astype(bool) != guard.negated)
@@ -97,6 +112,7 @@ def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int
 
 
 def _segment(equality: SegmentEquality, at: _Indices, segments: Array, sizes: Mapping[str, int]) -> Array:
+    """Where both places are in range and have equal values."""
     here, left = _look_up(segments, at.all("out", equality.out, sizes))
     there, right = _look_up(segments, at.all("in", equality.inp, sizes))
     same: Array = here & there & (left == right)
@@ -104,7 +120,7 @@ def _segment(equality: SegmentEquality, at: _Indices, segments: Array, sizes: Ma
 
 
 def _look_up(array: Array, indices: Sequence[Array]) -> tuple[Array, Array]:
-    """Which indices are inside the array, and what it holds there."""
+    """Which indices are inside the array, and its values there (arbitrary where they are not)."""
     import numpy as np
 
     inside = np.asarray(True)

@@ -1,7 +1,7 @@
-"""Flat positions: an axis of several factors seen as one, `4*n + k`.
+"""Flat positions: an axis of several factors as one index, `4*n + k`.
 
-A form is a sum of coordinates of one side, each with its stride. A place is where an operand is indexed: a coordinate,
-or a form. The form without coordinates is the position 0.
+A form is a sum of coordinates of one side, each times its stride. A place is where an operand is indexed: a coordinate,
+or a form. The form without coordinates is position 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ def as_place(found: Form) -> Place:
 
 
 def flat(numbered: Sequence[tuple[int, Dim]]) -> Place:
-    """The flat position that coordinates with their sizes stand for, the first outermost; sizes of 1 say nothing."""
+    """The flat position of coordinates with their sizes, outermost first (row-major).
+
+    Coordinates of size 1 are left out, because they are always 0.
+    """
     kept = [(coordinate, size) for coordinate, size in numbered if size != 1]
     if not kept and len(numbered) == 1:
         return numbered[0][0]
@@ -39,7 +42,7 @@ def flat(numbered: Sequence[tuple[int, Dim]]) -> Place:
 
 
 def total(terms: Iterable[tuple[int, Dim]]) -> Form:
-    """The sum of coordinates with strides."""
+    """The sum of coordinates times strides, as a form sorted by coordinate and without zero strides."""
     found: dict[int, Dim] = {}
     for coordinate, stride in terms:
         found[coordinate] = found[coordinate] + stride if coordinate in found else stride
@@ -51,7 +54,7 @@ def _coordinate(pair: tuple[int, Dim]) -> int:
 
 
 def scaled(found: Form, factor: Dim) -> Form:
-    """So many times a form."""
+    """A form times a factor."""
     return found if factor == ONE else tuple((coordinate, stride * factor) for coordinate, stride in found)
 
 
@@ -61,23 +64,26 @@ def less(left: Form, right: Form) -> Form:
 
 
 def used(place: Place) -> tuple[int, ...]:
-    """The coordinates of a place."""
+    """The coordinates that occur in a place."""
     return (place,) if isinstance(place, int) else tuple(coordinate for coordinate, _ in place)
 
 
 def all_used(places: Iterable[Place]) -> Iterator[int]:
-    """The coordinates of places."""
+    """The coordinates that occur in places, with repetition."""
     for place in places:
         yield from used(place)
 
 
 def moved(place: Place, names: Mapping[int, int]) -> Place:
-    """The place over other coordinates."""
+    """The same place over renamed coordinates. Raises KeyError for a coordinate without a new name."""
     return names[place] if isinstance(place, int) else total((names[k], stride) for k, stride in place)
 
 
 def ratio(whole: Form, part: Form) -> Dim | None:
-    """The factor by which a form stands in another at the first coordinate that is in both; None for none."""
+    """The factor of `part` in `whole`, taken at the first coordinate that is in both.
+
+    None where there is no such coordinate, or the factor is not whole and positive.
+    """
     strides = dict(whole)
     for coordinate, stride in part:
         if coordinate in strides:
@@ -87,7 +93,7 @@ def ratio(whole: Form, part: Form) -> Dim | None:
 
 
 def extent(found: Form, ranges: Sequence[Interval]) -> Interval:
-    """The values of a form where its coordinates are in their ranges."""
+    """The range of a form whose coordinates are in the given ranges."""
     result = Interval(Dim.of(0), Dim.of(0))
     for coordinate, stride in found:
         result = plus(result, times(stride, ranges[coordinate]))
@@ -95,7 +101,7 @@ def extent(found: Form, ranges: Sequence[Interval]) -> Interval:
 
 
 def times(factor: Dim, interval: Interval) -> Interval:
-    """So many times an interval; open where the sign of the factor is not known."""
+    """An interval times a factor; unbounded where the sign of the factor is not known."""
     if factor == ONE:
         return interval
     lo, hi = (None if end is None else factor * end for end in interval)
@@ -113,7 +119,7 @@ def plus(left: Interval, right: Interval) -> Interval:
 
 
 def index_at(place: Place, coordinate: Callable[[int], int], sizes: Mapping[str, int]) -> int:
-    """The flat position where `coordinate` gives the index along each coordinate."""
+    """The flat position at given indices of the coordinates and given run-time sizes."""
     if isinstance(place, int):
         return coordinate(place)
     return sum(coordinate(k) * stride.value(sizes) for k, stride in place)

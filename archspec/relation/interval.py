@@ -1,4 +1,7 @@
-"""Intervals of integers whose ends are sizes, as far as the declared ranges order them."""
+"""Intervals of integers whose ends are sizes, compared as far as the declared ranges order them.
+
+Every comparison is one-sided: True is proved for all admitted sizes, False means only "not proved".
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,23 @@ class Interval(NamedTuple):
 
 
 def at_least(end: Dim | None, wanted: Dim | None) -> bool:
-    """Whether a lower end is surely no lower than the one wanted."""
+    """Whether a lower end is proved to be no lower than the wanted one; None is minus infinity."""
     return wanted is None or (end is not None and compare(end, ">=", wanted) is True)
 
 
 def at_most(end: Dim | None, wanted: Dim | None) -> bool:
-    """Whether an upper end is surely no higher than the one wanted."""
+    """Whether an upper end is proved to be no higher than the wanted one; None is infinity."""
     return wanted is None or (end is not None and compare(end, "<=", wanted) is True)
 
 
 def intersection(left: Interval, right: Interval) -> tuple[Interval, ...]:
-    """The intervals whose conjunction it is: one, or both where it is open which end is the tighter."""
+    """The intersection as one interval, or both intervals where it is not decided which end is tighter."""
     if at_least(left.lo, right.lo):
         lo = left.lo
     elif at_least(right.lo, left.lo):
         lo = right.lo
     else:
+        # Neither interval is dropped: a choice would lose one end of the intersection.
         return left, right
     if at_most(left.hi, right.hi):
         return (Interval(lo, left.hi),)
@@ -40,7 +44,7 @@ def intersection(left: Interval, right: Interval) -> tuple[Interval, ...]:
 
 
 def conjunction(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """All intervals at once, in as few as the ranges allow."""
+    """The intersection of all intervals, as few intervals as the declared ranges allow."""
     result: list[Interval] = []
     for interval in intervals:
         for number, found in enumerate(result):
@@ -54,7 +58,7 @@ def conjunction(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 def empty(intervals: Iterable[Interval]) -> bool:
-    """Whether the conjunction surely holds no number, at any size."""
+    """Whether the intersection is proved to be empty at every admitted size."""
     found = list(intervals)
     lows = [interval.lo for interval in found if interval.lo is not None]
     highs = [interval.hi for interval in found if interval.hi is not None]
@@ -62,10 +66,11 @@ def empty(intervals: Iterable[Interval]) -> bool:
 
 
 def surely_more(left: Dim, right: Dim) -> bool:
-    """Whether the first size is the larger at all admitted sizes."""
+    """Whether the first size is larger at all admitted sizes."""
     if left is right:
         return False
     a, b = left.constant, right.constant
+    # Two constants, the common case, need neither bounds nor the cache.
     if a is not None and b is not None:
         return a > b
     return _surely_more(left, right)
@@ -77,5 +82,5 @@ def _surely_more(left: Dim, right: Dim) -> bool:
 
 
 def no_less(left: Dim, right: Dim) -> bool:
-    """Whether the first size is surely no smaller than the second."""
+    """Whether the first size is at least the second at all admitted sizes."""
     return left is right or left == right or surely_more(left + 1, right)

@@ -1,4 +1,4 @@
-"""One atom that contains two: the hull of their intervals, the guards that they share."""
+"""One atom that contains two: the hull of their intervals and the constraints on data that they share."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from archspec.relation.normal import implied
 
 
 def join(left: Atom, right: Atom, out: Space, inp: Space) -> Atom:
-    """An atom that surely contains both."""
+    """An atom that contains both.
+
+    Used where a union has too many atoms. It drops or loosens constraints and never adds one, so it is sound for what
+    is found; what a rule expects must not pass through it (see `relation.wanted`).
+    """
     a, b = close(left, out, inp), close(right, out, inp)
+    # An empty atom contributes no pair to the union.
     if a is None or b is None:
         return right if a is None else left
     return Atom(
         differences=frozenset(_differences(a, b)),
         ranges=frozenset(_ranges(a, b)),
         prefixes=frozenset(_prefixes(a, b)),
+        # Guards are compared on both sides: two atoms may have the same one in different places.
         guards=frozenset(both_sides(a) & both_sides(b)),
         segments=frozenset(_segments(a, b)),
         flats=frozenset(_flats(a, b)),
@@ -27,7 +33,10 @@ def join(left: Atom, right: Atom, out: Space, inp: Space) -> Atom:
 
 
 def loss(left: Atom, right: Atom) -> int:
-    """How much the join of two atoms gives up: the constraints that they do not share, those on data most."""
+    """How much precision the join of two atoms gives up: the number of constraints they do not share.
+
+    Constraints on data count four times: nothing else in the atom implies them.
+    """
     return (
         len(left.differences ^ right.differences)
         + len(left.ranges ^ right.ranges)
@@ -39,6 +48,7 @@ def loss(left: Atom, right: Atom) -> int:
 
 
 def _differences(a: Closure, b: Closure) -> Iterator[Difference]:
+    """The hull of each difference that one of the two atoms has."""
     for key in dict.fromkeys((*a.differences, *b.differences)):
         lo, hi = _hull(_known(a, key), _known(b, key))
         if lo is not None or hi is not None:
@@ -47,7 +57,7 @@ def _differences(a: Closure, b: Closure) -> Iterator[Difference]:
 
 
 def _flats(a: Closure, b: Closure) -> Iterator[Flat]:
-    """Of each flat the hull of its best known intervals."""
+    """The hull of each flat constraint that one of the two atoms has, from the best intervals known."""
     for left, right in dict.fromkeys((*a.flats, *b.flats)):
         lo, hi = _hull(*(_best(found.between(left, right)) for found in (a, b)))
         if lo is not None or hi is not None:
@@ -55,11 +65,12 @@ def _flats(a: Closure, b: Closure) -> Iterator[Flat]:
 
 
 def _best(intervals: Iterable[Interval]) -> Interval:
+    """The intersection of intervals, as far as it is decided."""
     return reduce(tighter, intervals, Interval())
 
 
 def _known(found: Closure, key: Linear) -> Interval:
-    """What is known of a difference: as given, else by the ranges of its coordinates."""
+    """The interval of a difference: as given, else as the ranges of its coordinates imply."""
     if key in found.differences:
         return found.differences[key]
     out, inp, a, b = key
@@ -70,6 +81,7 @@ def _known(found: Closure, key: Linear) -> Interval:
 
 
 def _ranges(a: Closure, b: Closure) -> Iterator[Range]:
+    """The hull of every coordinate's range."""
     for coordinate, pair in enumerate(zip(a.out, b.out, strict=True)):
         lo, hi = _hull(*pair)
         yield Range(side="out", coordinate=coordinate, lo=lo, hi=hi)
@@ -79,7 +91,7 @@ def _ranges(a: Closure, b: Closure) -> Iterator[Range]:
 
 
 def _hull(x: Interval, y: Interval) -> Interval:
-    """The least interval that holds both; open where it is not decided which end is the farther."""
+    """The least interval that contains both; unbounded where it is not decided which end is farther out."""
     lo = hi = None
     if x.lo is not None and y.lo is not None:
         lo = x.lo if no_less(y.lo, x.lo) else y.lo if no_less(x.lo, y.lo) else None
@@ -89,7 +101,7 @@ def _hull(x: Interval, y: Interval) -> Interval:
 
 
 def _prefixes(a: Closure, b: Closure) -> Iterator[PrefixBound]:
-    """The looser of two bounds by one prefix."""
+    """The looser of two bounds by the same prefix; neither where that is not decided."""
     for x in a.prefixes:
         for y in b.prefixes:
             if (x.inp, x.prefix, x.leading) == (y.inp, y.prefix, y.leading):
@@ -100,5 +112,6 @@ def _prefixes(a: Closure, b: Closure) -> Iterator[PrefixBound]:
 
 
 def _segments(a: Closure, b: Closure) -> Iterator[SegmentEquality]:
+    """Equalities that both atoms have, or that one has and the other implies."""
     for x, y in ((a, b), (b, a)):
         yield from (equality for equality in x.segments if equality in y.segments or implied(equality, y))

@@ -1,4 +1,4 @@
-"""Conjunction of relations: a pair is related where both relate it."""
+"""Conjunction of relations: a pair is related where both relations relate it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ K = TypeVar("K", bound=Hashable)
 
 
 def meet(left: Relation, right: Relation) -> Relation:
-    """Pairs that are in both relations; atoms that hold nowhere are dropped."""
+    """The pairs that are in both relations; atoms that are proved empty are dropped."""
     found = (both(a, b) for a in left.atoms for b in right.atoms)
     return Relation(tuple(dict.fromkeys(atom for atom in found if atom is not None)))
 
 
 def both(left: Atom, right: Atom) -> Atom | None:
-    """Both atoms at once; None where surely no pair satisfies them."""
+    """The conjunction of two atoms; None where no pair satisfies it."""
     guards = left.guards | right.guards
     differences = _by_key(
         ((d.out, d.inp, d.a, d.b), Interval(d.lo, d.hi)) for d in ordered(left.differences | right.differences)
     )
+    # `conjunction` keeps both of two intervals that no size orders, so a meet is exact where a closure is not.
     ranges = _by_key(((r.side, r.coordinate), Interval(r.lo, r.hi)) for r in ordered(left.ranges | right.ranges))
     if any(map(empty, (*differences.values(), *ranges.values()))) or _contradictory(guards):
         return None
@@ -46,6 +47,7 @@ def both(left: Atom, right: Atom) -> Atom | None:
 
 
 def _by_key(keyed: Iterable[tuple[K, Interval]]) -> dict[K, tuple[Interval, ...]]:
+    """Intervals on the same key intersected; several are kept where the sizes do not order them, so nothing is lost."""
     found: dict[K, list[Interval]] = {}
     for key, interval in keyed:
         found.setdefault(key, []).append(interval)

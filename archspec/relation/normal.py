@@ -1,4 +1,7 @@
-"""The shortest atom that says what a closure says: equal relations then mostly look equal."""
+"""The shortest atom with a given closure, so that equal relations mostly have equal atoms.
+
+"Mostly": two different normal forms may still be the same set of pairs, so equality is never used as a refutation.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,16 @@ from archspec.relation.linear import bounds, inside
 
 @lru_cache(maxsize=1 << 13)
 def normal(atom: Atom, out: Space, inp: Space) -> Atom | None:
-    """An atom in normal form; None where surely nothing is related."""
+    """An atom in normal form; None where no pair is related."""
     found = close(atom, out, inp)
     return None if found is None else shortest(found, out, inp)
 
 
 def shortest(found: Closure, out: Space, inp: Space) -> Atom | None:
-    """The atom of a closure, without what its other constraints or the sizes imply; None for a contradiction."""
+    """The atom of a closure, without the constraints that the others or the sizes imply; None for a contradiction.
+
+    The set of pairs stays the same: only implied constraints are removed.
+    """
     guards = frozenset(_one_side(found))
     if contradictory(guards):
         return None
@@ -46,9 +52,10 @@ def shortest(found: Closure, out: Space, inp: Space) -> Atom | None:
 
 
 def _flats(found: Closure) -> list[Flat]:
-    """Flats that neither the ranges nor the differences imply; where a coordinate is left over they are differences."""
+    """Flat constraints that neither the ranges nor the differences imply."""
     if not found.flats:
         return []
+    # The differences alone: a flat constraint must not count as implied by itself.
     lines = found.lines()[: len(found.differences)]
     result = []
     for (left, right), (lo, hi) in found.flats.items():
@@ -61,7 +68,7 @@ def _flats(found: Closure) -> list[Flat]:
 
 
 def contradictory(guards: frozenset[Guard]) -> bool:
-    """Whether a predicate would have to hold and not to hold at one place."""
+    """Whether a predicate would have to be true and false at one place."""
     if len(guards) < 2:
         return False
     plain, negated = (
@@ -71,17 +78,17 @@ def contradictory(guards: frozenset[Guard]) -> bool:
 
 
 def implied(equality: SegmentEquality, found: Closure) -> bool:
-    """Whether both places are one, so that they are in one segment."""
+    """Whether a segment equality holds because the places of both sides are equal."""
     return all(found.shift(out, inp) == 0 for out, inp in zip(equality.out, equality.inp, strict=True))
 
 
 def _one_side(found: Closure) -> list[Guard]:
-    """Guards on the output stand on the input alone where equalities carry them there."""
+    """Guards on the output are kept only on the input where equalities carry them there."""
     return [guard for guard in found.guards if guard.side == "in" or to_in(guard, found) is None]
 
 
 def _prefixes(bounds: frozenset[PrefixBound]) -> list[PrefixBound]:
-    """Without bounds that a tighter one of the same prefix implies."""
+    """Prefix bounds, without those that a tighter bound by the same prefix implies."""
     return [
         bound
         for bound in bounds
@@ -95,10 +102,12 @@ def _prefixes(bounds: frozenset[PrefixBound]) -> list[PrefixBound]:
 
 
 def _differences(found: Closure, out: Space, inp: Space) -> list[Difference]:
+    """Differences without ends that the sizes imply, in lowest terms with ends rounded inwards."""
     result = []
     for (o, j, a, b), interval in found.differences.items():
         lo, hi = interval
         if lo is not None and lo == hi:
+            # Both coordinates are 0 here, so the equality says nothing.
             if out[o] == 1 and inp[j] == 1:
                 continue
         else:
@@ -116,7 +125,7 @@ def _differences(found: Closure, out: Space, inp: Space) -> list[Difference]:
 
 
 def _ranges(found: Closure, out: Space, inp: Space) -> list[Range]:
-    """Ranges that are tighter than the axis; one of the output only where that of the input does not imply it."""
+    """Ranges tighter than the axis; a range of the output only where that of the input does not imply it."""
     result: list[Range] = []
     left = [_within_axis(interval, size) for interval, size in zip(found.out, out, strict=True)]
     right = [_within_axis(interval, size) for interval, size in zip(found.inp, inp, strict=True)]
@@ -126,6 +135,7 @@ def _ranges(found: Closure, out: Space, inp: Space) -> list[Range]:
         if left[o] != _OPEN:
             left[o] = _unless(left[o], through_in(_filled(right[j], inp[j]), interval, a, b))
     for (o, j, a, b), interval in found.differences.items():
+        # Ends that were dropped count as open from here on, so that no two ranges are dropped in favour of each other.
         if right[j] != _OPEN:
             right[j] = _unless(right[j], through_out(_filled(left[o], out[o]), interval, a, b))
     sides: tuple[tuple[Side, list[Interval]], ...] = (("out", left), ("in", right))
@@ -140,6 +150,7 @@ _OPEN = Interval()
 
 
 def _within_axis(interval: Interval, size: Dim) -> Interval:
+    """The interval without the ends that the axis implies."""
     if interval is whole(size):
         return _OPEN
     lo, hi = interval
@@ -159,7 +170,7 @@ def _filled(interval: Interval, size: Dim) -> Interval:
 
 
 def _unless(interval: Interval, implied: Interval) -> Interval:
-    """The ends that the other interval does not imply."""
+    """The ends of the interval that `implied` does not imply."""
     lo, hi = interval
     if lo is not None and implied.lo is not None and no_less(implied.lo, lo):
         lo = None

@@ -1,7 +1,7 @@
-"""A total order of constraints, which does not depend on the run: sets of them are gone through in it.
+"""A total order of constraints, which is the same in every run: sets of constraints are traversed in it.
 
-Where the sizes leave open which of two ends is the tighter, the first one stands. The order of a set is that of its
-hashes, and these differ from run to run.
+Where the sizes do not decide which of two ends is tighter, the first one is kept, so the order of traversal can change
+a result; and Python orders a set by hashes, which differ from run to run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ C = TypeVar("C", Difference, Flat, Range, PrefixBound, Guard, SegmentEquality)
 
 
 def ordered(constraints: frozenset[C]) -> Sequence[C]:
-    """Constraints in their order: those whose ends are numbers come first."""
+    """Constraints in their total order: those whose ends are integers come before those whose ends are sizes."""
     return tuple(constraints) if len(constraints) < 2 else _sorted(constraints)
 
 
@@ -29,6 +29,7 @@ def _sorted(constraints: frozenset[C]) -> Sequence[C]:
 
 @lru_cache(maxsize=1 << 13)
 def _rank(constraint: Constraint) -> tuple[object, ...]:
+    """Sort key of a constraint: where it applies, then its ends; the text for kinds without ends of their own."""
     match constraint:
         case Difference():
             place: tuple[object, ...] = (constraint.out, constraint.inp, constraint.a, constraint.b)
@@ -40,7 +41,7 @@ def _rank(constraint: Constraint) -> tuple[object, ...]:
 
 
 def _end(end: Dim | None) -> tuple[int, int, str]:
-    """An end in the order of ends: numbers by size, then sizes by their text, then none at all."""
+    """Sort key of an end: integers by value, then sizes by their text, then infinity."""
     if end is None:
         return 2, 0, ""
     number = end.constant

@@ -1,6 +1,6 @@
-"""Composition with what only renames coordinates, the common case: nothing has to be worked out.
+"""Composition with an atom that only renames coordinates: the common case, which needs no closure.
 
-An atom renames where it is nothing but equalities, each coordinate in one at most, between axes of one size.
+An atom renames where it consists of equalities alone, each coordinate in at most one, between axes of equal size.
 """
 
 from __future__ import annotations
@@ -17,28 +17,32 @@ Names = Mapping[int, int]
 
 @lru_cache(maxsize=1 << 12)
 def renaming(atom: Atom, out: Space, inp: Space) -> Names | None:
-    """The output coordinate of each input coordinate that is equal to one; None where the atom says more."""
+    """The output coordinate of each input coordinate that equals one; None where the atom says more than that."""
     if atom.ranges or atom.guards or atom.prefixes or atom.segments or atom.flats:
         return None
     names: dict[int, int] = {}
     for d in atom.differences:
+        # Between axes of different sizes an equality also restricts a range, which a renaming would lose.
         if not _is_equality(d) or d.inp in names or out[d.out] != inp[d.inp]:
             return None
         names[d.inp] = d.out
+    # Two inputs equal to one output are a diagonal, a constraint on the input, and not a renaming.
     return names if len(set(names.values())) == len(names) else None
 
 
 def renamed_out(names: Names, right: Atom, middle: Space, inp: Space) -> Atom | None:
-    """The composition of what renames and another atom; None where it has to be worked out."""
+    """The composition of a renaming and another atom; None where it must be worked out in full."""
     return _renamed(names, right, "out", lambda d: middle[d.out] == inp[d.inp])
 
 
 def renamed_in(left: Atom, names: Names, out: Space, middle: Space) -> Atom | None:
-    """The composition of an atom and what renames; `names` gives the new coordinate of each old one."""
+    """The composition of an atom and a renaming; `names` maps old to new coordinates. None as for `renamed_out`."""
     return _renamed(names, left, "in", lambda d: out[d.out] == middle[d.inp])
 
 
 def _renamed(names: Names, atom: Atom, side: Side, whole: Callable[[Difference], bool]) -> Atom | None:
+    """The atom over other coordinates on one side; None where it must be worked out."""
+    # A constraint on a coordinate that the renaming drops must be projected away, which needs the closure.
     if not names.keys() >= set(_used(atom, side)):
         return None
     differences = _differences(names, atom, side, whole)
@@ -68,7 +72,7 @@ def _renamed(names: Names, atom: Atom, side: Side, whole: Callable[[Difference],
 
 
 def _used(atom: Atom, side: Side) -> Iterator[int]:
-    """The coordinates of one side that ranges, guards, prefixes and segments name."""
+    """The coordinates of one side that ranges, guards, prefixes, segments and flats name."""
     yield from (r.coordinate for r in atom.ranges if r.side == side)
     for guard in atom.guards:
         yield from all_used(guard.coordinates) if guard.side == side else ()
@@ -81,18 +85,20 @@ def _used(atom: Atom, side: Side) -> Iterator[int]:
 
 
 def _differences(names: Names, atom: Atom, side: Side, whole: Callable[[Difference], bool]) -> list[Difference] | None:
-    """Those of coordinates that go on; one that ends here must say nothing of the other side's range."""
+    """The differences of coordinates that have a new name; None where one without a name constrains the other side."""
     result = []
     for d in atom.differences:
         own = d.out if side == "out" else d.inp
         if own in names:
             result.append(_moved(d, names[own], side))
+        # An equality over axes of equal size has a solution for every position, so it can be dropped.
         elif not (_is_equality(d) and whole(d)):
             return None
     return result
 
 
 def _is_equality(d: Difference) -> bool:
+    """Whether a difference is `i = j`."""
     return d.a == d.b == 1 and d.lo is not None and d.lo == d.hi == ZERO
 
 

@@ -1,4 +1,4 @@
-"""Union in normal form: no atom that another contains, touching intervals made one, few atoms."""
+"""Unions in normal form: no atom contained in another, touching intervals merged, at most `MOST_ATOMS` atoms."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ MOST_ATOMS = 12
 
 
 def union(atoms: Iterable[Atom], out: Space, inp: Space) -> Relation:
-    """The union of atoms in normal form between values of these sizes."""
+    """The union of atoms in normal form, between values with these coordinate sizes.
+
+    Over `MOST_ATOMS`, the two atoms whose join loses least are joined, which widens the relation.
+    """
     kept: list[Atom] = []
     for atom in dict.fromkeys(atoms):
         _insert(atom, kept, out, inp)
     while len(kept) > MOST_ATOMS:
+        # Each round replaces two atoms by at most one, so the loop ends. `combinations` goes in the order of insertion,
+        # and `min` takes the first of equals: the result does not depend on hashes.
         pair = min(combinations(kept, 2), key=lambda pair: loss(*pair))
         for atom in pair:
             kept.remove(atom)
@@ -42,12 +47,12 @@ def united(relations: Iterable[Relation], out: Space, inp: Space) -> Relation:
 
 
 def in_normal_form(relation: Relation, out: Space, inp: Space) -> Relation:
-    """Any relation in normal form."""
+    """A relation in normal form, whatever form it has."""
     return union((atom for found in relation.atoms if (atom := normal(found, out, inp)) is not None), out, inp)
 
 
 def _insert(atom: Atom, kept: list[Atom], out: Space, inp: Space) -> None:
-    """Add an atom to those kept, merged with what it touches, unless it is contained; remove what it contains."""
+    """Add an atom unless another contains it: merge it with one that it touches, and remove those that it contains."""
     if any(contained(atom, other, out, inp) for other in kept):
         return
     kept[:] = [other for other in kept if not contained(other, atom, out, inp)]
@@ -63,7 +68,8 @@ def _insert(atom: Atom, kept: list[Atom], out: Space, inp: Space) -> None:
 
 @lru_cache(maxsize=1 << 13)
 def contained(left: Atom, right: Atom, out: Space, inp: Space) -> bool:
-    """Whether surely every pair of the first atom is in the second."""
+    """Whether every pair of the first atom is proved to be in the second."""
+    # Closing an atom at most doubles its guards, and a guard is implied only by itself.
     if len(right.guards) > 2 * len(left.guards):
         return False
     full = _in_full(left, out, inp)
@@ -72,7 +78,7 @@ def contained(left: Atom, right: Atom, out: Space, inp: Space) -> bool:
 
 @lru_cache(maxsize=1 << 13)
 def _in_full(atom: Atom, out: Space, inp: Space) -> Atom | None:
-    """The closure of an atom as an atom; None where nothing is related."""
+    """The closure of an atom as an atom; None where no pair is related."""
     found = close(atom, out, inp)
     if found is None:
         return None
@@ -82,12 +88,12 @@ def _in_full(atom: Atom, out: Space, inp: Space) -> Atom | None:
 
 
 def _merged(left: Atom, right: Atom) -> Atom | None:
-    """One atom that contains two and little more, where they differ in one interval, or in the sign of one guard."""
+    """One atom for two that differ in one interval or in the sign of one guard; None where there is none."""
     return intervals_merged(left, right) if left.guards == right.guards else without_sign(left, right)
 
 
 def intervals_merged(left: Atom, right: Atom) -> Atom | None:
-    """The atom that is exactly the union of two which differ in one interval; None where there is none."""
+    """The atom that is exactly the union of two that differ in one interval; None where there is none."""
     if any(getattr(left, name) != getattr(right, name) for name in ("prefixes", "segments", "guards", "flats")):
         return None
     if left.ranges == right.ranges:
@@ -96,7 +102,10 @@ def intervals_merged(left: Atom, right: Atom) -> Atom | None:
 
 
 def without_sign(left: Atom, right: Atom) -> Atom | None:
-    """The atom of two that differ in the sign of one guard, without it: wider where the guard is beyond the ends."""
+    """The atom of two that differ in the sign of one guard, without that guard; None where they differ in more.
+
+    Wider than the union where the guard's index is out of range, since there neither sign holds.
+    """
     mine, other = left.guards - right.guards, right.guards - left.guards
     if len(mine) != 1 or len(other) != 1 or replace(left, guards=frozenset()) != replace(right, guards=frozenset()):
         return None
@@ -106,6 +115,7 @@ def without_sign(left: Atom, right: Atom) -> Atom | None:
 
 
 def _differences_merged(left: Atom, right: Atom) -> Atom | None:
+    """The union of two atoms that differ in the interval of one difference; None for any others."""
     mine, other = left.differences - right.differences, right.differences - left.differences
     if len(mine) != 1 or len(other) != 1:
         return None
@@ -120,6 +130,7 @@ def _differences_merged(left: Atom, right: Atom) -> Atom | None:
 
 
 def _ranges_merged(left: Atom, right: Atom) -> Atom | None:
+    """The union of two atoms that differ in the interval of one range; None for any others."""
     mine, other = left.ranges - right.ranges, right.ranges - left.ranges
     if len(mine) != 1 or len(other) != 1:
         return None
@@ -134,7 +145,7 @@ def _ranges_merged(left: Atom, right: Atom) -> Atom | None:
 
 
 def _touching(x: Interval, y: Interval) -> Interval | None:
-    """The union of two intervals of integers that surely leave no gap between them."""
+    """The union of two intervals of integers that are proved to leave no gap; None where that is not shown."""
     for low, high in ((x, y), (y, x)):
         starts_first = low.lo is None or (high.lo is not None and no_less(high.lo, low.lo))
         meets = low.hi is None or high.lo is None or no_less(low.hi + 1, high.lo)

@@ -1,1 +1,1 @@
-"""What is claimed of a spec, and what is known of each claim."""
+"""The prover: rules about a spec, and a verdict on each of them."""

@@ -1,4 +1,4 @@
-"""What verdicts on one spec share: its relations, and what its inputs promise."""
+"""The analyses that all verdicts on one spec share: its relations, and what its inputs promise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from archspec.spec import Spec
 
 
 class Evidence:
-    """The relations of a spec's graph, worked out as they are asked for, and the promises of its inputs."""
+    """The relations of a spec's graph, computed on demand, and the promises of its inputs.
+
+    One object serves all rules of a spec, so that relations to the same source are computed once.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -21,9 +24,9 @@ class Evidence:
 
     @property
     def terms(self) -> Terms:
-        """The names of controls."""
+        """The terms that name controls."""
         return self.dependence.reads.terms
 
     def holding(self, fixed: Fixed) -> Dependence:
-        """The relations while a predicate stays true where an input changes."""
+        """The relations under the assumption that a predicate stays true at the positions of an input that change."""
         return Dependence(self.spec.graph, Reads(self.spec.graph, self.terms, fixed))

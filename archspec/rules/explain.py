@@ -1,4 +1,4 @@
-"""A few words on a verdict, and what is said of a rule that is not proved."""
+"""Short texts for verdicts, and the diagnostics of rules that are not proved."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from archspec.spec import Rule
 
 
 def sizes_text(sizes: Mapping[str, int]) -> str:
-    """`batch = 2, length = 4`."""
-    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the one size there is"
+    """Sizes of dims as a list: `batch = 2, length = 4`."""
+    return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the only admitted size"
 
 
 def not_judged(rule: Rule) -> Diagnostic:
-    """A rule of a kind that nothing judges yet: it refuses like one that is unknown."""
-    notes = (f"rules of the kind `{rule.kind}` are not judged yet",)
+    """E421 for a rule whose kind is not judged yet: it refuses the spec as an unknown rule does."""
+    notes = (f"rules of the kind `{rule.kind}` are not checked yet",)
     return Diagnostic(code="E421", message=f"`{rule}` is not proved", primary=Label(rule.span), notes=notes)
 
 
 def open_question(rule: Rule | Independent, node: Node | None, reason: str = "") -> Diagnostic:
-    """A rule that is neither proved nor broken."""
+    """E421 for a rule that is neither proved nor refuted.
+
+    `node` is where precision is lost, if that is known; `reason` is a further note.
+    """
     span = rule.span if isinstance(rule, Rule) else None
     notes = ("no counterexample was found at the sizes and values that were tried", *([reason] if reason else []))
     message = f"`{rule}` is not proved"
@@ -31,7 +34,9 @@ def open_question(rule: Rule | Independent, node: Node | None, reason: str = "")
     return Diagnostic(
         code="E421",
         message=message,
-        primary=Label(node.span, f"what `{node.path or node.op.name}` reads is bounded too loosely from this node on"),
+        primary=Label(
+            node.span, f"from this node on, the bound on what is read is too loose: `{node.path or node.op.name}`"
+        ),
         secondary=() if span is None else (Label(span, "the rule"),),
         notes=notes,
     )

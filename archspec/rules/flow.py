@@ -19,10 +19,14 @@ from archspec.rules.terms import Term
 
 
 class Dependence:
-    """The relations of a graph's values to its inputs, or to other values at its top, as they are asked for.
+    """The relations of a graph's values to its inputs, or to other values at its top, computed on demand.
 
-    The source may be any value, an inner one of a repeated region too: it is that one step's value, held apart from
-    those of the other steps.
+    The source may be any value, an inner one of a repeated region too: it then denotes that one layer's value,
+    distinguished from the values of the other layers.
+
+    Args:
+        graph: the graph.
+        reads: what its primitives read; left out, their declared reads with nothing held fixed.
 
     Soundness: for every admitted size, every parameter value, eval mode, exact arithmetic and finite intermediate
     values: if two runs differ only in the source's values at positions J, and no j in J is related to i, then the
@@ -37,16 +41,20 @@ class Dependence:
         self._bodies: dict[tuple[Graph, int, Term | None], tuple[Relation, ...]] = {}
 
     def relation(self, value: Value, source: Value) -> Relation:
-        """What a value at the top, or in a module, may read of a value at the top."""
+        """What a value at the top level, or in a module, may read of a value at the top level.
+
+        Returns a relation over the coordinates of both; `NOTHING` where the value does not depend on the source.
+        """
         flow = self.flow(source)
         found = flow.relations.get(value, NOTHING)
+        # A source may have other factors where it is used than where it is made: the relation is then translated.
         if flow.source == source.type.space:
             return found
         seen = aligned_axes(flow.origin.value.type, source.type)
         return compose(found, seen, value.type.space, flow.source, source.type.space)
 
     def flow(self, source: Value) -> Flow:
-        """The relations of all values to one of them, as it is where it is made."""
+        """The relations of all values to one of them, taken at the place where that value is made."""
         if source not in self._flows:
             flow = Flow(self, origin(source), self.reads.terms.of(source))
             flow.run(self.graph.nodes)
@@ -54,8 +62,13 @@ class Dependence:
         return self._flows[source]
 
     def body(self, region: Graph, number: int, changing: Term | None) -> tuple[Relation, ...]:
-        """What a repeated body carries on and what its outputs read of its input of that number."""
+        """What the outputs of a repeated body read of its input with that number; the first entry is the carried value.
+
+        `changing` is the term whose value changes with the source, so that constraints by it are not used.
+        """
         if changing is not None and not self.reads.restricted(region, changing):
+            # Bodies that no constraint by this term restricts have one relation for all sources: the cache then serves
+            # them all.
             changing = None
         key = (region, number, changing)
         if key not in self._bodies:
@@ -64,7 +77,7 @@ class Dependence:
 
 
 class Flow:
-    """One walk over a graph: `relations` to one source, while the term `changing` takes any values."""
+    """One walk over a graph: `relations` to one source, while the term `changing` may take any values."""
 
     def __init__(self, around: Dependence, origin: Origin, changing: Term | None) -> None:
         self.around, self.origin = around, origin
@@ -72,23 +85,25 @@ class Flow:
         self.changing = changing
         self.relations: dict[Value, Relation] = {}
         self._way = {run.node: run for run in origin.runs}
+        # A source inside a repeat is one layer's value: `_from_layer` follows it in a walk of its own, because the same
+        # region also runs for the other layers.
         if not any(isinstance(run.node.op, Repeat) for run in origin.runs):
             self.known(origin.value, identity(len(self.source)))
 
     def known(self, value: Value, relation: Relation) -> None:
-        """Note the relation of a value; one that reads nothing is left out."""
+        """Record the relation of a value; values that read nothing are left out."""
         if relation.atoms:
             self.relations[value] = relation
 
     def run(self, nodes: Iterable[Node]) -> None:
-        """Walk over nodes in order."""
+        """Walk over nodes in order; nodes that read nothing related to the source are skipped."""
         for node in nodes:
             if node in self._way or any(value in self.relations for value in node.inputs):
                 for value, relation in zip(node.outputs, self._node(node), strict=True):
                     self.known(value, relation)
 
     def outputs(self, region: Graph) -> tuple[Relation, ...]:
-        """The relations of what a repeated body carries on, as the next layer takes it, and of its outputs."""
+        """Relations of a repeated body: the carried value as the next layer takes it, then all outputs."""
         self.run(region.nodes)
         found = [self.relations.get(value, NOTHING) for value in region.outputs]
         taken, given = region.inputs[0].type, region.outputs[0].type
@@ -98,10 +113,12 @@ class Flow:
         return (compose(same, found[0], taken.space, given.space, self.source), *found)
 
     def _node(self, node: Node) -> Sequence[Relation]:
+        """The relations of the outputs of one node."""
         operands = [self.relations.get(value, NOTHING) for value in node.inputs]
         match node.op:
             case Call():
                 (region,) = node.regions
+                # Each call owns its body, so the values in it are recorded like those around it.
                 for value, relation in zip(region.inputs, operands, strict=True):
                     self.known(value, relation)
                 self.run(region.nodes)
@@ -113,13 +130,16 @@ class Flow:
             case Primitive():
                 return self._primitive(node, operands)
             case _:
+                # An op of another sort: nothing is known of what it reads, so it reads everything.
                 return [EVERYTHING for _ in node.outputs]
 
     def _primitive(self, node: Node, operands: Sequence[Relation]) -> list[Relation]:
+        """Union, over the operands, of what the op reads composed with what the operand reads."""
         rows = self.around.reads.of(node, self.changing)
         result = []
         for value, row in zip(node.outputs, rows, strict=True):
             if self.around.reads.is_fixed(value):
+                # The rule's predicate holds this value fixed in both runs, so no change passes through it.
                 result.append(NOTHING)
                 continue
             out = value.type.space
@@ -132,6 +152,8 @@ class Flow:
         return result
 
     def _repeat(self, node: Node, op: Repeat, operands: Sequence[Relation]) -> list[Relation]:
+        # Captured values that do not depend on the source contribute nothing.
+        """The relations of the outputs of repeated layers, by powers of the matrix of one period."""
         used = [0, *(k for k in range(1, len(operands)) if operands[k].atoms)]
         spaces = Spaces(node.inputs[0].type.space, tuple(node.inputs[k].type.space for k in used[1:]))
         bodies = [
@@ -147,7 +169,10 @@ class Flow:
         return result
 
     def _from_layer(self, node: Node, op: Repeat, run: Run) -> list[Relation]:
-        """What the node gives reads of a value inside one of its layers: that layer by itself, then those after it."""
+        """What a repeat's outputs read of a value inside one of its layers.
+
+        The layer of the source runs by itself in a walk of its own; the layers after it are a product of bodies.
+        """
         assert run.layer is not None
         made = Flow(self.around, self.origin.inside_of(run), self.changing).outputs(run.region)
         spaces = Spaces(node.inputs[0].type.space, ())
@@ -162,6 +187,7 @@ class Flow:
         for tap in op.taps:
             later = tap.layer - run.layer - 1
             if later < 0:
+                # A layer that runs before the source's layer cannot depend on it.
                 result.append(made[1 + tap.output] if later == -1 else NOTHING)
             else:
                 out = node.regions[op.schedule[tap.layer]].outputs[tap.output].type.space
@@ -171,7 +197,7 @@ class Flow:
     def _outside(
         self, layers: Layers, value: Value, node: Node, used: Sequence[int], operands: Sequence[Relation]
     ) -> Relation:
-        """The relation to the source, from those to what the layers carry and capture."""
+        """The relation to the source, from the relations to what the layers carry and capture."""
         out = value.type.space
         found = (
             compose(read, operands[k], out, node.inputs[k].type.space, self.source)
@@ -181,18 +207,19 @@ class Flow:
 
 
 def _reads(region: Graph, number: int) -> bool:
-    """Whether a body uses an input that other bodies capture."""
+    """Whether a body uses an input; bodies of one repeat all have inputs that only some of them use."""
     wanted = region.inputs[number]
     return any(wanted in node.inputs for node in region.nodes) or wanted in region.outputs
 
 
 def _row(body: Mapping[int, tuple[Relation, ...]], used: Sequence[int], number: int) -> Layers:
+    """One row of a body's matrix: what its output with that number reads of the carried and the captured values."""
     found = [body[k][number] if k in body else NOTHING for k in used]
     return Layers(found[0], tuple(found[1:]))
 
 
 def _tapped(spaces: Spaces, before: Layers, last: Layers, out: Space) -> Layers:
-    """What an output of one layer reads of what the layers carry at first and capture."""
+    """What an output of one layer reads of the initial carried value and of the captured values."""
     s = spaces.carried
     return Layers(
         compose(last.carried, before.carried, out, s, s),

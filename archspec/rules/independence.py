@@ -1,4 +1,4 @@
-"""Always on: what stands at different places of a dim that leads inputs does not mix."""
+"""The rule that is always checked: different positions of a dim that leads inputs (a batch) do not mix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from archspec.rules.prove import within
 
 @record
 class Pair:
-    """An output and an input that the dim leads.
+    """An output, and an input whose first axis is the dim.
 
-    The first coordinate of the input must be one of `out` of the output, which are those along the dim: factors of a
-    merged axis, too. An output that has none may not depend on the input at all; but where the dim is part of an axis
-    in another way, as in `2*batch`, its rows cannot be told, and such a pair is never called violated.
+    The first coordinate of the input must equal one of the coordinates `out` of the output, which are those along the
+    dim, factors of a merged axis included. An output without any may not depend on the input at all; but where the dim
+    is part of an axis in another form, as in `2*batch`, its rows cannot be identified (`is_lost`), and the pair is
+    never reported as violated.
     """
 
     output: Value
@@ -26,11 +27,11 @@ class Pair:
     is_lost: bool = False
 
     def allowed(self) -> list[Relation]:
-        """Relations of which one must hold all related pairs."""
+        """Relations one of which must contain all related pairs."""
         return [Relation((Atom(differences=frozenset({equal(place, 0)})),)) for place in self.out]
 
     def proved(self, dependence: Dependence) -> bool:
-        """Whether surely no two places along the dim mix."""
+        """Whether positions along the dim are proved not to mix."""
         found = dependence.relation(self.output, self.input)
         out, inp = self.output.type.space, self.input.type.space
         return not found.atoms or any(within(found, one, out, inp, {}) for one in self.allowed())
@@ -38,7 +39,7 @@ class Pair:
 
 @record
 class Independent:
-    """The rule that the places of one dim are independent, for every output and every input that it leads."""
+    """The rule that the positions of one dim are independent, for every output and every input that it leads."""
 
     size: Dim
     pairs: tuple[Pair, ...]
@@ -46,7 +47,7 @@ class Independent:
 
     @property
     def dim(self) -> str:
-        """Its name."""
+        """The name of the dim."""
         return str(self.size)
 
     def __str__(self) -> str:
@@ -54,7 +55,10 @@ class Independent:
 
 
 def independence(graph: Graph) -> list[Independent]:
-    """A rule for each dim that leads inputs. A dim that stands elsewhere in an input, too, leads nothing."""
+    """A rule for each dim that leads inputs.
+
+    A dim that is also a later axis of some input is left out: its positions are then not a batch.
+    """
     found: dict[Dim, list[Pair]] = {}
     for source in graph.inputs:
         dim = _leading(source)
@@ -62,6 +66,7 @@ def independence(graph: Graph) -> list[Independent]:
             continue
         for name, output in zip(graph.output_names, graph.outputs, strict=True):
             own = tuple(place for place, size in enumerate(output.type.space) if size == dim)
+            # The dim occurs in the output, but not as a coordinate: its rows exist and cannot be identified.
             lost = not own and any(size.symbols() & dim.symbols() for size in output.type.space)
             pair = Pair(output=output, output_name=name, input=source, out=own, is_lost=lost)
             found.setdefault(dim, []).append(pair)
@@ -69,9 +74,10 @@ def independence(graph: Graph) -> list[Independent]:
 
 
 def _leading(value: Value) -> Dim | None:
-    """The size of the first axis, where it is one dim."""
+    """The size of the first axis, where it is exactly one dim."""
     if not value.type.rank or len(value.type.axes[0].factors) != 1:
         return None
     size = value.type.axes[0].size
     symbols = size.symbols()
+    # A product or quotient of dims does not number the rows of one of them.
     return size if len(symbols) == 1 and str(size) == next(iter(symbols)).name else None

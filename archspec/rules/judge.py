@@ -1,4 +1,4 @@
-"""Verdicts: upper rules are proved, broken by a witness, or open; lower rules are wired or not."""
+"""Verdicts: upper rules are proved, violated by a witness, or unknown; lower rules are wired or violated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def judge(spec: Spec) -> tuple[Verdict, ...]:
 
 
 class Judge:
-    """What verdicts on one spec share: its relations and its promises."""
+    """Judges the rules of one spec; the relations and promises are computed once and shared.
+
+    Verdicts do not depend on the run: sets are traversed in a total order, and random worlds are seeded.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -35,32 +38,38 @@ class Judge:
 
     @property
     def promises(self) -> Promises:
-        """What its inputs promise."""
+        """What the spec's inputs promise about their padding."""
         return self.evidence.promises
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdicts, in the order of the rules; independence comes last."""
+        """The verdicts in the order of the rules, followed by those on independence."""
         own = [self.verdict(rule) for rule in self.spec.rules]
         return (*own, *(self.independent(rule) for rule in independence(self.spec.graph)))
 
     def verdict(self, rule: Rule) -> Verdict:
-        """The verdict on one rule."""
+        """The verdict on one rule; unknown, with the reason, where the rule cannot be expressed or traced."""
         try:
             return rule_kinds()[rule.kind].judge(rule, self.evidence)
         except Inexpressible as reason:
-            return unknown(rule, str(reason), f"the rule speaks of {reason}")
+            return unknown(rule, str(reason), f"the rule refers to {reason}")
         except TooManyPositions as reason:
             return unknown(rule, str(reason), str(reason))
 
     def independent(self, rule: Independent) -> Verdict:
-        """The verdict on the independence of one dim."""
+        """The verdict on the independence of one dim.
+
+        Every node keeping its rows apart is the quick proof; otherwise the relations are compared for each pair.
+        """
+        # Imported late: a spec whose rows are separate never searches for a witness.
         from archspec.rules.wiring.search import find, outside
 
         reads = self.dependence.reads
+        # One walk over the nodes; relations are only computed where it fails.
         kept = keeps_rows(self.spec.graph, reads, rule.size)
         short = [] if kept else [pair for pair in rule.pairs if not pair.proved(self.dependence)]
         if not short:
             return Verdict(rule=rule, status="proved", explanation="at all sizes")
+        # A lost pair has no rows that a witness could name: it can only be unknown.
         for pair in (pair for pair in short if not pair.is_lost):
             allowed_pairs = (pair.allowed() or [NOTHING])[0]
             test = outside(pair.output, pair.input, allowed_pairs)

@@ -1,4 +1,4 @@
-"""What a kind of rule must say of itself; each file of `rules/kinds` declares one."""
+"""The interface of a kind of rule; each file of `rules/kinds` declares one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 def rule_kinds() -> Mapping[str, Kind]:
-    """Every kind of rule by its word; reading the words loads none."""
+    """Every kind of rule by its word; reading the words loads none of them."""
     return RULE_KINDS.declared(Kind)  # type: ignore[type-abstract]
 
 
 class Kind(RuleWord):
-    """A kind of rule: its fields and what they mean, the verdict on it, and how a running model is held to it.
+    """A kind of rule: its fields and their meaning, the verdict on it, and how a running model is tested for it.
 
-    The docstring is its reference page. `orders` says that it tells how far a position sees, `hides` that it can tell
+    The docstring is its reference page. `orders` says that it states how far a position sees, `hides` that it can state
     what a mask hides: where no rule does either, `check` warns.
     """
 
@@ -42,36 +42,36 @@ class Kind(RuleWord):
 
     @abstractmethod
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
-        """The verdict. Raises Inexpressible or TooManyPositions where there is none."""
+        """The verdict on a rule of this kind. Raises Inexpressible or TooManyPositions where none can be reached."""
 
 
 class UpperKind(Kind):
-    """Output positions depend on no more than some pairs: proved, violated by a witness, or unknown."""
+    """A kind that limits dependence to some pairs: proved, violated by a witness, or unknown."""
 
     @abstractmethod
     def target(self, rule: Rule, terms: Terms) -> RuleTarget:
-        """The pairs of which the rule speaks. Raises Inexpressible."""
+        """The pairs that the rule is about. Raises Inexpressible."""
 
     @abstractmethod
     def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
-        """What may change on these inputs, and what must then stay. Raises UnmeasurableError."""
+        """Changes of these inputs, each with the outputs that must then stay the same. Raises UnmeasurableError."""
 
     def kept(self, rule: Rule, inputs: Measured) -> Array:
-        """The output positions for which the rule speaks: bool over first axes of the output."""
+        """The output positions that the rule is about: bool over the first axes of the output."""
         return promised(rule, inputs)
 
     def remedy(self, rule: Rule) -> str | None:
-        """What to write at an attention that breaks the rule."""
+        """What to write at an attention that violates the rule, as help text; None for no advice."""
         return None
 
     def promise(self, rule: Rule) -> str:
-        """The output positions for which it speaks, where these are not all: `at output positions where valid`."""
+        """The output positions that it is about, where these are not all: `at output positions where valid`."""
         at = getattr(rule.fields, "promised", None)
         return "" if at is None else f"at output positions where {at}"
 
 
 class WithinKind(UpperKind):
-    """An upper rule that allows some pairs."""
+    """An upper rule that is given by the allowed pairs."""
 
     @abstractmethod
     def allowed(self, rule: Rule, terms: Terms) -> Relation:
@@ -79,18 +79,19 @@ class WithinKind(UpperKind):
 
     @abstractmethod
     def pairs(self, rule: Rule, inputs: Measured) -> Array:
-        """The same on given inputs: bool [batch or 1, output positions, input positions]."""
+        """The allowed pairs on given inputs: bool [batch or 1, output positions, input positions]."""
 
     def target(self, rule: Rule, terms: Terms) -> RuleTarget:
-        """The allowed pairs, and all pairs of output positions for which the rule does not speak."""
+        """The allowed pairs, and all pairs of output positions that the rule is not about."""
         return RuleTarget(pairs=with_exempt(rule, self.allowed(rule, terms), terms), forbidden=False)
 
     def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
-        """Change what a position must not read, position by position."""
+        """Change what an output position must not read, one position after another."""
         return pair_probes(rule, self.pairs(rule, inputs), inputs)
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
-        """Proved where the relations of the graph lie within the allowed pairs at all sizes."""
+        """Proved where the relation of the graph lies within the allowed pairs at all sizes."""
+        # The rule's own pairs, not those of `target`: exempt output positions are removed from what is found instead.
         wanted = self.allowed(rule, evidence.terms)
         clauses = promised_clauses(rule, evidence.terms)
 
@@ -98,6 +99,8 @@ class WithinKind(UpperKind):
             out, inp = value.type.space, rule.input.type.space
             found = evidence.dependence.relation(value, rule.input)
             if rule.at is not None:
+                # Only output positions where `at` holds count: guards are added to what is found, which narrows it to
+                # them.
                 atoms = restricted(found, clauses).atoms
                 found = Relation(tuple(a for a in atoms if not Facts(a, out, inp, evidence.promises).impossible))
             return within(found, wanted, out, inp, evidence.promises)
@@ -110,14 +113,17 @@ class WithinKind(UpperKind):
 
     @staticmethod
     def _nothing_read(rule: Rule, evidence: Evidence) -> str:
-        """A remark on a rule that holds because the output never reads the input, which may not be what is meant."""
+        """A remark where the rule holds only because the output never reads the input, which may not be intended."""
         if evidence.dependence.relation(rule.output, rule.input).atoms:
             return ""
         return f"`{rule.fields.output}` does not depend on `{rule.fields.input}`"
 
 
 class LowerKind(Kind):
-    """Output positions depend on all of some pairs: wired at small sizes, or violated."""
+    """A kind that demands dependence on all of some pairs: wired at small sizes, or violated.
+
+    It is not proved for all sizes: the relations of the graph are upper bounds and say nothing about what is read.
+    """
 
     @abstractmethod
     def wanted(self, rule: Rule, terms: Terms) -> Relation:
@@ -125,17 +131,17 @@ class LowerKind(Kind):
 
     @abstractmethod
     def pairs(self, rule: Rule, inputs: Measured) -> Array:
-        """The same on given inputs: bool [output positions, input positions], over the rule's axes."""
+        """The same pairs on given inputs: bool [output positions, input positions], over the rule's axes."""
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
-        """Wired where every wanted pair is read at small sizes, masks open."""
+        """Wired where every demanded pair is read at small sizes with open masks."""
         return uncovered_or_wired(rule, evidence, self.wanted(rule, evidence.terms))
 
 
 class UnjudgedKind(Kind):
-    """A rule that the language has and that nothing judges yet."""
+    """A kind that the language has and that no prover judges yet."""
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
-        """Not yet."""
-        explanation = "rules of symmetry are not judged yet"
+        """The verdict `not yet`, which refuses the spec as `unknown` does."""
+        explanation = "symmetry rules are not checked yet"
         return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))

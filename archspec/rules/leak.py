@@ -1,4 +1,4 @@
-"""What is said of a rule that is violated."""
+"""The diagnostics of violated rules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from archspec.spec import Rule, Spec
 
 
 def violation(rule: Rule, witness: Witness, remedy: str | None) -> Diagnostic:
-    """An upper rule that a witness breaks: the way from the input to the output, the node that opens it marked.
+    """E420 for an upper rule that a witness refutes: the path from the input to the output, with the responsible node.
 
-    `remedy` is what to write where that node is an attention.
+    `remedy` is the help text for the case that this node is an attention.
     """
     way = Way(shortest(witness, rule.output, rule.input), rule.output, rule.input, rule.span)
     output, source = str(rule.fields.output), str(rule.fields.input)
@@ -30,7 +30,7 @@ def violation(rule: Rule, witness: Witness, remedy: str | None) -> Diagnostic:
 
 
 def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagnostic:
-    """Rows along a dim that leads inputs, of which one depends on another."""
+    """E422 for rows along a dim that leads inputs, one of which depends on another."""
     way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input, spec.inputs[pair.input.name].span)
     i, j = way.shown(pair.output, witness.i), way.shown(pair.input, witness.j)
     found = f"`{pair.output_name}` at {i} depends on `{pair.input.name}` at {j}"
@@ -39,12 +39,13 @@ def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagn
         message=f"{rule.dim} rows are not independent: {found}",
         **_places(way, spec.inputs[pair.input.name].span, "the input"),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(pair.input.name)),
-        help=f"let no node compute across the axis of `{rule.dim}`",
+        help=f"make every node compute each `{rule.dim}` row separately",
     )
 
 
 def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
-    """A lower rule that a pair of positions breaks."""
+    """E423 for a lower rule: a demanded pair of positions that nothing connects."""
+    # No path exists to be shown: the object only formats positions.
     way = Way((), rule.output, rule.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
     output, source = rule.fields.output, rule.fields.input
@@ -57,6 +58,7 @@ def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
 
 
 def _places(way: Way, rule: Span, what: str = "the rule") -> dict[str, object]:
+    """The primary and secondary labels: the responsible node if its location is known, and the rule."""
     step = way.culprit
     if step is None or step.node.span is None:
         return {"primary": Label(rule)}
@@ -68,7 +70,7 @@ def _places(way: Way, rule: Span, what: str = "the rule") -> dict[str, object]:
 
 
 def _world(witness: Witness) -> tuple[str, ...]:
-    """The sizes, and the inputs that controls read."""
+    """Notes on the sizes of the witness and on the inputs that its controls read."""
     read = {term for known in witness.wiring.reads.used() for term in known.leaves()}
     values = (
         f"`{term}` is {_nested(*witness.world.inputs[term.text])}"
@@ -79,6 +81,7 @@ def _world(witness: Witness) -> tuple[str, ...]:
 
 
 def _nested(shape: tuple[int, ...], items: tuple[int, ...]) -> str:
+    """The items of a tensor as nested lists in text."""
     if not shape:
         return str(items[0])
     if len(shape) == 1:

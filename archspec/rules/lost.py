@@ -1,4 +1,4 @@
-"""Where precision is lost: the first node at which a rule stops to be proved."""
+"""Where precision is lost: the first node from which on a rule is no longer proved."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from archspec.spec import Rule
 
 
 def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], bool]) -> Node | None:
-    """The first node on the way whose value has the axes of the rule's output and for which the rule is not proved."""
+    """The first node whose value has the leading axes of the rule's output, and for which the rule is not proved.
+
+    `proved` judges the rule as if that value were its output. Returns the producer of the output where no other node is
+    found.
+    """
     axes = rule.output.type.axes[:2]
     for node in _inside(dependence.graph.nodes):
         for value in node.outputs:
             if (
+                # The rule can only be asked of values whose first axes are those of its output.
                 value.type.axes[: len(axes)] == axes
                 and dependence.relation(value, rule.input).atoms
                 and not proved(value)
@@ -25,7 +30,7 @@ def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], boo
 
 
 def _inside(nodes: Iterable[Node]) -> Iterator[Node]:
-    """Nodes in order, those of modules before the modules themselves; layers are one node."""
+    """Nodes in order, those of a module before the module itself; a repeat counts as one node."""
     for node in nodes:
         if isinstance(node.op, Call):
             yield from _inside(node.regions[0].nodes)

@@ -1,4 +1,4 @@
-"""What rules say of given arrays: values that they name apart from the graph, and probes for whoever runs a model."""
+"""Rules on concrete arrays: values that they name, and probes for whatever runs the model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_ROWS = 12
 
 
 class UnmeasurableError(Exception):
-    """A rule names something that no artifact shows; the text says what."""
+    """A rule names something that is not computable from the inputs; the message says what."""
 
 
 @record
 class Probe:
-    """Positions of the input that change, and those of the output that must stay: bool over first axes of each.
+    """Positions of the input that change, and positions of the output that must stay: bool over the first axes of each.
 
-    An axis of size 1 stands for all positions of that axis.
+    An axis of size 1 stands for all positions of that axis. Whoever runs the model draws the new values.
     """
 
     changes: Array
@@ -38,19 +38,22 @@ class Probe:
 
 @record(eq=False)
 class Measured:
-    """The inputs on which a rule is measured, at some sizes."""
+    """The inputs on which a rule is measured, and their sizes."""
 
     arrays: Mapping[str, Array]
     sizes: Mapping[str, int]
 
     def value(self, value: Value) -> Array:
-        """A value that inputs alone determine. Raises UnmeasurableError for one that parameters determine too."""
+        """A value that is determined by inputs alone, computed by the ops' references.
+
+        Raises UnmeasurableError for one that depends on parameters or is not given.
+        """
         import numpy as np
 
         node = value.producer
         if node is None:
             if value.name not in self.arrays:
-                raise UnmeasurableError(f"`{value.name}` is no input")
+                raise UnmeasurableError(f"`{value.name}` is not an input")
             return self.arrays[value.name]
         if not isinstance(node.op, Primitive) or node.parameters:
             raise UnmeasurableError(f"`{value.name}` depends on parameters")
@@ -58,30 +61,36 @@ class Measured:
         return np.asarray(node.op.reference(operands, {}, self.sizes)[value.index])
 
     def over(self, value: Value, of: Value) -> Array:
-        """A predicate or segments over axes of another value: the array with an axis of size 1 for every other one."""
+        """A predicate or segments over axes of another value: the array, with size 1 on each axis it does not have.
+
+        Raises UnmeasurableError where its axes are not axes of the other value.
+        """
         found = self.value(value)
         places = spread(value.type.shape, of.type.shape)
         if places is None:
-            raise UnmeasurableError(f"`{value.name}` is over other axes than `{of.name}`")
+            raise UnmeasurableError(f"the axes of `{value.name}` differ from those of `{of.name}`")
         shape = [1] * (places[-1] + 1 if places else 0)
         for place, size in zip(places, found.shape, strict=True):
             shape[place] = size
         return found.reshape(shape)
 
     def count(self, value: Value, axis: int) -> int:
-        """How many positions an axis has."""
+        """The number of positions on an axis."""
         return value.type.shape[axis].value(self.sizes)
 
 
 def depends(value: Value, source: Value) -> bool:
-    """Whether a value is made from another one."""
+    """Whether a value is computed from another one, or is it."""
     if value is source:
         return True
     return value.producer is not None and any(depends(operand, source) for operand in value.producer.inputs)
 
 
 def promised(rule: Rule, inputs: Measured) -> Array:
-    """The output positions for which a rule speaks by its `at`: bool over first axes of the output."""
+    """The output positions that a rule is about by its `at`: bool over the first axes of the output.
+
+    Raises UnmeasurableError where `at` depends on the rule's input, which the probes change.
+    """
     import numpy as np
 
     if rule.at is None:
@@ -95,7 +104,8 @@ def promised(rule: Rule, inputs: Measured) -> Array:
 def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
     """Probes of a rule that allows some pairs: bool [batch or 1, output positions, input positions].
 
-    Each changes all that one output position must not read, and holds every position that must read none of it.
+    Each probe changes everything that one output position must not read, and asserts every position that must read none
+    of it. Equal probes are made once.
     """
     import numpy as np
 
@@ -106,8 +116,10 @@ def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
     seen: set[bytes] = set()
     for rows in rows_tried(pairs.shape[1], batch if out else 1):
         changed = np.logical_not(pairs[np.arange(batch), rows])
+        # Nothing to change, or a change that was tried before, shows nothing new.
         if changed.any() and changed.tobytes() not in seen:
             seen.add(changed.tobytes())
+            # An output position that may read any changed position may change: it is not asserted.
             kept = np.logical_not((pairs & changed[:, None, :]).any(-1))
             holds = both(_along(kept, out), at)
             if holds.any():
@@ -115,7 +127,7 @@ def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
 
 
 def both(left: Array, right: Array) -> Array:
-    """Where both hold; the shorter one is over first axes of the longer."""
+    """The conjunction of two arrays, the shorter of which is over the first axes of the longer."""
     rank = max(left.ndim, right.ndim)
     padded = (one.reshape(one.shape + (1,) * (rank - one.ndim)) for one in (left, right))
     first, second = padded
@@ -124,16 +136,16 @@ def both(left: Array, right: Array) -> Array:
 
 
 def _along(array: Array, axis: int) -> Array:
-    """[batch, positions] as an array whose positions stand on that axis."""
+    """[batch, positions] as an array with the positions on the given axis."""
     first: Array = array[0]
     return first if axis == 0 else array.reshape(array.shape[0], *(1 for _ in range(axis - 1)), array.shape[1])
 
 
 def rows_tried(count: int, batch: int) -> Iterator[Array]:
-    """The output positions that probes are about, for each probe one of every row of the batch: int [batch].
+    """The output positions that probes are about, for each probe one of every batch row: int [batch].
 
-    Of few positions each is the same in all rows, so that the first leak is found first. Of many, every row has others;
-    both ends are among them.
+    Of few positions each is tried, the same in all rows, so that the first leak is found first. Of many, every row has
+    others; both ends are among them.
     """
     import numpy as np
 
@@ -146,7 +158,10 @@ def rows_tried(count: int, batch: int) -> Iterator[Array]:
 
 
 def between(inputs: Measured, rule: Rule, back: Dim | None, ahead: Dim | None) -> Array:
-    """The pairs whose distance i - j is at most `back` and at least `-ahead`; None is infinite."""
+    """The pairs whose distance i - j is at most `back` and at least `-ahead`; None is infinite.
+
+    Returns bool [1, output positions, input positions].
+    """
     import numpy as np
 
     out, inp = rule.axis

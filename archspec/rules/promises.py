@@ -1,5 +1,8 @@
-"""What padding promises add to an atom: `right` says that a true value has only true ones before it, and that there is
-one; `left` is its mirror."""
+"""What padding promises add to an atom.
+
+`right` promises that all positions before a true one are true, and that there is a true one; `left` is its mirror
+image. Proofs assume that the inputs keep their promises.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ Promises = Mapping[Term, Padding]
 
 
 class Facts:
-    """What is known of a pair (i, j) of an atom."""
+    """What is known about the pairs (i, j) of an atom: its constraints, and what the promises add."""
 
     def __init__(self, atom: Atom, out: Space, inp: Space, promises: Promises) -> None:
         self.closure = close(atom, out, inp)
@@ -29,25 +32,25 @@ class Facts:
 
     @property
     def impossible(self) -> bool:
-        """Whether surely no pair fits: an empty range, or a predicate that would have to hold and not to hold."""
+        """Whether it is proved that no pair exists: an empty range, or a predicate that must be true and false."""
         return self.closure is None or any(self.holds(opposite(guard)) for guard in self.guards)
 
     def holds(self, wanted: Guard) -> bool:
-        """Whether the predicate surely holds (or does not) at that place."""
+        """Whether a guard is proved to hold at every pair of the atom."""
         if wanted in self.guards or self._by_promise_alone(wanted):
             return True
         found = (g for g in self.guards if g.predicate == wanted.predicate and g.negated is wanted.negated)
         return any(self._follows(guard, wanted) for guard in found)
 
     def _promise(self, guard: Guard) -> Padding | None:
-        """What the predicate's input promises of its positions, where they are one coordinate."""
+        """The padding that the predicate's input promises, if any."""
         term = guard.predicate
         if not isinstance(term, Term):
             return None
         return self.promises.get(term)
 
     def _by_promise_alone(self, wanted: Guard) -> bool:
-        """`right`: the first position is valid; `left`: the last one."""
+        """Whether the promise alone implies the guard: at the first position for `right`, the last for `left`."""
         promise, term = self._promise(wanted), wanted.predicate
         if promise is None or wanted.negated or self.closure is None or not isinstance(term, Term):
             return False
@@ -58,7 +61,7 @@ class Facts:
         return place.lo is not None and no_less(place.lo + wanted.offset, term.type.axes[-1].size - 1)
 
     def _follows(self, known: Guard, wanted: Guard) -> bool:
-        """Whether both speak of one place, or the promise leads from one to the other."""
+        """Whether a known guard implies the other: both at one position, or the promise leads from one to the other."""
         apart = self._apart(known, wanted)
         if apart is None:
             return False
@@ -67,14 +70,17 @@ class Facts:
         promise = self._promise(wanted)
         if promise is None:
             return False
+        # With `right`, true spreads to earlier positions and false to later ones; with `left` it is the other way
+        # round.
         later = (promise == "right") is not wanted.negated
         if later:
             return apart.lo is not None and no_less(apart.lo, ZERO)
         return apart.hi is not None and no_less(ZERO, apart.hi)
 
     def _apart(self, known: Guard, wanted: Guard) -> Interval | None:
-        """The position of the known less that of the wanted; None where the rows are not surely the same."""
+        """The position of the known guard minus that of the wanted one; None where their rows are not proved equal."""
         *leading, last = zip(known.coordinates, wanted.coordinates, strict=True)
+        # The promise holds along one row: guards of different rows say nothing about each other.
         if not all(self._difference(known, wanted, *pair) == Interval(ZERO, ZERO) for pair in leading):
             return None
         lo, hi = self._difference(known, wanted, *last)
@@ -82,7 +88,9 @@ class Facts:
         return Interval(None if lo is None else lo + shift, None if hi is None else hi + shift)
 
     def _difference(self, known: Guard, wanted: Guard, here: Place, there: Place) -> Interval:
+        """The interval of the difference of two places, of one side or of both."""
         if known.side == wanted.side:
+            # Two places of one side are only compared by identity: an unbounded interval is the sound answer otherwise.
             return Interval(ZERO, ZERO) if here == there else Interval()
         assert self.closure is not None
         if known.side == "out":
@@ -91,5 +99,5 @@ class Facts:
 
 
 def opposite(guard: Guard) -> Guard:
-    """The guard that says the contrary."""
+    """The negation of a guard."""
     return replace(guard, negated=not guard.negated)

@@ -1,4 +1,4 @@
-"""What the nodes of a graph read, with controls named by what they compute."""
+"""What the nodes of a graph read, with controls named by the terms that they compute."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Rows = tuple[tuple[Relation, ...], ...]
 
 
 class Reads:
-    """Reads of primitives in normal form. The keys of their constraints are terms; what has none is dropped.
+    """What primitives read, in normal form. The keys of constraints are terms; constraints without a term are dropped.
 
-    `fixed` tells what a rule holds fixed while an input changes, so that constraints by it stand.
+    `fixed` says what a rule holds fixed while an input changes, so that constraints by it remain valid.
     """
 
     def __init__(self, graph: Graph, terms: Terms | None = None, fixed: Fixed | None = None) -> None:
@@ -32,7 +32,10 @@ class Reads:
         self._keys: dict[Graph, frozenset[Term]] = {}
 
     def of(self, node: Node, changing: Term | None = None) -> Rows:
-        """What a primitive reads; with `changing`, for any values of what that term computes."""
+        """What a primitive reads, as `rows[output][operand]`.
+
+        With `changing`, constraints by that term are dropped: they hold in one run and need not hold in the other.
+        """
         if node not in self._rows:
             self._rows[node] = self._read(node)
         rows = self._rows[node]
@@ -44,31 +47,33 @@ class Reads:
         return self._erased[key]
 
     def restricted(self, graph: Graph, changing: Term) -> bool:
-        """Whether inside a graph something is read where a term says that depends on what changes."""
+        """Whether something inside a graph is restricted by a term that depends on what changes."""
         if graph not in self._keys:
             rows = (row for node in graph.walk() if isinstance(node.op, Primitive) for row in self.of(node))
             self._keys[graph] = frozenset(term for row in rows for r in row for atom in r.atoms for term in keys(atom))
         return any(self._mentions(term, changing) for term in self._keys[graph])
 
     def used(self) -> frozenset[Term]:
-        """The terms that restrict what is read, wherever in the graph."""
+        """The terms that restrict reads anywhere in the graph, as far as nodes have been asked for."""
         rows = (row for found in self._rows.values() for row in found)
         return frozenset(term for row in rows for relation in row for atom in relation.atoms for term in keys(atom))
 
     def is_fixed(self, value: Value) -> bool:
-        """Whether a rule holds a value fixed."""
+        """Whether the rule holds a value fixed although it depends on the changing input."""
         if self.fixed is None or value.type.dtype is not DType.BOOL:
             return False
         term = self.terms.of(value)
         return term is not None and term.depends_on(self.fixed.source) and self.fixed(term)
 
     def _read(self, node: Node) -> Rows:
+        """The op's own reads, with operand numbers replaced by terms."""
         assert isinstance(node.op, Primitive)
         ins, outs = [x.type for x in node.inputs], [y.type for y in node.outputs]
         rows = node.op.reads(ins, outs)
         return self._normal(node, [[self._named(node, relation) for relation in row] for row in rows])
 
     def _normal(self, node: Node, rows: list[list[Relation]]) -> Rows:
+        """The rows of a node with every relation in normal form."""
         return tuple(
             tuple(
                 in_normal_form(relation, y.type.space, x.type.space)
@@ -78,21 +83,27 @@ class Reads:
         )
 
     def _named(self, node: Node, relation: Relation) -> Relation:
+        """A relation whose constraints name terms, with views of predicates resolved."""
         if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
             return relation
         found = (named(atom, node.inputs, self.terms) for atom in relation.atoms)
+        # First the views are resolved, then what reads floats is dropped: a view may join the two.
         return Relation(tuple(one for atom in found if atom is not None for one in _known(resolved(atom)).atoms))
 
     def _restricted(self, row: tuple[Relation, ...], changing: Term) -> bool:
+        """Whether a constraint of one row depends on what changes."""
         return any(self._mentions(term, changing) for r in row for atom in r.atoms for term in keys(atom))
 
     def _mentions(self, term: Term, changing: Term) -> bool:
+        """Whether a term depends on what changes, other than through terms that the rule fixes."""
         return term.depends_on(changing, self.fixed)
 
     def _without(self, relation: Relation, changing: Term) -> Relation:
+        """A relation without the constraints by what changes."""
         return Relation(tuple(self._erased_atom(atom, changing) for atom in relation.atoms))
 
     def _erased_atom(self, atom: Atom, changing: Term) -> Atom:
+        """The atom without constraints by what changes, except guards that the rule fixes."""
         return replace(
             atom,
             guards=frozenset(self._standing(atom.guards, changing)),
@@ -101,12 +112,13 @@ class Reads:
         )
 
     def _standing(self, guards: frozenset[Guard], changing: Term) -> Iterator[Guard]:
-        """The guards that stand while a term changes: those by other terms, and those that a rule fixes together."""
+        """The guards that remain valid while a term changes: those by other terms, and those fixed together."""
         places: dict[object, list[Guard]] = {}
         for guard in guards:
             if not self._mentions(key_of(guard), changing):
                 yield guard
             else:
+                # Guards at one place form one conjunction; the rule may fix it although it fixes none of its parts.
                 places.setdefault((guard.side, guard.coordinates, guard.offset), []).append(guard)
         for found in places.values() if self.fixed is not None and self.fixed.source is changing else ():
             if self.fixed is not None and self.fixed.together(Literal(key_of(g), g.negated) for g in found):
@@ -114,7 +126,7 @@ class Reads:
 
 
 def _known(relation: Relation) -> Relation:
-    """Without guards by what is computed of floats, whose values no world holds."""
+    """A relation without constraints by terms computed from floats: the worlds of a search have no float values."""
     return Relation(
         tuple(
             replace(
@@ -129,9 +141,9 @@ def _known(relation: Relation) -> Relation:
 
 
 def named(atom: Atom, operands: Sequence[Value], terms: Terms, *, exactly: bool = False) -> Atom | None:
-    """An atom whose constraints name operands by number, with their terms instead.
+    """An atom whose constraints name operands by number, with terms instead.
 
-    Constraints by what has no term are dropped; with `exactly` there is then no such atom.
+    Constraints without a term are dropped, which widens the atom; with `exactly` the result is then None.
     """
     if not (atom.guards or atom.prefixes or atom.segments):
         return atom
@@ -153,6 +165,7 @@ def named(atom: Atom, operands: Sequence[Value], terms: Terms, *, exactly: bool 
 
 
 def _literals(guard: Guard, operands: Sequence[Value], terms: Terms) -> tuple[Literal, ...] | None:
+    """The literals of a guard's predicate; None where it has no term or is a single value."""
     return terms.literals(operands[_operand(guard)], guard.negated) if guard.coordinates else None
 
 
@@ -160,7 +173,7 @@ Constraint = Guard | PrefixBound | SegmentEquality
 
 
 def key_of(constraint: Constraint) -> Term:
-    """The term that a constraint names."""
+    """The term that a constraint names. Raises TypeError where its key is not a term."""
     match constraint:
         case (
             Guard(predicate=Term() as term)
@@ -173,7 +186,7 @@ def key_of(constraint: Constraint) -> Term:
 
 
 def _operand(constraint: Constraint) -> int:
-    """The number of the operand that a constraint of an op's own reads names."""
+    """The operand number that a constraint of an op's own reads names. Raises TypeError for another key."""
     match constraint:
         case Guard(predicate=int(n)) | PrefixBound(prefix=int(n)) | SegmentEquality(segments=int(n)):
             return n
@@ -182,7 +195,7 @@ def _operand(constraint: Constraint) -> int:
 
 
 def keys(atom: Atom) -> Iterator[Term]:
-    """The terms that an atom's constraints name."""
+    """The terms that an atom's constraints name, with repetition."""
     yield from map(key_of, atom.guards)
     yield from map(key_of, atom.prefixes)
     yield from map(key_of, atom.segments)

@@ -1,4 +1,4 @@
-"""What is known of a rule that the relations do not prove: a witness that breaks it, or nothing."""
+"""Verdicts on rules that the relations do not prove: violated by a witness, or unknown."""
 
 from __future__ import annotations
 
@@ -24,10 +24,21 @@ def fallen_short(
     proved: Callable[[Value], bool],
     remedy: str | None,
 ) -> Verdict:
-    """Violated with a witness where small sizes have one, else unknown with the node where precision is lost."""
+    """Violated where small sizes have a witness, otherwise unknown, with the node where precision is lost.
+
+    Args:
+        rule: an upper rule that is not proved.
+        evidence: the analyses of the spec.
+        dependence: the relations to use, which may hold a predicate fixed.
+        target: the pairs that the rule is about.
+        proved: judges the rule as if another value were its output.
+        remedy: help text for a violation at an attention.
+    """
+    # Imported late: most specs are proved and never need the search.
     from archspec.rules.wiring.search import find, inside, outside
 
     test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
+    # The rule's own relation decides where cells are cut, so that it is exact over them.
     extra = [(rule.output, rule.input, target.pairs)]
     witness = find(evidence.spec, dependence.reads, rule.output, rule.input, extra, test)
     if witness is not None:
@@ -39,7 +50,13 @@ def fallen_short(
 
 
 def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:
-    """Violated with a pair that nothing reads, else wired, with the sizes."""
+    """Violated with a pair that nothing connects, otherwise wired, with the sizes that were tried.
+
+    Args:
+        rule: a lower rule.
+        evidence: the analyses of the spec.
+        wanted: the pairs that must be related.
+    """
     from archspec.rules.wiring.cover import uncovered
 
     found = uncovered(evidence.spec, evidence.dependence.reads, rule.output, rule.input, wanted, rule.axes)

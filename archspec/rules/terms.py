@@ -1,4 +1,4 @@
-"""Controls named by what they compute: two values that compute the same of the graph's inputs are one term.
+"""Controls named by what they compute: two values that compute the same from the graph's inputs have one term.
 
 Guards, prefixes and segments of a relation name terms, so that a mask in layer 40, in a module of its own, is known to
 read the same input as the one in layer 2, and `not padded` to be the opposite of `padded`.
@@ -23,9 +23,9 @@ from archspec.record import record
 
 @record(kw_only=False, eq=False)
 class Term:
-    """What a value computes. Equal ones are one object. `op` is None for an input; `text` is what people read.
+    """What a value computes. Equal terms are one object, so identity decides. `op` is None for an input.
 
-    `number` tells it from all others of its graph, whatever their texts are.
+    `text` is for display; `number` distinguishes the term from all others of its graph, which may have the same text.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Term:
         return f"<{self.number}: {self.text}>"
 
     def leaves(self) -> Iterator[Term]:
-        """The inputs that have a part in it."""
+        """The inputs that the term is computed from."""
         if not self.operands:
             yield self
         for operand in self.operands:
@@ -50,18 +50,18 @@ class Term:
 
     @property
     def reads_floats(self) -> bool:
-        """Whether a float input has a part in it."""
+        """Whether the term is computed from a float input."""
         return any(leaf.op is None and leaf.type.dtype is DType.FLOAT for leaf in self.leaves())
 
     def depends_on(self, other: Term, fixed: Callable[[Term], bool] | None = None) -> bool:
-        """Whether another term has a part in this one, but for those that are held fixed."""
+        """Whether the term is computed from another one, other than through terms that are held fixed."""
         if fixed is not None and fixed(self):
             return False
         return self is other or any(operand.depends_on(other, fixed) for operand in self.operands)
 
 
 class Literal(NamedTuple):
-    """A bool term that holds, or does not."""
+    """A bool term, or its negation."""
 
     term: Term
     negated: bool
@@ -73,7 +73,7 @@ class Literal(NamedTuple):
 
 
 class Terms:
-    """The terms of one graph's values, made when they are asked for."""
+    """The terms of one graph's values, made on demand."""
 
     def __init__(self, graph: Graph) -> None:
         self._outside: Mapping[Value, Value | None] = dict(_outside(graph))
@@ -86,18 +86,24 @@ class Terms:
         return iter(tuple(self._table.values()))
 
     def of(self, value: Value) -> Term | None:
-        """The term of a value; None where parameters, or what a layer carries, have a part in it."""
+        """The term of a value; None where it depends on parameters or on a value that layers carry."""
         if value not in self._of:
             self._of[value] = self._make(value)
         return self._of[value]
 
     def literals(self, value: Value, negated: bool = False) -> tuple[Literal, ...] | None:
-        """Literals that together say that a bool value holds (or does not); None where it has no term."""
+        """Literals whose conjunction is a bool value, or its negation.
+
+        Returns None where the value, or a part of it, has no term. A value that is no conjunction is one literal: its
+        own term.
+        """
         value = self.source(value) or value
         node = value.producer
         if node is not None and isinstance(node.op, Logical):
             if node.op.kind == "not":
                 return self.literals(node.inputs[0], not negated)
+            # By De Morgan a negated `or` is a conjunction too. Operands that are broadcast have other axes than the
+            # value.
             joins = "or" if negated else "and"
             if node.op.kind == joins and all(x.type.axes == value.type.axes for x in node.inputs):
                 parts = [self.literals(x, negated) for x in node.inputs]
@@ -109,17 +115,21 @@ class Terms:
         return None if term is None else (Literal(term, negated),)
 
     def comparison(self, operand: Term, kind: str, number: Scalar, negated: bool = False) -> Literal:
-        """A comparison by `==`, `<` or, with what is no integer, `<=`; the others are negations of these."""
+        """A comparison reduced to `==`, `<` or, for a number that is not a size, `<=`.
+
+        The other comparisons are negations of these, so that a predicate and its contrary have one term.
+        """
         opposite = {"!=": "==", ">=": "<", ">": "<="}
         if kind in opposite:
             return self.comparison(operand, opposite[kind], number, not negated)
         if kind == "<=" and number.as_dim() is not None:
+            # Integers only: `x <= n` is `x < n + 1`, so that both forms are one term.
             kind, number = "<", number + 1
         op = Compare(kind=kind, number=number)  # type: ignore[arg-type]
         return Literal(self._applied(op, (operand,), op.infer(operand.type)[0]), negated)
 
     def source(self, value: Value) -> Value | None:
-        """The value outside all modules that stands for this one; None for what a layer carries."""
+        """The value outside all modules that a value stands for; None for what a layer carries."""
         found: Value | None = value
         while found is not None:
             if found in self._outside:
@@ -131,6 +141,7 @@ class Terms:
         return None
 
     def _make(self, value: Value) -> Term | None:
+        """The term of a value that is its own source; equal computations give the same term."""
         found = self.source(value)
         if found is None:
             return None
@@ -141,7 +152,7 @@ class Terms:
             return self._input(value) if value in self._inputs else None
         if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
-        # The operand of a constant tells its device alone.
+        # The operand of a constant only gives its device.
         inputs = () if isinstance(node.op, Constant) else node.inputs
         operands = [self.of(operand) for operand in inputs]
         known = tuple(operand for operand in operands if operand is not None)
@@ -153,13 +164,17 @@ class Terms:
         return self._applied(node.op, known, value.type, value.index)
 
     def _input(self, value: Value) -> Term:
+        """The term of an input of the graph."""
         return self._interned((value.name,), Term(value.name, value.type, number=len(self._table)))
 
     def _applied(self, op: Primitive, operands: tuple[Term, ...], type_: TensorType, output: int = 0) -> Term:
+        """The term of an op on terms."""
         term = Term(_text(op, operands), type_, op, operands, output, len(self._table))
+        # Operands are interned already, so that identity is equality; the op is compared by its attributes.
         return self._interned((op, output, *(id(operand) for operand in operands)), term)
 
     def _interned(self, key: tuple[object, ...], term: Term) -> Term:
+        """The first term that was made with this key."""
         return self._table.setdefault(key, term)
 
 
@@ -167,13 +182,13 @@ _NOT = Logical(kind="not")
 
 
 def _differs_by_layer(op: Primitive) -> bool:
-    """Whether a number of the op depends on the index of a repeated layer."""
+    """Whether a number of the op depends on the index of a repeated layer, so that one node computes many values."""
     numbers = (number for number in vars(op).values() if isinstance(number, Scalar))
     return any(symbol.name == "layer" for number in numbers for symbol in number.symbols())
 
 
 def _outside(graph: Graph) -> Iterator[tuple[Value, Value | None]]:
-    """For every input of a region the operand that it is; None for what a layer carries."""
+    """For every input of a region its operand; None for what layers carry."""
     for node in graph.walk():
         for region in node.regions:
             yield from zip(region.inputs, node.inputs, strict=True)
@@ -182,6 +197,7 @@ def _outside(graph: Graph) -> Iterator[tuple[Value, Value | None]]:
 
 
 def _text(op: Primitive, operands: tuple[Term, ...]) -> str:
+    """The text of an op on terms, as the language would write it."""
     words = [operand.text for operand in operands]
     match op:
         case Compare(kind=kind, number=number):

@@ -1,4 +1,4 @@
-"""What a spec should say and does not: the order that its masks give to tokens, and what its mask inputs hide."""
+"""What a spec should state and does not: the order in which its masks let tokens see, and what its mask inputs hide."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from archspec.spec import Rule, Spec
 
 @record
 class _Way:
-    """How a rule says that a control hides: where it is so, or, for segments, in all but one's own."""
+    """How a rule states that a control hides positions: where it is true or false; for segments, all others."""
 
     rule: str
     says: str
@@ -41,11 +41,11 @@ _WHERE_TRUE = _Way(rule="ignores", says="where: ", hidden_if=True)
 
 
 def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Diagnostic, ...]:
-    """Warnings about inputs of which the rules should speak.
+    """Warnings about inputs that the rules should mention.
 
     W420 for tokens whose positions see each other in an order, or without a mask that says how; W421 for a mask input
     (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing, unless a mask reads
-    it beside others that admit more.
+    it in an alternative to other terms.
     """
     return tuple(_Search(spec, dependence, promises).run())
 
@@ -57,6 +57,8 @@ def _uses(mask: Mask) -> Iterator[ControlUse]:
 
 
 class _Search:
+    """The search for warnings in one spec."""
+
     def __init__(self, spec: Spec, dependence: Dependence, promises: Promises) -> None:
         self.spec = spec
         self.dependence = dependence
@@ -66,6 +68,7 @@ class _Search:
         self.attentions = [node for node in spec.graph.walk() if isinstance(node.op, Attention)]
 
     def run(self) -> Iterator[Diagnostic]:
+        """All warnings, input by input in the declared order."""
         tokens, segments = self._tokens(), self._segments()
         for value in self.inputs:
             if value in tokens and value.type.rank > 1:
@@ -74,18 +77,18 @@ class _Search:
                 yield from self._effect(value, value in segments)
 
     def _leaves(self, *terms: Term | None) -> set[Value]:
-        """The inputs that have a part in some terms."""
+        """The inputs that some terms are computed from."""
         found = {leaf for term in terms if term is not None for leaf in term.leaves()}
         return {value for value in self.inputs if self.terms.of(value) in found}
 
     def _tokens(self) -> set[Value]:
-        """Inputs that number the rows of a table of tokens."""
+        """Inputs that index the rows of a token table."""
         nodes = (node for node in self.spec.graph.walk() if isinstance(node.op, Embedding))
         tables = (node for node in nodes if node.parameters["table"].path.rpartition(".")[2] == "table")
         return self._leaves(*(self.terms.of(node.inputs[0]) for node in tables))
 
     def _segments(self) -> set[Value]:
-        """Inputs that number segments."""
+        """Inputs that number segments: declared sorted, or read by a mask at both the query and the key."""
         found = {value for value in self.inputs if self.spec.inputs[value.name].sorted}
         for node, mask in self._masks():
             controls = [use.control for use in _uses(mask) if use.at == ("query", "key")]
@@ -93,6 +96,7 @@ class _Search:
         return found
 
     def _masks(self) -> Iterator[tuple[Node, Mask]]:
+        """Every attention node with its mask."""
         for node in self.attentions:
             assert isinstance(node.op, Attention)
             yield node, node.op.mask
@@ -106,23 +110,30 @@ class _Search:
         return found
 
     def _outputs(self, source: Value) -> list[tuple[str, Value]]:
-        """The outputs that depend on an input."""
+        """The outputs that depend on an input, by name."""
         named = zip(self.spec.graph.output_names, self.spec.graph.outputs, strict=True)
         return [(name, value) for name, value in named if self.dependence.relation(value, source).atoms]
 
     def _rules(self, output: Value) -> Iterator[Rule]:
+        """The rules about an output."""
         return (rule for rule in self.spec.rules if rule.output is output)
 
     def _order(self, tokens: Value) -> Iterator[Diagnostic]:
+        """W420 for outputs whose order of dependence on the tokens no rule states."""
         over = [pair for pair in self._masks() if pair[0].inputs[1].type.shape[2] == tokens.type.shape[-1]]
         ordered = [(node, mask) for node, mask in over if any(leaf.implies_causal for leaf in leaves(mask))]
         if over and not ordered:
             return
         for name, output in self._outputs(tokens):
+            # Any rule on the order will do: whether it holds is judged elsewhere.
             stated = any(rule_kinds()[rule.kind].orders and rule.input is tokens for rule in self._rules(output))
             if stated or not carries(output, tokens) or self._stays(output, tokens):
                 continue
-            why = f"a mask lets `{tokens.name}` see in one direction" if ordered else f"no mask is over `{tokens.name}`"
+            why = (
+                f"a mask lets `{tokens.name}` attend in one direction only"
+                if ordered
+                else f"no mask is over `{tokens.name}`"
+            )
             help = self._ordering_rule(name, output, tokens, ordered)
             yield self._warning("W420", f"no rule says which `{tokens.name}` each `{name}` may see", tokens, help, why)
 
@@ -132,6 +143,7 @@ class _Search:
         return within(self.dependence.relation(output, tokens), identity(len(inp)), out, inp, self.promises)
 
     def _ordering_rule(self, name: str, output: Value, tokens: Value, ordered: list[tuple[Node, Mask]]) -> str:
+        """The rule to suggest: `causal` where it is proved, else what the masks indicate."""
         where = f"output: {name}, input: {tokens.name}"
         causal = f"- causal: {{{where}}}"
         if self._proved(Causal(), (), output, tokens):
@@ -144,6 +156,7 @@ class _Search:
         return causal if ordered else f"- sees: {{{where}}}"
 
     def _proved(self, mask: Mask, controls: tuple[Value, ...], output: Value, source: Value) -> bool:
+        """Whether the mask is proved to bound an output's dependence on an input."""
         try:
             axes = last_axis(output, source), last_axis(source, source)
             wanted = masked(mask, controls, output, source, axes, self.terms)
@@ -153,6 +166,7 @@ class _Search:
         return within(found, wanted, output.type.space, source.type.space, self.promises)
 
     def _effect(self, control: Value, segments: bool) -> Iterator[Diagnostic]:
+        """W421 or W422 for a mask input whose effect no rule states, or which has none."""
         pairs = [
             (name, output, source)
             for source in self.inputs
@@ -169,7 +183,7 @@ class _Search:
                 # What it does not admit another term of the mask may: that is what `|` is for.
                 return
             help = f"write `{'same_segment' if segments else 'key_valid'}({control.name})` in the masks, or remove it"
-            why = "no mask over the positions that it marks keeps them from any output"
+            why = "no mask keeps the positions that it marks from reaching an output"
             yield self._warning("W422", f"`{control.name}` hides nothing", control, help, why)
             return
         way = [*hiding, *ways][0]
@@ -181,7 +195,7 @@ class _Search:
                 yield self._warning("W421", f"no rule says what `{control.name}` hides from `{name}`", control, help)
 
     def _speaks(self, rule: Rule, control: Value) -> bool:
-        """Whether a rule that can tell what is hidden is about a control."""
+        """Whether a rule of a kind that can state what is hidden mentions a control."""
         if not rule_kinds()[rule.kind].hides:
             return False
         named = (rule.where, rule.at, rule.by, *rule.controls)
@@ -189,13 +203,14 @@ class _Search:
         return control in self._leaves(*(term for terms in known for term in terms))
 
     def _terms(self, value: Value) -> tuple[Term, ...]:
+        """The terms that a value is made of: its literals if it is bool."""
         if value.type.dtype is not DType.BOOL:
             term = self.terms.of(value)
             return () if term is None else (term,)
         return tuple(literal.term for literal in self.terms.literals(value) or ())
 
     def _hides(self, control: Value, way: _Way, output: Value, source: Value) -> bool:
-        """Whether some of an input surely has no part in an output: other segments, or where the control is so."""
+        """Whether the control is proved to keep part of an input from an output."""
         found = self.dependence.relation(output, source)
         out, inp = output.type.space, source.type.space
         try:
@@ -209,6 +224,7 @@ class _Search:
             return False
 
     def _warning(self, code: str, message: str, about: Value, rule: str, note: str = "") -> Diagnostic:
+        """A warning at the declaration of an input."""
         help = f"add `{rule}` to `rules`" if rule.startswith("- ") else rule
         return Diagnostic(
             code=code,

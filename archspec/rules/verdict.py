@@ -1,4 +1,4 @@
-"""What is known of a rule."""
+"""The result of judging a rule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Status = Literal["proved", "violated", "unknown", "wired", "not yet"]
 
 
 class TooManyPositions(Exception):
-    """A value has too many positions to follow them one by one."""
+    """A value has too many positions to be traced one by one."""
 
     def __init__(self, name: str, count: int) -> None:
         super().__init__(f"`{name}` has {count:,} positions, too many to trace one by one")
@@ -23,7 +23,7 @@ class TooManyPositions(Exception):
 
 @record
 class Verdict:
-    """A rule, what is known of it, and a few words on that; `diagnostics` tell why it falls short."""
+    """A rule, its status, and a short explanation; `diagnostics` say why it falls short."""
 
     rule: Rule | Independent
     status: Status
@@ -32,5 +32,5 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the rule does not fall short."""
+        """Whether the rule is proved or wired; every other status refuses the spec."""
         return self.status in ("proved", "wired")

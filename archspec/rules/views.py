@@ -1,4 +1,7 @@
-"""Guards by predicates that were rearranged, sliced or concatenated, as guards by the predicates they were made of."""
+"""Guards by rearranged, sliced or concatenated predicates, rewritten as guards by the original predicates.
+
+Without this, `key_valid` over `rows*columns` could not be compared with a rule over `rows, columns`.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +26,25 @@ _VIEWS = (Concat, Constant, Merge, Slice, Split, Transpose)
 
 
 def resolved(atom: Atom) -> Relation:
-    """The same pairs, with every guard by the predicates that its own is a view of."""
+    """The same pairs, with every guard by a view replaced by guards by the predicates that it is a view of."""
     if not any(isinstance(guard.predicate, Term) and _is_view(guard.predicate) for guard in atom.guards):
         return Relation((atom,))
     found = Relation((replace(atom, guards=frozenset()),))
+    # Each guard becomes a disjunction, so the atom becomes the product of all of them.
     for guard in ordered(atom.guards):
         found = meet(found, Relation(tuple(_alternatives(guard))))
     return found
 
 
 def _is_view(term: Term) -> bool:
+    """Whether a term only rearranges, slices or joins other terms, possibly negated."""
     if isinstance(term.op, Logical) and term.op.kind == "not":
         return _is_view(term.operands[0])
     return isinstance(term.op, _VIEWS)
 
 
 def _alternatives(guard: Guard) -> Iterator[Atom]:
-    """Atoms of which one holds where the guard does."""
+    """Atoms one of which holds exactly where the guard does."""
     term = guard.predicate
     op = term.op if isinstance(term, Term) else None
     if not isinstance(term, Term) or len(guard.coordinates) != term.type.rank:
@@ -61,10 +66,11 @@ def _alternatives(guard: Guard) -> Iterator[Atom]:
 
 
 def _pieces(guard: Guard, term: Term) -> Iterator[Atom]:
-    """One for each operand, at the places of its stretch."""
+    """Alternatives for a concatenation: one for each operand, limited to the positions that it covers."""
     start = Dim.of(0)
     for operand in term.operands:
         size = operand.type.shape[-1]
+        # Position p of the concatenation is position `p - start` of this operand.
         inner = replace(guard, predicate=operand, offset=guard.offset - start)
         stretch = _between(guard, start, start + size - 1)
         for found in _alternatives(inner):
@@ -73,7 +79,7 @@ def _pieces(guard: Guard, term: Term) -> Iterator[Atom]:
 
 
 def _between(guard: Guard, lo: Dim, hi: Dim) -> Atom:
-    """`lo <= place + offset <= hi` for the last place of a guard."""
+    """The atom `lo <= place + offset <= hi` for the last place of a guard."""
     last, lo, hi = guard.coordinates[-1], lo - guard.offset, hi - guard.offset
     if isinstance(last, int):
         return Atom(ranges=frozenset({Range(side=guard.side, coordinate=last, lo=lo, hi=hi)}))
@@ -83,12 +89,13 @@ def _between(guard: Guard, lo: Dim, hi: Dim) -> Atom:
 
 
 def _moved(guard: Guard, term: Term) -> Guard | None:
-    """The guard by the operand of a view; None where its places cannot be said."""
+    """The guard by the operand of a view; None where its places cannot be expressed."""
     op, places, rank = term.op, guard.coordinates, term.type.rank
     inner = replace(guard, predicate=term.operands[0]) if term.operands else guard
     match op:
         case Slice():
             start = op.start if (op.start.constant or 0) >= 0 else term.operands[0].type.shape[op.axis] + op.start
+            # A guard has one offset, on its last place: only a slice of the last axis can be expressed by it.
             if op.axis % rank == rank - 1:
                 return replace(inner, offset=guard.offset + start)
             return inner if start == 0 else None
@@ -104,7 +111,7 @@ def _moved(guard: Guard, term: Term) -> Guard | None:
 
 
 def _joined(guard: Guard, inner: Guard, op: Split) -> Guard | None:
-    """The parts of a split axis as one flat place."""
+    """The guard by the operand of a split: the parts of the axis as one flat place."""
     more = len(op.sizes) - 1
     first = op.axis % (len(guard.coordinates) - more)
     parts = guard.coordinates[first : first + more + 1]
@@ -117,7 +124,10 @@ def _joined(guard: Guard, inner: Guard, op: Split) -> Guard | None:
 
 
 def _parted(guard: Guard, inner: Guard, op: Merge, term: Term) -> Guard | None:
-    """The flat place of a merged axis as places of its parts, where every coordinate belongs to one of them."""
+    """The guard by the operand of a merge: the flat place as places of the merged axes.
+
+    None where some coordinate of the flat place belongs to none of them.
+    """
     first, sizes = op.axis % term.type.rank, term.operands[0].type.shape
     if first == term.type.rank - 1 and ZERO + guard.offset != 0:
         return None
@@ -133,7 +143,7 @@ def _parted(guard: Guard, inner: Guard, op: Merge, term: Term) -> Guard | None:
 
 
 def _digits(terms: list[tuple[int, Dim]], stride: Dim, size: Dim) -> Form:
-    """The terms that count a part of this stride and size, divided by the stride."""
+    """The terms of a flat place that belong to an axis with this stride and size, divided by the stride."""
     found = []
     for coordinate, own in terms:
         factor = own // stride

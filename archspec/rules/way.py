@@ -1,4 +1,4 @@
-"""The way of a leak, as people read it."""
+"""The path of a leak, as it is shown in a diagnostic."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from archspec.rules.wiring.path import PathStep
 
 
 class Way:
-    """Steps from an input to an output. Of positions only those coordinates are shown that are no features.
+    """Steps from an input to an output. Of each position only the coordinates that number positions are shown.
 
-    Lines in another file than `home` stands in are told with its name.
+    Lines in another file than that of `home` are shown with the file's name.
     """
 
     def __init__(self, steps: Sequence[PathStep], output: Value, source: Value, home: Span | None = None) -> None:
@@ -24,17 +24,17 @@ class Way:
         self._sizes = {size for value in (output, source) for size in _positions(value)}
 
     def shown(self, value: Value, index: Index) -> str:
-        """`[0, 3]`: the coordinates of a position that are no features."""
+        """The coordinates of a position without those of features: `[0, 3]`."""
         return f"[{', '.join(map(str, self._place(value, index)))}]"
 
     @cached_property
     def culprit(self) -> PathStep | None:
-        """The step that goes farthest from one position to another, by later ones first; the last where none does."""
+        """The step that reads farthest ahead, the first of equals; the last step where none changes position."""
         moved = [step for step in self.steps if self._moves(step)]
         return max(moved, key=self._ahead) if moved else self.steps[-1] if self.steps else None
 
     def lines(self, source: str) -> Iterator[str]:
-        """The way, a line a module; layers that only hand a position on are one line."""
+        """The path, one line for each module; consecutive layers that only pass a position on share a line."""
         if not self.steps:
             return
         first = self.steps[0]
@@ -45,6 +45,7 @@ class Way:
             yield f"  {where}{self._line(step)}: {f'{at} reads {reads}' if moves else at}"
 
     def _line(self, step: PathStep) -> str:
+        """The line of the spec that a step comes from, as `, line 12`."""
         span = step.node.span
         if span is None:
             return ""
@@ -52,7 +53,7 @@ class Way:
         return f", {file}line {span.line}"
 
     def _stretches(self) -> Iterator[tuple[list[str], PathStep, bool]]:
-        """Steps with the modules that they stand for, and whether they move."""
+        """Steps with the modules that they represent, and whether they change position."""
         names: list[str] = []
         kept: PathStep | None = None
         for step in self.steps:
@@ -68,31 +69,35 @@ class Way:
             yield names, kept, False
 
     def _moves(self, step: PathStep) -> bool:
+        """Whether a step reads another position than its own."""
         return self._place(step.node.outputs[0], step.at) != self._place(step.operand, step.reads)
 
     def _ahead(self, step: PathStep) -> int:
+        """How far ahead a step reads, summed over the coordinates shown."""
         here, there = self._place(step.node.outputs[0], step.at), self._place(step.operand, step.reads)
+        # Positions of other ranks cannot be compared: such a step counts as neutral.
         return sum(there) - sum(here) if len(here) == len(there) else 0
 
     def _place(self, value: Value, index: Index) -> tuple[int, ...]:
+        """The coordinates of an index that number positions."""
         return tuple(
             k for k, size in zip(index, value.type.space, strict=True) if size.symbols() or size in self._sizes
         )
 
 
 def _positions(value: Value) -> list[object]:
-    """The sizes of the axes that positions stand on."""
+    """The sizes of the axes that number positions; the last axis of a float value counts as features."""
     sizes = list(value.type.space)
     return list(sizes[:-1] if value.type.dtype == "float" and value.type.rank < 4 else sizes)
 
 
 def _module(step: PathStep) -> str:
-    """The module of a step, down to the layer that it is in."""
+    """The module of a step, up to the layer that contains it."""
     path = step.path.rpartition(".")[0] if step.node.name else step.path
     found = re.match(r"(.*?\.\d+)(\.|$)", path)
     return found.group(1) if found else path.partition(".")[0] or step.path or step.node.op.name
 
 
 def _alike(left: str, right: str) -> bool:
-    """Whether two modules are one, or layers of one stack."""
+    """Whether two modules are the same, or layers of one stack."""
     return left == right or ("." in left and left.rpartition(".")[0] == right.rpartition(".")[0])

@@ -53,7 +53,7 @@ def _keep_block(base: MapNode, over: MapNode) -> None:
             "E206",
             f"`block` changes from `{old.value}` to `{new.value}`",
             new.span,
-            secondary=(Label(old.span, "it stands here"),),
+            secondary=(Label(old.span, "the original is here"),),
             help="give the node another name",
         )
 

@@ -101,12 +101,12 @@ def _word(options: Sequence[str]) -> Reader:
     def read(value: Any) -> Any:
         if isinstance(value, (Items, MapNode)):
             what = "list" if isinstance(value, Items) else "map"
-            help = did_you_mean("", options, kind="words")
+            help = did_you_mean("", options, kind="values")
             fail("E204", f"expected a word, found a {what}", place(value), help=help)
         word = value.value if isinstance(value, TextNode) else value
         if word not in options:
-            help = did_you_mean(str(word), options, kind="words")
-            fail("E205", f"`{word}` is not a word of this field", place(value), help=help)
+            help = did_you_mean(str(word), options, kind="values")
+            fail("E205", f"invalid value `{word}`", place(value), help=help)
         return word
 
     return read

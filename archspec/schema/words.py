@@ -48,8 +48,8 @@ def _read(read: Callable[[TextNode], Any], what: str) -> Plain:
 def check_word(node: TextNode, options: Sequence[str]) -> None:
     """Refuse a text that is none of some fixed words. Raises SpecError E205."""
     if node.value not in options:
-        help = did_you_mean(node.value, options, kind="words")
-        fail("E205", f"`{node.value}` is not a word of this field", node.span, help=help)
+        help = did_you_mean(node.value, options, kind="values")
+        fail("E205", f"invalid value `{node.value}`", node.span, help=help)
 
 
 def _name(node: TextNode) -> Word:

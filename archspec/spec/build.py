@@ -113,7 +113,12 @@ def _result(part: NodePart) -> str:
 def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
     builder = cx.builder
     if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
-        fail("E242", "`share` without `repeat`", part.span, help="write how often the block runs, or remove `share`")
+        fail(
+            "E242",
+            "`share` without `repeat`",
+            part.span,
+            help="add `repeat`, the number of times the block runs, or remove `share`",
+        )
     _prepare(block, cx)
     init = None if block.init is None else block.init.resolve(cx.constant)
     settings = builder.settings(init=init, trainable=False if block.frozen else None)
@@ -135,10 +140,10 @@ def _repeat(part: NodePart, block: Block, cx: NodeContext) -> Built:
     assert block.repeat is not None
     times = cx.around.numbers.integer(block.repeat)
     if times < 1:
-        fail("E304", f"`repeat` is {times}, and must be at least 1", block.repeat.span, help="write 1 or more")
+        fail("E304", f"`repeat` must be at least 1, got {times}", block.repeat.span, help="write 1 or more")
     if block.feeds is None:
         help = "repeat a block that has an `input`"
-        fail("E216", f"`{block.block}` takes no value that could be fed back", block.repeat.span, help=help)
+        fail("E216", f"`{block.block}` has no input, so its output cannot be fed back", block.repeat.span, help=help)
     fed = block.fed
     inside = replace(cx.in_layers(times, block.repeat.span), name="")
 
@@ -169,11 +174,11 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
     except ParameterMismatch as error:
         owner = error.parameter
         secondary = () if owner.span is None else (Label(owner.span, f"`{owner.path}` is {owner.type}"),)
-        message = f"the shared `{owner.path}` is {owner.type}, and here it would be {error.wanted}"
-        help = "a module that is shared takes inputs of the same sizes"
+        message = f"the shared `{owner.path}` is {owner.type}, but here it would be {error.wanted}"
+        help = "a shared module needs inputs of the same sizes"
         raise _error("E306", message, part.span, part, secondary, help) from None
     except RepeatMismatch as error:
-        help = "let the block give the type that it takes, or write the layers one by one"
+        help = "make the output type of the block equal to its input type, or write the layers one by one"
         repeat = part.body.repeat if isinstance(part.body, Block) else None
         span = part.span if repeat is None else repeat.span
         raise _error("E307", str(error), span, part, (), help) from None

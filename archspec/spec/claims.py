@@ -121,7 +121,7 @@ def _refuse_sections(tree: MapNode, findings: Collector) -> None:
     for name in _OF_A_GRAPH:
         key = tree.key(name)
         if key is not None:
-            findings.error("E229", f"`{name}` is about a graph, and the file has none", key.span, help="remove it")
+            findings.error("E229", f"`{name}` needs a graph, but the file has none", key.span, help="remove it")
 
 
 def _with_empty_graph(tree: MapNode) -> MapNode:
@@ -135,9 +135,9 @@ def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findi
     for name, place in _keys(tree.get("outputs")):
         fields = document.outputs[name]
         if fields.source is not None:
-            findings.error("E229", "`from` names a value of a graph, and the file has none", fields.source.span)
+            findings.error("E229", "`from` names a value of a graph, but the file has none", fields.source.span)
         elif name in definitions.places:
-            message = f"`{name}` is an output, and the name of something else"
+            message = f"`{name}` is the name of an output and of something else"
             findings.error("E209", message, place, secondary=[Label(definitions.places[name])])
         else:
             with findings.catching():

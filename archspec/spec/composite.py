@@ -90,7 +90,7 @@ def _check_fields(fields: BlockFields, places: Mapping[str, Span], findings: Col
                 check_default(one.type, one.default)
     for what, section in (("inputs", fields.inputs), ("outputs", fields.outputs)):
         if not section:
-            findings.error("E203", f"a block has {what}", fields.at, help=f"name one under `{what}` at least")
+            findings.error("E203", f"a block has {what}", fields.at, help=f"name at least one under `{what}`")
 
 
 def _add_axes(fields: BlockFields, places: dict[str, Span], findings: Collector) -> None:
@@ -99,11 +99,11 @@ def _add_axes(fields: BlockFields, places: dict[str, Span], findings: Collector)
     for name, span in alone.items():
         if name in places and name not in fields.fields:
             labels = [Label(places[name], "the other")]
-            findings.error("E209", f"`{name}` is an axis and something else", span, secondary=labels)
+            findings.error("E209", f"`{name}` names an axis and something else", span, secondary=labels)
         places.setdefault(name, span)
     for syntax in fields.inputs.values():
         for name in (name for axis in syntax.axes for name in names(axis) if name not in places):
-            help = "an axis that a call binds stands alone once"
+            help = "an axis that a call binds must appear alone at least once"
             findings.error("E201", f"unknown name `{name}`", syntax.span, help=help)
 
 

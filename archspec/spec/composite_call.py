@@ -127,7 +127,7 @@ class CompositeCall:
             if syntax.bound is not None:
                 bound, limit = operands[name].type.bound, numbers.size(syntax.bound)
                 if bound is None or compare(bound, "<=", limit) is not True:
-                    self._refuse("E343", name, syntax, operands[name], f"its values are not below {limit}")
+                    self._refuse("E343", name, syntax, operands[name], f"its values are not known to be below {limit}")
 
     def _refuse(self, code: str, name: str, syntax: TypeSyntax, value: Value, why: str) -> None:
         span = getattr(self.block, f"input_{name}").span

@@ -12,12 +12,12 @@ from archspec.text.expr import Expr
 
 _WAY_OUT = {
     "constants": "give one of them a number",
-    "nodes": "let one of them use values that are made before it",
-    "blocks": "a block cannot hold itself; `repeat` runs one several times",
+    "nodes": "make one of them depend only on values that are defined before it",
+    "blocks": "a block cannot contain itself; `repeat` runs one several times",
 }
 _MAX_BITS = 4096
 _MAX_TREE = 256
-_ONLY_CONSTANTS = "write numbers and constants alone, or use the expression where it is needed"
+_ONLY_CONSTANTS = "use only numbers and constants, or write the expression where it is needed"
 
 
 def evaluate_constants(exprs: Mapping[str, Expr], places: Mapping[str, Span], errors: Collector) -> dict[str, Scalar]:
@@ -55,7 +55,7 @@ def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span])
             fail("E201", message, expr.span, secondary=[Label(places[name], "defined here")], help=_ONLY_CONSTANTS)
     value = text.number(expr, values)
     if _weight(value) > _MAX_TREE:
-        fail("E126", "this number is too large to be kept exactly", expr.span)
+        fail("E126", "this number is too large to be represented exactly", expr.span)
     return value
 
 

@@ -172,7 +172,7 @@ class NodeContext:
             names = (below(self.around.key, name) for name in self.builder.parameter_names)
             known = [name for name in names if name.startswith(f"{node}.") and "*" not in name]
             repeated = any(part.isdecimal() for part in path.parts[1:])
-            why = "belongs to repeated layers, and cannot be shared" if repeated else "is not a parameter"
+            why = "belongs to repeated layers and cannot be shared" if repeated else "is not a parameter"
             fail("E221", f"`{path}` {why}", path.span, help=did_you_mean(str(path), known, kind="parameters"))
         return parameter
 
@@ -190,7 +190,7 @@ class NodeContext:
         Raises SpecError E244 for more layers than anybody means.
         """
         if count > _MAX_LAYERS:
-            fail("E244", f"{count:,} layers, and at most {_MAX_LAYERS:,} are built", span, help="check the constants")
+            fail("E244", f"too many layers: {count:,}, at most {_MAX_LAYERS:,}", span, help="check the constants")
         return replace(self, layer=Symbol("layer", 0, 0, max(count - 1, 0)))
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:

@@ -55,7 +55,7 @@ def _differs(spec: Spec, name: str, wanted: int, found: int) -> Diagnostic:
     word = "many" if wanted > found else "few"
     return Diagnostic(
         code="E227",
-        message=f"`{name}` is {found:,}, and {wanted:,} is declared",
+        message=f"`{name}` is {found:,}, but {wanted:,} is declared",
         primary=None if node is None else Label(node.span, f"{abs(found - wanted):,} too {word}"),
-        help=f"write {found} if the architecture is as it is meant",
+        help=f"write {found} if the architecture is as intended",
     )

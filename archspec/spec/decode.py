@@ -57,7 +57,7 @@ def check_ids(spec: Spec) -> tuple[Diagnostic, ...]:
             if limit is not None and id >= limit:
                 found.error("E746", f"token id out of range: `{name}` {id} >= {limit}", expr.span)
     if scored is not None and set(range(scored)) <= set(decode.ban):
-        found.error("E746", f"`ban` holds all {scored} token ids, so none can be chosen", fields.at)
+        found.error("E746", f"`ban` contains all {scored} token ids, so none can be chosen", fields.at)
     return found.diagnostics
 
 
@@ -75,13 +75,13 @@ def _check_values(fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs
     found.raise_if_errors()
     grown = inputs[str(fields.input)]
     if not grown.type.dtype.is_integer or grown.type.rank != 2:
-        message = f"`{grown.name}` is {grown.type}, and what is fed back is ids over [batch, positions]"
+        message = f"`{grown.name}` is {grown.type}, expected token ids over [batch, positions]"
         place = Label(grown.span, "declared here")
         fail("E224", message, fields.input.span, secondary=[place], help="name an input of token ids")
     logits = outputs[str(fields.output)].type
     if logits.dtype is not DType.FLOAT or logits.rank != 3 or logits.shape[:2] != grown.type.shape:
         axes = ", ".join(map(str, grown.type.shape))
-        message = f"`{fields.output}` is {logits}, and logits are float[{axes}, vocab]"
+        message = f"`{fields.output}` is {logits}, expected logits float[{axes}, vocab]"
         fail("E224", message, fields.output.span, help="name the output that scores the next token")
 
 

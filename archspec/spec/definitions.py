@@ -74,5 +74,5 @@ def _check_carried(
     for name, symbol in dims.items():
         if symbol not in carried:
             labels = [Label(one.span, f"`{one.name}` is {one.type}") for one in inputs.values()]
-            help = "give an input an axis of it, or remove it"
+            help = "give an input an axis of this dim, or remove it"
             errors.error("E228", f"no input has an axis of dim `{name}`", places[name], secondary=labels[:4], help=help)

@@ -25,9 +25,9 @@ def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
     sizes = {word: numbers.integer(expr) for word, expr in ends.items()}
     multiple = 1 if fields.multiple is None else numbers.integer(fields.multiple)
     if fields.multiple is not None and multiple < 1:
-        fail("E212", f"`multiple` is {multiple}, and must be at least 1", fields.multiple.span, help="write 1 or more")
+        fail("E212", f"`multiple` must be at least 1, got {multiple}", fields.multiple.span, help="write 1 or more")
     if sizes["min"] < 1:
-        message = f"the smallest `{name}` is {sizes['min']}, and must be at least 1"
+        message = f"the smallest `{name}` must be at least 1, got {sizes['min']}"
         fail("E212", message, fields.min.span, help="write 1 or more")
     for low, high in (("min", "typical"), ("typical", "max")):
         if sizes[low] > sizes[high]:

@@ -58,16 +58,16 @@ class DimFields(Model):
     """The range of a size that is known at run time: `[min, typical, max]`, or a map."""
 
     min: ExprField = Field(description="the smallest size")
-    typical: ExprField = Field(description="the size that costs are given for")
+    typical: ExprField = Field(description="the typical size, at which costs are reported")
     max: ExprField = Field(description="the largest size")
-    multiple: ExprField | None = Field(default=None, description="what every size is a multiple of; 1 when left out")
+    multiple: ExprField | None = Field(default=None, description="every size is a multiple of this; 1 when left out")
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
         if not isinstance(node, ListNode):
             return super()._data(node, found)
         if len(node.items) != 3:
-            help = "write three sizes: the least, the typical and the most"
+            help = "write three sizes: the smallest, the typical and the largest"
             fail("E204", f"expected [min, typical, max], found {len(node.items)} sizes", node.span, help=help)
         return dict(zip(("min", "typical", "max"), node.items, strict=True))
 
@@ -79,12 +79,12 @@ class InputFields(Model):
 
     type: TypeField = Field(description="dtype and axes, such as `int64[batch, length] < vocab`")
     default: Annotated[RawText | None, MAYBE] = Field(
-        default=None, description="what stands in where the input is left out"
+        default=None, description="the value that is used when the input is left out"
     )
     padding: Literal["any", "right", "left"] = Field(
-        default="any", description="where false values of a bool input may stand"
+        default="any", description="where the false values of a bool input may be"
     )
-    sorted: BoolField = Field(default=False, description="whether values never fall along the last axis")
+    sorted: BoolField = Field(default=False, description="whether values never decrease along the last axis")
 
 
 class OutputFields(Model):
@@ -93,7 +93,7 @@ class OutputFields(Model):
     shorthand: ClassVar[str | None] = "type"
 
     source: Annotated[PathField | None, MAYBE] = Field(
-        default=None, alias="from", description="the value; left out, the node so named"
+        default=None, alias="from", description="the value; the node of the same name when left out"
     )
     type: TypeField = Field(description="the type that the value must have")
 
@@ -106,7 +106,7 @@ class FieldFields(Model):
     type: Literal["size", "number", "bool", "activation", "norm", "mask", "init"] = Field(
         description="the sort of the field"
     )
-    default: NodeField = Field(default=None, description="what the field holds where a call leaves it out")
+    default: NodeField = Field(default=None, description="the value of the field when a call leaves it out")
 
 
 class BlockFields(Model):
@@ -124,10 +124,12 @@ class BlockFields(Model):
 class DefaultsFields(Model):
     """What a field is where a block leaves it out."""
 
-    norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="normalisation of layers")
+    norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="the default normalisation of layers")
     bias: BoolField = Field(default=True, description="whether projections have a bias")
     dropout: ExprField | None = Field(default=None, description="rate of embedding and residual dropout; 0")
-    init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
+    init: Annotated[InitFields | None, MAYBE] = Field(
+        default=None, description="how weights and tables are initialised"
+    )
 
 
 class CountsFields(Model):
@@ -152,10 +154,14 @@ class ReducedFields(Model):
 class DecodeFields(Model):
     """What generation feeds back."""
 
-    input: PathField = Field(description="the input that grows by one position a step")
+    input: PathField = Field(description="the input that grows by one position per step")
     output: PathField = Field(description="the output that gives the next position's logits")
-    start: Annotated[ExprField | None, MAYBE] = Field(default=None, description="the first id; none: a prompt starts")
-    end: Annotated[list[ExprField] | ExprField | None, MAYBE] = Field(default=None, description="ids that end it")
+    start: Annotated[ExprField | None, MAYBE] = Field(
+        default=None, description="the first id; none: generation starts from the prompt"
+    )
+    end: Annotated[list[ExprField] | ExprField | None, MAYBE] = Field(
+        default=None, description="ids that end the generation"
+    )
     ban: Annotated[list[ExprField] | None, MAYBE] = Field(default=None, description="ids that are never chosen")
 
 
@@ -173,8 +179,10 @@ class FileModel(Model):
     blocks: dict[str, BlockFields] = Field(default_factory=dict, description="blocks of your own")
     graph: dict[str, NodeField] = Field(description="the nodes, in any order")
     outputs: dict[str, OutputFields] = Field(description="what the model gives")
-    rules: list[RuleField] = Field(default_factory=list, description="what must depend on what")
-    counts: Annotated[CountsFields | None, MAYBE] = Field(default=None, description="what it must count")
+    rules: list[RuleField] = Field(default_factory=list, description="the dependences that must or must not exist")
+    counts: Annotated[CountsFields | None, MAYBE] = Field(
+        default=None, description="expected parameter and FLOP counts"
+    )
     reduced: Annotated[ReducedFields | None, MAYBE] = Field(default=None, description="a small copy for tests")
     decode: Annotated[DecodeFields | None, MAYBE] = Field(default=None, description="what generation feeds back")
     weights: dict[str, LayoutField] = Field(default_factory=dict, description="layouts of published checkpoints")

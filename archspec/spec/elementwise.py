@@ -35,7 +35,7 @@ def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple
     made = _build(expr, look, add)
     if isinstance(made, Scalar):
         help = "name an input or a node"
-        fail("E219", f"`{expr}` is a number, and a value is needed here", expr.span, help=help)
+        fail("E219", f"`{expr}` is a number, expected a value", expr.span, help=help)
     return made
 
 
@@ -47,7 +47,7 @@ def number_of(expr: ValueExpr, look: Look) -> Scalar | None:
 
 
 def _no_node(expr: ValueExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
-    raise ValueError(f"{expr} names no value")
+    raise ValueError(f"{expr} does not name a value")
 
 
 def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value | Scalar:

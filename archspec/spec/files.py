@@ -102,5 +102,5 @@ def _shipped(name: str, span: Span | None) -> Path:
     names = [path.stem for path in folder.glob("*.yaml")]
     if name not in names:
         help = did_you_mean(name, names, kind="shipped specs") or "write a path that ends in .yaml"
-        fail("E208", f"no spec is called `{name}`", span, help=help)
+        fail("E208", f"no spec is named `{name}`", span, help=help)
     return folder / f"{name}.yaml"

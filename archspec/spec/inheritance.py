@@ -47,8 +47,8 @@ def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
         "E207",
         "files extend each other in a circle" if len(spans) > 1 else "the file extends itself",
         spans[-1],
-        secondary=[Label(span, "and this one here") for span in spans[:-1]],
-        help="extend a file that does not come back to this one",
+        secondary=[Label(span, "which is extended here") for span in spans[:-1]],
+        help="extend a file that does not extend this one",
     )
 
 

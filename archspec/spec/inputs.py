@@ -33,7 +33,7 @@ def input_spec(name: str, fields: InputFields, numbers: Numbers, span: Span) -> 
     """Check one input. Raises SpecError E220 for a default or a promise that its type does not allow."""
     type_ = numbers.type(fields.type)
     if "padding" in fields.given and type_.dtype is not DType.BOOL:
-        _refuse("only bool inputs have `padding`", "remove it, or promise it of the bool input", fields, span)
+        _refuse("only bool inputs have `padding`", "remove it, or move it to the bool input", fields, span)
     if fields.sorted and not type_.dtype.is_integer:
         _refuse("only integer inputs are `sorted`", "remove it", fields, span)
     default = None if fields.default is None else _default(fields.default, type_)
@@ -50,7 +50,7 @@ def _default(node: TextNode, type_: TensorType) -> bool | int | float:
     if type_.dtype.is_integer:
         value = parse_int(node)
         if value < 0 and type_.bound is not None:
-            fail("E220", f"the default {value} is below 0", node.span, help="write 0 or more")
+            fail("E220", f"the default {value} is negative", node.span, help="write 0 or more")
         if type_.bound is not None and compare(value, "<", type_.bound) is not True:
             message = f"the default {value} is not below the bound {type_.bound}"
             fail("E220", message, node.span, help="write a smaller number")

@@ -73,10 +73,10 @@ class MaskReader:
             listed = ", ".join(f"`{word}`" for word in words[:-1])
             fail(
                 "E403",
-                f"`{syntax.word}` compares positions, and queries and keys have different axes",
+                f"`{syntax.word}` compares positions, but queries and keys have different axes",
                 syntax.span,
                 notes=[f"there are `{queries}` queries and `{self.keys}` keys"],
-                help=f"use {listed} or `{words[-1]}`, which do not compare them",
+                help=f"use {listed} or `{words[-1]}`, which do not compare positions",
             )
 
     def window(self, expr: Expr, *, least: int, spare: int) -> Dim:
@@ -98,7 +98,7 @@ class MaskReader:
     def integers(self, value: Value, side: MaskSide | None, written: MaskCall, what: str) -> int:
         """The control number of integers over positions, or over leading axes. Raises SpecError E401, E402."""
         if not value.type.dtype.is_integer:
-            self._refuse("E401", f"`{written.argument}` is {value.type}, and {what}", value, written)
+            self._refuse("E401", f"`{written.argument}` is {value.type}, but {what}", value, written)
         return self._over(value, side, written)
 
     def _over(self, value: Value, side: MaskSide | None, written: MaskCall) -> int:
@@ -115,7 +115,7 @@ class MaskReader:
     def _last_axis(self, value: Value, written: MaskCall, size: Dim, what: str) -> None:
         if value.type.rank == 0 or compare(value.type.shape[-1], "==", size) is not True:
             found = f"`{value.type.shape[-1]}`" if value.type.rank else "no axis"
-            self._refuse("E402", f"`{written}` is over {found}, and there are `{size}` {what}", value, written)
+            self._refuse("E402", f"`{written}` is over {found}, but there are `{size}` {what}", value, written)
 
     def _leading(self, value: Value, written: MaskCall, of: TensorType, leading: Sequence[Dim]) -> None:
         wanted = of.shape[:1]

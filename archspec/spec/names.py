@@ -38,14 +38,14 @@ def _check(key: TextNode, kind: str, errors: Collector) -> None:
         help = "use letters, digits and `_`, a letter first"
         errors.error("E223", f"`{key.value}` cannot name {kind}", key.span, help=help)
     elif key.value in RESERVED or key.value in atoms():
-        errors.error("E210", f"`{key.value}` is a word of the language", key.span, help="choose another name")
+        errors.error("E210", f"`{key.value}` is a reserved word", key.span, help="choose another name")
 
 
 def _clash(key: TextNode, kind: str, other: str, place: Span, errors: Collector) -> None:
     errors.error(
         "E209",
-        f"`{key.value}` is the name of {other} and of {kind}",
+        f"`{key.value}` names both {other} and {kind}",
         key.span,
         secondary=[Label(place, other)],
-        help="rename one: constants, dims, inputs and nodes share one set of names",
+        help="rename one: constants, dims, inputs and nodes share one namespace",
     )

@@ -84,7 +84,7 @@ class NodeReader:
             return self._chain(name, node, feed)
         if isinstance(node, TextNode):
             if feed is not None:
-                fail("E216", "an expression takes no value from the chain", node.span, help="put it first")
+                fail("E216", "an expression cannot take a value from the chain", node.span, help="put it first")
             return [NodePart(name=name, span=span, body=parse_value(node), module=name)]
         if node.get("reuse") is not None:
             return [self._reuse(name, node, span, feed)]
@@ -92,7 +92,7 @@ class NodeReader:
 
     def _chain(self, name: str, chain: ListNode, feed: TextNode | None) -> list[NodePart]:
         if not chain.items:
-            fail("E216", "an empty chain", chain.span, help="write one block at least")
+            fail("E216", "an empty chain", chain.span, help="write at least one block")
         made: list[NodePart] = []
         for number, item in enumerate(chain.items):
             part = f"{name}.{number}"
@@ -153,7 +153,7 @@ def _fed(node: MapNode, kind: type[Block], word: TextNode, feed: TextNode | None
         return node
     if kind.feeds is None:
         help = "put it first"
-        fail("E216", f"`{word.value}` takes no value from the chain", word.span, help=help)
+        fail("E216", f"`{word.value}` has no input and cannot take a value from the chain", word.span, help=help)
     named = node.key(kind.feeds)
     if named is not None:
         help = "remove it: this is the value of the part before"

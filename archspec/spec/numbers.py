@@ -42,12 +42,12 @@ class Numbers:
         """A size. Raises SpecError E301 for a remainder, E302 or E304 for one that is too small, E201, E303."""
         if "layer" in text.names(expr):
             help = "all layers have the same sizes; `kinds` may differ in options"
-            fail("E304", "`layer` stands in numbers only, not in sizes", expr.span, help=help)
+            fail("E304", "`layer` is allowed only in numbers, not in sizes", expr.span, help=help)
         dim = text.size(expr, self.names)
         if compare(dim, "<", least):
             written = text.written(expr)
-            value = f"`{written}`" if written == str(dim) else f"`{written}` is {dim}, and"
-            fail("E304", f"{value} must be at least {least}", expr.span, help=f"let it be {least} or more")
+            value = f"`{written}`" if written == str(dim) else f"`{written}` is {dim}, but"
+            fail("E304", f"{value} must be at least {least}", expr.span, help=f"choose a value of at least {least}")
         return dim
 
     def number(self, expr: Expr) -> Scalar:

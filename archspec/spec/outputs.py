@@ -20,9 +20,9 @@ def output_value(name: str, fields: OutputFields, path: Path, values: Values, nu
     if problem is not None:
         axis, label = problem
         place = fields.type.span if axis is None else fields.type.axes[axis].span
-        message = f"output `{name}` is {value.type}, and {declared} is declared"
+        message = f"output `{name}` is {value.type}, but {declared} is declared"
         made = values.label(value)
-        help = f"declare `{value.type}` if that is what is meant"
+        help = f"declare `{value.type}` if that is intended"
         fail("E308", message, place, label, secondary=[] if made is None else [made], help=help)
     return value
 
@@ -33,8 +33,8 @@ def _node(path: Path, values: Values) -> Value:
     if value is None and values.place(str(path)) is None:
         near = nearest(str(path), (name for name in values.names if "." not in name))
         help = f"did you mean `{near}`? " if near else ""
-        help += f"to call a value `{path}`, write `{path}: {{from: PATH, type: TYPE}}`"
-        fail("E201", f"no node is called `{path}`", path.span, help=help)
+        help += f"to name a value `{path}`, write `{path}: {{from: PATH, type: TYPE}}`"
+        fail("E201", f"no node is named `{path}`", path.span, help=help)
     return values.resolve(path)
 
 

@@ -106,7 +106,7 @@ def _check_section(tree: MapNode, keys: Sequence[TextNode]) -> None:
         return
     if isinstance(graph, MapNode) and first.value in graph.keys():  # noqa: SIM118
         path = ".".join(key.value for key in keys)
-        fail("E214", f"`{first.value}` is a node, no section", first.span, help=f"write `--set graph.{path}=...`")
+        fail("E214", f"`{first.value}` is a node, not a section", first.span, help=f"write `--set graph.{path}=...`")
 
 
 def _put(node: Node | None, keys: Sequence[TextNode], value: Node) -> Node:
@@ -135,7 +135,12 @@ def _in_map(node: MapNode, keys: Sequence[TextNode], value: Node) -> MapNode:
 def _in_list(node: ListNode, keys: Sequence[TextNode], value: Node) -> ListNode:
     key = keys[0]
     if not key.value.isdecimal() or int(key.value) >= len(node.items):
-        fail("E214", f"`{key.value}` is no item of a list of {len(node.items)}", key.span, help="items count from 0")
+        fail(
+            "E214",
+            f"item `{key.value}` does not exist in a list of {len(node.items)}",
+            key.span,
+            help="items are numbered from 0",
+        )
     number = int(key.value)
     made = _put(node.items[number], keys[1:], value)
     return replace(node, items=(*node.items[:number], made, *node.items[number + 1 :]))
@@ -147,5 +152,5 @@ def _opened(node: TextNode, key: TextNode) -> MapNode:
         return MapNode(entries=(), span=key.span)
     opened = merge(node, MapNode(entries=(), span=node.span))
     if not isinstance(opened, MapNode) or opened.get("kind") is None:
-        fail("E214", f"`{node.value}` is a text, it has no `{key.value}`", key.span, help="end the path before it")
+        fail("E214", f"`{node.value}` is text and has no `{key.value}`", key.span, help="end the path at the text")
     return opened

@@ -50,14 +50,16 @@ def build_predicate(
 def _bool(pred: PredPath, value: Value) -> Value:
     if value.type.dtype is not DType.BOOL:
         integer = value.type.dtype.is_integer
-        help = f"compare it: `{pred.path} != 0`" if integer else "name a bool, or an integer that is compared"
-        fail("E219", f"`{pred.path}` is {value.type}, and a predicate is bool", pred.span, help=help)
+        help = f"compare it: `{pred.path} != 0`" if integer else "name a bool, or compare an integer"
+        fail("E219", f"`{pred.path}` is {value.type}, but a predicate must be bool", pred.span, help=help)
     return value
 
 
 def _integer(pred: PredCompare, value: Value) -> Value:
     if not value.type.dtype.is_integer:
         bool_ = value.type.dtype is DType.BOOL
-        help = f"write `{pred.path}` or `not {pred.path}`" if bool_ else "floats are in no predicate; name an integer"
-        fail("E219", f"`{pred.path}` is {value.type}, and only integers are compared", pred.span, help=help)
+        help = (
+            f"write `{pred.path}` or `not {pred.path}`" if bool_ else "predicates do not take floats; name an integer"
+        )
+        fail("E219", f"`{pred.path}` is {value.type}, but only integers can be compared", pred.span, help=help)
     return value

@@ -36,8 +36,8 @@ def _check(made: Any, given: Node, name: str) -> None:
         for item, node in zip(made, given.items, strict=False):
             _check(item, node, name)
     elif not isinstance(made, Syntax) or isinstance(made, Number) or name == "tie":
-        help = "leave it out: the module is shared as it is"
-        fail("E217", f"`{name}` cannot change in a reuse", given.span, help=help)
+        help = "remove it: the module is shared unchanged"
+        fail("E217", f"`{name}` cannot be changed in a reuse", given.span, help=help)
 
 
 def _field(made: Model | dict[str, Any], key: str) -> Any:

@@ -31,7 +31,7 @@ def axis_field() -> Any:
 
 def at_field() -> Any:
     """The field `at`, which says for which output positions a rule speaks; models call it `promised`."""
-    return Field(default=None, alias="at", description="output positions for which the rule speaks; left out: all")
+    return Field(default=None, alias="at", description="output positions to which the rule applies; all when left out")
 
 
 def input_axis_field(told: str) -> Any:

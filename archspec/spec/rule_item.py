@@ -44,14 +44,14 @@ def _read(node: Any) -> RuleItem:
 
 
 def _not_one(node: MapNode) -> Diagnostic:
-    message = "a rule has one kind" if node.entries else "an empty rule"
+    message = "a rule must have exactly one kind" if node.entries else "an empty rule"
     place = node.entries[1].key.span if node.entries else node.span
     return Diagnostic(code="E204", message=message, primary=Label(place), help=_HELP)
 
 
 def item_schema(schemas: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of a rule, from those of the fields of each kind."""
-    told = {"description": "one rule: its kind, and what it says", "type": "object", "additionalProperties": False}
+    told = {"description": "one rule: its kind and its fields", "type": "object", "additionalProperties": False}
     return {**told, "properties": schemas, "minProperties": 1, "maxProperties": 1}
 
 

@@ -128,7 +128,9 @@ class RuleNames:
         if compare(left, "==", right) is not True:
             fields, label = rule.fields, self.cx.around.values.label
             labels = [found for value in (rule.output, rule.input) if (found := label(value))]
-            message = f"`{rule.kind}` compares positions, and `{fields.output}` has {left}, `{fields.input}` {right}"
+            message = (
+                f"`{rule.kind}` compares positions, but `{fields.output}` has {left} and `{fields.input}` has {right}"
+            )
             fail("E403", message, fields.input.span, secondary=labels, help="name values over the same positions")
         return rule
 
@@ -175,8 +177,14 @@ class RuleNames:
         if not value.type.dtype.is_integer:
             label = self.cx.around.values.label(value)
             labels = [] if label is None else [label]
-            message = f"`{path}` is {value.type}, and segments are integers"
-            fail("E401", message, path.span, secondary=labels, help="name integers, one for every position")
+            message = f"`{path}` is {value.type}, but segments must be integers"
+            fail(
+                "E401",
+                message,
+                path.span,
+                secondary=labels,
+                help="name an integer value with one entry for every position",
+            )
         out, inp = (self._fits(str(path), path.span, value, of)[-1:] for of in (rule.output, rule.input))
         return replace(rule, by=value, axes=(out, inp))
 
@@ -198,12 +206,12 @@ class RuleNames:
 
     def _refuse(self, rule: Rule, path: Path, value: Value) -> NoReturn:
         if value.type.rank < 2:
-            fail("E403", f"`{path}` is {value.type}, and has no positions", path.span)
+            fail("E403", f"`{path}` is {value.type}, which has no positions", path.span)
         label = self.cx.around.values.label(value)
         axes = ", ".join(f"{number} ({size})" for number, size in enumerate(value.type.shape))
         fail(
             "E424",
-            f"`{rule.kind}` compares positions along one axis, and `{path}` has several that could be meant",
+            f"`{rule.kind}` compares positions along one axis, but the axis of `{path}` is ambiguous",
             path.span,
             secondary=[] if label is None else [label],
             notes=[f"the axes of `{path}` are {axes}"],

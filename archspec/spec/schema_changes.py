@@ -50,7 +50,7 @@ def node_change(known: Mapping[str, str]) -> Schema:
         for word, definition in known.items()
     ]
     return {
-        "description": "a node, or fields that are laid over the node of the file that this one extends",
+        "description": "a node, or fields that override those of the node in the extended file",
         "anyOf": [
             {"type": ["string", "number"]},
             {"type": "array", "items": {"$ref": f"#/$defs/Node{_SUFFIX}"}, "minItems": 1},

@@ -86,11 +86,11 @@ class Values:
 def _part_help(path: Path, known: Sequence[str]) -> str:
     """What to write for a part that is none: the nearest one, with the layers that were written."""
     if not known:
-        return "it has no parts that can be named"
+        return "it has no named parts"
     layers = [part for part in path.parts if part.isdecimal()]
     pattern = ".".join("*" if part.isdecimal() else part for part in path.parts)
     if pattern in known and layers:
-        return "there are fewer layers: they count from 0"
+        return "layer number out of range; layers are numbered from 0"
     found = nearest(pattern, known)
     if found is None or found.count("*") > len(layers):
         return f"its parts are {', '.join(f'`{one}`' for one in known)}"

@@ -88,7 +88,7 @@ class _Builder:
         self.depth += 1
         if self.depth > MAX_NESTING:
             here = Span(self.source, event.start_mark.index, event.start_mark.index + 1)
-            _stop("E108", f"nested more than {MAX_NESTING} deep", here, "write it flatter")
+            _stop("E108", f"nested more than {MAX_NESTING} deep", here, "reduce the nesting")
         node = self._map(event) if isinstance(event, yaml.MappingStartEvent) else self._list(event)
         self.depth -= 1
         return node
@@ -98,11 +98,11 @@ class _Builder:
         words = span.text.split(None, 2)[:2]
         if event.anchor is not None:
             place = _word(span, words, "&")
-            help = "remove it; shared values go in `constants`, shared parts in `blocks`"
+            help = "remove it; put shared values in `constants` and shared parts in `blocks`"
             self._refuse("E109", f"anchor `&{event.anchor}`", place, help)
         if event.tag is not None:
             place = _word(span, words, "!")
-            self._refuse("E112", f"tag `{place.text}`", place, "remove it; the field tells how its text is read")
+            self._refuse("E112", f"tag `{place.text}`", place, "remove it; the field determines how its text is read")
 
     def _text(self, event: Any) -> TextNode:
         span = self._span(event)

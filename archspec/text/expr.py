@@ -121,7 +121,7 @@ Expr = Number | Name | UnaryExpr | BinaryExpr | CallExpr
 def parse_expr(node: TextNode) -> Expr:
     """The expression that a field's text holds. Raises SpecError E120, E121, E122 or E126, E204 for `none`."""
     if node.value == "none":
-        help = "leave the field out for its default, or write the number that means off, such as 0"
+        help = "leave the field out for its default, or write the number that disables it, such as 0"
         fail("E204", "expected a number, found `none`", node.span, help=help)
     return parse_whole(node, EXPR)
 
@@ -222,7 +222,7 @@ def _name_or_call(cursor: Cursor) -> Expr:
         argument, span = cursor.brackets(lambda inside: inside.parse(EXPR))
         return CallExpr(function=token.text, argument=argument, span=token.span.to(span))
     if "." in token.text:
-        help = "sizes are numbers, constants and dims; a path stands where a value is asked for"
+        help = "sizes use numbers, constants and dims; paths are allowed only where a value is expected"
         fail("E120", f"expected a constant or a dim, found the path `{token.text}`", token.span, help=help)
     return Name(name=token.text, span=token.span)
 
@@ -237,9 +237,9 @@ EXPR: Grammar[Expr] = Grammar(
     expected="a number, a constant, a dim or `(`",
     helps={
         ",": "an expression is one value, without commas",
-        "&": "masks stand only where a field asks for a mask",
-        "|": "masks stand only where a field asks for a mask",
-        **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), "comparisons stand only in predicates"),
+        "&": "masks are allowed only in fields that take a mask",
+        "|": "masks are allowed only in fields that take a mask",
+        **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), "comparisons are allowed only in predicates"),
     },
 )
 
@@ -281,4 +281,4 @@ def _shown(value: Scalar) -> str:
 def _whole_help(expr: Expr) -> str:
     if isinstance(expr, BinaryExpr) and expr.op == "/":
         return "write `//` to round down, or choose constants that divide"
-    return "a size is a whole number"
+    return "a size must be a whole number"

@@ -27,8 +27,8 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"(?P<whole>0|[1-9][0-9]*)(?P<part>\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]+))?")
 _FOREIGN = {
-    "**": "there are no powers; write a product",
-    "^": "there are no powers; write a product",
+    "**": "powers are not supported; write a product",
+    "^": "powers are not supported; write a product",
     "&&": "write `&` in a mask, `and` in a predicate",
     "||": "write `|` in a mask, `or` in a predicate",
     "=": "write `==` to compare",

@@ -155,7 +155,7 @@ def _call(cursor: Cursor, atom: Token, word: MaskWord) -> MaskSyntax:
     sort = word.argument
     if sort is None:
         if cursor.at("("):
-            fail("E120", f"`{atom.text}` takes no argument", cursor.token.span, help=f"write `{atom.text}`")
+            fail("E120", f"`{atom.text}` does not take an argument", cursor.token.span, help=f"write `{atom.text}`")
         return MaskCall(word=atom.text, argument=None, span=atom.span)
     if not cursor.at("("):
         help = f"write `{atom.text}({sort.example})`"
@@ -182,6 +182,6 @@ def _unknown(token: Token, options: Collection[str], *, called: bool) -> NoRetur
 _HELPS = {
     "and": "write `&`",
     "or": "write `|`",
-    "not": "masks have no `not`; a predicate has: `key_valid(not padding)`",
-    ",": "masks take no commas; join them by `&` or `|`",
+    "not": "masks do not support `not`; predicates do: `key_valid(not padding)`",
+    ",": "masks do not take commas; join them with `&` or `|`",
 }

@@ -87,7 +87,7 @@ class Cursor:
         """An expression of a sort whose operators all bind tighter than `power`."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            fail("E126", f"nested more than {MAX_DEPTH} deep", self.token.span, help="name the inner parts")
+            fail("E126", f"nested more than {MAX_DEPTH} deep", self.token.span, help="give names to the inner parts")
         left = grammar.operand(self)
         while not self.done:
             infix = grammar.infix.get(self.token.text)

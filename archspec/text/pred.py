@@ -110,7 +110,7 @@ def _path_or_comparison(cursor: Cursor) -> PredExpr:
     op = cursor.advance().text
     expr = cursor.parse(EXPR)
     if cursor.token.text in COMPARISONS:
-        cursor.fail("one comparison", help="join two comparisons by `and`")
+        cursor.fail("one comparison", help="join two comparisons with `and`")
     return PredCompare(path=path, op=op, expr=expr, span=path.span.to(expr.span))
 
 
@@ -122,7 +122,7 @@ def _or(left: PredExpr, token: Token, right: PredExpr) -> PredExpr:
     return PredOr(left=left, right=right, span=left.span.to(right.span))
 
 
-_VALUE_FIRST = "compare a value with an expression, the value first: `ids != 0`"
+_VALUE_FIRST = "compare a value with an expression, with the value first: `ids != 0`"
 PRED: Grammar[PredExpr] = Grammar(
     operand=_operand,
     infix={"or": Infix(power=_OR, build=_or), "and": Infix(power=_AND, build=_and)},
@@ -130,7 +130,7 @@ PRED: Grammar[PredExpr] = Grammar(
     helps={
         "&": "write `and`",
         "|": "write `or`",
-        ",": "join predicates by `and` or `or`",
+        ",": "join predicates with `and` or `or`",
         "not": "write `not` before the predicate, after `and` or `or`",
         **dict.fromkeys(COMPARISONS, _VALUE_FIRST),
         **dict.fromkeys(("+", "-", "*", "/", "//", "%"), _VALUE_FIRST),

@@ -81,4 +81,4 @@ def check_characters(source: Source) -> None:
     place = min((place for place in places if place >= 0), default=None)
     if place is not None:
         character = source.text[place]
-        fail("E104", f"character U+{ord(character):04X} is not text", source.span(place, place + 1), help="remove it")
+        fail("E104", f"invalid character U+{ord(character):04X}", source.span(place, place + 1), help="remove it")

@@ -46,7 +46,7 @@ def parse_rearrange(node: TextNode) -> RearrangePattern:
     for one, other in ((left, right), (right, left)):
         for name, span in one.places.items():
             if name not in other.places:
-                fail("E120", f"axis `{name}` stands on one side only", span, help="name each axis once on both sides")
+                fail("E120", f"axis `{name}` appears on one side only", span, help="name each axis once on both sides")
     return RearrangePattern(left=left.axes, right=right.axes, span=node.span)
 
 
@@ -82,7 +82,7 @@ class _Side:
                 opened, group = span, []
             elif text == ")":
                 if opened is None:
-                    fail("E120", "this bracket was never opened", span, help=_HELP)
+                    fail("E120", "unmatched closing bracket", span, help=_HELP)
                 axes.append(tuple(group))
                 opened = None
             else:
@@ -92,13 +92,13 @@ class _Side:
                 else:
                     group.extend(names)
         if opened is not None:
-            fail("E120", "this bracket is never closed", opened, help=_HELP)
+            fail("E120", "unclosed bracket", opened, help=_HELP)
         self.axes: Side = tuple(axes)
 
     def _name(self, text: str, span: Span) -> str:
         if text in self.places:
             first = Label(self.places[text], "first named here")
-            fail("E120", f"axis `{text}` stands twice on one side", span, secondary=[first], help=_HELP)
+            fail("E120", f"duplicate axis `{text}` on one side", span, secondary=[first], help=_HELP)
         self.places[text] = span
         return text
 

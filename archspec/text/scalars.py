@@ -42,7 +42,7 @@ def parse_decimal(node: TextNode) -> Fraction:
         help = "numbers are like `8`, `0.1` and `1e-6`"
         fail("E121", f"expected a number, found `{_short(node.value)}`", node.span, help=help)
     if abs(int(found.group("exponent") or 0)) > _MAX_EXPONENT:
-        fail("E121", "number out of range", node.span, help=f"exponents are within {_MAX_EXPONENT}")
+        fail("E121", "number out of range", node.span, help=f"exponents must be within {_MAX_EXPONENT}")
     return Fraction(node.value)
 
 
@@ -54,7 +54,7 @@ def parse_axis(node: TextNode) -> int | str:
     if _INT.fullmatch(node.value) and len(node.value) <= _MAX_CHARACTERS:
         return int(node.value)
     if not _NAME.fullmatch(node.value):
-        help = "write a number, negative from the end, or the name of a dim"
+        help = "write a number (negative counts from the end) or the name of a dim"
         fail("E120", f"expected an axis, found `{_short(node.value)}`", node.span, help=help)
     return node.value
 

@@ -54,7 +54,7 @@ def _axes(cursor: Cursor, dtype: str) -> tuple[tuple[Expr, ...], Span]:
     while cursor.take(","):
         axes.append(cursor.parse(EXPR))
     if not cursor.at("]"):
-        cursor.fail("`,` or `]`", help="separate the axes by commas, and close the bracket")
+        cursor.fail("`,` or `]`", help="separate the axes with commas and close the bracket")
     return tuple(axes), opened.span.to(cursor.advance().span)
 
 
@@ -62,7 +62,7 @@ def _bound(cursor: Cursor, dtype: str) -> Expr | None:
     if not cursor.at("<"):
         return None
     if not dtype.startswith("int"):
-        cursor.fail("the end of the type", help="only int64 and int32 take a bound")
+        cursor.fail("the end of the type", help="only int64 and int32 can have a bound")
     cursor.advance()
     return cursor.parse(EXPR)
 

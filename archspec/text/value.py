@@ -114,15 +114,15 @@ def _binary(left: ValueExpr, token: Token, right: ValueExpr) -> ValueExpr:
     return ValueBinary(op=token.text, left=left, right=right, span=left.span.to(right.span))
 
 
-_NO_ROUNDING = "values know + - * / with exp, relu, sigmoid, silu and tanh"
+_NO_ROUNDING = "values support + - * / with exp, relu, sigmoid, silu and tanh"
 VALUE: Grammar[ValueExpr] = Grammar(
     operand=_operand,
     infix={op: Infix(power=power, build=_binary) for op, power in _POWERS.items()},
     expected="a name, a path, a number or `(`",
     helps={
-        ",": "a value is one expression; a list of values goes in `[ ]`",
+        ",": "a value is one expression; write a list of values in `[ ]`",
         "//": _NO_ROUNDING,
         "%": _NO_ROUNDING,
-        "[": "slicing is a block: {block: slice, input: ..., axis: ..., start: ..., stop: ...}",
+        "[": "use the block `slice`: {block: slice, input: ..., axis: ..., start: ..., stop: ...}",
     },
 )

@@ -90,7 +90,7 @@ def _opened(source: SpecSource, weights: Any, unproved: bool) -> tuple[Checked, 
         return bundle.checked(unproved=unproved), weights or bundle.path / WEIGHTS
     checked = accepted(source, unproved=unproved)
     if weights is None:
-        fail("E523", "no weights are given", None, help="give a safetensors file with `--weights`, or a bundle")
+        fail("E523", "no weights were given", None, help="give a safetensors file with `--weights`, or a bundle")
     return checked, weights
 
 
@@ -117,8 +117,8 @@ def _with(spec: Spec, path: str) -> Spec:
     except SpecError as error:
         if all(found.code not in ("E201", "E218") for found in error.diagnostics):
             raise
-        message = f"the weights of `{path.removesuffix('.weights')}` cannot be looked at"
-        fail("E751", message, None, notes=["only sublayers called attention and cross_attention name their weights"])
+        message = f"the weights of `{path.removesuffix('.weights')}` cannot be drawn"
+        fail("E751", message, None, notes=["only sublayers named attention and cross_attention expose their weights"])
 
 
 def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Array]:
@@ -129,7 +129,7 @@ def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Ar
     arrays = prepare(interface_of(spec), inputs, "float32")
     rows = max((array.shape[0] for array in arrays.values() if array.ndim), default=1)
     if not 0 <= row < rows:
-        fail("E716", f"there is no row {row} in a batch of {rows}", None, help=f"choose one from 0 to {rows - 1}")
+        fail("E716", f"row {row} does not exist in a batch of {rows}", None, help=f"choose a row from 0 to {rows - 1}")
     return arrays
 
 

@@ -60,7 +60,7 @@ def relation_chart(spec: Spec, input: str, output: str) -> Chart:
     values = shown.told([v for v in spec.graph.inputs if dependence.reads.terms.of(v) in read])
     at = "[i]" if sides.own[0] else ""
     return Chart(
-        title=f"What {output} depends on of {input}, in {spec.name}",
+        title=f"Dependence of {output} on {input} in {spec.name}",
         about=_short(f"proven at all sizes: {output}{at} reads {input}[j] {_where(formula(bound, value, source))}"),
         panels=(
             Panel(
@@ -159,7 +159,7 @@ def _drawn(sides: _Sides, bound_of: Callable[[int], int]) -> Drawn:
     return Drawn(levels=tuple(levels), rows=row_words, columns=column_words, notes=notes)
 
 
-_SMALLER = "draw the small copy, with `--reduced`"
+_SMALLER = "draw the small copy with `--reduced`"
 
 
 def _rows(sides: _Sides, columns: int) -> tuple[list[Block], tuple[str, ...]]:

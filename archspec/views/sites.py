@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from archspec.diagnostics import did_you_mean, fail
@@ -65,8 +66,21 @@ def sites(spec: Spec) -> tuple[Site, ...]:
     """Every attention of a spec, in the order of the graph; a module that is used twice counts once."""
     found: dict[tuple[str, str], Site] = {}
     for site in _sites(spec.graph, (), ""):
-        found.setdefault((site.path, site.kind), site)
+        named = site if site.path else replace(site, path=_named_by_its_value(site.node, spec))
+        found.setdefault((named.path, named.kind), named)
     return tuple(found.values())
+
+
+def _named_by_its_value(node: Node, spec: Spec) -> str:
+    """The name of the first value of the file that an attention outside of all modules gives (block `attend`)."""
+    names = {value: name for name, value in spec.values.items()}
+    reached = set(node.outputs)
+    for later in spec.graph.nodes:
+        if not reached.isdisjoint(later.inputs):
+            reached.update(later.outputs)
+            if later.outputs[0] in names:
+                return names[later.outputs[0]]
+    raise ValueError(f"the result of {node.op.name} has no name in {spec.path}")
 
 
 def sites_at(spec: Spec, path: str) -> tuple[Site, ...]:
@@ -82,11 +96,11 @@ def sites_at(spec: Spec, path: str) -> tuple[Site, ...]:
 def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
     """Refuse a path that names no attention, listing what there is. Raises SpecError E751."""
     names = {name for site in known for name in (site.path, site.kind, site.at(), site.path.split(".")[0]) if name}
-    listed = "the attention here is " + ", ".join(f"`{site}`" for site in known)
+    listed = "available attention: " + ", ".join(f"`{site}`" for site in known)
     near = did_you_mean(path, names, limit=0)
     notes = [listed] if known and near else []
-    help = near or (listed if known else "nothing in this spec attends")
-    fail("E751", f"`{path}` names no attention", None, notes=notes, help=help)
+    help = near or (listed if known else "this spec has no attention")
+    fail("E751", f"`{path}` is not an attention", None, notes=notes, help=help)
 
 
 def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around: str = "") -> Iterator[Site]:

@@ -79,9 +79,9 @@ def _report_misfit(
     right = ", ".join(shaped(name, parameters) for name in step.ours)
     notes = [misfit.reason] if misfit.reason else []
     if len(misfits) > 1:
-        notes.append(f"{len(misfits) - 1} more of this line do not fit")
+        notes.append(f"{len(misfits) - 1} more tensors of this line do not fit")
     span = misfit.span or (line.place if line else None)
-    help = "compare the sizes with those of the checkpoint, and the operations of the line"
+    help = "check the sizes against the checkpoint, and the operations of the line"
     found.error("E517", f"{left} does not fit {right}", span, notes=notes, help=help)
 
 
@@ -168,9 +168,9 @@ def _export(
         rows = backward(line.operations, tensors, known)
     except StepMisfit as misfit:
         found = Collector()
-        help = "give the open sizes in `sizes`, or a checkpoint to make the new one like"
+        help = "give the open sizes in `sizes`, or a checkpoint to take them from"
         left = ", ".join(f"`{name}` {list(x.shape)}" for name, x in zip(binding.ours, tensors, strict=True))
-        found.error("E517", f"{left} cannot be taken back", misfit.span, notes=[misfit.reason], help=help)
+        found.error("E517", f"{left} cannot be inverted", misfit.span, notes=[misfit.reason], help=help)
         raise SpecError(found.diagnostics) from None
     names = _names(binding, len(rows[0]), checkpoint)
     pairs = [pair for row, made in zip(names, rows, strict=True) for pair in zip(row, made, strict=True)]

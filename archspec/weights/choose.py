@@ -16,8 +16,8 @@ def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Lay
     """The layout of this name. Raises SpecError E520 where there is none."""
     found = {layout.name: layout for layout in layouts}
     if name not in found:
-        help = "this spec has no layouts; weights under its own names need none"
-        fail("E520", f"no layout is called `{name}`", span, help=did_you_mean(name, found, kind="layouts") or help)
+        help = "this spec has no layouts; weights under the module's own names need none"
+        fail("E520", f"no layout is named `{name}`", span, help=did_you_mean(name, found, kind="layouts") or help)
     return found[name]
 
 
@@ -33,7 +33,7 @@ def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping
     good = [(layout, found) for layout, found in tried if not found.misses]
     if len(good) > 1:
         names = ", ".join(f"`{layout.name}`" for layout, _ in good)
-        fail("E521", f"several layouts match these weights: {names}", None, help="name the one that is meant")
+        fail("E521", f"several layouts match these weights: {names}", None, help="name the layout to use")
     if not good:
         _refuse(tried, ours, theirs)
     return good[0][1]
@@ -43,7 +43,7 @@ def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], th
     misses = {f"layout `{layout.name}`": (found.misses, found.diagnostics[0].message) for layout, found in tried}
     misses["own names"] = own_misses(ours, theirs)
     notes = [_miss(what, misses[what]) for what in sorted(misses, key=lambda what: misses[what][0])]
-    help = "name a layout to see all that does not match it, or add one under `weights`"
+    help = "name a layout to see every mismatch with it, or add one under `weights`"
     fail("E521", "no layout matches these weights", None, notes=notes, help=help)
 
 

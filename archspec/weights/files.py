@@ -82,7 +82,7 @@ def read_weights(path: str | Path) -> WeightsFile:
                 shapes[name], dtypes[name] = tuple(lying.get_shape()), lying.get_dtype()
         for name, shard in shards.index.items():
             if files.get(name) != shard:
-                fail("E523", f"the index puts `{name}` in {shard.name}, where it is not", None)
+                fail("E523", f"the index lists `{name}` in {shard.name}, which does not contain it", None)
         return WeightsFile(handles, shapes, dtypes, shards.warnings, stack.pop_all())
 
 
@@ -96,8 +96,8 @@ def _opened(path: Path) -> Iterator[Any]:
     except OSError as error:
         fail("E523", f"cannot read {path}: {(error.strerror or str(error)).lower()}", None)
     except SafetensorError as error:
-        help = "fetch the file again; a download may have been cut short"
-        fail("E523", f"{path} is not a whole safetensors file", None, notes=[str(error)], help=help)
+        help = "download the file again; it may be incomplete"
+        fail("E523", f"{path} is not a complete safetensors file", None, notes=[str(error)], help=help)
     with opened as handle:
         yield handle
 
@@ -111,7 +111,7 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
 
     target = Path(path)
     if target.suffix != ".safetensors":
-        fail("E522", f"{target} is not named .safetensors", None, help="weights are written as safetensors only")
+        fail("E522", f"{target} does not end in .safetensors", None, help="weights are written as safetensors only")
     own = {name: _alone(tensor) for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:

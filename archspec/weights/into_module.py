@@ -40,12 +40,12 @@ def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> N
     unknown = [name for name in held if name not in tensors]
     other = [name for name in tensors if name in held and held[name].shape != tensors[name].shape]
     notes = [f"`{names[0]}`{and_more(names)} missing in the module" for names in [missing] if names]
-    notes += [f"`{names[0]}`{and_more(names)} in the module alone" for names in [unknown] if names]
+    notes += [f"`{names[0]}`{and_more(names)} only in the module" for names in [unknown] if names]
     for name in other[:4]:
         notes.append(f"`{name}` is {list(held[name].shape)} in the module, {list(tensors[name].shape)} in the weights")
     if notes:
-        help = "give the module that `archspec.compile` makes of this spec"
-        fail("E607", "the module is not of this spec", None, notes=notes, help=help)
+        help = "pass the module that `archspec.compile` returns for this spec"
+        fail("E607", "the module does not belong to this spec", None, notes=notes, help=help)
     empty = [name for name, tensor in held.items() if tensor.is_meta]
     if empty:
         help = 'give it memory first: module.to_empty(device="cpu")'
@@ -62,6 +62,6 @@ def _check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> N
     if bool(lost.any()):
         position = tuple(lost.nonzero()[0].tolist())
         dtype = str(held.dtype).removeprefix("torch.")
-        message = f"`{name}` {list(tensor.shape)} holds {tensor[position].item():g} at {list(position)}"
+        message = f"`{name}` {list(tensor.shape)} contains {tensor[position].item():g} at {list(position)}"
         help = "keep the module in bfloat16 or float32"
         found.error("E527", f"{message}, too large for {dtype}", None, help=help)

@@ -124,7 +124,7 @@ def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> t
         return ()
     ours = shapes[tuple(theirs[alike[0]])]
     message = f"`skip` covers {shaped(alike[0], theirs)}{and_more(alike)}, which has the shape of the tied `{ours}`"
-    help = "name it in `tied` if it equals that tensor; then it is compared, and not dropped unseen"
+    help = "name it in `tied` if it equals that tensor; then it is compared instead of dropped"
     return (Diagnostic(code="W510", severity="warning", message=message, notes=tuple(also(alike)), help=help),)
 
 
@@ -133,5 +133,5 @@ def _check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:
     wrong = [name for name in floats if not tensors[name].is_floating_point()]
     if wrong:
         dtype = str(tensors[wrong[0]].dtype).removeprefix("torch.")
-        message = f"{dtype} weights for `{wrong[0]}`{and_more(wrong)}, which holds floats"
-        fail("E524", message, None, notes=also(wrong), help="give weights that are not quantised")
+        message = f"{dtype} weights for `{wrong[0]}`{and_more(wrong)}, expected floats"
+        fail("E524", message, None, notes=also(wrong), help="use weights that are not quantised")

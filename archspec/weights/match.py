@@ -183,7 +183,7 @@ class _Matcher:
         if name in self.used:
             places = [Label(self.used[name].place, "first here")]
             message = f"{shaped(name, self.theirs)} is used twice"
-            self.found.error("E516", message, line.place, secondary=places, help="tied parameters are mapped once")
+            self.found.error("E516", message, line.place, secondary=places, help="tied parameters must be mapped once")
         self.used[name] = line
 
     def finish(self) -> None:
@@ -205,7 +205,7 @@ class _Matcher:
                 line.place,
                 f"for {shaped(pairs[0][1], self.ours)}",
                 notes=[*also(names), *tied],
-                help=f"the nearest there is {shaped(close, self.theirs)}" if close else None,
+                help=f"the closest name is {shaped(close, self.theirs)}" if close else None,
             )
 
     def _skip(self) -> None:
@@ -217,7 +217,7 @@ class _Matcher:
                 elif not inside:
                     places = [Label(self.used[name].place, "used here")]
                     message = f"`skip` covers {shaped(name, self.theirs)}, which the map uses"
-                    help = "take it out of `skip`, or out of the map"
+                    help = "remove it from `skip` or from the map"
                     self.found.error("E518", message, pattern.span, secondary=places, help=help)
 
     def _covered(self, pattern: NamePattern) -> Iterator[tuple[str, bool]]:

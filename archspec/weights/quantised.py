@@ -23,7 +23,7 @@ _SCALES = ("_scale_inv", "_scale")
 _ACTIVATIONS = ("input_scale", "activation_scale")
 _WORDS = ("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
 _DTYPES = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
-_HELP = "give weights that are not quantised, or scales for whole tensors, rows, or blocks of 128 x 128"
+_HELP = "use weights that are not quantised, or scales for whole tensors, rows, or blocks of 128 x 128"
 
 
 class Dequantised(Mapping[str, "Tensor"]):
@@ -103,7 +103,7 @@ def _fits(shape: Shape, scale: Shape) -> bool:
 def _expected(shape: Shape) -> str:
     if len(shape) < 2:
         return "one scale"
-    return f"one scale, a scale a row {[*shape[:-1], 1]}, or a scale a block {list(_blocks(shape))}"
+    return f"one scale, a scale per row {[*shape[:-1], 1]}, or a scale per block {list(_blocks(shape))}"
 
 
 def _scaled(tensor: Tensor, scale: Tensor) -> Tensor:

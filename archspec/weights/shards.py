@@ -15,7 +15,7 @@ from archspec.record import record
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _OTHER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".npz", ".gguf", ".onnx", ".tar")
-_HELP = "convert it where you trust it: load it there, and save its state dict with safetensors.torch.save_file"
+_HELP = "if you trust the file, convert it: load it, and save its state dict with safetensors.torch.save_file"
 
 
 @record
@@ -57,7 +57,7 @@ def _refuse_folder(folder: Path) -> NoReturn:
     if others:
         _refuse(others[0])
     help = f"give a folder with {SINGLE} or {INDEX}, or the file itself"
-    fail("E523", f"there are no weights in {folder}", None, help=help)
+    fail("E523", f"no weights found in {folder}", None, help=help)
 
 
 def _refuse(path: Path) -> NoReturn:
@@ -70,7 +70,12 @@ def _of_index(path: Path) -> Shards:
     for name, file in table.items():
         if not isinstance(file, str) or not _stays_inside(file):
             help = "an index names safetensors files in its own folder"
-            fail("E523", f"{path} puts `{name}` in {json.dumps(file)}, which is no file of its folder", None, help=help)
+            fail(
+                "E523",
+                f"{path} lists `{name}` in {json.dumps(file)}, which is not a file in its folder",
+                None,
+                help=help,
+            )
         index[name] = path.parent / file
     files = tuple(dict.fromkeys(index.values()))
     others = sorted({*path.parent.glob("*.safetensors")} - {*files})
@@ -83,7 +88,7 @@ def _stray(read: Path, others: Sequence[Path]) -> tuple[Diagnostic, ...]:
         return ()
     names = [file.name for file in others]
     message = f"{names[0]}{and_more(names)} beside {read.name} in {read.parent} is not read"
-    help = "give the file itself if it is the one that is meant, else take it away"
+    help = "give the file itself if it is the intended one, otherwise remove it"
     return (Diagnostic(code="W511", severity="warning", message=message, notes=tuple(also(names)), help=help),)
 
 
@@ -94,7 +99,7 @@ def _read_index(path: Path) -> dict[str, Any]:
         fail("E523", f"cannot read {path}", None, notes=[str(error)])
     table = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(table, dict) or not table:
-        fail("E523", f"{path} has no `weight_map`", None, help="an index maps the name of each tensor to its file")
+        fail("E523", f"{path} has no `weight_map`", None, help="an index must map the name of each tensor to its file")
     return table
 
 

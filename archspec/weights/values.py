@@ -10,7 +10,7 @@ from archspec.layouts.tie import Tie
 if TYPE_CHECKING:
     from torch import Tensor
 
-_OWN_HEAD = "give the architecture a tensor for each and map both, as `tied` would drop one of them"
+_OWN_HEAD = "give the architecture a tensor for each and map both: `tied` would drop one of them"
 
 
 def check_finite(name: str, tensor: Tensor, found: Collector) -> None:
@@ -24,9 +24,9 @@ def check_finite(name: str, tensor: Tensor, found: Collector) -> None:
         return
     wrong = ~finite
     position = tuple(wrong.nonzero()[0].tolist())
-    message = f"`{name}` {list(tensor.shape)} holds {tensor[position].item()} at {list(position)}"
+    message = f"`{name}` {list(tensor.shape)} contains {tensor[position].item()} at {list(position)}"
     notes = [f"{int(wrong.sum())} of {tensor.numel()} values are not finite"]
-    found.error("E527", message, None, notes=notes, help="take a checkpoint whose values are all finite")
+    found.error("E527", message, None, notes=notes, help="use a checkpoint whose values are all finite")
 
 
 def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, found: Collector) -> None:
@@ -34,7 +34,7 @@ def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, 
     names = " and ".join(f"`{name}` {list(tensor.shape)}" for name, tensor in (taken, other))
     difference = _difference(taken[1], other[1])
     if difference is not None:
-        found.error("E526", f"{names} are tied, and differ: {difference}", tie.name.span, help=_OWN_HEAD)
+        found.error("E526", f"{names} are tied but differ: {difference}", tie.name.span, help=_OWN_HEAD)
 
 
 def _difference(one: Tensor, other: Tensor) -> str | None:
@@ -52,4 +52,4 @@ def _difference(one: Tensor, other: Tensor) -> str | None:
     differing = (left != right).reshape(*one.shape, -1).any(-1)
     position = tuple(differing.nonzero()[0].tolist())
     values = f"{one[position].item()} and {other[position].item()} at {list(position)}"
-    return f"{values}, {int(differing.sum())} of {one.numel()} values in all"
+    return f"{values}, {int(differing.sum())} of {one.numel()} values in total"

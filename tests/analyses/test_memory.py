@@ -48,7 +48,7 @@ def test_not_even_the_meta_device_counts_more_than_a_tensor_can(tmp_path: Path) 
     spec = spec_of(tmp_path, HUGE.replace("10000000000000}", "10000000000000000000}"))
     with torch.device("meta"), pytest.raises(SpecError) as raised:
         archspec.compile(spec)
-    assert refusal(raised).endswith("parameters, more than a tensor can count")
+    assert refusal(raised).endswith("parameters, more than a tensor can hold")
 
 
 def test_a_build_is_refused_before_it_begins(tmp_path: Path) -> None:

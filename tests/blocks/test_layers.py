@@ -182,6 +182,6 @@ def test_kinds_whose_tables_differ_cannot_share_one() -> None:
         module_of(edited(TABLES, ("NEAR", "4"), ("SHARE", "true")))
     (found,) = raised.value.diagnostics
     assert found.code == "E242"
-    assert found.message == "kinds of layers share one table of positions, and their tables differ"
+    assert found.message == "layer kinds share one table of positions, but their tables differ"
     assert found.primary is not None and len(found.secondary) == 1
     assert found.primary.span.line == found.secondary[0].span.line + 3

@@ -55,20 +55,20 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (_with("heads: 4", "heads: 7"), "E340", "`heads: 7` does not divide 64", "7"),
     (_with("heads: 4", "heads: vocab"), "E340", "`heads: 100` does not divide 64", "vocab"),
     (_attention("kv_heads: 3"), "E340", "`kv_heads: 3` does not divide `heads: 4`", "3"),
-    (_with("heads: 4", "heads: n"), "E341", "`heads` depends on `n`, which is known at run time alone", "n"),
-    (_with("layers: 2", "layers: n"), "E341", "`layers` depends on `n`, which is known at run time alone", "n"),
+    (_with("heads: 4", "heads: n"), "E341", "`heads` depends on `n`, which is only known at run time", "n"),
+    (_with("layers: 2", "layers: n"), "E341", "`layers` depends on `n`, which is only known at run time", "n"),
     (_with("norm: layer_norm\n", ""), "E243", "there is no default norm", "pre"),
     (_with("norm: layer_norm\n", "norm: true\n"), "E243", "there is no default norm", "true"),
     (_with("final_norm: false", "final_norm: true"), "E243", "there is no default norm", "true"),
     (_with("norm: layer_norm\n", "norm: none\n"), "E242", "residual `pre` needs a norm", "norm"),
     (_with("residual: pre", "residual: bare"), "E242", "residual `bare` has no norm", "norm"),
     (_with("norm: layer_norm\n", "norm: {eps: 1e-3}\n"), "E203", "missing field `kind`", "norm"),
-    (_with("norm: layer_norm\n", "norm: {kind: layer_norm, eps: 0}\n"), "E244", "`eps` is 0", "0"),
-    (_with("residual: pre", "residual: pree"), "E205", "`pree` is not a word of this field", "pree"),
-    (_attention("bias: [q, w]"), "E205", "`w` is not a word of this field", "w"),
-    (_attention("dropout: 1.5"), "E244", "a rate of 1.5", "1.5"),
-    (_attention("softcap: 0"), "E244", "`softcap` is 0", "0"),
-    (STACK + "dropout: -1\n", "E244", "a rate of -1", "-1"),
+    (_with("norm: layer_norm\n", "norm: {kind: layer_norm, eps: 0}\n"), "E244", "`eps` must be above 0, got 0", "0"),
+    (_with("residual: pre", "residual: pree"), "E205", "invalid value `pree`", "pree"),
+    (_attention("bias: [q, w]"), "E205", "invalid value `w`", "w"),
+    (_attention("dropout: 1.5"), "E244", "rate out of range: 1.5", "1.5"),
+    (_attention("softcap: 0"), "E244", "`softcap` must be above 0, got 0", "0"),
+    (STACK + "dropout: -1\n", "E244", "rate out of range: -1", "-1"),
     (
         edited(_attention("heads: [4]"), ("heads: 4, ", "")),
         "E204",
@@ -85,7 +85,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         _with("encoder", "transformer", _with("residual: pre", "residual: parallel")) + CROSS,
         "E242",
-        "residual `parallel` takes no `cross_attention`",
+        "residual `parallel` does not support `cross_attention`",
         "cross_attention",
     ),
     (
@@ -97,34 +97,39 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         _tokens("types: {ids: spot, count: 2}"),
         "E347",
-        "`types` is int64[batch] < 2, and its axes must be [batch, n]",
+        "`types` is int64[batch] < 2, expected the axes [batch, n]",
         "spot",
     ),
-    (_tokens("types: {ids: places, count: 2}"), "E343", "ids below 32 index the table of types of 2 rows", "places"),
+    (
+        _tokens("types: {ids: places, count: 2}"),
+        "E343",
+        "ids below 32 may exceed the 2 rows of the table of types",
+        "places",
+    ),
     (_tokens("positions: learned"), "E203", "missing field `length`", "learned"),
-    (_tokens("positions: {kind: learned, grid: [2, 2]}"), "E241", "`grid` applies to patches alone", "2"),
-    (_tokens("positions: grid_sincos"), "E241", "`grid_sincos` applies to patches alone", "grid_sincos"),
+    (_tokens("positions: {kind: learned, grid: [2, 2]}"), "E241", "`grid` applies only to patches", "2"),
+    (_tokens("positions: grid_sincos"), "E241", "`grid_sincos` applies only to patches", "grid_sincos"),
     (_tokens("positions: {kind: sinusoidal, length: 8}"), "E241", "`length` does not apply to `sinusoidal`", "length"),
     (
         _tokens("positions: {kind: learned, length: 32, offset: 1, ids: places}"),
         "E242",
-        "`ids` and `offset` exclude each other",
+        "`ids` and `offset` cannot be combined",
         "ids",
     ),
     (
         _tokens("positions: {kind: learned, length: 8, ids: places}"),
         "E343",
-        "ids below 32 index the table of positions of 8 rows",
+        "ids below 32 may exceed the 8 rows of the table of positions",
         "places",
     ),
-    (_tokens("norm: false"), "E205", "`false` is not a word of this field", "false"),
+    (_tokens("norm: false"), "E205", "invalid value `false`", "false"),
     (_patches("patch: [16]"), "E204", "expected a list of two, found 1", "[16]"),
-    (_patches("patch: 32"), "E349", "patches of 32 do not divide an image of 48", "32"),
-    (_patches("patch: 32", "large"), "E349", "patches of 32 do not divide an image of side", "32"),
+    (_patches("patch: 32"), "E349", "an image side of 48 is not divisible by the patch side 32", "32"),
+    (_patches("patch: 32", "large"), "E349", "an image side of side is not divisible by the patch side 32", "32"),
     (
         _patches("patch: 16, positions: learned", "large"),
         "E345",
-        "the grid of patches, side//16 by side//16, is known at run time alone",
+        "the grid of patches, side//16 by side//16, is only known at run time",
         "learned",
     ),
     (
@@ -136,7 +141,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         _patches("patch: 16, mask_token: valid"),
         "E347",
-        "`mask_token` is bool[batch, n], and its axes must be [batch, 6]",
+        "`mask_token` is bool[batch, n], expected the axes [batch, 6]",
         "valid",
     ),
     ("{block: pool, input: x, kind: at}", "E203", "missing field `index`", "at"),
@@ -144,37 +149,37 @@ OTHERS: list[tuple[str, str, str, str]] = [
     (
         "{block: pool, input: pixels, kind: last}",
         "E342",
-        "`last` pools positions, and this is the map float[batch, 3, 32, 48]",
+        "`last` pools positions, but the input is the map float[batch, 3, 32, 48]",
         "pixels",
     ),
     (
         "{block: pool, input: x, kind: at, index: ids}",
         "E347",
-        "`index` is int64[batch, n] < 100, and its axes must be [batch]",
+        "`index` is int64[batch, n] < 100, expected the axes [batch]",
         "ids",
     ),
     (
         "{block: lm_head, input: x, tie: source.table, vocab: 99}",
         "E346",
-        "`source.table` is [100, 64], and 99 rows are wanted",
+        "`source.table` is [100, 64], but 99 rows are expected",
         "source.table",
     ),
     (
         "{block: lm_head, input: memory, tie: source.table}",
         "E346",
-        "`source.table` is [100, 64], and the input has 48 features",
+        "`source.table` is [100, 64], but the input has 48 features",
         "source.table",
     ),
     (
         "{block: linear, input: x, dim: 4, tie: source.table}",
         "E346",
-        "`source.table` is [100, 64], and 4 rows are wanted",
+        "`source.table` is [100, 64], but 4 rows are expected",
         "source.table",
     ),
     (
         "{block: linear, input: large, dim: 4}",
         "E341",
-        "the last axis of float[batch, 3, side, side] is known at run time alone",
+        "the last axis of float[batch, 3, side, side] is only known at run time",
         "large",
     ),
     (
@@ -191,7 +196,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
         "`std` does not apply to `zeros`",
         "std",
     ),
-    ("{block: activation, input: x, kind: swish}", "E205", "`swish` is not a word of this field", "swish"),
+    ("{block: activation, input: x, kind: swish}", "E205", "invalid value `swish`", "swish"),
 ]
 
 
@@ -267,7 +272,7 @@ error[E340]: `heads: 7` does not divide 64
     assert (
         refusal("{block: token_embedding, ids: ids, vocab: 50, dim: 8}")
         == """\
-error[E343]: ids below 100 index the table of 50 rows
+error[E343]: ids below 100 may exceed the 50 rows of the table
   --> trial.yaml:12:35
    |
  8 |   ids: int64[batch, n] < vocab
@@ -277,7 +282,7 @@ error[E343]: ids below 100 index the table of 50 rows
    |                                   ^^^
    |                                               -- 50 rows
    |
-   = help: the bound of the ids must not exceed the rows
+   = help: the bound of the ids must not exceed the number of rows
 """
     )
     assert (
@@ -320,36 +325,36 @@ def test_independent_errors_of_a_node_come_in_one_run() -> None:
 
 
 NUMBERS = {
-    _with("residual: pre", "residual: {kind: pre, drop_path: 0.5 * (layer + 1)}"): ("E244", "a rate of 1"),
+    _with("residual: pre", "residual: {kind: pre, drop_path: 0.5 * (layer + 1)}"): ("E244", "rate out of range: 1"),
     _with("residual: pre", "residual: {kind: pre, drop_path: n}"): (
         "E341",
-        "a rate depends on `n`, which is known at run time alone",
+        "a rate depends on `n`, which is only known at run time",
     ),
-    _experts("groups: {count: 3, top: 1}"): ("E244", "4 experts cannot be 3 groups of one size of at least 2"),
-    _experts("groups: {count: 2, top: 3}"): ("E244", "`groups.top` is 3, and there are 2 groups"),
+    _experts("groups: {count: 3, top: 1}"): ("E244", "4 experts cannot be split into 3 equal groups of at least 2"),
+    _experts("groups: {count: 2, top: 3}"): ("E244", "`groups.top` is 3, but there are only 2 groups"),
     _experts("groups: {count: 2, top: 1}"): ("E244", "`top_k` is 3, and 1 groups hold 2 experts"),
     _experts("selection_bias: true"): ("E242", "`selection_bias` and `bias` both need the parameter `router.bias`"),
     _with("relu}", "relu, experts: {count: 2, top_k: 3, scores: softmax, normalise: true}}"): (
         "E244",
-        "`top_k` is 3, and there are 2 experts",
+        "`top_k` is 3, but there are only 2 experts",
     ),
     _attention("positions: {kind: rotary, layout: half, size: 20}"): (
         "E340",
-        "`size: 20` is more than the 16 features of a head",
+        "`size: 20` exceeds the 16 features of a head",
     ),
     _attention("positions: {kind: rotary, layout: half, size: 3}"): (
         "E348",
-        "features turn in pairs, and `size` is 3",
+        "rotary features come in pairs, but `size` is 3",
     ),
     _attention("positions: rotary"): ("E203", "missing field `layout`"),
     _attention("positions: {kind: alibi, layout: half}"): ("E241", "`layout` does not apply to `alibi`"),
     _attention("positions: {kind: rotary, layout: half, ids: spot}"): (
         "E347",
-        "`ids` is int64[batch] < 2, and its axes must be [batch, n]",
+        "`ids` is int64[batch] < 2, expected the axes [batch, n]",
     ),
     _attention("positions: {kind: rotary, layout: half, scaling: {kind: yarn, factor: 2, original: 9, fast: 1}}"): (
         "E244",
-        "`fast` is 1, and `slow` is 1",
+        "`fast` is 1, but `slow` is 1",
     ),
     _attention("positions: {kind: rotary, layout: half, scaling: {kind: llama3, factor: 2, low: 1, high: 4}}"): (
         "E203",
@@ -357,24 +362,24 @@ NUMBERS = {
     ),
     _attention("positions: {kind: relative_buckets, buckets: 6, max_distance: 9, bidirectional: true, share: true}"): (
         "E244",
-        "`buckets` is 6",
+        "`buckets` is 6, expected a multiple of 4",
     ),
     _attention("positions: {kind: relative_buckets, buckets: 8, max_distance: 2, bidirectional: true, share: true}"): (
         "E244",
-        "`max_distance` is 2",
+        "`max_distance` is 2, expected more than 2",
     ),
     _attention("positions: {kind: relative_grid, rows: 2, columns: 3, share: true}"): (
         "E345",
-        "a grid of 2 by 3 patches, and there are `n` positions",
+        "the grid has 2 by 3 patches, but there are `n` positions",
     ),
     _attention("positions: {kind: added, query: memory}"): (
         "E347",
-        "`query` is float[batch, m, 48], and is added to float[batch, n, 64]",
+        "`query` is float[batch, m, 48] but is added to float[batch, n, 64]",
     ),
     _attention("latent: {key_value: 8, rotary: 4}"): ("E242", "`latent` needs rotary `positions`"),
     _attention("latent: {key_value: 8, rotary: 16}, positions: {kind: rotary, layout: half}"): (
         "E340",
-        "`rotary: 16` leaves nothing of the 16 features of a head",
+        "`rotary: 16` leaves no unrotated features: a head has 16",
     ),
     _attention("latent: {key_value: 8, rotary: 4}, kv_heads: 2, positions: {kind: rotary, layout: half}"): (
         "E241",
@@ -382,11 +387,11 @@ NUMBERS = {
     ),
     _tokens("positions: {kind: learned, length: 32, count: sorts}"): (
         "E342",
-        "`count` takes bools, got int64[batch, n] < 2",
+        "`count` takes a bool value, got int64[batch, n] < 2",
     ),
     _patches("patch: 16, positions: {kind: learned, length: 7, resize: bicubic}"): (
         "E242",
-        "`resize` and `length` exclude each other",
+        "`resize` and `length` cannot be combined",
     ),
     _attention("add_to_scores: sorts"): (
         "E342",

@@ -177,4 +177,4 @@ def test_a_vector_has_no_fans(init: str) -> None:
         draft(edited(text, ("outputs:\n  y:", "outputs:\n  z:")))
     (found,) = raised.value.diagnostics
     assert found.code == "E242"
-    assert found.message == f"`b.value` is float[400], and `{init}` is for weights with a way in and a way out"
+    assert found.message == f"`b.value` is float[400], but `{init}` needs a weight with input and output features"

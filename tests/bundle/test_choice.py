@@ -57,7 +57,7 @@ def test_what_was_verified_further_comes_first(built: Path) -> None:
         built, entry("openvino", "built"), entry("onnx", "executed"), entry("inductor", "network-verified-cpu")
     )
     assert found.target == "onnx"
-    assert found.reason == "executed, further than the others that this host can open"
+    assert found.reason == "executed; verified further than the others that this host can open"
     assert found.rejected == {"openvino": "it is only built", "inductor": "it is only network-verified-cpu"}
 
 
@@ -68,33 +68,33 @@ def test_what_cannot_be_opened_is_never_taken(built: Path) -> None:
         entry("tensorrt-rtx:sm89", "network-verified-cpu"),
         entry("onnx", "built"),
     )
-    assert (found.target, found.reason) == ("onnx", "built, and the only one that this host can open")
+    assert (found.target, found.reason) == ("onnx", "built; the only one that this host can open")
     assert found.rejected["inductor"] == "built for the moon"
     assert "TensorRT-RTX" in found.rejected["tensorrt-rtx:sm89"]
 
 
 def test_of_those_verified_as_far_the_faster_engine(built: Path) -> None:
     found = choice(built, entry("inductor"), entry("openvino"), entry("onnx"))
-    assert (found.target, found.reason) == ("onnx", "executed, and of the fastest class")
-    assert found.rejected == dict.fromkeys(("inductor", "openvino"), "engines of its class are slower, as a rule")
+    assert (found.target, found.reason) == ("onnx", "executed; its engine is usually the fastest")
+    assert found.rejected == dict.fromkeys(("inductor", "openvino"), "its engine is usually slower")
     assert choice(built, entry("onnx"), entry("inductor:cuda")).target == "inductor:cuda"
 
 
 def test_measured_times_count_more_than_the_class(built: Path) -> None:
     entries = [entry(name, "benchmarked") for name in ("onnx", "openvino", "inductor")]
     found = choice(built, *entries, times={"onnx": 12.5, "openvino": 11.0, "inductor": 9.25})
-    assert (found.target, found.reason) == ("inductor", "benchmarked, and the fastest: 9.25 ms")
+    assert (found.target, found.reason) == ("inductor", "benchmarked; the fastest: 9.25 ms")
     assert found.rejected == {
         "onnx": "it took 12.5 ms when it was built",
         "openvino": "it took 11 ms when it was built",
     }
-    assert str(found).splitlines()[0] == "inductor: benchmarked, and the fastest: 9.25 ms"
+    assert str(found).splitlines()[0] == "inductor: benchmarked; the fastest: 9.25 ms"
 
 
 def test_one_that_is_asked_for_is_taken_if_it_can_be(built: Path) -> None:
     entries = [entry("onnx", "benchmarked"), entry("openvino", "built"), entry("inductor", "executed", host="moon")]
     found = choice(built, *entries, wanted="openvino")
-    assert (found.target, found.reason) == ("openvino", "asked for; built")
+    assert (found.target, found.reason) == ("openvino", "requested; built")
     with pytest.raises(SpecError) as raised:
         choice(built, *entries, wanted="inductor")
     (refused,) = raised.value.diagnostics
@@ -107,7 +107,7 @@ def test_one_that_is_asked_for_is_taken_if_it_can_be(built: Path) -> None:
 
 def test_a_bundle_is_opened_for_one_artifact(built: Path) -> None:
     bundle = archspec.open(built, artifact="onnx")
-    assert bundle.choice().reason == "asked for; executed"
+    assert bundle.choice().reason == "requested; executed"
     with pytest.raises(SpecError) as raised:
         archspec.open(built, artifact="openvino")
     assert raised.value.diagnostics[0].code == "E710"

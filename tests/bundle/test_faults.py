@@ -175,7 +175,7 @@ def test_an_engine_for_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt_rtx, "installed", lambda: "1.7.1.116")
     made = artifact("tensorrt-rtx:sm89", "1.5.0.114")
     assert obstacle("tensorrt-rtx:sm89", made) == (
-        "it runs with TensorRT-RTX 1.5.0.114 alone, which built it; here is 1.7.1.116"
+        "it runs only with TensorRT-RTX 1.5.0.114, which built it; this host has 1.7.1.116"
     )
     monkeypatch.setattr(torch_tensorrt, "_check_host", lambda word, dtype: None)
     monkeypatch.setattr(torch_tensorrt, "_version", lambda package: "2.13.0")
@@ -187,12 +187,12 @@ def test_an_engine_for_another_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt_rtx, "installed", lambda: "1.7.1.116")
     monkeypatch.setattr(tensorrt_rtx, "this_gpu", lambda: Gpu(name="NVIDIA H100", capability="sm90"))
     found = obstacle("tensorrt-rtx:sm89", artifact("tensorrt-rtx:sm89", "1.7.1.116"))
-    assert found == "it was built for sm89; here is NVIDIA H100 (sm90)"
+    assert found == "it was built for sm89; this host has NVIDIA H100 (sm90)"
     monkeypatch.setattr(torch_tensorrt, "_check_host", lambda word, dtype: None)
     monkeypatch.setattr(torch_tensorrt, "_version", lambda package: "2.13.0")
     monkeypatch.setattr(torch_tensorrt, "this_gpu", lambda: Gpu(name="NVIDIA L4", capability="sm89"))
     found = obstacle("torch-tensorrt", artifact("torch-tensorrt", "2.13.0", "NVIDIA H100"))
-    assert found == "it was built for NVIDIA H100; here is NVIDIA L4"
+    assert found == "it was built for NVIDIA H100; this host has NVIDIA L4"
     assert obstacle("torch-tensorrt", artifact("torch-tensorrt", "2.13.0", "NVIDIA L4")) == ""
 
 
@@ -222,7 +222,7 @@ def test_where_a_number_is_not_finite() -> None:
     (found,) = raised.value.diagnostics
     assert (found.message, found.notes[-1]) == (
         "`features[1, 4, 2]` is nan, expected a finite number",
-        "the only such place",
+        "the only such position",
     )
 
 

@@ -72,15 +72,15 @@ def test_defaults_are_broadcast_and_floats_take_the_artifacts_precision() -> Non
         ({"ids": np.array([[1, 0, -1]])}, ("E718", "`ids[0, 2]` is -1, expected 0 to 49")),
         (
             {"right": np.array([[1] * 6, [1, 0, 1, 0, 0, 0]], dtype=bool)},
-            ("E719", "row [1] of `right` is not padded at the right alone"),
+            ("E719", "row [1] of `right` is not padded only at the right"),
         ),
         (
             {"right": np.array([[0] * 6, [1] * 6], dtype=bool)},
-            ("E719", "row [0] of `right` is not padded at the right alone"),
+            ("E719", "row [0] of `right` is not padded only at the right"),
         ),
         (
             {"left": np.array([[1] * 6, [1] * 5 + [0]], dtype=bool)},
-            ("E719", "row [1] of `left` is not padded at the left alone"),
+            ("E719", "row [1] of `left` is not padded only at the left"),
         ),
         (
             {"segments": np.array([[0] * 13, [0] * 5 + [2, 1] + [3] * 6], dtype=np.int32)},

@@ -56,7 +56,7 @@ def test_sizes_that_no_profile_has_are_refused(built: Path, monkeypatch: pytest.
         (found,) = raised.value.diagnostics
         assert (found.code, found.message) == (
             "E723",
-            f"the artifact was not built for batch={batch}, tokens={tokens}",
+            f"the artifact was not built for the sizes batch={batch}, tokens={tokens}",
         )
         assert found.notes == ("batch=1:1:1, tokens=1:12:32", "batch=2:4:8, tokens=3:5:9")
         assert bundle.run(ids(batch, tokens), artifact="onnx")["states"].shape == (batch, tokens, 16)
@@ -134,4 +134,4 @@ def test_torch_tensorrt_compiles_for_one_profile_on_its_host() -> None:
     with pytest.raises(SpecError) as raised:
         check_profiles([target_of("torch-tensorrt"), target_of("onnx")], 2)
     (found,) = raised.value.diagnostics
-    assert (found.code, found.message) == ("E625", "`torch-tensorrt` compiles for one profile, 2 are asked for")
+    assert (found.code, found.message) == ("E625", "`torch-tensorrt` supports one profile, got 2")

@@ -89,9 +89,9 @@ def test_a_manifest_at_odds_with_itself(copy: Path) -> None:
     data = read_manifest((copy / "manifest.json").read_text()).model_dump(mode="json")
     artifact = {**data["artifacts"][0], "files": ["artifacts/other.onnx"]}
     rewrite(copy, artifacts=[artifact])
-    assert refusal(copy) == ("E707", "manifest.json is at odds with itself")
+    assert refusal(copy) == ("E707", "manifest.json contradicts itself")
     rewrite(copy, artifacts=[{**data["artifacts"][0], "target": "tensorrt-rtx:sm1"}])
-    assert refusal(copy) == ("E707", "manifest.json cannot be understood")
+    assert refusal(copy) == ("E707", "manifest.json cannot be parsed")
     broken = {**data["interface"], "outputs": {"states": "float[unknown]"}}
     rewrite(copy, artifacts=data["artifacts"], interface=broken)
-    assert refusal(copy) == ("E707", "manifest.json cannot be understood")
+    assert refusal(copy) == ("E707", "manifest.json cannot be parsed")

@@ -126,11 +126,11 @@ def test_an_output_that_is_no_bundle_is_refused(tmp_path: Path, copy: Path) -> N
     assert refused(file).endswith("it is a file")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.tex").touch()
-    assert refused(tmp_path / "folder").endswith("it is not empty, and not a bundle")
+    assert refused(tmp_path / "folder").endswith("it is neither empty nor a bundle")
     (copy / "notes.txt").touch()
-    assert refused(copy).endswith("it holds `notes.txt`, which is no part of the bundle there")
+    assert refused(copy).endswith("it contains `notes.txt`, which is not part of the bundle there")
     (copy / "manifest.json").write_text("{}")
-    assert refused(copy).endswith("its manifest.json is not that of a whole bundle")
+    assert refused(copy).endswith("its manifest.json does not belong to a complete bundle")
 
 
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:

@@ -56,5 +56,5 @@ def test_a_benchmarked_bundle_runs_its_fastest_artifact(tmp_path: Path, spec_fil
     assert all(timing.runs == ROUNDS * RUNS and 0 < timing.milliseconds < 1e3 for timing in timings.values())
     fastest = min(timings.values(), key=lambda timing: timing.milliseconds)
     assert bundle.choice().target == fastest.artifact
-    assert f"benchmarked, and the fastest: {fastest.milliseconds:.3g} ms" in str(bundle.choice())
+    assert f"benchmarked; the fastest: {fastest.milliseconds:.3g} ms" in str(bundle.choice())
     assert f"benchmarked, {timings['onnx'].milliseconds:.3g} ms at batch=1, tokens=9; at most" in bundle.summary()

@@ -129,7 +129,7 @@ def test_the_largest_batch_is_that_of_the_profiles(profiles: tuple[str, ...], la
 
 def test_a_default_is_told_since_triton_fills_in_none() -> None:
     text = configuration("tiny", Target(engine="onnx"), "model.onnx", TEXTS, "float32")
-    assert "# valid is needed here: bool true is what it stands for" in text
+    assert "# valid is required here; its default is bool true" in text
 
 
 def test_names_that_triton_takes() -> None:

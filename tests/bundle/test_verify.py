@@ -150,7 +150,7 @@ def test_a_module_that_was_written_by_hand_is_told_and_not_run(bundle: Path, tmp
     with_hashes(folder, "model.py")
     status, (module, network) = verified(folder)
     assert status == 1
-    assert statuses(module)["model.py is what the spec compiles to"] == "violated"
+    assert statuses(module)["model.py equals what the spec compiles to"] == "violated"
     assert network["holds"] is True
 
 

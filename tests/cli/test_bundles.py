@@ -62,7 +62,7 @@ def test_run(archspec: Command, folder: Path, bundle: Path) -> None:
     source = write(folder / "in.npz", {"ids": IDS})
     ran = archspec("run", str(bundle), "--inputs", source, "--output", "out.npz")
     assert ran.status == 0
-    assert ran.out == "ran onnx: executed, and the only one that this host can open\n  logits: [2, 5, 50]\n"
+    assert ran.out == "ran onnx: executed; the only one that this host can open\n  logits: [2, 5, 50]\n"
     with np.load(folder / "out.npz", allow_pickle=False) as found:
         assert found["logits"].shape == (2, 5, 50)
         assert np.isfinite(found["logits"]).all()
@@ -70,7 +70,7 @@ def test_run(archspec: Command, folder: Path, bundle: Path) -> None:
     assert told == {
         "holds": True,
         "artifact": "onnx",
-        "reason": "executed, and the only one that this host can open",
+        "reason": "executed; the only one that this host can open",
         "rejected": {},
         "outputs": {"logits": [2, 5, 50]},
         "written": None,

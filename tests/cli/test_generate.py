@@ -83,7 +83,7 @@ def test_a_bundle(archspec: Command, folder: Path, weights: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        (("small.yaml", "--prompt-ids", "one"), 2, "'one' is no list of ids, such as 504,3575"),
+        (("small.yaml", "--prompt-ids", "one"), 2, "'one' is not a list of ids, such as 504,3575"),
         (("small.yaml", "--prompt-ids", ""), 1, "error[E741]"),
         (("small.yaml", "--prompt-ids", "50", "--max-new", "2"), 1, "error[E718]"),
         (("small.yaml", "--prompt-ids", "1", "--max-new", "13"), 1, "error[E742]"),

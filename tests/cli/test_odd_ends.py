@@ -157,7 +157,7 @@ def test_a_broken_spec_fails_though_nobody_listens(folder: Path) -> None:
 def test_no_room_for_what_is_printed(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         process = started(folder, "show", "small.yaml", out=full.fileno())
-        assert ended(process) == "error[E702]: cannot write what is printed: no space left on device\n"
+        assert ended(process) == "error[E702]: cannot write the output: no space left on device\n"
     assert process.returncode == 1
 
 

@@ -97,10 +97,10 @@ def test_the_command_on_rules_and_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("torch.nn", "names no factory"),
+        ("torch.nn", "does not name a factory"),
         ("no_such_package_here:model", "cannot be imported"),
-        ("torch.nn:Missing", "gives no model"),
-        ("torch.nn:Linear", "gives no model"),
+        ("torch.nn:Missing", "does not return a model"),
+        ("torch.nn:Linear", "does not return a model"),
         ("builtins:dict", "which cannot be called"),
     ],
 )

@@ -25,11 +25,15 @@ def test_rules_without_a_graph_are_typed() -> None:
 @pytest.mark.parametrize(
     ("changed", "code", "message"),
     [
-        (("rules:", "counts: {parameters: 3}\nrules:"), "E229", "`counts` is about a graph, and the file has none"),
+        (("rules:", "counts: {parameters: 3}\nrules:"), "E229", "`counts` needs a graph, but the file has none"),
         (("float[batch, length, 50]", "{from: x, type: 'float[batch, length, 50]'}"), "E229", "`from` names a value"),
-        (("  logits: ", "  ids: "), "E209", "`ids` is an output, and the name of something else"),
+        (("  logits: ", "  ids: "), "E209", "`ids` is the name of an output and of something else"),
         (("input: ids}", "input: idz}"), "E201", "unknown value `idz`"),
-        (("where: not valid", "where: not ids"), "E219", "`ids` is int64[batch, length] < 50, and a predicate is bool"),
+        (
+            ("where: not valid", "where: not ids"),
+            "E219",
+            "`ids` is int64[batch, length] < 50, but a predicate must be bool",
+        ),
         (("archspec: 1", "archspec: 1\ncolour: red"), "E202", "unknown key"),
     ],
 )

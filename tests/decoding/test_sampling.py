@@ -96,7 +96,7 @@ def test_logits_that_are_not_numbers_are_refused(sampling: Sampling, row: list[f
     with pytest.raises(SpecError) as error:
         choose(torch.tensor([[0.0, 1.0], row]), sampling, [sampling.stream(0), sampling.stream(1)])
     (found,) = error.value.diagnostics
-    assert (found.code, found.message) == ("E747", f"no id can be chosen from these logits: they hold {said}")
+    assert (found.code, found.message) == ("E747", f"no id can be chosen from these logits: they contain {said}")
     ids = choose(torch.tensor([[0.0, -math.inf]]), sampling, [sampling.stream(0)])
     assert ids == [0]
 

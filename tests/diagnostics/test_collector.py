@@ -48,6 +48,6 @@ def test_nearest() -> None:
     assert nearest("Mask", names) == "mask"
     assert nearest("zebra", names) is None
     assert did_you_mean("d_modle", names) == "did you mean `d_model`?"
-    assert did_you_mean("zebra", ["b", "a"], kind="ports") == "the ports here are `a`, `b`"
+    assert did_you_mean("zebra", ["b", "a"], kind="ports") == "available ports: `a`, `b`"
     assert did_you_mean("zebra", []) is None
     assert did_you_mean("zebra", [f"name{number}" for number in range(20)]) is None

@@ -29,7 +29,7 @@ def test_what_is_told_of_it(inductor_case: Case) -> None:
     assert (artifact.tool, artifact.version, artifact.host) == ("torch", torch.__version__, this_host())
     assert inductor_case.obstacle() is None
     assert "here is" in (inductor_case.obstacle(version="2.11.0") or "")
-    assert inductor_case.obstacle(host="plan9 mips") == f"it was built for plan9 mips; here is {this_host()}"
+    assert inductor_case.obstacle(host="plan9 mips") == f"it was built for plan9 mips; this host is {this_host()}"
     assert not list(inductor_case.folder.rglob("cache"))
 
 
@@ -67,12 +67,12 @@ def test_what_is_refused_before_a_build(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert refusal("inductor:cuda") == (
         "E611",
-        "`inductor:cuda` is built beside the GPU that it is for, and this host has none",
+        "`inductor:cuda` must be built on a host with its GPU, and this host has none",
     )
     monkeypatch.setenv("CXX", "no-such-compiler")
     code, message = refusal("inductor")
     assert code == "E611"
-    assert message == "`inductor` needs a C++ compiler, and there is no `no-such-compiler` on this host"
+    assert message == "`inductor` needs a C++ compiler, but `no-such-compiler` was not found on this host"
 
 
 def test_the_cache_that_holds_pickles_is_the_builds_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

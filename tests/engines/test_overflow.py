@@ -30,7 +30,7 @@ def test_a_weight_that_overflows_float16_is_refused_by_name(tmp_path: Path, valu
     (found,) = error.value.diagnostics
     assert (found.code, found.message) == (
         "E527",
-        f"`layers.1.q.weight` holds {value:g} at [2, 3], which overflows float16",
+        f"`layers.1.q.weight` contains {value:g} at [2, 3], which overflows float16",
     )
     assert found.notes == ("1 of 256 values are beyond 65504",)
     assert load_module(program, "float32").layers[1].q.weight[2, 3] == value

@@ -86,7 +86,7 @@ def test_a_crash_is_a_diagnostic(worker: str, tmp_path: Path) -> None:
 def test_a_kill_is_a_diagnostic(worker: str, tmp_path: Path) -> None:
     (found,) = refusal(worker, "killed", tmp_path).diagnostics
     assert (found.code, found.message) == ("E605", "adding was ended by SIGKILL")
-    assert found.help == "free some memory, or build fewer things at once"
+    assert found.help == "free some memory, or build fewer artifacts at once"
 
 
 def test_a_worker_ends_with_the_one_that_asked(worker: str, tmp_path: Path) -> None:

@@ -34,18 +34,18 @@ def test_every_mistake_comes_in_one_run() -> None:
     assert mistakes(
         "bath=1", "batch=0:1:2", "batch=1:8:64", "height=20", "batch=4:2:8,height=big", "batch=1,batch=2"
     ) == [
-        "the profile `bath=1` names `bath`, which is no dim",
-        "the profile `batch=0:1:2` leaves the sizes of `batch`: 1 to 32",
-        "the profile `batch=1:8:64` leaves the sizes of `batch`: 1 to 32",
-        "the profile `height=20` leaves the sizes of `height`: multiples of 16",
-        "the sizes of `batch` in the profile `batch=4:2:8,height=big` do not rise",
-        "the profile `batch=4:2:8,height=big` gives `height` no sizes",
+        "the profile `bath=1` names `bath`, which is not a dim",
+        "the profile `batch=0:1:2` is outside the sizes of `batch`: 1 to 32",
+        "the profile `batch=1:8:64` is outside the sizes of `batch`: 1 to 32",
+        "the profile `height=20` is outside the sizes of `height`: multiples of 16",
+        "the sizes of `batch` in the profile `batch=4:2:8,height=big` are not in ascending order",
+        "the profile `batch=4:2:8,height=big` has no sizes for `height`",
         "the profile `batch=1,batch=2` gives `batch` twice",
     ]
 
 
 def test_a_profile_that_stands_twice_is_refused() -> None:
-    assert mistakes("batch=1", "batch=1:1:1") == ["the profile `batch=1:1:1` stands twice"]
+    assert mistakes("batch=1", "batch=1:1:1") == ["duplicate profile `batch=1:1:1`"]
 
 
 def test_an_unknown_dim_gets_the_nearest() -> None:

@@ -31,8 +31,8 @@ def test_sm90_is_no_target() -> None:
         read_targets(["tensorrt-rtx:sm89,sm90"], "float16")
     (found,) = raised.value.diagnostics
     assert (found.code, found.message) == ("E602", "`tensorrt-rtx` does not build for `sm90`")
-    assert found.notes == ("H100 and H200 (sm90) are no targets of TensorRT-RTX",)
-    assert found.help == "the GPUs are `sm75`, `sm80`, `sm86`, `sm89`, `sm120`, `sm121`"
+    assert found.notes == ("TensorRT-RTX does not support H100 and H200 (sm90)",)
+    assert found.help == "supported GPUs: `sm75`, `sm80`, `sm86`, `sm89`, `sm120`, `sm121`"
 
 
 def test_a_gpu_that_is_unknown_gets_the_nearest() -> None:
@@ -45,7 +45,7 @@ def test_a_gpu_that_is_unknown_gets_the_nearest() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sm75_takes_float16_alone(dtype: str) -> None:
     assert refusal(["tensorrt-rtx:sm75,sm89"], dtype) == [
-        ("E603", f"`tensorrt-rtx:sm75` does not take {dtype}", "take float16, or leave sm75 out")
+        ("E603", f"`tensorrt-rtx:sm75` does not support {dtype}", "use float16, or leave sm75 out")
     ]
     assert len(read_targets(["tensorrt-rtx:sm75,sm89"], "float16")) == 2
 
@@ -85,7 +85,7 @@ def test_torch_tensorrt_for_this_host_needs_its_gpu() -> None:
     assert refusal(["torch-tensorrt"]) == [
         (
             "E611",
-            "`torch-tensorrt` compiles on the GPU that it is for, and this host has none",
+            "`torch-tensorrt` must be built on a host with its GPU, and this host has none",
             "name the GPUs to build for elsewhere: `torch-tensorrt:sm86,sm89`",
         )
     ]

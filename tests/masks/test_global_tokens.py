@@ -82,5 +82,5 @@ def test_a_rule_without_global_rows_is_violated() -> None:
 
 def test_the_queries_must_be_those_of_the_predicate() -> None:
     text = edited(SPEC, ("is_global: bool[batch, length]", "is_global: bool[batch, 5]"), ("MASK", GLOBAL))
-    with pytest.raises(SpecError, match="is over `5`, and there are `length` queries"):
+    with pytest.raises(SpecError, match="is over `5`, but there are `length` queries"):
         read_spec(text)

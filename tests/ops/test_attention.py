@@ -164,7 +164,7 @@ def test_dropout_acts_in_training_alone() -> None:
         (Attention(mask=VALID), [*SELF, bools(BATCH, TGT)], "needs bool[batch, src], or without the first axis"),
         (Attention(mask=VALID), [*SELF, integers(BATCH, SRC)], "got int64[batch, src]"),
         (Attention(mask=VALID), [*SELF, bools(1, SRC)], "got bool[1, src]"),
-        (Attention(mask=VALID), SELF, "the mask reads control 0, and there are 0"),
+        (Attention(mask=VALID), SELF, "the mask reads control 0, but there are 0"),
         (Attention(mask=SameSegment(0)), [*SELF, bools(BATCH, SRC)], "needs int64[batch, src]"),
         (Attention(mask=Prefix(control=0)), [*SELF, integers(BATCH, SRC)], "needs int64[batch]"),
         (Attention(mask=Given(0)), [*SELF, bools(BATCH, SRC)], "a made mask is bool[batch, 1, src, src]"),

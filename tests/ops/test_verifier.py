@@ -109,6 +109,6 @@ def test_names_of_outputs() -> None:
 def test_a_value_that_stands_twice() -> None:
     b, x = start()
     graph = b.finish({"x": x})
-    broken(replace(graph, inputs=(x, x)), "stands twice")
+    broken(replace(graph, inputs=(x, x)), "duplicate input")
     node = Node(op=Call(kind="K", module="m", results=(x.type,)), inputs=(), outputs=(x,))
     broken(replace(graph, nodes=(node,)), "made twice")

@@ -198,6 +198,7 @@ def _with_differences(found: Closure, differences: dict) -> Closure:
         guards=found.guards,
         prefixes=found.prefixes,
         segments=found.segments,
+        flats=found.flats,
     )
 
 
@@ -219,7 +220,7 @@ def intervals_merged_over_a_gap() -> Iterator[None]:
 
 def guards_merged_whatever_they_say() -> Iterator[None]:
     """Union: two atoms are merged with the guards of either."""
-    return broken((union, "_without_sign", lambda left, right: left))
+    return broken((union, "without_sign", lambda left, right: left))
 
 
 def join_keeps_all_guards() -> Iterator[None]:

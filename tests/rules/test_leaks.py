@@ -67,7 +67,7 @@ SAID = """error[E420]: `causal(output: logits, input: ids)` is violated: `logits
    = note:   states.layers.7 to states.layers.11, line 12: [0, 0]
    = note:   states, line 12: [0, 0]
    = note:   logits, line 25: [0, 0]
-   = help: let the mask there imply `causal`
+   = help: use a mask there that implies `causal`
 """
 
 
@@ -105,7 +105,7 @@ def test_a_leak_by_padding_names_the_values_that_show_it(tmp_path: Path) -> None
     )
     (found,) = check(written(tmp_path, text)).diagnostics
     assert found.code == "E420"
-    assert found.help == "let the mask there imply `key_valid(valid)`"
+    assert found.help == "use a mask there that implies `key_valid(valid)`"
     (values,) = [note for note in found.notes if note.startswith("`valid` is")]
     place = re.search(r"`ids` at \[(\d), (\d)\]", found.message)
     assert place is not None
@@ -139,7 +139,7 @@ def test_the_node_is_named_from_which_on_a_rule_is_not_proved(tmp_path: Path) ->
     assert lost.path == "states.layers"
     said = render([open_question(rule, lost)])
     assert "error[E421]: `causal(output: logits, input: ids)` is not proved" in said
-    assert "what `states.layers` reads is bounded too loosely from this node on" in said
+    assert "from this node on, the bound on what is read is too loose: `states.layers`" in said
 
 
 def test_steps_of_an_extended_file_are_told_with_its_name(tmp_path: Path) -> None:

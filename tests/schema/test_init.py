@@ -44,7 +44,7 @@ def test_every_start(text: str, kind: str, value: float) -> None:
     [
         ("normal", "E203", "missing field `std`"),
         ("{kind: uniform, std: 1}", "E241", "`std` does not apply to `uniform`"),
-        ("{kind: orthogonal}", "E205", "`orthogonal` is not a word of this field"),
+        ("{kind: orthogonal}", "E205", "invalid value `orthogonal`"),
     ],
 )
 def test_a_start_that_does_not_fit(text: str, code: str, message: str) -> None:

@@ -83,7 +83,7 @@ def test_an_error_points_at_the_file_that_wrote_it(tmp_path: Path) -> None:
         "3 | constants: {d: 8, e: d/3}\n"
         "  |                   - `e` is 8/3\n"
         "  |\n"
-        "  = help: a size is a whole number\n"
+        "  = help: a size must be a whole number\n"
     )
 
 
@@ -113,9 +113,9 @@ def test_files_may_not_extend_each_other(tmp_path: Path) -> None:
         " ::: a.yaml:2:10\n"
         "  |\n"
         "2 | extends: ./b.yaml\n"
-        "  |          -------- and this one here\n"
+        "  |          -------- which is extended here\n"
         "  |\n"
-        "  = help: extend a file that does not come back to this one\n"
+        "  = help: extend a file that does not extend this one\n"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_missing_parent_is_named(tmp_path: Path) -> None:
         "  = help: paths are relative to the file that names them\n"
     )
     (tmp_path / "a.yaml").write_text("archspec: 1\nextends: transformer-bas\n")
-    assert "no spec is called `transformer-bas`" in said(tmp_path, "a.yaml")
+    assert "no spec is named `transformer-bas`" in said(tmp_path, "a.yaml")
     assert "did you mean `transformer-base`?" in said(tmp_path, "a.yaml")
 
 
@@ -186,7 +186,7 @@ error[E201]: the file has no constant `e`
   | e=3
   | ^
   |
-  = help: the constants here are `d`
+  = help: available constants: `d`
 """,
     "d": """\
 error[E214]: expected NAME=VALUE
@@ -207,22 +207,22 @@ error[E116]: `d` has no value
   = help: write a value, or `none` to switch it off
 """,
     "dims.length.3=9": """\
-error[E214]: `3` is no item of a list of 3
+error[E214]: item `3` does not exist in a list of 3
  --> --set
   |
   | dims.length.3=9
   |             ^
   |
-  = help: items count from 0
+  = help: items are numbered from 0
 """,
     "outputs.y.type.dtype=9": """\
-error[E214]: `float[batch, length, d]` is a text, it has no `type`
+error[E214]: `float[batch, length, d]` is text and has no `type`
  --> --set
   |
   | outputs.y.type.dtype=9
   |           ^^^^
   |
-  = help: end the path before it
+  = help: end the path at the text
 """,
     "graph.y.dim=d/3": """\
 error[E301]: `d/3` is not a whole number

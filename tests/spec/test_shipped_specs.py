@@ -70,6 +70,6 @@ def test_a_wrong_count_is_told_with_what_was_found() -> None:
     wrong = cost(load("gpt2", set=["layers=11"]).graph)
     said = [(found.code, found.message) for found in check_counts(spec, wrong)]
     assert said == [
-        ("E227", "`parameters` is 117,351,936, and 124,439,808 is declared"),
-        ("E227", "`trainable` is 117,351,936, and 124,439,808 is declared"),
+        ("E227", "`parameters` is 117,351,936, but 124,439,808 is declared"),
+        ("E227", "`trainable` is 117,351,936, but 124,439,808 is declared"),
     ]

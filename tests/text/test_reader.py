@@ -274,7 +274,7 @@ def test_open_brace_message() -> None:
         " --> spec.yaml:2:5\n"
         "  |\n"
         "1 | attention: {heads: 8\n"
-        "  |            - the brace that is open\n"
+        "  |            - the open brace\n"
         "2 | mask: causal\n"
         "  |     ^\n"
         "  |\n"

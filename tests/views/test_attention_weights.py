@@ -136,15 +136,15 @@ def refusal(call: Callable[[], object]) -> tuple[str, str]:
 
 
 def test_refusals(spec: Spec, tensors: dict[str, torch.Tensor], inputs: dict[str, np.ndarray]) -> None:
-    assert refusal(lambda: attend(spec, tensors, inputs, node="logits")) == ("E751", "`logits` names no attention")
-    assert refusal(lambda: attend("resnet-50", {}, {})) == ("E751", "`resnet-50` names no attention")
+    assert refusal(lambda: attend(spec, tensors, inputs, node="logits")) == ("E751", "`logits` is not an attention")
+    assert refusal(lambda: attend("resnet-50", {}, {})) == ("E751", "`resnet-50` is not an attention")
     gated = load("gated-attention", reduced=True)
-    message = "the weights of `states.1` cannot be looked at"
+    message = "the weights of `states.1` cannot be drawn"
     assert refusal(lambda: attend(gated, {}, {})) == ("E751", message)
     less = {name: array for name, array in inputs.items() if name != "tgt_ids"}
     assert refusal(lambda: attend(spec, tensors, less)) == ("E712", "the input `tgt_ids` is missing")
     assert refusal(lambda: attend(spec, tensors, inputs, row=2))[0] == "E716"
-    assert refusal(lambda: attend(spec, None, inputs)) == ("E523", "no weights are given")
+    assert refusal(lambda: attend(spec, None, inputs)) == ("E523", "no weights were given")
     labels = ["a", "b"]
     assert refusal(lambda: attend(spec, tensors, inputs, key_labels=labels)) == ("E753", "2 labels for 7 keys")
 

@@ -21,9 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 QUERY, KEY = np.arange(12)[:, None], np.arange(12)
 SEGMENTS = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2])
-ALL = (
-    "the attention here is `memory.layers.*.attention`, `states.layers.*.attention`, `states.layers.*.cross_attention`"
-)
+ALL = "available attention: `memory.layers.*.attention`, `states.layers.*.attention`, `states.layers.*.cross_attention`"
 SAME = SEGMENTS[:, None] == SEGMENTS
 
 
@@ -107,7 +105,7 @@ def test_what_does_not_attend_is_refused(path: str, help: str) -> None:
     with pytest.raises(SpecError) as raised:
         mask_chart(load("transformer-base"), path)
     (found,) = raised.value.diagnostics
-    assert (found.code, found.message, found.help) == ("E751", f"`{path}` names no attention", help)
+    assert (found.code, found.message, found.help) == ("E751", f"`{path}` is not an attention", help)
 
 
 def test_the_terminal(update_golden: bool) -> None:

@@ -88,8 +88,8 @@ def test_the_whole_message() -> None:
         "10 |       attention.(q k v).weight: {from: attn.c_attn.weight, transpose: true, split: 0}\n"
         "   |                                                                                    ^\n"
         "   |\n"
-        "   = note: axis 0 has 9 positions, and the parts have 4 + 4 + 4\n"
-        "   = help: compare the sizes with those of the checkpoint, and the operations of the line\n"
+        "   = note: axis 0 has 9 positions, but the parts have 4 + 4 + 4\n"
+        "   = help: check the sizes against the checkpoint, and the operations of the line\n"
     )
 
 

@@ -66,7 +66,7 @@ def test_quantised_weights_are_not_taken_for_floats(gpt2: Spec) -> None:
     assert weights.load(gpt2, {name: x.half() for name, x in own.items()})["source.table"].dtype == torch.float16
     with pytest.raises(SpecError) as raised:
         weights.load(gpt2, {**own, "source.table": own["source.table"].to(torch.int8)})
-    assert only(raised.value).message == "int8 weights for `source.table`, which holds floats"
+    assert only(raised.value).message == "int8 weights for `source.table`, expected floats"
 
 
 def test_the_published_layout_there_and_back(gpt2: Spec) -> None:

@@ -80,7 +80,7 @@ def test_what_half_precision_cannot_hold_changes_nothing() -> None:
         archspec.load_weights(module, spec_of("gpt2"), state)
     found = only(raised.value)
     name = "states.layers.1.feed_forward.up.bias"
-    assert (found.code, found.message) == ("E527", f"`{name}` [24] holds 70000 at [4], too large for float16")
+    assert (found.code, found.message) == ("E527", f"`{name}` [24] contains 70000 at [4], too large for float16")
     assert unchanged(module, before)
     archspec.load_weights(fresh().bfloat16(), spec_of("gpt2"), state)
 
@@ -100,7 +100,7 @@ def test_the_module_of_another_spec_is_refused() -> None:
     with pytest.raises(SpecError) as raised:
         archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
     found = only(raised.value)
-    assert (found.code, found.message) == ("E607", "the module is not of this spec")
+    assert (found.code, found.message) == ("E607", "the module does not belong to this spec")
     assert found.notes[0] == "`source.positions` and 17 more missing in the module"
     assert unchanged(module, before)
 

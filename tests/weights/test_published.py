@@ -106,7 +106,7 @@ def test_a_head_of_its_own_is_refused_with_both_names(name: str) -> None:
     assert found.code == "E526"
     assert f"`{head}` [31, 16]" in found.message
     assert f"`{table}` [31, 16]" in found.message
-    assert found.message.endswith("at [5, 3], 1 of 496 values in all")
+    assert found.message.endswith("at [5, 3], 1 of 496 values in total")
     assert found.primary is not None
 
 
@@ -218,7 +218,7 @@ def test_one_value_that_is_not_finite_is_refused_by_name(name: str, value: float
             weights.load(spec_of("gpt2"), source)
         found = only(raised.value)
         assert found.code == "E527"
-        assert found.message == f"`{name}` {list(state[name].shape)} holds {value} at {list(at)}"
+        assert found.message == f"`{name}` {list(state[name].shape)} contains {value} at {list(at)}"
         assert found.notes == (f"1 of {state[name].numel()} values are not finite",)
 
 
@@ -237,4 +237,4 @@ def test_own_names_are_held_to_finite_values_too() -> None:
     own["source.table"][3] = float("inf")
     with pytest.raises(SpecError) as raised:
         weights.load(spec_of("gpt2"), own)
-    assert only(raised.value).message == "`source.table` [31, 16] holds inf at [3, 0]"
+    assert only(raised.value).message == "`source.table` [31, 16] contains inf at [3, 0]"

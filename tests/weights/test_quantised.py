@@ -92,7 +92,7 @@ def test_scales_of_another_shape_are_refused_by_name(shape: tuple[int, ...]) -> 
     found = only(raised.value)
     assert found.code == "E528"
     assert found.message == f"`proj.weight_scale_inv` {list(shape)} does not fit `proj.weight` [300, 200]"
-    assert found.notes == ("expected one scale, a scale a row [300, 1], or a scale a block [3, 2]",)
+    assert found.notes == ("expected one scale, a scale per row [300, 1], or a scale per block [3, 2]",)
 
 
 def test_fp8_without_scales_is_refused_by_name(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_value_that_fp8_cannot_hold_is_refused() -> None:
     state["proj.weight"].view(torch.uint8)[2, 9] = 0x7F
     with pytest.raises(SpecError) as raised:
         weights.load(spec(), state)
-    assert only(raised.value).message == "`proj.weight` [300, 200] holds nan at [2, 9]"
+    assert only(raised.value).message == "`proj.weight` [300, 200] contains nan at [2, 9]"
 
 
 @settings(max_examples=20, deadline=None)

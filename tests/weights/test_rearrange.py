@@ -88,7 +88,7 @@ def test_one_open_size_of_an_axis_follows_from_its_shape() -> None:
         ((6, 2), {"d": 4}, "an axis of 6 is not `h d` with 4 known"),
         ((6, 2), {"h": 2, "d": 2}, "an axis of 6 is not `h d` with 4 known"),
         ((6, 2), {"d": 3, "i": 3}, "an axis of 2 is not `i`"),
-        ((6,), {}, "the pattern writes 2 axes, and the tensor has 1"),
+        ((6,), {}, "the pattern has 2 axes, but the tensor has 1"),
     ],
 )
 def test_a_shape_that_does_not_fit(shape: tuple[int, ...], sizes: dict[str, int], reason: str) -> None:

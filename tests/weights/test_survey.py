@@ -120,8 +120,8 @@ def test_what_does_not_map_is_listed_and_drafted(tmp_path: Path) -> None:
     found = ran(*GPT2, str(tmp_path / "model.safetensors"))
     assert found.exit_code == 1
     assert "layout huggingface: 35 tensors map" in found.output
-    assert "parameters that nothing maps:\n  states.final_norm.weight [16]\n" in found.output
-    assert "tensors of the checkpoint that nothing takes:\n  transformer.final.weight [16]\n" in found.output
+    assert "unmapped parameters:\n  states.final_norm.weight [16]\n" in found.output
+    assert "unused tensors of the checkpoint:\n  transformer.final.weight [16]\n" in found.output
     assert "\n  states.final_norm: transformer.final\n" in found.output
 
 

@@ -358,7 +358,7 @@ def product(draft: Draft) -> Made | None:
 
 
 def best(draft: Draft) -> Made | None:
-    """Ids that are chosen by scores: a control that parameters have a part in."""
+    """Ids that are chosen by scores: a control that depends on parameters."""
     x = draft.recent(draft.sequences())
     return draft.node("argmax", f"input: {x.name}, axis: -1", x.axes[:2], "int64", [x], WIDTH)
 

@@ -179,7 +179,9 @@ def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
 def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
     memory = sequence(cx, fields.memory, "`memory`")
     if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
-        cx.fail("E347", f"`memory` is {memory.type} and the input {x.type}: they differ in batch", fields.memory.span)
+        cx.fail(
+            "E347", f"`memory` is {memory.type} and the input is {x.type}: their batch axes differ", fields.memory.span
+        )
     features(cx, memory, fields.memory.span)
     return memory
 
@@ -194,7 +196,7 @@ def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
             f"`kv_heads: {key_value}` does not divide `heads: {query}`",
             fields.kv_heads.span,
             secondary=(Label(fields.heads.span, f"{query} heads"),),
-            help="every head of keys and values serves as many query heads",
+            help="every key/value head must serve the same number of query heads",
         )
     if fields.head_dim is None and width % query:
         cx.fail(

@@ -40,7 +40,7 @@ class QkNormFields(Model):
     """Norms of queries and keys before they are compared."""
 
     norm: NormNeeded = Field(description="the norm")
-    over: Literal["head", "all"] = Field(description="each head alone, or all heads together")
+    over: Literal["head", "all"] = Field(description="over each head separately, or over all heads together")
 
 
 class LatentFields(Model):
@@ -74,7 +74,7 @@ class AttentionFields(Model):
     )
     qk_norm: Annotated[QkNormFields | None, MAYBE] = Field(default=None, description="norms of queries and keys")
     sink: Annotated[Literal["learned", "zero"] | None, MAYBE] = Field(
-        default=None, description="a score in every row's softmax that belongs to no key"
+        default=None, description="an extra score in every row's softmax that belongs to no key"
     )
     positions: Annotated[AttentionPositionsFields | None, MAYBE] = Field(
         default=None, description="positions inside attention"

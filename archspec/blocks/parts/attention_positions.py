@@ -43,7 +43,7 @@ class ScalingFields(Model):
     factor: ExprField = Field(description="what positions are divided by")
     low: ExprField | None = Field(default=None, description="llama3: turns below which a frequency is divided")
     high: ExprField | None = Field(default=None, description="llama3: turns above which a frequency is kept")
-    original: ExprField | None = Field(default=None, description="llama3, yarn: the length of training")
+    original: ExprField | None = Field(default=None, description="llama3, yarn: the sequence length in training")
     fast: ExprField | None = Field(default=None, description="yarn: turns above which a frequency is kept; 32")
     slow: ExprField | None = Field(default=None, description="yarn: turns below which a frequency is divided; 1")
 
@@ -77,7 +77,7 @@ class AttentionPositionsFields(Model):
     )
     base: ExprField | None = Field(default=None, description="rotary: longest wavelength over 2 pi; 10000")
     size: SizeField | None = Field(
-        default=None, description="rotary: features of a head that turn, the rest pass; head_dim when left out"
+        default=None, description="rotary: rotated features of a head, the rest pass unchanged; head_dim when left out"
     )
     scaling: Annotated[ScalingFields | None, MAYBE] = Field(
         default=None, description="rotary: how frequencies change for longer sequences"
@@ -86,7 +86,7 @@ class AttentionPositionsFields(Model):
         default=None, description="rotary: the position of every element; its index when left out"
     )
     slopes: Literal["powers", "learned"] = Field(
-        default="powers", description="alibi: the paper's powers of two, or a learned slope a head"
+        default="powers", description="alibi: the paper's powers of two, or a learned slope per head"
     )
     buckets: SizeField | None = Field(default=None, description="relative_buckets: rows of the table; required")
     max_distance: SizeField | None = Field(
@@ -96,7 +96,7 @@ class AttentionPositionsFields(Model):
         default=None, description="relative_buckets: whether keys after the query have buckets of their own; required"
     )
     share: BoolField | None = Field(
-        default=None, description="relative: one table for the stack, or else one a layer; required"
+        default=None, description="relative: one table for the stack, or else one per layer; required"
     )
     rows: SizeField | None = Field(default=None, description="relative_grid: rows of patches; required")
     columns: SizeField | None = Field(default=None, description="relative_grid: columns of patches; required")

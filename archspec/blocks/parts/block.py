@@ -28,8 +28,10 @@ class Block(Model):
     about: TextField | None = Field(default=None, description="what the node is for")
     repeat: ExprField | None = Field(default=None, description="how many times the block runs, its output fed back")
     share: BoolField = Field(default=False, description="whether repeats use one set of weights")
-    frozen: BoolField = Field(default=False, description="parameters exist and do not train")
-    init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
+    frozen: BoolField = Field(default=False, description="whether the parameters are excluded from training")
+    init: Annotated[InitFields | None, MAYBE] = Field(
+        default=None, description="how weights and tables are initialised"
+    )
 
     @property
     def fed(self) -> ValueExpr:

@@ -39,14 +39,16 @@ class ExpertsFields(Model):
     """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
 
     count: SizeField = Field(description="number of experts")
-    top_k: SizeField = Field(description="experts that a token passes")
+    top_k: SizeField = Field(description="experts chosen for each token")
     scores: Literal["softmax", "sigmoid"] = Field(description="how the router scores")
     normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
     scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
-    selection_bias: BoolField = Field(default=False, description="a learned bias an expert that ranks, and weighs not")
+    selection_bias: BoolField = Field(
+        default=False, description="a learned bias per expert that affects the choice of experts but not their weights"
+    )
     groups: Annotated[ExpertGroupsFields | None, MAYBE] = Field(
-        default=None, description="groups of experts, of which the best are chosen from"
+        default=None, description="groups of experts; experts are chosen from the best groups only"
     )
 
 
@@ -80,10 +82,10 @@ def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: B
     """Check the numbers of a mixture of experts."""
     count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
     if top_k > count:
-        cx.fail("E244", f"`top_k` is {top_k}, and there are {count} experts", fields.top_k.span)
+        cx.fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
     scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
     if fields.selection_bias and experts.bias:
-        help = "write `bias: false`: `router.bias` is the selection bias, which no other bias can share"
+        help = "write `bias: false`: `router.bias` holds the selection bias"
         cx.fail(
             "E242", "`selection_bias` and `bias` both need the parameter `router.bias`", fields.count.span, help=help
         )
@@ -102,10 +104,10 @@ def _groups(cx: Context, fields: ExpertGroupsFields, experts: int, top_k: int) -
     """Check the numbers of the groups."""
     count, top = fixed(cx, fields.count, "groups.count"), fixed(cx, fields.top, "groups.top")
     if experts % count or experts < 2 * count:
-        message = f"{experts} experts cannot be {count} groups of one size of at least 2"
-        cx.fail("E244", message, fields.count.span, help="let the number of experts be a multiple of `count`")
+        message = f"{experts} experts cannot be split into {count} equal groups of at least 2"
+        cx.fail("E244", message, fields.count.span, help="choose a number of experts that is a multiple of `count`")
     if top > count:
-        cx.fail("E244", f"`groups.top` is {top}, and there are {count} groups", fields.top.span)
+        cx.fail("E244", f"`groups.top` is {top}, but there are only {count} groups", fields.top.span)
     if top_k > top * (experts // count):
         message = f"`top_k` is {top_k}, and {top} groups hold {top * (experts // count)} experts"
         cx.fail("E244", message, fields.top.span)

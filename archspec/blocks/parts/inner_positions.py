@@ -154,7 +154,7 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
     wanted = to.type.shape[-value.type.rank :]
     fits = (compare(a, "==", b) is True or a == 1 for a, b in zip(value.type.shape, wanted, strict=False))
     if value.type.rank > to.type.rank or not all(fits):
-        cx.fail("E347", f"`{field}` is {value.type}, and is added to {to.type}", expr.span)
+        cx.fail("E347", f"`{field}` is {value.type} but is added to {to.type}", expr.span)
     return value
 
 
@@ -164,9 +164,9 @@ def _rotary(
     size = head if fields.size is None else fixed(cx, fields.size, "size")
     place = fields.at if fields.size is None else fields.size.span
     if size % 2:
-        cx.fail("E348", f"features turn in pairs, and `size` is {size}", place, help="choose an even number")
+        cx.fail("E348", f"rotary features come in pairs, but `size` is {size}", place, help="choose an even number")
     if size > head:
-        cx.fail("E340", f"`size: {size}` is more than the {head} features of a head", place)
+        cx.fail("E340", f"`size: {size}` exceeds the {head} features of a head", place)
     base = 10000.0 if fields.base is None else positive(cx, fields.base, "base")
     given = () if fields.ids is None else (_ids(cx, fields.ids, x, memory),)
     scaling = None if fields.scaling is None else _scaling(cx, fields.scaling)
@@ -180,10 +180,20 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
     buckets, far = fixed(cx, fields.buckets, "buckets"), fixed(cx, fields.max_distance, "max_distance")
     step = 4 if fields.bidirectional else 2
     if buckets % step:
-        cx.fail("E244", f"`buckets` is {buckets}", fields.buckets.span, help=f"write a multiple of {step}")
+        cx.fail(
+            "E244",
+            f"`buckets` is {buckets}, expected a multiple of {step}",
+            fields.buckets.span,
+            help=f"write a multiple of {step}",
+        )
     if far <= buckets // step:
-        help = f"write more than the {buckets // step} distances that have a bucket each"
-        cx.fail("E244", f"`max_distance` is {far}", fields.max_distance.span, help=help)
+        help = f"distances up to {buckets // step} have a bucket each; choose a larger number"
+        cx.fail(
+            "E244",
+            f"`max_distance` is {far}, expected more than {buckets // step}",
+            fields.max_distance.span,
+            help=help,
+        )
     return RelativeBuckets(heads=heads, buckets=buckets, max_distance=far, bidirectional=bool(fields.bidirectional))
 
 
@@ -195,9 +205,9 @@ def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, m
         if compare(found, "==", rows * columns) is not True:
             cx.fail(
                 "E345",
-                f"a grid of {rows} by {columns} patches, and there are `{found}` positions",
+                f"the grid has {rows} by {columns} patches, but there are `{found}` positions",
                 fields.rows.span.to(fields.columns.span),
-                help="tokens in front of the patches have no place in the grid",
+                help="tokens in front of the patches have no position in the grid",
             )
     return RelativeGrid(heads=heads, rows=rows, columns=columns)
 
@@ -209,7 +219,7 @@ def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
     axes = x.type.shape[:2]
     found, wanted = value.type.shape, axes[-value.type.rank :]
     if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
-        cx.fail("E347", f"`ids` is {value.type}, and its axes must be [{', '.join(map(str, axes))}]", expr.span)
+        cx.fail("E347", f"`ids` is {value.type}, expected the axes [{', '.join(map(str, axes))}]", expr.span)
     return value
 
 
@@ -234,4 +244,9 @@ def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
 
 def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
     if low >= high:
-        cx.fail("E244", f"`{upper}` is {high:g}, and `{lower}` is {low:g}", span, help=f"`{upper}` must be the larger")
+        cx.fail(
+            "E244",
+            f"`{upper}` is {high:g}, but `{lower}` is {low:g}",
+            span,
+            help=f"`{upper}` must be larger than `{lower}`",
+        )

@@ -95,7 +95,7 @@ def plan_latent(
         cx.fail("E242", "`latent` needs rotary `positions`", latent.at)
     rotary = fixed(cx, latent.rotary, "rotary")
     if rotary >= size:
-        cx.fail("E340", f"`rotary: {rotary}` leaves nothing of the {size} features of a head", latent.rotary.span)
+        cx.fail("E340", f"`rotary: {rotary}` leaves no unrotated features: a head has {size}", latent.rotary.span)
     return Latent(
         heads=heads,
         size=size,

@@ -29,7 +29,7 @@ def channels_of(cx: Context, x: Value, span: Span | None) -> int:
     """The number of channels of a map, which fixes the shape of a parameter. Raises E341."""
     channels = x.type.shape[1].constant
     if channels is None:
-        cx.fail("E341", f"the channels of {x.type} are known at run time alone", span, help="give them a fixed size")
+        cx.fail("E341", f"the channels of {x.type} are only known at run time", span, help="give them a fixed size")
     return channels
 
 

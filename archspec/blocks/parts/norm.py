@@ -36,7 +36,9 @@ def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
     if kind == "rms_norm":
         return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
     if kind != "layer_norm":
-        cx.fail("E241", f"`{kind}` is a norm of channels, and this is none", options.at, help="choose another norm")
+        cx.fail(
+            "E241", f"`{kind}` is a norm over channels and does not apply here", options.at, help="choose another norm"
+        )
     return LayerNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
 
 

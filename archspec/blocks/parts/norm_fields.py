@@ -46,11 +46,11 @@ class NormOptions(Model):
         yield from misplaced(node, data, kind, _FIELDS)
         if word(data.get("unit_offset")) == "true" and word(data.get("weight")) == "false":
             span = key_span(node, "unit_offset")
-            yield Diagnostic(code="E242", message="`unit_offset` needs the weight", primary=Label(span))
+            yield Diagnostic(code="E242", message="`unit_offset` needs a weight", primary=Label(span))
         if kind == "group_norm":
             yield from missing(node, data, "groups", cls._told().get("groups"))
         if kind == "batch_norm" and _off(data, "weight") and not _off(data, "bias"):
-            message, help = "there is no `batch_norm` with a bias alone", "write `bias: false` too"
+            message, help = "`batch_norm` with a bias but no weight is not supported", "write `bias: false` too"
             yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "weight")), help=help)
 
 

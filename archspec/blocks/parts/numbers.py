@@ -9,7 +9,7 @@ from archspec.diagnostics import Span
 from archspec.ir.graph import Value
 from archspec.text.expr import Expr
 
-_FIXED = "use numbers and constants, which are known when the module is made"
+_FIXED = "use numbers and constants, which are known when the module is built"
 
 
 def fixed(cx: Context, expr: Expr, field: str) -> int:
@@ -18,7 +18,7 @@ def fixed(cx: Context, expr: Expr, field: str) -> int:
     whole = dim.constant
     if whole is None:
         names = ", ".join(f"`{symbol.name}`" for symbol in sorted(dim.symbols(), key=lambda symbol: symbol.name))
-        cx.fail("E341", f"`{field}` depends on {names}, which is known at run time alone", expr.span, help=_FIXED)
+        cx.fail("E341", f"`{field}` depends on {names}, which is only known at run time", expr.span, help=_FIXED)
     return whole
 
 
@@ -26,7 +26,7 @@ def features(cx: Context, x: Value, span: Span | None) -> int:
     """The size of the last axis, which fixes the shape of a parameter."""
     whole = x.type.shape[-1].constant
     if whole is None:
-        cx.fail("E341", f"the last axis of {x.type} is known at run time alone", span, help="give it a fixed size")
+        cx.fail("E341", f"the last axis of {x.type} is only known at run time", span, help="give it a fixed size")
     return whole
 
 
@@ -36,7 +36,7 @@ def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
         return default
     value = cx.constant(expr)
     if not 0 <= value < 1:
-        cx.fail("E244", f"a rate of {value:g}", expr.span, help="rates are at least 0 and below 1")
+        cx.fail("E244", f"rate out of range: {value:g}", expr.span, help="a rate must be at least 0 and below 1")
     return value
 
 
@@ -46,12 +46,12 @@ def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
     symbols = sorted(value.symbols(), key=lambda symbol: symbol.name)
     outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
     if outside:
-        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is known at run time alone", expr.span, help=_FIXED)
+        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is only known at run time", expr.span, help=_FIXED)
     layers = range(symbols[0].max + 1) if symbols else range(1)
     rates = [value.evaluate({"layer": layer}) for layer in layers]
     wrong = next((found for found in rates if not 0 <= found < 1), None)
     if wrong is not None:
-        cx.fail("E244", f"a rate of {wrong:g}", expr.span, help="rates are at least 0 and below 1")
+        cx.fail("E244", f"rate out of range: {wrong:g}", expr.span, help="a rate must be at least 0 and below 1")
     return value if any(rates) else None
 
 
@@ -59,7 +59,7 @@ def positive(cx: Context, expr: Expr, field: str) -> float:
     """A number above zero that is known before run time."""
     value = cx.constant(expr)
     if value <= 0:
-        cx.fail("E244", f"`{field}` is {value:g}", expr.span, help="write a number above 0")
+        cx.fail("E244", f"`{field}` must be above 0, got {value:g}", expr.span, help="write a number above 0")
     return value
 
 
@@ -68,7 +68,7 @@ def whole(cx: Context, expr: Expr, field: str) -> int:
     dim = cx.number(expr).as_dim()
     value = None if dim is None else dim.constant
     if value is None or value < 0:
-        cx.fail("E244", f"`{field}` is not a whole number, 0 or more, that is known before run time", expr.span)
+        cx.fail("E244", f"`{field}` must be a whole number of at least 0 that is known before run time", expr.span)
     return value
 
 

@@ -21,9 +21,9 @@ class PatternFields(Model):
     """Names of kinds: a list that is repeated and cut to fill the layers, or parts that fill them exactly."""
 
     start: list[NameField] = Field(default=[], description="kinds of the first layers")
-    repeat: list[NameField] = Field(default=[], description="kinds that are repeated as often as fits")
+    repeat: list[NameField] = Field(default=[], description="kinds that are repeated until the layers are filled")
     end: list[NameField] = Field(default=[], description="kinds of the last layers")
-    cut: SkipJsonSchema[bool] = Field(default=False, description="whether the last round may be cut short")
+    cut: SkipJsonSchema[bool] = Field(default=False, description="whether the last repetition may be truncated")
 
     @classmethod
     def keys(cls) -> list[str]:
@@ -70,7 +70,10 @@ def _check_names(cx: Context, fields: PatternFields, kinds: Sequence[str]) -> No
     idle = [kind for kind in kinds if kind not in {word.text for word in fields.names}]
     if idle:
         cx.fail(
-            "E245", f"kind `{idle[0]}` is not in the pattern", fields.at, help="name it there, or leave the kind out"
+            "E245",
+            f"kind `{idle[0]}` is not in the pattern",
+            fields.at,
+            help="add it to the pattern, or remove the kind",
         )
 
 
@@ -80,5 +83,5 @@ def _does_not_fill(cx: Context, fields: PatternFields, layers: int) -> None:
         f"the pattern does not fill {layers} layers: "
         f"{len(fields.start)} + {len(fields.repeat)} * n + {len(fields.end)}",
         fields.at,
-        help="choose another number of layers, or a plain list, which is cut where the layers end",
+        help="change the number of layers, or write a plain list, which is truncated to the number of layers",
     )

@@ -82,7 +82,7 @@ class PositionsFields(Model):
                 first, second = (key_span(node, key) for key in pair)
                 yield Diagnostic(
                     code="E242",
-                    message=f"`{pair[1]}` and `{pair[0]}` exclude each other",
+                    message=f"`{pair[1]}` and `{pair[0]}` cannot be combined",
                     primary=Label(second),
                     secondary=(Label(first),),
                 )
@@ -127,7 +127,7 @@ def plan_positions(
     if fields.kind == "grid_sincos":
         return Positions(op=_grid_sincos(cx, fields, width, grid), patches_alone=True)
     if fields.grid is not None and grid is None:
-        cx.fail("E241", "`grid` applies to patches alone", fields.grid[0].span, help="give `length`")
+        cx.fail("E241", "`grid` applies only to patches", fields.grid[0].span, help="give `length`")
     if fields.length is not None:
         return _of_length(cx, fields, fields.length, shape, width)
     if fields.count is not None or grid is None:
@@ -144,9 +144,9 @@ def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
 
 def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGrid | None) -> Op:
     if grid is None:
-        cx.fail("E241", "`grid_sincos` applies to patches alone", fields.at)
+        cx.fail("E241", "`grid_sincos` applies only to patches", fields.at)
     if width % 4:
-        message = f"positions of a grid need a multiple of 4 features, not {width}"
+        message = f"`grid_sincos` positions need a multiple of 4 features, not {width}"
         cx.fail("E348", message, fields.at, help="choose a multiple of 4, or learned positions")
     return GridSincos(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
 
@@ -175,7 +175,7 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
     if fields.count is not None:
         valid = cx.value(fields.count)
         if valid.type.dtype != DType.BOOL:
-            cx.fail("E342", f"`count` takes bools, got {valid.type}", fields.count.span)
+            cx.fail("E342", f"`count` takes a bool value, got {valid.type}", fields.count.span)
         same_shape(cx, valid, shape, fields.count.span, "`count`")
         counted = CountedPositions(rows=Dim.of(rows + offset), features=axis(width), offset=offset)
         return Positions(op=counted, ids=valid)
@@ -219,7 +219,7 @@ def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
     if rows is None or columns is None:
         cx.fail(
             "E345",
-            f"the grid of patches, {grid.rows} by {grid.columns}, is known at run time alone",
+            f"the grid of patches, {grid.rows} by {grid.columns}, is only known at run time",
             fields.at,
             help="give `length`, the largest number of positions, or the `grid` of the table and `resize`",
         )
@@ -229,7 +229,7 @@ def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
 def _other_grid(cx: Context, span: Span, given: list[int], grid: PatchGrid) -> NoReturn:
     cx.fail(
         "E345",
-        f"a table of {given[0]} by {given[1]} patches, and the image has {grid.rows} by {grid.columns}",
+        f"the table has {given[0]} by {given[1]} patches, but the image has {grid.rows} by {grid.columns}",
         span,
-        help="the grids must be the same, or the table resized: write `resize: bicubic`",
+        help="the grids must be equal, or the table must be resized: write `resize: bicubic`",
     )

@@ -38,7 +38,7 @@ class LearnedScaleFields(Model):
     """A learned factor for each feature of a branch."""
 
     kind: Literal["learned"] = Field(description="learned")
-    init: InitFields = Field(description="how the factors start")
+    init: InitFields = Field(description="how the factors are initialised")
 
 
 def _scale(node: Any, handler: Any) -> Any:
@@ -64,7 +64,7 @@ class ResidualFields(Model):
     )
     skip_scale: ExprField | None = Field(default=None, description="factor on x in the sum; 1 when left out")
     drop_path: ExprField | None = Field(
-        default=None, description="in training, the probability that a branch is left out; 0 when left out"
+        default=None, description="in training, the probability that a branch is skipped; 0 when left out"
     )
 
 

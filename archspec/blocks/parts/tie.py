@@ -17,9 +17,9 @@ def tied_weight(
     parameter = cx.tied(path)
     sizes = [size.constant for size in parameter.type.shape]
     if len(sizes) != 2 or sizes[0] is None:
-        cx.fail("E346", f"`{path}` is {parameter.type}, and a weight has two axes", path.span)
+        cx.fail("E346", f"`{path}` is {parameter.type}, expected a weight with two axes", path.span)
     if rows is not None and rows != sizes[0]:
-        _disagrees(cx, path, parameter, f"{rows} rows are wanted", rows_at)
+        _disagrees(cx, path, parameter, f"{rows} rows are expected", rows_at)
     if width != sizes[1]:
         _disagrees(cx, path, parameter, f"the input has {width} features", width_at)
     return sizes[0], {"weight": parameter}
@@ -29,7 +29,7 @@ def _disagrees(cx: Context, path: Path, parameter: Parameter, wanted: str, span:
     sizes = ", ".join(map(str, parameter.type.shape))
     cx.fail(
         "E346",
-        f"`{path}` is [{sizes}], and {wanted}",
+        f"`{path}` is [{sizes}], but {wanted}",
         path.span,
         secondary=() if span is None else (Label(span, wanted),),
     )

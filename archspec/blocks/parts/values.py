@@ -33,7 +33,7 @@ def integers(cx: Context, expr: ValueExpr, block: str) -> Value:
     """Integers with at least one axis. Raises E342 for another value."""
     value = cx.value(expr)
     if not value.type.dtype.is_integer or value.type.rank < 1:
-        cx.fail("E342", f"{block} are integers, got {value.type}", expr.span, help=_OTHER)
+        cx.fail("E342", f"{block} must be integers, got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -45,10 +45,10 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
         labels = (cx.origin(value), None if place is None else Label(place, f"{rows} rows"))
         cx.fail(
             "E343",
-            f"ids below {bound} index {what} of {rows} rows",
+            f"ids below {bound} may exceed the {rows} rows of {what}",
             expr.span,
             secondary=[label for label in labels if label is not None],
-            help="the bound of the ids must not exceed the rows",
+            help="the bound of the ids must not exceed the number of rows",
         )
     return value
 
@@ -58,7 +58,12 @@ def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, wh
     found = value.type.shape
     if len(found) != len(shape) or any(compare(a, "==", b) is not True for a, b in zip(found, shape, strict=True)):
         axes = ", ".join(map(str, shape))
-        cx.fail("E347", f"{what} is {value.type}, and its axes must be [{axes}]", span, help=f"name one of [{axes}]")
+        cx.fail(
+            "E347",
+            f"{what} is {value.type}, expected the axes [{axes}]",
+            span,
+            help=f"name a value with the axes [{axes}]",
+        )
 
 
 def valid_positions(cx: Context, expr: PredExpr, x: Value) -> Value:

@@ -30,7 +30,7 @@ def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], do
             waiting.pop()
             continue
         if place in open_:
-            fail("E620", f"the {steps[place]} cannot be computed here: it stands in a loop", None)
+            fail("E620", f"the {steps[place]} cannot be computed here: it is part of a loop", None)
         open_.add(place)
         waiting += reversed(missing)
 

@@ -68,8 +68,8 @@ class _Reader:
             node=node,
         )
         if kind not in KINDS:
-            help = "lower the node to layers that are known, or leave the target out"
-            self.found.error("E620", f"the {step} cannot be computed here: its kind is not known", None, help=help)
+            help = "lower the node to supported layers, or leave the target out"
+            self.found.error("E620", f"the {step} cannot be computed here: unknown kind of layer", None, help=help)
         for name, value in step.attributes.items():
             if isinstance(value, _Unreadable):
                 self.found.error("E620", f"the {step} cannot be computed here: its {name} are {value.dtype}", None)

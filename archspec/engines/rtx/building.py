@@ -41,5 +41,5 @@ def build_engine(
     engine = parsed.builder.build_serialized_network(parsed.network, config)
     parsed.logger.raise_if_errors(f"building for {', '.join(capabilities)}")
     if engine is None:
-        fail("E606", "TensorRT-RTX built nothing and gave no reason", None)
+        fail("E606", "TensorRT-RTX built no engine and reported no reason", None)
     return BuiltEngine(engine=bytes(engine), network=network, warnings=tuple(parsed.logger.warnings))

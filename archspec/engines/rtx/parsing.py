@@ -48,7 +48,7 @@ def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
     parsed = parser.parse_from_file(str(onnx))
     logger.raise_if_errors("reading the network")
     if not parsed:
-        fail("E606", "TensorRT-RTX did not take the network", None, notes=_errors(parser))
+        fail("E606", "TensorRT-RTX rejected the network", None, notes=_errors(parser))
     _check_names(network, list(inputs), list(outputs))
     return Parsed(logger=logger, builder=builder, network=network, parser=parser)
 

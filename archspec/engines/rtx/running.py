@@ -77,7 +77,7 @@ class OpenedEngine:
         if index not in self._contexts:
             context = self._engine.create_execution_context(self._settled())
             if context is None or not context.set_optimization_profile_async(index, current_stream()):
-                self._fail(f"TensorRT-RTX did not make {self._name} ready to run")
+                self._fail(f"TensorRT-RTX could not prepare {self._name} to run")
             self._contexts[index] = context
         return self._contexts[index]
 

@@ -46,5 +46,5 @@ def _add_profile(builder: Any, config: Any, shapes: Shapes) -> None:
 
 def _kept(what: str, found: object, wanted: object) -> None:
     if found != wanted:
-        notes = [f"it was set to {wanted}, and is {found}"]
+        notes = [f"it was set to {wanted} but is {found}"]
         fail("E624", f"TensorRT-RTX did not keep the setting `{what}`", None, notes=notes)

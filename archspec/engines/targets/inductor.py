@@ -44,15 +44,17 @@ class Inductor(Engine):
     def check(self, target: Target, dtype: DTypeName) -> None:
         """Refuse bfloat16, which arrays cannot hold (E603), and a host without a compiler or GPU (E611)."""
         if dtype == "bfloat16":
-            help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
-            message = f"`{target}` does not take {dtype}: it runs on arrays, which have no such numbers"
+            help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
+            message = f"`{target}` does not support {dtype}: it runs on NumPy arrays, which have no such dtype"
             fail("E603", message, None, help=help)
         compiler = os.environ.get("CXX") or _COMPILERS.get(sys.platform, "g++")
         if shutil.which(compiler) is None:
             help = "install one, or name it in the environment variable CXX"
-            fail("E611", f"`{target}` needs a C++ compiler, and there is no `{compiler}` on this host", None, help=help)
+            fail(
+                "E611", f"`{target}` needs a C++ compiler, but `{compiler}` was not found on this host", None, help=help
+            )
         if target.capabilities and _gpu() is None:
-            fail("E611", f"`{target}` is built beside the GPU that it is for, and this host has none", None)
+            fail("E611", f"`{target}` must be built on a host with its GPU, and this host has none", None)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Compile the exported program. Raises SpecError E606 where torch or the compiler fails."""
@@ -75,13 +77,17 @@ class Inductor(Engine):
         """Another torch, another kind of processor, or another GPU: native code is bound to all three."""
         here = version("torch")
         if _public(here) != _public(artifact.version):
-            return f"it runs with torch {artifact.version} alone, which built it; here is {here}"
+            return f"it runs only with torch {artifact.version}, which built it; this host has {here}"
         if target.capabilities:
             found = _gpu()
-            return None if found == artifact.host else f"it was built for {artifact.host}; here is {found or 'no GPU'}"
+            return (
+                None
+                if found == artifact.host
+                else f"it was built for {artifact.host}; this host has {found or 'no GPU'}"
+            )
         host = this_host()
         if artifact.host is not None and not runs_on(artifact.host, host):
-            return f"it was built for {artifact.host}; here is {host}"
+            return f"it was built for {artifact.host}; this host is {host}"
         return None
 
     def open(self, path: Path, interface: Interface) -> Runner:
@@ -107,7 +113,7 @@ class _Package:
             with torch.inference_mode(), _full_precision(self._device):
                 values = self._model(*(torch.from_numpy(inputs[name]).to(self._device) for name in self._inputs))
         except RuntimeError as error:
-            fail("E610", "the package of inductor failed on these inputs", None, notes=(str(error).strip()[:400],))
+            fail("E610", "the inductor package failed on these inputs", None, notes=(str(error).strip()[:400],))
         return {name: value.cpu().numpy() for name, value in zip(self._outputs, values, strict=True)}
 
 

@@ -35,8 +35,8 @@ class Onnx(Engine):
     def check(self, target: Target, dtype: DTypeName) -> None:
         """Refuse bfloat16, for which ONNX Runtime has no kernels on the CPU."""
         if dtype == "bfloat16":
-            help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
-            fail("E603", f"`{target}` does not take {dtype}: ONNX Runtime cannot run it on a CPU", None, help=help)
+            help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
+            fail("E603", f"`{target}` does not support {dtype}: ONNX Runtime cannot run it on a CPU", None, help=help)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Take the exported program as it is."""
@@ -69,7 +69,7 @@ class Onnx(Engine):
         try:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
-            fail("E610", f"ONNX Runtime does not open {path.name}", None, notes=(str(error).strip(),))
+            fail("E610", f"ONNX Runtime cannot open {path.name}", None, notes=(str(error).strip(),))
         return _Session(session)
 
 

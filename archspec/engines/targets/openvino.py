@@ -40,8 +40,8 @@ class OpenVINO(Engine):
     def check(self, target: Target, dtype: DTypeName) -> None:
         """Refuse bfloat16, which arrays cannot hold (E603), and a host without the package (E604)."""
         if dtype == "bfloat16":
-            help = "take float32 or float16, or build bfloat16 for `tensorrt-rtx` alone"
-            message = f"`{target}` does not take {dtype}: it runs on arrays, which have no such numbers"
+            help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
+            message = f"`{target}` does not support {dtype}: it runs on NumPy arrays, which have no such dtype"
             fail("E603", message, None, help=help)
         if find_spec("openvino") is None:
             fail("E604", f"the target `{self.word}` needs the package openvino", None, help=self._install())
@@ -55,14 +55,17 @@ class OpenVINO(Engine):
             model = openvino.Core().read_model(source)
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
-            fail("E606", "OpenVINO does not take the network", None, notes=_lines(error))
+            fail("E606", "OpenVINO rejected the network", None, notes=_lines(error))
         return Artifact(
             target=str(target),
             dtype=dtype,
             files=("model.xml", "model.bin"),
             tool="openvino",
             version=openvino.__version__,
-            notes=(OPSET_REASON, "computed in float32: OpenVINO would take bfloat16 where the processor has it"),
+            notes=(
+                OPSET_REASON,
+                "computed in float32: by default OpenVINO uses bfloat16 where the processor supports it",
+            ),
         )
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
@@ -73,7 +76,7 @@ class OpenVINO(Engine):
 
         here = version("openvino")
         if _release(here) < _release(artifact.version):
-            return f"it was written by openvino {artifact.version.partition('-')[0]}; here is the older {here}"
+            return f"it was written by openvino {artifact.version.partition('-')[0]}; this host has the older {here}"
         return None
 
     def open(self, path: Path, interface: Interface) -> Runner:
@@ -84,7 +87,7 @@ class OpenVINO(Engine):
         try:
             return _Compiled(core.compile_model(core.read_model(path), _DEVICE, PROPERTIES))
         except RuntimeError as error:
-            fail("E610", f"OpenVINO does not open {path.name}", None, notes=_lines(error))
+            fail("E610", f"OpenVINO cannot open {path.name}", None, notes=_lines(error))
 
     def _install(self) -> str:
         return f"pip install 'archspec-compiler[{self.extra}]'"

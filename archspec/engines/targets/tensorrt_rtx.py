@@ -38,11 +38,11 @@ class TensorRTRTX(NetworkEngine):
         """A target for each GPU, or group joined by `+`. Raises SpecError E602 for what is no target."""
         if not options:
             help = "name the GPUs: `tensorrt-rtx:sm86,sm89,sm120`"
-            fail("E602", f"`{self.word}` does not say for which GPUs", None, help=help)
+            fail("E602", f"`{self.word}` does not name any GPUs", None, help=help)
         groups = [tuple(part.strip() for part in group.split("+")) for group in options.split(",")]
         for capability in (name for group in groups for name in group if name not in CAPABILITIES):
             hopper = capability == "sm90"
-            notes = ["H100 and H200 (sm90) are no targets of TensorRT-RTX"] if hopper else []
+            notes = ["TensorRT-RTX does not support H100 and H200 (sm90)"] if hopper else []
             close = None if hopper else did_you_mean(capability, CAPABILITIES, kind="GPUs")
             message = f"`{self.word}` does not build for `{capability}`"
             fail("E602", message, None, notes=notes, help=close or _known())
@@ -53,8 +53,8 @@ class TensorRTRTX(NetworkEngine):
         for capability in target.capabilities:
             allowed = CAPABILITIES[capability]
             if dtype not in allowed:
-                help = f"take {' or '.join(allowed)}, or leave {capability} out"
-                fail("E603", f"`{self.word}:{capability}` does not take {dtype}", None, help=help)
+                help = f"use {' or '.join(allowed)}, or leave {capability} out"
+                fail("E603", f"`{self.word}:{capability}` does not support {dtype}", None, help=help)
         if find_spec("tensorrt_rtx") is None:
             help = f"pip install 'archspec-compiler[{self.extra}]'"
             fail("E604", f"the target `{self.word}` needs the package tensorrt-rtx", None, help=help)
@@ -92,17 +92,17 @@ class TensorRTRTX(NetworkEngine):
         if here is None:
             return f"the package tensorrt-rtx is not installed: pip install 'archspec-compiler[{self.extra}]'"
         if here != artifact.version:
-            return f"it runs with TensorRT-RTX {artifact.version} alone, which built it; here is {here}"
+            return f"it runs only with TensorRT-RTX {artifact.version}, which built it; this host has {here}"
         built_for, gpu = " or ".join(target.capabilities), this_gpu()
         if gpu is None:
-            return f"it runs on a GPU of {built_for}, and torch finds none here"
-        return None if gpu.capability in target.capabilities else f"it was built for {built_for}; here is {gpu}"
+            return f"it needs a GPU of {built_for}, and torch finds no GPU on this host"
+        return None if gpu.capability in target.capabilities else f"it was built for {built_for}; this host has {gpu}"
 
     def open(self, path: Path, interface: Interface) -> Runner:
         """Open an engine on this host's GPU. Raises SpecError E610 where there is none, or the file is not taken."""
         if installed() is None or this_gpu() is None:
-            help = "take it to a host with such a GPU, and the very version of TensorRT-RTX that the manifest names"
-            fail("E610", f"{path.name} is an engine of TensorRT-RTX: it runs on a GPU alone", None, help=help)
+            help = "run it on a host with such a GPU and exactly the version of TensorRT-RTX that the manifest names"
+            fail("E610", f"{path.name} is a TensorRT-RTX engine: it runs only on a GPU", None, help=help)
         from archspec.engines.rtx.running import EngineRunner
 
         return EngineRunner(path, tuple(interface.inputs), tuple(interface.outputs))
@@ -117,4 +117,4 @@ def installed() -> str | None:
 
 
 def _known() -> str:
-    return "the GPUs are " + ", ".join(f"`{name}`" for name in CAPABILITIES)
+    return "supported GPUs: " + ", ".join(f"`{name}`" for name in CAPABILITIES)

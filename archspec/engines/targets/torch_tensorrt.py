@@ -51,7 +51,7 @@ class TorchTensorRT(TensorRTRTX):
         """Refuse several for this host's GPU: Torch-TensorRT compiles for one. Raises SpecError E625."""
         if count > 1 and not target.capabilities:
             help = f"give one `--profile`, or name the GPUs: `{self.word}:sm86,sm89` takes several"
-            fail("E625", f"`{target}` compiles for one profile, {count} are asked for", None, help=help)
+            fail("E625", f"`{target}` supports one profile, got {count}", None, help=help)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Compile the exported program. Raises SpecError E604, E606, E620 or E624."""
@@ -90,9 +90,9 @@ class TorchTensorRT(TensorRTRTX):
             return error.diagnostics[0].message
         here = _version("torch-tensorrt") or _version(CROSS)
         if here != artifact.version:
-            return f"it runs with Torch-TensorRT {artifact.version} alone, which built it; here is {here}"
+            return f"it runs only with Torch-TensorRT {artifact.version}, which built it; this host has {here}"
         found = _gpu_name()
-        return None if found == artifact.host else f"it was built for {artifact.host}; here is {found}"
+        return None if found == artifact.host else f"it was built for {artifact.host}; this host has {found}"
 
     def open(self, path: Path, interface: Interface) -> Runner:
         """Load a module that was saved on this host. Raises SpecError E610."""
@@ -110,8 +110,8 @@ def _check_cross() -> None:
         help = f"pip install 'archspec-compiler[{CROSS}]'"
         fail("E604", f"the target `torch-tensorrt` needs the package {CROSS} to build for named GPUs", None, help=help)
     if torch.version.cuda is None:
-        help = "take the CUDA build of torch: it needs no GPU to be installed"
-        fail("E604", "Torch-TensorRT needs a CUDA build of torch, this one is for the CPU", None, help=help)
+        help = "install the CUDA build of torch: installing it needs no GPU"
+        fail("E604", "Torch-TensorRT needs a CUDA build of torch; the installed one is CPU-only", None, help=help)
     from archspec.engines.through_torch.lowering import check_version
 
     check_version()
@@ -119,11 +119,16 @@ def _check_cross() -> None:
 
 def _check_host(word: str, dtype: DTypeName) -> None:
     if dtype == "bfloat16":
-        help = "take float32 or float16, or build bfloat16 for named GPUs"
-        fail("E603", f"`{word}` does not take {dtype}: it runs on arrays, which have no such numbers", None, help=help)
+        help = "use float32 or float16, or build bfloat16 for named GPUs"
+        fail(
+            "E603",
+            f"`{word}` does not support {dtype}: it runs on NumPy arrays, which have no such dtype",
+            None,
+            help=help,
+        )
     if this_gpu() is None:
         help = f"name the GPUs to build for elsewhere: `{word}:sm86,sm89`"
-        fail("E611", f"`{word}` compiles on the GPU that it is for, and this host has none", None, help=help)
+        fail("E611", f"`{word}` must be built on a host with its GPU, and this host has none", None, help=help)
     if find_spec("torch_tensorrt") is None:
         help = "pip install 'archspec-compiler[tensorrt]'"
         fail("E604", f"the target `{word}` needs the package torch-tensorrt", None, help=help)

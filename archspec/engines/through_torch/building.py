@@ -48,7 +48,7 @@ def cross_build(
     engine = lowered.builder.build_serialized_network(lowered.network, config)
     logger.raise_if_errors(f"building for {', '.join(capabilities)}")
     if engine is None:
-        fail("E606", "TensorRT-RTX built nothing and gave no reason", None)
+        fail("E606", "TensorRT-RTX built no engine and reported no reason", None)
     return CrossBuilt(
         engine=bytes(engine),
         network=network,

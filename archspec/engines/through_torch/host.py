@@ -65,7 +65,7 @@ class HostModule:
         try:
             self._module = torch_tensorrt.load(str(path)).module().to(DEVICE)
         except (RuntimeError, ValueError) as error:
-            fail("E610", f"Torch-TensorRT does not open {path.name}", None, notes=str(error).splitlines()[:6])
+            fail("E610", f"Torch-TensorRT cannot open {path.name}", None, notes=str(error).splitlines()[:6])
         self._ports = interface.input_ports
         self._outputs = tuple(interface.outputs)
 

@@ -1,1 +1,1 @@
-"""The atoms of masks: one file each, named by its word, and nothing about an atom anywhere else."""
+"""The atoms of masks: one file each, named by its word, with everything about the atom in it."""

@@ -58,10 +58,12 @@ class All(MaskAtom):
         """True."""
         import numpy as np
 
+        # One pair that broadcasts to all.
         return np.ones((1, 1), dtype=bool)
 
     def emit(self, w: MaskWriter) -> MaskSource:
         """`torch.ones_like(positions, dtype=torch.bool)`."""
+        # One axis, the keys: it broadcasts over queries and batch.
         return MaskSource(f"torch.ones_like({w.positions}, dtype=torch.bool)", 1, PRIMARY)
 
     def relation(self, at: Coordinates) -> Relation:

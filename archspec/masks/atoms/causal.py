@@ -49,7 +49,7 @@ class Causal(MaskAtom):
         return ()
 
     def window(self) -> Dim | None:
-        """Keys may stand any distance back."""
+        """None: keys may be any distance back."""
         return None
 
     def resizable(self) -> Resizable | None:
@@ -63,6 +63,7 @@ class Causal(MaskAtom):
 
     def emit(self, w: MaskWriter) -> MaskSource:
         """A comparison of positions, or of the distance where one is made."""
+        # The distance is only there where another leaf of the mask measures it.
         return MaskSource(f"{w.distance} >= 0" if w.distance else f"{w.positions} <= {w.positions}[:, None]", 2)
 
     def relation(self, at: Coordinates) -> Relation:
@@ -74,7 +75,7 @@ class Causal(MaskAtom):
         return j <= i
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """A row's own key and the first."""
+        """A row's own key and the first key: `0 <= i` and `i <= i`."""
         return key in ("own", "first")
 
     def text(self, names: Sequence[str]) -> str:

@@ -66,12 +66,13 @@ class KeyValid(MaskAtom):
     def emit(self, w: MaskWriter) -> MaskSource:
         """The control over the key axis."""
         control = w.control(self.control)
+        # A control without a batch axis has the key axis alone.
         if control.rank == 1:
             return MaskSource(control.source, 1, PRIMARY)
         return MaskSource(f"{control.source}[:, None, None, :]", 4, PRIMARY)
 
     def relation(self, at: Coordinates) -> Relation:
-        """A guard on the side of the input."""
+        """A guard on the input; everything where the control has no place among the keys."""
         if (self.control, "key") in at.loose:
             return EVERYTHING
         places = at.indices(self.control, "key")
@@ -83,7 +84,7 @@ class KeyValid(MaskAtom):
         return ("valid", self.control, j)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """The first key where padding is at the right, the last where it is at the left."""
+        """The first key for a promise of padding at the right, the last one for padding at the left."""
         promise = promises[self.control] if self.control < len(promises) else None
         return (key, promise) in (("first", "right"), ("last", "left"))
 

@@ -68,6 +68,7 @@ class Last(MaskAtom):
 
     def relation(self, at: Coordinates) -> Relation:
         """Exact over single coordinates; over several, no later key."""
+        # Over several coordinates the window is not one difference; `j <= i` contains it.
         return band(at, ZERO, self.count - 1) or no_later(at)
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool:

@@ -47,17 +47,18 @@ class Prefix(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> Prefix:
         """A size, or an integer value of the leading axes; a bare name may be either."""
         argument = cls.argument.of(written)
+        # A bare name may be a size or a value of the graph: a value has priority.
         name = Path(parts=(argument.name,), span=argument.span) if isinstance(argument, Name) else argument
         value = reader.find(name) if isinstance(name, Path) else None
         if value is None and isinstance(argument, Path):
             value = reader.value(argument)
         if value is not None:
-            return cls(control=reader.integers(value, None, written, "a prefix is an integer"))
+            return cls(control=reader.integers(value, None, written, "a prefix must be an integer"))
         assert not isinstance(argument, Path)
         length = reader.size(argument, 0)
         if compare(length, ">", reader.keys):
             message = f"a prefix of {length} is longer than the `{reader.keys}` keys"
-            fail("E404", message, argument.span, help="choose one that fits the shortest sequence")
+            fail("E404", message, argument.span, help="choose a prefix that fits the shortest sequence")
         return cls(length=length)
 
     def uses(self) -> tuple[ControlUse, ...]:
@@ -76,7 +77,7 @@ class Prefix(MaskAtom):
         return () if self.length is None else (self.length,)
 
     def window(self) -> Dim | None:
-        """None: it is counted from the start of a row."""
+        """None: a prefix is counted from the start of a row, not from the query."""
         return None
 
     def resizable(self) -> Resizable | None:
@@ -108,7 +109,8 @@ class Prefix(MaskAtom):
         return MaskSource(f"{w.positions} < {control.source}[:, None, None, None]", 4, variable="in_prefix")
 
     def relation(self, at: Coordinates) -> Relation:
-        """A bound of a single key coordinate; over several, everything."""
+        """A bound on the key's position; everything over several places, or where the control has no place."""
+        # A bound is on one place: over several it is left out, which widens the relation.
         if len(at.key) != 1 or (self.control, "key") in at.loose:
             return EVERYTHING
         if self.control is None:
@@ -119,10 +121,11 @@ class Prefix(MaskAtom):
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
         """The definition; the data decides where it gives the length."""
+        # One fact for each control: pairs of positions are examined one at a time.
         return j < self._size.value(sizes) if self.control is None else ("prefix", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """The first key of a prefix that is never empty."""
+        """The first key, where the length is a size that is at least 1; data may give 0."""
         return key == "first" and self.length is not None and compare(self.length, ">=", 1) is True
 
     def text(self, names: Sequence[str]) -> str:
@@ -131,7 +134,7 @@ class Prefix(MaskAtom):
 
 
 def _before(key: FlatPlace, size: Dim) -> Atom:
-    """Keys before a size."""
+    """The atom of keys before a size."""
     if isinstance(key, int):
         return Atom(ranges=frozenset({Range(side="in", coordinate=key, hi=size - 1)}))
     return Atom(flats=frozenset({Flat(out=(), inp=form(key), lo=1 - size)}))

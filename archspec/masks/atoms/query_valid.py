@@ -69,12 +69,13 @@ class QueryValid(MaskAtom):
     def emit(self, w: MaskWriter) -> MaskSource:
         """The control over the query axis."""
         control = w.control(self.control)
+        # A control without a batch axis has the query axis alone.
         if control.rank == 1:
             return MaskSource(f"{control.source}[:, None]", 2, PRIMARY)
         return MaskSource(f"{control.source}[:, None, :, None]", 4, PRIMARY)
 
     def relation(self, at: Coordinates) -> Relation:
-        """A guard on the side of the output."""
+        """A guard on the output; everything where the control has no place among the queries."""
         if (self.control, "query") in at.loose:
             return EVERYTHING
         places = at.indices(self.control, "query")
@@ -86,7 +87,7 @@ class QueryValid(MaskAtom):
         return ("valid", self.control, i)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
-        """No key: a row at which the control is false has none."""
+        """No key: a row where the control is false has none."""
         return False
 
     def text(self, names: Sequence[str]) -> str:

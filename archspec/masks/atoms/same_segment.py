@@ -38,7 +38,7 @@ class SameSegment(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> SameSegment:
         """Integers over the positions."""
         value = reader.value(cls.argument.of(written))
-        return cls(reader.integers(value, "key", written, "segments are integers"))
+        return cls(reader.integers(value, "key", written, "segments must be integers"))
 
     def uses(self) -> tuple[ControlUse, ...]:
         """The segments, at the query and at the key."""
@@ -77,7 +77,8 @@ class SameSegment(MaskAtom):
         return MaskSource(f"{name}[:, None, :, None] == {name}[:, None, None, :]", 4, variable="same_segment")
 
     def relation(self, at: Coordinates) -> Relation:
-        """Equality of the segments on both sides."""
+        """Equality of the segments of both sides; everything where positions are not compared."""
+        # An equality needs a place on both sides: without one it is left out, which widens the relation.
         if at.apart or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")}):
             return EVERYTHING
         out, inp = at.indices(self.control, "query"), at.indices(self.control, "key")
@@ -85,7 +86,8 @@ class SameSegment(MaskAtom):
         return Relation((Atom(segments=frozenset({equality})),))
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
-        """A position is in its own segment; else the data decides."""
+        """True for a position and itself, otherwise decided by the data."""
+        # One fact for each control: pairs of positions are examined one at a time.
         return i == j or ("segment", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:

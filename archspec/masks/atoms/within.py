@@ -68,6 +68,7 @@ class Within(MaskAtom):
 
     def relation(self, at: Coordinates) -> Relation:
         """Exact over single coordinates; over several, everything."""
+        # Unlike `last` it allows both directions, so over several coordinates no order of positions bounds it.
         return band(at, -self.distance, self.distance) or EVERYTHING
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool:

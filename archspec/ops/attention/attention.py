@@ -73,7 +73,9 @@ class Attention(Primitive):
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Result and, where asked, weights. Raises ShapeError where heads, axes or controls do not fit."""
         if len(inputs) < self.first:
-            raise ShapeError("needs queries, keys and values, and what multiplies scores or is added to them")
+            raise ShapeError(
+                "needs queries, keys and values, and optionally values that multiply the scores or are added to them"
+            )
         require(inputs[: self.first], FLOAT)
         bound = bind(self.signature, inputs[:3])
         _group(inputs)
@@ -255,7 +257,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
 def _fits_scores(number: int, found: TensorType, scores: TensorType) -> None:
     """Raise ShapeError unless an operand is broadcast to the scores."""
     if found.rank > 4 or [a.size for a in broadcast(scores, found)] != list(scores.shape):
-        raise ShapeError(f"{found} is not broadcast to the scores, {scores}", (number,))
+        raise ShapeError(f"{found} cannot be broadcast to the scores, {scores}", (number,))
 
 
 def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: TensorType) -> Relation:

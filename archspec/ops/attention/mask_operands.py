@@ -34,10 +34,12 @@ class MaskOperands:
     def check(self, batch: Axis, queries: Axis, keys: Axis) -> None:
         """Raise ShapeError where a control does not fit, or positions of unequal axes are compared."""
         if compares_positions(self.mask) and compare(queries.size, "==", keys.size) is not True:
-            raise ShapeError(f"the mask compares positions of queries and keys, which are {queries} and {keys}", (0, 1))
+            raise ShapeError(
+                f"the mask compares query and key positions, but their axes are {queries} and {keys}", (0, 1)
+            )
         missing = [number for number in controls(self.mask) if number >= len(self.types)]
         if missing:
-            raise ShapeError(f"the mask reads control {missing[0]}, and there are {len(self.types)}")
+            raise ShapeError(f"the mask reads control {missing[0]}, but there are {len(self.types)}")
         for leaf in leaves(self.mask):
             match leaf:
                 case MaskAtom():
@@ -57,7 +59,7 @@ class MaskOperands:
         if found.dtype not in use.dtypes or not _equal(found.shape, wanted):
             shape = ", ".join(str(a) for a in axes)
             raise ShapeError(
-                f"the mask needs {use.dtypes[0]}[{shape}], or without the first axis, got {found}",
+                f"the mask needs {use.dtypes[0]}[{shape}], with or without the first axis, got {found}",
                 (self.first + use.control,),
             )
 

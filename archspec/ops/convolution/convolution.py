@@ -54,7 +54,7 @@ class Convolution(Primitive):
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank != 2 + len(self.kernel):
-            raise ShapeError(f"needs batch, channels and {len(self.kernel)} axes of space, got {x}", (0,))
+            raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
         for what, channels in (("input", x.shape[1]), ("output", self.channels)):
             if compare(channels % self.groups, "==", 0) is not True:
                 raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels", (0,))
@@ -64,7 +64,7 @@ class Convolution(Primitive):
     def _places(self, size: Dim, k: int) -> Dim:
         padded, reach = size + 2 * self.padding[k], self.dilation[k] * (self.kernel[k] - 1) + 1
         if compare(padded, ">=", reach) is not True:
-            raise ShapeError(f"a kernel that reaches over {reach} does not always fit into {padded}", (0,))
+            raise ShapeError(f"a kernel with a reach of {reach} may not fit into {padded}", (0,))
         return (padded - reach) // self.stride[k] + 1
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:

@@ -39,10 +39,10 @@ class Pad(Primitive):
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank != 2 + len(self.before):
-            raise ShapeError(f"needs batch, channels and {len(self.before)} axes of space, got {x}", (0,))
+            raise ShapeError(f"needs batch, channels and {len(self.before)} spatial axes, got {x}", (0,))
         for size, before, after in zip(x.shape[2:], self.before, self.after, strict=True):
             if self.circular and compare(size, ">=", max(before, after)) is not True:
-                raise ShapeError(f"{max(before, after)} positions do not always come around an axis of {size}", (0,))
+                raise ShapeError(f"circular padding of {max(before, after)} may exceed an axis of size {size}", (0,))
         pads = zip(x.axes[2:], self.before, self.after, strict=True)
         return (x.with_axes(*x.axes[:2], *(axis.size + (b + a) if b + a else axis for axis, b, a in pads)),)
 

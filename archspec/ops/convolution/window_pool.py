@@ -40,7 +40,7 @@ class WindowPool(Primitive):
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank != 2 + len(self.kernel):
-            raise ShapeError(f"needs batch, channels and {len(self.kernel)} axes of space, got {x}", (0,))
+            raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
         if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
             raise ShapeError(f"padding of {max(self.padding)} is more than half of the kernel", (0,))
         return (x.with_axes(*x.axes[:2], *(self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))),)
@@ -48,7 +48,7 @@ class WindowPool(Primitive):
     def _places(self, size: Dim, k: int) -> Dim:
         padded = size + 2 * self.padding[k]
         if compare(padded, ">=", self.kernel[k]) is not True:
-            raise ShapeError(f"a kernel of {self.kernel[k]} does not always fit into {padded}", (0,))
+            raise ShapeError(f"a kernel of {self.kernel[k]} may not fit into {padded}", (0,))
         return (padded - self.kernel[k]) // self.stride[k] + 1
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

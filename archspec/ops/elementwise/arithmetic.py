@@ -28,4 +28,4 @@ def source(kind: Operation, left: str, right: str) -> str:
 def refuse_integer_quotient(kind: Operation, type_: TensorType) -> None:
     """Raise ShapeError for a quotient of integers: it is no integer."""
     if kind == "divide" and type_.dtype != DType.FLOAT:
-        raise ShapeError(f"the quotient of integers is not an integer, got {type_}", (0,))
+        raise ShapeError(f"integers cannot be divided, got {type_}", (0,))

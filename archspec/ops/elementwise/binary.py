@@ -30,7 +30,7 @@ class Binary(Primitive):
         require(inputs, NUMERIC)
         a, b = inputs
         if a.dtype != b.dtype:
-            raise ShapeError(f"operands have one element type, got {a} and {b}", (0, 1))
+            raise ShapeError(f"operands must have the same dtype, got {a} and {b}", (0, 1))
         refuse_integer_quotient(self.kind, a)
         return (a.with_axes(*broadcast(a, b)),)
 

@@ -32,7 +32,7 @@ class Where(Primitive):
         require(inputs, BOOL, NUMERIC)
         _, a, b = inputs
         if a.dtype != b.dtype:
-            raise ShapeError(f"both sides have one element type, got {a} and {b}", (1, 2))
+            raise ShapeError(f"both branches must have the same dtype, got {a} and {b}", (1, 2))
         return (a.with_axes(*broadcast(*inputs)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

@@ -34,7 +34,7 @@ class Learned(Primitive):
         """The axes. Raises ShapeError where a stored size is known at run time alone."""
         for axis, static in zip(self.axes, self.static, strict=True):
             if static and not axis.size.is_constant:
-                raise ShapeError(f"a learned tensor has fixed sizes, {axis} is known at run time alone")
+                raise ShapeError(f"a learned tensor needs fixed sizes, but {axis} is only known at run time")
         return (TensorType(DType.FLOAT, self.axes),)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:

@@ -38,7 +38,7 @@ class Matmul(Primitive):
                 raise ShapeError(f"needs at least 2 axes, got {found}", (number,))
         inner, outer = (-1, -2) if self.transpose_right else (-2, -1)
         if compare(left.shape[-1], "==", right.shape[inner]) is not True:
-            raise ShapeError(f"{left.shape[-1]} columns of {left} meet {right.shape[inner]} of {right}", (0, 1))
+            raise ShapeError(f"inner sizes differ: {left.shape[-1]} in {left}, {right.shape[inner]} in {right}", (0, 1))
         leading = broadcast(*(x.with_axes(*x.axes[:-2]) for x in inputs)) if left.rank + right.rank > 4 else ()
         return (left.with_axes(*leading, left.axes[-2], right.axes[outer]),)
 

@@ -41,9 +41,9 @@ class BatchNorm(Primitive):
         """The type of the operand. Raises ShapeError for one without channels, or with more than 2 axes of space."""
         require(inputs, FLOAT)
         if not 2 <= inputs[0].rank <= 4:
-            raise ShapeError(f"needs batch, channels and up to 2 axes of space, got {inputs[0]}", (0,))
+            raise ShapeError(f"needs batch, channels and up to 2 spatial axes, got {inputs[0]}", (0,))
         if self.bias and not self.weight:
-            raise ShapeError("there is no batch norm with a bias alone")
+            raise ShapeError("batch norm with a bias but no weight is not supported")
         return (inputs[0],)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:

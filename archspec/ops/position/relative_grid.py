@@ -45,7 +45,9 @@ class RelativeGrid(ScoreBias):
         """One batch, heads, queries, keys. Raises ShapeError where positions are not those of the grid."""
         for number, x in enumerate(inputs):
             if x.rank < 2 or compare(x.shape[-2], "==", self.rows * self.columns) is not True:
-                raise ShapeError(f"a grid of {self.rows} by {self.columns} does not number {x}", (number,))
+                raise ShapeError(
+                    f"a grid of {self.rows} by {self.columns} does not match the positions of {x}", (number,)
+                )
         return super().infer(*inputs)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:

@@ -55,7 +55,7 @@ class ResizedPositions(Primitive):
         x = inputs[0]
         wanted = self.rows * self.columns + self.tokens
         if compare(bind(self.signature, inputs).size("s"), "==", wanted) is not True:
-            raise ShapeError(f"{x} has not {wanted} positions", (0,))
+            raise ShapeError(f"{x} does not have {wanted} positions", (0,))
         return (x.with_axes(*x.axes[-2:]),)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:

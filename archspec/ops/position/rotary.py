@@ -57,7 +57,7 @@ class Rotary(Primitive):
         x, table = inputs
         fits = [table.shape[-2] == x.shape[2], table.rank == 3 or table.shape[1] == x.shape[0]]
         if not all(fits) or compare(2 * table.shape[-1], "<=", x.shape[3]) is not True:
-            raise ShapeError(f"{table} does not turn {x}", (0, 1))
+            raise ShapeError(f"the rotary table {table} does not fit {x}", (0, 1))
         return (x,)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

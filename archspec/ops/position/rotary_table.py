@@ -60,15 +60,15 @@ class RotaryTable(Primitive):
         """The table. Raises ShapeError for an odd size, or ids of other positions."""
         require(inputs, FLOAT, INTEGER)
         if len(inputs) != 1 + self.ids:
-            raise ShapeError("needs an operand that gives the number of positions, and the ids where there are any")
+            raise ShapeError("needs an operand that gives the number of positions, and optionally position ids")
         if self.size % 2:
-            raise ShapeError(f"features turn in pairs, got {self.size}", (0,))
+            raise ShapeError(f"rotary features come in pairs, got {self.size}", (0,))
         x, half = inputs[0], axis(self.size // 2)
         if not self.ids:
             return (x.with_axes(2, x.axes[-2], half),)
         ids = inputs[1]
         if not 1 <= ids.rank <= 2 or ids.shape[-1] != x.shape[-2]:
-            raise ShapeError(f"ids are of the positions of {x}, got {ids}", (0, 1))
+            raise ShapeError(f"ids must match the positions of {x}, got {ids}", (0, 1))
         leading = (ids.axes[0], axis(1)) if ids.rank == 2 else ()
         return (x.with_axes(2, *leading, ids.axes[-1], half),)
 

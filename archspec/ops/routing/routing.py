@@ -72,7 +72,7 @@ class Routing(Primitive):
         """The type of the operand. Raises ShapeError where there are fewer experts than a token passes."""
         require(inputs, FLOAT)
         if inputs[0].rank < 1 or compare(inputs[0].shape[-1], ">=", self.top_k) is not True:
-            raise ShapeError(f"{self.top_k} experts are to be chosen of {inputs[0]}", (0,))
+            raise ShapeError(f"cannot choose {self.top_k} experts from {inputs[0]}", (0,))
         if self.groups is not None:
             self._check_groups(inputs[0].shape[-1].constant or 0, self.groups)
         return (inputs[0],)
@@ -80,11 +80,11 @@ class Routing(Primitive):
     def _check_groups(self, experts: int, groups: Groups) -> None:
         size, rest = divmod(experts, groups.count)
         if rest or size < 2:
-            raise ShapeError(f"{experts} experts are not {groups.count} groups of one size, 2 or more")
+            raise ShapeError(f"{experts} experts cannot be split into {groups.count} equal groups of at least 2")
         if groups.top > groups.count:
-            raise ShapeError(f"{groups.top} groups are to be chosen of {groups.count}")
+            raise ShapeError(f"cannot choose {groups.top} groups from {groups.count}")
         if self.top_k > groups.top * size:
-            raise ShapeError(f"{self.top_k} experts are to be chosen of {groups.top * size}, in {groups.top} groups")
+            raise ShapeError(f"cannot choose {self.top_k} experts from {groups.top * size} in {groups.top} groups")
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The selection bias."""

@@ -32,7 +32,7 @@ class BroadcastAxis(Primitive):
         x = inputs[0]
         place = axis_number(x, self.axis)
         if x.shape[place] != 1:
-            raise ShapeError(f"axis {self.axis} of {x} has not one position", (0,))
+            raise ShapeError(f"axis {self.axis} of {x} does not have size 1", (0,))
         return (x.with_axes(*x.axes[:place], self.size, *x.axes[place + 1 :]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

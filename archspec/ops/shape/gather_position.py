@@ -30,7 +30,7 @@ class GatherPosition(Primitive):
         """Drop the positions. Raises ShapeError where the index may exceed them."""
         require(inputs, FLOAT, INTEGER)
         bound = bind(self.signature, inputs)
-        within_bound(inputs[1], bound.size("s"), "positions", operand=1)
+        within_bound(inputs[1], bound.size("s"), "an axis", operand=1)
         return (inputs[0].with_axes(bound["b"], bound["d"]),)
 
     def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:

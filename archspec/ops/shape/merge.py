@@ -35,7 +35,7 @@ class Merge(Primitive):
         x = inputs[0]
         first = axis_number(x, self.axis)
         if first + self.count > x.rank:
-            raise ShapeError(f"there are no {self.count} axes from axis {self.axis} on in {x}", (0,))
+            raise ShapeError(f"{x} does not have {self.count} axes starting at axis {self.axis}", (0,))
         merged = x.axes[first : first + self.count]
         axis = Axis(tuple(factor for one in merged for factor in one.factors))
         return (x.with_axes(*x.axes[:first], axis, *x.axes[first + self.count :]),)

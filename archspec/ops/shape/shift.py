@@ -38,7 +38,7 @@ class Shift(Primitive):
         x = inputs[0]
         size = x.shape[axis_number(x, self.axis)]
         if compare(self.by, "<=", size) is not True or compare(-self.by, "<=", size) is not True:
-            raise ShapeError(f"a shift by {self.by} may leave nothing of axis {self.axis} of {x}", (0,))
+            raise ShapeError(f"a shift by {self.by} may exceed axis {self.axis} of {x}", (0,))
         return (x.with_axes(*x.axes),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

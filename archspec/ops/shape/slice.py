@@ -41,7 +41,7 @@ class Slice(Primitive):
         start, stop = self._ends(size)
         inside = (compare(0, "<=", start), compare(start, "<=", stop), compare(stop, "<=", size))
         if inside != (True, True, True):
-            raise ShapeError(f"{start} to {stop} is not always inside axis {self.axis} of {x}", (0,))
+            raise ShapeError(f"the range {start} to {stop} may exceed axis {self.axis} of {x}", (0,))
         whole = start == 0 and stop == size
         return (x.with_axes(*x.axes[:place], x.axes[place] if whole else stop - start, *x.axes[place + 1 :]),)
 

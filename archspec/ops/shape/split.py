@@ -35,7 +35,7 @@ class Split(Primitive):
         place = axis_number(x, self.axis)
         if compare(product(size.size for size in self.sizes), "==", x.shape[place]) is not True:
             parts = " * ".join(str(size) for size in self.sizes)
-            raise ShapeError(f"axis {self.axis} of {x} is not {parts}", (0,))
+            raise ShapeError(f"axis {self.axis} of {x} does not have the size {parts}", (0,))
         return (x.with_axes(*x.axes[:place], *self.sizes, *x.axes[place + 1 :]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

@@ -34,7 +34,7 @@ class Take(Primitive):
         x = inputs[0]
         place = axis_number(x, self.axis)
         if compare(x.shape[place], ">", -1 - self.index if self.index < 0 else self.index) is not True:
-            raise ShapeError(f"there is no position {self.index} on axis {self.axis} of {x}", (0,))
+            raise ShapeError(f"axis {self.axis} of {x} may have no position {self.index}", (0,))
         return (x.with_axes(*x.axes[:place], *x.axes[place + 1 :]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

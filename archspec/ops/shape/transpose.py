@@ -29,7 +29,7 @@ class Transpose(Primitive):
         """Permute the axes. Raises ShapeError where `order` is no permutation of them."""
         x = inputs[0]
         if sorted(self.order) != list(range(x.rank)):
-            raise ShapeError(f"{list(self.order)} is no order of the axes of {x}", (0,))
+            raise ShapeError(f"{list(self.order)} is not a permutation of the axes of {x}", (0,))
         return (x.with_axes(*(x.axes[k] for k in self.order)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

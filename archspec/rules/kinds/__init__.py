@@ -1,1 +1,1 @@
-"""One file a kind of rule: its fields, what it allows or wants, how it is judged and measured, and its page."""
+"""One file for each kind of rule: its fields, the pairs it allows or demands, its verdict, its probes and its page."""

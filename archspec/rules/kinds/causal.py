@@ -1,4 +1,4 @@
-"""`causal`: nothing depends on later positions."""
+"""`causal`: no output position depends on later input positions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CausalRule(WithinKind):
         return replace(names.promised(compared, fields.promised), mask=CausalMask())
 
     def allowed(self, rule: Rule, terms: Terms) -> Relation:
-        """Pairs with j <= i, along a merged axis in the order of its positions."""
+        """Pairs with j <= i; a merged axis is compared by its flat positions."""
         return masked(CausalMask(), (), rule.output, rule.input, rule.axis, terms)
 
     def pairs(self, rule: Rule, inputs: Measured) -> Array:
@@ -50,5 +50,5 @@ class CausalRule(WithinKind):
         return between(inputs, rule, None, Dim.of(0))
 
     def remedy(self, rule: Rule) -> str:
-        """The mask that forbids later positions."""
-        return "let the mask there imply `causal`"
+        """Advice to use a mask that forbids later positions."""
+        return "use a mask there that implies `causal`"

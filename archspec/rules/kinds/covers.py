@@ -34,7 +34,7 @@ class CoversFields(RuleFields):
 class CoversRule(LowerKind):
     """Output position i depends on every input position j that the mask allows.
 
-    With the mask `all` it speaks of all axes but those that lead and a sequence's features. It is judged where every
+    With the mask `all` it applies to all axes except leading ones and a sequence's features. It is judged where every
     predicate of a mask is true, segments are equal and prefixes are full, unless its own mask names them.
     """
 
@@ -42,7 +42,7 @@ class CoversRule(LowerKind):
     fields: ClassVar[type[RuleFields]] = CoversFields
 
     def resolve(self, rule: Rule, names: RuleNames) -> Rule:
-        """The rule with its mask. Raises SpecError E401 to E404 or E424."""
+        """The rule with its mask and axes. Raises SpecError E401 to E404 or E424."""
         fields = rule.fields
         assert isinstance(fields, CoversFields)
         if isinstance(fields.mask, MaskCall) and fields.mask.word == All.word and fields.axis is None:
@@ -50,7 +50,7 @@ class CoversRule(LowerKind):
         return names.masked(names.compared(rule, fields.axis), fields.mask)
 
     def wanted(self, rule: Rule, terms: Terms) -> Relation:
-        """The pairs of the mask."""
+        """The pairs of the mask. Raises Inexpressible."""
         assert rule.mask is not None
         if isinstance(rule.mask, All):
             return EVERYTHING

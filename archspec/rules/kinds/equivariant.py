@@ -1,4 +1,4 @@
-"""`equivariant`: moving the input moves the output."""
+"""`equivariant`: shifting the input shifts the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ignores`: some input positions do not matter."""
+"""`ignores`: the values at some input positions have no effect."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class IgnoresFields(RuleFields):
 class IgnoresRule(UpperKind):
     """No output position depends on input positions where `where` holds.
 
-    It speaks of output positions where `at` holds; left out, of those where `where` does not, if the output has the
+    It applies to output positions where `at` holds; left out, to those where `where` does not, if the output has the
     axes of `where`, and else of all. It holds while the predicate stays true at the positions that change.
     """
 
@@ -56,25 +56,27 @@ class IgnoresRule(UpperKind):
         return names.promised(replace(rule, where=where), fields.promised)
 
     def forbidden(self, rule: Rule, terms: Terms) -> Forbidden:
-        """What must not be related. Raises Inexpressible."""
+        """The pairs that must not be related. Raises Inexpressible."""
         assert rule.where is not None
         where = guards_of(rule.where, rule.input, "in", terms)
         if rule.at is not None:
             return Forbidden(where=where, at=guards_of(rule.at, rule.output, "out", terms))
+        # Without positions of its own the output cannot be exempt anywhere: the rule is about all of it.
         if not self._carried(rule):
             return Forbidden(where=where, at=(frozenset(),))
         return Forbidden(where=where, at=guards_of(rule.where, rule.output, "out", terms, negated=True))
 
     def _provable(self, rule: Rule, terms: Terms) -> Forbidden:
-        """What is to be avoided: where the promised output positions cannot be written, at every output position."""
+        """The pairs to exclude in a proof; where the exempt output positions cannot be expressed, none are exempt."""
         assert rule.where is not None
         try:
             return self.forbidden(rule, terms)
         except Inexpressible:
+            # Forbidding more than the rule does: a proof of this proves the rule.
             return Forbidden(where=guards_of(rule.where, rule.input, "in", terms), at=(frozenset(),))
 
     def target(self, rule: Rule, terms: Terms) -> RuleTarget:
-        """What must not be related."""
+        """The pairs that must not be related, for the search of a witness."""
         return RuleTarget(pairs=self.forbidden(rule, terms).relation(), forbidden=True)
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
@@ -92,25 +94,31 @@ class IgnoresRule(UpperKind):
         return fallen_short(rule, evidence, dependence, target, proved, self.remedy(rule))
 
     def held_fixed(self, rule: Rule, evidence: Evidence) -> Dependence:
-        """The relations; where `where` reads the input itself, those while it stays as it is."""
+        """The relations to use; where `where` reads the input itself, those under the assumption that it stays true."""
         assert rule.where is not None
         own, clauses = evidence.terms.of(rule.input), disjunction(rule.where, evidence.terms)
         if own is None or not any(literal.term.depends_on(own) for clause in clauses for literal in clause):
             return evidence.dependence
+        # The rule compares runs in which the predicate holds at the changed positions before and after: reads that the
+        # predicate's truth decides are the same in both.
         return evidence.holding(Fixed(own, clauses))
 
     def probes(self, rule: Rule, inputs: Measured) -> Iterator[Probe]:
-        """Change every position where the predicate holds. Raises UnmeasurableError where it reads the input itself."""
+        """Change every position where the predicate holds.
+
+        Raises UnmeasurableError where the predicate reads the input itself: changing the input would change it.
+        """
         assert rule.where is not None
         if depends(rule.where, rule.input):
             raise UnmeasurableError(f"`where` reads `{rule.fields.input}` itself")
         where = inputs.over(rule.where, rule.input).astype(bool)
         holds = self.kept(rule, inputs)
         if where.any() and holds.any():
+            # One probe changes all hidden positions together: it detects a dependence on any of them.
             yield Probe(changes=where, holds=holds)
 
     def kept(self, rule: Rule, inputs: Measured) -> Array:
-        """The output positions for which the rule speaks: bool over first axes of the output."""
+        """The output positions that the rule is about: bool over the first axes of the output."""
         assert rule.where is not None
         if rule.at is None and self._carried(rule):
             found: Array = ~inputs.over(rule.where, rule.output).astype(bool)
@@ -118,7 +126,7 @@ class IgnoresRule(UpperKind):
         return promised(rule, inputs)
 
     def promise(self, rule: Rule) -> str:
-        """The output positions for which it speaks."""
+        """The output positions that the rule is about, as text."""
         fields = rule.fields
         assert isinstance(fields, IgnoresFields)
         if fields.promised is not None:
@@ -128,13 +136,14 @@ class IgnoresRule(UpperKind):
         return f"at output positions where {self._opposite(fields)}"
 
     def remedy(self, rule: Rule) -> str:
-        """The mask that hides the positions."""
+        """Advice to use a mask that hides the positions."""
         fields = rule.fields
         assert isinstance(fields, IgnoresFields)
-        return f"let the mask there imply `key_valid({self._opposite(fields)})`"
+        return f"use a mask there that implies `key_valid({self._opposite(fields)})`"
 
     @staticmethod
     def _opposite(fields: IgnoresFields) -> str:
+        """The negation of `where`, as the language writes it."""
         where = fields.where
         return str(where.operand) if isinstance(where, PredNot) else f"not ({where})"
 

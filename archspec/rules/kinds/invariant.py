@@ -1,4 +1,4 @@
-"""`invariant`: moving the input changes nothing."""
+"""`invariant`: shifting the input does not change the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sees`: everything is depended on."""
+"""`sees`: every output position depends on every input position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`segments`: nothing depends on another segment."""
+"""`segments`: no output position depends on another segment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SegmentsFields(RuleFields):
     """Nothing depends on another segment."""
 
-    by: PathField = Field(description="the integer value that numbers the segments")
+    by: PathField = Field(description="the integer value that holds the segment ids")
     promised: OutputPositions = at_field()
 
 
@@ -41,12 +41,12 @@ class SegmentsRule(WithinKind):
         return names.promised(names.segments(fields.by, rule), fields.promised)
 
     def allowed(self, rule: Rule, terms: Terms) -> Relation:
-        """Pairs within one segment."""
+        """Pairs within one segment. Raises Inexpressible where `by` depends on parameters or has other axes."""
         assert rule.by is not None
         return one_segment(rule.by, rule.output, rule.input, rule.axis, terms)
 
     def pairs(self, rule: Rule, inputs: Measured) -> Array:
-        """Pairs within one segment. Raises UnmeasurableError where the input itself numbers them."""
+        """Pairs within one segment. Raises UnmeasurableError where the segments depend on the rule's input."""
         import numpy as np
 
         assert rule.by is not None
@@ -58,5 +58,5 @@ class SegmentsRule(WithinKind):
         return equal.reshape(-1, inputs.count(rule.output, out), inputs.count(rule.input, inp))
 
     def remedy(self, rule: Rule) -> str:
-        """The mask that keeps segments apart."""
-        return f"let the mask there imply `same_segment({getattr(rule.fields, 'by', '')})`"
+        """Advice to use a mask that keeps segments apart."""
+        return f"use a mask there that implies `same_segment({getattr(rule.fields, 'by', '')})`"

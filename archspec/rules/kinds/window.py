@@ -1,4 +1,4 @@
-"""`window`: nothing depends on positions that are farther than a number of steps."""
+"""`window`: no output position depends on input positions farther away than a number of steps."""
 
 from __future__ import annotations
 

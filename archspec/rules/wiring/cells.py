@@ -1,7 +1,7 @@
-"""Cells: stretches of an axis of fixed size whose positions nothing in the graph tells apart.
+"""Cells: ranges of an axis of fixed size whose positions nothing in the graph distinguishes.
 
-A model has hundreds of features, and reads all or the same of them. They are followed as one; where a slice or a
-concatenation cuts an axis the cells are cut too, along every value that its positions flow to or from.
+A model has hundreds of features, and an op reads all or the same of them. They are followed as one cell; where a slice
+or a concatenation cuts an axis the cells are cut too, along every value that its positions flow to or from.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Place = tuple[Value, int]
 
 
 class Cells:
-    """`starts(value)`: for each coordinate of fixed size where its cells start; None for a run-time size.
+    """The cells of every value of a graph; see `starts`.
 
-    `extra` are relations between values that are to be told as exactly, such as that of a rule.
+    `extra` are further relations between values that must be exact over cells, such as that of a rule.
     """
 
     def __init__(self, graph: Graph, reads: Reads, extra: Iterable[tuple[Value, Value, Relation]] = ()) -> None:
@@ -38,25 +38,29 @@ class Cells:
         self._spread()
 
     def starts(self, value: Value) -> list[Sequence[int] | None]:
-        """Where the cells of each coordinate start."""
+        """For each coordinate of a value the positions at which its cells start; None for a run-time size."""
         return [self._starts((value, k), size.constant) for k, size in enumerate(value.type.space)]
 
     def _starts(self, place: Place, size: int | None) -> Sequence[int] | None:
+        """The starts on one coordinate: every position where it is followed position by position."""
         if size is None or place in self._whole:
             return None if size is None else range(size)
         return sorted({0, *(cut for cut in self._cuts.get(place, ()) if 0 < cut < size)})
 
     def _atom(self, out: Value, inp: Value, atom: Atom) -> None:
+        """Link the coordinates that an atom equates, cut at its constant ends, and follow the others by position."""
         for d in atom.differences:
             left, right = (out, d.out), (inp, d.inp)
             shift = d.lo.constant if d.lo is not None and d.lo == d.hi and d.a == d.b == 1 else None
             if shift is not None:
                 self._link(left, right, shift)
             else:
+                # Only an exact shift maps cells to cells; any other difference may end inside one.
                 self._whole |= {left, right}
         for r in atom.ranges:
             self._cut((out if r.side == "out" else inp, r.coordinate), r.lo, 0)
             self._cut((out if r.side == "out" else inp, r.coordinate), r.hi, 1)
+        # Data may differ at every position of what a guard, a prefix or a segment indexes.
         self._whole |= {(out if g.side == "out" else inp, k) for g in atom.guards for k in all_used(g.coordinates)}
         self._whole |= {(inp, k) for bound in atom.prefixes for k in all_used((bound.inp, *bound.leading))}
         self._whole |= {(out, k) for equality in atom.segments for k in all_used(equality.out)}
@@ -65,7 +69,7 @@ class Cells:
         self._whole |= {(inp, k) for one in atom.flats for k in used(one.inp)}
 
     def _pass_on(self, left: Value, right: Value) -> None:
-        """One value is the other: an axis that has other factors there is followed position by position."""
+        """Link two values that are the same one; an axis with other factors there is followed by position."""
         pairs = zip(left.type.axes, coordinates(left.type), right.type.axes, coordinates(right.type), strict=True)
         for axis, here, other, there in pairs:
             if axis.factors == other.factors:
@@ -75,6 +79,7 @@ class Cells:
                 self._whole |= {*((left, k) for k in here), *((right, k) for k in there)}
 
     def _cut(self, place: Place, end: object, after: int) -> None:
+        """Cut a coordinate at the end of a range; an end that depends on a size cuts everywhere."""
         if end is None:
             return
         whole = getattr(end, "constant", None)
@@ -84,15 +89,18 @@ class Cells:
             self._cuts.setdefault(place, set()).add(whole + after)
 
     def _link(self, left: Place, right: Place, shift: int) -> None:
-        """Position i of the left flows to position `i - shift` of the right."""
+        """Record that position i of the left flows to position `i - shift` of the right."""
         self._linked.setdefault(left, []).append((right, -shift))
         self._linked.setdefault(right, []).append((left, shift))
+        # A shorter side covers only a stretch of the longer one, so its ends are cuts there.
         sizes = [value.type.space[k].constant for value, k in (left, right)]
         if sizes[0] is not None and sizes[1] is not None:
             self._cuts.setdefault(left, set()).update({shift, sizes[1] + shift})
             self._cuts.setdefault(right, set()).update({-shift, sizes[0] - shift})
 
     def _spread(self) -> None:
+        """Carry cuts, and being followed by position, along all links until nothing changes."""
+        # Every coordinate that a position flows to or from must be divided in the same way.
         waiting = list(self._whole)
         while waiting:
             for other, _ in self._linked.get(waiting.pop(), ()):
@@ -113,6 +121,7 @@ class Cells:
 
 
 def _read(graph: Graph, reads: Reads) -> Iterator[tuple[Value, Value, Relation]]:
+    """Every operand of every primitive with what is read of it."""
     for node in graph.walk():
         if isinstance(node.op, Primitive):
             for value, row in zip(node.outputs, reads.of(node), strict=True):
@@ -121,7 +130,7 @@ def _read(graph: Graph, reads: Reads) -> Iterator[tuple[Value, Value, Relation]]
 
 
 def _passed(graph: Graph) -> Iterator[tuple[Value, Value]]:
-    """Pairs of values of which one is handed on as the other."""
+    """Pairs of values one of which is passed on as the other."""
     for node in graph.walk():
         for region in node.regions:
             yield from zip(region.inputs, node.inputs, strict=True)
@@ -129,6 +138,7 @@ def _passed(graph: Graph) -> Iterator[tuple[Value, Value]]:
 
 
 def _handed_back(node: Node, region: Graph) -> Iterator[tuple[Value, Value]]:
+    """The outputs of a node paired with the region outputs that they are."""
     if not isinstance(node.op, Repeat):
         yield from zip(node.outputs, region.outputs, strict=True)
         return

@@ -23,11 +23,19 @@ from archspec.spec.rules import Axes
 def uncovered(
     spec: Spec, reads: Reads, output: Value, source: Value, wanted: Relation, axes: Axes
 ) -> Witness | dict[str, int]:
-    """A pair that is wanted and that nothing reads; the largest sizes at which all are read.
+    """A demanded pair that nothing connects, or else the largest sizes tried, at which all are connected.
 
-    `axes` of the output and of the input number the positions; what stands at one position counts together.
+    Args:
+        spec: the spec.
+        reads: what its nodes read.
+        output: the output of the rule.
+        source: the input of the rule.
+        wanted: the pairs that must be related.
+        axes: the axes of the output and of the input that number positions; other coordinates of one position count
+            together.
 
     A bool input that no mask reads, such as the choice of patches that are replaced, may be true or false for it.
+    Raises TooManyPositions.
     """
     wanted = in_one_row(output, source, wanted)
     cells = Cells(spec.graph, reads, [(output, source, wanted)])
@@ -39,7 +47,7 @@ def uncovered(
 
 
 def _sizes(spec: Spec, wanted: Relation) -> Iterator[dict[str, int]]:
-    """Small sizes, and one at which every window that the rule or a mask names leaves something out."""
+    """Small sizes, and a size at which every window of the rule or of a mask excludes something."""
     yield small_sizes(spec, batch=1)
     beyond = max(reach(wanted), *_windows(spec.graph)) + 2
     if SMALL < beyond <= LONGEST:
@@ -66,6 +74,7 @@ def _missed(
     axes: Axes,
     sizes: Mapping[str, int],
 ) -> Witness | None:
+    """A demanded pair that is not connected for either truth of the bool inputs that no mask reads."""
     found: Witness | None = None
     for truth in (1, 0):
         worlds = open_worlds(spec, reads, sizes, wanted, truth)
@@ -73,6 +82,7 @@ def _missed(
         missed = next(
             (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted, axes)) is not None), None
         )
+        # It is enough that all pairs are read for one truth value of those inputs.
         if missed is None:
             return None
         found = found or missed
@@ -80,7 +90,15 @@ def _missed(
 
 
 def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation, axes: Axes) -> Witness | None:
-    """The first pair that is wanted and that nothing reads in one world."""
+    """The first demanded pair that nothing connects in one world, or None.
+
+    Args:
+        wiring: what positions read in that world.
+        output: the output of the rule.
+        source: the input of the rule.
+        wanted: the pairs that must be related.
+        axes: the axes of both that number positions.
+    """
     own, read = _coordinates(output, axes[0]), _coordinates(source, axes[1])
     out, inp = wiring.grid(output), wiring.grid(source)
     table = wiring.between(output, source, wanted)
@@ -93,7 +111,8 @@ def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation,
 
 
 def in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
-    """The pairs within one place of the axis that leads both."""
+    """The pairs within one position of the axis that leads both values."""
+    # Rows of a batch are independent, so a rule can only demand what is in the same row.
     if not output.type.rank or not source.type.rank or output.type.axes[0] != source.type.axes[0]:
         return wanted
     pairs = zip(coordinates(output.type)[0], coordinates(source.type)[0], strict=True)
@@ -102,13 +121,13 @@ def in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
 
 
 def _coordinates(value: Value, axes: Sequence[int]) -> list[int]:
-    """The coordinates of the axis that leads a value, and of those that number its positions."""
+    """The coordinates of the leading axis of a value and of the axes that number its positions."""
     places = coordinates(value.type)
     return [k for axis in dict.fromkeys((*range(min(1, value.type.rank)), *axes)) for k in places[axis]]
 
 
 def _places(grid: CellGrid, own: Sequence[int], bits: Iterable[int]) -> Iterator[tuple[Index, int]]:
-    """The positions of a value by some coordinates, each with the bits of all that stands there."""
+    """The positions of a value by some coordinates, each with the bits of everything at it."""
     found: dict[Index, tuple[Index, int]] = {}
     for bit in bits:
         index = grid.index(bit)
@@ -119,10 +138,11 @@ def _places(grid: CellGrid, own: Sequence[int], bits: Iterable[int]) -> Iterator
 
 
 def _missing(wanted: int, read: int, grid: CellGrid, own: Sequence[int]) -> int:
-    """What is wanted and not read, but for positions of which something is read."""
+    """What is demanded and not read, except at positions something of which is read."""
     missing = wanted & ~read
     if not missing or len(own) == len(grid.counts):
         return missing
+    # One feature of a position is enough for the position to be seen.
     seen = {tuple(grid.index(bit)[k] for k in own) for bit in bits_of(read)}
     left = 0
     for bit in bits_of(missing):

@@ -1,4 +1,4 @@
-"""The positions of a value as bits of an integer."""
+"""The positions of a value as the bits of an integer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_POSITIONS = 5_000_000
 
 
 def check_count(value: Value, starts: Sequence[Sequence[int] | None], sizes: Sequence[int]) -> None:
-    """Raise TooManyPositions for a value whose positions would take forever."""
+    """Raise TooManyPositions for a value with more than `MOST_POSITIONS` cells."""
     # A range longer than a machine word has no `len`.
     count = prod(
         n if one is None else one.stop if isinstance(one, range) else len(one)
@@ -28,13 +28,14 @@ def check_count(value: Value, starts: Sequence[Sequence[int] | None], sizes: Seq
 
 
 class CellGrid:
-    """Coordinates, each with the positions at which its cells start; the last coordinate is the fastest."""
+    """Coordinates, each with the positions at which its cells start; the last coordinate varies fastest."""
 
     def __init__(self, starts: Sequence[Sequence[int]], sizes: Sequence[int]) -> None:
         self.starts = [tuple(one) for one in starts]
         self.sizes = tuple(sizes)
         self.counts = tuple(len(one) for one in self.starts)
         self.total = prod(self.counts)
+        # Row-major: the stride of a coordinate is the product of the later counts.
         strides = [1]
         for count in reversed(self.counts[1:]):
             strides.insert(0, strides[0] * count)
@@ -51,11 +52,11 @@ class CellGrid:
 
     @property
     def everything(self) -> int:
-        """All positions."""
+        """The set of all positions."""
         return (1 << self.total) - 1
 
     def index(self, bit: int) -> Index:
-        """The position that a bit stands for, where its cells start."""
+        """The position of a bit: the start of its cell on each coordinate."""
         result = []
         for starts, stride in zip(self.starts, self.strides, strict=True):
             number, bit = divmod(bit, stride)
@@ -68,11 +69,12 @@ class CellGrid:
         return sum(bisect_left(starts, k) * stride for starts, stride, k in places)
 
     def box(self, ranges: Sequence[tuple[int, int]]) -> int:
-        """All cells that start within the ranges, ends included."""
+        """The set of all cells that start within the ranges, both ends included."""
         cells = tuple(
             (bisect_left(starts, low), bisect_left(starts, high + 1))
             for starts, (low, high) in zip(self.starts, ranges, strict=True)
         )
+        # The same boxes recur from row to row.
         if cells not in self._boxes:
             self._boxes[cells] = self._fill(cells)
         return self._boxes[cells]
@@ -81,16 +83,17 @@ class CellGrid:
         return self.product([range(low, high) for low, high in cells])
 
     def product(self, cells: Sequence[Iterable[int]]) -> int:
-        """All positions whose cells are of the numbers given for each coordinate."""
+        """The set of all positions whose cell numbers are among those given for each coordinate."""
         bits = 1
         for numbers, stride in zip(reversed(cells), reversed(self.strides), strict=True):
+            # From the fastest coordinate outwards: the pattern so far is repeated at every cell of the next coordinate.
             row, bits = bits, 0
             for k in numbers:
                 bits |= row << (k * stride)
         return bits
 
     def corners(self, found: int) -> tuple[Index, Index] | None:
-        """The first and the last position of a set that is a box; None for one that is none."""
+        """The first and the last position of a set that is a box; None for any other set."""
         low, high = self.index((found & -found).bit_length() - 1), self.index(found.bit_length() - 1)
         return (low, high) if self.box(list(zip(low, high, strict=True))) == found else None
 

@@ -1,4 +1,4 @@
-"""The shortest way from an output position back to an input position, through modules and layers."""
+"""The shortest path from an output position back to an input position, through modules and layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archspec.rules.wiring.witness import Witness
 
 @record(kw_only=False)
 class RegionRun:
-    """One run of a region: its node in the frame around it, and the layer where that is a repeat."""
+    """One execution of a region: its node in the enclosing frame, and the layer if the node is a repeat."""
 
     node: Node
     around: RegionRun | None
@@ -26,7 +26,7 @@ class RegionRun:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers of all repeats around, outermost first."""
+        """The layers of all enclosing repeats, outermost first."""
         outer = () if self.around is None else self.around.layers
         return outer if self.layer is None else (*outer, self.layer)
 
@@ -41,9 +41,9 @@ Real = Callable[[Node, int, int, Value, int], bool]
 
 @record
 class PathStep:
-    """One primitive on the way: position `at` of its output reads position `reads` of `operand`.
+    """One primitive on the path: position `at` of its output reads position `reads` of `operand`.
 
-    `path` names the node with the indices of its layers.
+    `path` names the node, with the indices of its layers.
     """
 
     node: Node
@@ -54,18 +54,22 @@ class PathStep:
 
 
 def shortest(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
-    """The steps from the output to the input; empty where one is the other. Steps that a replay shows come first."""
+    """The steps from the output to the input; empty where they are one value.
+
+    A path whose every step a replay confirms is preferred to one by declared reads.
+    """
     return way(witness, output, source) or _way(witness, output, source, lambda node, place, other, made, bit: True)
 
 
 def way(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
-    """The shortest way of steps that a replay shows one by one; empty where there is none, or nothing is run."""
+    """The shortest path of steps that a replay confirms one by one; empty where there is none, or nothing is run."""
     if witness.replay is None:
         return ()
     return _way(witness, output, source, witness.replay.reads)
 
 
 def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[PathStep, ...]:
+    """The shortest path over the steps that `real` accepts; empty where there is none."""
     wiring = witness.wiring
     start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
     goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
@@ -73,6 +77,7 @@ def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[Pa
 
     def neighbours(state: State) -> Iterator[State]:
         for step, after in _steps(wiring, state, real):
+            # The search returns states; the first step between two of them is the one that is shown.
             taken.setdefault((state, after), step)
             yield after
 
@@ -103,7 +108,7 @@ def _steps(wiring: Wiring, state: State, real: Real) -> Iterator[tuple[PathStep,
 
 
 def _origin(value: Value, frame: RegionRun | None) -> tuple[Value, RegionRun | None]:
-    """The value as it was made: through the outputs of modules and layers, and out of regions by their inputs."""
+    """The value as it was made: through outputs of modules and layers, and out of regions through their inputs."""
     while True:
         region = None if frame is None else _region(frame)
         if region is not None and value in region.inputs:
@@ -117,12 +122,13 @@ def _origin(value: Value, frame: RegionRun | None) -> tuple[Value, RegionRun | N
 
 
 def _region(frame: RegionRun) -> Graph:
+    """The region that a frame executes."""
     op = frame.node.op
     return frame.node.regions[op.schedule[frame.layer] if isinstance(op, Repeat) and frame.layer is not None else 0]
 
 
 def _outward(frame: RegionRun, number: int) -> tuple[Value, RegionRun | None]:
-    """What an input of a frame's region is."""
+    """The value that an input of a frame's region is, in the enclosing frame or in the layer before."""
     if isinstance(frame.node.op, Repeat) and number == 0 and frame.layer:
         before = RegionRun(frame.node, frame.around, frame.layer - 1)
         return _region(before).outputs[0], before
@@ -130,7 +136,7 @@ def _outward(frame: RegionRun, number: int) -> tuple[Value, RegionRun | None]:
 
 
 def _inward(value: Value, node: Node, frame: RegionRun | None) -> tuple[Value, RegionRun | None]:
-    """What made an output of a node with regions."""
+    """The region output that an output of a node with regions is, and the frame of its region."""
     if isinstance(node.op, Call):
         return node.regions[0].outputs[value.index], RegionRun(node, frame)
     assert isinstance(node.op, Repeat)

@@ -1,7 +1,7 @@
-"""Witnesses replayed: a graph is run twice, with the source changed where it must not matter, and must differ.
+"""Replay of witnesses: the graph is run twice, with only the source changed, and the output must differ.
 
-What an op is said to read may be more than it reads (`reads_more`), and what it reads may cancel. A rule is called
-violated only where two runs in float64 show it.
+What an op declares to read may be more than it reads (`reads_more`), and what it reads may cancel. So a rule is only
+reported as violated where two runs in float64 confirm it, if the graph is small enough to be run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,16 @@ _DRAWS = 40
 
 
 class Replay:
-    """Runs of a spec's graph in one world; the same parameters and float inputs in all of them."""
+    """Runs of a spec's graph in one world, all with the same parameters and float inputs.
+
+    Args:
+        spec: the spec.
+        wiring: its wiring, which has the world and the cells.
+        output: the value that is observed.
+        source: the value that is changed.
+
+    Parameters and float inputs are random and seeded by their names, so that every run has the same values.
+    """
 
     def __init__(self, spec: Spec, wiring: Wiring, output: Value, source: Value) -> None:
         self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
@@ -61,12 +70,12 @@ class Replay:
 
     @cached_property
     def deep(self) -> bool:
-        """Whether so many ops run one after another that a change may fade out."""
+        """Whether so many ops run in sequence that a change may fade to nothing numerically."""
         return _runs(self.spec.graph) > FADES
 
     @cached_property
     def long(self) -> bool:
-        """Whether there are so many that running them all again and again would take too long."""
+        """Whether so many ops run that repeated runs of the whole graph would take too long."""
         return _runs(self.spec.graph) > MOST_RUNS
 
     @property
@@ -74,12 +83,12 @@ class Replay:
         return {"layer": 0, **self.world.sizes}
 
     def moves(self, i: Index, cells: Iterable[Index]) -> bool:
-        """Whether position i of the output moves as the source does at some cells of positions."""
+        """Whether position i of the output changes when the source changes at some cells."""
         at = [self._cell(self.source, index) for index in cells]
         return any(self._moves(self._cell(self.output, i), at, trial) for trial in range(_TRIALS))
 
     def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:
-        """Whether a position of what a node makes moves as one of its operands does, all alone, at another position."""
+        """Whether an output position of one node changes when one operand changes at one position, all else fixed."""
         key = (node, place, other)
         if key not in self._moved:
             self._moved[key] = self._moved_by(node, place, other)
@@ -87,7 +96,7 @@ class Replay:
         return bool(self._over_coordinates(made, found)[self._cell(made, self.wiring.grid(made).index(bit))].any())
 
     def _moved_by(self, node: Node, place: int, other: int) -> list[Array]:
-        """Where the outputs of a node move as one cell of an operand does."""
+        """Where the outputs of a node change when one cell of an operand changes, in any of a few trials."""
         import numpy as np
 
         if self._operands is None:
@@ -105,11 +114,12 @@ class Replay:
             changed[cell] = _nudged(changed[cell], trial)
             given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
             for found, left, right in zip(moved, before, node.op.reference(given, parameters, sizes), strict=True):
+                # A value that is not finite is no evidence of a dependence.
                 found |= (left != right) & np.isfinite(left) & np.isfinite(right)
         return moved
 
     def _cell(self, value: Value, index: Index) -> tuple[slice, ...]:
-        """The positions that a cell stands for, over the coordinates of a value."""
+        """The positions of a cell, as slices over the coordinates of a value."""
         grid, found = self.wiring.grid(value), []
         for starts, size, k in zip(grid.starts, grid.sizes, index, strict=True):
             place = starts.index(k)
@@ -117,10 +127,12 @@ class Replay:
         return tuple(found)
 
     def _moves(self, i: tuple[slice, ...], cells: list[tuple[slice, ...]], trial: int) -> bool:
+        """Whether the output changes in one trial, by more than rounding."""
         import numpy as np
 
         first = _Changed(self, trial)
         before = first.run()
+        # A source that is not made before the output cannot move it.
         if before is None or first.source is None:
             return False
         changed = self._changed(first.source, cells, trial)
@@ -128,14 +140,16 @@ class Replay:
         if after is None:
             return False
         left, right = (self._over_coordinates(self.output, found)[i].astype(np.float64) for found in (before, after))
+        # Only finite values are evidence, and a change below `MOVED` may be rounding.
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 
     def _over_coordinates(self, value: Value, array: Array) -> Array:
+        """An array with one axis for each coordinate of the value."""
         return array.reshape(tuple(size.value(self._sizes) for size in value.type.space))
 
     def _changed(self, before: Array, cells: list[tuple[slice, ...]], trial: int) -> Array | None:
-        """The source with other values at some positions, which keep what it promises; None where there are none."""
+        """The source with other values at some positions that still keep its promises; None where none are found."""
         import numpy as np
 
         r = np.random.default_rng((trial, 1))
@@ -152,7 +166,7 @@ class Replay:
         return None
 
     def _other(self, now: Array, plain: random.Random) -> Array:
-        """Other values of the source."""
+        """Other values of the source, of its dtype."""
         import numpy as np
 
         if self.source.type.dtype is DType.FLOAT:
@@ -163,6 +177,7 @@ class Replay:
         return self._drawn(now, plain)
 
     def _drawn(self, now: Array, plain: random.Random) -> Array:
+        """Random values of an integer or bool source, within its bounds."""
         import numpy as np
 
         inputs = Inputs(self.spec.graph, self.spec.inputs, self.wiring.reads.terms)
@@ -185,12 +200,14 @@ class Replay:
         return self._holds(fixed, self.world, moved) and self._holds(fixed, self._world(after), moved)
 
     def _world(self, after: Array) -> World:
+        """The world with the changed source in it."""
         items = tuple(int(x) for x in after.reshape(-1))
         shape = tuple(size.value(self._sizes) for size in self.source.type.shape)
         return World(self.world.sizes, {**self.world.inputs, self.source.name: Tensor(shape, items)})
 
     @staticmethod
     def _holds(fixed: Fixed, world: World, at: Array) -> bool:
+        """Whether some clause of the predicate holds at every marked position."""
         import numpy as np
 
         where = np.zeros(at.shape, dtype=bool)
@@ -205,6 +222,7 @@ class Replay:
 
 
 def _kept(array: Array, padding: str, ordered: bool) -> bool:
+    """Whether an array keeps the promise of its padding or order."""
     import numpy as np
 
     if ordered:
@@ -216,11 +234,11 @@ def _kept(array: Array, padding: str, ordered: bool) -> bool:
 
 
 class _Done(Exception):
-    """The output is known."""
+    """Raised to stop a run as soon as the output is known."""
 
 
 class _Changed(Interpretation):
-    """A run in which the source takes given values; `source` is what it was, or was given."""
+    """A run in which the source takes given values; `source` is its value in this run."""
 
     def __init__(self, replay: Replay, trial: int, values: Array | None = None) -> None:
         super().__init__({}, replay.world.sizes)
@@ -231,7 +249,7 @@ class _Changed(Interpretation):
         self.found: Array | None = None
 
     def run(self) -> Array | None:
-        """The output; None where the source is not made by any node or input."""
+        """The value of the output, or None where no node or input of the graph makes it."""
         graph = self.replay.spec.graph
         arguments = [self._given(value, self._input(value)) for value in graph.inputs]
         for value, array in zip(graph.inputs, arguments, strict=True):
@@ -242,7 +260,7 @@ class _Changed(Interpretation):
         return self.found
 
     def made(self, node: Node, results: list[Array]) -> list[Array]:
-        """The results, the source among them changed."""
+        """The results of a node, with the source replaced; stops the run once the output is made."""
         results = [self._given(value, array) for value, array in zip(node.outputs, results, strict=True)]
         for value, array in zip(node.outputs, results, strict=True):
             if value is self.replay.output:
@@ -251,12 +269,14 @@ class _Changed(Interpretation):
         return results
 
     def _given(self, value: Value, array: Array) -> Array:
+        """The array of a value, replaced if it is the source in its own layer."""
         if value is not self.place.value or self.at != self.layers:
             return array
         self.source = array if self.values is None else self.values.reshape(array.shape)
         return self.source
 
     def _input(self, value: Value) -> Array:
+        """The value of a graph input: seeded noise for floats, the world's value otherwise."""
         import numpy as np
 
         shape = tuple(size.value(self.sizes) for size in value.type.shape)
@@ -266,7 +286,7 @@ class _Changed(Interpretation):
         return np.asarray(self.replay.world.inputs[value.name].items, dtype=kept).reshape(shape)
 
     def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
-        """Parameters by chance, each by its name."""
+        """Random parameters, seeded by their names."""
         return {
             local: _drawn(parameter, numbered(parameter.path, layers), self.trial)
             for local, parameter in node.parameters.items()
@@ -274,21 +294,21 @@ class _Changed(Interpretation):
 
 
 class _Recorded(_Changed):
-    """A run to its end, which keeps the operands and parameters of every primitive, of its first layer."""
+    """A complete run that records the operands and parameters of every primitive, in the first layer that runs it."""
 
     def __init__(self, replay: Replay, trial: int) -> None:
         super().__init__(replay, trial)
         self.operands: dict[Node, tuple[list[Array], dict[str, Array]]] = {}
 
     def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
-        """The results, and a note of what they are made of."""
+        """The results of a node; records what a primitive was given."""
         if isinstance(node.op, Primitive) and node not in self.operands:
             self.operands[node] = [known[value] for value in node.inputs], self.of(node, layers)
         return super().node(node, known, layers)
 
 
 def _nudged(values: Array, trial: int) -> Array:
-    """Other values in the place of some."""
+    """Different values in place of some, of the same dtype."""
     import numpy as np
 
     r = np.random.default_rng(trial)
@@ -300,7 +320,7 @@ def _nudged(values: Array, trial: int) -> Array:
 
 
 def _drawn(parameter: Parameter, name: str, trial: int) -> Array:
-    """Numbers of a size that keeps activations about as large as they were, drawn from a pool."""
+    """Random parameter values, scaled so that activations keep about their size."""
     import numpy as np
 
     shape = tuple(size.value({}) for size in parameter.type.shape)
@@ -315,7 +335,7 @@ def _drawn(parameter: Parameter, name: str, trial: int) -> Array:
 
 
 def _runs(graph: Graph) -> int:
-    """How many nodes run, each as often as its layer does."""
+    """The number of node executions, layers counted as often as they run."""
     found = 0
     for node in graph.nodes:
         if isinstance(node.op, Repeat):
@@ -326,6 +346,7 @@ def _runs(graph: Graph) -> int:
 
 
 def _parameters(spec: Spec) -> Iterator[Parameter]:
+    """The parameters of a spec, one for each path."""
     found: Mapping[str, Parameter] = {
         parameter.path: parameter for node in spec.graph.walk() for parameter in node.parameters.values()
     }

@@ -1,4 +1,4 @@
-"""Witnesses: sizes, values of the controls and two positions at which a graph breaks a rule."""
+"""The search for witnesses: sizes, values of the controls and two positions at which a graph violates a rule."""
 
 from __future__ import annotations
 
@@ -31,9 +31,18 @@ Bad = Callable[[Wiring, int], int]
 def find(
     spec: Spec, reads: Reads, output: Value, source: Value, extra: Sequence[tuple[Value, Value, Relation]], bad: Bad
 ) -> Witness | None:
-    """A pair of positions that breaks an upper rule, by wiring and in a replay; None where none was found.
+    """A pair of positions that violates an upper rule, by wiring and confirmed by a replay; None where none is found.
 
-    `extra` are the rule's relations. Wiring that no replay confirms is tried a few times, and then given up.
+    Args:
+        spec: the spec.
+        reads: what its nodes read.
+        output: the output of the rule.
+        source: the input of the rule.
+        extra: the rule's own relations, over which cells must be exact.
+        bad: the input positions that an output position must not read.
+
+    Wiring that no replay confirms is tried a limited number of times. None proves nothing: only small sizes and a few
+    worlds are tried. Raises TooManyPositions.
     """
     cells = Cells(spec.graph, reads, extra)
     left = _MOST_REPLAYS
@@ -43,10 +52,12 @@ def find(
             replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
             for bit in rows(out):
                 wrong = bad(wiring, bit)
+                # The exact composition of declared reads, at these sizes and controls.
                 found = wrong and wiring.read(output, 1 << bit, source) & wrong
                 if not found:
                     continue
                 witness = _confirmed(replay, wiring, out.index(bit), found)
+                # A replay runs the whole graph: after too many without confirmation the rule stays unknown.
                 left -= 1
                 if witness is not None or not left:
                     return witness
@@ -54,8 +65,9 @@ def find(
 
 
 def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness | None:
-    """The first of some positions whose change moves position i of the output."""
+    """A witness for position i, at the first of some input positions whose change moves it; None where none does."""
     places = [wiring.grid(replay.source).index(bit) for bit in bits_of(found)]
+    # Too large to run: the wiring alone stands for the witness.
     if not replay.possible:
         return Witness(wiring=wiring, i=i, j=places[0])
     if not replay.long and replay.moves(i, places):
@@ -69,7 +81,7 @@ def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness 
 
 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
-    """Small sizes, and where the rule names a window some at which what it speaks of is longer."""
+    """Small sizes, and if the rule names a window, sizes at which the compared axes are longer than it."""
     yield small_sizes(spec)
     if any(symbol.multiple > 1 for symbol in spec.dims.values()):
         # An axis that is split has then two parts or more on either side.
@@ -86,14 +98,17 @@ def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterat
 
 
 def _compared(output: Value, source: Value, relation: Relation) -> Iterator[Dim]:
-    """The axes whose positions a relation compares."""
+    """The sizes of the axes whose positions a relation compares."""
     for difference in (one for atom in relation.atoms for one in atom.differences):
         yield output.type.space[difference.out]
         yield source.type.space[difference.inp]
 
 
 def rows(grid: CellGrid) -> Sequence[int]:
-    """Positions of an output that are looked at: all, or some from both ends and between."""
+    """The output positions that are examined, as bits: all of a few, else some from both ends and between.
+
+    Positions that are skipped can only hide a witness, never add one.
+    """
     if grid.total <= _MOST_ROWS:
         return range(grid.total)
     step = max(1, grid.total // (_MOST_ROWS // 2))
@@ -103,13 +118,13 @@ def rows(grid: CellGrid) -> Sequence[int]:
 
 
 def outside(output: Value, source: Value, allowed: Relation) -> Bad:
-    """All that a relation does not allow."""
+    """A test for rules that allow pairs: the input positions that are not allowed for one output position."""
     row = inside(output, source, allowed)
     return lambda wiring, bit: wiring.grid(source).everything & ~row(wiring, bit)
 
 
 def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
-    """All that a relation holds."""
+    """A test for rules that forbid pairs: the input positions that are forbidden for one output position."""
     tables: dict[Wiring, Table] = {}
 
     def row(wiring: Wiring, bit: int) -> int:

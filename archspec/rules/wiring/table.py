@@ -1,4 +1,4 @@
-"""A relation at chosen sizes and values of the controls: for each output position the input positions, as bits."""
+"""A relation in one world: for each output position the set of related input positions, as bits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ _FEW = 32
 
 
 class Table:
-    """Rows of a relation between two grids in a world, made when they are asked for."""
+    """Rows of a relation between two grids in a world, computed on demand.
+
+    Args:
+        relation: the relation; its keys are terms.
+        out: the grid of the output.
+        inp: the grid of the input.
+        world: sizes, and the values of the terms.
+    """
 
     def __init__(self, relation: Relation, out: CellGrid, inp: CellGrid, world: World) -> None:
         self.out, self.inp = out, inp
+        # An identity, the most common relation, needs no rows.
         self._same = out == inp and relation == identity(len(out.counts))
         self._atoms = [] if self._same else [_Rows(atom, out, inp, world) for atom in relation.atoms]
         self._rows: dict[int, int] = {}
@@ -27,7 +35,7 @@ class Table:
         self.reads_something = bool(relation.atoms)
 
     def row(self, bit: int) -> int:
-        """What one position reads."""
+        """The input positions that one output position reads."""
         if self._same:
             return 1 << bit
         if bit not in self._rows:
@@ -38,7 +46,7 @@ class Table:
         return self._rows[bit]
 
     def image(self, positions: int) -> int:
-        """What some positions read."""
+        """The input positions that some output positions read."""
         if self._same or not positions:
             return positions
         if positions not in self._images:
@@ -55,6 +63,7 @@ class Table:
                 left.append(atom)
             else:
                 found |= read
+        # No atom could be imaged as a box: the cached rows of single positions are used.
         if left == self._atoms:
             for bit in bits_of(positions):
                 found |= self.row(bit)
@@ -84,12 +93,14 @@ class _Rows:
         self.out_guards = [guard for guard in atom.guards if guard.side == "out"]
         self.static = self._static()
         linked = [d.out for d in atom.differences], [d.inp for d in atom.differences]
+        # Without data, and with each coordinate in one difference at most, coordinates are independent of each other.
         data = atom.guards or atom.prefixes or atom.segments or atom.flats
         self._separable = not data and all(len(set(side)) == len(side) for side in linked)
         self._segments: dict[tuple[object, int], int] = {}
         self._flat: dict[object, dict[int, int]] = {}
 
     def row(self, index: Index) -> int:
+        """The input positions that the atom relates to one output position."""
         if not all(
             (low is None or index[k] >= low) and (high is None or index[k] <= high) for k, low, high in self.ranges
         ):
@@ -110,7 +121,7 @@ class _Rows:
         return found
 
     def _near(self, one: Flat, i: int) -> int:
-        """The input positions whose flat position is as far from one of the output as a constraint says."""
+        """The input positions whose flat position is close enough to that of the output."""
         if one.inp not in self._flat:
             by_place: dict[int, int] = {}
             for bit in range(self.inp.total):
@@ -134,7 +145,7 @@ class _Rows:
         return tuple(self._place(index, place) for place in places)
 
     def box(self, low: Index, high: Index) -> int | None:
-        """What a box of positions reads; None where its coordinates cannot be followed one by one."""
+        """The image of a box of output positions; None where the atom's coordinates are not independent."""
         if not self._separable:
             return None
         kept = list(zip(low, high, strict=True))
@@ -161,11 +172,12 @@ class _Rows:
         return found
 
     def _within(self, k: int, low: int, high: int) -> range:
+        """The numbers of the cells that start within a range."""
         starts = self.inp.starts[k]
         return range(bisect_left(starts, low), bisect_left(starts, high + 1))
 
     def _static(self) -> int:
-        """The input positions at which the constraints on them alone hold."""
+        """The input positions that satisfy the constraints on the input alone."""
         guards = [guard for guard in self.atom.guards if guard.side == "in"]
         if not guards and not self.atom.prefixes:
             return self.inp.everything
@@ -177,17 +189,20 @@ class _Rows:
         return found
 
     def _holds(self, guard: Guard, index: Index) -> bool:
+        """Whether a guard holds at an index; an index outside the operand satisfies neither sign."""
         *leading, last = self._at(index, guard.coordinates)
         offset = Dim.of(guard.offset).value(self.world.sizes)
         held = self.world.value(key_of(guard)).at((*leading, last + offset))
         return held is not None and bool(held) is not guard.negated
 
     def _before(self, bound: PrefixBound, index: Index) -> bool:
+        """Whether an input position is inside a prefix."""
         length = self.world.value(key_of(bound)).at(self._at(index, bound.leading))
         offset = Dim.of(bound.offset).value(self.world.sizes)
         return length is not None and self._place(index, bound.inp) < length + offset
 
     def _in_segment(self, equality: SegmentEquality, value: int) -> int:
+        """The input positions whose segment has this value."""
         key = (equality, value)
         if key not in self._segments:
             tensor = self.world.value(key_of(equality))
@@ -205,7 +220,7 @@ def _value(end: Dim | None, sizes: Mapping[str, int]) -> int | None:
 
 
 def _through(i: int, a: int, b: int, lo: int | None, hi: int | None) -> tuple[int | None, int | None]:
-    """The range of j where `lo <= a*i - b*j <= hi`."""
+    """The range of j for which `lo <= a*i - b*j <= hi`, rounded inwards."""
     return None if hi is None else -((hi - a * i) // b), None if lo is None else (a * i - lo) // b
 
 
@@ -214,4 +229,5 @@ def _outside(index: int, low: int | None, high: int | None) -> bool:
 
 
 def _meet(known: tuple[int, int], low: int | None, high: int | None) -> tuple[int, int]:
+    """The intersection of a range with bounds, of which None is infinite."""
     return known[0] if low is None else max(known[0], low), known[1] if high is None else min(known[1], high)

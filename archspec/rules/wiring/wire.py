@@ -1,4 +1,4 @@
-"""Following positions backwards through a graph."""
+"""Sets of positions followed backwards through a graph."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ Sets = dict[Value, int]
 
 
 class Wiring:
-    """What positions of a graph's values read in a world."""
+    """What positions of a graph's values read in one world.
+
+    Args:
+        graph: the graph.
+        reads: what its primitives read.
+        cells: how axes are divided into cells.
+        world: the sizes and the values of the controls.
+
+    Tables and bodies are cached for this world only.
+    """
 
     def __init__(self, graph: Graph, reads: Reads, cells: Cells, world: World) -> None:
         self.graph, self.reads, self.cells, self.world = graph, reads, cells, world
@@ -32,7 +41,7 @@ class Wiring:
         self._bodies: dict[tuple[Graph, tuple[int, ...]], tuple[int, ...]] = {}
 
     def grid(self, value: Value) -> CellGrid:
-        """The positions of a value."""
+        """The positions of a value. Raises TooManyPositions."""
         if value not in self._grids:
             sizes = tuple(size.value(self.world.sizes) for size in value.type.space)
             check_count(value, self.cells.starts(value), sizes)
@@ -51,14 +60,17 @@ class Wiring:
         return table if table.reads_something else None
 
     def between(self, out: Value, inp: Value, relation: Relation) -> Table:
-        """A relation between two values in this world."""
+        """The table of a relation between two values in this world."""
         key = (relation, self.grid(out), self.grid(inp))
         if key not in self._made:
             self._made[key] = Table(*key, self.world)
         return self._made[key]
 
     def read(self, value: Value, positions: int, source: Value) -> int:
-        """The positions of a value at the top that some positions of a value read, as it is where it is made."""
+        """The positions of a top-level value `source` that some positions of a value read.
+
+        The source is taken where it is made: inside modules and layers, it is that one run's value.
+        """
         found = origin(source)
         sets: Sets = {value: positions}
         self._walk(self.graph.nodes, sets)
@@ -76,11 +88,13 @@ class Wiring:
         return self._layers(node, node.op, sets, run.layer)[0]
 
     def _walk(self, nodes: Iterable[Node], sets: Sets) -> None:
+        """Follow sets of positions backwards through nodes."""
         for node in reversed(tuple(nodes)):
             if any(sets.get(value) for value in node.outputs):
                 self._node(node, sets)
 
     def _node(self, node: Node, sets: Sets) -> None:
+        """Follow sets of positions backwards through one node."""
         match node.op:
             case Call():
                 outputs = tuple(sets.get(value, 0) for value in node.outputs)
@@ -90,9 +104,11 @@ class Wiring:
             case Primitive():
                 self._primitive(node, sets)
             case _:
+                # An op of another sort is taken to read everything, as in `Flow`.
                 self._join(sets, node, tuple(self.grid(value).everything for value in node.inputs))
 
     def _primitive(self, node: Node, sets: Sets) -> None:
+        """Add, for each operand, the positions that the outputs' positions read."""
         for number, value in enumerate(node.outputs):
             positions = sets.get(value, 0)
             if not positions or self.reads.is_fixed(value):
@@ -103,8 +119,9 @@ class Wiring:
                     sets[operand] = sets.get(operand, 0) | table.image(positions)
 
     def _body(self, region: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
-        """The positions of a region's inputs that positions of its outputs read."""
+        """The positions of a region's inputs that given positions of its outputs read."""
         key = (region, outputs)
+        # Layers that get the same set of positions are followed once.
         if key not in self._bodies:
             sets = _given(region, outputs)
             self._walk(region.nodes, sets)
@@ -112,6 +129,7 @@ class Wiring:
         return self._bodies[key]
 
     def _repeat(self, node: Node, op: Repeat, sets: Sets) -> None:
+        """Follow sets of positions backwards through all layers of a repeat."""
         if not len(op.schedule):
             self._join(sets, node, (sets.get(node.outputs[0], 0), *(0 for _ in node.inputs[1:])))
             return
@@ -120,7 +138,7 @@ class Wiring:
         self._join(sets, node, (carried, *(old | new for old, new in zip(captured, found, strict=True))))
 
     def _layers(self, node: Node, op: Repeat, sets: Sets, first: int) -> tuple[tuple[int, ...], list[int]]:
-        """The positions of the outputs of one layer that are read after it, and of what the later layers capture."""
+        """The positions of one layer's outputs that are read after it, and those that later layers capture."""
         taps: dict[int, list[tuple[int, int]]] = {}
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):
             taps.setdefault(tap.layer, []).append((tap.output, sets.get(value, 0)))
@@ -141,13 +159,14 @@ class Wiring:
 
     @staticmethod
     def _join(sets: Sets, node: Node, found: Iterable[int]) -> None:
+        """Add positions to those of a node's operands."""
         for value, positions in zip(node.inputs, found, strict=True):
             if positions:
                 sets[value] = sets.get(value, 0) | positions
 
 
 def _given(region: Graph, outputs: Sequence[int]) -> Sets:
-    """The positions of a region's outputs that are read."""
+    """The positions of a region's outputs, by value; one value may be several outputs."""
     sets: Sets = {}
     for value, positions in zip(region.outputs, outputs, strict=True):
         sets[value] = sets.get(value, 0) | positions
@@ -155,7 +174,7 @@ def _given(region: Graph, outputs: Sequence[int]) -> Sets:
 
 
 def _tapped(region: Graph, carried: int, taps: Iterable[tuple[int, int]]) -> tuple[int, ...]:
-    """The positions of a layer's outputs: what the next layer reads of the carried one, and what taps read."""
+    """The positions of a layer's outputs: those that the next layer reads of the carried value, and those of taps."""
     outputs = [carried, *(0 for _ in region.outputs[1:])]
     for output, positions in taps:
         outputs[output] |= positions
@@ -163,7 +182,7 @@ def _tapped(region: Graph, carried: int, taps: Iterable[tuple[int, int]]) -> tup
 
 
 def _starts_period(schedule: Schedule, layer: int) -> bool:
-    """Whether a layer is the last of a period of the repeated part, which comes first from behind."""
+    """Whether a layer is the last of a period of the repeated part, which comes first when going backwards."""
     inner = layer - len(schedule.start)
     period = len(schedule.repeat)
     return period > 0 and 0 <= inner < period * schedule.times and inner % period == period - 1

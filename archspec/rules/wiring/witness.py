@@ -1,4 +1,4 @@
-"""What breaks a rule: a world and two positions in it."""
+"""A counterexample to a rule: a world and two positions in it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from archspec.rules.wiring.world import World
 
 @record
 class Witness:
-    """Position `i` of the output reads position `j` of the input, which it must not (or does not, which it must).
+    """Position `i` of the output reads position `j` of the input, which it must not (for a lower rule: does not, but
+    must).
 
-    `replay` runs the graph; None where nothing was run.
+    `replay` runs the graph; it is None where nothing was run.
     """
 
     wiring: Wiring
@@ -23,5 +24,5 @@ class Witness:
 
     @property
     def world(self) -> World:
-        """The sizes and the values of the controls."""
+        """The sizes, and the values of the controls."""
         return self.wiring.world

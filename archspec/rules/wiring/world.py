@@ -12,13 +12,13 @@ from archspec.rules.terms import Term
 
 
 class Tensor(NamedTuple):
-    """Integers over coordinates, the last of them fastest."""
+    """Integers over coordinates, in row-major order."""
 
     shape: tuple[int, ...]
     items: tuple[int, ...]
 
     def at(self, index: tuple[int, ...]) -> int | None:
-        """The item at an index; None beyond the ends."""
+        """The item at an index; None for an index out of range."""
         place = 0
         for k, size in zip(index, self.shape, strict=True):
             if not 0 <= k < size:
@@ -28,7 +28,7 @@ class Tensor(NamedTuple):
 
 
 class World:
-    """`sizes` of the dims; `inputs` gives the values of the inputs that are no floats; `given` overrules terms."""
+    """Sizes of the dims and values of all inputs that are not floats; `given` overrides terms by one number."""
 
     def __init__(
         self, sizes: Mapping[str, int], inputs: Mapping[str, Tensor], given: Mapping[Term, int] | None = None
@@ -39,14 +39,16 @@ class World:
         self._known: dict[Term, Tensor] = {}
 
     def value(self, term: Term) -> Tensor:
-        """What a term is here."""
+        """The value of a term in this world."""
         if term not in self._known:
             self._known[term] = self._value(term)
         return self._known[term]
 
     def _value(self, term: Term) -> Tensor:
+        """Compute a term from its operands; `given` has priority."""
         shape = tuple(size.value(self.sizes) for size in term.type.shape)
         if term in self.given:
+            # A lower rule opens masks by their terms, whatever inputs they are computed from.
             return Tensor(shape, (self.given[term],) * prod(shape))
         if term.op is None:
             return self.inputs[term.text]
@@ -61,6 +63,7 @@ class World:
         return self._by_reference(term, operands, shape)
 
     def _by_reference(self, term: Term, operands: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+        """A term computed by its op's NumPy reference."""
         import numpy as np
 
         assert term.op is not None

@@ -28,7 +28,10 @@ _MOST_IDS = 4
 
 
 def small_sizes(spec: Spec, at_least: int = SMALL, batch: int = _BATCH) -> dict[str, int]:
-    """A size for each dim: `batch` for one that leads inputs alone, else `at_least` or a little more, all different."""
+    """A size for each dim: `batch` for one that only leads inputs, otherwise `at_least` or a little more.
+
+    Sizes are rounded up to the dim's multiple and limited to its range, so they may be larger or smaller.
+    """
     inputs = spec.graph.inputs
     leading = {symbol for value in inputs for size in value.type.shape[:1] for symbol in size.symbols()}
     inner = {symbol for value in inputs for size in value.type.shape[1:] for symbol in size.symbols()}
@@ -36,18 +39,19 @@ def small_sizes(spec: Spec, at_least: int = SMALL, batch: int = _BATCH) -> dict[
     for symbol in spec.dims.values():
         leads = symbol in leading and symbol not in inner
         sizes[symbol.name] = _admitted(symbol, batch if leads else wanted)
+        # Different dims get different sizes where their ranges allow it, so that no two axes are confused.
         wanted += not leads
     return sizes
 
 
 def _admitted(symbol: Symbol, wanted: int) -> int:
-    """The admitted size at or next above the wanted one; else the largest."""
+    """The least admitted size that is not below the wanted one, else the largest size."""
     steps = -(-max(wanted, symbol.min) // symbol.multiple)
     return min(steps * symbol.multiple, symbol.max)
 
 
 class Inputs:
-    """Draws values of the inputs that are no floats."""
+    """Generates values of the inputs that are not floats."""
 
     def __init__(self, graph: Graph, specs: Mapping[str, InputSpec], terms: Terms) -> None:
         self.values = [value for value in graph.inputs if value.type.dtype is not DType.FLOAT]
@@ -64,7 +68,7 @@ class Inputs:
         return found
 
     def drawn(self, sizes: Mapping[str, int], r: random.Random) -> dict[str, Tensor]:
-        """Values by chance, within bounds and promises."""
+        """Random values within bounds and promises."""
         found = {}
         for value in self.values:
             shape = _shape(value, sizes)
@@ -73,6 +77,7 @@ class Inputs:
         return found
 
     def _row(self, value: Value, length: int, sizes: Mapping[str, int], r: random.Random) -> list[int]:
+        """One random row along the last axis: sorted or padded as the input promises."""
         spec = self.specs.get(value.name)
         if value.type.dtype is not DType.BOOL:
             row = [r.choice(self.integers(value, sizes)) for _ in range(length)]
@@ -84,7 +89,7 @@ class Inputs:
         return row if spec.padding == "right" else row[::-1]
 
     def integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
-        """Small numbers, and those around what something is compared with."""
+        """Candidate values of an integer input: small ones, and those around numbers that something compares with."""
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
         found = {*range(_MOST_IDS + 1), *near}
         if value.type.bound is None:
@@ -99,8 +104,13 @@ def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
-    """Worlds of one size: all open, then some by chance."""
+    """Worlds of one size: all open, then some at random. The seed makes them the same in every run.
+
+    Random values stay within the bounds, order and padding that the inputs promise: a witness must be an admitted
+    input.
+    """
     inputs = Inputs(spec.graph, spec.inputs, terms)
+    # The open world comes first: its values are the simplest to show.
     yield World(sizes, inputs.open(sizes))
     if inputs.values:
         r = random.Random(seed)
@@ -111,7 +121,7 @@ def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) ->
 def open_worlds(
     spec: Spec, reads: Reads, sizes: Mapping[str, int], named: Relation, truth: int = 1, seed: int = 0
 ) -> Iterator[World]:
-    """Worlds for lower rules: all masks open, but for the terms that the rule's own mask names, which vary.
+    """Worlds for lower rules: all masks open, except for the terms that the rule's own mask names, which vary.
 
     A bool input that no mask reads is `truth`.
     """
@@ -126,11 +136,12 @@ def open_worlds(
 
 
 def _related(term: Term, own: Iterable[Term]) -> bool:
+    """Whether a term depends on one of the rule's own terms, or one of those on it."""
     return any(term.depends_on(other) or other.depends_on(term) for other in own)
 
 
 def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
-    """What the terms of masks, and of masked pools, must be for them to hide nothing.
+    """The values of the terms of masks and masked pools at which they hide nothing.
 
     Predicates are true, segments equal and prefixes full.
     """
@@ -152,6 +163,6 @@ _FULL = 1 << 30
 
 
 def reach(relation: Relation) -> int:
-    """The largest number that a relation's differences name: windows show at sizes beyond it."""
+    """The largest constant in a relation's differences: windows have an effect only at sizes beyond it."""
     ends = [end for atom in relation.atoms for d in atom.differences for end in (d.lo, d.hi)]
     return max((abs(end.constant) for end in ends if end is not None and end.constant is not None), default=0)

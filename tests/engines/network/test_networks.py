@@ -38,7 +38,7 @@ def test_an_unknown_kind_is_named_and_not_skipped() -> None:
     layer.name, layer.metadata = "blur", "[ONNX Layer: node_LRN_7]"
     with pytest.raises(SpecError) as raised:
         made.plan(layer.get_output(0))
-    message = "the lrn layer `blur`, made from the node `node_LRN_7` cannot be computed here: its kind is not known"
+    message = "the lrn layer `blur`, made from the node `node_LRN_7` cannot be computed here: unknown kind of layer"
     assert refusal(raised) == ("E620", message)
 
 

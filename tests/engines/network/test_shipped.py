@@ -33,7 +33,7 @@ def largest(case: Lowered) -> float:
     )
     assert entry.digest == digest(case.plan)
     unseen = [finding.detail for finding in entry.findings if finding.status != "holds"]
-    assert all(detail.endswith("is no output") for detail in unseen)
+    assert all(detail.endswith("is not an output") for detail in unseen)
     claims = {finding.claim for finding in entry.findings}
     assert {"shapes", "finite"} < claims
     assert any(claim.startswith("independent(") for claim in claims)

@@ -141,7 +141,7 @@ def test_a_setting_that_is_not_kept_fails_the_build() -> None:
     (found,) = raised.value.diagnostics
     assert found.code == "E624"
     assert found.message == "TensorRT-RTX did not keep the setting `number of GPUs`"
-    assert found.notes == ("it was set to 1, and is 0",)
+    assert found.notes == ("it was set to 1 but is 0",)
 
 
 def test_phases_within_phases_make_one_share() -> None:

@@ -174,7 +174,7 @@ def test_the_first_profile_that_admits_the_shapes_is_taken(
 @pytest.mark.parametrize(
     ("refuses", "message"),
     [
-        ("profile", "TensorRT-RTX did not make model.engine ready to run"),
+        ("profile", "TensorRT-RTX could not prepare model.engine to run"),
         ("shape", "model.engine failed on the shape of `ids`"),
         ("run", "model.engine failed on these inputs"),
     ],
@@ -208,8 +208,8 @@ def obstacle(gpu: Gpu | None, monkeypatch: pytest.MonkeyPatch, version: str = "1
 def test_which_hosts_can_open_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     assert obstacle(Gpu(name="NVIDIA L4", capability="sm89"), monkeypatch) is None
     hopper = Gpu(name="NVIDIA H100", capability="sm90")
-    assert obstacle(hopper, monkeypatch) == "it was built for sm86 or sm89; here is NVIDIA H100 (sm90)"
-    assert obstacle(None, monkeypatch) == "it runs on a GPU of sm86 or sm89, and torch finds none here"
+    assert obstacle(hopper, monkeypatch) == "it was built for sm86 or sm89; this host has NVIDIA H100 (sm90)"
+    assert obstacle(None, monkeypatch) == "it needs a GPU of sm86 or sm89, and torch finds no GPU on this host"
     assert "1.5.0.114 alone" in (obstacle(hopper, monkeypatch, "1.5.0.114") or "")
     monkeypatch.setattr(tensorrt_rtx, "installed", lambda: None)
     target = Target(engine="tensorrt-rtx", capabilities=("sm89",))

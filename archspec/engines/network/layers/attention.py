@@ -21,7 +21,7 @@ def attention(
     and quantized scores.
     """
     if any(one is not None for one in more):
-        raise UnsupportedError("it has lengths, or scales of quantized scores")
+        raise UnsupportedError("it has lengths or scales of quantized scores")
     if any(at.get(name, _PADDED) != _PADDED for name in ("query_form", "key_value_form")):
         raise UnsupportedError("its sequences are packed")
     repeats = query.shape[1] // key.shape[1]
