@@ -21,6 +21,7 @@ class Indeterminate(ABC):
 
     __slots__ = ()
 
+    # A total order over atoms makes the form of a polynomial unique, and the same in every run.
     key: tuple[Any, ...]
 
     @abstractmethod

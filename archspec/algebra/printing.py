@@ -38,6 +38,7 @@ def _term(monomial: Monomial, coefficient: int, name: Naming) -> tuple[str, int]
         factors.append((text, binding))
     if coefficient != 1 or not factors:
         factors.insert(0, (str(coefficient), PRIMARY))
+    # A lone factor keeps its own binding: it may be a quotient, which a product around it must bracket.
     if len(factors) == 1:
         return factors[0]
     return "*".join(wrapped(text, binding, PRIMARY) for text, binding in factors), PRODUCT

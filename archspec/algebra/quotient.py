@@ -40,6 +40,7 @@ class Quotient(Indeterminate):
     def __init__(self, num: Terms, den: Terms) -> None:
         self.num = num
         self.den = den
+        # Numerator and denominator are in canonical form, so equal keys mean equal quotients.
         self.key: tuple[Any, ...] = (self.rank, terms_key(num), terms_key(den))
         self._hash = hash((self.rank, frozenset(num.items()), frozenset(den.items())))
         self._bounds: tuple[int, int] | None = None

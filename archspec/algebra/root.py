@@ -31,6 +31,7 @@ def square_root(dim: Dim) -> Dim | None:
             return None
         last, term = cofactor, Dim({cofactor: rest.terms[lead] // twice})
         rest, root = rest - term * (2 * root + term), root + term
+    # The square root of a square is the absolute value, so the sign must be known.
     return root if root.minimum() >= 0 else -root if root.maximum() <= 0 else None
 
 

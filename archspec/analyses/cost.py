@@ -101,6 +101,7 @@ def peak(graph: Graph) -> tuple[Dim, ...]:
         shares = isinstance(node.op, Primitive) and node.op.view
         owner.update((value, owner[node.inputs[0]] if shares else value) for value in node.outputs)
     last = {owner[value]: number for number, node in enumerate(graph.nodes) for value in node.inputs}
+    # Results stay alive to the end.
     last.update((owner[value], len(graph.nodes)) for value in graph.outputs)
     sizes = {value: BYTES[value.type.dtype] * value.type.elements() for value in set(owner.values())}
     ends: dict[int, list[Value]] = {}

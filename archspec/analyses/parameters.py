@@ -49,6 +49,7 @@ def parameter_groups(graph: Graph) -> tuple[Group, ...]:
     groups: dict[Parameter, Group] = {}
     for group in owned_groups(graph):
         if not group.parameter.buffer:
+            # A module that is called twice declares its parameters in both bodies: they count once.
             groups.setdefault(group.parameter, group)
     return tuple(groups.values())
 

@@ -47,6 +47,7 @@ class Report:
         Raises:
             SpecError: with the diagnostics of the check, where something does not hold and `unproved` is false.
         """
+        # `unproved` is the only way past an error, and the result records that there was one.
         if not (self.holds or unproved):
             raise SpecError(self.diagnostics)
         # The one place where a `Checked` is made, which a test enforces.

@@ -41,6 +41,7 @@ def load_weights(
     Raises:
         SpecError: E510 to E528 where the checkpoint does not fit the spec, E607 where the module does not.
     """
+    # Everything is read and converted before the module is touched: it gets all of it or nothing.
     loaded = load_from(accepted(source, unproved=unproved).spec, weights, layout)
     put_into(module, loaded.tensors)
     warn(loaded.report.warnings)

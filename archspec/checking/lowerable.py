@@ -31,6 +31,7 @@ def lowering_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
     try:
         require_module(spec)
     except SpecError as error:
+        # The errors of lowering are the findings of the check.
         return error.diagnostics
     return ()
 

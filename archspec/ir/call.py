@@ -20,6 +20,7 @@ class Call(Op):
 
     kind: str
     module: str
+    # The types of the body's outputs, stored because `infer` sees the operands alone.
     results: tuple[TensorType, ...]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

@@ -126,6 +126,7 @@ def at_position(inp: Numbered, position: Dim) -> Iterator[Range]:
 
 def _pieces(out: Numbered, inp: Numbered) -> Iterator[tuple[Numbered, Numbered]]:
     """The two groups, split wherever the products of their leading sizes agree."""
+    # Sizes are compared as polynomials: only a provably equal product is a common cut.
     ends = {size: place for place, size in enumerate(_prefixes(inp), 1)}
     left = right = 0
     for place, size in enumerate(_prefixes(out), 1):

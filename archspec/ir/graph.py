@@ -60,6 +60,7 @@ class Node:
     outputs: tuple[Value, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     owned: frozenset[str] = frozenset()
+    # One region for a call, one for each kind of layer for a repeat, none for a primitive.
     regions: tuple[Graph, ...] = ()
     name: str = ""
     scope: str = ""

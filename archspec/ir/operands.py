@@ -65,6 +65,7 @@ def _broadcast_axis(types: Sequence[TensorType], place: int) -> Axis:
         if -place > type_.rank:
             continue
         axis = type_.axes[place]
+        # An axis of size 1 gives way to any other, whose operand a message then names.
         if chosen is None or chosen[1].size == 1:
             chosen = number, axis
         elif axis.size == 1:

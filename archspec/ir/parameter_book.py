@@ -81,6 +81,7 @@ def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
 
     Raises SpecError E242 where the initialisation needs fan-in and fan-out and the parameter has too few axes.
     """
+    # A spec's `init` is meant for weights: biases, norms and statistics keep the start of their role.
     init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
     if init.kind not in ("xavier_uniform", "kaiming_normal"):
         return init

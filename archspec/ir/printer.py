@@ -33,6 +33,7 @@ class _Body:
 
     def fresh(self, hint: str) -> str:
         taken = set(self.names.values())
+        # Names are unique in one body; the same name in another body is another value.
         if hint and f"%{hint}" not in taken:
             return f"%{hint}"
         number = 1 if hint else 0
@@ -75,6 +76,7 @@ class _Body:
 def _attributes(node: Node) -> Iterator[str]:
     for field in fields(node.op):  # type: ignore[arg-type]
         value = getattr(node.op, field.name)
+        # Defaults are left out, and result types are printed at the end of the line.
         if field.name != "results" and value != field.default:
             yield f"{field.name}={_written(value)}"
 

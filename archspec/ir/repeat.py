@@ -37,6 +37,7 @@ class Schedule:
         inner = layer - len(self.start)
         if inner < len(self.repeat) * self.times:
             return self.repeat[inner % len(self.repeat)]
+        # Indexed arithmetically: the schedule is never written out.
         return self.end[inner - len(self.repeat) * self.times]
 
     def __iter__(self) -> Iterator[int]:
@@ -91,6 +92,7 @@ class Repeat(Op):
     kinds: tuple[str, ...]
     schedule: Schedule
     results: tuple[TensorType, ...]
+    # It decides which parameters a layer uses, not what it reads: relations do not depend on it.
     shared: bool = False
     taps: tuple[Tap, ...] = ()
 

@@ -16,6 +16,7 @@ class Rewriter:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        # A value belongs to one body: the new one gets values of its own, mapped from the old ones.
         self.new: dict[Value, Value] = {value: like(value) for value in graph.inputs}
         self.inputs: list[Value] = list(self.new.values())
         self.nodes: list[Node] = []

@@ -13,8 +13,8 @@ class ScopeFrame:
     """A graph under construction.
 
     `path` names it for display, `module` is where its parameters live (both contain `*` for a repeated layer), `key`
-    tells the bodies of one repeat apart, and `layers` are the layers that a repeated body runs at. `wanted` are paths,
-    relative to the scope, of inner values that were requested in it.
+    distinguishes the bodies of one repeat, and `layers` are the layers that a repeated body runs at. `wanted` are
+    paths, relative to the scope, of inner values that were requested in it.
     """
 
     name: str
@@ -33,6 +33,7 @@ class ScopeFrame:
     def bind(self, name: str, value: Value, operand: Value) -> Value:
         """Add an input for `value`, which the enclosing scope knows as `operand`."""
         inner = self.take(name, operand)
+        # Under both names: the same value may be reached again from this scope or from the one around it.
         self.captured[value] = self.captured[operand] = inner
         return inner
 
@@ -79,6 +80,7 @@ def align(frames: Sequence[ScopeFrame]) -> tuple[Value, ...]:
     """
     operands = list(dict.fromkeys(operand for frame in frames for operand in frame.operands[1:]))
     for frame in frames:
+        # Input 0 is the carried value, which is not a capture.
         known = dict(zip(frame.operands[1:], frame.inputs[1:], strict=True))
         frame.inputs[1:] = [known.get(operand) or Value(operand.name, operand.type) for operand in operands]
     return (frames[0].operands[0], *operands)
@@ -91,6 +93,7 @@ def names_something(frames: Iterable[ScopeFrame], pattern: str, path: str) -> bo
     outside inwards.
     """
     layers = iter([frame.layers for frame in frames if frame.layers is not None])
+    # A path shorter than the pattern cannot name anything inside it.
     expected, found = pattern.split("."), path.split(".")
     if len(found) < len(expected):
         return False

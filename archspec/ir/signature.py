@@ -59,6 +59,7 @@ def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] 
         elif type_.rank != len(names):
             raise ShapeError(f"needs {len(names)} axes ({' '.join(names)}), got {type_}", (number,))
         for name, axis in zip(names, type_.axes[type_.rank - len(names) :], strict=True):
+            # Sizes that may differ at some admitted size are refused, not only those that always do.
             if name in axes and compare(axes[name].size, "==", axis.size) is not True:
                 raise ShapeError(
                     f"axis `{name}` is {axes[name].size} in one operand and {axis.size} in another",
@@ -70,6 +71,7 @@ def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] 
 
 
 def _same(left: Sequence[Axis], right: Sequence[Axis]) -> bool:
+    """Whether two groups of axes have the same sizes; factors do not count."""
     return [a.size for a in left] == [a.size for a in right]
 
 

@@ -34,6 +34,7 @@ def shortest_path(
     import networkx as nx
 
     came: dict[Vertex, Vertex] = {}
+    # The graph is implicit: `neighbours` computes it as the search goes, and most of it is never built.
     edges = nx.generic_bfs_edges(nx.DiGraph([(start, start)]), start, neighbours, depth_limit=sys.maxsize)
     for before, after in () if start == goal else edges:
         came[after] = before

@@ -64,8 +64,10 @@ def _node(node: Node, known: set[Value]) -> Iterator[str]:
 
 
 def _types(node: Node) -> Iterator[str]:
+    """Findings on the types of outputs and parameters, inferred again from the operands."""
     inputs = [value.type for value in node.inputs]
     try:
+        # Inferred again, so that a pass which changes an op or its operands cannot leave stale types behind.
         inferred = node.op.infer(*inputs)
         wanted = {name: spec.type for name, spec in node.op.parameters(*inputs).items()}
     except ShapeError as error:
@@ -90,6 +92,7 @@ def _equal(what: str, found: Sequence[TensorType], wanted: Sequence[TensorType])
 
 
 def _regions(node: Node) -> Iterator[str]:
+    """Findings on the regions that an op may own, and on their types."""
     for region in node.regions:
         yield from _equal("region input", [v.type for v in region.inputs], [v.type for v in node.inputs])
     match node.op:
@@ -106,6 +109,7 @@ def _regions(node: Node) -> Iterator[str]:
 
 
 def _repeat(node: Node, op: Repeat) -> Iterator[str]:
+    """Findings on the bodies, the schedule and the taps of repeated layers."""
     if len(node.regions) != len(op.kinds) or not node.regions:
         yield f"{len(node.regions)} bodies of {len(op.kinds)} kinds"
         return
@@ -113,6 +117,7 @@ def _repeat(node: Node, op: Repeat) -> Iterator[str]:
         yield "the schedule names a body that does not exist"
         return
     for region in node.regions:
+        # The next layer takes what this one returns, so the types must be equal.
         yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
     if len(node.outputs) != 1 + len(op.taps):
         yield f"{len(op.taps)} taps of {len(node.outputs) - 1} outputs"

@@ -53,6 +53,7 @@ class _Emission:
         self._controls = controls
         measured = {leaf.measures for leaf in found}
         self.positions = self.distance = ""
+        # Masks of controls alone need no positions.
         if not measured <= {"nothing"}:
             self.positions = writer.assign("positions", f"torch.arange({writer.size(keys)}, device={device})")
         if "distance" in measured:

@@ -29,11 +29,13 @@ def entails(left: Mask, right: Mask) -> bool | None:
         return None
     if entail.entails(relation(left, _PLACES), relation(right, _PLACES)):
         return True
+    # Both directions are one-sided: no proof is not a refutation, and no counterexample is not a proof.
     return False if refuted(left, right) else None
 
 
 def implies_causal_or_prefix(mask: Mask) -> bool:
     """Whether no query sees a later key, other than inside a prefix that the mask names."""
+    # Only prefixes that the mask itself names: others would allow more than it says.
     prefixes = (leaf for leaf in leaves(mask) if leaf.opens_prefix)
     return any(entails(mask, bound) for bound in (Causal(), *(Causal() | prefix for prefix in prefixes)))
 

@@ -11,6 +11,7 @@ PARTS = 3
 def valid(count: int, longest: int, padding: str) -> list[int]:
     """A quarter of the positions is padding, at the left for `left` and otherwise at the right."""
     padded = count // 4
+    # True is valid, so the padding is the zeros.
     row = [1] * (count - padded) + [0] * padded
     return row[::-1] if padding == "left" else row
 

@@ -54,6 +54,7 @@ class Given(Leaf):
 
     def evaluate(self, at: Pairs) -> Array:
         """The mask, false in the rows that are not kept."""
+        # The mask has a head axis of size 1, which the evaluation does not have.
         given = at.controls[self.control][:, 0]
         return given if self.keep is None else given & at.controls[self.keep][:, 0]
 

@@ -86,6 +86,8 @@ class Leaf(Mask, ABC):
         super().__init_subclass__(**options)
         bases = [base for base in cls.__mro__ if issubclass(base, Leaf)]
         notes = [note for base in bases for note in vars(base).get("__annotations__", {}).items()]
+        # A declaration that is only annotated has no value: it must be given where the class is made, not when it is
+        # used.
         missing = [
             name
             for name, kind in notes

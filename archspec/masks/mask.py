@@ -43,6 +43,7 @@ class Or(Mask):
 def both(left: Mask, right: Mask) -> Mask:
     """Conjunction, flattened and without repetition; the mask of every pair is its unit."""
     terms = _terms(And, left, right)
+    # Where every term is the mask of every pair, one of them is kept.
     kept = tuple(dict.fromkeys(term for term in terms if term.kernel != "full")) or terms[:1]
     return kept[0] if len(kept) == 1 else And(kept)
 
@@ -57,4 +58,5 @@ def either(left: Mask, right: Mask) -> Mask:
 
 
 def _terms(kind: type[And] | type[Or], *masks: Mask) -> tuple[Mask, ...]:
+    """The terms of masks of one class, of which nested ones are flattened."""
     return tuple(t for mask in masks for t in (mask.terms if isinstance(mask, kind) else (mask,)))

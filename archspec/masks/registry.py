@@ -12,9 +12,12 @@ from archspec.masks.atom import MaskAtom
 
 
 class _Atoms(Mapping[str, type[MaskAtom]]):
+    """The mapping from words to atoms; a word is looked up in the folder, and only then is its file imported."""
+
     def __getitem__(self, word: str) -> type[MaskAtom]:
         if word not in _words(tuple(folder.__path__)):
             raise KeyError(word)
+        # By file name: adding an atom adds one file and touches no list.
         return _load(word)
 
     def __iter__(self) -> Iterator[str]:

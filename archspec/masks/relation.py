@@ -34,6 +34,7 @@ def decisive(mask: Mask, chosen: Callable[[Leaf], bool], operand: int, at: Coord
         case And(terms=terms):
             found = NOTHING
             for place, term in enumerate(terms):
+                # The pair must satisfy all other terms too, or the conjunction is false whatever this leaf says.
                 own = decisive(term, chosen, operand, at)
                 if own.atoms:
                     # The operand is erased from the other terms too: they may hold or not hold through its other

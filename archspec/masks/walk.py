@@ -45,6 +45,7 @@ def joined_by_or(mask: Mask) -> Mask:
     """The parts of a mask that are alternatives, joined; an `Or` of no terms where there are none."""
     if isinstance(mask, Or):
         return mask
+    # A conjunction has no alternatives of its own, only those inside its terms.
     return Or(tuple(joined_by_or(term) for term in mask.terms) if isinstance(mask, And) else ())
 
 

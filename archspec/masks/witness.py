@@ -34,6 +34,7 @@ def refuted(left: Mask, right: Mask) -> bool:
 def _worlds(answers: _Answers) -> Iterator[frozenset[Fact]]:
     """Every set of facts about data that may hold at one pair; none where there are too many to try."""
     facts = list(dict.fromkeys(answer for answer in answers.values() if not isinstance(answer, bool)))
+    # Too many facts are not tried at all: nothing is then refuted, which is sound.
     if len(facts) <= _MOST_FACTS:
         for count in range(len(facts) + 1):
             yield from map(frozenset, combinations(facts, count))
@@ -55,6 +56,7 @@ def _pairs(found: Mapping[Leaf, None], sizes: Mapping[str, int]) -> Iterator[tup
         for j in near:
             if j >= 0 and j - ahead >= 0:
                 yield j - ahead, j
+        # The pair with this distance that is nearest to the start of the row.
         yield max(0, -ahead), max(0, ahead)
 
 

@@ -41,6 +41,7 @@ def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Seq
     shapes = {name: (port.type.shape, arrays[name].shape) for name, port in sound.items()}
     origin = solved_sizes(shapes, found)
     check_axes(shapes, origin, found)
+    # Dims that no input determines are typical, and then take the profile's typical size.
     told = {name: one.size for name, one in origin.items()}
     sizes = {**{symbol.name: symbol.typical for symbol in interface.symbols}, **told}
     for name, port in sound.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Literal, Protocol
 
 from archspec.algebra.dim import Dim, FloorDiv, Mod, Symbol
@@ -12,6 +12,7 @@ from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.spec import InputSpec, Spec
 from archspec.spec.claims import Claims
+from archspec.spec.indexed import indexed
 from archspec.spec.inputs import Padding
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
@@ -42,6 +43,8 @@ class Ports(Protocol):
     def dims(self) -> Mapping[str, Symbol]: ...
     @property
     def inputs(self) -> Mapping[str, Promised]: ...
+    @property
+    def indexed(self) -> Mapping[str, Sequence[Dim]]: ...
 
 
 @record
@@ -57,11 +60,15 @@ class Port:
 
 @record(eq=False)
 class Interface:
-    """Dims, inputs and outputs of a model by name, each in the declared order."""
+    """Dims, inputs and outputs of a model by name, each in the declared order.
+
+    `indexed` says how many rows or positions integer inputs number; a manifest does not hold it.
+    """
 
     dims: Mapping[str, Symbol]
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]
+    indexed: Mapping[str, Sequence[Dim]] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -85,17 +92,19 @@ class Interface:
             ranges: the least, typical and largest size of some dims. The others keep theirs.
         """
         others = {name: resized(self.dims[name], sizes) for name, sizes in ranges.items()}
+        # Types refer to symbols, which carry their range: they are replaced in every type.
         symbols = {self.dims[name]: symbol for name, symbol in others.items()}
         inputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.inputs.items()}
         outputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.outputs.items()}
-        return Interface(dims={**self.dims, **others}, inputs=inputs, outputs=outputs)
+        return Interface(dims={**self.dims, **others}, inputs=inputs, outputs=outputs, indexed=self.indexed)
 
 
 def interface_of(spec: Spec | Claims) -> Interface:
     """The interface of a spec, or of a model that is tested against claims."""
     inputs = {name: _port(given) for name, given in spec.inputs.items()}
     outputs = {name: Port(name=name, type=value.type) for name, value in spec.outputs.items()}
-    return Interface(dims=spec.dims, inputs=inputs, outputs=outputs)
+    numbered = spec.indexed if isinstance(spec, Claims) else indexed(spec.graph)
+    return Interface(dims=spec.dims, inputs=inputs, outputs=outputs, indexed=numbered)
 
 
 def _port(given: InputSpec) -> Port:
@@ -116,6 +125,7 @@ def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
 def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
     """A type whose dims are replaced by others of the same names."""
     axes = tuple(Axis(tuple(_resized(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
+    # A bound may depend on dims too, as for positions below a length.
     bound = None if type_.bound is None else _resized(type_.bound, symbols)
     return TensorType(type_.dtype, axes, bound)
 

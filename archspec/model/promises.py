@@ -41,6 +41,7 @@ def check_cast(name: str, array: Array, cast: Array, found: Collector) -> None:
     """Collect E722 for finite numbers that overflow the dtype of an artifact."""
     if array.dtype.kind != "f":
         return
+    # What was not finite before is reported by `_check_finite`.
     wrong: Array = np.asarray(np.isfinite(array) & ~np.isfinite(cast))
     if wrong.any():
         place = _first(wrong)

@@ -60,6 +60,7 @@ def solved_sizes(shapes: Shapes, found: Collector) -> dict[str, Solved]:
         usable = [one for one in ready if not failed & {symbol.name for symbol in one.dim.symbols()}]
         if not usable:
             break
+        # One equation at a time: its solution may leave another one with a single unknown dim.
         (symbol,) = _unknown(usable[0], solved)
         outcome = _solve(usable[0], symbol, solved, found)
         if outcome is None:

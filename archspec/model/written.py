@@ -15,6 +15,7 @@ from archspec.text.types import parse_type
 
 
 class _Plain(BaseModel):
+    # Strict and without extra fields: an unknown field is an error and not ignored.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -50,6 +51,7 @@ class WrittenInterface(_Plain):
             SpecError: for a type that does not parse.
             ValueError: for a range of sizes that does not rise in multiples.
         """
+        # Types are parsed after the dims, whose names they use.
         dims = {name: Symbol(name, d.min, d.typical, d.max, d.multiple) for name, d in self.dims.items()}
         symbols = tuple(dims.values())
         inputs = {name: _port(name, given, symbols) for name, given in self.inputs.items()}

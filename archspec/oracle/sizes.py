@@ -23,6 +23,7 @@ def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:
         for number, (dim, size) in enumerate(zip(value.type.shape, inputs[value.name].shape, strict=True))
     ]
     for _, _, dim, size in axes:
+        # Only an axis that is exactly the dim gives its size; others are checked afterwards.
         (symbol,) = symbols if len(symbols := dim.symbols()) == 1 else (None,)
         if symbol is not None and str(dim) == symbol.name:
             sizes.setdefault(symbol.name, size)

@@ -31,6 +31,7 @@ class Pass(ABC):
 
     def run(self, graph: Graph) -> PassResult:
         """Apply the pass. Raises InvalidGraph where the graph is invalid before or after it."""
+        # Before as well: a fault is then attributed to the pass that made it.
         verify(graph)
         result = self.apply(graph)
         # A pass signals "nothing to do" by identity, so that an unchanged graph is not verified twice.

@@ -46,7 +46,7 @@ def cut(graph: Graph, fed: str, output: str) -> Cut:
     once = _part(graph, early, handed, list(names.values()), {}) if handed else None
     step = _part(graph, late, [target], [output], names)
     if step is None or (handed and once is None):
-        # A parameter stands outside of the module that uses it, and its owner in the other part.
+        # A parameter is outside the module that uses it, and its owner is in the other part.
         return Cut(once=None, step=_part(graph, needed, [target], [output], {}) or graph)
     return Cut(once=once, step=step)
 

@@ -35,6 +35,7 @@ def _body(graph: Graph, keep: range | list[int]) -> tuple[Graph, list[int]] | No
     nodes = {node: _node(node) for node in graph.nodes}
     live, kept = set(graph.outputs), []
     for node in reversed(graph.nodes):
+        # A parameter that nothing reads is still part of a checkpoint.
         if live & set(node.outputs) or _holds_state(node):
             kept.append(node)
             live.update(_operands(node, nodes[node]))

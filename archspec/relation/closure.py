@@ -67,6 +67,7 @@ class Closure:
         found = self.differences.get((out, inp, 1, 1))
         if found is not None and found.lo is not None and found.lo == found.hi:
             return found.lo
+        # Two coordinates that each have one possible value differ by a constant as well.
         i, j = self.out[out], self.inp[inp]
         if i.lo is not None and j.lo is not None and i.lo == i.hi and j.lo == j.hi:
             return i.lo - j.lo
@@ -88,16 +89,19 @@ class Closure:
             return found
         if isinstance(out, int) and not self.flats:
             return None
+        # Several coordinates may be one place of the other side: `4*n + k` is `j` where an axis was split.
         image = exact_image(form(out), self.lines(), self.out)
         return None if image is None else (as_place(image[0]), image[1])
 
     def _onto_out(self, inp: int) -> tuple[int, Dim] | None:
+        """`shift_onto_out` for a single coordinate, by the differences and the ranges alone."""
         for out, other, _, _ in self.differences:
             if other == inp and (k := self.shift(out, inp)) is not None:
                 return out, k
         return self._fixed(self.out, self.inp[inp], 1)
 
     def _onto_in(self, out: int) -> tuple[int, Dim] | None:
+        """`shift_onto_in` for a single coordinate, by the differences and the ranges alone."""
         for other, inp, _, _ in self.differences:
             if other == out and (k := self.shift(out, inp)) is not None:
                 return inp, k
@@ -131,6 +135,7 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
         segments=atom.segments,
         flats={},
     )
+    # In a fixed order: `tighter` keeps the first of two ends whose order the sizes leave open.
     for r in ordered(atom.ranges):
         side = found.out if r.side == "out" else found.inp
         side[r.coordinate] = _given(Interval(r.lo, r.hi), side[r.coordinate])
@@ -149,6 +154,7 @@ def finish(found: Closure) -> Closure | None:
     # Two rounds reach the common chains. Stopping early leaves ranges wider, which is sound.
     for _ in range(2):
         spread(found)
+    # The constraints are a conjunction, so one that is empty makes the atom empty.
     if any(map(is_empty, (*found.out, *found.inp, *found.differences.values(), *found.flats.values()))):
         return None
     if found.guards:
@@ -180,7 +186,7 @@ def tighter(old: Interval, new: Interval) -> Interval:
 
 
 def _given(explicit: Interval, size: Interval) -> Interval:
-    """An explicit range within an axis: the explicit end is kept unless the axis is surely tighter."""
+    """An explicit range within an axis: the explicit end is kept unless the axis is proved tighter."""
     return tighter(explicit, size)
 
 
@@ -282,6 +288,7 @@ def to_out(guard: Guard, along: Closure) -> Guard | None:
 
 
 def _places(found: list[tuple[Place, Dim] | None]) -> tuple[tuple[Place, ...], Dim] | None:
+    """The coordinates and the shift of the last one; None where a place is missing or another one is shifted."""
     if not found or any(place is None for place in found):
         return None
     places = [place for place in found if place is not None]

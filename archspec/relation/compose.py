@@ -46,10 +46,12 @@ def compose(left: Relation, right: Relation, out: Space, middle: Space, inp: Spa
     """
     if not left.atoms or not right.atoms:
         return NOTHING
+    # The sizes must agree: an equality between axes of other sizes also restricts the longer one.
     if out == middle and left == identity(len(out)):
         return right
     if middle == inp and right == identity(len(inp)):
         return left
+    # Composition distributes over union, so the atoms are composed in pairs.
     found = (composed(a, b, out, middle, inp) for a in left.atoms for b in right.atoms)
     return union((atom for atom in found if atom is not None), out, inp)
 
@@ -126,7 +128,7 @@ def _between(a: Closure, b: Closure) -> list[Interval] | None:
             return None
         result.append(met)
     if a.guards and b.guards:
-        # The guards of `b` on its output and those of `a` on its input speak of the same value, m.
+        # The guards of `b` on its output and those of `a` on its input are about the same value, m.
         inside = {replace(guard, side="in") for guard in b.guards if guard.side == "out"}
         if contradictory(frozenset(inside | {guard for guard in a.guards if guard.side == "in"})):
             return None
@@ -172,6 +174,7 @@ def _differences(a: Closure, b: Closure) -> dict[Linear, Interval]:
 
 
 def _sum(r: int, x: Dim | None, q: int, y: Dim | None) -> Dim | None:
+    """`r*x + q*y`; None, that is infinite, where one of the ends is."""
     if x is None or y is None:
         return None
     return (x if r == 1 else r * x) + (y if q == 1 else q * y)
@@ -206,6 +209,7 @@ def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
     """`m < p + c` and `m - j >= l` give `j < p + c - l`, where the places that index the prefix are unshifted."""
     result = []
     for bound in a.prefixes:
+        # The prefix operand has no offsets on its leading axes: they must be the same on the other side.
         leading = [b.shift_onto_in(coordinate) for coordinate in bound.leading]
         if any(place is None or place[1] != 0 for place in leading):
             continue
@@ -229,6 +233,7 @@ def _seen(place: Place, b: Closure) -> Iterator[tuple[Place, Interval]]:
 
 def _segments(a: Closure, b: Closure) -> list[SegmentEquality]:
     """Segment equalities that survive: joined with an equality of the same operand, or carried by a zero difference."""
+    # Equalities by one operand chain: seg[i] = seg[m] and seg[m] = seg[j].
     result = [
         replace(left, inp=right.inp)
         for left in a.segments

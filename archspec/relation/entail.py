@@ -32,6 +32,7 @@ def entails(left: Relation, right: Relation) -> bool:
     Sufficient but not necessary: an atom that only the union of several atoms contains is not recognised. False means
     that containment was not shown.
     """
+    # Sound because an atom of `right` that contains `a` puts all pairs of `a` into the union.
     return all(any(implies(a, b) for b in right.atoms) for a in left.atoms)
 
 
@@ -80,6 +81,7 @@ def _known(atom: Atom, side: Side, coordinate: int) -> Interval:
 
 
 def _difference(atom: Atom, wanted: Difference) -> bool:
+    """Whether the atom implies a difference: by one of its own, by the ranges, or through flat constraints."""
     out, inp = _extent(atom, "out", wanted.out), _extent(atom, "in", wanted.inp)
     found = [Interval(_low(out, inp, wanted), _high(out, inp, wanted))]
     key = (wanted.out, wanted.inp, wanted.a, wanted.b)
@@ -90,11 +92,13 @@ def _difference(atom: Atom, wanted: Difference) -> bool:
 
 
 def _range(atom: Atom, wanted: Range) -> bool:
+    """Whether the atom implies a range of one coordinate."""
     return _inside(_extent(atom, wanted.side, wanted.coordinate), Interval(wanted.lo, wanted.hi))
 
 
 def _inside(intervals: list[Interval], wanted: Interval) -> bool:
     """Whether a conjunction of intervals lies in the wanted one."""
+    # An empty atom implies everything.
     return empty(intervals) or (
         any(at_least(interval.lo, wanted.lo) for interval in intervals)
         and any(at_most(interval.hi, wanted.hi) for interval in intervals)
@@ -102,6 +106,7 @@ def _inside(intervals: list[Interval], wanted: Interval) -> bool:
 
 
 def _extent(atom: Atom, side: Side, coordinate: int) -> list[Interval]:
+    """The ranges of a coordinate, as few as the sizes allow; coordinates are never negative."""
     found = [Interval(r.lo, r.hi) for r in ordered(atom.ranges) if (r.side, r.coordinate) == (side, coordinate)]
     return list(conjunction([Interval(ZERO), *found]))
 
@@ -121,6 +126,7 @@ def _high(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim |
 
 
 def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
+    """Whether the atom has a bound by the same prefix that is at least as tight."""
     return any(
         (bound.inp, bound.prefix, bound.leading) == (wanted.inp, wanted.prefix, wanted.leading)
         and compare(bound.offset, "<=", wanted.offset) is True
@@ -129,11 +135,13 @@ def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
 
 
 def _segment(atom: Atom, wanted: SegmentEquality) -> bool:
+    """Whether the atom has the equality, or equates all its places."""
     pairs = zip(wanted.out, wanted.inp, strict=True)
     return wanted in atom.segments or all(_same(atom, out, inp) for out, inp in pairs)
 
 
 def _same(atom: Atom, out: Place, inp: Place) -> bool:
+    """Whether the atom equates a place of the output and a place of the input."""
     if isinstance(out, int) and isinstance(inp, int) and not atom.flats:
         return _difference(atom, equal(out, inp))
     return _flat(atom, Flat(out=form(out), inp=form(inp), lo=ZERO, hi=ZERO))

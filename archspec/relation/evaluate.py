@@ -74,6 +74,7 @@ class _Indices:
 
 
 def _constraints(atom: Atom, at: _Indices, controls: Mapping[Key, Array], sizes: Mapping[str, int]) -> Iterator[Array]:
+    """Each constraint of an atom as a bool array that broadcasts to all pairs."""
     for d in atom.differences:
         yield from _between(d.a * at("out", d.out) - d.b * at("in", d.inp), d.lo, d.hi, sizes)
     for r in atom.ranges:
@@ -96,12 +97,14 @@ def _between(x: Array, lo: Dim | None, hi: Dim | None, sizes: Mapping[str, int])
 
 
 def _prefix(bound: PrefixBound, at: _Indices, length: Array, sizes: Mapping[str, int]) -> Array:
+    """Where the input place is inside the prefix."""
     inside, found = _look_up(length, at.all("in", bound.leading, sizes))
     within: Array = inside & (at.place("in", bound.inp, sizes) < found + Dim.of(bound.offset).value(sizes))
     return within
 
 
 def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int]) -> Array:
+    """Where the guard holds; false where its index is out of range, whatever its sign."""
     *leading, last = at.all(guard.side, guard.coordinates, sizes)
     inside, held = _look_up(predicate, (*leading, last + Dim.of(guard.offset).value(sizes)))
     holds: Array = inside & (held.astype(bool) != guard.negated)
@@ -109,6 +112,7 @@ def _guard(guard: Guard, at: _Indices, predicate: Array, sizes: Mapping[str, int
 
 
 def _segment(equality: SegmentEquality, at: _Indices, segments: Array, sizes: Mapping[str, int]) -> Array:
+    """Where both places are in range and have equal values."""
     here, left = _look_up(segments, at.all("out", equality.out, sizes))
     there, right = _look_up(segments, at.all("in", equality.inp, sizes))
     same: Array = here & there & (left == right)

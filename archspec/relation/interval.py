@@ -36,6 +36,7 @@ def intersection(left: Interval, right: Interval) -> tuple[Interval, ...]:
     elif at_least(right.lo, left.lo):
         lo = right.lo
     else:
+        # Neither interval is dropped: a choice would lose one end of the intersection.
         return left, right
     if at_most(left.hi, right.hi):
         return (Interval(lo, left.hi),)
@@ -69,6 +70,7 @@ def surely_more(left: Dim, right: Dim) -> bool:
     if left is right:
         return False
     a, b = left.constant, right.constant
+    # Two constants, the common case, need neither bounds nor the cache.
     if a is not None and b is not None:
         return a > b
     return _surely_more(left, right)

@@ -18,12 +18,14 @@ def join(left: Atom, right: Atom, out: Space, inp: Space) -> Atom:
     is found; what a rule expects must not pass through it (see `relation.wanted`).
     """
     a, b = close(left, out, inp), close(right, out, inp)
+    # An empty atom contributes no pair to the union.
     if a is None or b is None:
         return right if a is None else left
     return Atom(
         differences=frozenset(_differences(a, b)),
         ranges=frozenset(_ranges(a, b)),
         prefixes=frozenset(_prefixes(a, b)),
+        # Guards are compared on both sides: two atoms may have the same one in different places.
         guards=frozenset(both_sides(a) & both_sides(b)),
         segments=frozenset(_segments(a, b)),
         flats=frozenset(_flats(a, b)),
@@ -63,6 +65,7 @@ def _flats(a: Closure, b: Closure) -> Iterator[Flat]:
 
 
 def _best(intervals: Iterable[Interval]) -> Interval:
+    """The intersection of intervals, as far as it is decided."""
     return reduce(tighter, intervals, Interval())
 
 
@@ -78,6 +81,7 @@ def _known(found: Closure, key: Linear) -> Interval:
 
 
 def _ranges(a: Closure, b: Closure) -> Iterator[Range]:
+    """The hull of every coordinate's range."""
     for coordinate, pair in enumerate(zip(a.out, b.out, strict=True)):
         lo, hi = _hull(*pair)
         yield Range(side="out", coordinate=coordinate, lo=lo, hi=hi)

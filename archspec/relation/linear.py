@@ -53,9 +53,11 @@ def _bounds(
     ranges: tuple[Sequence[Interval], Sequence[Interval]],
     depth: int,
 ) -> Iterator[Interval]:
+    """The intervals of `bounds`, using at most `depth` lines one after the other."""
     yield plus(extent(left, ranges[0]), negative(extent(right, ranges[1])))
     for line in lines if depth else ():
         factor = ratio(left, line.left) if line.left else ratio(right, line.right)
+        # A line of which only one side occurs would bring new coordinates into the other.
         if factor is None or (line.left and line.right and ratio(right, line.right) is None):
             continue
         rest = less(left, scaled(line.left, factor)), less(right, scaled(line.right, factor))
@@ -76,6 +78,7 @@ def images(found: Form, lines: Sequence[Line], ranges: Sequence[Interval]) -> li
 def _images(
     rest: Form, other: Form, so_far: Interval, lines: Sequence[Line], ranges: Sequence[Interval], depth: int
 ) -> Iterator[tuple[Form, Interval]]:
+    """The images of `rest`, given the image `other` of what was cancelled so far and the interval of the difference."""
     if not rest:
         yield other, so_far
         return
@@ -110,6 +113,8 @@ def is_point(interval: Interval) -> bool:
 
 def reduced(line: Line) -> Line:
     """The line divided by the common factor of its strides, its ends rounded inwards."""
+    # The difference is a multiple of the common factor, so its ends may be rounded inwards. Strides that depend on
+    # sizes are left alone.
     strides = [stride.constant for _, stride in (*line.left, *line.right)]
     shared = gcd(*(stride or 0 for stride in strides)) if all(strides) else 1
     if shared < 2:

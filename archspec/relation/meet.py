@@ -24,6 +24,7 @@ def both(left: Atom, right: Atom) -> Atom | None:
     differences = _by_key(
         ((d.out, d.inp, d.a, d.b), Interval(d.lo, d.hi)) for d in ordered(left.differences | right.differences)
     )
+    # `conjunction` keeps both of two intervals that no size orders, so a meet is exact where a closure is not.
     ranges = _by_key(((r.side, r.coordinate), Interval(r.lo, r.hi)) for r in ordered(left.ranges | right.ranges))
     if any(map(empty, (*differences.values(), *ranges.values()))) or _contradictory(guards):
         return None

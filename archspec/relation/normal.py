@@ -55,6 +55,7 @@ def _flats(found: Closure) -> list[Flat]:
     """Flat constraints that neither the ranges nor the differences imply."""
     if not found.flats:
         return []
+    # The differences alone: a flat constraint must not count as implied by itself.
     lines = found.lines()[: len(found.differences)]
     result = []
     for (left, right), (lo, hi) in found.flats.items():
@@ -134,6 +135,7 @@ def _ranges(found: Closure, out: Space, inp: Space) -> list[Range]:
         if left[o] != _OPEN:
             left[o] = _unless(left[o], through_in(_filled(right[j], inp[j]), interval, a, b))
     for (o, j, a, b), interval in found.differences.items():
+        # Ends that were dropped count as open from here on, so that no two ranges are dropped in favour of each other.
         if right[j] != _OPEN:
             right[j] = _unless(right[j], through_out(_filled(left[o], out[o]), interval, a, b))
     sides: tuple[tuple[Side, list[Interval]], ...] = (("out", left), ("in", right))

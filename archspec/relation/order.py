@@ -29,6 +29,7 @@ def _sorted(constraints: frozenset[C]) -> Sequence[C]:
 
 @lru_cache(maxsize=1 << 13)
 def _rank(constraint: Constraint) -> tuple[object, ...]:
+    """Sort key of a constraint: where it applies, then its ends; the text for kinds without ends of their own."""
     match constraint:
         case Difference():
             place: tuple[object, ...] = (constraint.out, constraint.inp, constraint.a, constraint.b)

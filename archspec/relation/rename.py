@@ -22,9 +22,11 @@ def renaming(atom: Atom, out: Space, inp: Space) -> Names | None:
         return None
     names: dict[int, int] = {}
     for d in atom.differences:
+        # Between axes of different sizes an equality also restricts a range, which a renaming would lose.
         if not _is_equality(d) or d.inp in names or out[d.out] != inp[d.inp]:
             return None
         names[d.inp] = d.out
+    # Two inputs equal to one output are a diagonal, a constraint on the input, and not a renaming.
     return names if len(set(names.values())) == len(names) else None
 
 
@@ -39,6 +41,7 @@ def renamed_in(left: Atom, names: Names, out: Space, middle: Space) -> Atom | No
 
 
 def _renamed(names: Names, atom: Atom, side: Side, whole: Callable[[Difference], bool]) -> Atom | None:
+    """The atom over other coordinates on one side; None where it must be worked out."""
     # A constraint on a coordinate that the renaming drops must be projected away, which needs the closure.
     if not names.keys() >= set(_used(atom, side)):
         return None
@@ -95,6 +98,7 @@ def _differences(names: Names, atom: Atom, side: Side, whole: Callable[[Differen
 
 
 def _is_equality(d: Difference) -> bool:
+    """Whether a difference is `i = j`."""
     return d.a == d.b == 1 and d.lo is not None and d.lo == d.hi == ZERO
 
 

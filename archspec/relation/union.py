@@ -27,6 +27,8 @@ def union(atoms: Iterable[Atom], out: Space, inp: Space) -> Relation:
     for atom in dict.fromkeys(atoms):
         _insert(atom, kept, out, inp)
     while len(kept) > MOST_ATOMS:
+        # Each round replaces two atoms by at most one, so the loop ends. `combinations` goes in the order of insertion,
+        # and `min` takes the first of equals: the result does not depend on hashes.
         pair = min(combinations(kept, 2), key=lambda pair: loss(*pair))
         for atom in pair:
             kept.remove(atom)
@@ -113,6 +115,7 @@ def without_sign(left: Atom, right: Atom) -> Atom | None:
 
 
 def _differences_merged(left: Atom, right: Atom) -> Atom | None:
+    """The union of two atoms that differ in the interval of one difference; None for any others."""
     mine, other = left.differences - right.differences, right.differences - left.differences
     if len(mine) != 1 or len(other) != 1:
         return None
@@ -127,6 +130,7 @@ def _differences_merged(left: Atom, right: Atom) -> Atom | None:
 
 
 def _ranges_merged(left: Atom, right: Atom) -> Atom | None:
+    """The union of two atoms that differ in the interval of one range; None for any others."""
     mine, other = left.ranges - right.ranges, right.ranges - left.ranges
     if len(mine) != 1 or len(other) != 1:
         return None

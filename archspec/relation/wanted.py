@@ -26,6 +26,7 @@ def merged(relation: Relation) -> Relation:
 
 def _first(atoms: list[Atom]) -> tuple[Atom, Atom, Atom] | None:
     """The first two atoms whose union is one atom, and that atom; None where there are none."""
+    # Exact unions only: an atom that contains a little more would let a rule be proved that does not hold.
     for left, right in combinations(atoms, 2):
         both = _union(left, right)
         if both is not None:
@@ -34,6 +35,7 @@ def _first(atoms: list[Atom]) -> tuple[Atom, Atom, Atom] | None:
 
 
 def _union(left: Atom, right: Atom) -> Atom | None:
+    """The atom that is exactly the union of two, or None."""
     if left.guards == right.guards:
         return intervals_merged(left, right)
     # A guard that is shifted may be beyond the ends, where neither it nor its contrary holds.

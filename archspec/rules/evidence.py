@@ -12,7 +12,10 @@ from archspec.spec import Spec
 
 
 class Evidence:
-    """The relations of a spec's graph, computed on demand, and the promises of its inputs."""
+    """The relations of a spec's graph, computed on demand, and the promises of its inputs.
+
+    One object serves all rules of a spec, so that relations to the same source are computed once.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec

@@ -36,7 +36,7 @@ class Fixed:
     def together(self, literals: Iterable[Literal]) -> bool:
         """Whether the conjunction of some literals is proved to have the same truth in both runs."""
         found = tuple(literals)
-        # The clauses speak of one position: a term that mixes positions is not decided by them.
+        # The clauses are about one position: a term that mixes positions is not decided by them.
         if not all(self._pointwise(literal.term) for literal in found):
             return False
         return self._one_truth([_all(_literal(one, clause) for one in found) for clause in self.clauses])
@@ -48,6 +48,7 @@ class Fixed:
         if not term.depends_on(self.source):
             return True
         same = all(operand.type.axes == term.type.axes for operand in term.operands)
+        # Operands over other axes are broadcast: the clauses are about the source's positions only.
         if isinstance(term.op, Logical) and same and all(self(operand) for operand in term.operands):
             return True
         return self._pointwise(term) and self._one_truth([_truth(term, clause) for clause in self.clauses])
@@ -63,6 +64,7 @@ class Fixed:
     @staticmethod
     def _one_truth(truths: Sequence[bool | None]) -> bool:
         """Whether all clauses imply the same truth value."""
+        # One clause holds before and another may hold after, so they must all agree.
         return None not in truths and len(set(truths)) == 1
 
 

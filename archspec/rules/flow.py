@@ -24,6 +24,10 @@ class Dependence:
     The source may be any value, an inner one of a repeated region too: it then denotes that one layer's value,
     distinguished from the values of the other layers.
 
+    Args:
+        graph: the graph.
+        reads: what its primitives read; left out, their declared reads with nothing held fixed.
+
     Soundness: for every admitted size, every parameter value, eval mode, exact arithmetic and finite intermediate
     values: if two runs differ only in the source's values at positions J, and no j in J is related to i, then the
     value at i is the same, all other inputs held fixed. With `Fixed` reads, J are positions where the predicate of the
@@ -43,6 +47,7 @@ class Dependence:
         """
         flow = self.flow(source)
         found = flow.relations.get(value, NOTHING)
+        # A source may have other factors where it is used than where it is made: the relation is then translated.
         if flow.source == source.type.space:
             return found
         seen = aligned_axes(flow.origin.value.type, source.type)
@@ -113,6 +118,7 @@ class Flow:
         match node.op:
             case Call():
                 (region,) = node.regions
+                # Each call owns its body, so the values in it are recorded like those around it.
                 for value, relation in zip(region.inputs, operands, strict=True):
                     self.known(value, relation)
                 self.run(region.nodes)

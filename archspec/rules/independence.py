@@ -66,6 +66,7 @@ def independence(graph: Graph) -> list[Independent]:
             continue
         for name, output in zip(graph.output_names, graph.outputs, strict=True):
             own = tuple(place for place, size in enumerate(output.type.space) if size == dim)
+            # The dim occurs in the output, but not as a coordinate: its rows exist and cannot be identified.
             lost = not own and any(size.symbols() & dim.symbols() for size in output.type.space)
             pair = Pair(output=output, output_name=name, input=source, out=own, is_lost=lost)
             found.setdefault(dim, []).append(pair)
@@ -78,4 +79,5 @@ def _leading(value: Value) -> Dim | None:
         return None
     size = value.type.axes[0].size
     symbols = size.symbols()
+    # A product or quotient of dims does not number the rows of one of them.
     return size if len(symbols) == 1 and str(size) == next(iter(symbols)).name else None

@@ -22,7 +22,10 @@ def judge(spec: Spec) -> tuple[Verdict, ...]:
 
 
 class Judge:
-    """Judges the rules of one spec; the relations and promises are computed once and shared."""
+    """Judges the rules of one spec; the relations and promises are computed once and shared.
+
+    Verdicts do not depend on the run: sets are traversed in a total order, and random worlds are seeded.
+    """
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -57,9 +60,11 @@ class Judge:
 
         Every node keeping its rows apart is the quick proof; otherwise the relations are compared for each pair.
         """
+        # Imported late: a spec whose rows are separate never searches for a witness.
         from archspec.rules.wiring.search import find, outside
 
         reads = self.dependence.reads
+        # One walk over the nodes; relations are only computed where it fails.
         kept = keeps_rows(self.spec.graph, reads, rule.size)
         short = [] if kept else [pair for pair in rule.pairs if not pair.proved(self.dependence)]
         if not short:

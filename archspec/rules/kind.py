@@ -91,6 +91,7 @@ class WithinKind(UpperKind):
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """Proved where the relation of the graph lies within the allowed pairs at all sizes."""
+        # The rule's own pairs, not those of `target`: exempt output positions are removed from what is found instead.
         wanted = self.allowed(rule, evidence.terms)
         clauses = promised_clauses(rule, evidence.terms)
 

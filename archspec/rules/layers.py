@@ -36,6 +36,8 @@ class Spaces:
         return Layers(
             compose(second.carried, first.carried, s, s, s),
             tuple(
+                # The later layers read a captured value directly, or through the value that the earlier layers handed
+                # them.
                 united((own, compose(second.carried, before, s, s, other)), s, other)
                 for own, before, other in zip(second.captured, first.captured, self.captured, strict=True)
             ),
@@ -73,6 +75,7 @@ class Spaces:
         start = self.product(bodies, schedule.start[:count])
         left = max(0, count - len(schedule.start))
         period = len(schedule.repeat)
+        # Whole periods are one power; a period that `count` cuts off is composed layer by layer below.
         times = min(schedule.times, left // period) if period else 0
         middle = self.power(self.product(bodies, schedule.repeat), times) if times else self.none()
         done = len(schedule.start) + times * period

@@ -45,6 +45,7 @@ def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagn
 
 def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
     """E423 for a lower rule: a demanded pair of positions that nothing connects."""
+    # No path exists to be shown: the object only formats positions.
     way = Way((), rule.output, rule.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
     output, source = rule.fields.output, rule.fields.input

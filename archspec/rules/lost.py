@@ -20,6 +20,7 @@ def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], boo
     for node in _inside(dependence.graph.nodes):
         for value in node.outputs:
             if (
+                # The rule can only be asked of values whose first axes are those of its output.
                 value.type.axes[: len(axes)] == axes
                 and dependence.relation(value, rule.input).atoms
                 and not proved(value)

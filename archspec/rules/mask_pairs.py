@@ -27,6 +27,7 @@ def allowed_pairs(rule: Rule, inputs: Measured) -> Array:
     assert rule.mask is not None
     out, inp = rule.axis
     queries, keys = inputs.count(rule.output, out), inputs.count(rule.input, inp)
+    # No remaining atom reads the placeholder: `_erased` removes those that would.
     controls = [np.zeros(0) if depends(value, rule.input) else inputs.value(value) for value in rule.controls]
     found = evaluate(_erased(rule.mask, rule), queries, keys, controls, inputs.sizes)
     return found.reshape(-1, queries, keys)

@@ -29,7 +29,7 @@ class UnmeasurableError(Exception):
 class Probe:
     """Positions of the input that change, and positions of the output that must stay: bool over the first axes of each.
 
-    An axis of size 1 stands for all positions of that axis.
+    An axis of size 1 stands for all positions of that axis. Whoever runs the model draws the new values.
     """
 
     changes: Array
@@ -116,8 +116,10 @@ def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
     seen: set[bytes] = set()
     for rows in rows_tried(pairs.shape[1], batch if out else 1):
         changed = np.logical_not(pairs[np.arange(batch), rows])
+        # Nothing to change, or a change that was tried before, shows nothing new.
         if changed.any() and changed.tobytes() not in seen:
             seen.add(changed.tobytes())
+            # An output position that may read any changed position may change: it is not asserted.
             kept = np.logical_not((pairs & changed[:, None, :]).any(-1))
             holds = both(_along(kept, out), at)
             if holds.any():

@@ -56,6 +56,7 @@ def _made_in(value: Value) -> Run | None:
     # A repeat of no layers returns its operand: no run makes the value.
     if not isinstance(node.op, Repeat) or not len(node.op.schedule):
         return None
+    # Output 0 is the carried value, which the last layer makes.
     return Run(node, node.op.taps[value.index - 1].layer if value.index else len(node.op.schedule) - 1)
 
 

@@ -80,6 +80,7 @@ class Facts:
     def _apart(self, known: Guard, wanted: Guard) -> Interval | None:
         """The position of the known guard minus that of the wanted one; None where their rows are not proved equal."""
         *leading, last = zip(known.coordinates, wanted.coordinates, strict=True)
+        # The promise holds along one row: guards of different rows say nothing about each other.
         if not all(self._difference(known, wanted, *pair) == Interval(ZERO, ZERO) for pair in leading):
             return None
         lo, hi = self._difference(known, wanted, *last)

@@ -25,9 +25,21 @@ def promises(spec: Spec, dependence: Dependence) -> Promises:
 
 
 def within(found: Relation, allowed: Relation, out: Space, inp: Space, promised: Promises) -> bool:
-    """Whether every related pair is proved to be allowed."""
+    """Whether every related pair is proved to be allowed.
+
+    Args:
+        found: what the graph reads, an upper bound.
+        allowed: the pairs of the rule, exact.
+        out: coordinate sizes of the output.
+        inp: coordinate sizes of the input.
+        promised: padding promises, by term.
+
+    Returns:
+        True for a proof at all sizes and values of the controls. False refutes nothing.
+    """
     # What is expected goes through `merged` alone: `union` may widen it, and widening it would prove too much.
     wanted = merged(allowed)
+    # Sufficient: each atom that is found lies in one allowed atom. Nothing tries to cover it by several.
     return all(any(_implies(atom, one, out, inp, promised) for one in wanted.atoms) for atom in found.atoms)
 
 
@@ -46,7 +58,8 @@ def _implies(atom: Atom, wanted: Atom, out: Space, inp: Space, promised: Promise
 def avoids(found: Relation, clauses: Forbidden, out: Space, inp: Space, promised: Promises) -> bool:
     """Whether it is proved that no related pair is forbidden.
 
-    Each atom is combined with each forbidden clause; all combinations must be impossible.
+    Each atom is combined with each forbidden clause; all combinations must be impossible. Arguments are those of
+    `within`, with the forbidden clauses in place of the allowed pairs.
     """
     return all(
         Facts(_with(atom, clause), out, inp, promised).impossible

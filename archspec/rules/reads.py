@@ -73,6 +73,7 @@ class Reads:
         return self._normal(node, [[self._named(node, relation) for relation in row] for row in rows])
 
     def _normal(self, node: Node, rows: list[list[Relation]]) -> Rows:
+        """The rows of a node with every relation in normal form."""
         return tuple(
             tuple(
                 in_normal_form(relation, y.type.space, x.type.space)
@@ -86,12 +87,15 @@ class Reads:
         if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
             return relation
         found = (named(atom, node.inputs, self.terms) for atom in relation.atoms)
+        # First the views are resolved, then what reads floats is dropped: a view may join the two.
         return Relation(tuple(one for atom in found if atom is not None for one in _known(resolved(atom)).atoms))
 
     def _restricted(self, row: tuple[Relation, ...], changing: Term) -> bool:
+        """Whether a constraint of one row depends on what changes."""
         return any(self._mentions(term, changing) for r in row for atom in r.atoms for term in keys(atom))
 
     def _mentions(self, term: Term, changing: Term) -> bool:
+        """Whether a term depends on what changes, other than through terms that the rule fixes."""
         return term.depends_on(changing, self.fixed)
 
     def _without(self, relation: Relation, changing: Term) -> Relation:
@@ -99,6 +103,7 @@ class Reads:
         return Relation(tuple(self._erased_atom(atom, changing) for atom in relation.atoms))
 
     def _erased_atom(self, atom: Atom, changing: Term) -> Atom:
+        """The atom without constraints by what changes, except guards that the rule fixes."""
         return replace(
             atom,
             guards=frozenset(self._standing(atom.guards, changing)),

@@ -39,6 +39,7 @@ class _Rows:
         return all(self._node(node, led) for node in nodes)
 
     def _node(self, node: Node, led: set[Value]) -> bool:
+        """Whether a node keeps rows separate; nodes that read no led value do."""
         if not any(value in led for value in node.inputs):
             return True
         if isinstance(node.op, Primitive):
@@ -46,9 +47,10 @@ class _Rows:
         return isinstance(node.op, Call | Repeat) and all(self._region(node, region, led) for region in node.regions)
 
     def _region(self, node: Node, region: Graph, led: set[Value]) -> bool:
+        """Whether every region of a node keeps rows separate, and everything it passes on is led."""
         led |= {inner for inner, outer in zip(region.inputs, node.inputs, strict=True) if outer in led}
         if isinstance(node.op, Repeat):
-            # A layer may hand on what it was not given first.
+            # A later layer may carry on a value that depends on the dim though the first one was given none.
             led.add(region.inputs[0])
         if not self.walk(region.nodes, led):
             return False
@@ -58,6 +60,7 @@ class _Rows:
     def _primitive(self, node: Node, led: set[Value]) -> bool:
         """Whether every output that reads led values is led, and reads only the same row of each."""
         for value, row in zip(node.outputs, self.reads.of(node), strict=True):
+            # An operand that is not led depends on no row, so any of it may be read.
             read = [relation for relation, x in zip(row, node.inputs, strict=True) if x in led and relation.atoms]
             if read and not (_leads(value, self.dim) and all(map(_same_row, read))):
                 return False

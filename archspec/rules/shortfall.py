@@ -38,6 +38,7 @@ def fallen_short(
     from archspec.rules.wiring.search import find, inside, outside
 
     test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
+    # The rule's own relation decides where cells are cut, so that it is exact over them.
     extra = [(rule.output, rule.input, target.pairs)]
     witness = find(evidence.spec, dependence.reads, rule.output, rule.input, extra, test)
     if witness is not None:
@@ -49,7 +50,13 @@ def fallen_short(
 
 
 def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:
-    """Violated with a pair that nothing connects, otherwise wired, with the sizes that were tried."""
+    """Violated with a pair that nothing connects, otherwise wired, with the sizes that were tried.
+
+    Args:
+        rule: a lower rule.
+        evidence: the analyses of the spec.
+        wanted: the pairs that must be related.
+    """
     from archspec.rules.wiring.cover import uncovered
 
     found = uncovered(evidence.spec, evidence.dependence.reads, rule.output, rule.input, wanted, rule.axes)

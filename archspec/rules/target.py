@@ -59,13 +59,19 @@ class Forbidden:
 
 
 def window(rule: Rule, back: Dim | None, ahead: Dim | None) -> Relation:
-    """The pairs with `i - back <= j <= i + ahead`, where None is infinite."""
+    """The pairs with `i - back <= j <= i + ahead`, where None is infinite.
+
+    i and j are positions on the rule's axes, flat where an axis has factors.
+    """
     i, j = places(rule.output.type)[rule.axis[0]], places(rule.input.type)[rule.axis[1]]
     return Relation((apart(i, j, None if ahead is None else -ahead, back),))
 
 
 def one_segment(by: Value, output: Value, source: Value, axes: tuple[int, int], terms: Terms) -> Relation:
-    """The pairs that are in one segment of `by`. Raises Inexpressible."""
+    """The pairs that are in one segment of `by`, on one axis of the output and one of the source.
+
+    Raises Inexpressible.
+    """
     return masked(SameSegment(0), (by,), output, source, axes, terms)
 
 
@@ -98,6 +104,7 @@ def masked(
         plain=plain,
     )
     found = relation(mask, at)
+    # A constraint without a term must not be dropped here: the rule would allow more than it says.
     known = tuple(named(atom, controls, terms, exactly=True) for atom in found.atoms)
     if None in known:
         raise Inexpressible("a control that depends on parameters")
@@ -147,9 +154,17 @@ def with_exempt(rule: Rule, allowed: Relation, terms: Terms) -> Relation:
 
 
 def hidden_by(predicate: Value, truth: bool, output: Value, source: Value, terms: Terms) -> Forbidden:
-    """What `ignores` forbids where a predicate has the given truth value. Raises Inexpressible.
+    """What `ignores` forbids where a predicate has the given truth value.
+
+    Args:
+        predicate: a bool value over axes of `source`.
+        truth: its value at the input positions that are hidden.
+        output: the value that must not depend on them.
+        source: the value whose positions are hidden.
+        terms: names of the controls.
 
     Where the output has the axes of the predicate, only its positions with the other truth value are restricted.
+    Raises Inexpressible.
     """
     where = guards_of(predicate, source, "in", terms, negated=not truth)
     at = guards_of(predicate, output, "out", terms, negated=truth) if carries(output, predicate) else (frozenset(),)
@@ -195,7 +210,18 @@ def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Claus
 def guards_of(
     value: Value, of: Value, side: Side, terms: Terms, *, negated: bool = False
 ) -> tuple[frozenset[Guard], ...]:
-    """A predicate over axes of a value as sets of guards on one side, one of which holds. Raises Inexpressible."""
+    """A predicate over axes of a value as sets of guards, one of which holds at each position where it is true.
+
+    Args:
+        value: the predicate.
+        of: the value over whose axes it is.
+        side: the side of the relation that `of` is on.
+        terms: names of the controls.
+        negated: take the positions where the predicate is false.
+
+    Raises:
+        Inexpressible: where a part of the predicate has other axes, or depends on parameters.
+    """
     axes = over_axes(of, value)
     if axes is None:
         raise Inexpressible("a predicate whose axes differ from those of the value")
@@ -205,6 +231,7 @@ def guards_of(
         guards = []
         for literal in clause:
             own = literal.term.type.rank
+            # A literal over fewer axes holds for whole rows; a guard can only index the axes that it has.
             if own == 0 or not _equal(literal.term.type.shape, value.type.shape[value.type.rank - own :]):
                 raise Inexpressible("a predicate that is broadcast")
             at = own_places[len(own_places) - own :]

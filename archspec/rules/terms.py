@@ -92,7 +92,11 @@ class Terms:
         return self._of[value]
 
     def literals(self, value: Value, negated: bool = False) -> tuple[Literal, ...] | None:
-        """Literals whose conjunction is a bool value (or its negation); None where it has no term."""
+        """Literals whose conjunction is a bool value, or its negation.
+
+        Returns None where the value, or a part of it, has no term. A value that is no conjunction is one literal: its
+        own term.
+        """
         value = self.source(value) or value
         node = value.producer
         if node is not None and isinstance(node.op, Logical):
@@ -148,7 +152,7 @@ class Terms:
             return self._input(value) if value in self._inputs else None
         if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
-        # The operand of a constant tells its device alone.
+        # The operand of a constant only gives its device.
         inputs = () if isinstance(node.op, Constant) else node.inputs
         operands = [self.of(operand) for operand in inputs]
         known = tuple(operand for operand in operands if operand is not None)
@@ -160,13 +164,17 @@ class Terms:
         return self._applied(node.op, known, value.type, value.index)
 
     def _input(self, value: Value) -> Term:
+        """The term of an input of the graph."""
         return self._interned((value.name,), Term(value.name, value.type, number=len(self._table)))
 
     def _applied(self, op: Primitive, operands: tuple[Term, ...], type_: TensorType, output: int = 0) -> Term:
+        """The term of an op on terms."""
         term = Term(_text(op, operands), type_, op, operands, output, len(self._table))
+        # Operands are interned already, so that identity is equality; the op is compared by its attributes.
         return self._interned((op, output, *(id(operand) for operand in operands)), term)
 
     def _interned(self, key: tuple[object, ...], term: Term) -> Term:
+        """The first term that was made with this key."""
         return self._table.setdefault(key, term)
 
 
@@ -189,6 +197,7 @@ def _outside(graph: Graph) -> Iterator[tuple[Value, Value | None]]:
 
 
 def _text(op: Primitive, operands: tuple[Term, ...]) -> str:
+    """The text of an op on terms, as the language would write it."""
     words = [operand.text for operand in operands]
     match op:
         case Compare(kind=kind, number=number):

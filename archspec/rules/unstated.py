@@ -68,6 +68,7 @@ class _Search:
         self.attentions = [node for node in spec.graph.walk() if isinstance(node.op, Attention)]
 
     def run(self) -> Iterator[Diagnostic]:
+        """All warnings, input by input in the declared order."""
         tokens, segments = self._tokens(), self._segments()
         for value in self.inputs:
             if value in tokens and value.type.rank > 1:
@@ -124,6 +125,7 @@ class _Search:
         if over and not ordered:
             return
         for name, output in self._outputs(tokens):
+            # Any rule on the order will do: whether it holds is judged elsewhere.
             stated = any(rule_kinds()[rule.kind].orders and rule.input is tokens for rule in self._rules(output))
             if stated or not carries(output, tokens) or self._stays(output, tokens):
                 continue
@@ -222,6 +224,7 @@ class _Search:
             return False
 
     def _warning(self, code: str, message: str, about: Value, rule: str, note: str = "") -> Diagnostic:
+        """A warning at the declaration of an input."""
         help = f"add `{rule}` to `rules`" if rule.startswith("- ") else rule
         return Diagnostic(
             code=code,

@@ -30,6 +30,7 @@ def resolved(atom: Atom) -> Relation:
     if not any(isinstance(guard.predicate, Term) and _is_view(guard.predicate) for guard in atom.guards):
         return Relation((atom,))
     found = Relation((replace(atom, guards=frozenset()),))
+    # Each guard becomes a disjunction, so the atom becomes the product of all of them.
     for guard in ordered(atom.guards):
         found = meet(found, Relation(tuple(_alternatives(guard))))
     return found
@@ -69,6 +70,7 @@ def _pieces(guard: Guard, term: Term) -> Iterator[Atom]:
     start = Dim.of(0)
     for operand in term.operands:
         size = operand.type.shape[-1]
+        # Position p of the concatenation is position `p - start` of this operand.
         inner = replace(guard, predicate=operand, offset=guard.offset - start)
         stretch = _between(guard, start, start + size - 1)
         for found in _alternatives(inner):

@@ -75,6 +75,7 @@ class Way:
     def _ahead(self, step: PathStep) -> int:
         """How far ahead a step reads, summed over the coordinates shown."""
         here, there = self._place(step.node.outputs[0], step.at), self._place(step.operand, step.reads)
+        # Positions of other ranks cannot be compared: such a step counts as neutral.
         return sum(there) - sum(here) if len(here) == len(there) else 0
 
     def _place(self, value: Value, index: Index) -> tuple[int, ...]:

@@ -72,6 +72,8 @@ def test_run(archspec: Command, folder: Path, bundle: Path) -> None:
         "artifact": "onnx",
         "reason": "executed; the only one that this host can open",
         "rejected": {},
+        "unproved": [],
+        "not_finite": {},
         "outputs": {"logits": [2, 5, 50]},
         "written": None,
     }

@@ -14,7 +14,9 @@ transformers = pytest.importorskip("transformers")
 def test_the_layer_norm_of_nemotron() -> None:
     from transformers.models.nemotron.modeling_nemotron import NemotronLayerNorm1P
 
-    spec = decoder(attention="mask: causal", norm="{kind: layer_norm, unit_offset: true}", map="source.table: table")
+    spec = decoder(
+        attention="mask: causal", norm="{kind: layer_norm, unit_offset: true}", map="source: source\nstates: states"
+    )
     module = compile(spec)
     norm = module.states
     state = {name: tensor for name, tensor in norm.state_dict().items() if name.startswith("final_norm")}

@@ -58,6 +58,7 @@ class All(MaskAtom):
         """True."""
         import numpy as np
 
+        # One pair that broadcasts to all.
         return np.ones((1, 1), dtype=bool)
 
     def emit(self, w: MaskWriter) -> MaskSource:

@@ -63,6 +63,7 @@ class Causal(MaskAtom):
 
     def emit(self, w: MaskWriter) -> MaskSource:
         """A comparison of positions, or of the distance where one is made."""
+        # The distance is only there where another leaf of the mask measures it.
         return MaskSource(f"{w.distance} >= 0" if w.distance else f"{w.positions} <= {w.positions}[:, None]", 2)
 
     def relation(self, at: Coordinates) -> Relation:

@@ -66,6 +66,7 @@ class KeyValid(MaskAtom):
     def emit(self, w: MaskWriter) -> MaskSource:
         """The control over the key axis."""
         control = w.control(self.control)
+        # A control without a batch axis has the key axis alone.
         if control.rank == 1:
             return MaskSource(control.source, 1, PRIMARY)
         return MaskSource(f"{control.source}[:, None, None, :]", 4, PRIMARY)

@@ -110,6 +110,7 @@ class Prefix(MaskAtom):
 
     def relation(self, at: Coordinates) -> Relation:
         """A bound on the key's position; everything over several places, or where the control has no place."""
+        # A bound is on one place: over several it is left out, which widens the relation.
         if len(at.key) != 1 or (self.control, "key") in at.loose:
             return EVERYTHING
         if self.control is None:
@@ -120,6 +121,7 @@ class Prefix(MaskAtom):
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
         """The definition; the data decides where it gives the length."""
+        # One fact for each control: pairs of positions are examined one at a time.
         return j < self._size.value(sizes) if self.control is None else ("prefix", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:

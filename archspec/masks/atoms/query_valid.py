@@ -69,6 +69,7 @@ class QueryValid(MaskAtom):
     def emit(self, w: MaskWriter) -> MaskSource:
         """The control over the query axis."""
         control = w.control(self.control)
+        # A control without a batch axis has the query axis alone.
         if control.rank == 1:
             return MaskSource(f"{control.source}[:, None]", 2, PRIMARY)
         return MaskSource(f"{control.source}[:, None, :, None]", 4, PRIMARY)

@@ -78,6 +78,7 @@ class SameSegment(MaskAtom):
 
     def relation(self, at: Coordinates) -> Relation:
         """Equality of the segments of both sides; everything where positions are not compared."""
+        # An equality needs a place on both sides: without one it is left out, which widens the relation.
         if at.apart or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")}):
             return EVERYTHING
         out, inp = at.indices(self.control, "query"), at.indices(self.control, "key")
@@ -86,6 +87,7 @@ class SameSegment(MaskAtom):
 
     def holds(self, i: int, j: int, sizes: Mapping[str, int]) -> bool | Fact:
         """True for a position and itself, otherwise decided by the data."""
+        # One fact for each control: pairs of positions are examined one at a time.
         return i == j or ("segment", self.control)
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:

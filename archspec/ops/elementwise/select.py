@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
-from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.coordinates import aligned, broadcast_axes, places
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, broadcast, require
 from archspec.ir.source import call, operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
-from archspec.relation.atoms import Atom, Guard, Relation
+from archspec.relation.atoms import Guard, Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -57,10 +58,10 @@ class Select(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: of `x` where the condition holds, of the other where it does not."""
         y, (condition, x, *others) = outputs[0], inputs
-        places = list(zip(range(condition.rank), range(condition.rank), strict=True))
+        own = [(k, k) for k in range(condition.rank)]
         chosen = _guarded(aligned(y, x, [(k, k) for k in range(x.rank)]), y, condition, negated=False)
         rest = [_guarded(aligned(y, o, broadcast_axes(y, o)), y, condition, negated=True) for o in others]
-        return ((aligned(y, condition, places), chosen, *rest),)
+        return ((aligned(y, condition, own), chosen, *rest),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -92,6 +93,6 @@ def _guarded(relation: Relation, y: TensorType, condition: TensorType, *, negate
     if not relation.atoms or [axis.factors for axis in own] != [axis.factors for axis in condition.axes]:
         return relation
     (atom,) = relation.atoms
-    at = tuple(k for places in coordinates(y)[: condition.rank] for k in places)
+    at = tuple(places(y)[: condition.rank])
     guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
-    return Relation((Atom(differences=atom.differences, guards=frozenset((guard,))),)) if at else relation
+    return Relation((replace(atom, guards=frozenset((guard,))),)) if at else relation

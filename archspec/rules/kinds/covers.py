@@ -34,7 +34,7 @@ class CoversFields(RuleFields):
 class CoversRule(LowerKind):
     """Output position i depends on every input position j that the mask allows.
 
-    With the mask `all` it speaks of all axes but those that lead and a sequence's features. It is judged where every
+    With the mask `all` it applies to all axes except leading ones and a sequence's features. It is judged where every
     predicate of a mask is true, segments are equal and prefixes are full, unless its own mask names them.
     """
 

@@ -40,7 +40,7 @@ class IgnoresFields(RuleFields):
 class IgnoresRule(UpperKind):
     """No output position depends on input positions where `where` holds.
 
-    It speaks of output positions where `at` holds; left out, of those where `where` does not, if the output has the
+    It applies to output positions where `at` holds; left out, to those where `where` does not, if the output has the
     axes of `where`, and else of all. It holds while the predicate stays true at the positions that change.
     """
 
@@ -114,6 +114,7 @@ class IgnoresRule(UpperKind):
         where = inputs.over(rule.where, rule.input).astype(bool)
         holds = self.kept(rule, inputs)
         if where.any() and holds.any():
+            # One probe changes all hidden positions together: it detects a dependence on any of them.
             yield Probe(changes=where, holds=holds)
 
     def kept(self, rule: Rule, inputs: Measured) -> Array:

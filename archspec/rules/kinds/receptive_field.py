@@ -21,7 +21,7 @@ class ReceptiveFieldFields(RuleFields):
 
 
 class ReceptiveFieldRule(UnjudgedKind):
-    """One output position depends on at most so many adjoining input positions. Nothing judges it yet."""
+    """One output position depends on a limited number of adjoining input positions. Nothing judges it yet."""
 
     word: ClassVar[str] = "receptive_field"
     fields: ClassVar[type[RuleFields]] = ReceptiveFieldFields

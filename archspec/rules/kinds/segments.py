@@ -41,7 +41,7 @@ class SegmentsRule(WithinKind):
         return names.promised(names.segments(fields.by, rule), fields.promised)
 
     def allowed(self, rule: Rule, terms: Terms) -> Relation:
-        """Pairs within one segment."""
+        """Pairs within one segment. Raises Inexpressible where `by` depends on parameters or has other axes."""
         assert rule.by is not None
         return one_segment(rule.by, rule.output, rule.input, rule.axis, terms)
 

@@ -45,7 +45,7 @@ class WithinRule(WithinKind):
         return names.promised(found, fields.promised)
 
     def allowed(self, rule: Rule, terms: Terms) -> Relation:
-        """The pairs of the mask."""
+        """The pairs of the mask. Raises Inexpressible where a control depends on parameters or has other axes."""
         assert rule.mask is not None
         return masked(rule.mask, rule.controls, rule.output, rule.input, rule.axis, terms)
 

@@ -55,6 +55,7 @@ class Cells:
             if shift is not None:
                 self._link(left, right, shift)
             else:
+                # Only an exact shift maps cells to cells; any other difference may end inside one.
                 self._whole |= {left, right}
         for r in atom.ranges:
             self._cut((out if r.side == "out" else inp, r.coordinate), r.lo, 0)
@@ -69,6 +70,10 @@ class Cells:
 
     def _pass_on(self, left: Value, right: Value) -> None:
         """Link two values that are the same one; an axis with other factors there is followed by position."""
+        if left.type.space == right.type.space:
+            for k in range(len(left.type.space)):
+                self._link((left, k), (right, k), 0)
+            return
         pairs = zip(left.type.axes, coordinates(left.type), right.type.axes, coordinates(right.type), strict=True)
         for axis, here, other, there in pairs:
             if axis.factors == other.factors:
@@ -99,6 +104,7 @@ class Cells:
 
     def _spread(self) -> None:
         """Carry cuts, and being followed by position, along all links until nothing changes."""
+        # Every coordinate that a position flows to or from must be divided in the same way.
         waiting = list(self._whole)
         while waiting:
             for other, _ in self._linked.get(waiting.pop(), ()):

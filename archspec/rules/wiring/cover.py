@@ -82,6 +82,7 @@ def _missed(
         missed = next(
             (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted, axes)) is not None), None
         )
+        # It is enough that all pairs are read for one truth value of those inputs.
         if missed is None:
             return None
         found = found or missed
@@ -89,7 +90,15 @@ def _missed(
 
 
 def first_unread(wiring: Wiring, output: Value, source: Value, wanted: Relation, axes: Axes) -> Witness | None:
-    """The first demanded pair that nothing connects in one world."""
+    """The first demanded pair that nothing connects in one world, or None.
+
+    Args:
+        wiring: what positions read in that world.
+        output: the output of the rule.
+        source: the input of the rule.
+        wanted: the pairs that must be related.
+        axes: the axes of both that number positions.
+    """
     own, read = _coordinates(output, axes[0]), _coordinates(source, axes[1])
     out, inp = wiring.grid(output), wiring.grid(source)
     table = wiring.between(output, source, wanted)
@@ -133,6 +142,7 @@ def _missing(wanted: int, read: int, grid: CellGrid, own: Sequence[int]) -> int:
     missing = wanted & ~read
     if not missing or len(own) == len(grid.counts):
         return missing
+    # One feature of a position is enough for the position to be seen.
     seen = {tuple(grid.index(bit)[k] for k in own) for bit in bits_of(read)}
     left = 0
     for bit in bits_of(missing):

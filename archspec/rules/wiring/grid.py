@@ -35,6 +35,7 @@ class CellGrid:
         self.sizes = tuple(sizes)
         self.counts = tuple(len(one) for one in self.starts)
         self.total = prod(self.counts)
+        # Row-major: the stride of a coordinate is the product of the later counts.
         strides = [1]
         for count in reversed(self.counts[1:]):
             strides.insert(0, strides[0] * count)
@@ -73,6 +74,7 @@ class CellGrid:
             (bisect_left(starts, low), bisect_left(starts, high + 1))
             for starts, (low, high) in zip(self.starts, ranges, strict=True)
         )
+        # The same boxes recur from row to row.
         if cells not in self._boxes:
             self._boxes[cells] = self._fill(cells)
         return self._boxes[cells]

@@ -77,6 +77,7 @@ def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[Pa
 
     def neighbours(state: State) -> Iterator[State]:
         for step, after in _steps(wiring, state, real):
+            # The search returns states; the first step between two of them is the one that is shown.
             taken.setdefault((state, after), step)
             yield after
 

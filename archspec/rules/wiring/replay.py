@@ -43,7 +43,16 @@ _DRAWS = 40
 
 
 class Replay:
-    """Runs of a spec's graph in one world, all with the same parameters and float inputs."""
+    """Runs of a spec's graph in one world, all with the same parameters and float inputs.
+
+    Args:
+        spec: the spec.
+        wiring: its wiring, which has the world and the cells.
+        output: the value that is observed.
+        source: the value that is changed.
+
+    Parameters and float inputs are random and seeded by their names, so that every run has the same values.
+    """
 
     def __init__(self, spec: Spec, wiring: Wiring, output: Value, source: Value) -> None:
         self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
@@ -123,6 +132,7 @@ class Replay:
 
         first = _Changed(self, trial)
         before = first.run()
+        # A source that is not made before the output cannot move it.
         if before is None or first.source is None:
             return False
         changed = self._changed(first.source, cells, trial)
@@ -130,6 +140,7 @@ class Replay:
         if after is None:
             return False
         left, right = (self._over_coordinates(self.output, found)[i].astype(np.float64) for found in (before, after))
+        # Only finite values are evidence, and a change below `MOVED` may be rounding.
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 

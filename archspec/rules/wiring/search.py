@@ -52,10 +52,12 @@ def find(
             replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
             for bit in rows(out):
                 wrong = bad(wiring, bit)
+                # The exact composition of declared reads, at these sizes and controls.
                 found = wrong and wiring.read(output, 1 << bit, source) & wrong
                 if not found:
                     continue
                 witness = _confirmed(replay, wiring, out.index(bit), found)
+                # A replay runs the whole graph: after too many without confirmation the rule stays unknown.
                 left -= 1
                 if witness is not None or not left:
                     return witness
@@ -103,7 +105,10 @@ def _compared(output: Value, source: Value, relation: Relation) -> Iterator[Dim]
 
 
 def rows(grid: CellGrid) -> Sequence[int]:
-    """The output positions that are examined: all of a few, else some from both ends and between."""
+    """The output positions that are examined, as bits: all of a few, else some from both ends and between.
+
+    Positions that are skipped can only hide a witness, never add one.
+    """
     if grid.total <= _MOST_ROWS:
         return range(grid.total)
     step = max(1, grid.total // (_MOST_ROWS // 2))
@@ -113,13 +118,13 @@ def rows(grid: CellGrid) -> Sequence[int]:
 
 
 def outside(output: Value, source: Value, allowed: Relation) -> Bad:
-    """The input positions that a relation does not allow, for each output position."""
+    """A test for rules that allow pairs: the input positions that are not allowed for one output position."""
     row = inside(output, source, allowed)
     return lambda wiring, bit: wiring.grid(source).everything & ~row(wiring, bit)
 
 
 def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
-    """The input positions that a relation contains, for each output position."""
+    """A test for rules that forbid pairs: the input positions that are forbidden for one output position."""
     tables: dict[Wiring, Table] = {}
 
     def row(wiring: Wiring, bit: int) -> int:

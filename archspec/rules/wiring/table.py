@@ -16,10 +16,18 @@ _FEW = 32
 
 
 class Table:
-    """Rows of a relation between two grids in a world, computed on demand."""
+    """Rows of a relation between two grids in a world, computed on demand.
+
+    Args:
+        relation: the relation; its keys are terms.
+        out: the grid of the output.
+        inp: the grid of the input.
+        world: sizes, and the values of the terms.
+    """
 
     def __init__(self, relation: Relation, out: CellGrid, inp: CellGrid, world: World) -> None:
         self.out, self.inp = out, inp
+        # An identity, the most common relation, needs no rows.
         self._same = out == inp and relation == identity(len(out.counts))
         self._atoms = [] if self._same else [_Rows(atom, out, inp, world) for atom in relation.atoms]
         self._rows: dict[int, int] = {}
@@ -85,6 +93,7 @@ class _Rows:
         self.out_guards = [guard for guard in atom.guards if guard.side == "out"]
         self.static = self._static()
         linked = [d.out for d in atom.differences], [d.inp for d in atom.differences]
+        # Without data, and with each coordinate in one difference at most, coordinates are independent of each other.
         data = atom.guards or atom.prefixes or atom.segments or atom.flats
         self._separable = not data and all(len(set(side)) == len(side) for side in linked)
         self._segments: dict[tuple[object, int], int] = {}

@@ -21,7 +21,16 @@ Sets = dict[Value, int]
 
 
 class Wiring:
-    """What positions of a graph's values read in one world."""
+    """What positions of a graph's values read in one world.
+
+    Args:
+        graph: the graph.
+        reads: what its primitives read.
+        cells: how axes are divided into cells.
+        world: the sizes and the values of the controls.
+
+    Tables and bodies are cached for this world only.
+    """
 
     def __init__(self, graph: Graph, reads: Reads, cells: Cells, world: World) -> None:
         self.graph, self.reads, self.cells, self.world = graph, reads, cells, world
@@ -85,6 +94,7 @@ class Wiring:
                 self._node(node, sets)
 
     def _node(self, node: Node, sets: Sets) -> None:
+        """Follow sets of positions backwards through one node."""
         match node.op:
             case Call():
                 outputs = tuple(sets.get(value, 0) for value in node.outputs)
@@ -111,6 +121,7 @@ class Wiring:
     def _body(self, region: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
         """The positions of a region's inputs that given positions of its outputs read."""
         key = (region, outputs)
+        # Layers that get the same set of positions are followed once.
         if key not in self._bodies:
             sets = _given(region, outputs)
             self._walk(region.nodes, sets)

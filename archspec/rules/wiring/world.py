@@ -48,6 +48,7 @@ class World:
         """Compute a term from its operands; `given` has priority."""
         shape = tuple(size.value(self.sizes) for size in term.type.shape)
         if term in self.given:
+            # A lower rule opens masks by their terms, whatever inputs they are computed from.
             return Tensor(shape, (self.given[term],) * prod(shape))
         if term.op is None:
             return self.inputs[term.text]

@@ -18,6 +18,7 @@ from archspec.rules.reads import Reads, key_of, keys
 from archspec.rules.terms import Term, Terms
 from archspec.rules.wiring.world import Tensor, World
 from archspec.spec import InputSpec, Spec
+from archspec.spec.indexed import fitting, indexed
 
 SMALL = 4
 """The least size of a dim that leads no input, where it admits that."""
@@ -27,7 +28,10 @@ _MOST_IDS = 4
 
 
 def small_sizes(spec: Spec, at_least: int = SMALL, batch: int = _BATCH) -> dict[str, int]:
-    """A size for each dim: `batch` for one that only leads inputs, otherwise `at_least` or a little more."""
+    """A size for each dim: `batch` for one that only leads inputs, otherwise `at_least` or a little more.
+
+    Sizes are rounded up to the dim's multiple and limited to its range, so they may be larger or smaller.
+    """
     inputs = spec.graph.inputs
     leading = {symbol for value in inputs for size in value.type.shape[:1] for symbol in size.symbols()}
     inner = {symbol for value in inputs for size in value.type.shape[1:] for symbol in size.symbols()}
@@ -52,6 +56,7 @@ class Inputs:
     def __init__(self, graph: Graph, specs: Mapping[str, InputSpec], terms: Terms) -> None:
         self.values = [value for value in graph.inputs if value.type.dtype is not DType.FLOAT]
         self.specs = specs
+        self.indexed = indexed(graph)
         self.numbers = [term.op.number for term in terms if isinstance(term.op, Compare)]
 
     def open(self, sizes: Mapping[str, int], truth: int = 1) -> dict[str, Tensor]:
@@ -86,9 +91,12 @@ class Inputs:
     def integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
         """Candidate values of an integer input: small ones, and those around numbers that something compares with."""
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
-        most = None if value.type.bound is None else value.type.bound.value(sizes)
         found = {*range(_MOST_IDS + 1), *near}
-        return sorted(k for k in found if k >= 0 and (most is None or k < most))
+        if value.type.bound is None:
+            most = fitting(self.indexed.get(value.name, ()), sizes, max(found) + 1)
+        else:
+            most = value.type.bound.value(sizes)
+        return sorted(k for k in found if 0 <= k < most)
 
 
 def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -96,8 +104,13 @@ def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def worlds(spec: Spec, terms: Terms, sizes: Mapping[str, int], seed: int = 0) -> Iterator[World]:
-    """Worlds of one size: all open, then some at random. The seed makes them the same in every run."""
+    """Worlds of one size: all open, then some at random. The seed makes them the same in every run.
+
+    Random values stay within the bounds, order and padding that the inputs promise: a witness must be an admitted
+    input.
+    """
     inputs = Inputs(spec.graph, spec.inputs, terms)
+    # The open world comes first: its values are the simplest to show.
     yield World(sizes, inputs.open(sizes))
     if inputs.values:
         r = random.Random(seed)
