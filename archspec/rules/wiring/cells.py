@@ -70,6 +70,10 @@ class Cells:
 
     def _pass_on(self, left: Value, right: Value) -> None:
         """Link two values that are the same one; an axis with other factors there is followed by position."""
+        if left.type.space == right.type.space:
+            for k in range(len(left.type.space)):
+                self._link((left, k), (right, k), 0)
+            return
         pairs = zip(left.type.axes, coordinates(left.type), right.type.axes, coordinates(right.type), strict=True)
         for axis, here, other, there in pairs:
             if axis.factors == other.factors:
