@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.engines.profiles import Profile, Shapes, declared, shapes
 from archspec.model.ports import Interface
-from archspec.model.written import WrittenInterface, written
+from archspec.model.written import WrittenInterface, read_type, written
 from archspec.record import record
 
 
@@ -36,7 +36,9 @@ class Program:
         """The program as plain data, for another process."""
         paths = {"source": str(self.source), "module": self.module, "weights": str(self.weights)}
         profiles = [{name: list(sizes) for name, sizes in profile.items()} for profile in self.profiles]
-        return {**paths, "interface": written(self.interface).model_dump(mode="json"), "profiles": profiles}
+        indexed = {name: [str(size) for size in sizes] for name, sizes in self.interface.indexed.items()}
+        interface = written(self.interface).model_dump(mode="json")
+        return {**paths, "interface": interface, "indexed": indexed, "profiles": profiles}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Program:
@@ -45,9 +47,17 @@ class Program:
             source=Path(data["source"]),
             module=data["module"],
             weights=Path(data["weights"]),
-            interface=WrittenInterface.model_validate(data["interface"]).read(),
+            interface=_interface(data),
             profiles=tuple(_profile(profile) for profile in data["profiles"]),
         )
+
+
+def _interface(data: dict[str, Any]) -> Interface:
+    found = WrittenInterface.model_validate(data["interface"]).read()
+    indexed = {
+        name: read_type(f"float[{', '.join(sizes)}]", found.symbols).shape for name, sizes in data["indexed"].items()
+    }
+    return replace(found, indexed=indexed)
 
 
 def _profile(data: dict[str, list[int]]) -> Profile:

@@ -100,6 +100,10 @@ class Primitive(Op):
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""
         return Dim.of(0)
 
+    def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
+        """How many rows or positions the values of an integer operand number, by the number of the operand."""
+        return {}
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Which input positions each output position may depend on, as `reads[output][operand]`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Literal, Protocol
 
 from archspec.algebra.dim import Dim, FloorDiv, Mod, Symbol
@@ -12,6 +12,7 @@ from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.spec import InputSpec, Spec
 from archspec.spec.claims import Claims
+from archspec.spec.indexed import indexed
 from archspec.spec.inputs import Padding
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
@@ -42,6 +43,8 @@ class Ports(Protocol):
     def dims(self) -> Mapping[str, Symbol]: ...
     @property
     def inputs(self) -> Mapping[str, Promised]: ...
+    @property
+    def indexed(self) -> Mapping[str, Sequence[Dim]]: ...
 
 
 @record
@@ -57,11 +60,15 @@ class Port:
 
 @record(eq=False)
 class Interface:
-    """Dims, inputs and outputs of a model by name, each in the declared order."""
+    """Dims, inputs and outputs of a model by name, each in the declared order.
+
+    `indexed` says how many rows or positions integer inputs number; a manifest does not hold it.
+    """
 
     dims: Mapping[str, Symbol]
     inputs: Mapping[str, Port]
     outputs: Mapping[str, Port]
+    indexed: Mapping[str, Sequence[Dim]] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -89,14 +96,15 @@ class Interface:
         symbols = {self.dims[name]: symbol for name, symbol in others.items()}
         inputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.inputs.items()}
         outputs = {name: replace(port, type=_over(port.type, symbols)) for name, port in self.outputs.items()}
-        return Interface(dims={**self.dims, **others}, inputs=inputs, outputs=outputs)
+        return Interface(dims={**self.dims, **others}, inputs=inputs, outputs=outputs, indexed=self.indexed)
 
 
 def interface_of(spec: Spec | Claims) -> Interface:
     """The interface of a spec, or of a model that is tested against claims."""
     inputs = {name: _port(given) for name, given in spec.inputs.items()}
     outputs = {name: Port(name=name, type=value.type) for name, value in spec.outputs.items()}
-    return Interface(dims=spec.dims, inputs=inputs, outputs=outputs)
+    numbered = spec.indexed if isinstance(spec, Claims) else indexed(spec.graph)
+    return Interface(dims=spec.dims, inputs=inputs, outputs=outputs, indexed=numbered)
 
 
 def _port(given: InputSpec) -> Port:

@@ -11,6 +11,7 @@ from archspec.ir.types import DType
 from archspec.model.ports import Ports, Promised, shape_at
 from archspec.model.runner import Array
 from archspec.model.sizes import leading
+from archspec.spec.indexed import fitting
 
 Sizes = Mapping[str, int]
 
@@ -92,14 +93,16 @@ def draw(declared: Ports, given: Promised, sizes: Sizes, pattern: str, generator
 def bounds(declared: Ports, given: Promised, sizes: Sizes) -> tuple[int, int]:
     """The least value of an integer input, and one more than its largest.
 
-    Without a declared bound, an input over leading axes only counts positions, and any other numbers segments.
+    Without a declared bound, an input over leading axes only counts positions, and any other numbers segments; where it
+    indexes a table or positions, it stays inside.
     """
     if given.type.bound is not None:
         return 0, given.type.bound.value(sizes)
-    if given.type.rank > 1:
-        return 0, 3
-    first = {symbol.name for symbol in leading(declared)}
-    return 0, 1 + min((size for name, size in sizes.items() if name not in first), default=2)
+    most = 3
+    if given.type.rank <= 1:
+        first = {symbol.name for symbol in leading(declared)}
+        most = 1 + min((size for name, size in sizes.items() if name not in first), default=2)
+    return 0, fitting(declared.indexed.get(given.name, ()), sizes, most)
 
 
 def bools(shape: tuple[int, ...], pattern: str, generator: np.random.Generator) -> Array:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
-from archspec.algebra.dim import Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.blocks.parts.context import Defaults
 from archspec.diagnostics import Collector, Label, Source, Span, SpecError
 from archspec.ir.builder import Builder
@@ -17,6 +18,7 @@ from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
 from archspec.spec.elaborate import elaborate
 from archspec.spec.files import locate
+from archspec.spec.indexed import indexed
 from archspec.spec.inheritance import inherited
 from archspec.spec.inputs import InputSpec
 from archspec.spec.names import check_names
@@ -42,6 +44,11 @@ class Claims:
     outputs: Mapping[str, Value]
     rules: tuple[Rule, ...]
     spec: Spec | None = None
+
+    @cached_property
+    def indexed(self) -> Mapping[str, tuple[Dim, ...]]:
+        """How many rows or positions integer inputs number, by name; nothing is known without an architecture."""
+        return {} if self.spec is None else indexed(self.spec.graph)
 
 
 def claims_of(spec: Spec) -> Claims:

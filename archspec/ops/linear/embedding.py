@@ -41,6 +41,10 @@ class Embedding(Primitive):
         """The table."""
         return {"table": ParameterSpec(type=TensorType.of(DType.FLOAT, self.rows, self.features))}
 
+    def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
+        """The rows of the table."""
+        return {0: self.rows}
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id at the same position."""
         return ((identity(count(inputs[0].axes)),),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require, within_bound
@@ -31,6 +32,10 @@ class GatherPosition(Primitive):
         bound = bind(self.signature, inputs)
         within_bound(inputs[1], bound.size("s"), "an axis", operand=1)
         return (inputs[0].with_axes(bound["b"], bound["d"]),)
+
+    def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
+        """The positions."""
+        return {1: bind(self.signature, inputs).size("s")}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """All positions of the same row, and the row's index."""

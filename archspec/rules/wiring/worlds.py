@@ -18,6 +18,7 @@ from archspec.rules.reads import Reads, key_of, keys
 from archspec.rules.terms import Term, Terms
 from archspec.rules.wiring.world import Tensor, World
 from archspec.spec import InputSpec, Spec
+from archspec.spec.indexed import fitting, indexed
 
 SMALL = 4
 """The least size of a dim that leads no input, where it admits that."""
@@ -55,6 +56,7 @@ class Inputs:
     def __init__(self, graph: Graph, specs: Mapping[str, InputSpec], terms: Terms) -> None:
         self.values = [value for value in graph.inputs if value.type.dtype is not DType.FLOAT]
         self.specs = specs
+        self.indexed = indexed(graph)
         self.numbers = [term.op.number for term in terms if isinstance(term.op, Compare)]
 
     def open(self, sizes: Mapping[str, int], truth: int = 1) -> dict[str, Tensor]:
@@ -89,9 +91,12 @@ class Inputs:
     def integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
         """Candidate values of an integer input: small ones, and those around numbers that something compares with."""
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
-        most = None if value.type.bound is None else value.type.bound.value(sizes)
         found = {*range(_MOST_IDS + 1), *near}
-        return sorted(k for k in found if k >= 0 and (most is None or k < most))
+        if value.type.bound is None:
+            most = fitting(self.indexed.get(value.name, ()), sizes, max(found) + 1)
+        else:
+            most = value.type.bound.value(sizes)
+        return sorted(k for k in found if 0 <= k < most)
 
 
 def _shape(value: Value, sizes: Mapping[str, int]) -> tuple[int, ...]:
