@@ -19,7 +19,7 @@ ActField = Annotated[Act | None, MAYBE]
 
 
 class ActivationBlock(Block):
-    """An activation of every element."""
+    """An elementwise activation."""
 
     block: ClassVar[str] = "activation"
 

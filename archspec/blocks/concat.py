@@ -15,7 +15,7 @@ from archspec.schema.words import AxisField
 
 
 class ConcatBlock(Block):
-    """Values of one element type one after another along an axis; all other axes agree."""
+    """Join values of one dtype along an axis; all other axes must agree."""
 
     block: ClassVar[str] = "concat"
     feeds: ClassVar[str | None] = None

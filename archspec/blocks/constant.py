@@ -23,7 +23,7 @@ ConstantField = Annotated[Expr | bool, *sort(_number_or_bool, "a number, or `tru
 
 
 class ConstantBlock(Block):
-    """A tensor of floats, every element one number; or of bools, all true or all false."""
+    """A tensor whose elements all have one value: a number (float), or `true` or `false` (bool)."""
 
     block: ClassVar[str] = "constant"
     feeds: ClassVar[str | None] = None

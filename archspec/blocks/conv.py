@@ -34,7 +34,7 @@ PaddingField = Annotated[
 
 
 class ConvBlock(Block):
-    """A convolution, then a norm of its channels, then an activation; of signals or images, as the input is.
+    """A convolution, then a norm over its channels, then an activation; 1-D or 2-D, as the input is.
 
     Parameters: `weight` [channels, input channels / groups, kernel...], `bias` [channels], `norm`.
     """
@@ -43,23 +43,19 @@ class ConvBlock(Block):
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     channels: SizeField = Field(description="channels of the result")
-    kernel: SizeField = Field(description="positions that the kernel covers along each axis of space")
-    stride: SizeField | None = Field(
-        default=None, description="step from one kernel position to the next; 1 when left out"
-    )
+    kernel: SizeField = Field(description="size of the kernel along each axis of space")
+    stride: SizeField | None = Field(default=None, description="stride of the kernel; 1 when left out")
     padding: PaddingField | None = Field(
         default=None,
-        description="zeros at both ends, 0 when left out; `same` keeps the size, `circular` too and wraps around",
+        description="zeros at both ends, 0 when left out; `same` keeps the size; `circular` also wraps around",
     )
     dilation: SizeField | None = Field(
-        default=None, description="distance between neighbouring taps of the kernel; 1 when left out"
+        default=None, description="distance between positions of the kernel; 1 when left out"
     )
-    groups: SizeField | None = Field(
-        default=None, description="number of channel groups that are convolved separately; 1 when left out"
-    )
+    groups: SizeField | None = Field(default=None, description="number of groups of channels; 1 when left out")
     bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
     norm: NormField = Field(default=None, description="a norm over the channels")
-    activation: ActField = Field(default=None, description="an activation applied to the result")
+    activation: ActField = Field(default=None, description="an activation of the result")
 
     def build(self, cx: Context) -> Built:
         """Build the convolution."""

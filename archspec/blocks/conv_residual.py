@@ -35,14 +35,14 @@ class ConvResidualBlock(Block):
     block: ClassVar[str] = "conv_residual"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    kind: Literal["basic", "bottleneck"] = Field(description="which layers")
+    kind: Literal["basic", "bottleneck"] = Field(description="basic: two 3x3; bottleneck: 1x1, 3x3, 1x1")
     channels: SizeField = Field(description="channels of the result")
     layers: SizeField = Field(description="number of layers")
     stride: SizeField | None = Field(default=None, description="stride of the first layer; 1 when left out")
     reduction: SizeField | None = Field(
-        default=None, description="how many times fewer channels a bottleneck has inside; 4 when left out"
+        default=None, description="factor by which a bottleneck reduces the channels; 4 when left out"
     )
-    activation: ActField = Field(default="relu", description="the activation between convolutions and of the sum")
+    activation: ActField = Field(default="relu", description="the activation between convolutions and after the sum")
     norm: NormField = Field(default=None, description="a norm after each convolution; defaults.norm when left out")
 
     def build(self, cx: Context) -> Built:

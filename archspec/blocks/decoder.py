@@ -12,7 +12,7 @@ from archspec.masks.mask import Mask
 
 
 class DecoderBlock(TransformerBlock):
-    """A transformer whose self-attention may not look ahead, but inside a prefix that its mask names."""
+    """A transformer whose self-attention may not look ahead, except inside a prefix that its mask names."""
 
     block: ClassVar[str] = "decoder"
     kind: ClassVar[str] = "Decoder"

@@ -23,7 +23,7 @@ class L2NormalizeBlock(Block):
 
     input: ValueField = Field(description="float[...]")
     axis: AxisField | None = Field(default=None, description="the axis; the last when left out")
-    eps: ExprField | None = Field(default=None, description="the smallest length to divide by; 1e-12 when left out")
+    eps: ExprField | None = Field(default=None, description="smallest divisor; 1e-12 when left out")
 
     def build(self, cx: Context) -> Built:
         """Build the normalisation."""

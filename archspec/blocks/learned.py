@@ -14,7 +14,7 @@ from archspec.schema.sorts import SizeField
 
 
 class LearnedBlock(Block):
-    """A learned tensor. It is stored with size 1 along axes whose size is only known at run time, and repeated there.
+    """A learned tensor. Axes whose size is only known at run time are stored with size 1 and repeated.
 
     Parameters: `value`.
     """

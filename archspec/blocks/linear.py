@@ -30,7 +30,7 @@ class LinearBlock(Block):
     makes_sequence = True
 
     input: ValueField = Field(description="float[..., features]")
-    dim: SizeField = Field(description="features of the result")
+    dim: SizeField = Field(description="number of features of the result")
     bias: BoolField | None = Field(default=None, description="whether a bias is added; defaults.bias when left out")
     activation: ActField = Field(default=None, description="an activation applied to the result")
     tie: Annotated[PathField | None, MAYBE] = Field(

@@ -21,12 +21,11 @@ class MaxPoolBlock(Block):
     _kind: ClassVar[Literal["max", "mean"]] = "max"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    kernel: SizeField = Field(description="positions of a window along each axis of space")
-    stride: SizeField | None = Field(
-        default=None, description="step from one window to the next; the kernel when left out"
-    )
+    kernel: SizeField = Field(description="size of a window along each axis of space")
+    stride: SizeField | None = Field(default=None, description="distance between windows; `kernel` when left out")
     padding: ExprField | None = Field(
-        default=None, description="padding at both ends, ignored by the maximum, zeros in the mean; 0"
+        default=None,
+        description="positions added at both ends: ignored by the maximum, zeros in the mean; 0 when left out",
     )
 
     def build(self, cx: Context) -> Built:

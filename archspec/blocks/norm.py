@@ -19,7 +19,7 @@ from archspec.schema.words import AxisField
 
 
 class NormBlock(Block, NormOptions):
-    """A norm along one axis; without any of its options, the file's default norm.
+    """A norm along one axis; without any options, `defaults.norm` of the file.
 
     Parameters: `weight` [axis], `bias` [axis].
     """

@@ -58,7 +58,7 @@ class PatchEmbeddingBlock(Block):
     dim: SizeField = Field(description="features of a patch")
     bias: BoolField | None = Field(default=None, description="a bias of the map; defaults.bias when left out")
     class_token: BoolField = Field(default=False, description="a learned token in front")
-    distillation_token: BoolField = Field(default=False, description="a second learned token, after the class token")
+    distillation_token: BoolField = Field(default=False, description="a second learned token behind the class token")
     registers: ExprField | None = Field(default=None, description="number of learned tokens without position; 0")
     mask_token: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="a bool value [batch, patches]; where true, a learned token replaces the patch"

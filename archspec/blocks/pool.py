@@ -33,16 +33,18 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 
 class PoolBlock(Block):
-    """One vector of all positions; of a feature map, one of all its space."""
+    """One vector from all positions of a sequence, or from all of space of a feature map."""
 
     block: ClassVar[str] = "pool"
 
     input: ValueField = Field(description="float[batch, positions, features], or a map float[batch, channels, y, x]")
-    kind: Literal["first", "last", "mean", "max", "at"] = Field(description="which vector")
-    valid: Annotated[PredField | None, MAYBE] = Field(
-        default=None, description="valid positions, for last, mean and max; the result is zeros where there are none"
+    kind: Literal["first", "last", "mean", "max", "at"] = Field(
+        description="how the vector is made: first, last or indexed position, mean or maximum"
     )
-    index: ValueField | None = Field(default=None, description="for at: the position, an integer for every row")
+    valid: Annotated[PredField | None, MAYBE] = Field(
+        default=None, description="last, mean, max: positions that count; the result is zeros where none does"
+    )
+    index: ValueField | None = Field(default=None, description="at: the position, an integer for each row")
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:

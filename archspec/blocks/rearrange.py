@@ -31,13 +31,13 @@ PatternField = Annotated[RearrangePattern, Plain(_pattern), WithJsonSchema({"typ
 
 
 class RearrangeBlock(Block):
-    """Axes split, put in another order and merged: `b c h w -> b (h w) c`."""
+    """Split, reorder and merge axes: `b c h w -> b (h w) c`."""
 
     block: ClassVar[str] = "rearrange"
 
     input: ValueField = Field(description="any value")
     pattern: PatternField = Field(description="the axes before and after, such as `b c h w -> b (h w) c`")
-    sizes: SizesField = Field(default_factory=dict, description="sizes of axes that are split off, by name")
+    sizes: SizesField = Field(default_factory=dict, description="sizes of axes that are split, by name")
 
     def build(self, cx: Context) -> Built:
         """Build the steps."""

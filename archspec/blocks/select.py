@@ -14,14 +14,14 @@ from archspec.schema.sorts import PredField, ValueField
 
 
 class SelectBlock(Block):
-    """A value where a predicate over its first axes holds, and another value or a number elsewhere."""
+    """`input` where a predicate over its first axes holds, another value or a number elsewhere."""
 
     block: ClassVar[str] = "select"
 
     input: ValueField = Field(description="any value")
-    where: PredField = Field(description="over the first axes of `input`: where it is kept, such as valid frames")
+    where: PredField = Field(description="predicate over the first axes of `input`: where `input` is kept")
     otherwise: ValueField | None = Field(
-        default=None, description="what stands elsewhere: a number, or a value that is broadcast; 0 when left out"
+        default=None, description="value elsewhere: a number, or a value that is broadcast; 0 when left out"
     )
 
     def build(self, cx: Context) -> Built:

@@ -23,15 +23,15 @@ from archspec.text.value import ValueExpr
 
 
 class ShiftBlock(Block):
-    """`y[i] = x[i - by]` along one axis; a negative `by` moves towards the front. `fill` stands where nothing came."""
+    """`y[i] = x[i - by]` along one axis; a negative `by` moves to the front. `fill` is the value elsewhere."""
 
     block: ClassVar[str] = "shift"
 
     input: ValueField = Field(description="any value")
     axis: AxisField = Field(description="the axis")
-    by: ExprField = Field(description="how many positions, towards the end; negative towards the front")
+    by: ExprField = Field(description="number of positions towards the end; negative: towards the front")
     fill: ValueField | None = Field(
-        default=None, description="a number, or a value of the input's axes with |by| positions; 0 when left out"
+        default=None, description="a number, or a value with the axes of `input` and |by| positions; 0 when left out"
     )
 
     def build(self, cx: Context) -> Built:

@@ -18,7 +18,7 @@ from archspec.schema.words import AxisField
 
 
 class SliceBlock(Block):
-    """The positions from `start` up to `stop`, which is excluded, of one axis; negative ones count from the end."""
+    """Positions `start` to `stop` of one axis, without `stop` itself; negative numbers count from the end."""
 
     block: ClassVar[str] = "slice"
 
@@ -26,7 +26,7 @@ class SliceBlock(Block):
     axis: AxisField = Field(description="the axis")
     start: ExprField | None = Field(default=None, description="the first position; 0 when left out")
     stop: Annotated[ExprField | None, MAYBE] = Field(
-        default=None, description="the end; the end of the axis when left out or `none`"
+        default=None, description="the end, excluded; none: the end of the axis"
     )
 
     def build(self, cx: Context) -> Built:

@@ -29,7 +29,7 @@ class SqueezeExciteBlock(Block):
     block: ClassVar[str] = "squeeze_excite"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    reduction: SizeField = Field(description="how many times fewer channels there are inside; it must divide them")
+    reduction: SizeField = Field(description="factor by which channels are reduced inside; it must divide them")
     activation: ActField = Field(default="relu", description="the activation inside")
 
     def build(self, cx: Context) -> Built:

@@ -31,7 +31,7 @@ from archspec.schema.sorts import ExprField, SizeField, ValueField
 class TypesFields(Model):
     """A second table that is added: token types, or segments."""
 
-    ids: ValueField = Field(description="the type of every token, integers")
+    ids: ValueField = Field(description="the type of each token, integers")
     count: SizeField = Field(description="number of types, the rows of the table")
 
 
@@ -45,10 +45,10 @@ class TokenEmbeddingBlock(Block):
     feeds: ClassVar[str | None] = None
     makes_sequence = True
 
-    ids: ValueField = Field(description="the tokens, integers of any axes")
+    ids: ValueField = Field(description="token ids, integers with any axes")
     vocab: SizeField = Field(description="rows of the table; the bound of the ids must not exceed it")
-    dim: SizeField = Field(description="features of a token")
-    scale: ExprField | None = Field(default=None, description="factor on the table's rows; 1 when left out")
+    dim: SizeField = Field(description="number of features of a token")
+    scale: ExprField | None = Field(default=None, description="factor on the rows of the table; 1 when left out")
     types: Annotated[TypesFields | None, MAYBE] = Field(default=None, description="a second table that is added")
     positions: Annotated[PositionsFields | None, MAYBE] = Field(default=None, description="positions that are added")
     norm: NormField = Field(default=None, description="a norm of the sum")

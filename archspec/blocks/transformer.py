@@ -62,11 +62,11 @@ class Stack(Block):
         default=None, description="the norm of every sublayer; defaults.norm when left out, none for residual bare"
     )
     dropout: ExprField | None = Field(
-        default=None, description="dropout rate of every branch before it is added; defaults.dropout when left out"
+        default=None, description="dropout rate of each branch before the sum; defaults.dropout when left out"
     )
-    residual: ResidualFields = Field(description="how sublayers are joined to their input")
+    residual: ResidualFields = Field(description="how sublayers are combined with their input")
     final_norm: NormSwitch = Field(
-        default=None, description="a norm after the last layer; required, but for residual post and bare"
+        default=None, description="a norm after the last layer; required, except for residual post and bare"
     )
     attention: Annotated[AttentionFields | None, MAYBE] = Field(
         default=None, description="attention, or none; required, here or in every kind"
@@ -75,10 +75,10 @@ class Stack(Block):
         default=None, description="feed-forward, or none; required, here or in every kind"
     )
     kinds: Kinds | None = Field(
-        default=None, description="kinds of layers by name: fields that override those of attention and feed_forward"
+        default=None, description="kinds of layers by name: fields that are merged over attention and feed_forward"
     )
     pattern: PatternFields | None = Field(
-        default=None, description="the kind of each layer: names that are repeated and truncated, or start, repeat, end"
+        default=None, description="the kind of each layer: a list that is repeated and cut, or start, repeat, end"
     )
 
     @classmethod
@@ -178,7 +178,7 @@ class TransformerBlock(Stack):
         default=None, description="attention to another sequence"
     )
     kinds: CrossKinds | None = Field(
-        default=None, description="kinds of layers by name: fields that override those of the sublayers"
+        default=None, description="kinds of layers by name: fields that are merged over the sublayers"
     )
 
     def sublayers(self) -> Mapping[str, Sublayers]:

@@ -51,7 +51,7 @@ class Operation(ABC):
 
 @record
 class RearrangeOperation(Operation):
-    """Split, reorder and merge axes by a pattern; `sizes` gives the sizes that a shape leaves open."""
+    """Split, reorder and merge axes by a pattern; `sizes` gives sizes that do not follow from the shape."""
 
     word = "rearrange"
     holds = "pattern"
@@ -76,7 +76,7 @@ class RearrangeOperation(Operation):
 
 @record
 class TransposeOperation(Operation):
-    """Swap the last two axes; a tensor of one axis stays as it is, so that a module maps whole."""
+    """Swap the last two axes; a tensor with one axis is unchanged, so that whole modules can be mapped."""
 
     word = "transpose"
     holds = "`true`"
@@ -92,7 +92,7 @@ class TransposeOperation(Operation):
 
 @record
 class SplitOperation(Operation):
-    """Cut one tensor along an axis into the parts that our group names."""
+    """Split one tensor along an axis into the parts of our group."""
 
     word = "split"
     holds = "axis"
@@ -141,7 +141,7 @@ class ConcatOperation(Operation):
 
 @record
 class StackOperation(Operation):
-    """Stack tensors along a new axis: those of an extra `*`, or those of several names."""
+    """Stack tensors along a new axis: those of an additional `*`, or those of several names."""
 
     word = "stack"
     holds = "axis"

@@ -42,8 +42,8 @@ class InitFields(Model):
         default=None,
         description="standard deviation of normal, and of truncated_normal, which is cut at -2 and 2",
     )
-    limit: ExprField | None = Field(default=None, description="uniform draws from -limit to limit")
-    value: ExprField | None = Field(default=None, description="the initial value of every element")
+    limit: ExprField | None = Field(default=None, description="uniform: values from -limit to limit")
+    value: ExprField | None = Field(default=None, description="initial value of every element")
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:

@@ -55,10 +55,10 @@ LayoutField = Annotated[Any, Plain(_raw), WithJsonSchema({"type": ["object", "st
 
 
 class DimFields(Model):
-    """The range of a size that is known at run time: `[min, typical, max]`, or a map."""
+    """The range of a size that is only known at run time: `[min, typical, max]`, or a map."""
 
     min: ExprField = Field(description="the smallest size")
-    typical: ExprField = Field(description="the typical size, at which costs are reported")
+    typical: ExprField = Field(description="the size for which costs are given")
     max: ExprField = Field(description="the largest size")
     multiple: ExprField | None = Field(default=None, description="every size is a multiple of this; 1 when left out")
 
@@ -73,72 +73,75 @@ class DimFields(Model):
 
 
 class InputFields(Model):
-    """An input: its type, or a map of its type and what is promised of it."""
+    """An input: its type, or a map with the type, a default and promises about its values."""
 
     shorthand: ClassVar[str | None] = "type"
 
     type: TypeField = Field(description="dtype and axes, such as `int64[batch, length] < vocab`")
     default: Annotated[RawText | None, MAYBE] = Field(
-        default=None, description="the value that is used when the input is left out"
+        default=None, description="value of every element where the input is left out; makes it optional"
     )
     padding: Literal["any", "right", "left"] = Field(
-        default="any", description="where the false values of a bool input may be"
+        default="any",
+        description="where a bool input may be false: anywhere, only at the end of a row, or only at its start",
     )
-    sorted: BoolField = Field(default=False, description="whether values never decrease along the last axis")
+    sorted: BoolField = Field(default=False, description="whether integers never decrease along the last axis")
 
 
 class OutputFields(Model):
-    """An output: its type, or a map of the value that it is and its type."""
+    """An output: its type, or a map with its source and its type."""
 
     shorthand: ClassVar[str | None] = "type"
 
     source: Annotated[PathField | None, MAYBE] = Field(
-        default=None, alias="from", description="the value; the node of the same name when left out"
+        default=None, alias="from", description="the value; the node with the name of the output when left out"
     )
     type: TypeField = Field(description="the type that the value must have")
 
 
 class FieldFields(Model):
-    """A field of a user-defined block: its sort, and what it holds where a call leaves it out."""
+    """A field of a user-defined block: its sort, or a map with its sort and its default."""
 
     shorthand: ClassVar[str | None] = "type"
 
     type: Literal["size", "number", "bool", "activation", "norm", "mask", "init"] = Field(
         description="the sort of the field"
     )
-    default: NodeField = Field(default=None, description="the value of the field when a call leaves it out")
+    default: NodeField = Field(default=None, description="value of the field where a call leaves it out")
 
 
 class BlockFields(Model):
-    """A block of one's own, made of other blocks."""
+    """A user-defined block, made of other blocks."""
 
     about: TextField | None = Field(default=None, description="what it is and where it comes from")
-    fields: dict[str, FieldFields] = Field(default_factory=dict, description="what a call may choose")
+    fields: dict[str, FieldFields] = Field(default_factory=dict, description="fields that a call sets")
     inputs: dict[str, TypeField] = Field(
-        description="values that a call gives; the axis names in their types are bound by the call"
+        description="values that a call passes; it binds the axis names in their types"
     )
     graph: dict[str, NodeField] = Field(description="the nodes, in any order")
-    outputs: dict[str, OutputFields] = Field(description="what it gives; the first is the main one")
+    outputs: dict[str, OutputFields] = Field(description="outputs of the block; the first is the main one")
 
 
 class DefaultsFields(Model):
-    """What a field is where a block leaves it out."""
+    """Values of fields that a block leaves out."""
 
-    norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="the default normalisation of layers")
+    norm: Annotated[NormFields | None, MAYBE] = Field(default=None, description="the norm")
     bias: BoolField = Field(default=True, description="whether projections have a bias")
-    dropout: ExprField | None = Field(default=None, description="rate of embedding and residual dropout; 0")
-    init: Annotated[InitFields | None, MAYBE] = Field(
-        default=None, description="how weights and tables are initialised"
+    dropout: ExprField | None = Field(
+        default=None, description="rate of embedding and residual dropout; 0 when left out"
     )
+    init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="how weights and tables start")
 
 
 class CountsFields(Model):
-    """What the architecture must count, exactly."""
+    """Exact numbers that the architecture must have."""
 
     parameters: Annotated[IntegerField | None, MAYBE] = Field(
-        default=None, description="unique parameters, tied ones once"
+        default=None, description="number of parameters, tied ones counted once"
     )
-    trainable: Annotated[IntegerField | None, MAYBE] = Field(default=None, description="parameters that are not frozen")
+    trainable: Annotated[IntegerField | None, MAYBE] = Field(
+        default=None, description="number of parameters that are not frozen"
+    )
     flops: Annotated[IntegerField | None, MAYBE] = Field(
         default=None, description="FLOPs of a forward pass at the typical dims"
     )
@@ -152,15 +155,15 @@ class ReducedFields(Model):
 
 
 class DecodeFields(Model):
-    """What generation feeds back."""
+    """What generation feeds back, and the ids that start and end a row."""
 
     input: PathField = Field(description="the input that grows by one position per step")
-    output: PathField = Field(description="the output that gives the next position's logits")
+    output: PathField = Field(description="the output with the logits of the next position")
     start: Annotated[ExprField | None, MAYBE] = Field(
-        default=None, description="the first id; none: generation starts from the prompt"
+        default=None, description="id before every prompt; none: no such id"
     )
     end: Annotated[list[ExprField] | ExprField | None, MAYBE] = Field(
-        default=None, description="ids that end the generation"
+        default=None, description="id or ids that end a row; none: no such id"
     )
     ban: Annotated[list[ExprField] | None, MAYBE] = Field(default=None, description="ids that are never chosen")
 
@@ -174,14 +177,16 @@ class FileModel(Model):
     extends: TextField | None = Field(default=None, description="a file, or the bare name of a shipped spec")
     constants: dict[str, ExprField] = Field(default_factory=dict, description="named numbers")
     dims: dict[str, DimFields] = Field(default_factory=dict, description="sizes known at run time")
-    inputs: dict[str, InputFields] = Field(description="what the model is given")
-    defaults: DefaultsFields = Field(default_factory=DefaultsFields, description="fields that blocks may leave out")
-    blocks: dict[str, BlockFields] = Field(default_factory=dict, description="blocks of your own")
+    inputs: dict[str, InputFields] = Field(description="inputs of the model")
+    defaults: DefaultsFields = Field(
+        default_factory=DefaultsFields, description="values of fields that blocks leave out"
+    )
+    blocks: dict[str, BlockFields] = Field(default_factory=dict, description="user-defined blocks")
     graph: dict[str, NodeField] = Field(description="the nodes, in any order")
-    outputs: dict[str, OutputFields] = Field(description="what the model gives")
-    rules: list[RuleField] = Field(default_factory=list, description="the dependences that must or must not exist")
+    outputs: dict[str, OutputFields] = Field(description="outputs of the model")
+    rules: list[RuleField] = Field(default_factory=list, description="which dependences must or must not exist")
     counts: Annotated[CountsFields | None, MAYBE] = Field(
-        default=None, description="expected parameter and FLOP counts"
+        default=None, description="exact numbers of parameters and FLOPs"
     )
     reduced: Annotated[ReducedFields | None, MAYBE] = Field(default=None, description="a small copy for tests")
     decode: Annotated[DecodeFields | None, MAYBE] = Field(default=None, description="what generation feeds back")

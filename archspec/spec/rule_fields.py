@@ -20,18 +20,20 @@ class RuleFields(Model):
     """What every rule names: a value, and one that it depends on."""
 
     output: PathField = Field(description="the value that depends")
-    input: PathField = Field(description="the value that it depends on")
+    input: PathField = Field(description="the value on which it depends")
 
 
 def axis_field() -> Any:
     """The field `axis` of a rule that compares positions."""
-    told = "the axis whose positions are compared, or [the output's, the input's]; left out: the axis that holds a dim"
+    told = (
+        "the axis whose positions are compared, or [axis of output, axis of input]; left out: the axis that holds a dim"
+    )
     return Field(default=None, description=told)
 
 
-def at_field() -> Any:
-    """The field `at`, which says for which output positions a rule speaks; models call it `promised`."""
-    return Field(default=None, alias="at", description="output positions to which the rule applies; all when left out")
+def at_field(left_out: str = "all") -> Any:
+    """The field `at`, which names the output positions that a rule concerns; models call it `promised`."""
+    return Field(default=None, alias="at", description=f"output positions that the rule concerns; left out: {left_out}")
 
 
 def input_axis_field(told: str) -> Any:

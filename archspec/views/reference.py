@@ -34,41 +34,42 @@ from archspec.text.value import ValueExpr
 _HEAD = """\
 # Reference
 
-Every section, block and field of the language, and every primitive that blocks are made of. `tools/reference` writes
+Every section, block and field of the language, and every primitive of which blocks are made. `tools/reference` writes
 this page from the code; [the language](language.md) explains the ideas.
 
-What a field holds: an *expr* is arithmetic over constants and dims; a *value* names what a node or an input gives; a
-*pred*, a *mask*, a *path* and a *type* are as the page on the language says. A part with fields of its own is written
-as a map, or as its main word alone where the rest is default. A field with nothing under *left out* is off then, or
-holds what its description says. What is not built yet is refused by name.
+The column *holds* gives the type of a field: an *expr* is arithmetic over constants and dims; a *value* is a node, an
+input or elementwise arithmetic on them; the page on the language describes *pred*, *mask*, *axis*, *path* and *type*. A
+field with fields of its own is a map, or its main word alone if all others keep their defaults. The column *left out*
+gives the default. Where it is empty, the field is off when it is left out, or the description gives the default.
 """
 _RULES = """\
 ## Rules
 
-A rule is one line under `rules`, such as `- causal: {output: logits, input: ids}`; both names may be any values.
-`axis` takes a number, negative from the end, or the name of a dim or constant whose size stands once in the value's
-type; `axis: A` holds for both values, `axis: [A, B]` for the output and for the input. Left out, it is the one axis
-that holds a dim other than those that lead inputs, else axis 1 of a value of two axes or of what a sequence block made;
-where neither tells, E424 lists the axes. `at` names the output positions for which an upper rule speaks.
+A rule is one line under `rules`, such as `- causal: {output: logits, input: ids}`. `output` and `input` may be any
+values, including inner ones. `axis` takes a number, negative from the end, or the name of a dim or constant whose size
+occurs once in the type of the value; `axis: A` applies to both values, `axis: [A, B]` to the output and to the input.
+Left out, it is the one axis that holds a dim other than those that lead inputs, else axis 1 of a value with two axes or
+of the output of a sequence block; otherwise it is an error, E424, which lists the axes. `at` limits an upper rule to
+the output positions where a predicate holds.
 """
 _WEIGHTS = """\
 ## Weights
 
-`weights` holds layouts by name, each a map or the name of a file with one; `none` takes out a layout of the parent. A
-layout says which tensors of a published checkpoint are which of the architecture's, with `ours: theirs` under `map`:
+`weights` holds layouts by name, each a map or the name of a file with one; `none` removes a layout of the parent. A
+layout maps tensors of a published checkpoint (theirs) to those of the architecture (ours): `ours: theirs` under `map`.
 
-- Our names are those of the module's state dict, which `archspec weights SPEC` lists; a module's name stands for all
-  that it holds, buffers too. Tied parameters stand there once, under the node that owns them; a reused node has no
-  names of its own. With `share: true` a stack holds the weights of its layers once, under the number of the first layer
-  that uses them: `states.layers.0.attention.q.weight`.
-- `*` is a number, the same on both sides, or as `index` says; one more `*` on their side is joined by `stack`.
-- `(q k v)` is a group: those of both sides pair in order, each with as many names. One group more on our side takes the
-  parts of `split`, one more on theirs is joined by `concat` or `stack`.
-- A line is the name alone, or a map with `from` and operations, which run in the written order. All have an inverse.
+- Our names are those of the state dict of the module, which `archspec weights SPEC` lists. The name of a module stands
+  for all its parameters and buffers. A tied parameter is listed once, under the node that owns it; a reused node has no
+  names of its own. With `share: true` the weights that layers share are listed once, under the number of the first
+  layer that uses them: `states.layers.0.attention.q.weight`.
+- `*` is a number, the same on both sides unless `index` is given; an additional `*` on their side needs `stack`.
+- `(q k v)` is a group. The groups of both sides pair in order and have equally many names. An additional group on our
+  side takes the parts of `split`, an additional one on theirs needs `concat` or `stack`.
+- A line is a name, or a map with `from` and operations, which run in the written order. Each operation has an inverse.
 
-Every tensor of either side is mapped once, tied or skipped. `archspec check` reads all layouts. Without `--layout` or
-`--weights-layout`, that one is taken under which every name of the file matches; a file in the module's own names needs
-none. `module.` and `_orig_mod.`, which wrappers put in front of names, are left out. Tensors in fp8 are multiplied by
+Every tensor of either side is mapped once, tied or skipped. `archspec check` checks all layouts. Without `--layout` or
+`--weights-layout`, the layout under which all names of the file match is selected; a file with the names of the module
+needs none. The prefixes `module.` and `_orig_mod.`, which wrappers add, are ignored. fp8 tensors are multiplied by
 their scales (`NAME_scale_inv` or `NAME_scale`), and values that are not finite are refused.
 """
 _SORTS: Mapping[Any, str] = {
@@ -110,9 +111,9 @@ def reference() -> str:
         _keys(line.FIELDS),
         "## Parts\n",
         *(_part(model) for model in parts),
-        "## Primitives\n\nWhat blocks are made of, as `archspec show --ir` prints it.\n",
+        "## Primitives\n\nThe operations of which blocks are made, as `archspec show --ir` prints them.\n",
         *(_primitive(name, primitive.signature, primitive) for name, primitive in all_primitives().items()),
-        "## Diagnostics\n\n`archspec explain CODE` prints the page of one.\n",
+        "## Diagnostics\n\n`archspec explain CODE` explains one.\n",
         "\n".join(["| code | title |", "|---|---|", *(f"| {code} | {found.title} |" for code, found in CODES.items())]),
     )
     return "\n".join(section.rstrip() + "\n" for section in sections)
@@ -133,7 +134,7 @@ def _expressions() -> str:
 | expr | {_listed(expr.FUNCTIONS)} |
 | value | {_listed(value.FUNCTIONS)} |
 
-A field `axis` takes a number, negative from the end, or the name of a dim or constant whose size stands once in the
+A field `axis` takes a number, negative from the end, or the name of a dim or constant whose size occurs once in the
 type of the value. These words are reserved and cannot name a constant, dim, input or node: {_listed(RESERVED)};
 the atoms of masks are reserved too.
 """
@@ -165,7 +166,11 @@ def _told(model: type) -> str:
 
 
 def _fields(model: type[Model], *, besides: type[Model] = Model) -> str:
-    rows = [_row(name, field) for name, field in model.model_fields.items() if name not in besides.model_fields]
+    rows = [
+        _row(name, field)
+        for name, field in model.model_fields.items()
+        if name not in besides.model_fields or field.description != besides.model_fields[name].description
+    ]
     return "\n".join(["| field | holds | left out | what |", "|---|---|---|---|", *rows]) if rows else ""
 
 

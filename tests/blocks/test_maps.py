@@ -287,4 +287,4 @@ def test_what_does_not_fit_is_refused(node: str, code: str, tmp_path: Path) -> N
 def test_norms_of_channels_do_not_stand_in_transformers(tmp_path: Path) -> None:
     encoder = "block: encoder, input: x, layers: 1, residual: pre, attention: none"
     node = f"{{{encoder}, feed_forward: {{hidden: 4, activation: relu}}, norm: batch_norm, final_norm: false}}"
-    assert "error[E241]: `batch_norm` is a norm of channels" in refusal(tmp_path, f"graph:\n  y: {node}")
+    assert "error[E241]: `batch_norm` is a norm over channels" in refusal(tmp_path, f"graph:\n  y: {node}")

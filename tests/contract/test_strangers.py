@@ -67,7 +67,7 @@ def test_a_leak_into_padding_alone_says_how_to_leave_it_out() -> None:
     """Its eager attention gives a row that sees no key the mean over all of them, in float32 alone."""
     stranger = STRANGERS["llama"]
     rules = stranger.rules.replace(", at: attention_mask", "")
-    with pytest.raises(AssertionError, match=r"is padding by an `ignores` rule: `at` leaves it out"):
+    with pytest.raises(AssertionError, match=r"is padding by an `ignores` rule: exclude it with `at`"):
         assert_contract(stranger.build("eager"), read_claims(rules), bools=torch.int64)
 
 

@@ -38,7 +38,7 @@ def test_what_is_told_of_it(openvino_case: Case) -> None:
     assert (artifact.tool, artifact.files, artifact.host) == ("openvino", ("model.xml", "model.bin"), None)
     assert OPSET_REASON in artifact.notes
     assert openvino_case.obstacle() is None
-    assert "here is the older" in (openvino_case.obstacle(version="9999.1.0-1-x") or "")
+    assert "this host has the older" in (openvino_case.obstacle(version="9999.1.0-1-x") or "")
     assert openvino_case.obstacle(version="2024.0.0") is None
 
 

@@ -161,7 +161,7 @@ def test_dropout_acts_in_training_alone() -> None:
         (Attention(mask=All()), [floats(BATCH, 3, SRC, 4), *SELF[1:]], "3 query heads cannot share 2 key heads evenly"),
         (Attention(mask=Causal()), [floats(BATCH, 2, TGT, 4), *SELF[1:]], "which are tgt and src"),
         (Attention(mask=SameSegment(0)), [floats(BATCH, 2, TGT, 4), *SELF[1:], integers(BATCH, SRC)], "compares"),
-        (Attention(mask=VALID), [*SELF, bools(BATCH, TGT)], "needs bool[batch, src], or without the first axis"),
+        (Attention(mask=VALID), [*SELF, bools(BATCH, TGT)], "needs bool[batch, src], with or without the first axis"),
         (Attention(mask=VALID), [*SELF, integers(BATCH, SRC)], "got int64[batch, src]"),
         (Attention(mask=VALID), [*SELF, bools(1, SRC)], "got bool[1, src]"),
         (Attention(mask=VALID), SELF, "the mask reads control 0, but there are 0"),

@@ -94,7 +94,7 @@ def repeat_of(graph: Graph) -> tuple[Node, Repeat]:
 def test_schedules_and_taps_that_name_nothing() -> None:
     graph = exposed(frozenset({"layers.1"}))
     _, op = repeat_of(graph)
-    broken(changed(graph, 0, op=replace(op, schedule=Schedule(repeat=(1,), times=4))), "a body that there is not")
+    broken(changed(graph, 0, op=replace(op, schedule=Schedule(repeat=(1,), times=4))), "a body that does not exist")
     broken(changed(graph, 0, op=replace(op, taps=(Tap(layer=9, output=0),))), "tap of layer 9")
     broken(changed(graph, 0, op=replace(op, taps=())), "0 taps of 1 outputs")
     broken(changed(graph, 0, op=replace(op, kinds=("A", "B"))), "1 bodies of 2 kinds")

@@ -37,18 +37,20 @@ BiasField = Annotated[
 
 
 class QkNormFields(Model):
-    """Norms of queries and keys before they are compared."""
+    """Norms of queries and keys before the scores."""
 
     norm: NormNeeded = Field(description="the norm")
-    over: Literal["head", "all"] = Field(description="over each head separately, or over all heads together")
+    over: Literal["head", "all"] = Field(description="over the features of each head, or of all heads together")
 
 
 class LatentFields(Model):
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434)."""
 
-    query: Annotated[SizeField | None, MAYBE] = Field(default=None, description="features of the latent query")
-    key_value: SizeField = Field(description="features of the latent that keys and values are made of")
-    rotary: SizeField = Field(description="rotated features of a head, the last of its head_dim")
+    query: Annotated[SizeField | None, MAYBE] = Field(
+        default=None, description="size of the latent query; none: queries have no latent"
+    )
+    key_value: SizeField = Field(description="size of the latent from which keys and values are made")
+    rotary: SizeField = Field(description="number of features of a head that rotate, the last of head_dim")
 
 
 class AttentionFields(Model):
@@ -56,25 +58,28 @@ class AttentionFields(Model):
 
     heads: SizeField = Field(description="number of heads")
     kv_heads: SizeField | None = Field(
-        default=None, description="heads of keys and values, which must divide `heads`; `heads` when left out"
+        default=None, description="number of heads of keys and values, which must divide `heads`; `heads` when left out"
     )
     head_dim: SizeField | None = Field(
-        default=None, description="features of a head; features // heads when left out, which must divide"
+        default=None, description="size of a head; features // heads when left out, which must divide"
     )
-    value_dim: SizeField | None = Field(default=None, description="features of a head's values; head_dim when left out")
+    value_dim: SizeField | None = Field(
+        default=None, description="size of the values of a head; head_dim when left out"
+    )
     mask: MaskField = Field(description="which keys a query may attend to; `all` when nothing is masked")
     pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     scale: ExprField | None = Field(default=None, description="factor on the scores; 1/sqrt(head_dim) when left out")
     softcap: Annotated[ExprField | None, MAYBE] = Field(
         default=None, description="scores become softcap * tanh(scores / softcap)"
     )
-    dropout: ExprField | None = Field(default=None, description="dropout rate of the weights; 0 when left out")
+    dropout: ExprField | None = Field(default=None, description="dropout rate of attention weights; 0 when left out")
     bias: BiasField = Field(
-        default=None, description="whether projections have a bias, or the list of those that do; defaults.bias"
+        default=None,
+        description="whether projections have a bias, or the list of those that do; defaults.bias when left out",
     )
     qk_norm: Annotated[QkNormFields | None, MAYBE] = Field(default=None, description="norms of queries and keys")
     sink: Annotated[Literal["learned", "zero"] | None, MAYBE] = Field(
-        default=None, description="an extra score in every row's softmax that belongs to no key"
+        default=None, description="an extra score in the softmax of each query that belongs to no key"
     )
     positions: Annotated[AttentionPositionsFields | None, MAYBE] = Field(
         default=None, description="positions inside attention"
@@ -83,11 +88,11 @@ class AttentionFields(Model):
     multiply_scores: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="a value that multiplies the scores"
     )
-    latent: Annotated[LatentFields | None, MAYBE] = Field(default=None, description="latent queries, keys, values")
+    latent: Annotated[LatentFields | None, MAYBE] = Field(default=None, description="latent attention (MLA)")
 
 
 class CrossAttentionFields(AttentionFields):
     """Attention from one sequence to another."""
 
     memory: ValueField = Field(description="the other sequence, float[batch, positions, features]")
-    memory_norm: NormSwitch = Field(default=None, description="a norm of the memory; a bool for defaults.norm")
+    memory_norm: NormSwitch = Field(default=None, description="a norm of the memory; `true`: defaults.norm")

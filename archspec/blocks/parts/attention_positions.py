@@ -38,17 +38,25 @@ class ScalingFields(Model):
     shorthand: ClassVar[str | None] = "kind"
 
     kind: Literal["linear", "llama3", "yarn"] = Field(
-        description="linear: positions are divided; llama3: slow frequencies are; yarn: slow ones, with a ramp"
+        description="linear divides all frequencies, llama3 and yarn only low ones, each with its own blend in between"
     )
-    factor: ExprField = Field(description="what positions are divided by")
-    low: ExprField | None = Field(default=None, description="llama3: turns below which a frequency is divided")
-    high: ExprField | None = Field(default=None, description="llama3: turns above which a frequency is kept")
-    original: ExprField | None = Field(default=None, description="llama3, yarn: the sequence length in training")
-    fast: ExprField | None = Field(default=None, description="yarn: turns above which a frequency is kept; 32")
-    slow: ExprField | None = Field(default=None, description="yarn: turns below which a frequency is divided; 1")
+    factor: ExprField = Field(description="divisor of frequencies")
+    low: ExprField | None = Field(
+        default=None, description="llama3: turns within `original` below which a frequency is divided"
+    )
+    high: ExprField | None = Field(
+        default=None, description="llama3: turns within `original` above which a frequency is kept"
+    )
+    original: ExprField | None = Field(default=None, description="llama3, yarn: the length of sequences in training")
+    fast: ExprField | None = Field(
+        default=None, description="yarn: turns above which a frequency is kept; 32 when left out"
+    )
+    slow: ExprField | None = Field(
+        default=None, description="yarn: turns below which a frequency is divided; 1 when left out"
+    )
 
     truncate: BoolField = Field(
-        default=True, description="yarn: whether the ramp begins and ends at whole numbers of a frequency"
+        default=True, description="yarn: whether the ends of the blend are rounded to whole indices of frequencies"
     )
     magnitude: ExprField | None = Field(
         default=None,
@@ -73,33 +81,36 @@ class AttentionPositionsFields(Model):
         description="which positions"
     )
     layout: Literal["half", "interleaved"] | None = Field(
-        default=None, description="rotary: which features make a pair, i and i + size/2, or 2i and 2i + 1; required"
+        default=None,
+        description="rotary: pairs of features: half i and i + size/2, interleaved 2i and 2i + 1; required",
     )
-    base: ExprField | None = Field(default=None, description="rotary: longest wavelength over 2 pi; 10000")
+    base: ExprField | None = Field(
+        default=None, description="rotary: longest wavelength over 2 pi; 10000 when left out"
+    )
     size: SizeField | None = Field(
-        default=None, description="rotary: rotated features of a head, the rest pass unchanged; head_dim when left out"
+        default=None, description="rotary: number of features of a head that rotate; head_dim when left out"
     )
     scaling: Annotated[ScalingFields | None, MAYBE] = Field(
         default=None, description="rotary: how frequencies change for longer sequences"
     )
     ids: Annotated[ValueField | None, MAYBE] = Field(
-        default=None, description="rotary: the position of every element; its index when left out"
+        default=None, description="rotary: the position of each element; its index when left out"
     )
     slopes: Literal["powers", "learned"] = Field(
-        default="powers", description="alibi: the paper's powers of two, or a learned slope per head"
+        default="powers", description="alibi: powers of two as in the paper, or a learned slope per head"
     )
-    buckets: SizeField | None = Field(default=None, description="relative_buckets: rows of the table; required")
+    buckets: SizeField | None = Field(default=None, description="relative_buckets: number of buckets; required")
     max_distance: SizeField | None = Field(
         default=None, description="relative_buckets: the distance from which all share one bucket; required"
     )
     bidirectional: BoolField | None = Field(
-        default=None, description="relative_buckets: whether keys after the query have buckets of their own; required"
+        default=None, description="relative_buckets: whether keys after the query have separate buckets; required"
     )
     share: BoolField | None = Field(
-        default=None, description="relative: one table for the stack, or else one per layer; required"
+        default=None, description="relative_buckets, relative_grid: whether all layers share one table; required"
     )
-    rows: SizeField | None = Field(default=None, description="relative_grid: rows of patches; required")
-    columns: SizeField | None = Field(default=None, description="relative_grid: columns of patches; required")
+    rows: SizeField | None = Field(default=None, description="relative_grid: number of rows of patches; required")
+    columns: SizeField | None = Field(default=None, description="relative_grid: number of columns of patches; required")
     query: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="added: a value added to the input of the queries, in every layer"
     )

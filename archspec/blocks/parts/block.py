@@ -26,12 +26,10 @@ class Block(Model):
     makes_sequence: ClassVar[bool] = False
 
     about: TextField | None = Field(default=None, description="what the node is for")
-    repeat: ExprField | None = Field(default=None, description="how many times the block runs, its output fed back")
+    repeat: ExprField | None = Field(default=None, description="number of times the block runs; its output is fed back")
     share: BoolField = Field(default=False, description="whether repeats use one set of weights")
-    frozen: BoolField = Field(default=False, description="whether the parameters are excluded from training")
-    init: Annotated[InitFields | None, MAYBE] = Field(
-        default=None, description="how weights and tables are initialised"
-    )
+    frozen: BoolField = Field(default=False, description="whether parameters are excluded from training")
+    init: Annotated[InitFields | None, MAYBE] = Field(default=None, description="initial values of weights and tables")
 
     @property
     def fed(self) -> ValueExpr:

@@ -23,32 +23,32 @@ from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
 class SharedExpertFields(Model):
-    """An expert that every token passes."""
+    """An expert that every token passes, beside the chosen ones."""
 
     hidden: SizeField = Field(description="hidden features of the shared expert")
 
 
 class ExpertGroupsFields(Model):
-    """Experts in groups of one size; a group ranks by the sum of its two best experts."""
+    """Groups of experts, all of one size; a group is ranked by the sum of its two best experts."""
 
     count: SizeField = Field(description="number of groups")
-    top: SizeField = Field(description="groups that a token may choose from")
+    top: SizeField = Field(description="number of best groups from which experts are chosen")
 
 
 class ExpertsFields(Model):
     """A mixture of experts: a router picks, for each token, which feed-forward layers it passes."""
 
     count: SizeField = Field(description="number of experts")
-    top_k: SizeField = Field(description="experts chosen for each token")
-    scores: Literal["softmax", "sigmoid"] = Field(description="how the router scores")
-    normalise: BoolField = Field(description="whether the scores of the chosen experts are made to sum to 1")
+    top_k: SizeField = Field(description="number of experts that a token passes")
+    scores: Literal["softmax", "sigmoid"] = Field(description="function of the logits of the router")
+    normalise: BoolField = Field(description="whether the scores of the chosen experts are normalised to sum to 1")
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
     scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
     selection_bias: BoolField = Field(
-        default=False, description="a learned bias per expert that affects the choice of experts but not their weights"
+        default=False, description="a learned bias per expert for the choice, not the weights; needs `bias: false`"
     )
     groups: Annotated[ExpertGroupsFields | None, MAYBE] = Field(
-        default=None, description="groups of experts; experts are chosen from the best groups only"
+        default=None, description="groups of experts; only the best groups are considered"
     )
 
 

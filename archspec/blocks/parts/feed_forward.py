@@ -29,10 +29,10 @@ from archspec.schema.sorts import BoolField, ExprField, SizeField
 class FeedForwardFields(Model):
     """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
 
-    hidden: SizeField = Field(description="features between the two maps")
+    hidden: SizeField = Field(description="number of features between the two maps")
     activation: ActField = Field(description="the activation, or none")
-    gated: BoolField = Field(default=False, description="whether a gate multiplies")
-    bias: BoolField | None = Field(default=None, description="a bias in every map; defaults.bias when left out")
+    gated: BoolField = Field(default=False, description="whether a gate multiplies the hidden features")
+    bias: BoolField | None = Field(default=None, description="whether maps have a bias; defaults.bias when left out")
     dropout: ExprField | None = Field(default=None, description="dropout rate between the two maps; 0 when left out")
     pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     experts: Annotated[ExpertsFields | None, MAYBE] = Field(default=None, description="a mixture of experts")

@@ -59,7 +59,7 @@ def _off(data: dict[str, Any], key: str) -> bool:
 
 
 class NormFields(NormOptions):
-    """A norm over the last axis."""
+    """A norm: over the features, or over channels for batch_norm and group_norm."""
 
     shorthand: ClassVar[str | None] = "kind"
 

@@ -18,12 +18,12 @@ from archspec.text.nodes import ListNode, Node
 
 
 class PatternFields(Model):
-    """Names of kinds: a list that is repeated and cut to fill the layers, or parts that fill them exactly."""
+    """Kinds of layers: a list that is repeated and cut to fill the layers, or parts that fill them exactly."""
 
     start: list[NameField] = Field(default=[], description="kinds of the first layers")
-    repeat: list[NameField] = Field(default=[], description="kinds that are repeated until the layers are filled")
+    repeat: list[NameField] = Field(default=[], description="kinds that are repeated in between")
     end: list[NameField] = Field(default=[], description="kinds of the last layers")
-    cut: SkipJsonSchema[bool] = Field(default=False, description="whether the last repetition may be truncated")
+    cut: SkipJsonSchema[bool] = Field(default=False, description="whether the last repetition may be cut short")
 
     @classmethod
     def keys(cls) -> list[str]:

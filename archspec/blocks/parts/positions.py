@@ -56,14 +56,16 @@ class PositionsFields(Model):
     )
     grid: Annotated[list[SizeField], TWO] | None = Field(
         default=None,
-        description="learned: rows and columns of patches; the image's own when left out, class tokens come on top",
+        description="learned: rows and columns of patches, without class tokens; those of the image when left out",
     )
-    offset: ExprField | None = Field(default=None, description="learned: rows before the first position's; 0")
+    offset: ExprField | None = Field(
+        default=None, description="learned: number of rows before that of the first position; 0 when left out"
+    )
     count: Annotated[ValueField | None, MAYBE] = Field(
-        default=None, description="learned: a bool value; only the positions where it is true are counted"
+        default=None, description="learned: a bool value; only positions where it is true are counted"
     )
     ids: Annotated[ValueField | None, MAYBE] = Field(
-        default=None, description="learned: the position of every element; its index when left out"
+        default=None, description="learned: the position of each element; its index when left out"
     )
     resize: Annotated[Literal["bilinear", "bicubic"] | None, MAYBE] = Field(
         default=None, description="learned: how the table is resized to the grid of another image"

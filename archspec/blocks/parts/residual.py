@@ -37,8 +37,8 @@ NORM_FIRST = ("pre", "sandwich", *PARALLEL)
 class LearnedScaleFields(Model):
     """A learned factor for each feature of a branch."""
 
-    kind: Literal["learned"] = Field(description="learned")
-    init: InitFields = Field(description="how the factors are initialised")
+    kind: Literal["learned"] = Field(description="a learned factor")
+    init: InitFields = Field(description="initial values of the factors")
 
 
 def _scale(node: Any, handler: Any) -> Any:
@@ -50,7 +50,7 @@ def _scale(node: Any, handler: Any) -> Any:
 
 
 class ResidualFields(Model):
-    """How sublayers f and g are joined to their input x."""
+    """How sublayers f and g are combined with their input x."""
 
     shorthand: ClassVar[str | None] = "kind"
 
@@ -64,7 +64,7 @@ class ResidualFields(Model):
     )
     skip_scale: ExprField | None = Field(default=None, description="factor on x in the sum; 1 when left out")
     drop_path: ExprField | None = Field(
-        default=None, description="in training, the probability that a branch is skipped; 0 when left out"
+        default=None, description="in training, the probability that a branch is dropped; 0 when left out"
     )
 
 

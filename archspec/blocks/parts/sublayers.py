@@ -24,7 +24,7 @@ class Sublayers(Model):
 
 
 class CrossSublayers(Sublayers):
-    """The sublayers of one kind of layer, attention to another sequence among them."""
+    """The sublayers of one kind of layer, including attention to another sequence."""
 
     cross_attention: Annotated[CrossAttentionFields | None, MAYBE] = Field(
         default=None, description="attention to another sequence"

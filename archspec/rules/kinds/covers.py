@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 class CoversFields(RuleFields):
     """Output i depends on every input j that the mask allows."""
 
-    mask: MaskField = Field(description="the pairs that must be seen")
+    mask: MaskField = Field(description="pairs of positions that must depend")
     axis: AxisPair = axis_field()
 
 
 class CoversRule(LowerKind):
     """Output position i depends on every input position j that the mask allows.
 
-    With the mask `all` it applies to all axes except leading ones and a sequence's features. It is judged where every
-    predicate of a mask is true, segments are equal and prefixes are full, unless its own mask names them.
+    With the mask `all` it concerns all axes except leading ones and the features of a sequence. It is judged where
+    every predicate of a mask is true, segments are equal and prefixes are full, unless its own mask names them.
     """
 
     word: ClassVar[str] = "covers"

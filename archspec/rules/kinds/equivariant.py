@@ -17,7 +17,7 @@ class EquivariantFields(RuleFields):
     """Shifting the input shifts the output."""
 
     axis: AxisPair = axis_field()
-    stride: ExprField = Field(description="input positions for one output position")
+    stride: ExprField = Field(description="shift of the input that shifts the output by one position")
 
 
 class EquivariantRule(UnjudgedKind):

@@ -34,14 +34,15 @@ class IgnoresFields(RuleFields):
     """Some input positions do not matter."""
 
     where: PredField = Field(description="input positions that must not matter")
-    promised: OutputPositions = at_field()
+    promised: OutputPositions = at_field("those where `where` is false")
 
 
 class IgnoresRule(UpperKind):
     """No output position depends on input positions where `where` holds.
 
-    It applies to output positions where `at` holds; left out, to those where `where` does not, if the output has the
-    axes of `where`, and else of all. It holds while the predicate stays true at the positions that change.
+    It concerns output positions where `at` holds. Without `at` these are the positions where `where` is false, if the
+    output has the axes of `where`, else all. It concerns changes of the input that leave the predicate true at the
+    changed positions.
     """
 
     word: ClassVar[str] = "ignores"

@@ -14,14 +14,14 @@ from archspec.spec.rules import RuleNames
 
 
 class ReceptiveFieldFields(RuleFields):
-    """Output i depends on at most so many adjoining input positions."""
+    """Output i depends on at most `at_most` adjacent input positions."""
 
     axis: InputAxis = input_axis_field("the axis that is measured; left out: the axis that holds a dim")
-    at_most: ExprField = Field(description="the most input positions that one output position reads")
+    at_most: ExprField = Field(description="largest number of input positions")
 
 
 class ReceptiveFieldRule(UnjudgedKind):
-    """One output position depends on a limited number of adjoining input positions. Nothing judges it yet."""
+    """One output position depends on at most `at_most` adjacent input positions. Nothing judges it yet."""
 
     word: ClassVar[str] = "receptive_field"
     fields: ClassVar[type[RuleFields]] = ReceptiveFieldFields

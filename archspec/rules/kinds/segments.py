@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SegmentsFields(RuleFields):
     """Nothing depends on another segment."""
 
-    by: PathField = Field(description="the integer value that holds the segment ids")
+    by: PathField = Field(description="integer value with the segment of each position")
     promised: OutputPositions = at_field()
 
 

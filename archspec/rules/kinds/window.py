@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class WindowFields(RuleFields):
     """Output i depends only on inputs from i - back to i + ahead."""
 
-    back: ExprField = Field(description="how far back it may see")
-    ahead: ExprField = Field(description="how far ahead it may see")
+    back: ExprField = Field(description="number of earlier positions that may matter")
+    ahead: ExprField = Field(description="number of later positions that may matter")
     axis: AxisPair = axis_field()
     promised: OutputPositions = at_field()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class WithinFields(RuleFields):
     """Output i depends only on input j that the mask allows."""
 
-    mask: MaskField = Field(description="the pairs that are allowed")
+    mask: MaskField = Field(description="pairs of positions that may depend")
     axis: AxisPair = axis_field()
     promised: OutputPositions = at_field()
 

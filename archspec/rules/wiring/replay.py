@@ -109,9 +109,11 @@ class Replay:
         before = node.op.reference(arguments, parameters, sizes)
         moved = [np.zeros(array.shape, dtype=bool) for array in before]
         cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
+        bound = node.inputs[place].type.bound
+        most = None if bound is None else bound.value(sizes) - 1
         for trial in range(_TRIALS):
             changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
-            changed[cell] = _nudged(changed[cell], trial)
+            changed[cell] = _nudged(changed[cell], trial, most)
             given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
             for found, left, right in zip(moved, before, node.op.reference(given, parameters, sizes), strict=True):
                 # A value that is not finite is no evidence of a dependence.
@@ -307,8 +309,8 @@ class _Recorded(_Changed):
         return super().node(node, known, layers)
 
 
-def _nudged(values: Array, trial: int) -> Array:
-    """Different values in place of some, of the same dtype."""
+def _nudged(values: Array, trial: int, most: int | None) -> Array:
+    """Different values in place of some, of the same dtype; integers at most `most`, which an index may need."""
     import numpy as np
 
     r = np.random.default_rng(trial)
@@ -316,7 +318,8 @@ def _nudged(values: Array, trial: int) -> Array:
         return ~values
     if values.dtype.kind == "f":
         return np.asarray(values + r.normal(size=values.shape))
-    return np.asarray(np.where(values > 0, values - 1, values + 1) if trial == 0 else np.maximum(values + 1 - trial, 0))
+    moved = np.where(values > 0, values - 1, values + 1) if trial == 0 else np.maximum(values + 1 - trial, 0)
+    return np.asarray(moved if most is None else np.minimum(moved, most))
 
 
 def _drawn(parameter: Parameter, name: str, trial: int) -> Array:
