@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     type=click.Choice(("bundle", "triton")),
     default="bundle",
     show_default=True,
-    help="`triton`: put the artifacts into a model repository of Triton Inference Server.",
+    help="Put the artifacts into a model repository of Triton Inference Server (`triton`).",
 )
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(

@@ -106,7 +106,9 @@ def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed
     from archspec.weights import load as load_weights
 
     if weights is not None:
-        return load_weights(checked.spec, weights, layout)
+        from archspec.weights.into_module import of_one_dtype
+
+        return of_one_dtype(load_weights(checked.spec, weights, layout))
     import torch
 
     from archspec.lower import compile

@@ -35,6 +35,25 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             held[name].copy_(tensor)
 
 
+def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors whose floats have one dtype: their own where it is one and no float64, else float32.
+
+    Raises SpecError E527 for values that float32 cannot hold.
+    """
+    import torch
+
+    floats = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+    dtypes = {tensor.dtype for tensor in floats.values()}
+    if len(dtypes) <= 1 and torch.float64 not in dtypes:
+        return dict(tensors)
+    held = torch.empty(0, dtype=torch.float32)
+    found = Collector()
+    for name, tensor in floats.items():
+        _check_range(name, tensor, held, found)
+    found.raise_if_errors()
+    return {name: tensor.to(held.dtype) if name in floats else tensor for name, tensor in tensors.items()}
+
+
 def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     missing = [name for name in tensors if name not in held]
     unknown = [name for name in held if name not in tensors]

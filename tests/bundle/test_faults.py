@@ -179,8 +179,8 @@ def test_an_engine_for_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(torch_tensorrt, "_check_host", lambda word, dtype: None)
     monkeypatch.setattr(torch_tensorrt, "_version", lambda package: "2.13.0")
-    assert "here is 2.13.0" in obstacle("torch-tensorrt", artifact("torch-tensorrt", "2.11.0"))
-    assert "here is" in obstacle("inductor", artifact("inductor", "2.11.0"))
+    assert "this host has 2.13.0" in obstacle("torch-tensorrt", artifact("torch-tensorrt", "2.11.0"))
+    assert "this host has" in obstacle("inductor", artifact("inductor", "2.11.0"))
 
 
 def test_an_engine_for_another_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

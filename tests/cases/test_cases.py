@@ -27,11 +27,6 @@ def path_of(name: str) -> Path:
     return FOLDER / f"{name}.yaml"
 
 
-def wrong(reason: str) -> pytest.MarkDecorator:
-    """The row is known to fail; whoever mends it removes the mark."""
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 def test_every_case_has_a_row() -> None:
     rows = re.findall(r"^\| ([\w-]+)\.yaml \|", (FOLDER / "README.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(rows) == NAMES
@@ -147,13 +142,7 @@ def test_a_relation_is_drawn_over_rows_and_columns() -> None:
     assert max(drawn) == 3
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("split-merge-repeat", marks=wrong("IndexError: a repeated composite of two nodes has no axis")),
-        *(name for name in NAMES if name not in ("split-merge-repeat",)),
-    ],
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_case_is_drawn(name: str, tmp_path: Path) -> None:
     picture = tmp_path / "picture.svg"
     shown(str(without_rules(name, tmp_path)), "--svg", str(picture))

@@ -179,6 +179,6 @@ def test_init_never_overwrites(archspec: Command, folder: Path) -> None:
     (folder / "gpt2.yaml").write_text("mine", encoding="utf-8")
     ran = archspec("init", "gpt2")
     assert ran.status == 1
-    assert ran.err.startswith("error[E702]: gpt2.yaml exists")
+    assert ran.err.startswith("error[E702]: gpt2.yaml already exists")
     assert (folder / "gpt2.yaml").read_text(encoding="utf-8") == "mine"
     assert archspec("init", "gpt2", "-o", "other.yaml", "--json").data == {"written": "other.yaml"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import archspec as package
 from archspec.bundle import build
@@ -40,6 +40,20 @@ def test_ids_a_row_a_line(archspec: Command, folder: Path, weights: Path) -> Non
     assert ran.status == 0
     assert ran.err == ""
     assert [[int(id) for id in line.split(",")] for line in ran.out.splitlines()] == expected(folder)
+
+
+def test_weights_of_several_dtypes(archspec: Command, folder: Path, weights: Path) -> None:
+    """Norms in float64 beside float32 run as float32 does; what float32 cannot hold is refused."""
+    tensors = load_file(weights)
+    norms = {name: tensor.double() for name, tensor in tensors.items() if "norm" in name}
+    save_file({**tensors, **norms}, folder / "mixed.safetensors")
+    ran = archspec("generate", "small.yaml", *PROMPTS, "--weights", "mixed.safetensors", "--max-new", "5")
+    assert [[int(id) for id in line.split(",")] for line in ran.out.splitlines()] == expected(folder)
+    name = next(iter(norms))
+    save_file({**tensors, name: norms[name] + 1e300}, folder / "large.safetensors")
+    ran = archspec("generate", "small.yaml", *PROMPTS, "--weights", "large.safetensors")
+    assert ran.status == 1
+    assert "error[E527]" in ran.err
 
 
 def test_drawn_ids_and_json(archspec: Command, folder: Path, weights: Path) -> None:

@@ -28,7 +28,7 @@ def test_what_is_told_of_it(inductor_case: Case) -> None:
     artifact = inductor_case.built.artifact
     assert (artifact.tool, artifact.version, artifact.host) == ("torch", torch.__version__, this_host())
     assert inductor_case.obstacle() is None
-    assert "here is" in (inductor_case.obstacle(version="2.11.0") or "")
+    assert "this host has" in (inductor_case.obstacle(version="2.11.0") or "")
     assert inductor_case.obstacle(host="plan9 mips") == f"it was built for plan9 mips; this host is {this_host()}"
     assert not list(inductor_case.folder.rglob("cache"))
 

@@ -32,7 +32,9 @@ def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
 def _measure(placing: Placing) -> None:
     plan = placing.plan
     for number, part in enumerate(plan.parts):
-        placing.frames[number] = _opened(part) if part.inside is not None else _closed(part)
+        # A body in which nothing is drawn, such as one of rearrangements alone, stays closed.
+        is_open = part.inside is not None and bool(part.inside.parts)
+        placing.frames[number] = _opened(part) if is_open else _closed(part)
     for column in placing.lanes.columns:
         boxes = [k for k in column if plan.parts[k].is_box]
         widest = max((placing.frames[k].size.width for k in boxes), default=0.0)

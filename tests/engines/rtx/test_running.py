@@ -210,7 +210,7 @@ def test_which_hosts_can_open_an_engine(monkeypatch: pytest.MonkeyPatch) -> None
     hopper = Gpu(name="NVIDIA H100", capability="sm90")
     assert obstacle(hopper, monkeypatch) == "it was built for sm86 or sm89; this host has NVIDIA H100 (sm90)"
     assert obstacle(None, monkeypatch) == "it needs a GPU of sm86 or sm89, and torch finds no GPU on this host"
-    assert "1.5.0.114 alone" in (obstacle(hopper, monkeypatch, "1.5.0.114") or "")
+    assert "only with TensorRT-RTX 1.5.0.114" in (obstacle(hopper, monkeypatch, "1.5.0.114") or "")
     monkeypatch.setattr(tensorrt_rtx, "installed", lambda: None)
     target = Target(engine="tensorrt-rtx", capabilities=("sm89",))
     made = Artifact(target=str(target), dtype="float32", files=(), tool="tensorrt_rtx", version="1")
