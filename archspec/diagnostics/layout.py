@@ -1,4 +1,4 @@
-"""How one source line is shown: clipped, printable, with marks under the right characters."""
+"""Layout of one source line: clipped, printable, with marks under the right characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONTEXT = 60
 
 @record
 class Excerpt:
-    """The shown part of a line: characters `first` up to `last` of `text`."""
+    """The part of a line that is shown: characters `first` up to `last` of `text`."""
 
     text: str
     first: int
@@ -50,7 +50,7 @@ def columns(span: Span, line: int) -> tuple[int, int]:
 
 
 def printable(text: str) -> str:
-    """The text on one line, control characters written as escapes so that none reaches a terminal."""
+    """The text with control characters written as escapes, so that none reaches a terminal; tabs become spaces."""
     return "".join(_shown(character) for character in text)
 
 
@@ -65,6 +65,7 @@ def _shown(character: str) -> str:
 
 
 def _width(text: str) -> int:
+    """The number of terminal cells of a text; wide East Asian characters take two, combining ones none."""
     return sum(_cells(character) for character in printable(text))
 
 
