@@ -27,7 +27,10 @@ class Excerpt:
         return left + printable(self.text[self.first : self.last]) + right
 
     def marks(self, start: int, end: int, mark: str) -> str:
-        """Spaces up to column offset `start`, then marks up to `end` (one at least)."""
+        """The line of marks under the excerpt: spaces up to character offset `start`, then marks up to `end`.
+
+        At least one mark is drawn; offsets outside the excerpt are clipped to it.
+        """
         start = min(max(start, self.first), self.last)
         end = min(max(end, start), self.last)
         indent = _width(self.text[self.first : start]) + (3 if self.first > 0 else 0)

@@ -15,7 +15,7 @@ def merge(base: Node, over: Node, field: str = "") -> Node:
 
     A map with another `kind` replaces the base as a whole; one without a `kind` merges into the base, which may be a
     map or, for the fields that allow it, a bare word that gives the kind. `field` is the key of both in their maps.
-    Keys keep the order of the base; new keys follow. The result has the spans of `over` where it comes from there.
+    Keys keep the order of the base; new keys follow. The result has the span of `over`.
 
     Raises SpecError E206 where `over` changes the `block` of a node.
     """

@@ -159,7 +159,7 @@ def meant_key(unknown: Diagnostic) -> str:
 
 
 def unknown_key(key: TextNode, known: list[str]) -> Diagnostic:
-    """E202 for a key that is not in `known`, with the nearest known key, or all of them, as help."""
+    """E202 for a key that is not in `known`; the help is the nearest known key, else the list of at most 30 keys."""
     return Diagnostic(
         code="E202",
         message=f"unknown key `{key.value}`",

@@ -51,7 +51,7 @@ class _Builder:
         try:
             for event in yaml.parse(self.source.text, Loader=_LOADER):
                 span = self._span(event)
-                # A plain scalar has no closing quote, so a tab inside it may be a separator: check up to its end.
+                # Tabs are also refused inside plain scalars, but allowed inside quoted and block scalars.
                 plain = isinstance(event, yaml.ScalarEvent) and event.style in (None, "")
                 tab = tab_between(self.source, read, span.end if plain else span.start)
                 if tab is not None:
@@ -168,7 +168,7 @@ class _Builder:
         self._add(Diagnostic(code=code, message=message, primary=Label(span), help=help))
 
     def _add(self, diagnostic: Diagnostic) -> None:
-        # The limit keeps a hostile or binary-like file from producing unbounded output.
+        # The limit bounds the output for a file that is not a spec at all.
         self.errors.add(diagnostic)
         if len(self.errors.diagnostics) >= _MAX_ERRORS:
             self.errors.raise_if_errors()

@@ -124,7 +124,7 @@ def _balance(text: str) -> int:
 def _pieces(opened: TextNode, following: Sequence[TextNode]) -> int:
     """How many of the following texts belong to an opened value: up to the one that closes its bracket.
 
-    Without a closing one only the first is counted, so that later items still get their own errors.
+    If none closes it, only the first is counted.
     """
     balance = _balance(opened.value)
     for count, text in enumerate(following, 1):

@@ -1,4 +1,4 @@
-"""Split the text of a field into tokens with spans: one tokenizer for every sort except `rearrange` patterns."""
+"""Split the text of a field into tokens with spans, for expressions, values, predicates, masks, types and paths."""
 
 from __future__ import annotations
 

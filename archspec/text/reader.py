@@ -39,7 +39,8 @@ def read(source: Source) -> MapNode:
     """Read the text of a spec and return the map at its top level.
 
     Raises SpecError E103 for a text above `MAX_BYTES` bytes of UTF-8, E104 for an invalid character, E105 for an empty
-    file, E106 for a top level that is not a map, and with every E1xx error that building the nodes finds.
+    file, E106 for a top level that is not a map (E118 if only the space after a colon is missing), and with every E1xx
+    error that building the nodes finds.
     """
     from archspec.text.builder import build
 

@@ -20,7 +20,7 @@ _TYPE_AFTER = re.compile(r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?")
 
 @record
 class _Known:
-    """How one parser problem is reported. `problem` is a part of the parser's text; `context` labels its second place."""
+    """How a parser problem is reported. `problem` is a part of the parser's text; `context` labels its second place."""
 
     code: str = "E101"
     problem: str
