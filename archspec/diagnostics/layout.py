@@ -46,7 +46,10 @@ def excerpt(text: str, focus: int) -> Excerpt:
 
 
 def columns(span: Span, line: int) -> tuple[int, int]:
-    """Character offsets in its first line that a span covers; one that goes on covers the line's rest."""
+    """The character offsets (start, end) that a span covers in its first line, `line`.
+
+    A span of several lines covers the rest of its first one.
+    """
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == line else len(span.source.line_text(line))
     return start, end

@@ -55,7 +55,7 @@ class Number:
     def __str__(self) -> str:
         if self.value.denominator == 1 and abs(self.value) < 10**40:
             return str(self.value.numerator)
-        # Literals have at most 40 characters, so 80 digits print the common ones exactly.
+        # A literal has at most 40 characters, so 80 digits print it exactly.
         exact = Context(prec=80)
         return str(exact.normalize(exact.divide(self.value.numerator, self.value.denominator)))
 

@@ -92,12 +92,6 @@ def parse_pred(node: TextNode) -> PredExpr:
 def _operand(cursor: Cursor) -> PredExpr:
     token = cursor.token
     if cursor.take("not"):
->>>
-@@ text/expr.py
-<<<
-        # Literals have at most 40 characters, so 80 digits print the common ones exactly.
-===
-        # A literal has at most 40 characters, so 80 digits print it exactly.
         operand = cursor.parse(PRED, _NOT - 1)
         return PredNot(operand=operand, span=token.span.to(operand.span))
     if cursor.at("("):
