@@ -82,7 +82,10 @@ def _claim(name: str, line: MapLine, lines: dict[str, MapLine], found: Collector
 
 
 def _bindings(line: MapLine, ours: Mapping[str, Shape], found: Collector) -> Iterator[Binding]:
-    """Yield the bindings of one line: for each choice of texts from the paired groups, and each index found among ours."""
+    """Yield the bindings of one line.
+
+    There is one for each choice of texts from the paired groups, and each index or rest found among our names.
+    """
     parts = range(len(line.ours.groups[line.pairing.parts])) if line.pairing.parts is not None else [None]
     paired = [place for place in range(len(line.ours.groups)) if place != line.pairing.parts]
     for choice in product(*(range(len(line.ours.groups[place])) for place in paired)):

@@ -38,7 +38,7 @@ def layout_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def _check(name: str, node: Node, spec: Spec, groups: Sequence[Group], found: Collector) -> None:
-    """Check one layout, first on sampled layers; on all parameters if those show an error or the layout has an `index`."""
+    """Check one layout: on sampled layers, and on all if those show an error or the layout has an `index`."""
     here = Collector()
     layout = collect_layout(name, node, spec.constants, here)
     readable = not here.has_errors

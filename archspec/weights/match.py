@@ -91,7 +91,10 @@ class Checkpoint:
         return f"(?:{'|'.join(map(re.escape, self.prefixes))})"
 
     def of_tied(self, name: str) -> list[tuple[str, Tie | None]]:
-        """Return the names in the file for a name: itself first, then those that `tied` says equal it, with their ties."""
+        """Return the names in the file for a name: itself first, then those that `tied` declares equal.
+
+        Each comes with the tie that it follows from, None for the name itself.
+        """
         names: dict[str, Tie | None] = {name: None, **self.tied.of(name)}
         found = ((self.find(one), tie) for one, tie in names.items())
         return [(actual, tie) for actual, tie in found if actual is not None]
@@ -237,7 +240,7 @@ class _Matcher:
                     self.found.error("E518", message, pattern.span, secondary=places, help=help)
 
     def _covered(self, pattern: NamePattern) -> Iterator[tuple[str, bool]]:
-        """Yield the names in the file that a pattern of `skip` covers, each with whether it lies inside a named module."""
+        """Yield the names in the file that a pattern of `skip` covers, and whether each is inside a named module."""
         for one in spread(pattern):
             # A name means the first prefix under which it exists, here as in `find`.
             seen: set[tuple[tuple[int, ...], str]] = set()

@@ -114,7 +114,7 @@ def _read_index(path: Path) -> dict[str, Any]:
 
 
 def _stays_inside(file: str) -> bool:
-    """Whether a path names a safetensors file in or below the folder of its index, by the rules of POSIX and Windows."""
+    """Whether a path names a safetensors file in or below the folder of its index, on POSIX and on Windows."""
     windows, posix = PureWindowsPath(file), PurePosixPath(file)
     rooted = windows.drive or windows.root or posix.is_absolute()
     return file.endswith(".safetensors") and not rooted and ".." not in (*windows.parts, *posix.parts)
