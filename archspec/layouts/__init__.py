@@ -1,4 +1,4 @@
-"""Layouts as they are written: what a checkpoint calls its tensors, and what each line stands for on our side.
+"""Layouts as they are written: the tensor names of a checkpoint, and the parameters that each line produces.
 
-Nothing here needs a checkpoint, or loads torch: `archspec check` reads all layouts of a spec.
+Nothing here needs a checkpoint or loads torch, so `archspec check` can read all layouts of a spec.
 """

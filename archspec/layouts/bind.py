@@ -1,4 +1,4 @@
-"""Our side of a layout: which tensors each line of the map stands for."""
+"""Bind each line of a map to our tensors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from archspec.record import record
 
 @record
 class Binding:
-    """Tensors of ours that one line makes together: one, or the parts of a `split`.
+    """Tensors of ours that one line produces together: one, or the parts of a `split`.
 
-    `theirs` are the names that they are made from, without groups; `indices`, numbered as theirs, and `rest` fill them.
+    `theirs` are patterns of the names they are made from, without groups; `indices` (numbered as in the checkpoint) and
+    `rest`, the name inside the module that the line maps, fill the patterns.
     """
 
     line: MapLine
@@ -30,11 +31,11 @@ class Binding:
     rest: str
 
     def names(self) -> tuple[str, ...]:
-        """Their names, without prefix; only where no `*` is left to stack."""
+        """Return their names without prefix; only valid if no extra `*` is left to stack."""
         return tuple(pattern.filled(self.indices, self.rest) for pattern in self.theirs)
 
     def indexed(self, count: int) -> tuple[tuple[str, ...], ...]:
-        """Their names, without prefix: for each one, those of `count` indices of the extra `*`."""
+        """Return their names without prefix: for each pattern, those of indices 0 to `count` - 1 of the extra `*`."""
         return tuple(
             tuple(pattern.filled((*self.indices, index), self.rest) for index in range(count))
             for pattern in self.theirs
@@ -42,10 +43,10 @@ class Binding:
 
 
 def bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> list[Binding]:
-    """Find what every line of a layout stands for among our tensors.
+    """Find which of our tensors every line of a layout produces; `ours` are shapes by name.
 
-    Errors go to `found`: E512 for a line that names none, E515 for a tensor of ours that no line names, E516 for one
-    that two lines name.
+    Errors are added to `found`: E512 for a line that names no tensor, E515 for tensors that no line names, E516 for one
+    that two lines name, E511 for an `index` without a valid value.
     """
     bindings = []
     lines: dict[str, MapLine] = {}
@@ -55,7 +56,7 @@ def bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> list[Bi
             fresh = [_claim(name, line, lines, found) for name in binding.ours]
             if all(fresh):
                 fits.append(binding)
-        # An `index` that has no value at one layer is told once.
+        # One `catching` around all bindings: an `index` without a value is reported for the first layer only.
         with found.catching():
             bindings += [replace(fit, indices=renumbered(fit.indices, line.numberings)) for fit in fits]
     unnamed = [name for name in ours if name not in lines]
@@ -71,6 +72,7 @@ def _error(found: Collector, code: str, message: str, layout: Layout, help: str)
 
 
 def _claim(name: str, line: MapLine, lines: dict[str, MapLine], found: Collector) -> bool:
+    """Whether this line is the first to name a tensor; otherwise an E516 is added."""
     first = lines.setdefault(name, line)
     if first is line:
         return True
@@ -80,6 +82,10 @@ def _claim(name: str, line: MapLine, lines: dict[str, MapLine], found: Collector
 
 
 def _bindings(line: MapLine, ours: Mapping[str, Shape], found: Collector) -> Iterator[Binding]:
+    """Yield the bindings of one line.
+
+    There is one for each choice of texts from the paired groups, and each index or rest found among our names.
+    """
     parts = range(len(line.ours.groups[line.pairing.parts])) if line.pairing.parts is not None else [None]
     paired = [place for place in range(len(line.ours.groups)) if place != line.pairing.parts]
     for choice in product(*(range(len(line.ours.groups[place])) for place in paired)):
@@ -97,12 +103,16 @@ def _bindings(line: MapLine, ours: Mapping[str, Shape], found: Collector) -> Ite
 
 
 def _hits(pattern: NamePattern, ours: Mapping[str, Shape]) -> dict[tuple[tuple[int, ...], str], str]:
+    """Map what fills a pattern, indices and rest, to each of our names that it matches."""
     matches = ((pattern.match(name), name) for name in ours)
     return {match: name for match, name in matches if match is not None}
 
 
 def _theirs(line: MapLine, choice: tuple[int, ...]) -> tuple[NamePattern, ...]:
-    """Their names with the texts of the paired groups in place, one for each text of the group that is joined."""
+    """Return their patterns with the chosen texts of the paired groups.
+
+    A group that `concat` or `stack` joins yields one pattern for each of its texts.
+    """
     joined = line.pairing.joined
     chosen: list[NamePattern] = []
     for pattern in line.theirs:
@@ -122,6 +132,10 @@ def _report_absent(
     ours: Mapping[str, Shape],
     found: Collector,
 ) -> None:
+    """Add E512 for names that a line means and the module lacks.
+
+    If some pattern of a group matches, only the indices at which another one fails are reported.
+    """
     everywhere = {key for hit in hits for key in hit}
     for pattern, hit in zip(patterns, hits, strict=True):
         absent = [pattern.filled(*key) for key in everywhere if key not in hit] if everywhere else [str(pattern)]

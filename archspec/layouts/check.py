@@ -1,4 +1,4 @@
-"""Whether the layouts of a spec can be read, and map every parameter once: no checkpoint is needed."""
+"""Check that the layouts of a spec can be read and map every parameter once; no checkpoint is needed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 def layout_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
-    """Find what is wrong in the `weights` section of a spec, in all its layouts.
+    """Return everything that is wrong in the `weights` section of a spec, over all its layouts.
 
-    Returns E202 to E204 for keys and values of the wrong kind, E510 and E511 for names and operations that do not parse
-    or pair, E512 for a line that names no parameter, E515 for parameters that no line maps, E516 for a name that two
-    lines map, E525 for a tie that belongs to no line; nothing when all is well. Loads neither torch nor NumPy.
+    Codes are E202 to E204 for keys and values of the wrong kind, E510 and E511 for names and operations that do not
+    parse or pair, E512 for a line that names no parameter, E515 for parameters that no line maps, E516 for a name that
+    two lines map, E525 for a tie that belongs to no line or that lines map on both sides. The result is empty if all is
+    well. Loads neither torch nor NumPy.
     """
     found = Collector()
     groups = tuple(owned_groups(spec.graph))
@@ -37,13 +38,15 @@ def layout_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def _check(name: str, node: Node, spec: Spec, groups: Sequence[Group], found: Collector) -> None:
+    """Check one layout: on sampled layers, and on all if those show an error or the layout has an `index`."""
     here = Collector()
     layout = collect_layout(name, node, spec.constants, here)
     readable = not here.has_errors
+    # An `index` treats layers differently, so samples of layers say nothing about the others.
     if any(line.numberings for line in layout.lines) or not _fits(layout, groups):
         _bind(layout, parameter_shapes(spec.graph), here)
     for one in here.diagnostics:
-        # What a line that cannot be read would have mapped is unknown.
+        # It is unknown what a line that cannot be read would have mapped.
         if readable or one.code not in ("E515", "E525"):
             found.add(one)
 
@@ -56,20 +59,27 @@ def check_layouts(spec: Spec) -> None:
 
 
 def _fits(layout: Layout, groups: Sequence[Group]) -> bool:
-    """Whether a layout maps every parameter once; judged at one layer of each kind, as a `*` treats all alike."""
+    """Whether a layout maps every parameter once.
+
+    Judged at one layer of each kind: a `*` treats all layers alike that hold the same parameters.
+    """
     found = Collector()
     _bind(layout, _samples(groups, _numbers(layout)), found)
     return not found.diagnostics
 
 
 def _bind(layout: Layout, ours: Mapping[str, Shape], found: Collector) -> None:
+    """Add what is wrong when a layout is bound to these parameters."""
     bindings = bind(layout, ours, found)
     check_taken_once(bindings, found)
     check_ties(layout.tied, bindings, found)
 
 
 def _samples(groups: Sequence[Group], written: AbstractSet[int]) -> dict[str, Shape]:
-    """Parameters at the layers that a layout can tell apart: by a number that it writes, or by what they hold."""
+    """Return parameters at one layer of each kind that the layout can distinguish.
+
+    Layers differ if the layout writes the number of one (`written`), or if they hold different parameters.
+    """
     sets = [set(layers) for layers in dict.fromkeys(layers for group in groups for layers in group.layers)]
     kinds: dict[Hashable, int] = {}
     for layer in sorted(set[int]().union(*sets)):
@@ -84,6 +94,6 @@ def _samples(groups: Sequence[Group], written: AbstractSet[int]) -> dict[str, Sh
 
 
 def _numbers(layout: Layout) -> set[int]:
-    """The numbers that stand in our names: `layers.0`."""
+    """Return the numbers written in our names, such as the 0 of `layers.0`."""
     texts = (str(line.ours) for line in layout.lines)
     return {int(number) for text in texts for number in _NUMBER.findall(text)}

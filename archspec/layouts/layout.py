@@ -1,4 +1,4 @@
-"""A layout: how a checkpoint names and shapes what an architecture holds, as data."""
+"""A layout as data: how a checkpoint names and shapes the parameters of an architecture."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ KEYS = list(FIELDS)
 class Layout:
     """One layout of a spec's `weights` section.
 
-    A checkpoint's names are renamed first; then a name that the map, `tied` or `skip` writes is looked for with each
-    prefix in turn, and the first that is there is meant.
+    The names of a checkpoint are renamed first. A name that the map, `tied` or `skip` writes is then looked up with
+    each prefix in turn, and the first one found is used.
     """
 
     name: str
@@ -52,22 +52,22 @@ class Layout:
 
     @property
     def wrappers(self) -> tuple[str, ...]:
-        """What wrappers put in front of their names, and the layout does not write itself."""
+        """The wrapper prefixes to remove from their names: all that the layout does not write itself."""
         names = [name for line in self.lines for name in line.theirs]
         names += [*self.skip, *(rename.old for rename in self.renames)]
         return foreign_wrappers([*self.prefixes, *(f"{name}." for name in names)])
 
 
 def spread(pattern: NamePattern) -> list[NamePattern]:
-    """A pattern for each choice of texts from its groups."""
+    """Return one pattern without groups for each choice of texts from its groups."""
     choices = product(*(range(len(group)) for group in pattern.groups))
     return [pattern.chosen(dict(enumerate(choice))) for choice in choices]
 
 
 def read_layout(name: str, node: Node, constants: Mapping[str, Scalar] | None = None) -> Layout:
-    """Read a layout from its map, or from the file that it names relative to where it stands.
+    """Read a layout from a map, or from a file whose name is relative to the file that names it.
 
-    `constants` are those that sizes may use. Raises SpecError with everything that is wrong in it.
+    `constants` are the values that `sizes` and `index` may use. Raises SpecError with every error in the layout.
     """
     found = Collector()
     layout = collect_layout(name, node, constants or {}, found)
@@ -76,9 +76,9 @@ def read_layout(name: str, node: Node, constants: Mapping[str, Scalar] | None = 
 
 
 def collect_layout(name: str, node: Node, constants: Mapping[str, Scalar], found: Collector) -> Layout:
-    """Read a layout as far as it can be read; the errors in it go to `found`.
+    """Read a layout as far as possible; errors are added to `found`.
 
-    Raises SpecError where it is no map at all.
+    Raises SpecError if the node or the file is not a map, or the file cannot be read.
     """
     if isinstance(node, TextNode):
         node = read_file(Path(node.span.source.name).parent / node.value, node.span)
@@ -114,7 +114,7 @@ def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], foun
 
 
 def _texts(node: Node | None, what: str, found: Collector) -> list[TextNode]:
-    """The texts of a list; a lone text is a list of one, `none` an empty one."""
+    """Return the texts of a list; a single text is a list of one, an unquoted `none` an empty list."""
     if node is None or (isinstance(node, TextNode) and node.value == "none" and not node.quoted):
         return []
     if isinstance(node, TextNode):

@@ -1,4 +1,4 @@
-"""The lines of a map: our name, their names, and what is done on the way; nested maps are written out."""
+"""Read the lines of a map: our name, their names and the operations between them; nested maps are flattened."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ KEYS = list(FIELDS)
 class MapLine:
     """One line of a map.
 
-    `pairing` says which groups go together, `numberings` how an index of theirs comes from ours, by its place; `span`
-    is our name, `place` theirs.
+    `pairing` says which groups belong together; `numberings` gives, by the position of an index, how theirs is computed
+    from ours. `span` is where our name is written, `place` where theirs are.
     """
 
     ours: NamePattern
@@ -46,7 +46,7 @@ class MapLine:
 
 @record
 class _Outer:
-    """The names that a nested map stands under, and how indices in them are numbered."""
+    """The names around a nested map on both sides, and how indices in them are numbered."""
 
     ours: NamePattern | None = None
     theirs: NamePattern | None = None
@@ -54,11 +54,12 @@ class _Outer:
 
 
 def read_lines(node: Node | None, constants: Mapping[str, Scalar], found: Collector) -> list[MapLine]:
-    """Every line of a map with its full names; what is wrong goes to `found`."""
+    """Return every line of a map with its full names; errors are added to `found`."""
     return [] if node is None else list(_lines(node, _Outer(), constants, found))
 
 
 def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
+    """Yield the lines of a map whose names are relative to `outer`; an entry that is `none` has no line."""
     if not isinstance(node, MapNode):
         if not _is_none(node):
             found.error("E204", "expected a map from our names to theirs", node.span)
@@ -79,6 +80,7 @@ def _lines(node: Node, outer: _Outer, constants: Mapping[str, Scalar], found: Co
 
 
 def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: Collector) -> Iterator[MapLine]:
+    """Yield the lines of one entry: one, or those of its nested map."""
     value = entry.value
     if isinstance(value, TextNode):
         yield _line(entry.key, here, value, None, constants)
@@ -106,7 +108,10 @@ def _entry(entry: Entry, here: _Outer, constants: Mapping[str, Scalar], found: C
 def _numberings(
     entry: Entry, ours: NamePattern, outer: _Outer, constants: Mapping[str, Scalar]
 ) -> dict[int, Numbering]:
-    """What the `index` of an entry says of the one `*` in its own names. Raises SpecError E511 for none or two."""
+    """Return how the one `*` in an entry's own names is numbered; empty without `index`.
+
+    Raises SpecError E511 if either side has no `*` of its own, or several.
+    """
     index = entry.value.get("index") if isinstance(entry.value, MapNode) else None
     if index is None or not isinstance(entry.value, MapNode):
         return {}
@@ -120,6 +125,7 @@ def _numberings(
 
 
 def _check_nested(value: MapNode) -> None:
+    """Raise E511 for an operation beside `map`: it would not be clear to which inner line it applies."""
     for entry in value.entries:
         if entry.key.value in (*OPERATIONS, "sizes"):
             help = "write the operation on the lines of the inner map"
@@ -129,6 +135,8 @@ def _check_nested(value: MapNode) -> None:
 def _line(
     key: TextNode, here: _Outer, source: Node, fields: MapNode | None, constants: Mapping[str, Scalar]
 ) -> MapLine:
+    """Build a line from the texts of both sides. Raises SpecError for names or operations that do not parse or pair."""
+    # `_lines` sets our name before it reads an entry.
     assert here.ours is not None
     theirs = tuple(parse_name(name).inside(here.theirs) for name in _names(source))
     is_list = isinstance(source, ListNode)
@@ -146,6 +154,7 @@ def _line(
 
 
 def _names(source: Node) -> list[TextNode]:
+    """Return the texts of `from`, one or several. Raises SpecError E204 for anything else."""
     if isinstance(source, TextNode):
         return [source]
     items = source.items if isinstance(source, ListNode) else ()

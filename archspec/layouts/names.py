@@ -1,4 +1,4 @@
-"""Names of tensors as a map writes them: text, `*` for an index, `(a b c)` for one name after the other."""
+"""Patterns of tensor names in a map: text, `*` for an index, `(a b c)` for each of several names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INDEX = "(0|[1-9][0-9]*)"
 
 
 class Star(Enum):
-    """The index of a layer, an expert and so on."""
+    """The piece `*`: the index of a layer, an expert or the like."""
 
     STAR = "*"
 
@@ -29,32 +29,38 @@ Piece = str | Star | tuple[str, ...]
 
 @record
 class NamePattern:
-    """A name with indices and groups in it: `states.layers.*.attention.(q k v).weight`."""
+    """A name with indices and groups in it: `states.layers.*.attention.(q k v).weight`.
+
+    `pieces` has no two texts and no two `*` beside each other; `span` is where the name is written.
+    """
 
     pieces: tuple[Piece, ...]
     span: Span
 
     @property
     def stars(self) -> int:
-        """How many indices it holds."""
+        """The number of `*`."""
         return self.pieces.count(Star.STAR)
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """Its groups, in order."""
+        """The groups, in order."""
         return tuple(piece for piece in self.pieces if isinstance(piece, tuple))
 
     def __str__(self) -> str:
         return "".join(_spelled(piece) for piece in self.pieces)
 
     def inside(self, outer: NamePattern | None) -> NamePattern:
-        """The name under the module that `outer` names."""
+        """Return the name with the module `outer` in front."""
         if outer is None or not outer.pieces:
             return self
         return NamePattern(pieces=(*outer.pieces, *((".", *self.pieces) if self.pieces else ())), span=self.span)
 
     def chosen(self, choices: Mapping[int, int]) -> NamePattern:
-        """The name with one text of each group in its place: `choices` by the group's number."""
+        """Replace groups with one of their texts; `choices` maps a group's number to the number of the text.
+
+        Every group must have a choice.
+        """
         number = iter(range(len(self.pieces)))
         pieces = tuple(piece[choices[next(number)]] if isinstance(piece, tuple) else piece for piece in self.pieces)
         return NamePattern(pieces=pieces, span=self.span)
@@ -64,13 +70,14 @@ class NamePattern:
         return re.compile(f"{regex_of(self.pieces)}(?:\\.(.+))?")
 
     def match(self, name: str) -> tuple[tuple[int, ...], str] | None:
-        """The indices that make this pattern the name, or the module that holds it, and the rest inside the module.
+        """Return the indices and the rest that make this pattern the name, or a module that holds it.
 
-        None where it is neither. Groups match any of their texts.
+        The rest is the name inside the module, empty if the pattern is the whole name. Returns None if neither matches.
+        Groups match any of their texts.
         """
         first = self.pieces[0] if self.pieces else ""
         if isinstance(first, str):
-            # Most names differ in their first words: an expression is compiled where more is to be looked at.
+            # Most names differ in their first words: the regular expression is compiled only where these agree.
             if not name.startswith(first):
                 return None
             if len(self.pieces) == 1:
@@ -83,14 +90,14 @@ class NamePattern:
         return tuple(map(int, indices)), inner or ""
 
     def filled(self, indices: Sequence[int], rest: str = "") -> str:
-        """The name at these indices, and `rest` inside it; the pattern has no groups left."""
+        """Return the name at these indices with `rest` inside it; the pattern must have no groups left."""
         remaining = iter(indices)
         name = "".join(str(next(remaining)) if piece is Star.STAR else str(piece) for piece in self.pieces)
         return ".".join(part for part in (name, rest) if part)
 
 
 def regex_of(pieces: Sequence[Piece]) -> str:
-    """A regular expression for the names of a pattern; one group for each index."""
+    """Return a regular expression for the names of a pattern, with one capturing group for each index."""
     return "".join(
         _INDEX
         if piece is Star.STAR
@@ -102,7 +109,7 @@ def regex_of(pieces: Sequence[Piece]) -> str:
 
 
 def parse_name(node: TextNode) -> NamePattern:
-    """The name that a field's text holds; an empty one names the whole. Raises SpecError E510."""
+    """Parse a name; an empty text stands for the whole module. Raises SpecError E510."""
     pieces: list[Piece] = []
     position = 0
     while position < len(node.value):
@@ -117,6 +124,7 @@ def parse_name(node: TextNode) -> NamePattern:
 
 
 def _piece(node: TextNode, found: re.Match[str]) -> Piece:
+    """Turn one match into a piece. Raises SpecError E510 for a group that is empty or uses commas."""
     if found.group() == "*":
         return Star.STAR
     if found.group(1) is None:
@@ -129,7 +137,7 @@ def _piece(node: TextNode, found: re.Match[str]) -> Piece:
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
-    """Adjoining texts as one."""
+    """Merge adjacent texts."""
     result: list[Piece] = []
     for is_text, run in groupby(pieces, key=lambda piece: isinstance(piece, str)):
         same = list(run)

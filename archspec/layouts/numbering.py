@@ -1,4 +1,4 @@
-"""`index`: the number that stands for a `*` in their name, computed from the number in ours."""
+"""`index`: compute the number for a `*` in their name from the number in ours."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Numbering:
     constants: Mapping[str, Scalar] = field(compare=False, repr=False)
 
     def at(self, number: int) -> int:
-        """Their number where ours is `number`.
+        """Return their number where ours is `number`.
 
-        Raises SpecError E201 or E303 where the expression has no value, E511 where it is not a whole number of at
+        Raises SpecError E201 or E303 if the expression has no value, E511 if the value is not a whole number of at
         least 0.
         """
         value = evaluate(self.expr, {**self.constants, OURS: Scalar.of(number)}).constant()
@@ -37,12 +37,12 @@ class Numbering:
 
 
 def read_numbering(node: Node, constants: Mapping[str, Scalar]) -> Numbering:
-    """The expression of a field `index`. Raises SpecError E204, or E120 to E126 where it does not parse."""
+    """Read the expression of a field `index`. Raises SpecError E204, or E120 to E126 if it does not parse."""
     if not isinstance(node, TextNode):
         fail("E204", "expected an expression over `i`, such as `2*i + 1`", node.span)
     return Numbering(expr=parse_expr(node), constants=constants)
 
 
 def renumbered(indices: Sequence[int], numberings: Mapping[int, Numbering]) -> tuple[int, ...]:
-    """Their indices from ours: `numberings` by the place of the index, the others as they are."""
+    """Return their indices for ours; `numberings` is by the position of an index, others are unchanged."""
     return tuple(numberings[place].at(index) if place in numberings else index for place, index in enumerate(indices))

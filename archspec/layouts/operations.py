@@ -1,7 +1,7 @@
-"""What a map does to tensors on their way: each operation, and its inverse.
+"""The operations of a map on tensors, each with its inverse.
 
-Tensors travel as rows: one row for each name that a line lists, a row holding one tensor for each index of an extra
-`*`. Everything runs on the meta device too, which is how shapes are checked without reading a tensor.
+Tensors travel as rows: one row for each name that a line lists, holding one tensor for each index of an extra `*`.
+Every operation also runs on the meta device, which is how shapes are checked without reading a tensor.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Operation(ABC):
 
     @classmethod
     def told(cls) -> str:
-        """What the operation does, as the reference of the language says it."""
+        """Return the first sentence of the docstring as the language reference prints it."""
         first = (cls.__doc__ or "").split("\n")[0].rstrip(".")
         return first[:1].lower() + first[1:]
 
@@ -42,11 +42,17 @@ class Operation(ABC):
 
     @abstractmethod
     def forward(self, rows: Rows, after: Shapes) -> Rows:
-        """Their way to ours; `after` has the shapes that must come out, for those that ask for sizes."""
+        """Convert from theirs to ours; `after` has the shapes to produce, for an operation that needs sizes.
+
+        Raises Misfit if the shapes of `rows` do not fit.
+        """
 
     @abstractmethod
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
-        """Our way to theirs; `before` has the shapes that must come out where they are known."""
+        """Convert from ours to theirs; `before` has the shapes to produce if they are known.
+
+        Raises Misfit if the shapes of `rows` do not fit, or sizes remain open.
+        """
 
 
 @record
@@ -60,11 +66,11 @@ class RearrangeOperation(Operation):
     sizes: Mapping[str, int]
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
-        """From the left side to the right."""
+        """Rearrange from the left side of the pattern to the right."""
         return [[rearrange(x, self.pattern.left, self.pattern.right, self.sizes) for x in row] for row in rows]
 
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
-        """From the right side to the left."""
+        """Rearrange from the right side to the left, with sizes solved from `before` if it is known."""
         left, right = self.pattern.left, self.pattern.right
         if before is None:
             return [[rearrange(x, right, left, self.sizes) for x in row] for row in rows]
@@ -82,11 +88,11 @@ class TransposeOperation(Operation):
     holds = "`true`"
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
-        """Swap."""
+        """Swap the last two axes."""
         return [[x.mT if x.dim() > 1 else x for x in row] for row in rows]
 
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
-        """Swap back."""
+        """Swap the last two axes again."""
         return self.forward(rows, [])
 
 
@@ -100,7 +106,10 @@ class SplitOperation(Operation):
     axis: int
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
-        """Cut, by the sizes of our tensors."""
+        """Cut one tensor into parts of the sizes that `after` has along the axis.
+
+        Raises Misfit if these do not add up to the size of the axis.
+        """
         ((whole,),) = rows
         sizes = [shape[_place(self.axis, len(shape))] for (shape,) in after]
         axis = _place(self.axis, whole.dim())
@@ -110,7 +119,7 @@ class SplitOperation(Operation):
         return [[part] for part in _cut(whole, sizes, axis)]
 
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
-        """Join the parts."""
+        """Concatenate the parts."""
         return _joined(rows, self.axis)
 
 
@@ -125,11 +134,14 @@ class ConcatOperation(Operation):
     count: int
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
-        """Join."""
+        """Concatenate the tensors."""
         return _joined(rows, self.axis)
 
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
-        """Cut by the sizes that are known, else into equal parts."""
+        """Cut into parts of the sizes of `before`, or into equal parts if it is unknown.
+
+        Raises Misfit if equal parts do not divide the axis.
+        """
         ((whole,),) = rows
         axis = _place(self.axis, whole.dim())
         if before is not None:
@@ -150,13 +162,13 @@ class StackOperation(Operation):
     indexed: bool
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
-        """Stack."""
+        """Stack the tensors of each row (extra `*`), or the one tensor of every row (several names)."""
         if self.indexed:
             return [[_stacked(row, self.axis)] for row in rows]
         return [[_stacked([x for (x,) in rows], self.axis)]]
 
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
-        """Take apart."""
+        """Unbind the stacked axis, into a row (extra `*`) or into rows (several names)."""
         if self.indexed:
             return [list(x.unbind(_place(self.axis, x.dim()))) for (x,) in rows]
         ((whole,),) = rows
@@ -164,13 +176,14 @@ class StackOperation(Operation):
 
 
 def _place(axis: int, rank: int) -> int:
-    """The axis counted from the front."""
+    """Return the axis counted from the front. Raises Misfit if there is none."""
     if not -rank <= axis < rank:
         raise Misfit(f"a tensor of {rank} has no axis {axis}")
     return axis % rank
 
 
 def _stacked(tensors: Sequence[Tensor], axis: int) -> Tensor:
+    """Stack tensors along a new axis. Raises Misfit if shapes differ."""
     if len({tuple(x.shape) for x in tensors}) > 1:
         raise Misfit(f"tensors of different shapes cannot be stacked: {_listed(tensors)}")
     place = _place(axis, tensors[0].dim() + 1)
@@ -178,6 +191,7 @@ def _stacked(tensors: Sequence[Tensor], axis: int) -> Tensor:
 
 
 def _joined(rows: Rows, axis: int) -> Rows:
+    """Concatenate the one tensor of every row. Raises Misfit if shapes differ in another axis."""
     tensors = [x for (x,) in rows]
     place = _place(axis, tensors[0].dim())
     if len({(*x.shape[:place], *x.shape[place + 1 :]) for x in tensors}) > 1 or len({x.dim() for x in tensors}) > 1:
@@ -186,7 +200,10 @@ def _joined(rows: Rows, axis: int) -> Rows:
 
 
 def _concatenated(tensors: Sequence[Tensor], axis: int) -> Tensor:
-    """The tensors one after the other, made by methods of theirs alone: a layout is read without loading torch."""
+    """Concatenate tensors by their own methods only: a layout is read without loading torch.
+
+    Raises Misfit for tensors of different dtypes, which torch.cat would promote silently.
+    """
     dtypes = dict.fromkeys(str(x.dtype) for x in tensors)
     if len(dtypes) > 1:
         raise Misfit(f"tensors of different dtypes cannot be concatenated: {', '.join(dtypes)}")
@@ -205,4 +222,5 @@ def _cut(tensor: Tensor, sizes: Sequence[int], axis: int) -> Sequence[Tensor]:
 
 
 def _listed(tensors: Sequence[Tensor]) -> str:
+    """List the distinct shapes for a message."""
     return ", ".join(dict.fromkeys(str(list(x.shape)) for x in tensors))

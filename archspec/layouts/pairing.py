@@ -1,4 +1,4 @@
-"""Which groups and indices of the two sides of a line belong together, and which an operation takes apart."""
+"""Pair the groups and indices of the two sides of a line, and find those that an operation consumes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from archspec.record import record
 
 @record
 class Pairing:
-    """How the groups of a line pair: all in order, less the one that an operation takes.
+    """How the groups of a line pair: all in order, except the one that an operation consumes.
 
-    `parts` is our group that `split` makes, `joined` their group that `concat` or `stack` joins; `rows` is the number
-    of their names that become one. `indexed` says that they have an extra `*`, which `stack` takes.
+    `parts` is the number of our group that `split` produces, `joined` that of their group that `concat` or `stack`
+    joins; `rows` is how many of their names become one tensor. `indexed` says that their names have an extra `*`, which
+    `stack` consumes.
     """
 
     parts: int | None = None
@@ -26,9 +27,10 @@ class Pairing:
 def pair(
     ours: NamePattern, theirs: Sequence[NamePattern], words: Sequence[str], *, is_list: bool, place: Span
 ) -> Pairing:
-    """Pair the two sides of a line whose operations are `words`.
+    """Pair the two sides of a line whose operations are `words`, in order.
 
-    Raises SpecError E511 where indices, groups and operations do not fit together.
+    `is_list` says that their names are written as a list, `place` where they are written. Raises SpecError E511 if
+    indices, groups and operations do not fit together.
     """
     indexed = _extra_index(ours, theirs, words, place)
     joins = [word for word in words if word in ("concat", "stack")]
@@ -51,6 +53,10 @@ def pair(
 
 
 def _extra_index(ours: NamePattern, theirs: Sequence[NamePattern], words: Sequence[str], place: Span) -> bool:
+    """Whether their names have one `*` more than ours, for `stack` to consume.
+
+    Raises SpecError E511 for any other difference.
+    """
     counts = {pattern.stars for pattern in theirs}
     if len(counts) > 1:
         fail(
@@ -70,7 +76,11 @@ def _extra_index(ours: NamePattern, theirs: Sequence[NamePattern], words: Sequen
 def _extra_groups(
     ours: NamePattern, theirs: Sequence[NamePattern], splits: bool, joins: bool, place: Span
 ) -> tuple[int | None, int | None]:
-    """Our group that is split into and their group that is joined: the ones without which all others pair."""
+    """Find our group that `split` produces and their group that is joined: those without which all others pair.
+
+    If several choices pair by length, the one whose groups are equal on both sides is used. Raises SpecError E511 if
+    none or several remain.
+    """
     fits: list[tuple[bool, int | None, int | None]] = []
     for parts in _places(ours, splits):
         for joined in _places(theirs[0], joins):
@@ -87,6 +97,7 @@ def _extra_groups(
 
 
 def _places(pattern: NamePattern, wanted: bool) -> Sequence[int | None]:
+    """Return the candidates for the consumed group: all, or none if no operation consumes one."""
     return range(len(pattern.groups)) if wanted else [None]
 
 
@@ -101,11 +112,12 @@ def _groups_help(splits: bool, joins: bool) -> str:
 
 
 def _without(pattern: NamePattern, number: int | None) -> list[tuple[str, ...]]:
+    """Return the groups without the one of this number."""
     return [group for place, group in enumerate(pattern.groups) if place != number]
 
 
 def _check_order(words: Sequence[str], *, indexed: bool, rows: int, place: Span) -> None:
-    """Check that `split` meets one tensor, and that indices are stacked before names are joined."""
+    """Raise E511 unless `split` meets one tensor and indices are stacked before names are joined."""
     for word in words:
         if word == "stack" and indexed:
             indexed = False

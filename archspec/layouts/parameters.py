@@ -1,4 +1,4 @@
-"""The tensors of an architecture by name, as a layout sees them."""
+"""The parameters of an architecture by name, as a layout refers to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.layouts.operations import Shape
 
 
 def shape_of(type: TensorType) -> Shape:
-    """The sizes of a parameter. Raises ValueError for one that depends on a run-time size."""
+    """Return the sizes of a parameter. Raises ValueError if one depends on a run-time size."""
     sizes = [size.constant for size in type.shape]
     fixed = tuple(size for size in sizes if size is not None)
     if len(fixed) != len(sizes):
@@ -20,18 +20,21 @@ def shape_of(type: TensorType) -> Shape:
 
 
 def parameter_shapes(graph: Graph) -> dict[str, Shape]:
-    """Shapes of all that a graph owns, by the names of its module's state dict; a tied tensor stands there once."""
+    """Return the shapes of all parameters of a graph by their names in the module's state dict.
+
+    A tied parameter is listed once, under its owner's name.
+    """
     return {name: shape_of(parameter.type) for name, parameter in expand(graph).items()}
 
 
 def tied_parameters(graph: Graph) -> frozenset[str]:
-    """Names of the parameters that more than one node uses: a head's that is the table's, for example."""
+    """Return the names of parameters that another node uses too, such as a table that is also the weight of a head."""
     used = frozenset(_used(graph))
     return frozenset(name for name, parameter in expand(graph).items() if parameter in used)
 
 
 def _used(graph: Graph) -> Iterator[Parameter]:
-    """The parameters that a node uses and another owns."""
+    """Yield the parameters that nodes use without owning them."""
     for node in graph.nodes:
         yield from (parameter for local, parameter in node.parameters.items() if local not in node.owned)
         for region in node.regions:

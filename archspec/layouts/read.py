@@ -1,4 +1,4 @@
-"""The layouts of a spec, read from its `weights` section."""
+"""Read the layouts in the `weights` section of a spec."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.text.nodes import Node
 
 
 def layouts(spec: Spec) -> tuple[Layout, ...]:
-    """Read the layouts that a spec's `weights` section gives, in its order.
+    """Read all layouts of a spec, in the order of its `weights` section.
 
     Raises SpecError with every error in them.
     """
@@ -26,5 +26,5 @@ def layouts(spec: Spec) -> tuple[Layout, ...]:
 
 
 def layout_nodes(spec: Spec) -> Iterator[tuple[str, Node]]:
-    """The layouts of a spec by name, as nodes; one that is `none` takes out that of a parent."""
+    """Return the layouts of a spec as nodes by name; `none` removes a layout that a parent spec has."""
     return ((name, node) for name, node in spec.weights.items() if not is_none(node))

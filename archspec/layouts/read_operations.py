@@ -1,4 +1,4 @@
-"""The operations of a line, as they are written: in order, each once."""
+"""Read the operations of a line, in the order they are written."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from archspec.text.scalars import parse_bool, parse_int
 
 @record
 class Written:
-    """An operation as it is written: it is built once it is known which names it works on."""
+    """An operation as written; `build` makes it once the names it applies to are paired."""
 
     word: str
     build: Callable[[Pairing], Operation]
 
 
 def read_operations(fields: MapNode | None, constants: Mapping[str, Scalar]) -> list[Written]:
-    """The operations that a line gives, in the written order.
+    """Return the operations of a line in the written order.
 
-    Raises SpecError E120 or E121 for a pattern or an axis that does not parse, E511 for sizes that fit no pattern.
+    `fields` are the line's fields, None if it is only a name. Raises SpecError E120 or E121 for a pattern or an axis
+    that does not parse, E204 for a value of the wrong kind, E511 for sizes that fit no pattern.
     """
     steps: list[Written] = []
     for entry in fields.entries if fields else ():
@@ -60,12 +61,14 @@ Build = Callable[[Pairing], Operation]
 
 
 def _rearrange(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build:
+    """Read a `rearrange` pattern together with the line's `sizes`."""
     pattern = parse_rearrange(node)
     found = _sizes(sizes, pattern, constants)
     return lambda _: RearrangeOperation(pattern=pattern, sizes=found, span=node.span)
 
 
 def _sizes(node: Node | None, pattern: RearrangePattern, constants: Mapping[str, Scalar]) -> dict[str, int]:
+    """Read `sizes`: only axes of the pattern, each a constant of 1 or more. Raises SpecError E204 or E511."""
     if node is None:
         return {}
     if not isinstance(node, MapNode):
@@ -83,6 +86,7 @@ def _sizes(node: Node | None, pattern: RearrangePattern, constants: Mapping[str,
 
 
 def _whole(node: TextNode, constants: Mapping[str, Scalar]) -> int:
+    """Evaluate a size. Raises SpecError E511 if it is not constant, or less than 1."""
     value = size(parse_expr(node), constants).constant
     if value is None or value < 1:
         fail("E511", f"`{node.value}` is not a fixed size of 1 or more", node.span, help="use constants only")
@@ -90,12 +94,14 @@ def _whole(node: TextNode, constants: Mapping[str, Scalar]) -> int:
 
 
 def _transpose(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build | None:
+    """Read `transpose`; None for `false`, which has no operation."""
     return (lambda _: TransposeOperation(span=node.span)) if parse_bool(node) else None
 
 
 def _on_axis(
     make: Callable[[int, Pairing, Span], Operation], node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]
 ) -> Build:
+    """Read an operation whose value is an axis; `make` builds it."""
     axis = parse_int(node)
     return lambda pairing: make(axis, pairing, node.span)
 

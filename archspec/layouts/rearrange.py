@@ -1,4 +1,4 @@
-"""Rearranging a tensor by a pattern, there and back: a reshape, a permutation, a reshape."""
+"""Rearrange a tensor by a pattern: reshape, permute, reshape. Swapping the sides gives the inverse."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Misfit(Exception):
-    """A tensor whose shape an operation cannot take."""
+    """An operation cannot be applied to tensors of these shapes or dtypes."""
 
 
 def rearrange(tensor: Tensor, left: Side, right: Side, sizes: Mapping[str, int]) -> Tensor:
-    """The tensor with its axes as `right` writes them, where `left` writes those that it has.
+    """Return the tensor with its axes, named as in `left`, in the order and grouping of `right`.
 
-    A view where the strides allow one. `sizes` gives those that the shape leaves open.
-    Raises Misfit where the shape does not fit `left`.
+    A view if the strides allow one. `sizes` gives sizes that the shape leaves open. Raises Misfit if the shape does not
+    fit `left`.
     """
     found = solve(tuple(tensor.shape), left, sizes)
     names = [name for axis in left for name in axis]
@@ -30,7 +30,10 @@ def rearrange(tensor: Tensor, left: Side, right: Side, sizes: Mapping[str, int])
 
 
 def solve(shape: Sequence[int], side: Side, sizes: Mapping[str, int]) -> dict[str, int]:
-    """The size of every named axis of a side. Raises Misfit where the shape does not fit, or leaves a size open."""
+    """Return the size of every named axis of a side.
+
+    `sizes` are sizes known before. Raises Misfit if the shape does not fit, or leaves a size open.
+    """
     if len(shape) != len(side):
         raise Misfit(f"the pattern has {len(side)} axes, but the tensor has {len(shape)}")
     found = dict(sizes)
@@ -40,6 +43,7 @@ def solve(shape: Sequence[int], side: Side, sizes: Mapping[str, int]) -> dict[st
 
 
 def _solve_axis(size: int, axis: tuple[str, ...], found: dict[str, int]) -> None:
+    """Add the one unknown size of a merged axis to `found`, or check the size if all are known."""
     unknown = [name for name in axis if name not in found]
     known = prod(found[name] for name in axis if name in found)
     if len(unknown) > 1:

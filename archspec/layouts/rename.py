@@ -1,4 +1,4 @@
-"""`rename`: their names, rewritten before anything is looked for."""
+"""`rename`: rewrite the names of a checkpoint before any is looked up."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ WRAPPERS = ("module.", "_orig_mod.")
 
 @record
 class Rename:
-    """One entry, `old: new`: whole parts between dots, wherever they stand; `*` is an index that is kept.
+    """One entry, `old: new`: whole parts between dots, wherever they occur; `*` is an index that is kept.
 
-    `gamma: weight` makes `ln.gamma` into `ln.weight` and leaves `gamma_1` alone. An empty `new` takes the parts out.
+    `gamma: weight` turns `ln.gamma` into `ln.weight` and leaves `gamma_1` unchanged. An empty `new` removes the parts.
     """
 
     old: NamePattern
@@ -30,13 +30,13 @@ class Rename:
         return re.compile(rf"(?<![^.]){regex_of(self.old.pieces)}(?![^.])")
 
     def apply(self, name: str) -> str:
-        """The name after this entry."""
+        """Return the name with every occurrence replaced."""
         changed = self._regex.sub(lambda found: self.new.filled([int(index) for index in found.groups()]), name)
         return changed if self.new.pieces else ".".join(part for part in changed.split(".") if part)
 
 
 def read_renames(node: Node | None, found: Collector) -> tuple[Rename, ...]:
-    """The entries of `rename`, in the written order."""
+    """Read the entries of `rename` in the written order; errors E204 and E510 are added to `found`."""
     if node is None or (isinstance(node, TextNode) and node.value == "none"):
         return ()
     if not isinstance(node, MapNode):
@@ -58,13 +58,17 @@ def read_renames(node: Node | None, found: Collector) -> tuple[Rename, ...]:
 
 
 def foreign_wrappers(own: Iterable[str]) -> tuple[str, ...]:
-    """The wrappers with which none of these names starts: what they put in front is no module's own name."""
+    """Return the wrapper prefixes with which none of these names starts.
+
+    Such a prefix cannot be part of an own name, so it may be removed.
+    """
     names = tuple(own)
     return tuple(word for word in WRAPPERS if not any(name.startswith(word) for name in names))
 
 
 def unwrapped(name: str, wrappers: tuple[str, ...]) -> str:
-    """A name without what these wrappers put in front."""
+    """Return a name without these wrapper prefixes, however often they repeat."""
+    # Wrappers nest: a compiled module inside a data parallel one has both prefixes.
     while name.startswith(wrappers):
         name = name.split(".", 1)[1]
     return name
@@ -73,7 +77,10 @@ def unwrapped(name: str, wrappers: tuple[str, ...]) -> str:
 def renamed(
     names: Iterable[str], renames: Sequence[Rename], found: Collector, wrappers: tuple[str, ...]
 ) -> dict[str, str]:
-    """Their names by what they are called without wrappers and after `rename`; an error E519 where two become one."""
+    """Map each name without wrappers and after `rename` to the name in the file.
+
+    Adds E519 to `found` where two names become one.
+    """
     result: dict[str, str] = {}
     for name in names:
         new = unwrapped(name, wrappers)

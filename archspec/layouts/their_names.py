@@ -1,4 +1,4 @@
-"""Their side of a layout without a checkpoint: each name is taken once, and each tie belongs to one line."""
+"""Check their side of a layout without a checkpoint: each name is mapped once, and each tie belongs to one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.layouts.tie import Tie, TiedNames
 
 
 def check_taken_once(bindings: Sequence[Binding], found: Collector) -> None:
-    """Report E516 for a name that is taken twice, whatever a checkpoint holds."""
+    """Report E516 for a name that is mapped twice, whatever a checkpoint holds."""
     taken: dict[str, MapLine] = {}
     for binding in bindings:
         for name in _names(binding):
@@ -23,7 +23,7 @@ def check_taken_once(bindings: Sequence[Binding], found: Collector) -> None:
 
 
 def check_ties(tied: TiedNames, bindings: Sequence[Binding], found: Collector) -> None:
-    """Report E525 for an entry of `tied` of which lines map both names, or none."""
+    """Report E525 for an entry of `tied` if lines map both of its names, or none maps either."""
     if not tied.ties:
         return
     mapped = {name: binding.line for binding in bindings for name in _names(binding)}
@@ -40,10 +40,12 @@ def check_ties(tied: TiedNames, bindings: Sequence[Binding], found: Collector) -
 
 
 def _names(binding: Binding) -> tuple[str, ...]:
+    """Return the names of a binding, none if they have an extra `*`: only a checkpoint shows its indices."""
     return () if binding.line.pairing.indexed else binding.names()
 
 
 def _report_both(lines: Mapping[str, MapLine], tie: Tie, found: Collector) -> None:
+    """Report E525 for two tied names that are both mapped."""
     places = [Label(line.place, f"`{name}` is mapped here") for name, line in lines.items()]
     message = f"{' and '.join(f'`{name}`' for name in lines)} are tied, but lines map both"
     help = "map only one of them, or remove the tie if the architecture has a tensor for each"

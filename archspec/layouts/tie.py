@@ -1,4 +1,4 @@
-"""`tied`: names that a checkpoint may hold or leave out, because each equals another."""
+"""`tied`: names in a checkpoint that hold the same tensor, so that either may be absent."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from archspec.text.nodes import Entry, MapNode, Node, TextNode
 class Tie:
     """One entry, `name: other`: two names of theirs for one tensor.
 
-    Published files hold either or both. `*` stands for the same index on both sides; groups pair in order, or stand on
-    the left alone, where each of the names equals the one on the right.
+    Published files hold either or both. `*` stands for the same index on both sides; groups pair in order, or occur
+    only in `name`, and then each of its names equals `other`.
     """
 
     name: NamePattern
@@ -32,11 +32,11 @@ class Tie:
         )
 
     def holds(self, name: str) -> bool:
-        """Whether a name is one of the two."""
+        """Whether a name matches either side."""
         return any(side.match(name) for pair in self.pairs for side in pair)
 
     def others(self, name: str) -> Iterator[str]:
-        """The names that this entry ties to a name."""
+        """Yield the names that this entry ties to a name."""
         for pair in self.pairs:
             for one, other in (pair, pair[::-1]):
                 if hit := one.match(name):
@@ -50,7 +50,7 @@ class TiedNames:
     ties: tuple[Tie, ...] = ()
 
     def of(self, name: str) -> dict[str, Tie]:
-        """All names that are tied to a name, through others too, each with the entry that says so."""
+        """Return all names tied to a name, directly or through others, each with the entry that leads to it."""
         found: dict[str, Tie] = {}
         waiting = [name]
         while waiting:
@@ -64,7 +64,7 @@ class TiedNames:
 
 
 def read_ties(node: Node | None, found: Collector) -> TiedNames:
-    """The entries of `tied`, in the written order; what is wrong goes to `found` as E204, E510 or E511."""
+    """Read the entries of `tied` in the written order; errors E204, E510 and E511 are added to `found`."""
     if node is None or (isinstance(node, TextNode) and node.value == "none" and not node.quoted):
         return TiedNames()
     if not isinstance(node, MapNode):
@@ -80,6 +80,7 @@ def read_ties(node: Node | None, found: Collector) -> TiedNames:
 
 
 def _read(entry: Entry, found: Collector) -> Tie | None:
+    """Read one entry; None after an error."""
     if not isinstance(entry.value, TextNode):
         found.error("E204", "expected a name", entry.value.span)
         return None

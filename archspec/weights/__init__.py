@@ -1,4 +1,4 @@
-"""Checkpoint and module: what each calls its tensors, as data, and the way between them in both directions."""
+"""Checkpoint weights: match the tensor names of a checkpoint with those of a module, and convert in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Layouts applied: checkpoints to our tensors, our tensors to checkpoints, and shapes alone."""
+"""Apply a layout: read a checkpoint into the module's tensors, write them as a checkpoint, or check shapes only.
+
+In this package "ours" are the tensors of the compiled module and "theirs" those of the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> Mapping[str, Shape]:
-    """Shapes by name; of tensors that still lie in a file, without reading them."""
+    """Return shapes by name; the tensors of an open file are not read for this."""
     known: Mapping[str, Shape] | None = getattr(tensors, "shapes", None)
     return {name: tuple(x.shape) for name, x in tensors.items()} if known is None else known
 
@@ -38,7 +41,11 @@ def check_layout(parameters: Mapping[str, Shape], layout: Layout, shapes: Mappin
 
 
 def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
-    """Raise what a match found by name, and E517 for every line that gives or takes a wrong shape."""
+    """Raise the diagnostics of a match, and E517 for every line whose shapes do not fit, all in one SpecError.
+
+    Each line is run on meta tensors of the shapes `shapes` (theirs), and its results are compared with `parameters`
+    (ours).
+    """
     found = Collector()
     for diagnostic in matched.diagnostics:
         found.add(diagnostic)
@@ -53,6 +60,7 @@ def check_shapes(matched: Match, parameters: Mapping[str, Shape], shapes: Mappin
 
 
 def _misfit(step: MatchStep, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> StepMisfit | None:
+    """Return why a step does not produce the expected shapes, None if it does."""
     ours = [tuple(parameters[name]) for name in step.ours]
     theirs = [[tuple(shapes[name]) for name in row] for row in step.theirs]
     try:
@@ -73,6 +81,7 @@ def _report_misfit(
     shapes: Mapping[str, Shape],
     found: Collector,
 ) -> None:
+    """Add one E517 for all misfits of a line: the first is shown, the others are counted."""
     step, misfit = misfits[0]
     theirs = [name for row in step.theirs for name in row]
     left = ", ".join(shaped(name, shapes) for name in theirs[:4]) + and_more(theirs[3:])
@@ -86,18 +95,20 @@ def _report_misfit(
 
 
 def import_weights(parameters: Mapping[str, Shape], layout: Layout, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint's tensors as ours, named and shaped as `parameters` says, in that order.
+    """Convert a checkpoint's tensors to ours: named and shaped as `parameters` says, in the order of `parameters`.
 
-    Names and shapes are checked before the first tensor is read; views where possible, copies where an operation must.
+    `parameters` are our shapes by name, `tensors` the checkpoint. Names and shapes are checked before the first tensor
+    is read. Results are views of the checkpoint's tensors where the operations allow it, otherwise copies.
     Raises SpecError E512 to E519; E526 for tied tensors that differ, E527 for values that are not finite.
     """
     return take(check_layout(parameters, layout, shapes_of(tensors)), parameters, tensors)
 
 
 def take(matched: Match, parameters: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our tensors along a match that was checked.
+    """Convert the tensors of a match whose names and shapes were checked before.
 
-    Raises SpecError E526 for tied tensors that differ, E527 for values that are not finite, all together.
+    Raises SpecError E526 for tied tensors that differ and E527 for values that are not finite; all are reported
+    together.
     """
     made: dict[str, Tensor] = {}
     found = Collector()
@@ -113,6 +124,7 @@ def take(matched: Match, parameters: Mapping[str, Shape], tensors: Mapping[str, 
 
 
 def _read(name: str, tensors: Mapping[str, Tensor], found: Collector) -> Tensor:
+    """Read one tensor and report E527 for values in it that are not finite."""
     tensor = tensors[name]
     check_finite(name, tensor, found)
     return tensor
@@ -124,11 +136,13 @@ def export_weights(
     tensors: Mapping[str, Tensor],
     like: Mapping[str, Shape] | None = None,
 ) -> dict[str, Tensor]:
-    """The inverse of `import_weights`: our tensors as a checkpoint of the layout.
+    """Convert our tensors to a checkpoint of the layout; the inverse of `import_weights`.
 
-    Names are those that the map writes, with the first prefix, and `concat` is undone in equal parts; `like`, the
-    shapes of a checkpoint by name, gives its own names and parts instead. What `skip` covers is not made.
-    Raises SpecError E512, E515 or E516 for a layout that does not fit, E517 for wrong shapes.
+    Names are those that the map writes, with the first prefix, and `concat` is undone in equal parts. `like`, the
+    shapes of a checkpoint by name, makes the result follow the names and parts of that checkpoint instead. Tensors that
+    `skip` covers are not produced.
+    Raises SpecError E512, E515 or E516 for a layout that does not fit, E513 or E514 for tensors that are missing or
+    unexpected, E517 for wrong shapes.
     """
     found = Collector()
     bindings = bind(layout, parameters, found)
@@ -144,6 +158,7 @@ def export_weights(
 
 
 def _check_given(parameters: Mapping[str, Shape], tensors: Mapping[str, Tensor], found: Collector) -> None:
+    """Report E513, E514 and E517 for tensors that are missing, unexpected or of another shape than `parameters`."""
     shapes = shapes_of(tensors)
     for name, shape in parameters.items():
         if name not in shapes:
@@ -158,6 +173,10 @@ def _check_given(parameters: Mapping[str, Shape], tensors: Mapping[str, Tensor],
 def _export(
     binding: Binding, tensors: list[Tensor], checkpoint: Checkpoint, like: Mapping[str, Shape] | None
 ) -> Iterable[tuple[str, Tensor]]:
+    """Return the names and tensors that one binding writes, with a copy under each tied name that `like` contains.
+
+    Raises SpecError E517 where an operation of the line cannot be inverted.
+    """
     line = binding.line
     known = None
     if like is not None:
@@ -178,11 +197,12 @@ def _export(
     again = [
         (other, x) for name, (_, x) in zip(written, pairs, strict=False) for other, _ in checkpoint.of_tied(name)[1:]
     ]
+    # safetensors refuses tensors that share memory, so each tied name gets a copy.
     return [*pairs, *((other, x.clone()) for other, x in again)]
 
 
 def _names(binding: Binding, count: int, checkpoint: Checkpoint) -> list[list[str]]:
-    """Names in the file: those of `like` where they are there, else with the first prefix."""
+    """Return the names in the file, in rows: those of `like` where it has them, otherwise with the first prefix."""
     rows = binding.indexed(count) if binding.line.pairing.indexed else [(name,) for name in binding.names()]
     return [[_name(name, checkpoint) for name in row] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Which layout a checkpoint has: the one that is named, or the one under which every name matches."""
+"""Choose the layout of a checkpoint: the one that is named, or the only one under which every name matches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archspec.weights.match import Match, MatchStep, match
 
 
 def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Layout:
-    """The layout of this name. Raises SpecError E520 where there is none."""
+    """Return the layout named `name`. Raises SpecError E520 if there is none."""
     found = {layout.name: layout for layout in layouts}
     if name not in found:
         help = "this spec has no layouts; weights under the module's own names need none"
@@ -22,9 +22,10 @@ def named(layouts: Sequence[Layout], name: str, span: Span | None = None) -> Lay
 
 
 def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match:
-    """The match of the one layout under which every name matches; a checkpoint in our own names needs none.
+    """Return the match of the one layout under which every name matches; a checkpoint in our own names needs none.
 
-    Raises SpecError E521 where no layout matches, with the nearest misses, or where several do.
+    `ours` and `theirs` are shapes by name; only names are compared here.
+    Raises SpecError E521 if no layout matches, with the number of names that each one misses, or if several match.
     """
     own = own_match(ours, theirs)
     if own is not None:
@@ -40,7 +41,9 @@ def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping
 
 
 def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> NoReturn:
+    """Raise E521 with one note for each layout that was tried, the nearest first."""
     misses = {f"layout `{layout.name}`": (found.misses, found.diagnostics[0].message) for layout, found in tried}
+    # The module's own names are a candidate like any layout, so their misses are listed with the others.
     misses["own names"] = own_misses(ours, theirs)
     notes = [_miss(what, misses[what]) for what in sorted(misses, key=lambda what: misses[what][0])]
     help = "name a layout to see every mismatch with it, or add one under `weights`"
@@ -48,21 +51,25 @@ def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], th
 
 
 def own_match(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match | None:
-    """The match of a checkpoint that has our own names, with or without wrappers in front; None for another."""
+    """Return the match of a checkpoint that has our own names, with or without wrapper prefixes; otherwise None."""
     actual = without_wrappers(ours, theirs)
+    # A smaller `actual` means that two of their names became one without wrappers: then neither can be chosen.
     if len(actual) != len(theirs) or set(actual) != set(ours):
         return None
     return Match(steps=tuple(MatchStep(ours=(name,), theirs=((actual[name],),)) for name in ours), diagnostics=())
 
 
 def without_wrappers(ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
-    """Their names by what they are called without wrappers in front, which ours do not have."""
+    """Map each of their names without wrapper prefixes to the name as it is written.
+
+    A wrapper prefix with which one of our own names starts is kept: there it is part of a name.
+    """
     wrappers = foreign_wrappers(ours)
     return {unwrapped(name, wrappers): name for name in theirs}
 
 
 def own_misses(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[int, str]:
-    """How many names differ from our own, and the first of them."""
+    """Return how many names differ from our own, and a text about the first of them."""
     actual = without_wrappers(ours, theirs)
     missing = [name for name in ours if name not in actual]
     unexpected = [name for new, name in actual.items() if new not in ours]

@@ -1,4 +1,4 @@
-"""A draft of a map: lines for tensors that no line maps, found by shapes and by names that are alike."""
+"""Draft lines of a map for tensors that no line maps, from shapes and similar names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ _FUSED = (("q", "k", "v"), ("gate", "up"), ("k", "v"))
 
 @record
 class TensorGroup:
-    """Tensors whose names differ only in numbers: the name with `*`, their shape, and the names by their numbers."""
+    """Tensors whose names differ only in numbers.
+
+    `pattern` is the name with `*` for the numbers, `shape` their common shape, `names` the names by their numbers.
+    """
 
     pattern: str
     shape: Shape
@@ -56,7 +59,11 @@ class TensorGroup:
 
 @record
 class DraftLine:
-    """One line of a draft: names of ours, one name of theirs, and the operations as a line writes them."""
+    """One line of a draft.
+
+    `ours` are the groups that the line produces (several for a split), `theirs` the group it reads, `operations` the
+    operations as a line writes them, `alike` the score by which drafts are ranked: larger is more likely.
+    """
 
     ours: tuple[TensorGroup, ...]
     theirs: TensorGroup
@@ -65,7 +72,7 @@ class DraftLine:
 
     @property
     def taken(self) -> dict[str, str]:
-        """The names of theirs by the first of ours that each becomes; only where one becomes one."""
+        """Map the first of our names to the name of theirs with the same numbers."""
         first = self.ours[0].names
         return {first[index]: name for index, name in self.theirs.names.items() if index in first}
 
@@ -76,10 +83,11 @@ class DraftLine:
 
 
 def draft(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[DraftLine, ...]:
-    """Lines of a map for tensors of ours and theirs that are left, such as `source.table: wte.weight`.
+    """Return lines of a map for unmapped tensors of ours and theirs, such as `source.table: wte.weight`.
 
-    Tensors are brought together whose shapes agree, as they are, transposed, stacked, or split into q, k and v or gate
-    and up; among those, the names that are most alike. A draft is to be read before it is used: shapes cannot tell q
+    `ours` and `theirs` are shapes by name. Tensors are candidates if their shapes agree: unchanged, transposed, with
+    axes of size 1 added or removed, stacked, or split into q, k and v or gate and up. Among candidates the most similar
+    names are chosen, and each tensor is used at most once. A draft must be read before it is used: shapes cannot tell q
     from k.
     """
     left = _groups(ours)
@@ -87,6 +95,7 @@ def draft(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Draft
     lines: list[DraftLine] = []
     used: set[str] = set()
     for line in found:
+        # Names of both sides share one set; the prefix keeps a name that occurs on both sides apart.
         names = {f"ours {name}" for group in line.ours for name in group.names.values()}
         names.update(line.theirs.names.values())
         if not used & names:
@@ -98,7 +107,10 @@ def draft(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Draft
 
 
 def _all_transposed(lines: Sequence[DraftLine]) -> list[DraftLine]:
-    """Square matrices transposed, too, where all others of the layers are: their shapes do not tell."""
+    """Transpose square matrices as well if all other matrices of the layers are transposed.
+
+    The shape of a square matrix does not show whether it is transposed.
+    """
     matrices = [line for line in lines if len(line.theirs.shape) == 2 and "*" in line.theirs.pattern]
     oblong = [line for line in matrices if line.theirs.shape[0] != line.theirs.shape[1]]
     if not oblong or any("transpose" not in line.operations for line in oblong):
@@ -108,7 +120,7 @@ def _all_transposed(lines: Sequence[DraftLine]) -> list[DraftLine]:
 
 
 def spelled(lines: Sequence[DraftLine], ours: Mapping[str, Shape]) -> tuple[str, ...]:
-    """The lines as a map writes them; those of one module as one where its tensors have the same names on both sides.
+    """Return the lines as a map writes them, with one line for a module whose local names agree on both sides.
 
     `ours` are the tensors that the lines were drafted for.
     """
@@ -130,7 +142,11 @@ def spelled(lines: Sequence[DraftLine], ours: Mapping[str, Shape]) -> tuple[str,
 
 
 def _groups(shapes: Mapping[str, Shape]) -> list[TensorGroup]:
-    """Names with a `*` for every number; with one number as it is where there are several, a lone name as it is."""
+    """Group names by replacing every number with `*`.
+
+    Where a name has several numbers, groups that keep one of them are added. A name without others like it stays as it
+    is.
+    """
     families: dict[str, list[str]] = defaultdict(list)
     for name in shapes:
         families[_NUMBER.sub("*", name)].append(name)
@@ -147,7 +163,10 @@ def _groups(shapes: Mapping[str, Shape]) -> list[TensorGroup]:
 
 
 def _starred(name: str, literal: Collection[int]) -> tuple[str, tuple[int, ...]]:
-    """A name with `*` for its numbers, but for those at some places, and the numbers that the `*` stand for."""
+    """Replace the numbers of a name with `*`, except those whose ordinal is in `literal`.
+
+    Returns the name and the numbers that were replaced.
+    """
     index: list[int] = []
     parts = name.split(".")
     places = [place for place, part in enumerate(parts) if part.isdecimal()]
@@ -159,6 +178,7 @@ def _starred(name: str, literal: Collection[int]) -> tuple[str, tuple[int, ...]]
 
 
 def _candidates(left: Sequence[TensorGroup], right: Sequence[TensorGroup]) -> Iterator[DraftLine]:
+    """Yield every line whose shapes fit, over all pairs of groups."""
     fusions = tuple(_fusions(left))
     for their in right:
         for our in left:
@@ -170,14 +190,18 @@ def _candidates(left: Sequence[TensorGroup], right: Sequence[TensorGroup]) -> It
 
 
 def _line(ours: tuple[TensorGroup, ...], their: TensorGroup, operations: str) -> DraftLine:
-    """A line, and how likely it is: by its names, by how many tensors it maps, as one name for several parts."""
+    """Make a line with its score.
+
+    The score is the mean similarity of names, plus a bonus for a fused tensor and one for a line that maps several
+    tensors.
+    """
     alike = sum(_alike(our.pattern, their.pattern) for our in ours) / len(ours)
     several = 0.1 * (len(ours) > 1) + 0.1 * (len(their.names) > 1)
     return DraftLine(ours=ours, theirs=their, operations=operations, alike=alike + several)
 
 
 def _ways(our: TensorGroup, their: TensorGroup) -> Iterator[str]:
-    """The operations, if any, that make a tensor of theirs one of ours."""
+    """Yield the operations (empty for none) that turn the tensors of `their` into those of `our`."""
     if our.names.keys() == their.names.keys():
         if our.shape == their.shape:
             yield ""
@@ -192,12 +216,13 @@ def _ways(our: TensorGroup, their: TensorGroup) -> Iterator[str]:
 
 
 def _squeezed(shape: Shape) -> str:
+    """Return one side of a `rearrange` pattern for a shape: a letter for each axis, `1` for an axis of size 1."""
     names = iter("abcdefgh")
     return " ".join("1" if size == 1 else next(names) for size in shape)
 
 
 def _fusions(left: Sequence[TensorGroup]) -> Iterator[tuple[TensorGroup, ...]]:
-    """Groups of ours that published files often hold as one: q, k and v of one place, gate and up."""
+    """Yield groups of ours that published files often fuse: q, k and v of one module, gate and up, k and v."""
     known = {group.pattern: group for group in left}
     for words in _FUSED:
         for group in left:
@@ -211,7 +236,7 @@ def _fusions(left: Sequence[TensorGroup]) -> Iterator[tuple[TensorGroup, ...]]:
 
 
 def _splits(parts: Sequence[TensorGroup], their: TensorGroup) -> Iterator[str]:
-    """The operations, if any, that cut a tensor of theirs into these of ours."""
+    """Yield the operations (empty for none) that split the tensors of `their` into `parts`."""
     if any(part.names.keys() != their.names.keys() for part in parts):
         return
     rows = (sum(part.shape[0] for part in parts), *parts[0].shape[1:]) if parts[0].shape else ()
@@ -222,22 +247,22 @@ def _splits(parts: Sequence[TensorGroup], their: TensorGroup) -> Iterator[str]:
 
 
 def _alike(ours: str, theirs: str) -> float:
-    """How alike two names are, from 0 to about 1: by words that stand for the same, and by letters."""
+    """Return the similarity of two names, at most 1: by words with the same meaning, and by letters."""
     left, right = _words(ours), _words(theirs)
     shared = len(left & right) / len(left | right)
-    # What stands after a part is rarely its own norm before it.
+    # A norm after a part (post) is rarely the counterpart of the norm before it.
     after = 0.3 * ("post" in right - left)
     return 0.8 * shared + 0.2 * SequenceMatcher(None, ours, theirs).ratio() - after
 
 
 def _words(name: str) -> frozenset[str]:
-    """The words of a name, those that stand for the same as one."""
+    """Return the words of a name; words with the same meaning become the same word."""
     words = [word for part in name.lower().split(".") for word in (part, *_WORD.findall(part))]
     return frozenset(f"<{_ALIKE[word]}>" if word in _ALIKE else word for word in words if word.isalpha())
 
 
 def joined(names: Sequence[str]) -> str:
-    """Names that differ in one part as one, `attention.(q k v).weight`; others one after the other."""
+    """Write names that differ in one part as one, `attention.(q k v).weight`; otherwise list them with commas."""
     parts = [name.split(".") for name in names]
     if len({len(one) for one in parts}) > 1:
         return ", ".join(names)

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files: read where they are wanted, written whole or not at all."""
+"""Tensors in safetensors files: read on demand, written atomically."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class WeightsFile(Mapping[str, "Tensor"]):
-    """The tensors of a checkpoint by name; each is read from its file when it is asked for.
+    """The tensors of a checkpoint by name; each is read from its file when it is indexed.
 
-    `shapes` and `dtypes` (in words of safetensors) tell of them without reading them; `warnings` are of what is odd
-    about the files. Close it, or use it in `with`, to let the files go.
+    `shapes` and `dtypes` (in the names of safetensors, such as `BF16`) are known without reading tensors; `warnings`
+    are diagnostics about the files. Call `close` or use `with` to release the files.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class WeightsFile(Mapping[str, "Tensor"]):
         warnings: tuple[Diagnostic, ...],
         stack: ExitStack,
     ) -> None:
+        """Hold open `handles` (safetensors readers by tensor name), which `stack` closes."""
         self._handles = handles
         self._stack = stack
         self.shapes = shapes
@@ -49,7 +50,7 @@ class WeightsFile(Mapping[str, "Tensor"]):
         return len(self.shapes)
 
     def close(self) -> None:
-        """Let the files go; tensors that were read stay valid."""
+        """Close the files; tensors that were read stay valid."""
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -62,9 +63,10 @@ class WeightsFile(Mapping[str, "Tensor"]):
 
 
 def read_weights(path: str | Path) -> WeightsFile:
-    """Open a checkpoint: a safetensors file, or a folder with `model.safetensors` or its index of shards.
+    """Open a checkpoint: a safetensors file, an index of shards, or a folder with `model.safetensors` or its index.
 
-    Raises SpecError E522 for another format, E523 for what cannot be read or contradicts itself.
+    Only headers are read here. Raises SpecError E522 for another format, E523 for a file that cannot be read, a tensor
+    that is in two files, or an index that does not agree with its files.
     """
     handles: dict[str, Any] = {}
     shapes: dict[str, Shape] = {}
@@ -83,12 +85,13 @@ def read_weights(path: str | Path) -> WeightsFile:
         for name, shard in shards.index.items():
             if files.get(name) != shard:
                 fail("E523", f"the index lists `{name}` in {shard.name}, which does not contain it", None)
+        # From here on the result owns the open files; after an error above, leaving `with` closes them.
         return WeightsFile(handles, shapes, dtypes, shards.warnings, stack.pop_all())
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A safetensors file while it is open; what is wrong with it is said as a diagnostic."""
+    """Open a safetensors file for the time of the context; raises SpecError E523 if that fails."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -103,7 +106,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors to one safetensors file; it appears whole or not at all.
+    """Write tensors to one safetensors file; after a failure no partial file is left.
 
     Raises SpecError E522 for a path that is not named `.safetensors`, E523 where it cannot be written.
     """
@@ -114,6 +117,7 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
         fail("E522", f"{target} does not end in .safetensors", None, help="weights are written as safetensors only")
     own = {name: _alone(tensor) for name, tensor in tensors.items()}
     try:
+        # The temporary folder lies beside the target because a file can only be replaced atomically on one file system.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
             made = Path(folder) / target.name
             save_file(own, str(made), metadata={"format": "pt"})
@@ -123,7 +127,10 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def _alone(tensor: Tensor) -> Tensor:
-    """The tensor in memory of its own: a view of a larger one would bring all of it along."""
+    """Return the tensor contiguous and in a storage of its own.
+
+    safetensors refuses tensors that are not contiguous or share memory.
+    """
     tensor = tensor.detach()
     whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return tensor if tensor.is_contiguous() and whole else tensor.clone().contiguous()

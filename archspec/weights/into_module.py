@@ -1,4 +1,4 @@
-"""Weights put into a module that is in memory: all of them, or none."""
+"""Copy weights into a module in memory: all of them, or none."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy tensors into a module's parameters and buffers, in the dtypes that these have.
+    """Copy tensors into a module's parameters and buffers, converted to the dtypes that these have.
 
-    `tensors` are by the names of the compiled module; those of `module` may stand behind a wrapper's. Nothing is
-    changed where anything does not fit.
+    `tensors` are named as in the compiled module; the names of `module` may have wrapper prefixes in front. The module
+    is unchanged if an error is raised.
     Raises SpecError E607 for a module with other tensors or without memory, E527 for values that its dtype cannot hold.
     """
     import torch
@@ -30,13 +30,14 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         _check_range(name, tensor, held[name], found)
     found.raise_if_errors()
+    # Every check is done before the first copy, so that no module is left half filled.
     with torch.no_grad():
         for name, tensor in tensors.items():
             held[name].copy_(tensor)
 
 
 def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors whose floats have one dtype: their own where it is one and no float64, else float32.
+    """Return tensors whose floats share one dtype: unchanged if they do and it is not float64, otherwise as float32.
 
     Raises SpecError E527 for values that float32 cannot hold.
     """
@@ -55,6 +56,7 @@ def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Raise E607 if names or shapes differ, or if the module's tensors are on the meta device."""
     missing = [name for name in tensors if name not in held]
     unknown = [name for name in held if name not in tensors]
     other = [name for name in tensors if name in held and held[name].shape != tensors[name].shape]

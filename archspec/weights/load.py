@@ -1,4 +1,4 @@
-"""Weights for an architecture, from a file or from tensors in hand."""
+"""Load weights for an architecture from a file or from tensors."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 class WeightsReport:
     """How a checkpoint was read.
 
-    `layout` is the name of the layout, None for a checkpoint in the module's own names; `tensors` counts those that
-    were loaded. Names in the file: `skipped` are those that `skip` covers, `tied` those that equal another,
-    `dequantised` those in fp8. `warnings` is what the user should know.
+    `layout` is the name of the layout, None for a checkpoint in the module's own names; `tensors` counts the loaded
+    tensors. Names in the file: `skipped` are those that `skip` covers, `tied` those that were compared with another and
+    equal it, `dequantised` those in fp8. `warnings` are diagnostics for the user.
     """
 
     layout: str | None
@@ -47,7 +47,7 @@ class WeightsReport:
 
 @record(eq=False)
 class LoadedWeights:
-    """Weights as a module wants them, by name, and how they were read."""
+    """Tensors by the names of the module's state dict, and how they were read."""
 
     tensors: Mapping[str, Tensor]
     report: WeightsReport
@@ -56,11 +56,12 @@ class LoadedWeights:
 def load(
     spec: Spec | str | Path, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
 ) -> dict[str, Tensor]:
-    """Weights as the module of `spec` wants them: ready for `module.load_state_dict(..., strict=True)`.
+    """Return weights ready for `module.load_state_dict(..., strict=True)`, with `module` compiled from `spec`.
 
-    `weights` is a safetensors file, a folder with one (or with an index of shards), or tensors by name. `layout` is
-    one of the spec's, by name; left out, it is the one under which every name matches, and a checkpoint that has the
-    module's own names needs none. Tensors keep the dtype that they have; those in fp8 become float32 by their scales.
+    `weights` is a safetensors file, an index of shards, a folder with either, or tensors by name. `layout` is a layout,
+    or the name of one of the spec's; without it, the one under which every name matches is used, and a checkpoint in
+    the module's own names needs none. Tensors keep their dtype; those in fp8 are multiplied by their scales into
+    float32.
     Warns with SpecWarning W510 or W511. Raises SpecError E510 to E528.
     """
     loaded = load_from(spec if isinstance(spec, Spec) else load_spec(spec), weights, layout)
@@ -71,7 +72,7 @@ def load(
 def load_from(
     spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
 ) -> LoadedWeights:
-    """As `load`, with how the weights were read; warnings are returned."""
+    """Load as `load` does, and return a report of how the weights were read; warnings are returned, not issued."""
     if not isinstance(weights, Mapping):
         with read_weights(weights) as opened:
             return load_from(spec, opened, layout)
@@ -79,6 +80,7 @@ def load_from(
     tensors = Dequantised(weights, shapes, fp8_names(weights))
     ours, theirs = parameter_shapes(spec.graph), tensors.shapes
     matched = find_match(spec, ours, theirs, layout)
+    # Names and shapes first, then scales, then values: a wrong layout is found before any tensor is read.
     check_shapes(matched, ours, theirs)
     names = [name for step in matched.steps for name in step.names]
     tensors.check(names)
@@ -99,9 +101,9 @@ def load_from(
 def find_match(
     spec: Spec, ours: Mapping[str, Shape], theirs: Mapping[str, Shape], layout: str | Layout | None
 ) -> Match:
-    """The match under the layout that is named, or under the one of the spec's that fits.
+    """Return the match under the given layout, or under the one layout of the spec that fits.
 
-    Raises SpecError E520 for a layout that is not there, E521 where none fits, or several do.
+    Raises SpecError E520 for an unknown layout, E521 if none fits or several do.
     """
     if layout is None:
         return choose(layouts(spec), ours, theirs)
@@ -109,7 +111,10 @@ def find_match(
 
 
 def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> tuple[Diagnostic, ...]:
-    """A warning W510 where `skip` covers a tensor of the shape of a tied parameter: it may be a tensor of its own."""
+    """Return a warning W510 if `skip` covers a tensor that has the shape of a tied parameter.
+
+    Such a tensor may be an untied copy with values of its own, which `skip` would drop without comparison.
+    """
     tied = tied_parameters(graph)
     shapes = {
         tuple(theirs[name]): ours
@@ -129,6 +134,7 @@ def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> t
 
 
 def _check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:
+    """Raise E524 if a float parameter is loaded from a tensor of another kind, such as quantised integers."""
     floats = [name for name, parameter in expand(graph).items() if parameter.type.dtype == DType.FLOAT]
     wrong = [name for name in floats if not tensors[name].is_floating_point()]
     if wrong:

@@ -1,4 +1,4 @@
-"""Their side of a layout: which tensor of a checkpoint each line takes, and what is left over."""
+"""Match the lines of a layout with the tensor names of a checkpoint, and report names that are left over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from archspec.record import record
 
 @record
 class MatchStep:
-    """Tensors of theirs that become tensors of ours. `theirs` are names in the file, in rows."""
+    """Tensors of a checkpoint that become tensors of ours along one line.
+
+    `theirs` are names in the file, in rows: a row for each of their names in the line, holding the tensors of its extra
+    `*`.
+    """
 
     ours: tuple[str, ...]
     theirs: tuple[tuple[str, ...], ...]
@@ -36,7 +40,7 @@ class MatchStep:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """What is done on the way."""
+        """The operations of the line, from theirs to ours; none without a line."""
         return self.line.operations if self.line else ()
 
 
@@ -51,11 +55,11 @@ class Equal:
 
 @record
 class Match:
-    """How a layout meets a checkpoint: what each line takes, and everything that does not match by name.
+    """The result of matching a layout with a checkpoint, errors included.
 
-    `layout` is None for our own names. `equal` are the pairs of names in the file that `tied` says are one tensor,
-    `skipped` the names that `skip` covers. `misses` counts the names that are missing or left over, and every other
-    finding once.
+    `layout` is None for our own names. `steps` are the complete ones, `equal` the pairs of names in the file that
+    `tied` says are one tensor, `skipped` the names that `skip` covers. `misses` counts each missing or unexpected name,
+    and each other error once.
     """
 
     layout: Layout | None = None
@@ -68,28 +72,38 @@ class Match:
 
 @record
 class Checkpoint:
-    """Names of a checkpoint as a layout sees them: renamed, and looked for with each prefix in turn."""
+    """Names of a checkpoint as a layout sees them.
+
+    `actual` maps a name after `rename` to the name in the file; `prefixes` are tried in order.
+    """
 
     actual: Mapping[str, str]
     prefixes: Sequence[str]
     tied: TiedNames = field(default=TiedNames())
 
     def find(self, name: str) -> str | None:
-        """The name in the file, None where it is there with no prefix."""
+        """Return the name in the file for a name of the map, None if it is there with no prefix."""
         return next((self.actual[p + name] for p in self.prefixes if p + name in self.actual), None)
 
     @cached_property
     def _prefix(self) -> str:
+        """A regular expression for any of the prefixes."""
         return f"(?:{'|'.join(map(re.escape, self.prefixes))})"
 
     def of_tied(self, name: str) -> list[tuple[str, Tie | None]]:
-        """The names in the file that stand for a name: itself first, then those that `tied` says equal it."""
+        """Return the names in the file for a name: itself first, then those that `tied` declares equal.
+
+        Each comes with the tie that it follows from, None for the name itself.
+        """
         names: dict[str, Tie | None] = {name: None, **self.tied.of(name)}
         found = ((self.find(one), tie) for one, tie in names.items())
         return [(actual, tie) for actual, tie in found if actual is not None]
 
     def count(self, binding: Binding) -> int:
-        """How many indices of an extra `*` are there: up to the largest, at least one."""
+        """Return how many indices an extra `*` has: the largest found plus one, at least one.
+
+        Gaps are counted too, so that a tensor missing in between is reported as missing.
+        """
         largest = 0
         for pattern in binding.theirs:
             pieces = list(pattern.pieces)
@@ -103,16 +117,17 @@ class Checkpoint:
 
 
 def checkpoint_of(theirs: Iterable[str], layout: Layout, found: Collector) -> Checkpoint:
-    """The names of a checkpoint as a layout sees them; E519 goes to `found`."""
+    """Return the names of a checkpoint as a layout sees them; errors E519 are added to `found`."""
     actual = renamed(theirs, layout.renames, found, layout.wrappers)
     return Checkpoint(actual=actual, prefixes=layout.prefixes, tied=layout.tied)
 
 
 def match(layout: Layout, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match:
-    """Match a layout's lines with the names of both sides.
+    """Match a layout's lines with the names of both sides; `ours` and `theirs` are shapes by name.
 
-    Every tensor must be used once or be in `skip`: E513 for one that is missing, E514 for one left over, E516 for one
-    used twice, E518 for one that is both used and skipped; and what `bind` finds on our side.
+    Returns a Match with all diagnostics; nothing is raised for names that do not match. E513 is for a missing tensor,
+    E514 for one that is neither used nor in `skip`, E516 for one used twice, E518 for one that is both used and
+    skipped, E519 for names that become the same by `rename`; `bind` and `check_ties` add E512, E515, E516 and E525.
     """
     found = Collector()
     bindings = bind(layout, ours, found)
@@ -133,7 +148,7 @@ def match(layout: Layout, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]
 
 
 class _Matcher:
-    """Takes tensors of theirs line by line and keeps account of them."""
+    """Collects which tensors of a checkpoint the lines use, skip or miss."""
 
     def __init__(
         self,
@@ -155,7 +170,7 @@ class _Matcher:
         self.misses = 0
 
     def take(self, binding: Binding) -> MatchStep | None:
-        """The step of one binding, None where a tensor is missing."""
+        """Return the step of one binding, None if one of its tensors is missing."""
         line = binding.line
         if line.pairing.indexed:
             names = binding.indexed(self.checkpoint.count(binding))
@@ -166,7 +181,7 @@ class _Matcher:
         return MatchStep(ours=binding.ours, theirs=whole, line=line) if all(map(all, rows)) else None
 
     def _one(self, name: str, binding: Binding) -> str | None:
-        """The name in the file that a name of the map means, None where it is missing."""
+        """Return the name in the file for a name of the map, None if it is missing; tied names count as used."""
         there = self.checkpoint.of_tied(name)
         if not there:
             self.missing[binding.line].append((name, binding.ours[0]))
@@ -180,6 +195,7 @@ class _Matcher:
         return taken
 
     def _use(self, name: str, line: MapLine) -> None:
+        """Note that a line uses a name in the file; E516 if one did before."""
         if name in self.used:
             places = [Label(self.used[name].place, "first here")]
             message = f"{shaped(name, self.theirs)} is used twice"
@@ -187,13 +203,14 @@ class _Matcher:
         self.used[name] = line
 
     def finish(self) -> None:
-        """Report what is missing, left over, or both used and skipped."""
+        """Report tensors that are missing, unexpected, or both used and skipped."""
         left = [name for name in self.checkpoint.actual.values() if name not in self.used]
         self._report_missing(left)
         self._skip()
         self._report_unexpected([name for name in left if name not in self.skipped])
 
     def _report_missing(self, left: Sequence[str]) -> None:
+        """Report one E513 for each line with missing tensors."""
         for line, pairs in self.missing.items():
             names = [name for name, _ in pairs]
             self.misses += len(names)
@@ -209,11 +226,13 @@ class _Matcher:
             )
 
     def _skip(self) -> None:
-        """Note the names in the file that `skip` covers; an error for each pattern that names what the map uses."""
+        """Collect the names that `skip` covers; E518 for a pattern that names a tensor used by the map."""
         for pattern in self.layout.skip:
             for name, inside in self._covered(pattern):
                 if name not in self.used:
                     self.skipped[name] = None
+                # A skipped module may contain tensors that the map uses; naming such a tensor itself is a
+                # contradiction.
                 elif not inside:
                     places = [Label(self.used[name].place, "used here")]
                     message = f"`skip` covers {shaped(name, self.theirs)}, which the map uses"
@@ -221,8 +240,9 @@ class _Matcher:
                     self.found.error("E518", message, pattern.span, secondary=places, help=help)
 
     def _covered(self, pattern: NamePattern) -> Iterator[tuple[str, bool]]:
-        """Names in the file that a pattern of `skip` means, and whether each is inside a module that it names."""
+        """Yield the names in the file that a pattern of `skip` covers, and whether each is inside a named module."""
         for one in spread(pattern):
+            # A name means the first prefix under which it exists, here as in `find`.
             seen: set[tuple[tuple[int, ...], str]] = set()
             for prefix in self.checkpoint.prefixes:
                 matched = [
@@ -235,6 +255,7 @@ class _Matcher:
                     yield actual, bool(hit[1])
 
     def _report_unexpected(self, names: Sequence[str]) -> None:
+        """Report one E514 for each group of unexpected names that differ only in numbers."""
         for alike in _alike(names):
             self.misses += len(alike)
             message = f"unexpected {shaped(alike[0], self.theirs)}{and_more(alike)} in the weights"
@@ -243,7 +264,7 @@ class _Matcher:
 
 
 def _alike(names: Iterable[str]) -> list[list[str]]:
-    """Names in groups: those that differ only in their numbers together."""
+    """Group names that differ only in their numbers."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         groups[re.sub(r"\d+", "*", name)].append(name)

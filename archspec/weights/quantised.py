@@ -1,8 +1,8 @@
-"""Checkpoints in fp8: each tensor of 8-bit floats is multiplied by the scales that stand beside it.
+"""Checkpoints in fp8: multiply each tensor of 8-bit floats by the scales stored beside it.
 
 `NAME_scale_inv` holds a scale for each block of 128 x 128 (DeepSeek-V3, arXiv 2412.19437, section 3.3.2), for a whole
-tensor or for each row; `NAME_scale` one for a whole tensor or for each row (compressed-tensors). Scales of activations
-belong to arithmetic in fp8 and are left out.
+tensor or for each row. `NAME_scale` is read the same way; compressed-tensors writes one for a whole tensor or for each
+row. Scales of activations are only needed for arithmetic in fp8 and are left out.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _HELP = "use weights that are not quantised, or scales for whole tensors, rows, 
 
 
 class Dequantised(Mapping[str, "Tensor"]):
-    """A checkpoint with its fp8 tensors as float32, without the scales; the other tensors are as they were.
+    """A checkpoint with its fp8 tensors as float32, without the scales; other tensors are unchanged.
 
-    `shapes` are those of the tensors, `scales` the names of the scales by those of the tensors in fp8 (None where one
-    is missing). A tensor is read, and multiplied, when it is asked for.
+    `shapes` are those of the visible tensors; `scales` maps the name of each fp8 tensor to that of its scale, None if
+    it is missing. A tensor is read and multiplied when it is indexed.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], shapes: Mapping[str, Shape], fp8: Iterable[str]) -> None:
-        """`fp8` are the names of the tensors of 8-bit floats; `shapes` those of all."""
+        """Wrap `tensors`; `shapes` are the shapes of all of them, `fp8` the names of those in 8-bit floats."""
         self._tensors = tensors
         self._all = shapes
         self.scales: Mapping[str, str | None] = {name: _scale_of(name, shapes) for name in fp8}
@@ -47,6 +47,7 @@ class Dequantised(Mapping[str, "Tensor"]):
             return self._tensors[name]
         scale = self.scales[name]
         if scale is None or not _fits(self._all[name], self._all[scale]):
+            # `check` raises here: it repeats the condition above for this one name.
             self.check([name])
         assert scale is not None
         return _scaled(self._tensors[name], self._tensors[scale])
@@ -58,7 +59,7 @@ class Dequantised(Mapping[str, "Tensor"]):
         return len(self.shapes)
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise SpecError E528 for those of these tensors that are in fp8 without a scale that fits."""
+        """Raise SpecError with an E528 for each of these tensors that is in fp8 without a scale that fits."""
         found = Collector()
         wanted = [name for name in names if name in self.scales]
         bare = [name for name in wanted if self.scales[name] is None]
@@ -74,40 +75,50 @@ class Dequantised(Mapping[str, "Tensor"]):
 
 
 def fp8_names(tensors: Mapping[str, Tensor]) -> list[str]:
-    """The tensors of a checkpoint that hold floats of 8 bits; those of a file are not read."""
+    """Return the names of tensors of 8-bit floats; tensors of a WeightsFile are not read for this."""
     if isinstance(tensors, WeightsFile):
         return [name for name, dtype in tensors.dtypes.items() if dtype in _WORDS]
     return [name for name, tensor in tensors.items() if str(tensor.dtype).removeprefix("torch.") in _DTYPES]
 
 
 def _scale_of(name: str, shapes: Mapping[str, Shape]) -> str | None:
+    """Return the name of the scale beside a tensor, None if there is none; `_scale_inv` is preferred."""
     return next((name + end for end in _SCALES if name + end in shapes), None)
 
 
 def _activations(name: str) -> tuple[str, ...]:
-    """What scales of activations beside a weight are called."""
+    """Return the names under which the activation scales of a weight are stored."""
     module = name.removesuffix("weight") if name.endswith("weight") else f"{name}_"
     return tuple(module + word for word in _ACTIVATIONS)
 
 
 def _blocks(shape: Shape) -> Shape:
+    """Return the shape of the scales for blocks of 128 x 128 over the last two axes; the last block may be partial."""
     return (*shape[:-2], *(-(-size // BLOCK) for size in shape[-2:]))
 
 
 def _fits(shape: Shape, scale: Shape) -> bool:
+    """Whether a scale of shape `scale` fits a tensor of shape `shape`.
+
+    It may be one for all; over the last two axes, also one per matrix, per row or per block.
+    """
     rows = (*shape[:-1], 1)
     known = [(), (1,)]
     return scale in [*known, rows, _blocks(shape), (*shape[:-2], 1, 1)] if len(shape) > 1 else scale in known
 
 
 def _expected(shape: Shape) -> str:
+    """Describe the scale shapes that fit a tensor."""
     if len(shape) < 2:
         return "one scale"
     return f"one scale, a scale per row {[*shape[:-1], 1]}, or a scale per block {list(_blocks(shape))}"
 
 
 def _scaled(tensor: Tensor, scale: Tensor) -> Tensor:
-    """The tensor as float32, times its scales."""
+    """Return the tensor as float32, multiplied by its scales.
+
+    Scales of whole tensors, matrices and rows are broadcast; those of blocks are repeated, and cut at a partial block.
+    """
     import torch
 
     values, scales = tensor.to(torch.float32), scale.to(torch.float32)

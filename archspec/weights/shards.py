@@ -1,4 +1,4 @@
-"""Which files a checkpoint consists of."""
+"""Find the files of a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ _HELP = "if you trust the file, convert it: load it, and save its state dict wit
 
 @record
 class Shards:
-    """The files of a checkpoint, in which of them the index puts each tensor, and what is odd about the folder."""
+    """The files of a checkpoint.
+
+    `index` maps tensor names to the files that an index names, empty without an index; `warnings` are about files in
+    the folder that are not read.
+    """
 
     files: tuple[Path, ...]
     index: Mapping[str, Path] = field(default_factory=dict)
@@ -28,9 +32,10 @@ class Shards:
 
 
 def find_shards(path: Path) -> Shards:
-    """The safetensors files that a path means: itself, those of an index, or those of a folder.
+    """Return the safetensors files that a path means: the file itself, those of an index, or those of a folder.
 
-    Raises SpecError E522 for another format, E523 for what is not there or an index that is not sound.
+    In a folder, `model.safetensors` is preferred to an index. Raises SpecError E522 for another format, E523 for a path
+    that does not exist, a folder without weights, or an index that cannot be read or names files outside its folder.
     """
     if path.is_dir():
         return _of_folder(path)
@@ -44,6 +49,7 @@ def find_shards(path: Path) -> Shards:
 
 
 def _of_folder(folder: Path) -> Shards:
+    """Find the files of a folder; warns if it has an index beside a single file."""
     if (folder / SINGLE).is_file():
         others = [folder / INDEX] if (folder / INDEX).exists() else []
         return Shards(files=(folder / SINGLE,), warnings=_stray(folder / SINGLE, others))
@@ -53,6 +59,7 @@ def _of_folder(folder: Path) -> Shards:
 
 
 def _refuse_folder(folder: Path) -> NoReturn:
+    """Raise E522 if the folder has weights of another format, otherwise E523."""
     others = sorted(file for file in folder.iterdir() if file.suffix in _OTHER)
     if others:
         _refuse(others[0])
@@ -65,9 +72,11 @@ def _refuse(path: Path) -> NoReturn:
 
 
 def _of_index(path: Path) -> Shards:
+    """Read an index and return its files."""
     table = _read_index(path)
     index: dict[str, Path] = {}
     for name, file in table.items():
+        # An index comes with a download: a path in it must not reach files elsewhere on the machine.
         if not isinstance(file, str) or not _stays_inside(file):
             help = "an index names safetensors files in its own folder"
             fail(
@@ -83,7 +92,7 @@ def _of_index(path: Path) -> Shards:
 
 
 def _stray(read: Path, others: Sequence[Path]) -> tuple[Diagnostic, ...]:
-    """A warning of files beside the one that is read, which may hold what was meant."""
+    """Return a warning W511 for files beside the one that is read, which the user may have meant."""
     if not others:
         return ()
     names = [file.name for file in others]
@@ -93,6 +102,7 @@ def _stray(read: Path, others: Sequence[Path]) -> tuple[Diagnostic, ...]:
 
 
 def _read_index(path: Path) -> dict[str, Any]:
+    """Return the `weight_map` of an index. Raises SpecError E523 if it cannot be read or has none."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -104,7 +114,7 @@ def _read_index(path: Path) -> dict[str, Any]:
 
 
 def _stays_inside(file: str) -> bool:
-    """Whether a path names a safetensors file below the folder it stands in, on any system."""
+    """Whether a path names a safetensors file in or below the folder of its index, on POSIX and on Windows."""
     windows, posix = PureWindowsPath(file), PurePosixPath(file)
     rooted = windows.drive or windows.root or posix.is_absolute()
     return file.endswith(".safetensors") and not rooted and ".." not in (*windows.parts, *posix.parts)

@@ -1,4 +1,4 @@
-"""Both sides of a layout beside each other: what maps to what, and what is left, without reading a tensor."""
+"""Survey the two sides of a layout: what maps to what and what is left, without reading a tensor."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 
 @record
 class MappedNames:
-    """Names of ours and of theirs that stand for each other, with `*` for numbers, and what is done on the way.
+    """Names of ours and of theirs that a line maps, with `*` for numbers, and the words of its operations.
 
-    `shape` is that of our first name, and `count` the number of times that the line applies.
+    `shape` is that of our first name, `count` how often the line applies.
     """
 
     ours: tuple[str, ...]
@@ -37,10 +37,10 @@ class MappedNames:
 
 @record
 class LayoutSurvey:
-    """How a layout, or one drafted for a checkpoint, brings the two sides together.
+    """What a layout, or a draft of one for a checkpoint, maps.
 
-    `layout` is the name of the layout, None for our own names or where there is none. `missing` are tensors of ours
-    that nothing maps, `left` those of theirs that nothing takes; `lines` are a draft of a map for them, and `ties` of
+    `layout` is the name of the layout, None for our own names or if nothing matched. `missing` are tensors of ours that
+    nothing maps, `left` tensors of theirs that nothing uses; `lines` is a draft of a map for them, and `ties` of
     `tied`.
     """
 
@@ -56,9 +56,9 @@ class LayoutSurvey:
 
 
 def survey_layouts(spec: Spec, layout: str | None = None) -> tuple[LayoutSurvey, ...]:
-    """What each layout of a spec maps, or the one that is named; no checkpoint is needed.
+    """Return what each layout of a spec maps, or only the one named `layout`; no checkpoint is needed.
 
-    Raises SpecError for a layout that cannot be read, E520 for one that is not there.
+    Raises SpecError for a layout that cannot be read, E520 for an unknown one.
     """
     ours = parameter_shapes(spec.graph)
     known = layouts(spec)
@@ -67,6 +67,7 @@ def survey_layouts(spec: Spec, layout: str | None = None) -> tuple[LayoutSurvey,
 
 
 def _of_layout(layout: Layout, ours: Mapping[str, Shape]) -> LayoutSurvey:
+    """Survey one layout against our shapes."""
     found = Collector()
     pairs = []
     for binding in bind(layout, ours, found):
@@ -85,10 +86,11 @@ def _of_layout(layout: Layout, ours: Mapping[str, Shape]) -> LayoutSurvey:
 
 
 def survey_checkpoint(spec: Spec, theirs: Mapping[str, Shape], layout: str | None = None) -> LayoutSurvey:
-    """What of a checkpoint maps to what, under the layout that is named or the one that fits best.
+    """Return what of a checkpoint maps to what, under the layout named `layout` or the one with the fewest misses.
 
-    `theirs` are the shapes of the checkpoint by name. What does not map is drafted by names and shapes.
-    Raises SpecError for a layout that cannot be read, E520 for one that is not there.
+    `theirs` are the shapes of the checkpoint by name. For tensors that do not map, lines are drafted by shapes and
+    names.
+    Raises SpecError for a layout that cannot be read, E520 for an unknown one.
     """
     ours = parameter_shapes(spec.graph)
     matched = _best(spec, ours, theirs, layout)
@@ -115,7 +117,7 @@ def survey_checkpoint(spec: Spec, theirs: Mapping[str, Shape], layout: str | Non
 
 
 def _ties(spec: Spec, matched: Match, drafted: Sequence[DraftLine], left: Mapping[str, Shape]) -> tuple[str, ...]:
-    """Entries of `tied` for what is left and has the shape of a tensor that becomes a tied parameter."""
+    """Draft entries of `tied`: unused tensors that have the shape of a tensor that becomes a tied parameter."""
     theirs = {step.ours[0]: step.names[0] for step in matched.steps if len(step.ours) == len(step.names) == 1}
     theirs |= {ours: name for line in drafted for ours, name in line.taken.items()}
     used = {name for line in drafted for name in line.theirs.names.values()}
@@ -127,7 +129,7 @@ def _ties(spec: Spec, matched: Match, drafted: Sequence[DraftLine], left: Mappin
 
 
 def _best(spec: Spec, ours: Mapping[str, Shape], theirs: Mapping[str, Shape], layout: str | None) -> Match:
-    """The match with the fewest misses; one that maps nothing where no name fits."""
+    """Return the match with the fewest misses, or an empty one if no name fits."""
     known = layouts(spec)
     if layout is not None:
         return match(named(known, layout), ours, theirs)
@@ -141,7 +143,7 @@ def _best(spec: Spec, ours: Mapping[str, Shape], theirs: Mapping[str, Shape], la
 def _grouped(
     pairs: Iterable[tuple[Sequence[str], Sequence[str], Sequence[Operation]]], ours: Mapping[str, Shape]
 ) -> tuple[MappedNames, ...]:
-    """Pairs that differ only in their numbers as one."""
+    """Merge pairs that differ only in their numbers."""
     groups: dict[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], list[Shape]] = {}
     for names, theirs, operations in pairs:
         key = (_starred(names), _starred(theirs), tuple(operation.word for operation in operations))

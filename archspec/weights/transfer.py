@@ -1,4 +1,4 @@
-"""Moving tensors along the steps of a match: theirs to ours, ours to theirs, and shapes alone."""
+"""Move tensors through the operations of a line: theirs to ours, ours to theirs, or shapes only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class StepMisfit(Exception):
-    """A step that cannot be taken: what does not fit, and the operation's place where one is to blame."""
+    """An operation cannot be applied: why, and where it is written if one operation is the cause."""
 
     def __init__(self, reason: str, span: Span | None) -> None:
         super().__init__(reason)
@@ -26,7 +26,10 @@ class StepMisfit(Exception):
 
 
 def forward(operations: Sequence[Operation], rows: Rows, ours: Sequence[Shape]) -> list[Tensor]:
-    """Their tensors to ours, of the shapes `ours`. Raises StepMisfit."""
+    """Convert their tensors to ours, whose shapes are `ours`.
+
+    `rows` has a row for each name that the line lists. Returns one tensor for each of ours. Raises StepMisfit.
+    """
     for number, operation in enumerate(operations):
         after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, SplitOperation) else []
         with _placed(operation):
@@ -35,7 +38,7 @@ def forward(operations: Sequence[Operation], rows: Rows, ours: Sequence[Shape]) 
 
 
 def backward(operations: Sequence[Operation], tensors: Sequence[Tensor], theirs: Shapes | None = None) -> Rows:
-    """Our tensors to theirs, of the shapes `theirs` where they are known. Raises StepMisfit."""
+    """Convert our tensors to theirs, of the shapes `theirs` if those are known. Raises StepMisfit."""
     befores = _shapes_before(operations, theirs, [tuple(x.shape) for x in tensors])
     rows = [[x] for x in tensors]
     for operation, before in zip(reversed(operations), reversed(befores), strict=True):
@@ -45,7 +48,7 @@ def backward(operations: Sequence[Operation], tensors: Sequence[Tensor], theirs:
 
 
 def fit(operations: Sequence[Operation], theirs: Shapes, ours: Sequence[Shape]) -> list[Shape]:
-    """The shapes that tensors of the shapes `theirs` come out with. Raises StepMisfit."""
+    """Return the shapes that tensors of the shapes `theirs` are converted to. Raises StepMisfit."""
     if not operations:
         return [shape for (shape,) in theirs]
     return [tuple(x.shape) for x in forward(operations, _meta(theirs), ours)]
@@ -53,7 +56,7 @@ def fit(operations: Sequence[Operation], theirs: Shapes, ours: Sequence[Shape]) 
 
 @contextmanager
 def _placed(operation: Operation) -> Iterator[None]:
-    """Inside: what does not fit an operation is said with its place."""
+    """Turn a Misfit inside the context into a StepMisfit at the operation's place."""
     try:
         yield
     except Misfit as misfit:
@@ -61,7 +64,7 @@ def _placed(operation: Operation) -> Iterator[None]:
 
 
 def _pulled_back(operations: Sequence[Operation], ours: Sequence[Shape]) -> Shapes:
-    """The shapes that must stand before `operations` for ours to come out."""
+    """Return the shapes that must enter `operations` for the shapes `ours` to come out."""
     if not operations:
         return [[shape] for shape in ours]
     rows = backward(operations, [x for (x,) in _meta([[shape] for shape in ours])])
@@ -71,7 +74,7 @@ def _pulled_back(operations: Sequence[Operation], ours: Sequence[Shape]) -> Shap
 def _shapes_before(
     operations: Sequence[Operation], theirs: Shapes | None, ours: Sequence[Shape]
 ) -> Sequence[Shapes | None]:
-    """The shapes that stand before each operation, where theirs are known."""
+    """Return the shapes that enter each operation on the way to ours, None for each if theirs are not known."""
     if theirs is None:
         return [None] * len(operations)
     befores: list[Shapes] = []
@@ -85,6 +88,7 @@ def _shapes_before(
 
 
 def _meta(shapes: Shapes) -> Rows:
+    """Return tensors of these shapes without memory: operations on them compute shapes only."""
     import torch
 
     return [[torch.empty(shape, device="meta") for shape in row] for row in shapes]

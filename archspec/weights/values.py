@@ -1,4 +1,4 @@
-"""What must hold of the values of a checkpoint: they are finite, and tied tensors are the same bit by bit."""
+"""Check the values of a checkpoint: finite, and identical bit by bit where tensors are tied."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OWN_HEAD = "give the architecture a tensor for each and map both: `tied` would 
 
 
 def check_finite(name: str, tensor: Tensor, found: Collector) -> None:
-    """Report E527 for a tensor that holds NaN or an infinity, with the first position that does."""
+    """Report E527 for a tensor with NaN or infinity, with the first position; tensors without floats pass."""
     import torch
 
     if not (tensor.is_floating_point() or tensor.is_complex()):
@@ -30,7 +30,10 @@ def check_finite(name: str, tensor: Tensor, found: Collector) -> None:
 
 
 def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, found: Collector) -> None:
-    """Report E526 for two tensors that `tied` says are one and that differ, in shape, dtype or any bit."""
+    """Report E526 for two tensors that `tied` declares equal and that differ in shape, dtype or any bit.
+
+    `taken` and `other` are each a name in the file and its tensor.
+    """
     names = " and ".join(f"`{name}` {list(tensor.shape)}" for name, tensor in (taken, other))
     difference = _difference(taken[1], other[1])
     if difference is not None:
@@ -38,6 +41,7 @@ def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, 
 
 
 def _difference(one: Tensor, other: Tensor) -> str | None:
+    """Describe how two tensors differ, None if they are identical."""
     import torch
 
     if one.shape != other.shape:
@@ -46,6 +50,7 @@ def _difference(one: Tensor, other: Tensor) -> str | None:
         return " and ".join(str(x.dtype).removeprefix("torch.") for x in (one, other))
     if one.data_ptr() == other.data_ptr() and one.stride() == other.stride():
         return None
+    # Bytes are compared because values would treat 0.0 and -0.0 as equal, and NaN as different from itself.
     left, right = (x.detach().contiguous().reshape(-1).view(torch.uint8) for x in (one, other))
     if torch.equal(left, right):
         return None
