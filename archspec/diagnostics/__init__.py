@@ -1,4 +1,4 @@
-"""What a user is told: spans of source text, diagnostics about them, and how they are shown."""
+"""Diagnostics: spans of source text, findings about them, and their rendering for people and programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collects every independent finding of a run, each once."""
+"""Collect all independent diagnostics of a run without duplicates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from archspec.diagnostics.source import Span
 
 
 def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Findings in the order in which a reader of the file comes to them; those of no place first, files one by one."""
+    """The diagnostics sorted by position: those without a place first, then file by file.
+
+    Files keep the order in which they first occur; diagnostics of one place keep their order.
+    """
     several = tuple(found)
     files = dict.fromkeys(one.primary.span.source.name for one in several if one.primary)
     number = {name: position for position, name in enumerate(files)}
@@ -23,23 +26,23 @@ def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 
 class Collector:
-    """Keeps diagnostics in the order in which they were found, equal ones once."""
+    """Keeps diagnostics in the order in which they are added; an equal one is kept once."""
 
     def __init__(self) -> None:
         self._found: dict[Diagnostic, None] = {}
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """All that was found, errors and warnings."""
+        """All diagnostics kept so far, errors and warnings."""
         return tuple(self._found)
 
     @property
     def has_errors(self) -> bool:
-        """True when at least one finding is an error."""
+        """Whether at least one diagnostic is an error."""
         return any(found.severity == "error" for found in self._found)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a diagnostic, unless an equal one is kept already."""
+        """Keep a diagnostic unless an equal one is already kept."""
         self._found.setdefault(diagnostic)
 
     def error(
@@ -53,7 +56,7 @@ class Collector:
         notes: Iterable[str] = (),
         help: str | None = None,
     ) -> None:
-        """Keep an error and go on."""
+        """Keep an error without raising. `span` None means that it has no place; the rest is as in `Diagnostic`."""
         self._keep("error", code, message, span, label, secondary, notes, help)
 
     def warn(
@@ -67,12 +70,12 @@ class Collector:
         notes: Iterable[str] = (),
         help: str | None = None,
     ) -> None:
-        """Keep a warning and go on."""
+        """Keep a warning. `span` None means that it has no place; the rest is as in `Diagnostic`."""
         self._keep("warning", code, message, span, label, secondary, notes, help)
 
     @contextmanager
     def catching(self) -> Iterator[None]:
-        """Keep the diagnostics of a SpecError raised inside, and go on after the `with` block."""
+        """Context manager that keeps the diagnostics of a SpecError raised inside it and suppresses the exception."""
         try:
             yield
         except SpecError as error:
@@ -80,7 +83,7 @@ class Collector:
                 self.add(diagnostic)
 
     def raise_if_errors(self) -> None:
-        """Raise everything found as one SpecError if any of it is an error."""
+        """Raise one SpecError with all diagnostics, warnings included, if any of them is an error."""
         if self.has_errors:
             raise SpecError(self.diagnostics)
 

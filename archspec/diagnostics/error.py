@@ -11,7 +11,7 @@ from archspec.diagnostics.source import Span
 
 
 class SpecError(Exception):
-    """Raised with one or more diagnostics; its text is their rendering."""
+    """An error in a spec or its use. `diagnostics` holds the findings; the text of the exception renders them."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
@@ -31,7 +31,10 @@ def fail(
     notes: Iterable[str] = (),
     help: str | None = None,
 ) -> NoReturn:
-    """Raise a SpecError with one error at `span`."""
+    """Raise a SpecError with one error at `span`; None means that the error has no place in a file.
+
+    `label` is the text under the marked place; the other arguments are as in `Diagnostic`.
+    """
     primary = None if span is None else Label(span, label)
     raise SpecError(
         [

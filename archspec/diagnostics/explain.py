@@ -1,4 +1,4 @@
-"""The page of a diagnostic code."""
+"""Find the page of a diagnostic code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from archspec.diagnostics.nearest import nearest
 
 
 def explain(code: str) -> str:
-    """The page of a code, as Markdown: what it means, why it is refused, an example, what to write instead.
+    """The page of a code as Markdown: what it means, why it is refused, an example, what to write instead.
 
-    Raises SpecError E201 for a code that does not exist.
+    `code` may be in lower case. Raises SpecError E201 for a code that does not exist.
     """
     from importlib.resources import files
 

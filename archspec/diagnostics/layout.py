@@ -1,4 +1,4 @@
-"""How one source line is shown: clipped, printable, with marks under the right characters."""
+"""Layout of one source line: clipped, printable, with marks under the right characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONTEXT = 60
 
 @record
 class Excerpt:
-    """The shown part of a line: characters `first` up to `last` of `text`."""
+    """The part of a line that is shown: characters `first` up to `last` of `text`."""
 
     text: str
     first: int
@@ -27,7 +27,10 @@ class Excerpt:
         return left + printable(self.text[self.first : self.last]) + right
 
     def marks(self, start: int, end: int, mark: str) -> str:
-        """Spaces up to column offset `start`, then marks up to `end` (one at least)."""
+        """The line of marks under the excerpt: spaces up to character offset `start`, then marks up to `end`.
+
+        At least one mark is drawn; offsets outside the excerpt are clipped to it.
+        """
         start = min(max(start, self.first), self.last)
         end = min(max(end, start), self.last)
         indent = _width(self.text[self.first : start]) + (3 if self.first > 0 else 0)
@@ -43,14 +46,17 @@ def excerpt(text: str, focus: int) -> Excerpt:
 
 
 def columns(span: Span, line: int) -> tuple[int, int]:
-    """Character offsets in its first line that a span covers; one that goes on covers the line's rest."""
+    """The character offsets (start, end) that a span covers in its first line, `line`.
+
+    A span of several lines covers the rest of its first one.
+    """
     start = span.column - 1
     end = span.end_column - 1 if span.end_line == line else len(span.source.line_text(line))
     return start, end
 
 
 def printable(text: str) -> str:
-    """The text on one line, control characters written as escapes so that none reaches a terminal."""
+    """The text with control characters written as escapes, so that none reaches a terminal; tabs become spaces."""
     return "".join(_shown(character) for character in text)
 
 
@@ -65,6 +71,7 @@ def _shown(character: str) -> str:
 
 
 def _width(text: str) -> int:
+    """The number of terminal cells of a text; wide East Asian characters take two, combining ones none."""
     return sum(_cells(character) for character in printable(text))
 
 

@@ -1,4 +1,4 @@
-"""Diagnostics as data, and the exception that carries them."""
+"""Diagnostics as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Severity = Literal["error", "warning"]
 
 @record(kw_only=False)
 class Label:
-    """A place, and what is to be said about it."""
+    """A marked place and the text shown beside it, which may be empty."""
 
     span: Span
     text: str = ""
@@ -22,8 +22,8 @@ class Label:
 class Diagnostic:
     """One finding: what is wrong, where, which other places conflict, and how to fix it.
 
-    `message`, label texts and `notes` state facts; only `help` says what to do. All are lowercase, without a
-    full stop.
+    `primary` is None for a finding that has no place in a file. `message`, label texts and `notes` state facts; only
+    `help` says what to do. All are lowercase, without a full stop.
     """
 
     code: str

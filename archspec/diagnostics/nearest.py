@@ -1,4 +1,4 @@
-"""The name that was probably meant."""
+"""Suggest the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, options: Iterable[str]) -> str | None:
-    """The option most like `word`, or None when none is alike."""
+    """The option most similar to `word`; None if none is similar enough.
+
+    Case is ignored for an exact match; otherwise the similarity is the ratio of `difflib`, at least 0.6.
+    """
     from difflib import get_close_matches
 
     candidates = sorted(set(options))
@@ -18,9 +21,10 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, options: Iterable[str], *, kind: str = "names", limit: int = 12) -> str | None:
-    """The help for an unknown word: the nearest option, else the list of them when it is short.
+    """The help for an unknown word: the nearest option, else the list of all options if it is short.
 
-    Returns None when nothing is alike and the options are none or more than `limit`.
+    `kind` names the options in that list. Returns None if no option is similar and there are no options or more than
+    `limit`.
     """
     candidates = sorted(set(options))
     found = nearest(word, candidates)

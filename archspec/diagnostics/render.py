@@ -1,4 +1,4 @@
-"""Diagnostics as text for a person, in the manner of rustc."""
+"""Render diagnostics as text for people, in the layout of rustc."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class _Style:
 
 
 def render(diagnostics: Diagnostic | Iterable[Diagnostic], *, color: bool = False) -> str:
-    """The text of one or more diagnostics, a blank line between them and a line break at the end.
+    """Render one or more diagnostics, with a blank line between them and a line break at the end.
 
-    Each shows its code and message, file:line:column, the source lines with carets under the primary place
-    and dashes under the others, then notes and help. `color` adds ANSI colours.
+    Each has its code and message, file:line:column, the source lines with carets under the primary place and dashes
+    under the others, then notes and help. `color` adds ANSI colours. No control character of a source is printed.
     """
     several = (diagnostics,) if isinstance(diagnostics, Diagnostic) else diagnostics
     style = _Style(color=color)

@@ -8,9 +8,9 @@ from archspec.diagnostics.model import Diagnostic, Label
 def to_json(diagnostic: Diagnostic) -> dict[str, object]:
     """The diagnostic as plain data for `--json`.
 
-    Returns a dict with `code`, `severity`, `message`, `file`, `line`, `column`, `end` (the place just after
-    the last character), `label`, `secondary` (places of the same form), `notes` and `help`. Lines and columns
-    count from 1; the place is None throughout for a finding that has none.
+    Returns a dict with `code`, `severity`, `message`, `file`, `line`, `column`, `end` (the position just after the
+    last character), `label`, `secondary` (places of the same form), `notes` and `help`. Lines and columns count
+    from 1. For a finding without a place `file`, `line`, `column` and `end` are None and `label` is empty.
     """
     nowhere: dict[str, object] = {"file": None, "line": None, "column": None, "end": None, "label": ""}
     place = nowhere if diagnostic.primary is None else _place(diagnostic.primary)

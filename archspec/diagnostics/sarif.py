@@ -19,15 +19,15 @@ _ROOT = "%SRCROOT%"
 
 
 def to_sarif(diagnostics: Iterable[Diagnostic], *, file: str, version: str) -> dict[str, object]:
-    """A log of one run; paths are relative to the current folder, which is the root of the sources.
+    """A SARIF log of one run. Paths are relative to the current folder, which is the root of the sources.
 
     Args:
-        diagnostics: what was found.
-        file: the file that was checked; what is said of no file, such as of `--set`, stands at its first line.
-        version: that of this program.
+        diagnostics: the findings of the run.
+        file: the file that was checked; findings without a file, such as those of `--set`, get its first line.
+        version: the version of this program.
 
     Returns:
-        the log as JSON data. Columns count UTF-16 code units, as SARIF's readers do unless told otherwise.
+        the log as JSON data. Columns count UTF-16 code units, the default of SARIF readers.
     """
     found = tuple(diagnostics)
     codes = sorted({one.code for one in found})
@@ -42,7 +42,7 @@ def to_sarif(diagnostics: Iterable[Diagnostic], *, file: str, version: str) -> d
 
 
 def _rule(code: str) -> dict[str, object]:
-    """A code with its page: what it means, why, an example, what to write instead."""
+    """The SARIF rule of a code; its help text is the page of the code."""
     page, title = explain(code), CODES[code].title
     first = page.partition("\n\n")[2].partition("\n## ")[0]
     return {

@@ -25,7 +25,7 @@ class Source:
 
     @property
     def is_file(self) -> bool:
-        """False for text that came from a command-line option."""
+        """Whether the text comes from a file; false for a command-line option, whose name begins with `--`."""
         return not self.name.startswith("--")
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -34,7 +34,7 @@ class Source:
         return line, offset - self.line_starts[line - 1] + 1
 
     def line_text(self, line: int) -> str:
-        """One line, counted from 1, without its line break."""
+        """The text of a line, counted from 1, without its line break."""
         start = self.line_starts[line - 1]
         end = self.line_starts[line] if line < len(self.line_starts) else len(self.text)
         return self.text[start:end].rstrip("\r\n")
@@ -46,7 +46,7 @@ class Source:
 
 @record(kw_only=False)
 class Span:
-    """The characters from `start` up to `end` of a source."""
+    """The characters from offset `start` up to, not including, offset `end` of a source."""
 
     source: Source
     start: int

@@ -1,4 +1,4 @@
-"""Warnings of what goes on all the same, through Python's own `warnings`."""
+"""Report findings that do not stop the work through Python's `warnings`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ class SpecWarning(UserWarning):
 
 
 def warn(found: Iterable[Diagnostic]) -> None:
-    """Warn of each finding once, at the caller's line outside the package. Errors are not for this."""
+    """Issue a SpecWarning for each diagnostic, attributed to the first caller outside the package.
+
+    Errors must be raised as SpecError, not passed here.
+    """
     for diagnostic in found:
         warnings.warn(SpecWarning(diagnostic), stacklevel=_outside())
 
 
 def _outside() -> int:
-    """How many frames above `warn` the first one outside this package stands."""
+    """The `stacklevel` that makes `warnings.warn`, called in `warn`, point at the first frame outside this package."""
     level, frame = 2, sys._getframe(2)
     package = __name__.partition(".")[0] + "."
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(package):

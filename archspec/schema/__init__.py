@@ -1,1 +1,1 @@
-"""Fields of the language as pydantic types: each field declares its sort, and the sort decides what a text is."""
+"""Fields of the language as pydantic types: each field declares its sort, which determines how its text is parsed."""

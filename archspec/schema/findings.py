@@ -1,4 +1,4 @@
-"""Checks on the keys of a map, made before its fields are read, while every key still has its place."""
+"""Checks on the keys of a map, made before its fields are read, while every key still has its span."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.text.nodes import MapNode, Node, TextNode
 
 
 def key_span(node: Node, key: str) -> Span:
-    """Where a key stands; the whole node where the key was not written (a bare word stands for it)."""
+    """The span of a key; the span of the whole node if the key was not written (a bare word gives its value)."""
     found = node.key(key) if isinstance(node, MapNode) else None
     return node.span if found is None else found.span
 
@@ -19,7 +19,10 @@ def key_span(node: Node, key: str) -> Span:
 def misplaced(
     node: Node, data: dict[str, Any], kind: str | None, fields: Mapping[str, Collection[str]]
 ) -> Iterator[Diagnostic]:
-    """Refuse each field that belongs to other kinds alone; `fields` lists, by kind, those that some kinds have."""
+    """Yield E241 for each field that does not apply to `kind`, and remove it from `data` so that it is not read.
+
+    `fields` lists, by kind, the fields that only some kinds have; a field that it does not list applies to all.
+    """
     some = {field for names in fields.values() for field in names}
     for key in [key for key in data if key in some and kind in fields]:
         if key not in fields[kind or ""]:
@@ -30,19 +33,19 @@ def misplaced(
 
 
 def missing(node: Node, data: Mapping[str, Any], key: str, help: str | None = None) -> Iterator[Diagnostic]:
-    """Demand a field, at the kind that needs it where the map has one."""
+    """Yield E203 if `data` lacks the field `key`; it points at the `kind` that requires it if the map has one."""
     if key not in data:
         kind = node.get("kind") if isinstance(node, MapNode) else None
         yield missing_field(key, node if kind is None else kind, help)
 
 
 def word(value: Any) -> str | None:
-    """The text of a raw field; None for a list, a map, or nothing."""
+    """The text of a raw field; None for a list, a map or a missing field."""
     return value.value if isinstance(value, TextNode) else None
 
 
 def kind_of(value: Any) -> str | None:
-    """The kind of a raw field of the form `{kind: K, ...}`, or K alone."""
+    """The kind of a raw field, written as `{kind: K, ...}` or as the bare word K; None if it gives none."""
     return word(value.get("kind") if isinstance(value, MapNode) else value)
 
 

@@ -1,4 +1,4 @@
-"""INIT: how weights and tables start."""
+"""INIT: the initialisation of weights and tables."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class InitFields(Model):
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
+        # A bare text that is not a kind is an expression: `init: 0.5` means `{kind: number, value: 0.5}`.
         if isinstance(node, TextNode) and node.value not in _FIELDS:
             return {"kind": TextNode(value="number", span=node.span), "value": node}
         return super()._data(node, found)
@@ -59,9 +60,10 @@ class InitFields(Model):
             yield from missing(node, data, field, cls._told().get(field))
 
     def resolve(self, constant: Callable[[Expr], float]) -> Init:
-        """The initialisation; `constant` gives the number that an expression stands for."""
+        """The initialisation with its numbers computed; `constant` evaluates an expression to a float."""
         if self.kind in _CONSTANTS:
             return Init(kind="constant", value=_CONSTANTS[self.kind])
+        # Every kind has at most one number, and `_check` has made sure that it is given.
         numbers: Mapping[str, Expr | None] = {"std": self.std, "limit": self.limit, "value": self.value}
         (expr,) = (numbers[field] for field in _FIELDS[self.kind]) if _FIELDS[self.kind] else (None,)
         kind = "constant" if self.kind == "number" else self.kind

@@ -1,4 +1,4 @@
-"""Laying one map over another, as `extends` and `kinds` do."""
+"""Merge one map into another, as `extends` and `kinds` do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ _SWITCHES = frozenset({"none", "true", "false"})
 
 
 def merge(base: Node, over: Node, field: str = "") -> Node:
-    """`over` laid on `base`: maps merge key by key, texts and lists replace.
+    """Merge `over` into `base`: maps merge key by key, texts and lists replace.
 
-    A map whose `kind` differs is replaced whole; one that gives no `kind` merges into what stands, be it a map or a
-    bare word that stands for a kind. `field` is the key that both stand under. Raises SpecError E206 where `block`
-    changes.
+    A map with another `kind` replaces the base as a whole; one without a `kind` merges into the base, which may be a
+    map or, for the fields that allow it, a bare word that gives the kind. `field` is the key of both in their maps.
+    Keys keep the order of the base; new keys follow. The result has the span of `over`.
+
+    Raises SpecError E206 where `over` changes the `block` of a node.
     """
     if not isinstance(over, MapNode):
         return over
@@ -34,7 +36,7 @@ def merge(base: Node, over: Node, field: str = "") -> Node:
 
 
 def _as_map(base: Node) -> Node:
-    """A bare kind as the map that it is short for."""
+    """A bare kind expanded to the map `{kind: ...}`; other nodes, and the words that switch a part off, unchanged."""
     if not isinstance(base, TextNode) or base.value in _SWITCHES:
         return base
     key = TextNode(value="kind", span=base.span)

@@ -1,4 +1,4 @@
-"""The base of all schema models: reads a map node, keeps its span, refuses unknown keys with the nearest known one."""
+"""The base of all schema models: reads a map node, keeps its span, and reports unknown keys with the nearest known."""
 
 from __future__ import annotations
 
@@ -54,12 +54,13 @@ class Model(BaseModel):
 
     @classmethod
     def read(cls, node: Any) -> Self:
-        """Read a node; raises SpecError with every error in it."""
+        """Read a node into a model. Raises SpecError with every error in it, each once."""
         node = node.node if isinstance(node, Items) else node
         found: list[Diagnostic] = []
         data = cls._data(node, found)
         found.extend(cls._check(node, data))
         given: dict[str, Any] = {}
+        # A misspelt key is reported as unknown with its correction; a second error "missing" would repeat it.
         meant = {meant_key(one) for one in found if one.code == "E202"}
         for name, field in cls.model_fields.items():
             key = field.alias or name
@@ -72,17 +73,18 @@ class Model(BaseModel):
                 found.append(missing_field(key, node, cls._told().get(key)))
         if found:
             raise SpecError(dict.fromkeys(found))
+        # Every field was read above, so pydantic's own validation, which knows no spans, is skipped.
         values = {**cls._defaults(), **given, "at": cls._place(node)}
         return cast(Self, cls.model_construct(_fields_set=set(given), **values))
 
     @classmethod
     def _place(cls, node: Node) -> Span:
-        """Where messages about the whole of it point."""
+        """The span for messages about the model as a whole."""
         return node.place if isinstance(node, MapNode) else node.span
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
-        """Defaults that are written as a file writes them, read."""
+        """The defaults that are declared as a file would write them (`validate_default`), read like a field."""
         written = {name: field for name, field in cls.model_fields.items() if field.validate_default}
         return {
             name: cls._readers()[name](plain(field.get_default(call_default_factory=True)))
@@ -96,11 +98,15 @@ class Model(BaseModel):
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        """What is wrong with the keys, said before the fields are read; a key taken out of `data` is not read."""
+        """Yield errors of the keys before the fields are read; a key removed from `data` is not read."""
         yield from ()
 
     @classmethod
     def _data(cls, node: Node, found: list[Diagnostic]) -> dict[str, Any]:
+        """The raw values of the known keys; appends E202 to `found` for every other key.
+
+        A bare word becomes the value of the shorthand field. Raises SpecError E204 for a node that is not a map.
+        """
         if isinstance(node, TextNode) and cls.shorthand:
             return {cls.shorthand: node}
         if not isinstance(node, MapNode):
@@ -112,7 +118,7 @@ class Model(BaseModel):
 
     @classmethod
     def _told(cls) -> dict[str, str]:
-        """What each field is, for the user who left it out."""
+        """The help for each field that has a description, used where the field is missing."""
         told = {}
         for name, field in cls.model_fields.items():
             key, words = field.alias or name, _words(field.annotation)
@@ -122,23 +128,23 @@ class Model(BaseModel):
 
     @classmethod
     def keys(cls) -> list[str]:
-        """Names of the fields, as a user writes them."""
+        """The keys of the fields as a user writes them."""
         return [field.alias or name for name, field in cls.model_fields.items() if name != "at"]
 
     @property
     def given(self) -> frozenset[str]:
-        """Fields that the user wrote, as opposed to those left at their defaults."""
+        """The names of the fields that the user wrote; the others have their defaults."""
         return frozenset(self.model_fields_set) - {"at"}
 
 
 def missing_field(key: str, node: Node, help: str | None = None) -> Diagnostic:
-    """The diagnostic for a key that a map needs; it stands where the map is named."""
+    """E203 for a required key; it points at the key that holds the map. `help` says what the field is."""
     place = node.place if isinstance(node, MapNode) else node.span
     return Diagnostic(code="E203", message=f"missing field `{key}`", primary=Label(place), help=help)
 
 
 def _words(annotation: Any) -> tuple[str, ...]:
-    """The words that a field may hold, itself or as the kind of what it holds."""
+    """The words that a field accepts, itself or as the shorthand of the model that it holds; empty for other types."""
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Model) and annotation.shorthand is not None:
@@ -148,12 +154,12 @@ def _words(annotation: Any) -> tuple[str, ...]:
 
 
 def meant_key(unknown: Diagnostic) -> str:
-    """The key that an unknown one was probably meant to be, as its help says; it is then not told to be missing."""
+    """The known key that the help of an E202 suggests; a field with that key is then not reported as missing."""
     return (unknown.help or "").removeprefix("did you mean `").removesuffix("`?")
 
 
 def unknown_key(key: TextNode, known: list[str]) -> Diagnostic:
-    """The diagnostic for a key that a map does not have."""
+    """E202 for a key that is not in `known`; the help is the nearest known key, else the list of at most 30 keys."""
     return Diagnostic(
         code="E202",
         message=f"unknown key `{key.value}`",

@@ -1,8 +1,8 @@
-"""Annotations of fields: how what is written becomes what the annotated type holds.
+"""Annotations of fields: how a node becomes a value of the annotated type.
 
-`archspec.schema.reading` runs them when a file is read. For pydantic, which makes the JSON Schema from the same
-annotations, they are validators that it takes as they are: its own inspect every function and describe syntax trees
-for serialisation, which never happens.
+`archspec.schema.reading` runs them when a file is read. Pydantic makes the JSON Schema from the same annotations; to
+it they are opaque validators. Its own validator annotations are not used: they inspect every function and describe
+syntax trees for serialisation, which is never needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from archspec.record import record
 
 @record(kw_only=False)
 class Plain:
-    """Annotation: `function` reads the field; the annotated type is for people and type checkers."""
+    """Annotation: `function` reads the field; the annotated type only serves readers and type checkers."""
 
     function: Callable[[Any], Any]
 
@@ -28,7 +28,7 @@ class Plain:
 
 @record(kw_only=False)
 class Before:
-    """Annotation: `function` turns what is written into what the annotated type reads."""
+    """Annotation: `function` converts the raw value before the annotated type reads it."""
 
     function: Callable[[Any], Any]
 
@@ -38,7 +38,7 @@ class Before:
 
 @record(kw_only=False)
 class Around:
-    """Annotation: `function` gets what is written, and a handler that reads it as the annotated type."""
+    """Annotation: `function` gets the raw value, and a handler that reads a value as the annotated type."""
 
     function: Callable[[Any, Callable[[Any], Any]], Any]
 

@@ -1,7 +1,7 @@
-"""Reading a field by its annotation.
+"""Read a field as its annotation declares.
 
-The models declare the language, and pydantic makes the JSON Schema from them. What a file holds is read here instead:
-every value has a place, all errors of a file are told in one run, and only the models that a file uses cost anything.
+The models declare the language, and pydantic makes the JSON Schema from them. Files are read here and not by pydantic:
+every value keeps its span, all errors of a file are reported together, and only the models that a file uses are built.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Reader = Callable[[Any], Any]
 
 
 class Items(list[Any]):
-    """The items of a list node, which is kept for its place."""
+    """The items of a list node; the node is kept for its span."""
 
     def __init__(self, node: ListNode) -> None:
         super().__init__(plain(item) for item in node.items)
@@ -28,18 +28,23 @@ class Items(list[Any]):
 
 
 def plain(node: Any) -> Any:
-    """Lists of nodes as Python lists; texts and maps stay nodes for the readers of their fields."""
+    """A list node as a Python list (`Items`); texts and maps stay nodes, for the readers of their fields."""
     return Items(node) if isinstance(node, ListNode) else node
 
 
 def place(value: Any) -> Span | None:
-    """Where a value stands in the file."""
+    """The span of a raw value; None for a value that does not come from a file."""
     node = value.node if isinstance(value, Items) else value
     return node.span if isinstance(node, Node) else None
 
 
 def reader(annotation: Any, metadata: Sequence[Any] = ()) -> Reader:
-    """What reads a field of an annotated type: the type's own reader, and around it those of its metadata, in order."""
+    """The function that reads a field of type `annotation`.
+
+    It starts with the reader of the type itself and wraps it in `Plain`, `Before`, `Around` and `MinLen` metadata in
+    order; `Plain` replaces what is inside it, and other metadata is ignored. The result raises SpecError for a value
+    that does not fit.
+    """
     read = _base(annotation)
     for item in metadata:
         if isinstance(item, Plain):
@@ -82,7 +87,7 @@ def _around(function: Callable[[Any, Reader], Any], read: Reader) -> Reader:
 
 
 def _either(readers: Sequence[Reader], optional: bool) -> Reader:
-    """The first reader that takes the value; what the last one says where none does."""
+    """A reader that tries several in order; where all refuse the value it raises the error of the last one."""
 
     def read(value: Any) -> Any:
         if value is None and optional:
@@ -113,7 +118,7 @@ def _word(options: Sequence[str]) -> Reader:
 
 
 def entries(node: Any) -> Mapping[str, Any]:
-    """The entries of a map of names. Raises SpecError E204 for a text or a list."""
+    """The entries of a map node by key, in the written order. Raises SpecError E204 for a text or a list."""
     if isinstance(node, Mapping):
         return node
     if not isinstance(node, MapNode):
@@ -139,7 +144,7 @@ def _entries(read: Reader) -> Reader:
 
 
 def collect(read: Reader, values: Sequence[Any]) -> list[Any]:
-    """Read all values; raises SpecError with what is wrong in any of them."""
+    """Read all values. Raises SpecError with the errors of all that were refused, each once."""
     made: list[Any] = []
     found: list[Diagnostic] = []
     for value in values:
@@ -147,7 +152,7 @@ def collect(read: Reader, values: Sequence[Any]) -> list[Any]:
             made.append(read(value))
         except SpecError as error:
             found.extend(error.diagnostics)
-    # An error may have nothing to tell: what it rests on was told already.
+    # A SpecError may carry no diagnostics, when its cause was reported before: compare counts, not `found`.
     if len(made) < len(values):
         raise SpecError(dict.fromkeys(found))
     return made

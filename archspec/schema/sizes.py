@@ -1,4 +1,4 @@
-"""Sizes by name: `{heads: 8}`."""
+"""The sort of a map of sizes by name: `{heads: 8}`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from archspec.text.nodes import MapNode
 
 
 def _sizes(node: Any) -> dict[str, Expr]:
+    """Parse a map of sizes. Raises SpecError E204 for a node that is not a map; defaults are already dicts."""
     if isinstance(node, dict):
         return node
     if not isinstance(node, MapNode):

@@ -1,7 +1,7 @@
 """The sorts of fields. Each is an annotated type whose validator reads a node of the text layer.
 
-Validators raise SpecError with a span; `archspec.schema.errors` carries those through pydantic, so that one run
-reports every independent error.
+Validators raise SpecError with a span; `archspec.schema.reading` collects the errors, so that all independent ones are
+reported together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from archspec.text.value import ValueExpr, parse_value
 
 
 def text_of(node: Node | Items, what: str) -> TextNode:
-    """The node as a text; an error E204 that says what was wanted where it is a list or a map."""
+    """The node, checked to be a text. Raises SpecError E204 for a list or a map; `what` names what was expected."""
     node = node.node if isinstance(node, Items) else node
     if not isinstance(node, TextNode):
         found = "a map" if isinstance(node, MapNode) else "a list"
@@ -34,7 +34,7 @@ def text_of(node: Node | Items, what: str) -> TextNode:
 
 
 def _plainly(node: Node) -> str | None:
-    """The help for a text that stands in brackets."""
+    """The help for a single text that was written in brackets; None for other nodes."""
     inner = node.items if isinstance(node, ListNode) else ()
     return f"write `{inner[0].value}` without brackets" if len(inner) == 1 and isinstance(inner[0], TextNode) else None
 
@@ -43,7 +43,10 @@ T = TypeVar("T")
 
 
 def sort(parse: Callable[[TextNode], T], what: str) -> tuple[Plain, WithJsonSchema]:
-    """Annotations of a field that holds a text of one sort; `what` says what is wanted."""
+    """The annotations of a field that holds a text of one sort.
+
+    `parse` reads the text and raises SpecError; `what` names the sort in messages and in the JSON Schema.
+    """
 
     def validate(node: Any) -> T:
         return parse(text_of(node, what))

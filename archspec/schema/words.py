@@ -1,4 +1,4 @@
-"""Words that keep their place in the text: names and axes."""
+"""Words that keep their span: names and axes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archspec.text.scalars import parse_axis
 
 @record
 class Word:
-    """A word and where it stands."""
+    """A word and its span; two words are equal if their texts are."""
 
     text: str
     span: Span = field(compare=False, repr=False)
@@ -46,7 +46,7 @@ def _read(read: Callable[[TextNode], Any], what: str) -> Plain:
 
 
 def check_word(node: TextNode, options: Sequence[str]) -> None:
-    """Refuse a text that is none of some fixed words. Raises SpecError E205."""
+    """Check that a text is one of `options`. Raises SpecError E205 if it is not."""
     if node.value not in options:
         help = did_you_mean(node.value, options, kind="values")
         fail("E205", f"invalid value `{node.value}`", node.span, help=help)

@@ -1,4 +1,4 @@
-"""YAML events to nodes; everything that a spec may not use is reported and left out."""
+"""Build nodes from YAML events; constructs that a spec may not use are reported and skipped."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def build(source: Source) -> Node | None:
-    """The top node of the source, or None when it holds no document.
+    """Build the top node of the source; None when the source holds no document.
 
-    Raises SpecError with every error that was found, in the order of their places.
+    Raises SpecError with every error found, sorted by position in the source. A syntax error, a second document or
+    too deep nesting ends the reading; what was found before it is reported with it.
     """
     builder = _Builder(source)
     node = None
@@ -36,7 +37,7 @@ def build(source: Source) -> Node | None:
 
 
 class _Builder:
-    """A recursive descent over one event stream; a node that was refused comes back as None."""
+    """Recursive descent over one event stream; a refused node is returned as None."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -45,10 +46,12 @@ class _Builder:
         self.events = self._stream()
 
     def _stream(self) -> Iterator[Any]:
+        """The parser's events; reports tabs between tokens, and raises SpecError for the parser's own errors."""
         read = 0
         try:
             for event in yaml.parse(self.source.text, Loader=_LOADER):
                 span = self._span(event)
+                # Tabs are also refused inside plain scalars, but allowed inside quoted and block scalars.
                 plain = isinstance(event, yaml.ScalarEvent) and event.style in (None, "")
                 tab = tab_between(self.source, read, span.end if plain else span.start)
                 if tab is not None:
@@ -105,6 +108,7 @@ class _Builder:
             self._refuse("E112", f"tag `{place.text}`", place, "remove it; the field determines how its text is read")
 
     def _text(self, event: Any) -> TextNode:
+        """A scalar as text. A block scalar (`|` or `>`) loses its trailing line breaks, in value and in span."""
         span = self._span(event)
         if event.style in ("|", ">"):
             span = Span(self.source, span.start, span.start + len(span.text.rstrip()))
@@ -135,6 +139,7 @@ class _Builder:
             key = self._key(event)
             value = self._node(next(self.events))
             last = value.span if value is not None else last
+            # The key's span becomes the map's name: messages about a whole map point at its key.
             if key is not None and value is not None:
                 pairs.append((key, replace(value, name=key.span) if isinstance(value, MapNode) else value))
         span = self._extent(start, event, last)
@@ -150,7 +155,7 @@ class _Builder:
         return None
 
     def _extent(self, start: Any, end: Any, last: Span | None) -> Span:
-        """A block collection ends with its last child: the parser ends it where the next token starts."""
+        """The span of a collection. A block collection ends with its last child: the parser reports the next token."""
         if start.flow_style:
             return Span(self.source, start.start_mark.index, end.end_mark.index)
         first = start.start_mark.index
@@ -163,6 +168,7 @@ class _Builder:
         self._add(Diagnostic(code=code, message=message, primary=Label(span), help=help))
 
     def _add(self, diagnostic: Diagnostic) -> None:
+        # The limit bounds the output for a file that is not a spec at all.
         self.errors.add(diagnostic)
         if len(self.errors.diagnostics) >= _MAX_ERRORS:
             self.errors.raise_if_errors()
@@ -173,6 +179,7 @@ def _stop(code: str, message: str, span: Span, help: str) -> NoReturn:
 
 
 def _word(span: Span, words: list[str], sign: str) -> Span:
+    """The span of the anchor or tag within a node's span: the first of `words` that starts with `sign`."""
     word = next((word for word in words if word.startswith(sign)), sign)
     start = span.start + max(span.text.find(word), 0)
     return Span(span.source, start, start + len(word))

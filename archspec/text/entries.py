@@ -1,4 +1,4 @@
-"""What lists and maps may hold: every value present, every key once, no value cut by a comma."""
+"""Checks on lists and maps: every value present, every key unique, no value split by a comma."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ Pair = tuple[TextNode, Node]
 
 
 def list_items(items: Sequence[Node], *, flow: bool, refuse: Refuse) -> tuple[Node, ...]:
-    """The items of a list, less those that `refuse` was told about."""
+    """The items of a list, without those reported to `refuse`.
+
+    `flow` is true for a list in brackets, where a comma may have split one value into several items. `refuse` gets
+    E116 for an item without a value and E117 for a split one.
+    """
     kept: list[Node] = []
     position = 0
     while position < len(items):
@@ -33,7 +37,12 @@ def list_items(items: Sequence[Node], *, flow: bool, refuse: Refuse) -> tuple[No
 
 
 def map_entries(pairs: Sequence[Pair], *, flow: bool, refuse: Refuse) -> tuple[Entry, ...]:
-    """The entries of a map, less those that `refuse` was told about."""
+    """The entries of a map in the written order, without those reported to `refuse`.
+
+    `flow` is true for a map in braces, where a comma may have split one value into a value and keys without values.
+    `refuse` gets E111 for a merge key, E114 for a duplicate key, E116 or E118 for a key without a value and E117 for
+    a split value.
+    """
     kept: dict[str, Entry] = {}
     position = 0
     while position < len(pairs):
@@ -104,6 +113,7 @@ def _is_null(node: Node) -> bool:
 
 
 def _is_open(node: Node) -> bool:
+    """Whether a text opens more brackets than it closes, so that a comma may have cut it."""
     return isinstance(node, TextNode) and not node.quoted and _balance(node.value) > 0
 
 
@@ -112,7 +122,10 @@ def _balance(text: str) -> int:
 
 
 def _pieces(opened: TextNode, following: Sequence[TextNode]) -> int:
-    """How many of the following texts a comma cut off an opened value: up to the one that closes it."""
+    """How many of the following texts belong to an opened value: up to the one that closes its bracket.
+
+    If none closes it, only the first is counted.
+    """
     balance = _balance(opened.value)
     for count, text in enumerate(following, 1):
         balance += _balance(text.value)
@@ -122,11 +135,13 @@ def _pieces(opened: TextNode, following: Sequence[TextNode]) -> int:
 
 
 def _stands_alone(key: TextNode, value: Node) -> bool:
+    """Whether a key was written without a colon: `{a, b}` gives two keys with null values."""
     between = key.span.source.text[key.span.end : value.span.start]
     return _is_null(value) and ":" not in between
 
 
 def _keys_alone(pairs: Sequence[Pair]) -> list[TextNode]:
+    """The keys without a colon at the start of `pairs`."""
     alone: list[TextNode] = []
     for key, value in pairs:
         if not _stands_alone(key, value):
@@ -136,6 +151,7 @@ def _keys_alone(pairs: Sequence[Pair]) -> list[TextNode]:
 
 
 def _texts(items: Sequence[Node]) -> list[TextNode]:
+    """The texts at the start of `items`, up to the first list or map."""
     texts: list[TextNode] = []
     for item in items:
         if not isinstance(item, TextNode):

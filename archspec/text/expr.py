@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Bindable(Protocol):
-    """A syntax node that knows how tightly its outermost operator binds."""
+    """A syntax node with the binding power of its outermost operator."""
 
     @property
     def power(self) -> int:
@@ -46,7 +46,7 @@ class Bindable(Protocol):
 
 @record
 class Number:
-    """An exact rational, as the text gives it."""
+    """A number literal, kept as an exact rational."""
 
     value: Fraction
     span: Span = field(compare=False, repr=False)
@@ -55,6 +55,7 @@ class Number:
     def __str__(self) -> str:
         if self.value.denominator == 1 and abs(self.value) < 10**40:
             return str(self.value.numerator)
+        # A literal has at most 40 characters, so 80 digits print it exactly.
         exact = Context(prec=80)
         return str(exact.normalize(exact.divide(self.value.numerator, self.value.denominator)))
 
@@ -119,7 +120,11 @@ Expr = Number | Name | UnaryExpr | BinaryExpr | CallExpr
 
 
 def parse_expr(node: TextNode) -> Expr:
-    """The expression that a field's text holds. Raises SpecError E120, E121, E122 or E126, E204 for `none`."""
+    """Parse a field's text as an expression.
+
+    Raises SpecError E120 for a syntax error, E121 for a malformed number, E122 for an unknown function, E126 where the
+    text is too long or nested too deep, E204 for `none`.
+    """
     if node.value == "none":
         help = "leave the field out for its default, or write the number that disables it, such as 0"
         fail("E204", "expected a number, found `none`", node.span, help=help)
@@ -127,21 +132,21 @@ def parse_expr(node: TextNode) -> Expr:
 
 
 def written(expr: Expr) -> str:
-    """An expression as its place in the file shows it; in order where YAML folded or quoted it."""
+    """The text of an expression as the file shows it; re-printed from the tree where YAML folded or quoted it."""
     text = expr.span.text
     return str(expr) if "\n" in text or not text or text[0] in "'\"|>" else text
 
 
 def names(expr: Expr) -> tuple[str, ...]:
-    """The constants and dims that an expression uses, each once, in the written order."""
+    """The names of the constants and dims that an expression uses, without repeats, in the written order."""
     return tuple(dict.fromkeys(_names(expr)))
 
 
 def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
-    """The exact value of an expression, given that of every name.
+    """Compute the exact value of an expression; `names` gives the value of every constant and dim.
 
-    Raises SpecError E201 for a name that is not among `names`, E303 where there is no value (division by zero, the
-    root of a negative number).
+    Raises SpecError E201 for a name that is not in `names`, E303 where the value is undefined (division by zero, the
+    square root of a negative number) or too large.
     """
     if isinstance(expr, Number):
         return Scalar.of(expr.value)
@@ -157,9 +162,10 @@ def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
 
 
 def size(expr: Expr, names: Mapping[str, Scalar]) -> Dim:
-    """The value of an expression where a size is asked for.
+    """Compute the value of an expression used as a size.
 
-    Raises SpecError as `evaluate`; E301 for a remainder, E302 for a size that is negative at all admitted sizes.
+    Raises SpecError as `evaluate` does; E301 where the value is not a whole number, E302 where it is negative at all
+    admitted sizes.
     """
     value = evaluate(expr, names)
     dim = value.as_dim()
@@ -172,9 +178,9 @@ def size(expr: Expr, names: Mapping[str, Scalar]) -> Dim:
 
 
 def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
-    """The value of an expression where a number is asked for, exact until a float is made of it.
+    """Compute the value of an expression used as a number; it stays exact until it is converted to a float.
 
-    Raises SpecError as `evaluate`; E303 for a constant that no float can hold.
+    Raises SpecError as `evaluate` does; E303 for a constant beyond the range of a float.
     """
     value = evaluate(expr, names)
     constant: Fraction | float | None = _defined(value.constant, expr, "number without a value")
@@ -184,19 +190,19 @@ def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
 
 
 def read_number(token: Token) -> Number:
-    """The node of a number token."""
+    """The syntax node of a number token."""
     return Number(value=Fraction(token.text), span=token.span)
 
 
 def check_function(token: Token, functions: tuple[str, ...]) -> None:
-    """Check that the name before a bracket is a function here. Raises SpecError E122."""
+    """Check that the name before a bracket is one of `functions`. Raises SpecError E122 if it is not."""
     if token.text not in functions:
         help = did_you_mean(token.text, functions, kind="functions")
         fail("E122", f"unknown function `{token.text}`", token.span, help=help)
 
 
 def bracketed(inner: Bindable, power: int) -> str:
-    """The text of an operand, in brackets where it binds less tightly than `power`."""
+    """The text of an operand, in brackets if its operator binds less tightly than `power`."""
     return f"({inner})" if inner.power < power else str(inner)
 
 
@@ -210,6 +216,7 @@ def _operand(cursor: Cursor) -> Expr:
         operand = cursor.parse(EXPR, UNARY)
         return UnaryExpr(op="-", operand=operand, span=token.span.to(operand.span))
     if cursor.at("("):
+        # The span includes the brackets, so that a label under the operand covers all of it.
         inner, span = cursor.brackets(lambda inside: inside.parse(EXPR))
         return replace(inner, span=span)
     return cursor.fail(EXPR.expected, help=EXPR.helps.get(token.text))
@@ -265,6 +272,7 @@ def _look_up(name: Name, names: Mapping[str, Scalar]) -> Scalar:
 
 
 def _defined(compute: Callable[[], T], place: Expr, problem: str) -> T:
+    """The result of `compute`; SpecError E303 at `place` in place of an arithmetic error, with `problem` as message."""
     try:
         return compute()
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Text of a field to tokens, each with its span: the one tokenizer of all sorts."""
+"""Split the text of a field into tokens with spans, for expressions, values, predicates, masks, types and paths."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class Token:
 
     @property
     def shown(self) -> str:
-        """How a message names it."""
+        """The token as messages show it."""
         return "the end" if self.kind == "end" else f"`{self.text}`"
 
 
 def tokenize(node: TextNode) -> tuple[Token, ...]:
-    """The tokens of a text, with one of kind `end` behind them.
+    """Split a text into tokens; the last one has kind `end`.
 
-    Raises SpecError E120 at a character that starts no token, E121 at a malformed number, E126 when there are more
-    than `MAX_TOKENS`.
+    Raises SpecError E120 at a character that cannot start a token or an operator of another language, E121 at a
+    malformed number, E126 for more than `MAX_TOKENS` tokens.
     """
     tokens: list[Token] = []
     position = 0
@@ -83,6 +83,7 @@ def _token(node: TextNode, found: re.Match[str]) -> Token:
 
 
 def _end(node: TextNode) -> Span:
+    """The place of the end token: the first trailing blank, or an empty span after the last character."""
     length = len(node.value.rstrip())
     return node.part(length, length + 1) if length < len(node.value) else node.part(length, length)
 
@@ -94,9 +95,11 @@ def _unexpected(node: TextNode, position: int, text: str) -> NoReturn:
 
 
 def _check_number(text: str, span: Span) -> None:
+    # The token pattern takes malformed numbers too (`08`, `1_000`), so that the error covers the whole of them.
     found = _NUMBER.fullmatch(text)
     if found is None:
         fail("E121", f"`{text}` is not a number", span, help=_number_help(text))
+    # `Fraction` computes 10**exponent exactly: without the limit a short text could use unbounded memory.
     if len(text) > _MAX_DIGITS or abs(int(found.group("exponent") or 0)) > _MAX_EXPONENT:
         help = f"at most {_MAX_DIGITS} characters, exponents within {_MAX_EXPONENT}"
         fail("E121", "number out of range", span, help=help)

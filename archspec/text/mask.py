@@ -1,4 +1,4 @@
-"""The sort `mask` as syntax: atoms joined by & and |."""
+"""The syntax of the sort `mask`: atoms joined by `&` and `|`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ T = TypeVar("T")
 
 @record(eq=False)
 class Argument(Generic[T]):
-    """A sort of argument: how it is read, and an example of one for messages."""
+    """The sort of an atom's argument: how it is parsed, and an example for messages."""
 
     example: str
     parse: Callable[[Cursor], T]
 
     def of(self, call: MaskCall) -> T:
-        """The argument of an atom that was read by this sort."""
+        """The argument of `call`, typed. The call must have been parsed with this sort: nothing is checked here."""
         return cast(T, call.argument)
 
 
 class MaskWord(Protocol):
-    """What the parser knows of an atom: the sort of its argument, None where it takes none."""
+    """What the parser needs to know of an atom: the sort of its argument, None for an atom without one."""
 
     @property
     def argument(self) -> Argument[Any] | None:
@@ -45,7 +45,7 @@ class MaskWord(Protocol):
 
 @record
 class MaskCall:
-    """An atom: its word and, in brackets, its argument where it takes one."""
+    """An atom: its word, and its argument in brackets if it takes one."""
 
     word: str
     argument: Expr | PredExpr | Path | None
@@ -58,7 +58,7 @@ class MaskCall:
 
 @record
 class MaskName:
-    """A field of sort `mask` of the user-defined block around it."""
+    """The name of a field of sort `mask` of the enclosing user-defined block."""
 
     name: str
     span: Span = field(compare=False, repr=False)
@@ -70,7 +70,7 @@ class MaskName:
 
 @record
 class MaskAnd:
-    """Pairs that both allow."""
+    """The (query, key) pairs that both operands allow."""
 
     left: MaskSyntax
     right: MaskSyntax
@@ -83,7 +83,7 @@ class MaskAnd:
 
 @record
 class MaskOr:
-    """Pairs that either allows."""
+    """The (query, key) pairs that at least one operand allows."""
 
     left: MaskSyntax
     right: MaskSyntax
@@ -98,22 +98,25 @@ MaskSyntax = MaskCall | MaskName | MaskAnd | MaskOr
 
 
 def expr_argument(example: str) -> Argument[Expr]:
-    """An argument that is a size."""
+    """The sort of an argument that is a size; `example` is shown in messages."""
     return Argument(example=example, parse=lambda cursor: cursor.parse(EXPR))
 
 
 def pred_argument(example: str) -> Argument[PredExpr]:
-    """An argument that is a predicate."""
+    """The sort of an argument that is a predicate; `example` is shown in messages."""
     return Argument(example=example, parse=lambda cursor: cursor.parse(PRED))
 
 
 def path_argument(example: str) -> Argument[Path]:
-    """An argument that is a value."""
+    """The sort of an argument that is the path of a value; `example` is shown in messages."""
     return Argument(example=example, parse=read_path)
 
 
 def expr_or_path_argument(example: str) -> Argument[Expr | Path]:
-    """An argument that is a size or a value; a bare name, which may be either, is kept as an expression."""
+    """The sort of an argument that is a size or a value; `example` is shown in messages.
+
+    A bare name, which may be either, is parsed as an expression; only a dotted name is a path.
+    """
     return Argument(example=example, parse=_expr_or_path)
 
 
@@ -124,14 +127,18 @@ def _expr_or_path(cursor: Cursor) -> Expr | Path:
 
 
 def parse_mask(node: TextNode, words: Mapping[str, MaskWord], fields: Collection[str] = ()) -> MaskSyntax:
-    """The mask that a field's text holds: atoms of `words`, and mask fields of the block around it.
+    """Parse a field's text as a mask.
 
-    Raises SpecError E120, E121, E122, E123 for an unknown atom, or E126.
+    `words` are the known atoms; `fields` names the mask fields of the enclosing user-defined block.
+
+    Raises SpecError E120, E121, E122 or E126 as the other sorts do, E123 for an unknown atom.
     """
     return parse_whole(node, _grammar(words, frozenset(fields)))
 
 
 def _grammar(words: Mapping[str, MaskWord], fields: frozenset[str]) -> Grammar[MaskSyntax]:
+    """The grammar of masks over these words. It is built for each text: the words are not known to this module."""
+
     def operand(cursor: Cursor) -> MaskSyntax:
         token = cursor.token
         if cursor.at("("):

@@ -1,4 +1,4 @@
-"""What the YAML layer yields: text, lists and maps, each with its span and nothing more."""
+"""The nodes that the YAML layer yields: texts, lists and maps with their spans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.record import record
 
 @record
 class TextNode:
-    """A scalar as text; what it means is for the field that holds it."""
+    """A scalar as text. The field that holds it determines how it is read, not YAML's own types."""
 
     value: str
     span: Span
@@ -19,21 +19,22 @@ class TextNode:
 
     @staticmethod
     def of(text: str, name: str = "--set") -> TextNode:
-        """A node for text that stands in no file, such as a command-line option."""
+        """A node for text that is not in a file, such as a command-line option; `name` is shown in diagnostics."""
         source = Source(name, text)
         return TextNode(value=text, span=source.span(0, len(text)))
 
     @cached_property
     def _offset(self) -> int | None:
+        """Where the value starts in the source; None if YAML folded or unescaped the text, so that offsets differ."""
         written = self.span.text
         if written == self.value:
             return self.span.start
         return self.span.start + 1 if written[1:-1] == self.value else None
 
     def part(self, start: int, end: int) -> Span:
-        """Where characters `start` up to `end` of the value stand in the source.
+        """The span of characters `start` up to `end` of the value in the source.
 
-        Text that YAML folded or unescaped has no such place; the whole node's span stands for it.
+        For text that YAML folded or unescaped it is the span of the whole node.
         """
         if self._offset is None:
             return self.span
@@ -59,7 +60,7 @@ class Entry:
 
 @record
 class MapNode:
-    """A YAML map, entries in the written order, every key once; `name` is the key that it stands under."""
+    """A YAML map: entries in the written order, keys unique. `name` is the span of the key that holds the map."""
 
     entries: tuple[Entry, ...]
     span: Span
@@ -68,7 +69,7 @@ class MapNode:
 
     @property
     def place(self) -> Span:
-        """The few characters that stand for the whole map: its key, else its first one."""
+        """The span for messages about the whole map: the key that holds it, else its first own key."""
         if self.name is not None:
             return self.name
         return self.entries[0].key.span if self.entries else self.span
@@ -78,12 +79,12 @@ class MapNode:
         return {entry.key.value: entry for entry in self.entries}
 
     def get(self, key: str) -> Node | None:
-        """The value of a key, or None when the map has no such key."""
+        """The value of a key; None if the map does not have the key."""
         entry = self._by_key.get(key)
         return None if entry is None else entry.value
 
     def key(self, key: str) -> TextNode | None:
-        """The key itself as it is written, for its span; None when the map has no such key."""
+        """The node of a key, which has its span; None if the map does not have the key."""
         entry = self._by_key.get(key)
         return None if entry is None else entry.key
 

@@ -27,7 +27,7 @@ class Path:
         return ".".join(self.parts)
 
     def part_span(self, index: int) -> Span:
-        """The span of one part; the whole path's where the text was folded."""
+        """The span of the part at `index`; the span of the whole path where YAML folded the text."""
         if self.span.text != str(self):
             return self.span
         start = self.span.start + sum(len(part) + 1 for part in self.parts[:index])
@@ -35,7 +35,7 @@ class Path:
 
 
 def parse_path(node: TextNode) -> Path:
-    """The path that a field's text holds. Raises SpecError E120, E121 or E126."""
+    """Parse a field's text as a path. Raises SpecError E120, E121 or E126."""
     cursor = Cursor(node)
     path = read_path(cursor)
     if not cursor.done:
@@ -44,12 +44,12 @@ def parse_path(node: TextNode) -> Path:
 
 
 def read_path(cursor: Cursor) -> Path:
-    """A path at the cursor. Raises SpecError E120."""
+    """Read the path at the cursor. Raises SpecError E120 if the next token is not a name."""
     if cursor.token.kind != "name":
         cursor.fail("a name or a path")
     return path_of(cursor.advance())
 
 
 def path_of(token: Token) -> Path:
-    """The path that a name token spells."""
+    """The path spelled by a name token: the tokenizer keeps a dotted path in one token."""
     return Path(parts=tuple(token.text.split(".")), span=token.span)

@@ -1,4 +1,7 @@
-"""One operator-precedence parser (Pratt 1973) for expressions, values, predicates, masks and types."""
+"""The operator-precedence parser of expressions, values, predicates, masks and types.
+
+Source: Pratt, "Top down operator precedence", POPL 1973.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ U = TypeVar("U")
 
 @record
 class Infix(Generic[T]):
-    """A binary operator: how tightly it binds, and what it makes of its operands."""
+    """A binary operator: its binding power, and `build`, which makes the node of left operand, operator and right."""
 
     power: int
     build: Callable[[T, Token, T], T]
@@ -28,7 +31,11 @@ class Infix(Generic[T]):
 
 @record
 class Grammar(Generic[T]):
-    """A sort: how an operand starts, its operators, and what a message calls an operand."""
+    """The grammar of a sort.
+
+    `operand` parses one operand, `infix` are the binary operators by sign, `expected` names an operand in messages,
+    and `helps` gives the help for a token that does not belong here.
+    """
 
     operand: Callable[[Cursor], T]
     infix: Mapping[str, Infix[T]]
@@ -37,7 +44,7 @@ class Grammar(Generic[T]):
 
 
 class Cursor:
-    """A position in a text's tokens."""
+    """A reading position in the tokens of a text. Its construction raises SpecError as `tokenize` does."""
 
     def __init__(self, node: TextNode) -> None:
         self.node = node
@@ -47,30 +54,31 @@ class Cursor:
 
     @property
     def token(self) -> Token:
-        """The token to be read next."""
+        """The next token; at the end of the text, the token of kind `end`."""
         return self._tokens[self._position]
 
     @property
     def done(self) -> bool:
-        """True when every token is read."""
+        """Whether every token has been read."""
         return self.token.kind == "end"
 
     def advance(self) -> Token:
-        """Read one token."""
+        """Read and return the next token."""
         token = self.token
+        # The end token is never passed, so `token` is always defined.
         self._position = min(self._position + 1, len(self._tokens) - 1)
         return token
 
     def take(self, text: str) -> Token | None:
-        """Read the token if it is this sign or word."""
+        """Read the next token if it is this sign or word; None, without reading, if it is not."""
         return self.advance() if self.at(text) else None
 
     def at(self, text: str) -> bool:
-        """True when the next token is this sign or word."""
+        """Whether the next token is this sign or word."""
         return self.token.text == text and self.token.kind in ("sign", "name")
 
     def expect(self, text: str, opened: Token | None = None) -> Token:
-        """Read this sign. Raises SpecError E120 where another token stands; `opened` is the bracket it closes."""
+        """Read this sign; `opened` is the bracket that it closes. Raises SpecError E120 at any other token."""
         found = self.take(text)
         if found is None:
             places = [] if opened is None else [Label(opened.span, "opened here")]
@@ -79,12 +87,17 @@ class Cursor:
         return found
 
     def fail(self, expected: str, *, help: str | None = None, secondary: Iterable[Label] = ()) -> NoReturn:
-        """Raise SpecError E120: what was expected, at the token that stands there instead."""
+        """Raise SpecError E120 at the next token: `expected` was expected, the token was found."""
         message = f"expected {expected}, found {self.token.shown}"
         fail("E120", message, self.token.span, secondary=secondary, help=help)
 
     def parse(self, grammar: Grammar[T], power: int = 0) -> T:
-        """An expression of a sort whose operators all bind tighter than `power`."""
+        """Parse the longest expression whose operators all bind tighter than `power`.
+
+        Operators of equal power associate to the left. Raises SpecError E120 at an unexpected token, E126 for nesting
+        deeper than `MAX_DEPTH`.
+        """
+        # Bounds the recursion of this parser and of everything that walks the trees it builds.
         self._depth += 1
         if self._depth > MAX_DEPTH:
             fail("E126", f"nested more than {MAX_DEPTH} deep", self.token.span, help="give names to the inner parts")
@@ -99,14 +112,17 @@ class Cursor:
         return left
 
     def brackets(self, read: Callable[[Cursor], U]) -> tuple[U, Span]:
-        """`( ... )` around what `read` reads; its result, and the span from bracket to bracket."""
+        """Read `( ... )` with `read` inside it; return its result and the span from bracket to bracket.
+
+        Raises SpecError E120 where a bracket is missing.
+        """
         opened = self.expect("(")
         inner = read(self)
         return inner, opened.span.to(self.expect(")", opened).span)
 
 
 def parse_whole(node: TextNode, grammar: Grammar[T]) -> T:
-    """The whole text as one expression of a sort. Raises SpecError E120, E121 or E126."""
+    """Parse the whole text as one expression of a sort. Raises SpecError E120, E121 or E126."""
     cursor = Cursor(node)
     parsed = cursor.parse(grammar)
     finish(cursor, grammar)
@@ -114,7 +130,7 @@ def parse_whole(node: TextNode, grammar: Grammar[T]) -> T:
 
 
 def finish(cursor: Cursor, grammar: Grammar[T]) -> None:
-    """Check that nothing follows. Raises SpecError E120."""
+    """Check that the text ends here. Raises SpecError E120 if a token follows."""
     if not cursor.done:
         help = grammar.helps.get(cursor.token.text)
         if help is None and cursor.token.kind in ("name", "number"):

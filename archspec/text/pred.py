@@ -1,4 +1,4 @@
-"""The sort `pred`: a bool value or a comparison, joined by and, or, not."""
+"""The sort `pred`: bool values and comparisons, combined with `and`, `or` and `not`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PredNot:
 
 @record
 class PredAnd:
-    """True where both are."""
+    """True where both operands are true."""
 
     left: PredExpr
     right: PredExpr
@@ -70,7 +70,7 @@ class PredAnd:
 
 @record
 class PredOr:
-    """True where either is."""
+    """True where at least one operand is true."""
 
     left: PredExpr
     right: PredExpr
@@ -85,7 +85,7 @@ PredExpr = PredPath | PredCompare | PredNot | PredAnd | PredOr
 
 
 def parse_pred(node: TextNode) -> PredExpr:
-    """The predicate that a field's text holds. Raises SpecError E120, E121, E122 or E126."""
+    """Parse a field's text as a predicate. Raises SpecError E120, E121, E122 or E126."""
     return parse_whole(node, PRED)
 
 

@@ -1,4 +1,4 @@
-"""YAML to nodes: PyYAML's event stream, read strictly."""
+"""Read the YAML of a spec strictly: size, encoding and characters are checked before the parser runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_bytes(name: str, data: bytes) -> MapNode:
-    """Read a file's bytes; `name` is shown in diagnostics.
+    """Read the bytes of a file and return the map at its top level; `name` is shown in diagnostics.
 
-    Returns the map at its top level. Raises SpecError E1xx with everything that is wrong.
+    Raises SpecError E103 for a file above `MAX_BYTES` bytes, E104 for bytes that are not UTF-8, otherwise as `read`.
     """
     _check_size(Source(name, ""), len(data))
     try:
@@ -36,9 +36,11 @@ def read_bytes(name: str, data: bytes) -> MapNode:
 
 
 def read(source: Source) -> MapNode:
-    """Read the text of a spec.
+    """Read the text of a spec and return the map at its top level.
 
-    Returns the map at its top level. Raises SpecError E1xx with everything that is wrong.
+    Raises SpecError E103 for a text above `MAX_BYTES` bytes of UTF-8, E104 for an invalid character, E105 for an empty
+    file, E106 for a top level that is not a map (E118 if only the space after a colon is missing), and with every E1xx
+    error that building the nodes finds.
     """
     from archspec.text.builder import build
 
@@ -75,7 +77,7 @@ def _check_size(source: Source, size: int) -> None:
 
 
 def check_characters(source: Source) -> None:
-    """Refuse characters that are not text, which YAML cannot hold. Raises SpecError E104."""
+    """Check that the text has only printable characters. Raises SpecError E104 at the first one that YAML excludes."""
     found = Reader.NON_PRINTABLE.search(source.text)
     places = [source.text.find(_BYTE_ORDER_MARK), -1 if found is None else found.start()]
     place = min((place for place in places if place >= 0), default=None)

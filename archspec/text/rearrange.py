@@ -1,4 +1,4 @@
-"""The sort of `rearrange` patterns: axes split, put in another order and merged, `b c h w -> b (h w) c`."""
+"""The sort of `rearrange` patterns, which split, reorder and merge axes: `b c h w -> b (h w) c`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Side = tuple[tuple[str, ...], ...]
 
 @record
 class RearrangePattern:
-    """Both sides name the same axes, each once, so that the way back is as well defined as the way there."""
+    """A parsed pattern. Both sides name the same axes, each once, so the pattern has an inverse."""
 
     left: Side
     right: Side
@@ -37,7 +37,11 @@ class RearrangePattern:
 
 
 def parse_rearrange(node: TextNode) -> RearrangePattern:
-    """The pattern that a field's text holds. Raises SpecError E120."""
+    """Parse a field's text as a pattern.
+
+    Raises SpecError E120 for a syntax error, for a number of arrows other than one, for an axis that one side repeats
+    or that only one side names.
+    """
     tokens = _tokens(node)
     arrows = [number for number, (text, _) in enumerate(tokens) if text == "->"]
     if len(arrows) != 1:
@@ -68,7 +72,7 @@ def _unexpected(node: TextNode, start: int) -> NoReturn:
 
 
 class _Side:
-    """One side of the arrow, read from its tokens."""
+    """One side of the arrow, read from its tokens; `places` are the spans of the axis names. Raises SpecError E120."""
 
     def __init__(self, tokens: list[tuple[str, Span]]) -> None:
         self.places: dict[str, Span] = {}

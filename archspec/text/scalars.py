@@ -1,4 +1,4 @@
-"""Plain scalars: bools, whole numbers, decimals and axes, as the field's type asks."""
+"""Parse plain scalars: bools, whole numbers, decimals and axes. The type of the field decides which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_EXPONENT = 300
 
 
 def parse_bool(node: TextNode) -> bool:
-    """`true` or `false`. Raises SpecError E125 for any other text."""
+    """Parse `true` or `false`. Raises SpecError E125 for any other text; YAML's `yes` and `on` are not accepted."""
     value = _BOOLS.get(node.value)
     if value is None:
         word = node.value.lower()
@@ -28,7 +28,7 @@ def parse_bool(node: TextNode) -> bool:
 
 
 def parse_int(node: TextNode) -> int:
-    """A whole number, negative ones included. Raises SpecError E121 for any other text."""
+    """Parse a whole number, negative ones included. Raises SpecError E121 for any other text."""
     if not _INT.fullmatch(node.value) or len(node.value) > _MAX_CHARACTERS:
         help = "whole numbers are like `8` and `-1`, without leading zeros or a fraction"
         fail("E121", f"expected a whole number, found `{_short(node.value)}`", node.span, help=help)
@@ -36,7 +36,10 @@ def parse_int(node: TextNode) -> int:
 
 
 def parse_decimal(node: TextNode) -> Fraction:
-    """A number with or without fraction and exponent, exactly. Raises SpecError E121 for any other text."""
+    """Parse a number with or without fraction and exponent, exactly.
+
+    Raises SpecError E121 for any other text, and for an exponent out of range.
+    """
     found = _DECIMAL.fullmatch(node.value)
     if found is None or len(node.value) > _MAX_CHARACTERS:
         help = "numbers are like `8`, `0.1` and `1e-6`"
@@ -47,7 +50,7 @@ def parse_decimal(node: TextNode) -> Fraction:
 
 
 def parse_axis(node: TextNode) -> int | str:
-    """An axis: an integer, negative from the end, or the name of a dim or constant that stands in the type.
+    """Parse an axis: an integer, negative from the end, or a name. Whether the type has the axis is checked later.
 
     Raises SpecError E120 for any other text.
     """

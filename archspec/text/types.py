@@ -1,4 +1,4 @@
-"""The sort TYPE: a dtype, axes in brackets, and a bound for integers."""
+"""The sort TYPE: a dtype, axes in brackets, and an upper bound for integers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DTYPES = ("float", "int64", "int32", "bool")
 
 @record
 class TypeSyntax:
-    """`int64[batch, src] < vocab`: dtype, axes as expressions, and the bound where one is given."""
+    """`int64[batch, src] < vocab`: dtype, axes as expressions, and the exclusive upper bound, None if not given."""
 
     dtype: str
     axes: tuple[Expr, ...]
@@ -30,7 +30,10 @@ class TypeSyntax:
 
 
 def parse_type(node: TextNode) -> TypeSyntax:
-    """The type that a field's text holds. Raises SpecError E120, E121, E122, E124 or E126."""
+    """Parse a field's text as a type.
+
+    Raises SpecError E120, E121, E122 or E126 as the other sorts do, E124 for an unknown dtype.
+    """
     cursor = Cursor(node)
     if cursor.token.kind != "name":
         cursor.fail("a dtype", help=f"a type is like `float[batch, length]`; {_known()}")

@@ -1,4 +1,4 @@
-"""The sort `value`: a name, a path, or elementwise arithmetic over them."""
+"""The sort `value`: a name, a path, or elementwise arithmetic on them."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ ValueExpr = Path | Number | ValueUnary | ValueBinary | ValueCall
 
 
 def parse_value(node: TextNode) -> ValueExpr:
-    """The value that a field's text holds. Raises SpecError E120, E121, E122 or E126."""
+    """Parse a field's text as a value. Raises SpecError E120, E121, E122 or E126."""
     return parse_whole(node, VALUE)
 
 
 def paths(value: ValueExpr) -> tuple[Path, ...]:
-    """The paths that a value reads, each once, in the written order."""
+    """The paths that a value reads, without repeats, in the written order."""
     return tuple(dict.fromkeys(_paths(value)))
 
 

@@ -1,4 +1,4 @@
-"""Errors of the YAML parser in our words, the same for its C and its Python form."""
+"""Translate errors of the YAML parser into diagnostics, the same for its C and its Python implementation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPE_AFTER = re.compile(r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?")
 
 @record
 class _Known:
-    """How one of the parser's problems is told: `context` names a second place that it gives, if any."""
+    """How a parser problem is reported. `problem` is a part of the parser's text; `context` labels its second place."""
 
     code: str = "E101"
     problem: str
@@ -104,13 +104,20 @@ _KNOWN = (
 
 
 def tab_between(source: Source, start: int, end: int) -> Diagnostic | None:
-    """E102 for a tab between two tokens, comments aside; one form of the parser lets such a tab pass."""
+    """E102 for a tab in `source.text[start:end]`, the gap between two tokens; None if there is none.
+
+    Tabs in comments are allowed. The check is made here because one implementation of the parser accepts such tabs.
+    """
     found = _COMMENT_OR_TAB.finditer(source.text, start, end)
     return next((_tab(source, one.start()) for one in found if one.group() == "\t"), None)
 
 
 def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
-    """The diagnostic for an error that PyYAML's scanner or parser raised on `source`."""
+    """The diagnostic for an error that PyYAML's scanner or parser raised on `source`.
+
+    Common mistakes (a tab, a key glued to its value, an unquoted type, text after a value) are recognised from the
+    source itself; other errors from the parser's message. An unknown message gives a general E101.
+    """
     start = _offset(source, error.problem_mark)
     special = (
         _tab(source, start)
@@ -136,7 +143,7 @@ def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
 
 
 def glued_key(source: Source, start: int) -> Diagnostic | None:
-    """E118 when the text at `start` is a key whose colon is followed by no space."""
+    """E118 if the text at `start` is a key whose colon is not followed by a space; None otherwise."""
     found = _GLUED_KEY.match(source.text, start)
     if found is None:
         return None
@@ -186,6 +193,7 @@ def _glued_key(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic
 
 
 def _type(source: Source, start: int) -> Diagnostic | None:
+    """E119 if the error is at the bracket of an unquoted type, such as `{type: float[batch, length]}`."""
     if source.text[start : start + 1] != "[":
         return None
     before = _TYPE_BEFORE.search(source.text, max(start - 64, 0), start)
@@ -205,6 +213,7 @@ def _type(source: Source, start: int) -> Diagnostic | None:
 
 
 def _trailing(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic | None:
+    """E101 for text after a quoted text or a closed flow collection on the same line."""
     line = source.text[source.line_starts[source.position(start)[0] - 1] : start].rstrip()
     if "block mapping" not in (error.context or "") or line[-1:] not in ("'", '"', "}", "]"):
         return None
