@@ -119,5 +119,4 @@ def check_carried(given: Sequence[str | Path]) -> tuple[Path, ...]:
 
 
 def _silent(stage: str, fraction: float | None) -> None:
-    """Report nothing."""
     pass
