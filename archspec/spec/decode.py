@@ -10,6 +10,7 @@ from archspec.ir.types import DType
 from archspec.spec.document import DecodeFields
 from archspec.spec.inputs import InputSpec
 from archspec.spec.numbers import Numbers
+from archspec.spec.reduced import is_reduced
 from archspec.spec.spec import Decode, Spec
 from archspec.text.expr import Expr
 from archspec.text.path import Path
@@ -50,7 +51,8 @@ def check_ids(spec: Spec) -> tuple[Diagnostic, ...]:
     taken, scored = spec.inputs[decode.input].type.bound, spec.outputs[decode.output].type.shape[2].constant
     fed = scored if taken is None or taken.constant is None else taken.constant
     given = {"start": () if decode.start is None else (decode.start,), "end": decode.end, "ban": decode.ban}
-    limits = {"start": fed} if spec.reduced else {"start": fed, "end": scored, "ban": scored}
+    is_small = spec.reduced or is_reduced(spec.tree)
+    limits = {"start": fed} if is_small else {"start": fed, "end": scored, "ban": scored}
     found = Collector()
     for name, limit in limits.items():
         for id, expr in zip(given[name], _written(fields)[name], strict=True):

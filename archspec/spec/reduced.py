@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from archspec.diagnostics import fail
 from archspec.schema.merge import merge
+from archspec.spec.inheritance import canonical
 from archspec.text.nodes import Entry, MapNode
 
 
@@ -21,6 +22,12 @@ def reduced(tree: MapNode) -> MapNode:
     if not isinstance(section, MapNode):
         return tree
     return replace(tree, entries=tuple(_shrunk(entry, section) for entry in tree.entries))
+
+
+def is_reduced(tree: MapNode) -> bool:
+    """Whether a file is its own small copy, as the spec in a bundle of a reduced build is."""
+    section = tree.get("reduced")
+    return isinstance(section, MapNode) and canonical(reduced(tree)) == canonical(tree)
 
 
 def _shrunk(entry: Entry, section: MapNode) -> Entry:
