@@ -52,7 +52,9 @@ def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int]
         if case.reached(subject):
             return Finding(claim=claim, status="holds", detail="by gradients", trials=1)
         runner = subject.exact or subject.runner
-        trials, blind = case.moved(runner, EXACT_TOLERANCE if subject.exact is not None else _TOLERANCE)
+        # In float64 small outputs count as large ones do: fresh weights may scale all of them down.
+        precise = (EXACT_TOLERANCE, 0.0) if subject.exact is not None else (_TOLERANCE, 1.0)
+        trials, blind = case.moved(runner, *precise)
         lost = blind is not None and case.is_faint(subject)
     except UnmeasurableError as error:
         return Finding(claim=claim, status="not measured", detail=str(error))
@@ -109,7 +111,7 @@ class _Case:
             return subject.exact is None and subject.precision.is_half
         return self.moved(subject.twin, subject.precision.faint)[1] is not None
 
-    def moved(self, runner: Runner, tolerance: float) -> tuple[int, str | None]:
+    def moved(self, runner: Runner, tolerance: float, least: float = 1.0) -> tuple[int, str | None]:
         """Change input positions one at a time, up to `_DRAWS` times each.
 
         Returns:
@@ -123,9 +125,12 @@ class _Case:
         for place, number in places_and_numbers:
             missing = wanted[:, number]
             for draw in range(_DRAWS):
-                after = runner.run(self.changed(place, self.seed + draw))[self.output]
+                # One input may leave every unit on the way at zero, as rectifiers do: the later draws change them all.
+                base = self.arrays if draw < _DRAWS // 2 else self.elsewhere(self.seed + draw)
+                start = before if draw < _DRAWS // 2 else runner.run(base)[self.output]
+                after = runner.run(self.changed(base, place, self.seed + draw))[self.output]
                 trials += 1
-                missing = missing & ~_moved(before, after, self.axes(rule.output), tolerance)
+                missing = missing & ~_moved(start, after, self.axes(rule.output), tolerance, least)
                 if not missing.any():
                     break
             else:
@@ -134,10 +139,15 @@ class _Case:
                 return trials, f"{self.output} position {blind} does not depend on {source}"
         return trials, None
 
-    def changed(self, place: tuple[int, ...], seed: int) -> dict[str, Array]:
+    def elsewhere(self, seed: int) -> Arrays:
+        """The inputs with other floats everywhere; what masks read stays, so that the same pairs are expected."""
+        drawn = generate(self.claims, self.sizes, OPEN, seed, hiding(self.claims))
+        return {name: drawn[name] if array.dtype.kind == "f" else array for name, array in self.arrays.items()}
+
+    def changed(self, arrays: Arrays, place: tuple[int, ...], seed: int) -> dict[str, Array]:
         """The inputs with other values at one position. Raises UnmeasurableError if there are no other values."""
         name = self.rule.input.name
-        array = self.arrays[name]
+        array = arrays[name]
         at = np.zeros(array.shape, dtype=bool)
         index: list[int | slice] = [slice(None)] * array.ndim
         for axis, number in zip(self.axes(self.rule.input), place, strict=True):
@@ -147,17 +157,17 @@ class _Case:
         made = redraw(self.claims, self.claims.inputs[name], array, at, self.sizes, generator)
         if made is None:
             raise UnmeasurableError(f"nothing can change in `{name}` at {place}")
-        return {**self.arrays, name: made}
+        return {**arrays, name: made}
 
 
-def _moved(before: Array, after: Array, kept: tuple[int, ...], tolerance: float) -> Array:
+def _moved(before: Array, after: Array, kept: tuple[int, ...], tolerance: float, least: float) -> Array:
     """Whether each output position moved by more than `tolerance`, in at least one row of the leading axis.
 
     Every row is one more trial, because the input position changes in all of them. The difference is relative to the
-    largest absolute value of `before`, or to 1 if that is larger.
+    largest absolute value of `before`, or to `least` if that is larger.
     """
-    scale = max(1.0, float(np.abs(before).max(initial=0.0)))
-    apart = np.abs(after.astype(np.float64) - before.astype(np.float64)) / scale > tolerance
+    scale = max(least, float(np.abs(before).max(initial=0.0)))
+    apart = np.abs(after.astype(np.float64) - before.astype(np.float64)) > tolerance * scale
     rest = tuple(axis for axis in range(1, apart.ndim) if axis not in kept)
     by_position: Array = apart.any((0, *rest)).reshape(-1)
     return by_position
