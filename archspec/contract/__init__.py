@@ -1,1 +1,1 @@
-"""The contract: rules, shapes and promises held against anything that has named inputs and outputs."""
+"""The contract: checks rules, shapes and promises on any model with named inputs and outputs, by running it."""

@@ -1,4 +1,4 @@
-"""What every model must do, whatever its rules say: run, give the declared shapes, finite and the same each time."""
+"""Checks that apply to every model, whatever its rules: declared shapes and dtypes, finite and repeatable outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,20 @@ _KINDS = {DType.FLOAT: "f", DType.INT64: "iu", DType.INT32: "iu", DType.BOOL: "b
 
 
 def basics(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
-    """Shapes, finite outputs and determinism at the sizes of `points`, under every pattern of the inputs."""
+    """Check shapes, finiteness and determinism at the sizes of `points`, under every padding pattern of the inputs.
+
+    Args:
+        claims: declared sizes, inputs and outputs.
+        subject: the model; only its runner is used.
+        seed: seed of the first inputs; the n-th pattern uses `seed + n`.
+
+    Returns:
+        one finding each for `shapes`, `finite` and `deterministic`, with the first problem found. Sizes that are too
+        large to run are skipped and named in the detail of `shapes`.
+
+    Raises:
+        SpecError: where the model fails to run.
+    """
     wrong: dict[str, str] = {}
     skipped: list[str] = []
     trials = 0
@@ -41,6 +54,7 @@ def basics(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
 
 
 def _problems(claims: Claims, subject: Subject, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Run the model twice on the same inputs; yields pairs of claim and detail."""
     first, again = subject.runner.run(arrays), subject.runner.run(arrays)
     for name, value in claims.outputs.items():
         array, shape = first[name], tuple(dim.value(sizes) for dim in value.type.shape)
@@ -48,7 +62,7 @@ def _problems(claims: Claims, subject: Subject, arrays: Arrays, sizes: Mapping[s
             yield "shapes", f"`{name}` is {array.dtype} {list(array.shape)}, declared {value.type} {list(shape)}"
         wrong = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(array.shape, dtype=bool)
         if claims.spec is None and array.shape == shape:
-            # What a stranger leaves at padding is its own affair; a module that is compiled gives numbers everywhere.
+            # A user's model may leave NaN at padding, which no rule covers; a compiled module must be finite there too.
             wrong &= over(counted(claims, arrays, sizes)[name], shape)
         if wrong.any():
             place = [int(index) for index in np.argwhere(wrong)[0]]

@@ -1,4 +1,4 @@
-"""Which parameter of a model takes which input: all by name, or all by position, never a mixture."""
+"""Binding of declared inputs to the parameters of a model: all by name or all by position, never a mixture."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ def bound(
 
     Args:
         function: a function, or the `forward` of a module.
-        inputs: names, in the declared order.
-        arguments: names of parameters by input; an input that is left out goes to the parameter of its own name.
+        inputs: names of the inputs, in the declared order.
+        arguments: parameter names by input name; an input without an entry goes to the parameter of the same name.
 
     Returns:
-        the parameter of each input; None where all go by position, for no parameter has the name of an input.
+        the parameter name of each input; None if the inputs are passed by position, which is so where no parameter has
+        the name of an input, where there are no inputs, and where the signature cannot be inspected.
 
     Raises:
-        SpecError: E734 where some inputs have the name of a parameter and others do not, where a name is unknown, and
-            where a parameter without a default is left without an input.
+        SpecError: E734 if only some inputs match a parameter by name, if a name in `arguments` is unknown, if two
+            inputs are bound to one parameter, if a parameter without a default gets no input, and if the number of
+            positional parameters does not fit the number of inputs.
     """
     signature = _signature(function)
     if arguments:
@@ -51,7 +53,7 @@ def bound(
 
 @record
 class _Signature:
-    """The parameters of a function that are called by a name of their own, or stand at a place."""
+    """The named and positional parameters of a function; `takes_any` is `**kwargs`, `takes_more` is `*args`."""
 
     parameters: tuple[Parameter, ...]
     takes_any: bool
@@ -59,7 +61,7 @@ class _Signature:
 
     @property
     def by_name(self) -> list[str]:
-        """Names that a call may use."""
+        """Names of the parameters that accept a keyword argument."""
         return [one.name for one in self.parameters if one.kind in _BY_NAME]
 
     @property
@@ -69,6 +71,7 @@ class _Signature:
 
 
 def _signature(function: Callable[..., Any]) -> _Signature | None:
+    """The signature of a function; None if `inspect` cannot determine it, as for some functions written in C."""
     try:
         found = tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -81,6 +84,7 @@ def _signature(function: Callable[..., Any]) -> _Signature | None:
 
 
 def _given(signature: _Signature | None, inputs: Sequence[str], arguments: Mapping[str, str]) -> dict[str, str]:
+    """Bind inputs as `arguments` says, each of the others to the parameter of its own name. Raises SpecError E734."""
     for name in arguments:
         if name not in inputs:
             help = did_you_mean(name, inputs, kind="inputs")
@@ -100,12 +104,14 @@ def _given(signature: _Signature | None, inputs: Sequence[str], arguments: Mappi
 
 
 def _check_left(signature: _Signature, taken: Iterable[str]) -> None:
+    """Raise SpecError E734 if a parameter without a default is not among those taken."""
     left = [name for name in signature.required if name not in set(taken)]
     if left:
         _refuse(f"no input is bound to the parameter `{left[0]}`", signature, "give it a default, or declare the input")
 
 
 def _check_count(signature: _Signature, count: int) -> None:
+    """Raise SpecError E734 if `count` inputs cannot all be passed by position."""
     places = [one for one in signature.parameters if one.kind in _BY_POSITION]
     least = len([one for one in places if one.default is Parameter.empty])
     needed = [name for name in signature.required if name not in [one.name for one in places]]

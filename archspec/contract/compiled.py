@@ -1,4 +1,4 @@
-"""The emitted module of a spec as a subject."""
+"""Verification of a spec by compiling it: the emitted PyTorch module as the subject of the contract."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ from archspec.weights import load as load_weights
 
 
 def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) -> ContractReport:
-    """Compile a spec, and hold the module against the spec and its interpreter.
+    """Compile a spec, and check the module against its rules and against the interpreter.
 
     Args:
-        claims: of a spec.
-        seed: of parameters, inputs and their changes.
-        weights: a checkpoint in the spec's own names or one of its layouts; left out, parameters are filled.
+        claims: claims of a spec with a graph.
+        seed: seed of the parameters, the inputs and their perturbations.
+        weights: path of a checkpoint in the spec's own names or one of its layouts; if None, parameters are drawn.
+
+    Returns:
+        the findings. If nothing is violated, the last one compares the module in float64 with the interpreter once
+        more, with large parameters.
 
     Raises:
-        SpecError: E732 where the file has no graph, and those of weights that do not fit.
+        SpecError: E732 if the claims have no graph; the errors of loading weights if they do not fit.
     """
     if claims.spec is None:
         fail("E732", f"`{claims.name}` has no graph to compile", None, help="give a model: `--module` or `--onnx`")
-    # What does not hold is measured too: that tells where the module and the verdicts agree.
+    # Rules that are not proved are measured too: this shows whether the module agrees with the verdicts.
     checked = accepted(claims.spec, unproved=True)
     claims = with_inner(claims.spec)
     arrays = None if weights is None else _arrays(checked, weights)
@@ -51,15 +55,21 @@ def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) 
 
 
 def _arrays(checked: Checked, weights: Path) -> dict[str, Array]:
+    """The tensors of a checkpoint by the spec's names, floats as float32, because NumPy has no bfloat16."""
     tensors = load_weights(checked.spec, weights)
     return {name: (one.float() if one.is_floating_point() else one).numpy() for name, one in tensors.items()}
 
 
 def parity_at_large(claims: Claims, exact: TorchRunner, *, seed: int = 0) -> Finding:
-    """Compare with the interpreter once more, in float64 and at parameters large enough for what is small to show.
+    """Compare with the interpreter once more, in float64 and with large parameters.
 
-    A cap, a scale or a whole branch may do nothing to the small numbers that float32 wants. `exact` runs a module in
-    float64, whose parameters are drawn anew.
+    With the small parameters that a comparison in float32 needs, a cap, a scale or a whole branch may have no visible
+    effect.
+
+    Args:
+        claims: claims of a spec with a graph.
+        exact: runner of a module in float64; its parameters are overwritten by new random ones.
+        seed: seed of the inputs; the parameters use `seed + 1`.
     """
     assert isinstance(exact.model, torch.nn.Module)
     assert claims.spec is not None
@@ -72,14 +82,22 @@ def parity_at_large(claims: Claims, exact: TorchRunner, *, seed: int = 0) -> Fin
 def compiled_subject(
     checked: Checked, claims: Claims, weights: Mapping[str, Array] | None = None, *, seed: int = 0
 ) -> tuple[Subject, dict[str, Array]]:
-    """The module of a spec as a subject, with its parameters by name.
+    """The compiled module of a spec as a subject, with its inner values as outputs, and its parameters by name.
 
-    They are `weights`, all of them by the names of the spec; left out, drawn under a seed.
+    Args:
+        checked: the spec.
+        claims: names of the inputs and outputs, the inner ones included.
+        weights: all parameters by the names of the spec; if None, they are drawn.
+        seed: seed of the drawn parameters.
+
+    Returns:
+        the subject, and the entries of the module's state dict as arrays that share its memory.
     """
     inner = inner_outputs(checked.spec)
     if weights is None:
         module = fill(compile(checked, expose=inner), seed)
     else:
+        # On the meta device, because `assign=True` below puts the given tensors in place of the fresh ones.
         with torch.device("meta"):
             module = compile(checked, expose=inner).eval()
         state = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}

@@ -1,4 +1,4 @@
-"""Which positions of an output every `ignores` rule promises: what stands at padding is anyone's."""
+"""Output positions that count: those that no rule with a `where` excludes as padding."""
 
 from __future__ import annotations
 
@@ -14,22 +14,33 @@ from archspec.spec.claims import Claims
 
 
 def hiding(claims: Claims) -> frozenset[str]:
-    """The inputs that hide something where they are true, by the rules."""
+    """Names of the bool values that hide positions where they are true: those that rules name in `where`."""
     return frozenset(rule.where.name for rule in claims.rules if rule.where is not None)
 
 
 def counted(claims: Claims, arrays: Arrays, sizes: Mapping[str, int]) -> dict[str, Array]:
-    """The positions that count, by output: bool over some first axes of each, broadcast."""
+    """The positions that count, by output.
+
+    Args:
+        claims: rules and outputs.
+        arrays: the inputs, on which the rules' `where` is evaluated.
+        sizes: the size of each dim.
+
+    Returns:
+        for each output a bool array over some of its leading axes, of size 1 where it is broadcast; `over` expands it.
+        A rule whose `where` cannot be evaluated from the inputs excludes nothing.
+    """
     return {name: _counted(claims, name, arrays, sizes) for name in claims.outputs}
 
 
 def over(positions: Array, shape: tuple[int, ...]) -> Array:
-    """Positions over the first axes of an output, repeated over the other axes."""
+    """Broadcast bool positions over the leading axes of an output to its full `shape`."""
     wide = positions.reshape(positions.shape + (1,) * (len(shape) - positions.ndim))
     return np.broadcast_to(wide, shape)
 
 
 def _counted(claims: Claims, name: str, arrays: Arrays, sizes: Mapping[str, int]) -> Array:
+    """The positions of one output that every rule on it with a `where` keeps."""
     found = np.ones((1,), dtype=bool)
     for rule in claims.rules:
         if rule.where is None or rule.output is not claims.outputs[name]:

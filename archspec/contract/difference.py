@@ -1,4 +1,4 @@
-"""How far an output is from what it should be: the one measure of parity, for modules, artifacts and networks."""
+"""The difference between an output and its reference: the measure of parity for modules, artifacts and networks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import numpy as np
 from archspec.model.runner import Array
 from archspec.record import record
 
+# Elements that are compared at a time.
 _PART = 1 << 20
 
 
 @record
 class Apart:
-    """The largest absolute difference of an output, where it is, and the reference's largest value.
+    """The largest absolute difference of an output, its index, and the reference's largest absolute value.
 
-    Of an output that is not float: the share of elements that differ, on a scale of 1.
+    For an output that is not float, `largest` is the share of elements that differ, `place` the first of them, and
+    `scale` is 1.
     """
 
     place: tuple[int, ...]
@@ -24,20 +26,20 @@ class Apart:
     scale: float
 
     def share(self, least: float = 1.0) -> float:
-        """The difference as a share of the reference's largest value or of `least`, whichever is more."""
+        """The difference relative to the reference's largest absolute value, or to `least` if that is larger."""
         return self.largest / max(least, self.scale)
 
 
 def difference(found: Array, wanted: Array, counted: Array | None = None) -> Apart:
     """Compare an output with its reference, in float64.
 
-    A value that is not finite equals nothing, itself included: wherever one stands on either side, the two are
-    infinitely far apart. Outputs of different shapes are too.
+    A value that is not finite equals nothing, not even itself: if either side has one at a counted position, the
+    difference is infinite. It is infinite, too, if the shapes differ.
 
     Args:
         found: the output.
-        wanted: the reference, of the same shape.
-        counted: bool, of the same shape: positions that count. Left out, all do.
+        wanted: the reference.
+        counted: bool, of the same shape: the positions that count. If None, all do.
     """
     if found.shape != wanted.shape:
         return Apart(place=(), largest=float("inf"), scale=0.0)
@@ -57,6 +59,7 @@ def difference(found: Array, wanted: Array, counted: Array | None = None) -> Apa
 
 
 def _share_that_differs(found: Array, wanted: Array, counted: Array | None) -> Apart:
+    """The share of all elements that differ at a counted position, for outputs that are not float."""
     differs = found != wanted
     if counted is not None:
         differs = differs & counted
@@ -70,7 +73,10 @@ def _place(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _parts(found: Array, wanted: Array, counted: Array | None) -> Iterator[tuple[int, Array, Array, Array]]:
-    """Some elements at a time, in float64: logits of a large vocabulary are larger than the model."""
+    """Parts of both outputs in float64, with their offset and counted positions.
+
+    In parts, because float64 copies of logits over a large vocabulary may need more memory than the model.
+    """
     flat, other = found.reshape(-1), wanted.reshape(-1)
     counts = None if counted is None else counted.reshape(-1)
     for start in range(0, flat.size, _PART):

@@ -1,4 +1,4 @@
-"""What lies behind a violation, where it can be told."""
+"""Causes of violations, where they can be determined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from archspec.spec.claims import Claims
 
 
 def explained(claims: Claims, subject: Subject, found: Finding, seed: int) -> Finding:
-    """A finding on the independence of rows, with the reason where a batch norm runs in training mode."""
+    """A finding on the independence of batch rows, with the cause added if a batch norm runs in training mode.
+
+    Findings that are not violations are returned unchanged.
+    """
     if found.status != "violated" or not trains_a_batch_norm(claims, subject, seed):
         return found
     reason = "a batch norm runs in training mode and mixes the rows of the batch: call `eval()` on the model"
@@ -22,7 +25,10 @@ def explained(claims: Claims, subject: Subject, found: Finding, seed: int) -> Fi
 
 
 def trains_a_batch_norm(claims: Claims, subject: Subject, seed: int) -> bool:
-    """Whether a model that can be watched calls a batch norm that takes its statistics from the batch."""
+    """Whether the model calls a batch norm that takes its statistics from the batch.
+
+    False, too, where the runner cannot observe the model's calls or the model fails to run.
+    """
     runner = subject.runner
     if not isinstance(runner, Watched):
         return False

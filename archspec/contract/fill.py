@@ -1,4 +1,4 @@
-"""Parameters at which a mistake shows: none is zero or one, and none so large that two right ways differ."""
+"""Parameters for tests: none is exactly zero or one, and none so large that rounding separates correct results."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+# Standard deviation for comparisons in float32.
 DEVIATION = 0.05
 LARGE = 0.3
 """For comparisons in float64, which rounding leaves room for."""
@@ -14,11 +15,19 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def fill(module: Module, seed: int = 0, deviation: float = DEVIATION) -> Module:
-    """Fill every parameter from a seeded normal distribution, weights of norms about 1; in eval mode from then on.
+    """Fill every parameter in place from a seeded normal distribution, norm weights around 1, and switch to eval mode.
 
-    At the usual initialisation half of a model's tensors are zeros and ones, and a lost bias would pass. A weight of a
-    norm is known by its axis being its only one and its values being about 1; a norm that multiplies by 1 + w starts
-    at zeros, and so is right without a word.
+    At the usual initialisation many tensors are zeros or ones, so that a missing bias would not be noticed. A parameter
+    counts as a norm weight if it has at most one axis and all its values are within 0.5 of 1. The weight w of a norm
+    that multiplies by 1 + w starts at zeros, and is filled around 0 as it should be.
+
+    Args:
+        module: the module to change.
+        seed: seed of the noise, which is drawn on the CPU in the order of the parameters.
+        deviation: standard deviation of the noise.
+
+    Returns:
+        the same module. Buffers are left unchanged.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""From what a user has, a module, a function, a file, to a subject."""
+"""Makes a subject of the contract from a user's module, function or ONNX file."""
 
 from __future__ import annotations
 
@@ -28,8 +28,21 @@ def model_subject(
 ) -> Subject:
     """A PyTorch module, or a function on tensors, as a subject.
 
-    A module is copied, and the copy's parameters filled under `seed` (None: they stay as they are); the other options
-    are those of `TorchRunner`.
+    Args:
+        model: a module, which is copied and left unchanged, or a function, which is called as it is.
+        claims: the declared inputs and outputs, in order.
+        name: the subject's name in reports.
+        seed: seed of the parameters that the copy is filled with; None keeps those of the module.
+        arguments: parameter names by input, as in `bound`.
+        outputs: where outputs are found in the return value, as `picks` of `TorchRunner`.
+        bools: the dtype in which bool inputs are passed; `torch.bool` if None.
+
+    Returns:
+        the subject: for a module with its float64 copy and gradients, and, if it was filled, with copies that have
+        large parameters.
+
+    Raises:
+        SpecError: E734 if the inputs cannot be bound to the model's parameters.
     """
     import torch
     from torch import nn
@@ -50,9 +63,10 @@ def model_subject(
 
 
 def load_state(model: Any, path: Path) -> None:
-    """Put the tensors of a safetensors file or folder into a module, by its own names, all of them.
+    """Load all tensors of a safetensors file or folder into a module, under the module's own names.
 
-    Raises SpecError E607 where the names or shapes differ, E51x for a file that cannot be read.
+    Raises:
+        SpecError: E607 if `model` is not a module or names or shapes differ, E51x for a file that cannot be read.
     """
     from torch import nn
 
@@ -69,5 +83,5 @@ def load_state(model: Any, path: Path) -> None:
 
 
 def onnx_subject(path: Path, claims: Claims) -> Subject:
-    """An ONNX file, run by ONNX Runtime on the CPU. Raises SpecError E610 or E730."""
+    """An ONNX file as a subject, run by ONNX Runtime, without float64 copy or gradients. Raises SpecError E610."""
     return Subject(name=path.name, runner=OnnxRunner(path, claims.outputs))

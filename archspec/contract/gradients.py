@@ -1,4 +1,4 @@
-"""Dependence of a PyTorch module by gradients in float64: lower bounds that no perturbation has to be drawn for."""
+"""Dependence measured by gradients in float64: a lower bound that needs no perturbations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _LEAST = 1e-18
 
 
 class _Tap(TorchFunctionMode):
-    """Adds a zero to every embedding of some ids, through which gradients reach them."""
+    """Adds a zero tensor to the embeddings of some ids: its gradient stands in for that of the ids, which have none.
+
+    The ids are recognised by their memory, so that the tensor may be reshaped on its way to the embedding.
+    """
 
     def __init__(self, ids: Tensor) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class _Tap(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Run the function; where it embeds the ids, add the zero."""
+        """Run the function; if it is an embedding of the ids, add the zero tensor to its result."""
         result = func(*args, **(kwargs or {}))
         if func is not F.embedding or not args:
             return result
@@ -45,7 +48,10 @@ class _Tap(TorchFunctionMode):
 
 
 class Gradients:
-    """A copy of a runner's module in float64 whose parameters are all positive, so that nothing cancels or dies."""
+    """Gradients of a copy of a runner's module in float64.
+
+    The copy's parameters are replaced by their absolute values, so that fewer contributions cancel or are cut off.
+    """
 
     def __init__(self, runner: TorchRunner) -> None:
         assert isinstance(runner.model, nn.Module)
@@ -58,9 +64,17 @@ class Gradients:
     def dependence(
         self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
     ) -> Array | None:
-        """Which output positions depend on which input positions, in some row: bool [outputs, inputs].
+        """Which output positions depend on which input positions in at least one row.
 
-        Of many output positions some. None where gradients do not reach the input: ids that nothing embeds, or bools.
+        Args:
+            arrays: inputs by name.
+            source: an input, and the axes that number its positions.
+            result: an output, and the axes that number its positions.
+            seed: seed of the positive weights with which an output position's elements are summed.
+
+        Returns:
+            bool [outputs, inputs], with the output positions that `chosen` selects. None if no gradient reaches the
+            input: for bools, and for ids that no embedding reads.
         """
         (name, inputs), (output, outputs) = source, result
         tensors = self._runner.tensors(arrays)
@@ -80,7 +94,19 @@ class Gradients:
 def by_position(
     result: Tensor, leaves: Sequence[Tensor], inputs: Sequence[int], outputs: Sequence[int], seed: int
 ) -> Array:
-    """Which output positions the leaves reach: bool [outputs, inputs]; of many output positions some."""
+    """Which output positions depend on which input positions, by the gradients of the output.
+
+    Args:
+        result: the output, with a gradient graph.
+        leaves: tensors of one shape whose gradients are taken; their absolute values are added.
+        inputs: the axes of the leaves that number input positions.
+        outputs: the axes of the output that number output positions.
+        seed: seed of the weights with which an output position's elements are summed, so that a sum that is constant,
+            such as that of a softmax, does not hide a dependence.
+
+    Returns:
+        bool [outputs, inputs], with the output positions that `chosen` selects.
+    """
     generator = torch.Generator().manual_seed(seed)
     weighted = result * torch.rand(result.shape, generator=generator, dtype=result.dtype)
     rows: list[Array] = []
@@ -94,7 +120,7 @@ def by_position(
 
 
 def _reached(gradients: Sequence[Tensor], leaf: Tensor, inputs: Sequence[int]) -> Array:
-    """Input positions that a gradient reaches in some row."""
+    """Input positions with a gradient above the threshold in at least one row: bool [inputs]."""
     total = sum((gradient.abs() for gradient in gradients), torch.zeros_like(leaf))
     rest = [axis for axis in range(1, total.ndim) if axis not in inputs]
     by_position = total.amax(rest) if rest else total
@@ -103,7 +129,10 @@ def _reached(gradients: Sequence[Tensor], leaf: Tensor, inputs: Sequence[int]) -
 
 
 def subject_of(name: str, runner: TorchRunner) -> Subject:
-    """A runner as a subject; a function has no float64 twin and no gradients, for its parameters are out of reach."""
+    """A runner as a subject.
+
+    A module gets its float64 copy and gradients; a function has neither, because its parameters are not accessible.
+    """
     if not isinstance(runner.model, nn.Module):
         return Subject(name=name, runner=runner)
     return Subject(name=name, runner=runner, exact=runner.exact(), gradients=cache(lambda: Gradients(runner)))

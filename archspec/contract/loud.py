@@ -1,4 +1,4 @@
-"""A model whose scores outweigh a bias that stands in for a mask."""
+"""Models with attention scores so large that they outweigh a finite bias used in place of a mask."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ models that overflow."""
 
 
 def loud_runners(runner: TorchRunner, seed: int) -> Iterator[TorchRunner]:
-    """The same module in float64 with ever smaller large parameters: the first that stays finite is of use.
+    """Copies of the module in float64, one for each of `DEVIATIONS`, from large matrices to smaller ones.
 
-    A mask hides whatever the scores are. A bias of -10,000 hides only while scores are small.
+    The caller uses the first one whose outputs are finite. A mask hides a position whatever its score; a bias of
+    -10,000 hides it only while scores are small.
+
+    Args:
+        runner: a runner of a module, which is left unchanged.
+        seed: seed of the parameters.
     """
     assert isinstance(runner.model, nn.Module)
     for deviation in DEVIATIONS:

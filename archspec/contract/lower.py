@@ -28,7 +28,20 @@ _TOLERANCE = 1e-9
 
 
 def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int], seed: int) -> Finding:
-    """Judge a lower rule, every predicate true: by gradients, or by changing one input position at a time."""
+    """Check a lower rule, with nothing hidden: by gradients, or else by changing one input position at a time.
+
+    Args:
+        claims: declared inputs and outputs.
+        subject: the model.
+        rule: a rule of a `LowerKind`.
+        sizes: the size of each dim.
+        seed: seed of the inputs and of their perturbations.
+
+    Returns:
+        `violated` with the first pair of positions that shows no dependence; `not measured` where the rule is not
+        about inputs and outputs, where an input position has only one value, and where the runner's precision may be
+        too low to show the dependence.
+    """
     claim = str(rule)
     try:
         output = output_name(claims, rule)
@@ -54,7 +67,7 @@ def lower(claims: Claims, subject: Subject, rule: Rule, sizes: Mapping[str, int]
 
 @record(eq=False)
 class _Case:
-    """A lower rule on inputs."""
+    """A lower rule on concrete inputs."""
 
     claims: Claims
     rule: Rule
@@ -64,17 +77,17 @@ class _Case:
     seed: int
 
     def axes(self, value: Value) -> tuple[int, ...]:
-        """The axes that number positions."""
+        """The axes of the rule's output or input that number positions."""
         return self.rule.axes[0 if value is self.rule.output else 1]
 
     def wanted(self) -> Array:
-        """The pairs that must be seen: bool [outputs, inputs]."""
+        """The pairs of positions that must depend on each other: bool [outputs, inputs]."""
         kind = rule_kinds()[self.rule.kind]
         assert isinstance(kind, LowerKind)
         return kind.pairs(self.rule, Measured(arrays=self.arrays, sizes=self.sizes))
 
     def reached(self, subject: Subject) -> bool:
-        """Whether gradients reach every input position that must be seen."""
+        """Whether gradients show every dependence that the rule requires; False if there are no gradients."""
         gradients = None if subject.gradients is None else subject.gradients()
         if gradients is None:
             return False
@@ -87,13 +100,21 @@ class _Case:
         return not (wanted[chosen(wanted.shape[0])] & ~seen).any()
 
     def is_faint(self, subject: Subject) -> bool:
-        """Whether what a runner did not show is too little for its precision; without a twin, half precision is."""
+        """Whether the missing dependence may be too weak for the runner's precision.
+
+        Without a float64 twin to compare with, this is assumed for half precision. False if the runner that showed
+        nothing was itself a float64 one.
+        """
         if subject.exact is not None or subject.twin is None:
             return subject.exact is None and subject.precision.is_half
         return self.moved(subject.twin, subject.precision.faint)[1] is not None
 
     def moved(self, runner: Runner, tolerance: float) -> tuple[int, str | None]:
-        """Change input positions one at a time: how many runs, and the first pair that was not seen."""
+        """Change input positions one at a time, up to `_DRAWS` times each.
+
+        Returns:
+            the number of runs, and a description of the first pair that shows no dependence, or None.
+        """
         before = runner.run(self.arrays)[self.output]
         rule, trials = self.rule, 0
         wanted = self.wanted()
@@ -114,7 +135,7 @@ class _Case:
         return trials, None
 
     def changed(self, place: tuple[int, ...], seed: int) -> dict[str, Array]:
-        """The inputs with other values at one position. Raises UnmeasurableError where there are no others."""
+        """The inputs with other values at one position. Raises UnmeasurableError if there are no other values."""
         name = self.rule.input.name
         array = self.arrays[name]
         at = np.zeros(array.shape, dtype=bool)
@@ -130,7 +151,11 @@ class _Case:
 
 
 def _moved(before: Array, after: Array, kept: tuple[int, ...], tolerance: float) -> Array:
-    """Whether each output position moved, in some row of the leading axis: rows are so many trials."""
+    """Whether each output position moved by more than `tolerance`, in at least one row of the leading axis.
+
+    Every row is one more trial, because the input position changes in all of them. The difference is relative to the
+    largest absolute value of `before`, or to 1 if that is larger.
+    """
     scale = max(1.0, float(np.abs(before).max(initial=0.0)))
     apart = np.abs(after.astype(np.float64) - before.astype(np.float64)) / scale > tolerance
     rest = tuple(axis for axis in range(1, apart.ndim) if axis not in kept)

@@ -1,4 +1,4 @@
-"""A network of TensorRT as a subject, computed on the CPU."""
+"""A TensorRT network as a subject of the contract, executed on the CPU by PyTorch."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ _LARGE = 100_000_000
 
 
 class NetworkRunner:
-    """Runs a plan on arrays; half precision comes back as float32.
+    """Runs a network plan on arrays; outputs in half precision are returned as float32.
 
-    What was run last is kept, twice: probes compare one changed input after another with the same one, and no layer
-    that is known here has anything random.
+    The two most recent results are cached, because probes compare one changed input after another with the same
+    unchanged one. This is safe because no supported layer is random.
+
+    Args:
+        plan: the network.
+        precision: `declared` computes in the network's own dtypes, `exact` in float64.
     """
 
     def __init__(self, plan: NetworkPlan, precision: Computing = "declared") -> None:
@@ -36,7 +40,7 @@ class NetworkRunner:
         self._last: list[tuple[Arrays, dict[str, Array]]] = []
 
     def run(self, inputs: Arrays) -> dict[str, Array]:
-        """Outputs by name. Raises SpecError E620 or E621."""
+        """Outputs by name, from inputs by name. Raises SpecError E620 or E621."""
         kept = next((one for one in self._last if _same(one[0], inputs)), None)
         if kept is None:
             with torch.no_grad():
@@ -52,7 +56,13 @@ def _same(kept: Arrays, given: Arrays) -> bool:
 
 
 def network_subject(name: str, plan: NetworkPlan, precision: Precision = FLOAT32) -> Subject:
-    """A network as the contract judges it: as declared, in float64, and by its gradients there."""
+    """A network as a subject: run as declared, run in float64, and with gradients.
+
+    Args:
+        name: the subject's name in reports.
+        plan: the network.
+        precision: how far its outputs may be from the interpreter's.
+    """
     return Subject(
         name=name,
         runner=NetworkRunner(plan),
@@ -63,10 +73,10 @@ def network_subject(name: str, plan: NetworkPlan, precision: Precision = FLOAT32
 
 
 class _Gradients:
-    """Gradients of a network, for float inputs, and for ids at what is looked up by them.
+    """Gradients of a network with respect to float inputs, and for ids with respect to the rows that they look up.
 
-    In float64, unless the network is large: then in float32 and for the first row alone, for a pass keeps all that it
-    computes, weights in float64 included.
+    They are computed in float64. For a large network they are computed as declared and for the first row only, because
+    a pass with gradients keeps all intermediate values, float64 copies of the weights included.
     """
 
     def __init__(self, plan: NetworkPlan) -> None:
@@ -75,7 +85,7 @@ class _Gradients:
     def dependence(
         self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
     ) -> Array | None:
-        """Which output positions depend on which input positions, in some row: bool [outputs, inputs]."""
+        """Which output positions depend on which input positions in at least one row; see `Differentiable`."""
         (name, inputs), (output, outputs) = source, result
         large = sum(step.attributes["weights"].nbytes for step in self._plan.steps if step.kind == "CONSTANT") > _LARGE
         first = arrays[name].shape[:1] if large else None
@@ -92,7 +102,7 @@ class _Gradients:
 
 
 class _Tapped(Execution):
-    """Adds a zero to what is looked up by ids, through which gradients reach them."""
+    """Adds a zero tensor to the rows that ids look up: its gradient stands in for that of the ids, which have none."""
 
     def __init__(self, plan: NetworkPlan, precision: Computing, lookups: Sequence[NetworkLayer]) -> None:
         super().__init__(plan, precision)
@@ -110,7 +120,12 @@ class _Tapped(Execution):
 
 
 def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:
-    """The layers that look rows of a table up by an integer input, one row for each of its values."""
+    """The gather layers that look up rows of a float table by an input, directly or behind casts and identities.
+
+    Args:
+        plan: the network.
+        name: the name of an input of the plan.
+    """
     makers: Mapping[int, NetworkLayer] = {number: step for step in plan.steps for number in step.outputs}
     wanted = next(number for number in plan.inputs if plan.wires[number].name == name)
     floats = {number for number, wire in enumerate(plan.wires) if wire.dtype in ("FLOAT", "HALF", "BF16")}
@@ -123,6 +138,7 @@ def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:
 
 
 def _origin(number: int | None, makers: Mapping[int, NetworkLayer]) -> int | None:
+    """The wire that a wire copies, followed back through casts and identities."""
     while number is not None and number in makers and makers[number].kind in ("CAST", "IDENTITY"):
         number = makers[number].inputs[0]
     return number

@@ -12,7 +12,12 @@ from archspec.model.runner import Array, Arrays
 
 
 class OnnxRunner:
-    """Runs an ONNX file. Its inputs and outputs have the names that are declared."""
+    """Runs an ONNX file, whose inputs and outputs must have the declared names.
+
+    Args:
+        path: the file.
+        outputs: names of the outputs to return. Outputs that the file has beside them are dropped.
+    """
 
     def __init__(self, path: Path, outputs: Iterable[str]) -> None:
         self.outputs = tuple(outputs)
@@ -21,7 +26,7 @@ class OnnxRunner:
         self._runner = engine_of(target).open(path, Interface(dims={}, inputs={}, outputs={}))
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
-        """Outputs by name. Raises SpecError E610 where ONNX Runtime fails, E730 for an output that is not there."""
+        """Outputs by name. Raises SpecError E610 if ONNX Runtime fails, E730 if the file lacks an output."""
         found = self._runner.run(arrays)
         for name in self.outputs:
             if name not in found:

@@ -1,4 +1,4 @@
-"""A model of a spec against the interpreter of its graph, on the same parameters."""
+"""Comparison of a model with the interpreter of its spec's graph, on the same parameters."""
 
 from __future__ import annotations
 
@@ -27,9 +27,21 @@ def parity(
     sizes: Mapping[str, int],
     seed: int,
 ) -> Finding:
-    """Compare outputs at promised positions, under every pattern of the inputs.
+    """Compare outputs at the positions that count, under every padding pattern of the inputs.
 
-    In float64, too, where that is had: mistakes show there that rounding hides, such as the lost cap of small scores.
+    If the subject has a float64 runner, it is compared too: it shows errors that rounding hides, such as a missing cap
+    on small scores.
+
+    Args:
+        claims: declared inputs, outputs and rules.
+        spec: the spec whose graph is interpreted.
+        subject: the model; its `precision` gives the tolerances.
+        parameters: the model's parameters by the names of the spec.
+        sizes: the size of each dim.
+        seed: seed of the first inputs; the n-th pattern uses `seed + n`.
+
+    Returns:
+        one finding; `violated` at the first pattern whose difference exceeds a tolerance.
     """
     claim = "equal to the interpreter"
     if cost(spec.graph).parameters > MOST_PARAMETERS:
@@ -54,9 +66,9 @@ def parity(
 
 
 def _farthest(found: Arrays, expected: Arrays, positions: Mapping[str, Array], least: float = 1.0) -> tuple[str, float]:
-    """The place at which outputs differ most, and by how much, as a share of the largest value or of `least`.
+    """The element at which outputs differ most, and by how much, relative to the largest value or to `least`.
 
-    Outputs that are not float must be equal.
+    For outputs that are not float any difference counts as 1.
     """
     farthest, share = "", -1.0
     for name, wanted in expected.items():

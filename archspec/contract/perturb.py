@@ -1,4 +1,4 @@
-"""Running probes: does an output move where it must stay?"""
+"""Runs probes: changes some input positions and looks for output positions that move although they must not."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
 from archspec.spec.claims import Claims
 
+# The largest relative movement in float64 that may be rounding.
 EXACT_TOLERANCE = 1e-13
 ROUNDING = 1e-3
 """What moves by more in float32 has not been rounded, whatever a float64 twin shows."""
+# The number of single input positions of each input that are tried to explain a leak.
 _MOST_SINGLE = 96
 
 
 @record
 class Leak:
-    """An output position that moved, and the input positions that moved it: one, unless only several together do."""
+    """An output position that moved, and the input positions that moved it: one, unless no single tried one does.
+
+    `moved` is relative to the output's largest absolute value, or to 1 if that is larger.
+    """
 
     output: str
     at: tuple[int, ...]
@@ -44,7 +49,7 @@ class Leak:
 
 @record
 class Outcome:
-    """What one probe showed: the largest movement where nothing may move, and the leak if it is one."""
+    """The result of one probe: the largest movement of held positions, and the leak if it is more than rounding."""
 
     largest: float
     leak: Leak | None = None
@@ -52,7 +57,7 @@ class Outcome:
 
 @record(eq=False)
 class Perturbation:
-    """Inputs at some sizes, on which probes run. What the model gives on the unchanged inputs is computed once."""
+    """Inputs at some sizes, on which probes run. The outputs on the unchanged inputs are computed once per runner."""
 
     claims: Claims
     subject: Subject
@@ -62,10 +67,14 @@ class Perturbation:
     _kept: dict[int, dict[str, Array]] = field(default_factory=dict)
 
     def run(self, probe: InputProbe) -> Outcome | None:
-        """Change what the probe says; None where the promises leave nothing to change, or nothing can be told.
+        """Change the probe's input positions and compare the held output positions.
 
-        A float64 twin tells a leak from rounding where it is finite, up to what no rounding explains. Without one, or
-        where it is not finite, the model's own run decides.
+        A finite float64 twin separates leaks from rounding, and the model's own run counts only if it moves by more
+        than rounding can explain. Without a finite twin, the model's own run decides alone.
+
+        Returns:
+            the outcome; None if the promises of the inputs admit no change, or if a subject with large parameters gives
+            values that are not finite.
         """
         changed = self.changed(probe.changes)
         if changed is None:
@@ -88,7 +97,7 @@ class Perturbation:
         return Outcome(largest=largest)
 
     def changed(self, changes: Mapping[str, Array]) -> dict[str, Array] | None:
-        """The inputs with other values at the given positions."""
+        """The inputs with other values at the given positions, by input; None if no input can change."""
         generator = np.random.default_rng(self.seed)
         made = dict(self.arrays)
         for name, at in changes.items():
@@ -98,7 +107,7 @@ class Perturbation:
         return made if any(made[name] is not self.arrays[name] for name in changes) else None
 
     def _moved(self, runner: Runner, probe: InputProbe, changed: Arrays) -> dict[str, Array]:
-        """By output: how far each held position moved, as a share of the output's largest value or 1."""
+        """By output: how far each held position moved, relative to the output's largest value or to 1."""
         if id(runner) not in self._kept:
             self._kept[id(runner)] = runner.run(self.arrays)
         before, after = self._kept[id(runner)], runner.run(changed)
@@ -110,7 +119,7 @@ class Perturbation:
         return counted(self.claims, self.arrays, self.sizes)
 
     def _is_padding(self, output: str, at: tuple[int, ...]) -> bool:
-        """Whether no rule promises what stands at a position."""
+        """Whether an output position is padding that an `ignores` rule excludes."""
         positions = self._counted[output]
         if positions.ndim > len(at):
             return False
@@ -119,7 +128,10 @@ class Perturbation:
     def _leak(
         self, runner: Runner, tolerance: float, probe: InputProbe, output: str, moved: Array, changed: Arrays
     ) -> Leak:
-        """The first output position that moved, with the first single input position that moves it."""
+        """The first output position that moved, with the first single input position that moves it.
+
+        If no single one of those tried does, all changed positions of the first input are given.
+        """
         found = np.argwhere(moved > tolerance)
         at = tuple(int(index) for index in found[0])
         far, padding = float(moved[at]), self._is_padding(output, at)
@@ -137,7 +149,7 @@ class Perturbation:
         return Leak(output=output, at=at, input=name, sources=sources, moved=far, is_padding=padding)
 
     def _singles(self, probe: InputProbe, at: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Changed positions, those of the output's own row first."""
+        """Changed input positions, those in the output position's own row first."""
         for name, changes in probe.changes.items():
             places = sorted(_places(changes), key=lambda place: (place[0] != at[0], place))
             yield from ((name, place) for place in places[:_MOST_SINGLE])
@@ -152,10 +164,10 @@ def _most(moved: Mapping[str, Array]) -> float:
 
 
 def _apart(before: Array, after: Array, holds: Array, positions: Array) -> Array:
-    """How far held positions moved, 0 elsewhere; over the axes that `holds` has, the largest of the others.
+    """How far held positions moved, 0 elsewhere: over the leading axes that `holds` has, the maximum over the others.
 
-    A value that is not finite is infinitely far from anything, itself too; at padding, which no rule promises, NaN may
-    stay NaN.
+    A value that is not finite is infinitely far from everything, even from itself. At padding, which rules exclude, a
+    value that stays the same has not moved, even NaN.
     """
     if before.dtype.kind != "f":
         apart = (before != after).astype(np.float64)

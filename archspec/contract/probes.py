@@ -1,4 +1,4 @@
-"""Probes: input positions to change, and the output positions that must stay."""
+"""Probes: input positions to change, and the output positions that must then stay the same."""
 
 from __future__ import annotations
 
@@ -20,14 +20,24 @@ _MOST_SINGLE_ROWS = 4
 
 @record
 class InputProbe:
-    """`changes` by input and `holds` by output: bool over the first axes of each."""
+    """Positions to change, by input, and positions that must stay, by output: bool over leading axes of each."""
 
     changes: Mapping[str, Array]
     holds: Mapping[str, Array]
 
 
 def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[InputProbe]:
-    """The probes of an upper rule on these inputs. Raises UnmeasurableError for a rule that no artifact shows."""
+    """The probes of an upper rule on these inputs.
+
+    Args:
+        claims: declared inputs and outputs.
+        rule: a rule of an `UpperKind`.
+        arrays: the inputs that will be changed.
+        sizes: the size of each dim.
+
+    Raises:
+        UnmeasurableError: if the rule is about inner values, or its kind cannot be tested on these inputs.
+    """
     output = output_name(claims, rule)
     if rule.input.name not in claims.inputs:
         raise UnmeasurableError(f"`{rule.fields.input}` is not an input")
@@ -38,7 +48,7 @@ def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int])
 
 
 def output_name(claims: Claims, rule: Rule) -> str:
-    """The output that a rule is about. Raises UnmeasurableError where it is none."""
+    """The name of the output that a rule is about. Raises UnmeasurableError if it is about another value."""
     found = [name for name, value in claims.outputs.items() if value is rule.output]
     if not found:
         raise UnmeasurableError(f"`{rule.fields.output}` is not an output")
@@ -46,9 +56,11 @@ def output_name(claims: Claims, rule: Rule) -> str:
 
 
 def _changed_rows(count: int) -> Iterator[Array]:
-    """Which rows change: all but one, each in turn; of many, those with a bit of their number set, or not set.
+    """Sets of rows to change together: bool [rows].
 
-    Any two rows differ in some bit, so that each row is held while each other one changes.
+    With few rows, all but one change, for each row in turn. With more, the rows change that have one bit of their
+    number set, and then those that have it clear. Any two row numbers differ in some bit, so that for every pair of
+    rows there is a set in which the first one is held and the second one changes, with a logarithmic number of runs.
     """
     numbers = np.arange(count)
     if count <= _MOST_SINGLE_ROWS:
@@ -60,7 +72,16 @@ def _changed_rows(count: int) -> Iterator[Array]:
 
 
 def independence(claims: Claims, symbol: Symbol, sizes: Mapping[str, int]) -> Iterator[InputProbe]:
-    """Probes of the independence of a dim that leads an input: change some rows, wherever the dim leads, not others."""
+    """Probes of whether the rows of a leading dim are independent.
+
+    Each probe changes some rows of all inputs whose first axis is the dim, and holds the other rows wherever an output
+    has the dim as an axis.
+
+    Args:
+        claims: declared inputs and outputs.
+        symbol: the dim, the first axis of at least one input.
+        sizes: the size of each dim. With a single row there are no probes.
+    """
     count = sizes[symbol.name]
     led = [name for name, given in claims.inputs.items() if given.type.rank and alone(given.type.shape[0]) == symbol]
     for others in _changed_rows(count):

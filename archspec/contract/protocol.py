@@ -1,4 +1,4 @@
-"""What the contract asks of an artifact: named inputs, named outputs, and a way from one to the other."""
+"""The interface between the contract and a model: a runner with named inputs and outputs, and optional helpers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,33 @@ from archspec.record import record
 
 
 class Differentiable(Protocol):
-    """A model whose gradients can be had."""
+    """A model that can compute dependence by gradients."""
 
     def dependence(
         self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
     ) -> Array | None:
-        """Which output positions depend on which input positions, in some row: bool [outputs, inputs].
+        """Which output positions depend on which input positions in at least one row.
 
-        `source` is an input with the axes that number its positions, `result` an output. None where no gradient
-        reaches the input.
+        Args:
+            arrays: inputs by name.
+            source: an input, and the axes that number its positions.
+            result: an output, and the axes that number its positions.
+            seed: seed of what the method draws.
+
+        Returns:
+            bool [outputs, inputs], with the output positions that `chosen` selects. None if no gradient reaches the
+            input.
         """
         ...
 
 
 @record
 class Precision:
-    """What a model computes in, and how far it may be from the interpreter, as a share of the largest value or 1.
+    """The precision a model computes in, and how far it may be from the interpreter.
 
-    `exact` is how far its float64 twin may be, as a share of the largest value or `least`: what the model's own
-    numbers, rounded as they are stored, explain.
-    What moves by less than `faint` may be lost in it.
+    `parity` is the tolerance relative to the largest value or to 1. `exact` is the tolerance of its float64 twin,
+    relative to the largest value or to `least`; it covers the rounding of the model's stored numbers. A dependence
+    weaker than `faint` may be lost in this precision.
     """
 
     name: str = "float32"
@@ -40,7 +47,7 @@ class Precision:
 
     @property
     def is_half(self) -> bool:
-        """Whether what is small beside the rest may be rounded away."""
+        """Whether the precision is below float32, so that small contributions may be rounded away."""
         return self.name != "float32"
 
 
@@ -51,13 +58,16 @@ value or 1."""
 
 @record
 class Subject:
-    """What is judged: a runner; the same model in float64, which tells a leak from rounding; and its gradients.
+    """A model to be checked, with the helpers that are available for it.
 
-    `is_still` says that outputs stay bit for bit where what they depend on stays: then whatever moves is a leak. Else
-    what moves by less than `tolerance` may be rounding.
-    `twin` computes the same in float64, in another way: it tells what a runner cannot show from what it lost.
-    `loud` gives the same model in float64 with parameters so large that its scores outweigh a bias that stands for a
-    mask. A subject made of it `is_loud`: where it is not finite it shows nothing.
+    `runner` runs the model, `exact` the same model in float64, which separates leaks from rounding, and `gradients`
+    returns what measures dependence by gradients.
+    `is_still` means that outputs stay the same bit for bit if what they depend on stays the same, so that every
+    movement is a leak. Otherwise a movement below `tolerance` may be rounding.
+    `twin` computes the same function in float64 by other means: it shows whether a dependence that the runner does not
+    show is missing or was lost to rounding.
+    `loud` returns runners of the model in float64 with parameters so large that attention scores outweigh a finite bias
+    used in place of a mask. `is_loud` marks a subject made from one: values that are not finite are no evidence then.
     """
 
     name: str

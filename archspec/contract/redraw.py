@@ -1,4 +1,4 @@
-"""Other values at chosen positions of an input, such that its promises still hold."""
+"""Draws other values at chosen positions of an input, so that the promises of the input still hold."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from archspec.model.samples import bounds, draw, patterns
 from archspec.spec import InputSpec
 from archspec.spec.claims import Claims
 
+# Draws of an input with promises about padding or order before it counts as having no other values.
 _TRIES = 16
 
 
@@ -23,13 +24,23 @@ def redraw(
     sizes: Mapping[str, int],
     generator: np.random.Generator,
 ) -> Array | None:
-    """The array with other values where `at` is true; None where the promises leave no other values.
+    """The array with other values where `at` is true.
 
-    `at` is bool over the first axes of the array.
+    Args:
+        claims: the claims that the input belongs to.
+        given: the input's declaration.
+        array: its current value, which is left unchanged.
+        at: bool over the leading axes of the array.
+        sizes: the size of each dim.
+        generator: source of the new values.
+
+    Returns:
+        a new array; None if no other values keep the promises, or if none were found among `_TRIES` draws of an input
+        with promises about padding or order.
     """
     where = np.broadcast_to(at.reshape(at.shape + (1,) * (array.ndim - at.ndim)), array.shape)
     if given.type.dtype is DType.FLOAT:
-        # Far values too: an additive mask that is not infinite fails only there.
+        # Large changes too, because a finite additive mask fails only for large values.
         noise = generator.standard_normal(array.shape, dtype=np.float32) * generator.choice([1.0, 8.0])
         return np.where(where, array + noise, array).astype(array.dtype)
     if given.sorted or given.padding != "any":
@@ -51,6 +62,7 @@ def _promised(
     sizes: Mapping[str, int],
     generator: np.random.Generator,
 ) -> Array | None:
+    """Draw whole inputs that keep the promises, until one also keeps them with values outside `where` unchanged."""
     known = patterns(claims)
     for attempt in range(_TRIES):
         other = draw(claims, given, sizes, known[attempt % len(known)], generator)
@@ -61,7 +73,7 @@ def _promised(
 
 
 def keeps(given: InputSpec, array: Array) -> bool:
-    """Whether an array keeps what is promised of an input's padding and order."""
+    """Whether an array keeps what the input promises about padding and order along its last axis."""
     if given.sorted and bool((array[..., 1:] < array[..., :-1]).any()):
         return False
     if given.padding == "any":

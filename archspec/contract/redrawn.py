@@ -1,4 +1,4 @@
-"""A network of TensorRT against the interpreter once more, with other parameters in both."""
+"""Comparison of a TensorRT network with the interpreter, with other parameters in both."""
 
 from __future__ import annotations
 
@@ -23,22 +23,33 @@ from archspec.ir.graph import Graph
 from archspec.model.runner import Array
 from archspec.spec.claims import Claims
 
+# Standard deviations of the matrices that are drawn.
 DEVIATIONS = {"large": LARGE, "small": 1e-2, "tiny": 1e-3}
 WIDTH = 32
 """Up to sums of so many numbers the largest draw is taken; of more, sums would grow until rounding shows."""
 REDRAWN = Precision(parity=FLOAT32.exact, exact=FLOAT32.exact, least=1e-3)
 """As a share of outputs that may be tiny."""
+# Networks with more parameters are not compared again.
 MOST_PARAMETERS = 20_000_000
 _DRAWN = {"linear", "embedding", "convolution", "experts"}
 """The operations whose matrices are drawn anew: nothing but them reads these."""
 
 
 def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, Array], seed: int) -> Iterator[Finding]:
-    """Compare in float64, with matrices that are large, small and tiny.
+    """Compare in float64, with large, small and tiny matrices in turn.
 
-    A network that is verified holds the weights of its bundle, and fresh ones are so small that a cap does nothing, and
-    so large that the eps of a norm does nothing. Other matrices are put into the network in place of those that it
-    holds as they are, and into the interpreter.
+    With the weights of a bundle alone an error may stay hidden: fresh ones are too small for a cap to have an effect,
+    and too large for the eps of a norm to have one. Only matrices that the network holds unmodified are replaced.
+
+    Args:
+        plan: the network.
+        claims: claims of a spec with a graph.
+        parameters: the network's parameters by the names of the spec.
+        seed: seed of the matrices and the inputs.
+
+    Returns:
+        one finding for each entry of `DEVIATIONS`; `not measured` if there are too many parameters or no matrix can be
+        replaced.
     """
     assert claims.spec is not None
     if cost(claims.spec.graph).parameters > MOST_PARAMETERS:
@@ -63,7 +74,11 @@ def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, A
 
 
 def drawn(shape: tuple[int, ...], deviation: float, generator: np.random.Generator) -> Array:
-    """A matrix [out, in...] from a normal distribution, so wide at most that sums stay as those of WIDTH numbers."""
+    """A float32 matrix [out, in...] from a normal distribution.
+
+    The standard deviation is `deviation`, limited so that sums over the inputs vary no more than sums of `WIDTH`
+    numbers with the deviation `LARGE`.
+    """
     widest = LARGE * (WIDTH / max(WIDTH, math.prod(shape[1:]))) ** 0.5
     made: Array = (min(deviation, widest) * generator.standard_normal(shape)).astype(np.float32)
     return made
@@ -74,7 +89,12 @@ def _claim(word: str) -> str:
 
 
 def matrices(graph: Graph, parameters: Mapping[str, Array]) -> tuple[str, ...]:
-    """Names of the parameters with two axes or more that linear maps, tables, convolutions and experts alone read."""
+    """Names of the parameters with two or more axes that only the operations of `_DRAWN` read.
+
+    Args:
+        graph: the graph that reads them; `*` in its parameter paths stands for a layer number.
+        parameters: parameters by name.
+    """
     reads = [(one.path, node.op.name in _DRAWN) for node in graph.walk() for one in node.parameters.values()]
     others = {path for path, is_drawn in reads if not is_drawn}
     patterns = [

@@ -1,4 +1,4 @@
-"""What the contract found, as a table and as plain data."""
+"""Results of a verification, as a table and as plain data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ Status = Literal["holds", "violated", "not measured"]
 
 @record
 class Finding:
-    """One claim: whether it held, over how many runs, how far anything moved that must stay, and what showed it."""
+    """The result for one claim.
+
+    `trials` is the number of comparisons, `largest` the largest movement or difference that was seen where there should
+    be none, and `detail` describes the violation, the reason for not measuring, or a limitation.
+    """
 
     claim: str
     status: Status
@@ -24,9 +28,13 @@ class Finding:
 
 
 def merged(findings: Iterable[Finding]) -> Finding:
-    """One finding of those on a claim at several sizes, made one after another as far as the first violation.
+    """Merge the findings on one claim at several sizes; the iterable is read up to the first violation only.
 
-    What rounding may hide at one size is not measured; what cannot be tried at one size is judged by the others.
+    Without a violation, a dependence that rounding may hide at one size makes the result `not measured`. A size at
+    which nothing could be tried (no trials) is decided by the others.
+
+    Args:
+        findings: at least one finding, all on the same claim.
     """
     found: list[Finding] = []
     for one in findings:
@@ -52,22 +60,22 @@ class ContractReport:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is violated; what could not be measured is no violation."""
+        """Whether no claim is violated; claims that could not be measured do not count as violated."""
         return not self.violations
 
     @property
     def violations(self) -> tuple[Finding, ...]:
-        """What does not hold."""
+        """The findings whose claims are violated."""
         return tuple(found for found in self.findings if found.status == "violated")
 
     def to_json(self) -> dict[str, Any]:
-        """The report for programs."""
-        # JSON has no infinity.
+        """The report as JSON-compatible data."""
+        # JSON has no infinity, which `largest` is if a value is not finite.
         findings = [asdict(found) | {"largest": min(found.largest, sys.float_info.max)} for found in self.findings]
         return {"subject": self.subject, "claims": self.claims, "holds": self.holds, "findings": findings}
 
     def __str__(self) -> str:
-        """The report for people: a line for each claim, and below it what showed that it does not hold."""
+        """The report as text: one line for each claim, and the detail below it unless the claim holds."""
         width = max((len(found.claim) for found in self.findings), default=0)
         lines = [f"{self.subject} against {self.claims}"]
         for found in self.findings:
@@ -86,5 +94,5 @@ def _outcome(found: Finding) -> str:
 
 
 def shown(sizes: Mapping[str, int]) -> str:
-    """Sizes for a reader: `batch=3, tokens=5`."""
+    """Sizes as text: `batch=3, tokens=5`."""
     return ", ".join(f"{name}={size}" for name, size in sizes.items())

@@ -1,4 +1,4 @@
-"""The sizes at which a model is tried."""
+"""The sizes of dims at which a model is tested."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ MOST_ELEMENTS = 20_000_000
 MOST_RULE_FLOPS = 200_000_000
 MOST_RULE_ELEMENTS = 2_000_000
 """A rule takes many runs: sizes at which one is dearer than this are left out."""
+# Longer windows and chunks are not exceeded by the sizes, because runs would become too expensive.
 _LONGEST_WINDOW = 512
 
 
 @record(eq=False)
 class Point:
-    """Sizes of all dims, and a note on what was too dear.
+    """Sizes of all dims, with a note on sizes that were reduced because they cost too much.
 
-    At the main one every probe is run, at the others some; lower rules, which try each position, only at small ones.
+    At the main point every probe is run, at the others a selection. Lower rules, which change each position in turn,
+    are checked at small points only.
     """
 
     sizes: Sizes
@@ -43,7 +45,7 @@ class Point:
 
 
 def points(claims: Claims) -> dict[str, Sizes]:
-    """Sizes by name: least, typical, largest, and an odd one, each dim a prime times its multiple; no two the same."""
+    """Sizes by name, without duplicates: least, typical, largest, and a prime times the multiple of each dim."""
     symbols = tuple(claims.dims.values())
     found: dict[str, Sizes] = {}
     for name, choose in {"least": minimum, "typical": typical, "largest": maximum, "prime": odd}.items():
@@ -54,19 +56,19 @@ def points(claims: Claims) -> dict[str, Sizes]:
 
 
 def affordable(claims: Claims, sizes: Mapping[str, int]) -> bool:
-    """Whether one run at these sizes takes seconds at most."""
+    """Whether one run at these sizes is below the limit on FLOPs, or, without a graph, on elements."""
     if claims.spec is not None:
         return _flops(claims.spec.graph).value(sizes) <= MOST_FLOPS
     return _elements(claims, sizes) <= MOST_ELEMENTS
 
 
 def rule_points(claims: Claims) -> tuple[Point, ...]:
-    """The sizes at which rules are held, no two the same; the first is the one that `probe` gives.
+    """The points at which rules are checked, without duplicates; the first is the main one, with the sizes of `probe`.
 
-    Beside it, as far as a run stays cheap: the least and the largest size of every dim, one row of the leading dims, a
-    prime times the multiple, and lengths past two of every chunk and window that the rules or the graph name. Where the
-    largest sizes together are too dear, the most rows and the longest of the others are tried apart, and what is still
-    too dear is halved; the point then says what it left out.
+    The others are used as far as a run stays cheap: the least and the largest size of every dim, the least number of
+    rows in the leading dims, a prime times the multiple, and lengths greater than twice every chunk and window that the
+    rules or the graph name. If the largest sizes together cost too much, the largest number of rows and the largest
+    other dims are tried separately, and halved until a run is cheap; the note of the point states the reduction.
     """
     symbols, main = tuple(claims.dims.values()), probe(claims)
     rows = {symbol.name for symbol in leading(claims)}
@@ -88,7 +90,7 @@ def rule_points(claims: Claims) -> tuple[Point, ...]:
 
 
 def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Point:
-    """The largest affordable sizes of some dims, each halved until a run is cheap."""
+    """A point with sizes halved, relatively largest dim first, until a run is cheap or no dim can be halved."""
     while not _cheap(claims, sizes):
         symbol = max(claims.dims.values(), key=lambda one: sizes[one.name] / one.min)
         half = sizes[symbol.name] // 2 // symbol.multiple * symbol.multiple
@@ -102,7 +104,7 @@ def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Poi
 
 
 def _cheap(claims: Claims, sizes: Mapping[str, int]) -> bool:
-    """Whether a run takes milliseconds, so that a rule can be tried many times."""
+    """Whether one run is cheap enough to be repeated many times for a rule."""
     if claims.spec is not None:
         return _flops(claims.spec.graph).value(sizes) <= MOST_RULE_FLOPS
     return _elements(claims, sizes) <= MOST_RULE_ELEMENTS
@@ -114,25 +116,32 @@ def _flops(graph: Graph) -> Dim:
 
 
 def _elements(claims: Claims, sizes: Mapping[str, int]) -> int:
+    """The number of elements of all inputs and outputs."""
     types = [*(one.type for one in claims.inputs.values()), *(value.type for value in claims.outputs.values())]
     return sum(type_.elements().value(sizes) for type_ in types)
 
 
 def probe(claims: Claims) -> Sizes:
-    """Small sizes at which rules are tried: every dim another one, windows shorter than the positions."""
+    """The main, small sizes: dims differ where their limits allow, and lengths exceed every window up to the limit.
+
+    Different sizes show axes that are mixed up; a length above a window shows whether the window is kept.
+    """
     longest = max((size + 3 for size in _windows(claims) if size + 3 <= _LONGEST_WINDOW), default=0)
     return _lengths(claims, max(8, longest), rows=3)
 
 
 def _past(claims: Claims, main: Sizes) -> Sizes:
-    """Sizes past the second chunk of every length that is named; those of `probe` where none is."""
+    """Sizes greater than twice every named length, to reach a third chunk; `main` if it is no shorter."""
     named = [*_windows(claims), *(symbol.multiple for symbol in claims.dims.values() if symbol.multiple > 1)]
     longest = max((2 * size + 1 for size in named if 2 * size < 2 * _LONGEST_WINDOW), default=0)
     return _lengths(claims, longest, rows=2) if longest > max(main.values(), default=0) else main
 
 
 def _lengths(claims: Claims, least: int, rows: int) -> Sizes:
-    """Every dim that does not lead has another size, from `least` on."""
+    """Sizes with `rows` for leading dims and a different number from `least` on for each other dim.
+
+    They are rounded up to the dim's multiple and limited to its range, which may make some of them equal.
+    """
     first = {symbol.name for symbol in leading(claims)}
     lengths, sizes = count(least), Sizes()
     for symbol in claims.dims.values():
@@ -142,7 +151,7 @@ def _lengths(claims: Claims, least: int, rows: int) -> Sizes:
 
 
 def _windows(claims: Claims) -> Iterator[int]:
-    """Lengths that rules name, and masks of rules and of the graph: windows, chunks, prefixes."""
+    """Lengths named by rules, by their masks and by masks in the graph, such as windows and chunks."""
     sizes = typical(claims.dims.values())
     for rule in claims.rules:
         yield from (dim.value(sizes) for dim in (rule.back, rule.ahead) if dim is not None)
@@ -151,11 +160,12 @@ def _windows(claims: Claims) -> Iterator[int]:
 
 
 def _masks(claims: Claims) -> Iterator[Mask]:
+    """The masks of the rules and of all nodes of the graph."""
     yield from (rule.mask for rule in claims.rules if rule.mask is not None)
     for node in claims.spec.graph.walk() if claims.spec is not None else ():
         yield from (part for part in _parts(node.op) if isinstance(part, Mask))
 
 
 def _parts(made: Any) -> Iterator[Any]:
-    """The fields of a record."""
+    """The values of the fields of a record."""
     return (getattr(made, one.name) for one in fields(made) if hasattr(made, one.name))

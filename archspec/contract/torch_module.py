@@ -1,4 +1,4 @@
-"""A PyTorch module, ours or anyone's, or a function on tensors, as a runner."""
+"""A PyTorch module, emitted or written by a user, or a function on tensors, as a runner."""
 
 from __future__ import annotations
 
@@ -21,27 +21,36 @@ _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, Attribut
 
 
 class _BatchNorms(TorchFunctionMode):
-    """Sees whether a batch norm runs in training mode."""
+    """Records whether a batch norm runs in training mode."""
 
     found: bool = False
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Iterable[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Run the function."""
+        """Run the function, and inspect its arguments if it is a batch norm."""
         given = kwargs or {}
+        # `training` is the sixth parameter of `F.batch_norm` if it is given by position.
         if func is F.batch_norm:
             self.found = self.found or bool(given.get("training", args[5] if len(args) > 5 else False))
         return func(*args, **given)
 
 
 class TorchRunner:
-    """Runs a module on arrays by name.
+    """Runs a module or function on arrays by name.
 
-    `arguments` are the names that `forward` has for inputs, where they differ; `bound` tells which input goes where,
-    and raises SpecError E734. `picks` say where outputs are found in what it returns: a
-    key, an attribute or an index; left out, the output's own name, or its place. `bools` is the dtype that bool inputs
-    are given in, for models that take masks of zeros and ones.
+    Args:
+        model: the module, which is used as it is, or a function on tensors.
+        inputs: names of the inputs, in the declared order.
+        outputs: names of the outputs, in the declared order.
+        arguments: the parameter names of `forward` by input, where they differ; see `bound`.
+        picks: where each output is found in the return value: a key, an attribute or an index. An output without an
+            entry is looked up by its own name, then by its index among the outputs.
+        bools: the dtype in which bool inputs are passed, for models that take masks of zeros and ones.
+        floats: the dtype in which float inputs are passed.
+
+    Raises:
+        SpecError: E734 if the inputs cannot be bound to the model's parameters.
     """
 
     def __init__(
@@ -66,7 +75,7 @@ class TorchRunner:
         self.floats = floats
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
-        """Outputs by name. Raises SpecError E731 where the model fails, E730 for an output that it does not give."""
+        """Outputs by name, without gradients. Raises SpecError E731 if the model fails, E730 for a missing output."""
         try:
             with torch.no_grad():
                 found = self.call(self.tensors(arrays))
@@ -77,28 +86,28 @@ class TorchRunner:
         return {name: array_of(tensor) for name, tensor in found.items()}
 
     def trains_a_batch_norm(self, arrays: Arrays) -> bool:
-        """Whether a batch norm takes its statistics from these inputs. Raises SpecError E730 or E731."""
+        """Whether a batch norm in training mode runs on these inputs. Raises SpecError E730 or E731."""
         with _BatchNorms() as watch:
             self.run(arrays)
         return bool(watch.found)
 
     def tensors(self, arrays: Arrays) -> dict[str, Tensor]:
-        """Inputs as the model takes them."""
+        """Inputs as tensors on the CPU, in the dtypes that the model takes; integers keep their own."""
         return {name: self._tensor(array) for name, array in arrays.items()}
 
     def call(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs by name. Raises SpecError E730, and whatever the model raises."""
+        """Outputs by name, with gradients. Raises SpecError E730 if an output is missing, and what the model raises."""
         result = self._result(tensors)
         return {name: self._pick(result, place, name) for place, name in enumerate(self.outputs)}
 
     def exact(self) -> TorchRunner | None:
-        """The same module in float64; None for a function, whose parameters are out of reach."""
+        """A runner of a copy of the module in float64; None for a function, whose parameters are not accessible."""
         if not isinstance(self.model, nn.Module):
             return None
         return self.over(copy.deepcopy(self.model).double(), torch.float64)
 
     def over(self, model: Model, floats: torch.dtype) -> TorchRunner:
-        """Another model that is called in the same way."""
+        """A runner of another model with the same inputs, outputs and options, and float inputs of dtype `floats`."""
         options: dict[str, Any] = {"arguments": self.arguments, "picks": self.picks, "bools": self.bools}
         return TorchRunner(model, self.inputs, self.outputs, floats=floats, **options)
 
@@ -128,6 +137,7 @@ class TorchRunner:
 
 
 def _part(result: Any, key: str | int) -> Any:
+    """The value under an index, key or attribute of a return value; None if there is none."""
     if isinstance(key, int):
         values = list(result.values()) if isinstance(result, Mapping) else result
         return values[key] if isinstance(values, (tuple, list)) and -len(values) <= key < len(values) else None
@@ -137,7 +147,7 @@ def _part(result: Any, key: str | int) -> Any:
 
 
 def array_of(tensor: Tensor) -> Array:
-    """A tensor as an array; half precision widened."""
+    """A tensor as an array, half precision as float32, because NumPy has no bfloat16."""
     found = tensor.detach().cpu()
     half = found.dtype in (torch.bfloat16, torch.float16)
     array: Array = (found.float() if half else found).numpy()

@@ -1,4 +1,4 @@
-"""Upper rules, and the independence of leading dims, by perturbation."""
+"""Checks upper rules, and the independence of the rows of leading dims, by perturbation."""
 
 from __future__ import annotations
 
@@ -19,22 +19,38 @@ from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
 Probing = Callable[[Arrays], Iterable[InputProbe]]
+# Rounds over all padding patterns at the main point, for a rule with a `where`.
 _DRAWS = 4
+# The number of probes that are run for each pattern at the other points.
 _FEW = 4
 
 
 def upper(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
-    """Judge an upper rule under every pattern of its inputs."""
+    """Check an upper rule at one point.
+
+    Args:
+        claims: declared inputs and outputs.
+        subject: the model.
+        rule: a rule of an `UpperKind`.
+        point: the sizes; at the main point all padding patterns and probes are run.
+        seed: seed of the inputs and of their perturbations.
+
+    Returns:
+        `violated` with the first leak, `holds` if something could be changed, else `not measured`.
+
+    Raises:
+        SpecError: if the model fails to run.
+    """
     kind = rule_kinds()[rule.kind]
     assert isinstance(kind, UpperKind)
-    # Where padding stands decides what a rule about it can show.
+    # Which positions are padding decides what a rule about padding can show, so that several draws are needed.
     draws = 1 if rule.where is None else _DRAWS
     judging = _Judging(claims=claims, subject=subject, point=point, seed=seed, draws=draws)
     return judging.found(str(rule), kind.promise(rule), lambda x: probes(claims, rule, x, point.sizes))
 
 
 def independent(claims: Claims, subject: Subject, symbol: Symbol, point: Point, seed: int) -> Finding | None:
-    """Judge a dim that leads an input: no row depends on another. None where there is one row."""
+    """Check that no row of a leading dim depends on another. None if no probe is possible, as with a single row."""
     made = tuple(independence(claims, symbol, point.sizes))
     judging = _Judging(claims=claims, subject=subject, point=point, seed=seed)
     return judging.found(f"independent({symbol.name})", "", lambda _: made) if made else None
@@ -42,9 +58,9 @@ def independent(claims: Claims, subject: Subject, symbol: Symbol, point: Point, 
 
 @record(eq=False)
 class _Judging:
-    """A subject at some sizes: at the main ones every probe of each pattern is run, elsewhere some.
+    """A subject at one point: at the main point all probes of each padding pattern are run, elsewhere a selection.
 
-    A claim that several draws of a pattern decide is tried under every pattern, others elsewhere without padding.
+    Away from the main point, a claim with several `draws` is tried under every pattern, any other under the first one.
     """
 
     claims: Claims
@@ -54,7 +70,13 @@ class _Judging:
     draws: int = 1
 
     def found(self, claim: str, promise: str, probing: Probing) -> Finding:
-        """The first leak that a probe shows; else that the claim holds, if anything could be changed."""
+        """Run the probes up to the first leak.
+
+        Args:
+            claim: the text of the claim.
+            promise: a note on what the claim assumes, for the detail of a claim that holds.
+            probing: makes the probes of given inputs.
+        """
         trials, largest = 0, 0.0
         try:
             for probe, trial, pattern in self.trials(probing):
@@ -74,7 +96,7 @@ class _Judging:
         return Finding(claim=claim, status="holds", detail=detail, trials=trials, largest=largest)
 
     def trials(self, probing: Probing) -> Iterator[tuple[InputProbe, Perturbation, str]]:
-        """Every probe that is run, with its inputs and their pattern."""
+        """Every probe that is run, with its inputs and their padding pattern."""
         known = patterns(self.claims)
         if not self.point.is_main:
             known = known[:1] if self.draws == 1 else known
@@ -89,7 +111,7 @@ class _Judging:
 
 
 def _some(made: Sequence[InputProbe]) -> Sequence[InputProbe]:
-    """Some probes, with both ends."""
+    """At most `_FEW` evenly spaced probes, with both ends."""
     if len(made) <= _FEW:
         return made
     return [made[round(place * (len(made) - 1) / (_FEW - 1))] for place in range(_FEW)]

@@ -1,4 +1,4 @@
-"""Holding a model against its claims."""
+"""Verification of a model against its claims."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from archspec.spec.claims import Claims
 def verify(
     subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] | None = None, seed: int = 0
 ) -> ContractReport:
-    """Hold a subject against every claim.
+    """Check a subject against every claim.
 
     Args:
-        subject: a runner whose inputs and outputs have the names of the claims, and its float64 twin if there is one.
+        subject: the model, whose inputs and outputs have the names of the claims.
         claims: sizes, inputs, outputs and rules.
-        parameters: the model's parameters by the names of the spec: its outputs are then compared with the interpreter.
-        seed: of inputs and of their changes.
+        parameters: the model's parameters by the names of the spec; if given, and the claims have a spec, outputs are
+            compared with the interpreter too.
+        seed: seed of the inputs and of their perturbations.
 
     Returns:
-        a finding for each claim. A model that fails to run is a violation, and ends the report.
+        a finding for each claim. A model that fails to run violates the claim `runs`, which ends the report.
     """
     findings: list[Finding] = []
     try:
@@ -54,12 +55,18 @@ def verify(
 def findings_of(
     subject: Subject, claims: Claims, *, parameters: Mapping[str, Array] | None = None, seed: int = 0
 ) -> Iterator[Finding]:
-    """The findings one by one, as they are made. Raises SpecError where the model fails to run."""
+    """Yield the findings one by one as they are made; the arguments are those of `verify`.
+
+    If a basic claim is violated, rules are not measured and outputs are not compared with the interpreter.
+
+    Raises:
+        SpecError: if the model fails to run.
+    """
     first = tuple(basics(claims, subject, seed))
     yield from first
     broken = [found.claim for found in first if found.status == "violated"]
     if broken:
-        # What is random or not finite moves by itself.
+        # Outputs that are random or not finite differ between runs without any change of the inputs.
         detail = f"`{broken[0]}` must hold first"
         yield from (Finding(claim=str(rule), status="not measured", detail=detail) for rule in claims.rules)
         return
@@ -70,7 +77,7 @@ def findings_of(
 
 
 def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
-    """Independence, and every rule, each at all sizes of `rule_points`."""
+    """Check the independence of rows and every rule, each at the points of `rule_points` up to its first violation."""
     tried = [(point, _usable(subject, claims, point.sizes, seed)) for point in rule_points(claims)]
     rows: list[Finding] = []
     for symbol in leading(claims):
@@ -79,7 +86,8 @@ def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
         if made:
             rows.append(explained(claims, subject, merged(made), seed))
     yield from rows
-    # What leaves other rows alone to the last bit computes alike whatever the values are.
+    # If other rows stay the same bit for bit, the computation does not depend on the values, so that any movement of a
+    # held position is a leak and not rounding.
     still = bool(rows) and all(found.status == "holds" and found.largest == 0 for found in rows)
     tried = [(point, replace(able, is_still=still)) for point, able in tried]
     loud = _loud(subject, claims, seed)
@@ -89,7 +97,7 @@ def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
 
 
 def _loud(subject: Subject, claims: Claims, seed: int) -> Subject | None:
-    """The subject with scores as large as it stays finite with; None where it cannot be had."""
+    """The subject with the largest parameters with which its outputs stay finite; None if there are none."""
     for runner in subject.loud() if subject.loud is not None else ():
         one = replace(subject, runner=runner, exact=runner, tolerance=EXACT_TOLERANCE, is_loud=True)
         if _usable(one, claims, probe(claims), seed).exact is not None:
@@ -98,7 +106,7 @@ def _loud(subject: Subject, claims: Claims, seed: int) -> Subject | None:
 
 
 def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, seed: int) -> Finding:
-    """What holds of an upper rule, unless large scores break it: then something else than a mask hides."""
+    """The finding that a rule holds, or the violation that large scores show: a finite bias instead of a mask."""
     if not isinstance(rule_kinds()[rule.kind], UpperKind):
         return found
     again = upper(claims, loud, rule, rule_points(claims)[0], seed)
@@ -111,19 +119,19 @@ def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, 
 
 
 def _running(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
-    """The subject without its float64 twin, where that does not run: some models name float32 in their code."""
+    """The subject, without its float64 twin if that fails to run: some models name float32 in their code."""
     return subject if _twin(subject, claims, sizes, seed) is not None else replace(subject, exact=None, gradients=None)
 
 
 def _usable(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
-    """The subject without its float64 twin, where that does not run or is not finite: it is no evidence then."""
+    """The subject, without float64 twin and gradients if the twin fails to run or its outputs are not finite."""
     found = _twin(subject, claims, sizes, seed)
     finite = found is not None and all(np.isfinite(array).all() for array in found.values())
     return subject if finite else replace(subject, exact=None, gradients=None)
 
 
 def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> dict[str, Array] | None:
-    """What the float64 twin gives where nothing is hidden."""
+    """Outputs of the float64 twin on inputs that hide nothing; None if there is no twin or it fails to run."""
     if subject.exact is None:
         return None
     try:
@@ -133,7 +141,7 @@ def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int)
 
 
 def _speaks(rule: Rule, point: Point) -> bool:
-    """Whether a rule is held at a point: a lower one not where each of many positions takes a run."""
+    """Whether a rule is checked at a point: lower rules at small ones only, because each position takes runs."""
     return point.is_small or isinstance(rule_kinds()[rule.kind], UpperKind)
 
 
