@@ -1,4 +1,4 @@
-"""Bundles: everything that one architecture needs to run, in one folder that can be checked."""
+"""Bundles: one folder with everything needed to run an architecture, whose integrity can be checked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ __all__ = ["Bundle", "build", "open"]
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    # Importing the package must stay cheap: `build` and `open` bring in the engines.
     if name not in _HOMES:
         raise AttributeError(f"module 'archspec.bundle' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

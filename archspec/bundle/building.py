@@ -1,4 +1,4 @@
-"""A spec to a bundle on disk."""
+"""Build a bundle on disk from a spec."""
 
 from __future__ import annotations
 
@@ -45,29 +45,31 @@ def build(
 
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
-        out: the folder to write. A bundle that stands there is replaced whole, and only once the new one is complete.
+        out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
         weights: a safetensors file or folder, tensors by name, or None for a fresh module initialised under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
-        weights_layout: which of the spec's weight layouts the checkpoint has; left out, the one that fits.
+        weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
         layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`.
-        files: files to carry along, such as a tokenizer's.
-        profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; left out, all that are admitted.
-        cache: take artifacts that were built before, of the same parts by the same tools, and keep what is built.
-        benchmark: time every artifact that this host runs, at typical sizes: `run` then takes the fastest.
-        unproved: build although something in the spec does not hold; the manifest says so, and `run` repeats it.
+        files: files to copy into the bundle, such as a tokenizer's.
+        profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
+        seed: the seed under which a fresh module is initialised.
+        cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
+        benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
+        unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
         progress: called with each step's name and the share of it that is done (None: not known).
 
     Returns the bundle, opened.
 
     Raises:
-        SpecError: for a spec that does not hold, a target, dtype or output that cannot be had, misfitting weights, a
-            failed step, or an artifact that computes something else.
+        SpecError: for a spec that does not hold, a target, dtype or output that is not possible, weights that do not
+            fit, a failed step, or an artifact whose results differ from the spec's.
     """
     checked = accepted(spec, unproved=unproved)
     wanted = read_targets(targets, dtype)
     ranges = _ranges(profiles, checked, wanted, layout)
     carried = check_carried(files)
+    # The spec, targets, profiles and files are checked before the folder is made.
     with staging(Path(out)) as folder:
         work = Work(
             folder=folder,
@@ -88,7 +90,7 @@ def build(
 def _ranges(
     profiles: Sequence[str], checked: Checked, targets: Sequence[Target], layout: Layout
 ) -> tuple[Profile, ...]:
-    """The profiles, held against the targets and the layout."""
+    """Read the profiles and check them against the targets and the layout."""
     if layout == "triton":
         check_served(targets)
     ranges = read_profiles(profiles, tuple(checked.spec.dims.values()))
@@ -97,7 +99,10 @@ def _ranges(
 
 
 def check_carried(given: Sequence[str | Path]) -> tuple[Path, ...]:
-    """The files to carry along. Raises SpecError E721 for each that is none, or has a name that stands twice."""
+    """Return the files to copy into the bundle.
+
+    Raises SpecError with an E721 for each that is not a file, or has an invalid or duplicate name.
+    """
     files = tuple(map(Path, given))
     found = Collector()
     names: set[str] = set()

@@ -1,4 +1,4 @@
-"""An opened bundle: what it holds, and running it."""
+"""An opened bundle: its contents, and how to run it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A bundle whose files were all found to be as they were written. `artifact` is what runs where none is named."""
+    """A bundle whose files were all found unchanged.
+
+    `artifact` is the target that runs if none is named; None chooses the best for this host.
+    """
 
     path: Path
     manifest: Manifest
@@ -36,9 +39,10 @@ class Bundle:
     _runners: dict[str, Runner] = field(default_factory=dict, repr=False, compare=False)
 
     def run(self, inputs: Mapping[str, NDArray[Any]], artifact: str | None = None) -> dict[str, NDArray[Any]]:
-        """Outputs by name, from inputs by name; those with a default may be left out.
+        """Compute outputs by name from inputs by name; inputs with a default may be left out.
 
-        `artifact` is a target of the bundle; left out, the one that it was opened with, or the best for this host.
+        `artifact` is a target of the bundle; without it, the one the bundle was opened with is used, or the best for
+        this host. An artifact is loaded on its first use and kept.
         Raises SpecError: E610 or E710 for the artifact, E711 to E723 with every mistake in the inputs.
         """
         entry = self._entry(self.chosen(artifact))
@@ -47,39 +51,44 @@ class Bundle:
 
     @cached_property
     def interface(self) -> Interface:
-        """What the model takes and gives."""
+        """The inputs and outputs of the model, with their types."""
         return self.manifest.interface.read()
 
     def chosen(self, artifact: str | None = None) -> str:
-        """The target of the artifact that `run` takes. Raises SpecError E610 or E710."""
+        """Return the target of the artifact that `run` uses. Raises SpecError E610 or E710."""
         return self.choice(artifact).target
 
     def choice(self, artifact: str | None = None) -> ArtifactChoice:
-        """The artifact that `run` takes, why, and why not each other. Raises SpecError E610 or E710."""
+        """Return the artifact that `run` uses, with the reason, and why each other was rejected.
+
+        Raises SpecError E610 or E710.
+        """
         return choose(self.manifest, self.report, artifact or self.artifact)
 
     def checked(self, *, unproved: bool = False) -> Checked:
-        """The bundle's spec, checked now; accepted as it is where the bundle was built so, or `unproved` is given.
+        """Check the bundle's spec now and return it with its verdicts.
 
-        Raises SpecError with the diagnostics of the check where it does not hold and neither is so.
+        Something that does not hold is accepted if the bundle was built that way or `unproved` is given; otherwise
+        SpecError is raised with the diagnostics of the check.
         """
         return accepted(self.path / SPEC, unproved=unproved or bool(self.manifest.unproved))
 
     def file(self, name: str) -> Path:
-        """A file that was carried along, by its name. Raises SpecError E710."""
+        """Return the path of a carried file by its name. Raises SpecError E710."""
         names = [Path(path).name for path in self.manifest.carried]
         if name not in names:
             fail("E710", f"the bundle has no file `{name}`", None, help=did_you_mean(name, names, kind="files"))
         return self.path / self.manifest.carried[names.index(name)]
 
     def summary(self) -> str:
-        """What the bundle holds, for a reader."""
+        """Describe the bundle in a few lines for a reader."""
         return summary(self)
 
     def _entry(self, target: str) -> ArtifactEntry:
         return next(entry for entry in self.manifest.artifacts if entry.target == target)
 
     def _runner(self, entry: ArtifactEntry) -> Runner:
+        """Return the opened artifact, from the first use on the same one."""
         if entry.target not in self._runners:
             target = target_of(entry.target)
             path = self.path / entry.files[0]

@@ -1,4 +1,7 @@
-"""Which of a bundle's artifacts runs on this host: the furthest verified that it can open, and of those the fastest."""
+"""Choose which of a bundle's artifacts runs on this host.
+
+Among those that it can open, the furthest verified come first, and among these the fastest.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _WITH_ONNX = "build the bundle with `--target onnx` too: it runs on any host"
 
 @record
 class ArtifactChoice:
-    """The artifact that runs, why it was taken, and of each other why it was not."""
+    """The artifact that runs, the reason for it, and for each other artifact why it was rejected."""
 
     target: str
     reason: str
@@ -29,11 +32,11 @@ class ArtifactChoice:
 
 
 def choose(manifest: Manifest, report: BundleReport, wanted: str | None = None) -> ArtifactChoice:
-    """The artifact that is asked for, or else the best that this host can open.
+    """Return the artifact that is requested, or else the best that this host can open.
 
-    Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Of those verified as
-    far, the faster one: as measured where all were, else by the class of its engine.
-    Raises SpecError E610 where the one asked for cannot be opened here, E710 where there is none.
+    Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Among equally verified
+    ones the faster is chosen: by measured time where there is one, otherwise by the speed class of its engine.
+    Raises SpecError E610 if the requested artifact cannot be opened here, E710 if there is none.
     """
     entries = {entry.target: entry for entry in manifest.artifacts}
     obstacles = {name: obstacle(entry) for name, entry in entries.items()}
@@ -50,12 +53,13 @@ def choose(manifest: Manifest, report: BundleReport, wanted: str | None = None) 
 
 
 def obstacle(entry: ArtifactEntry) -> str | None:
-    """Why this host cannot open an artifact; None when it can."""
+    """Return why this host cannot open an artifact, None if it can."""
     target = target_of(entry.target)
     return engine_of(target).closed(target, entry.artifact())
 
 
 def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]) -> ArtifactChoice:
+    """Return the requested artifact. Raises SpecError E610 or E710."""
     if wanted not in entries:
         help = did_you_mean(wanted, entries, kind="artifacts")
         fail("E710", f"the bundle has no artifact `{wanted}`", None, help=help)
@@ -67,17 +71,20 @@ def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[
 
 
 def _merit(entry: ArtifactEntry, report: BundleReport) -> tuple[float, ...]:
+    """Return the sort key of an artifact; larger is better."""
     measured = report.milliseconds(entry.target)
     return (RANKS.index(entry.verified), 0.0 if measured is None else -measured, _speed(entry))
 
 
 def _speed(entry: ArtifactEntry) -> int:
+    """Return the speed class of an artifact's engine."""
     target = target_of(entry.target)
-    # Those that are for GPUs are only opened where there is one.
+    # Artifacts for GPUs can only be opened where there is one, and are then taken to be the fastest.
     return max(engine.speed for engine in engines().values()) if target.capabilities else engine_of(target).speed
 
 
 def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: BundleReport) -> str:
+    """Say why the best artifact was chosen."""
     if len(able) == 1:
         return f"{best.verified}; the only one that this host can open"
     if any(entry.verified != best.verified for entry in able):
@@ -89,6 +96,7 @@ def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: BundleReport
 
 
 def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: BundleReport) -> str:
+    """Say why an artifact that could be opened was not chosen."""
     if entry.verified != best.verified:
         return f"it is only {entry.verified}"
     measured = report.milliseconds(entry.target)

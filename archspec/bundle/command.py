@@ -1,4 +1,4 @@
-"""The command that builds the same artifacts again, from a bundle alone."""
+"""The command that rebuilds the same artifacts from a bundle alone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ REBUILT = "../rebuilt"
 def rebuilding(
     targets: Sequence[Target], dtype: DTypeName, profiles: Sequence[Profile], layout: Layout, carried: Sequence[Path]
 ) -> str:
-    """The command, to be given inside the bundle's folder. `carried` are files, relative to it.
+    """Return the command, to be run inside the bundle's folder; `carried` are files relative to it.
 
-    The bundle's spec is resolved and its weights have its own names, so nothing else is needed; with the versions of
-    the manifest, and on the same machine, ONNX files and engines of TensorRT come out byte for byte.
+    The bundle's spec is resolved and its weights have the module's names, so nothing else is needed. With the versions
+    of the manifest, and on the same machine, ONNX files and engines of TensorRT are reproduced byte for byte.
     """
     return shlex.join(_words(targets, dtype, profiles, layout, carried))
 
@@ -29,6 +29,7 @@ def rebuilding(
 def _words(
     targets: Sequence[Target], dtype: DTypeName, profiles: Sequence[Profile], layout: Layout, carried: Sequence[Path]
 ) -> Iterator[str]:
+    """Yield the arguments of the command; the default layout is not written."""
     yield from ("archspec", "build", SPEC, "--weights", WEIGHTS, "--output", REBUILT)
     for target in targets:
         yield from ("--target", str(target))

@@ -1,4 +1,4 @@
-"""Files of a bundle: their hashes, and that none of them lies elsewhere."""
+"""Files of a bundle: their hashes, and that none of them lies outside its folder."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from archspec.diagnostics import Collector
 
 
 def entry_of(path: Path) -> FileEntry:
-    """Size and hash of a file."""
+    """Return the size and SHA-256 of a file."""
     with path.open("rb") as file:
         return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), bytes=path.stat().st_size)
 
 
 def entries_under(folder: Path) -> dict[str, FileEntry]:
-    """Every file under a folder but the manifest, by its path there, in order."""
+    """Return every file under a folder except the manifest, by relative path, sorted."""
     return {name: entry_of(folder / name) for name in sorted(names_under(folder)) if name != MANIFEST}
 
 
 def names_under(folder: Path) -> Iterator[str]:
-    """Paths of all that is no folder, relative and with forward slashes."""
+    """Yield the relative paths, with forward slashes, of everything that is not a folder; links to folders included."""
     for path in folder.rglob("*"):
         if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()
 
 
 def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
-    """Check every file's path, then its size and hash.
+    """Check the path of every file, then its size and hash.
 
     Raises SpecError: E709 for every path that leaves the folder, or E708 for every file that is missing or changed.
     """
@@ -47,7 +47,7 @@ def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
 
 
 def leaves(folder: Path, name: str) -> bool:
-    """Whether a path of the manifest is absolute, climbs up, or passes through a link."""
+    """Whether a path of the manifest is absolute, climbs out of the folder, or passes through a symbolic link."""
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name:
         return True
@@ -56,6 +56,7 @@ def leaves(folder: Path, name: str) -> bool:
 
 
 def _problem(path: Path, entry: FileEntry) -> str | None:
+    """Return what is wrong with a file, None if it is as the manifest says."""
     if not path.is_file():
         return "is missing"
     if path.stat().st_size != entry.bytes or entry_of(path).sha256 != entry.sha256:

@@ -1,4 +1,4 @@
-"""The step of a build that computes TensorRT's network, and the tie between that network and the engines."""
+"""The build step that computes TensorRT's network on the CPU, and the check that engines come from that network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _LAYER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 @record(eq=False)
 class Inspection:
-    """Holds the network of a program against its spec, in a process of its own, before engines are compiled from it."""
+    """Compares the network of a program with its spec, in a separate process, before engines are compiled from it.
+
+    `folder` is the bundle being written; `program` has paths relative to it.
+    """
 
     folder: Path
     program: Program
@@ -35,7 +38,10 @@ class Inspection:
     _found: list[StageOutcome] = field(default_factory=list)
 
     def inspect(self, engine: str, source: str) -> Stage:
-        """Compute the network that an engine makes of a file. Raises SpecError E605, E606, E609, E620 to E622."""
+        """Compute the network that an engine makes of a file, and keep the outcome.
+
+        `engine` is the engine's word, `source` the exported file. Raises SpecError E605, E606, E609, E620 to E622.
+        """
         program = self.program.to_json()
         job = {"program": program, "dtype": self.dtype, "engine": engine, "source": source, "spec": SPEC}
         outcome = run_step(
@@ -50,14 +56,15 @@ class Inspection:
         return outcome.stage
 
     def check(self, built: Sequence[BuiltArtifact]) -> None:
-        """Refuse an engine that was compiled from another network than was computed. Raises SpecError E623."""
+        """Raise SpecError E623 for an engine that was compiled from a network other than those that were computed."""
+        # An engine may come from the cache, or from a second conversion: the digest ties it to the computed network.
         verified = {outcome.result["network"]["digest"] for outcome in self._found}
         for one in built:
             if one.artifact.network is not None and one.artifact.network not in verified:
                 fail("E623", f"{one.target} was compiled from a network other than the verified one", None)
 
     def added(self, report: BundleReport) -> BundleReport:
-        """The report with what was found of the network."""
+        """Return the report with the networks, trials and skipped checks of all inspections."""
         for outcome in self._found:
             trials = [ParityTrial.model_validate(trial) for trial in outcome.result["trials"]]
             changed = {
@@ -71,7 +78,7 @@ class Inspection:
 
 @contextmanager
 def spanned(spec: Spec) -> Iterator[None]:
-    """Give errors about nodes of the exported network the line of the spec that the node came from."""
+    """Give errors about nodes of an exported network the place in the spec that the node came from."""
     try:
         yield
     except SpecError as error:
@@ -79,6 +86,7 @@ def spanned(spec: Spec) -> Iterator[None]:
 
 
 def _spanned(diagnostic: Diagnostic, graph: Graph) -> Diagnostic:
+    """Return a diagnostic with the span of its scopes, unchanged if it has no scopes or a span already."""
     if not isinstance(diagnostic, Placed) or diagnostic.primary is not None:
         return diagnostic
     span = span_of(diagnostic.scopes, graph)
@@ -86,9 +94,10 @@ def _spanned(diagnostic: Diagnostic, graph: Graph) -> Diagnostic:
 
 
 def span_of(scopes: Sequence[str], graph: Graph) -> Span | None:
-    """Where the spec says what an exported node computes: the operation, or the innermost module that has a line.
+    """Return where the spec declares what an exported node computes, None if unknown.
 
-    `scopes` are paths of modules, outermost first (`states.layers.0.attention`), and the traced operation's name.
+    `scopes` are module paths, outermost first (`states.layers.0.attention`), and then the name of the traced operation.
+    The span is that of the operation, or of the innermost module that has one.
     """
     *modules, traced = [_LAYER.sub("*", scope) for scope in scopes]
     nodes = [node for node in graph.walk() if node.span is not None]

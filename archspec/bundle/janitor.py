@@ -1,7 +1,7 @@
-"""Cleans up after a build that was killed. Runs as a script of its own, from the standard library alone.
+"""Clean up after a build that was killed. Runs as a separate script and uses the standard library only.
 
-Standard input is a pipe from the build. `done` on it means that there is nothing to do; its end means that the build
-is gone: the unfinished folder goes too, and a bundle that was set aside comes back.
+Standard input is a pipe from the build. The line `done` means that there is nothing to do; end of file means that the
+build has died: its unfinished folder is removed, and a bundle that was set aside is restored.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ PAUSE = 0.1
 
 
 def clean(unfinished: Path, aside: Path, output: Path) -> None:
-    """Remove the folder of a build that ended, and put back what it had set aside."""
+    """Remove the folder of a build that ended, and restore the bundle that it had set aside.
+
+    `unfinished` is the folder of the build, `aside` the place of the previous bundle, `output` where it belongs.
+    """
     if aside.exists() and not output.exists():
         aside.rename(output)
-    # The build's own workers end when it does, but not before their last file is written.
+    # Workers of the build end when it does, but may still write a last file.
     for _ in range(ATTEMPTS):
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
@@ -29,7 +32,7 @@ def clean(unfinished: Path, aside: Path, output: Path) -> None:
 
 
 def main() -> None:
-    """Wait for the build to say that it is done, or to end."""
+    """Wait until the build says that it is done, or dies."""
     unfinished, aside, output = (Path(argument) for argument in sys.argv[1:4])
     if sys.stdin.readline().strip() != "done":
         clean(unfinished, aside, output)

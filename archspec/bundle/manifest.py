@@ -1,4 +1,4 @@
-"""The manifest: what a bundle holds, what built it, and how far each artifact was verified."""
+"""The manifest: what a bundle contains, what built it, and how far each artifact was verified."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ _BLANK = "0" * 64
 
 
 class _Model(BaseModel):
+    """A strict record of the manifest: unknown keys and converted types are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class FileEntry(_Model):
-    """A file as it was written."""
+    """SHA-256 and size in bytes of a file as it was written."""
 
     sha256: str
     bytes: int
 
 
 class WeightsEntry(_Model):
-    """Where the weights came from: `given`, or a fresh module `initialised` under a seed."""
+    """The weights file and its origin: `given`, or a fresh module `initialised` under a seed."""
 
     path: str
     origin: Literal["given", "initialised"]
@@ -46,11 +48,11 @@ class WeightsEntry(_Model):
 
 
 class ArtifactEntry(_Model):
-    """One artifact. `files[0]` is what its tool opens; each of `profiles` gives every dim's least, typical and largest
-    size.
+    """One artifact.
 
-    `host` is the kind of machine that it is bound to (None: any), `network` the digest of the network of TensorRT that
-    it was compiled from, `notes` say what was chosen for it and why.
+    `files[0]` is the file that its tool opens; each of `profiles` gives the smallest, typical and largest size of every
+    dim. `host` is the kind of machine it is bound to (None: any), `network` the digest of the TensorRT network it was
+    compiled from; `notes` explain choices made for it.
     """
 
     target: str
@@ -66,7 +68,7 @@ class ArtifactEntry(_Model):
     warnings: list[str] = []
 
     def artifact(self) -> Artifact:
-        """The artifact as its engine knows it."""
+        """Return the artifact in the form that its engine uses."""
         return Artifact(
             target=self.target,
             dtype=self.dtype,
@@ -81,7 +83,7 @@ class ArtifactEntry(_Model):
 
 
 class VerdictEntry(_Model):
-    """A rule of the spec as it is written there, and what was known of it when the bundle was built."""
+    """A rule as the spec writes it, and its status when the bundle was built."""
 
     rule: str
     status: Status
@@ -89,12 +91,10 @@ class VerdictEntry(_Model):
 
 
 class Manifest(_Model):
-    """Everything that a reader needs to know; `files` lists every other file of the bundle.
+    """The description of a bundle; `files` lists every other file in it.
 
-    `unproved` holds the messages of what did not hold when the spec was checked: the bundle was built all the same,
-    because its builder asked for it.
-
-    `command`, given in the bundle's folder, builds the same artifacts again.
+    `unproved` holds messages about what did not hold when the spec was checked: the bundle was built on request
+    nevertheless. `command`, run in the bundle's folder, builds the same artifacts again.
     """
 
     archspec_bundle: int = FORMAT
@@ -115,13 +115,16 @@ class Manifest(_Model):
 
 
 def write_manifest(manifest: Manifest) -> str:
-    """The text of a manifest, its own digest put in: the SHA-256 of the text with zeros in that place."""
+    """Return the text of a manifest with its digest: the SHA-256 of the text with zeros in place of the digest."""
     text = json.dumps(manifest.model_copy(update={"digest": _BLANK}).model_dump(mode="json"), indent=2) + "\n"
     return text.replace(_BLANK, hashlib.sha256(text.encode()).hexdigest(), 1)
 
 
 def read_manifest(text: str) -> Manifest:
-    """The manifest of a text. Raises SpecError E705 to E707 for what is none, is newer, or was changed."""
+    """Read a manifest from its text.
+
+    Raises SpecError E705 if it is not a manifest, E706 for another format, E707 if it was changed.
+    """
     _check_format(text)
     found = _DIGEST.search(text)
     blank = text if found is None else text[: found.start(1)] + _BLANK + text[found.end(1) :]
@@ -135,6 +138,7 @@ def read_manifest(text: str) -> Manifest:
 
 
 def _check_format(text: str) -> None:
+    """Check that the text is JSON of the supported format, before its digest is looked at."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -149,5 +153,6 @@ def _check_format(text: str) -> None:
 
 
 def _damaged(reason: str) -> Manifest:
+    """Raise E707 with a reason."""
     help = "build the bundle again, or copy it again from where it was built"
     return fail("E707", f"{MANIFEST} was changed after the bundle was built", None, notes=[reason], help=help)

@@ -1,4 +1,4 @@
-"""The network that TensorRT is about to compile, computed on the CPU and held against the spec before it is."""
+"""Compare the network that TensorRT would compile, computed on the CPU, with the spec."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
 @record(eq=False)
 class NetworkCheck:
-    """A network beside the program that it was lowered from, and what the spec claims."""
+    """A network, the program that it was lowered from, and the claims of the spec.
+
+    `name` is what reports call the network, `plan` the network as data.
+    """
 
     name: str
     plan: NetworkPlan
@@ -52,7 +55,10 @@ class NetworkCheck:
     claims: Claims
 
     def trials(self) -> Iterator[ParityTrial | str]:
-        """Against the interpreter, or the module where that is too dear; a line for each size that is left out."""
+        """Yield a comparison at the smallest, odd and typical sizes, or a text for sizes that are too expensive.
+
+        The reference is the interpreter, or the emitted module if the model is too large for it.
+        """
         assert self.claims.spec is not None
         counted = cost(self.claims.spec.graph)
         symbols = self.program.interface.symbols
@@ -67,8 +73,9 @@ class NetworkCheck:
                 yield f"{self.name} at {shown(sizes)}: {flops:.2g} FLOPs are too many for this check"
 
     def findings(self) -> Iterator[Finding]:
-        """The whole contract, claim by claim; in float32 at other parameters than the bundle's, too."""
+        """Yield the result for each claim of the contract; in float32 also with other parameters than the bundle's."""
         bound, weights = TOLERANCE[self.dtype], StoredArrays(self.program.weights)
+        # Half precision is judged within its tolerance; in float32 the contract has its own.
         half = Precision(name=self.dtype, parity=bound, exact=bound)
         subject = network_subject(self.name, self.plan, FLOAT32 if self.dtype == "float32" else half)
         yield from findings_of(subject, self.claims, parameters=weights, seed=SEED)
@@ -76,6 +83,7 @@ class NetworkCheck:
             yield from parity_redrawn(self.plan, self.claims, weights, SEED)
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> ParityTrial:
+        """Compare the network with one reference on the same random inputs."""
         assert self.claims.spec is not None
         inputs = sample(self.program.interface, sizes, SEED)
         expected = (
@@ -98,10 +106,12 @@ class NetworkCheck:
 def check_network(
     engine: NetworkEngine, source: Path, program: Program, dtype: DTypeName, spec: Path
 ) -> tuple[NetworkEntry, list[ParityTrial | str]]:
-    """Compute the network that an engine makes of a file.
+    """Compute the network that an engine makes of a file, and compare it with the spec.
 
-    Raises SpecError: E606 for a file that the engine does not take, E609 for every output too far off, E620 and E621
-    for layers that cannot be computed, E622 for every claim that is violated.
+    `source` is the exported file, `spec` the path of the spec. Returns the entry for the report and the trials; texts
+    among them are about sizes that were skipped.
+    Raises SpecError: E606 for a file that the engine rejects, E609 for every output that differs too much, E620 and
+    E621 for layers that cannot be computed, E622 for every claim that is violated.
     """
     plan = engine.plan(source, program.interface, dtype)
     check = NetworkCheck(
@@ -121,6 +131,7 @@ def check_network(
 
 
 def _entry(engine: str, plan: NetworkPlan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
+    """Return the entry of a network for the report."""
     kinds = Counter(step.kind.lower() for step in plan.steps)
     return NetworkEntry(
         engine=engine,

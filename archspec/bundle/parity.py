@@ -1,4 +1,4 @@
-"""An artifact against the module and against the interpreter, on the same weights and random inputs."""
+"""Compare an artifact with the module and with the interpreter, on the same weights and random inputs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ MOST_EXACT_FLOPS = 50_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """An artifact, and what it is held against. One is in memory at a time: module, artifact, interpreter."""
+    """An artifact and the references it is compared with.
+
+    Only one of module, artifact and interpreter is in memory at a time; `opened` opens the artifact.
+    """
 
     target: str
     dtype: DTypeName
@@ -51,11 +54,12 @@ class Contest:
     graph: Graph
 
     def trials(self) -> Iterator[ParityTrial | str]:
-        """Every comparison that is affordable, and a line for each that is not; within the artifact's profiles."""
+        """Yield every affordable comparison, and a text for each that is not, within the artifact's profiles."""
         flops = cost(self.graph).flops
         points = self._points(minimum, odd, typical)
         affordable = [sizes for sizes in points if flops.value(sizes) <= MOST_FLOPS]
         exact = self._exact_point()
+        # The module is computed first and released, so that it and the artifact never share memory.
         expected = self._expected(affordable)
         runner, kept = self.opened(), None
         for sizes in affordable:
@@ -74,7 +78,10 @@ class Contest:
             yield self._trial("interpreter", exact, kept, made)
 
     def _points(self, *choices: Callable[[Sequence[Symbol]], dict[str, int]]) -> list[dict[str, int]]:
-        """Sizes to try, each once: those chosen of each profile that binds the artifact, or of all that is admitted."""
+        """Return the sizes to try, without duplicates: those chosen from each profile that binds the artifact.
+
+        An artifact that is not bound to profiles is tried at sizes chosen from all that the interface admits.
+        """
         whole, profiles = self.program.interface, self.program.profiles
         bound = engine_of(target_of(self.target)).profiled and profiles
         interfaces = [whole.narrowed(profile) for profile in profiles] if bound else [whole]
@@ -82,7 +89,7 @@ class Contest:
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
     def _exact_point(self) -> dict[str, int] | None:
-        """The sizes at which the interpreter computes; None where it would take too long, or too much memory."""
+        """Return the sizes at which the interpreter computes, None if it would take too long or too much memory."""
         counted = cost(self.graph)
         if counted.parameters > MOST_PARAMETERS:
             return None
@@ -90,6 +97,7 @@ class Contest:
         return next((sizes for sizes in points if counted.flops.value(sizes) <= MOST_EXACT_FLOPS), None)
 
     def _expected(self, points: Sequence[dict[str, int]]) -> list[dict[str, NDArray[Any]]]:
+        """Compute the outputs of the emitted module in float32 at each of these sizes."""
         module = load_module(self.program, "float32")
         return [run_module(module, self.program, self._inputs(sizes)) for sizes in points]
 
@@ -100,6 +108,7 @@ class Contest:
         return runner.run(prepare(self.program.interface, self._inputs(sizes), self.dtype))
 
     def _trial(self, reference: Reference, sizes: dict[str, int], found: Arrays, expected: Arrays) -> ParityTrial:
+        """Return the differences of all outputs as a trial."""
         differences = [measured(name, found[name], expected[name]) for name in self.program.interface.outputs]
         return ParityTrial(
             artifact=self.target,
@@ -112,7 +121,10 @@ class Contest:
 
 
 def contest(target: Target, dtype: DTypeName, file: Path, program: Program, spec: Path) -> Contest:
-    """An artifact beside the program that it was built from, and the spec's graph."""
+    """Return an artifact together with its program and the graph of its spec.
+
+    `file` is the artifact's first file, `spec` the path of the spec.
+    """
 
     def opened() -> Runner:
         return engine_of(target).open(file, program.interface)
@@ -121,7 +133,7 @@ def contest(target: Target, dtype: DTypeName, file: Path, program: Program, spec
 
 
 def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArray[Any]]:
-    """The emitted module's outputs, on all inputs."""
+    """Compute the outputs of the emitted module by name; `inputs` must have every input."""
     import torch
 
     tensors = (torch.from_numpy(inputs[port.name]) for port in program.interface.input_ports)
@@ -131,7 +143,7 @@ def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArr
 
 
 def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of a safetensors file; half precision widened, for NumPy has no bfloat16."""
+    """Return the tensors of a safetensors file as arrays; floats become float32, since NumPy has no bfloat16."""
     from safetensors.torch import load_file
 
     widened = {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}
@@ -139,6 +151,6 @@ def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def measured(name: str, found: NDArray[Any], expected: NDArray[Any]) -> OutputDifference:
-    """How far an output is from its reference, at all positions."""
+    """Return how far an output is from its reference, over all positions."""
     apart = difference(found, expected)
     return OutputDifference(output=name, largest=apart.largest, scale=apart.scale)

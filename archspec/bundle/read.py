@@ -1,4 +1,4 @@
-"""Opening a bundle: the manifest, then every file against it, before anything in them is used."""
+"""Open a bundle: read the manifest and check every file against it before anything in them is used."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _HELP = "give the folder that `archspec build` wrote"
 
 
 def open(path: str | Path, artifact: str | None = None) -> Bundle:
-    """Open a bundle, all of whose files are as they were written, to run the artifact of a target.
+    """Open a bundle whose files are all unchanged since it was built.
 
-    Without one, the best for this host is taken when it runs: `choice` says which, and why.
+    `artifact` is the target that `run` uses; without it, the best for this host is chosen at that time, and `choice`
+    says which and why.
 
-    Raises SpecError: E705 for a folder that is no bundle, E706 for another format, E707 for a manifest that was
+    Raises SpecError: E705 for a folder that is not a bundle, E706 for another format, E707 for a manifest that was
     changed, E708 for a file that is missing or was changed, E709 for one outside the folder, E610 or E710 for an
-    artifact that cannot be had.
+    artifact that cannot be run here or does not exist.
     """
     folder = Path(path).absolute()
     manifest = read_manifest(_manifest_text(folder))
@@ -43,6 +44,7 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
 
 
 def _manifest_text(folder: Path) -> str:
+    """Return the text of a bundle's manifest. Raises SpecError E705 or E707."""
     if not folder.is_dir():
         fail("E705", f"{folder} is not a folder", None, help=_HELP)
     try:
@@ -63,7 +65,10 @@ def check_interface(interface: WrittenInterface) -> None:
 
 
 def _check_meaning(manifest: Manifest) -> None:
-    """Check that what the manifest names is among its files, and that its words can be read."""
+    """Check that the manifest lists the files it refers to, and that its targets and types can be read.
+
+    A matching digest does not imply either: it shows that the text is unchanged, not that it is right.
+    """
     named = [file for entry in manifest.artifacts for file in entry.files]
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]

@@ -1,4 +1,4 @@
-"""What was measured while a bundle was built."""
+"""The measurements taken while a bundle was built."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ Reference = Literal["module", "interpreter"]
 
 
 class _Model(BaseModel):
+    """A strict record of the report: unknown keys and converted types are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class OutputDifference(_Model):
-    """One output: the largest absolute difference over all positions, and the reference's largest value.
+    """The largest absolute difference of one output over all positions, and the largest value of the reference.
 
-    For an output that is not float: the share of elements that differ.
+    For an output that is not float, `largest` is the share of elements that differ.
     """
 
     output: str
@@ -35,12 +37,12 @@ class OutputDifference(_Model):
     scale: float
 
     def allowed(self, dtype: DTypeName) -> bool:
-        """Whether this is rounding."""
+        """Whether the difference is within the tolerance for rounding in this dtype."""
         return self.largest <= TOLERANCE[dtype] * max(1.0, self.scale)
 
 
 class ParityTrial(_Model):
-    """One comparison on random inputs: the artifact against a reference, at sizes of the dims.
+    """One comparison on random inputs: the artifact with a reference, at sizes of the dims.
 
     The `module` is the emitted one in float32, the `interpreter` is NumPy in float64, straight from the formulas.
     """
@@ -53,7 +55,7 @@ class ParityTrial(_Model):
     differences: list[OutputDifference]
 
     def judge(self, found: Collector) -> None:
-        """Collect E609 for every output that is further off than rounding."""
+        """Add E609 for every output that differs by more than rounding."""
         for one in self.differences:
             if not one.allowed(self.dtype):
                 where = f"in `{one.output}` at {', '.join(f'{name}={size}' for name, size in self.sizes.items())}"
@@ -65,7 +67,7 @@ class ParityTrial(_Model):
 
 
 class FindingEntry(_Model):
-    """One claim of the spec about a network, how it was judged, and over how many runs."""
+    """One claim of the spec about a network, its status, and the number of runs behind it."""
 
     claim: str
     status: Literal["holds", "violated", "not measured"]
@@ -74,7 +76,7 @@ class FindingEntry(_Model):
 
 
 class NetworkEntry(_Model):
-    """The network that TensorRT compiled, as it was computed on the CPU: its layers by kind, and what held of it."""
+    """The network that TensorRT compiled, as computed on the CPU: its layers by kind, and what was found about it."""
 
     engine: str
     dtype: DTypeName
@@ -84,12 +86,12 @@ class NetworkEntry(_Model):
 
 
 def network_of(engine: str) -> str:
-    """What the report calls the network that an engine compiled, among artifacts."""
+    """Return the name of the network of an engine in the report."""
     return f"network of {engine}"
 
 
 class Timing(_Model):
-    """How long an artifact took on the host that built it: median of alternating runs at sizes of the dims."""
+    """The median time of an artifact on the host that built it, in alternating runs at sizes of the dims."""
 
     artifact: str
     sizes: dict[str, int]
@@ -98,7 +100,7 @@ class Timing(_Model):
 
 
 class StageEntry(_Model):
-    """One step of the build: seconds, and the most memory that its process held."""
+    """One step of the build: its time in seconds, and the peak memory of its process in bytes."""
 
     name: str
     seconds: float
@@ -106,8 +108,11 @@ class StageEntry(_Model):
 
 
 class BundleReport(_Model):
-    """Parity of each artifact that this host can run, and the bound that it was held to; what was left out, and why;
-    what held of the networks behind engines that it cannot run; times; the steps of the build."""
+    """Parity of each artifact that this host can run, with the bounds; findings, times and steps of the build.
+
+    `skipped` names what was not compared, and why; `networks` has what was found about the networks behind engines that
+    are checked on the CPU.
+    """
 
     trials: list[ParityTrial]
     bounds: dict[DTypeName, float] = TOLERANCE
@@ -117,5 +122,5 @@ class BundleReport(_Model):
     stages: list[StageEntry]
 
     def milliseconds(self, artifact: str) -> float | None:
-        """The measured time of an artifact; None where it was not timed."""
+        """Return the measured time of an artifact, None if it was not timed."""
         return next((timing.milliseconds for timing in self.timings if timing.artifact == artifact), None)

@@ -1,4 +1,4 @@
-"""What a bundle takes from a spec: its interface, its texts, the emitted module."""
+"""The text files that a bundle takes from a spec, and the names of its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEIGHTS = "model.safetensors"
 
 
 def texts_of(checked: Checked) -> dict[str, str]:
-    """The text files of a bundle: the resolved spec, the one that was written, and the emitted module."""
+    """Return the text files of a bundle by name: the resolved spec, the original one, and the emitted module."""
     spec = checked.spec
     resolved_text = spec_text(resolved(spec.tree, as_written=spec.as_written))
     return {SPEC: resolved_text, ORIGINAL: text_of(spec.path), MODULE: emit(checked)}

@@ -1,4 +1,4 @@
-"""A folder is written beside its place and moved there whole, or leaves nothing behind."""
+"""Write a folder beside its destination and move it there as a whole, or leave nothing behind."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ RENAME_EXCHANGE = 2
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """An empty folder that becomes `output` when the block ends well, in place of a bundle that stands there.
+    """Provide an empty folder that becomes `output`, replacing a bundle there, when the block ends without an error.
 
-    Until then `output` is as it was, whatever happens to this process. Raises SpecError E702 or E704.
+    Until then `output` is unchanged, even if this process is killed. Raises SpecError E702 if it cannot be written,
+    E704 if something other than a bundle is in its place.
     """
     output = output.resolve()
     check_output(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the output, because a rename is only atomic on one file system.
         folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}.building-"))
     except OSError as error:
         fail("E702", f"{output} cannot be written: {error.strerror}", None)
@@ -48,7 +50,7 @@ def staging(output: Path) -> Iterator[Path]:
 
 
 def check_output(output: Path) -> None:
-    """Refuse an output that holds anything but a whole bundle. Raises SpecError E704."""
+    """Raise SpecError E704 if the output exists and is anything but an empty folder or a complete bundle."""
     if not output.exists() and not output.is_symlink():
         return
     if not output.is_dir():
@@ -68,14 +70,16 @@ def check_output(output: Path) -> None:
 
 
 def _taken(output: Path, reason: str) -> None:
+    """Raise E704 with a reason."""
     help = "choose another folder, or remove this one first"
     fail("E704", f"{output} is not replaced: {reason}", None, help=help)
 
 
 @contextmanager
 def _watched(folder: Path, aside: Path, output: Path) -> Iterator[None]:
+    """Run the janitor while the block runs: it cleans up if this process is killed."""
     script, paths = Path(janitor.__file__), (folder, aside, output)
-    # In a session of its own, so that what ends this process's group does not end it.
+    # In its own session, so that a signal to this process group does not end it too.
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(script), *map(str, paths)],
         stdin=subprocess.PIPE,
@@ -91,7 +95,8 @@ def _watched(folder: Path, aside: Path, output: Path) -> Iterator[None]:
 
 
 def open_up(folder: Path) -> None:
-    """Give every file and folder the mode that the user's new ones have: temporary ones are closed to others."""
+    """Give every file and folder the mode of a newly created one, since temporary folders are private to the user."""
+    # The umask can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     for path in (folder, *folder.rglob("*")):
@@ -99,7 +104,7 @@ def open_up(folder: Path) -> None:
 
 
 def synchronise(folder: Path) -> None:
-    """Have every file and folder on the disk before anything is moved."""
+    """Flush every file and folder to the disk before anything is moved."""
     for path in (folder, *folder.rglob("*")):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -109,7 +114,11 @@ def synchronise(folder: Path) -> None:
 
 
 def publish(folder: Path, output: Path, aside: Path) -> None:
-    """Move a folder into place: at every moment the old one or the new one stands there, where the system can do it."""
+    """Move a folder to its destination.
+
+    Where the system supports it, a complete folder is at the destination at every moment. `aside` is where the old one
+    is put if it does not.
+    """
     if not _placed(folder, output) and not exchange(folder, output):
         output.rename(aside)
         folder.rename(output)
@@ -121,7 +130,10 @@ def publish(folder: Path, output: Path, aside: Path) -> None:
 
 
 def _placed(folder: Path, output: Path) -> bool:
-    """Whether the place was free; another build may take it at any moment, so that asking first is not enough."""
+    """Move the folder if the destination is free, and return whether it was.
+
+    Another build may occupy it at any moment, so checking first would not be enough.
+    """
     try:
         folder.rename(output)
     except OSError as error:
@@ -132,7 +144,7 @@ def _placed(folder: Path, output: Path) -> bool:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step; False where the system or the file system has no such step."""
+    """Swap two folders atomically; return False if the system or the file system does not support that."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
         return False

@@ -1,4 +1,4 @@
-"""The tensors of a safetensors file, each read when it is asked for: a check need not hold a model twice."""
+"""Read the tensors of a safetensors file one by one, so that a check need not hold a model twice."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class StoredArrays(Mapping[str, "NDArray[Any]"]):
-    """Arrays by name; half precision widened, for NumPy has no bfloat16.
+    """Arrays by name; floats become float32, since NumPy has no bfloat16.
 
-    Nothing is kept, the file neither: what was read of a file that stays open counts as memory of the process.
+    Nothing is kept, not even an open file: pages read from a mapped file count as memory of the process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,6 +29,7 @@ class StoredArrays(Mapping[str, "NDArray[Any]"]):
         return array
 
     def _opened(self) -> Any:
+        """Open the file anew."""
         from safetensors import safe_open
 
         opener: Any = safe_open

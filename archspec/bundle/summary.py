@@ -1,4 +1,4 @@
-"""A bundle in a few lines."""
+"""Describe a bundle in a few lines."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from archspec.engines.build import from_cache
 
 
 class Described(Protocol):
-    """What a summary is made of: a folder, its manifest and its report."""
+    """What a summary needs: a folder, its manifest and its report."""
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The folder of the bundle."""
         ...
 
     @property
     def manifest(self) -> Manifest:
-        """What lies in it."""
+        """Its manifest."""
         ...
 
     @property
     def report(self) -> BundleReport:
-        """What was measured."""
+        """Its measurements."""
         ...
 
 
 def summary(bundle: Described) -> str:
-    """Name, weights, each artifact with its size and how far it was verified, and the largest differences measured."""
+    """Return name, weights, each artifact with its size and verification, and the largest measured differences."""
     return "\n".join(_lines(bundle))
 
 
@@ -55,6 +55,10 @@ def _time(bundle: Described, entry: ArtifactEntry) -> str:
 
 
 def _parity(bundle: Described, entry: ArtifactEntry) -> str:
+    """Return the largest difference of an artifact from each reference.
+
+    For an engine that this host cannot run, it is that of its network on the CPU.
+    """
     engine, _, _ = entry.target.partition(":")
     judged = network_of(engine) if entry.verified == "network-verified-cpu" else entry.target
     trials = [trial for trial in bundle.report.trials if trial.artifact == judged]

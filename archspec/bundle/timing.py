@@ -1,4 +1,4 @@
-"""How long artifacts take on the host that builds them."""
+"""Time artifacts on the host that builds them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ Run = Callable[[], Any]
 
 
 def time_artifacts(files: Mapping[str, Path], program: Program, dtype: DTypeName) -> list[Timing]:
-    """Time artifacts, given by target, from arrays to arrays, at the typical sizes of the first profile.
+    """Time artifacts, given by target, from arrays to arrays at the typical sizes of the first profile.
 
-    They take turns, so that all meet the same machine; each turn begins with a run that does not count, after which
-    the threads of the one before are at rest. Raises SpecError E610 for one that does not open or run.
+    The artifacts take turns, so that changes of the machine's load affect all of them. Each turn begins with a run that
+    is not counted, after which the threads of the previous artifact are idle. Returns the median time in milliseconds
+    for each. Raises SpecError E610 for one that does not open or run.
     """
     profiles = program.profiles or (declared(program.interface.symbols),)
     sizes = {name: typical for name, (_, typical, _) in profiles[0].items()}
@@ -45,7 +46,7 @@ def time_artifacts(files: Mapping[str, Path], program: Program, dtype: DTypeName
 
 
 def alternating(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
-    """Seconds of each run that counts, by name."""
+    """Return the seconds of each counted run by name; `clock` returns seconds."""
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(ROUNDS):
         for name, run in runs.items():
@@ -55,6 +56,7 @@ def alternating(runs: Mapping[str, Run], clock: Callable[[], float] = time.perf_
 
 
 def _seconds(run: Run, clock: Callable[[], float]) -> float:
+    """Return how long one run takes."""
     begun = clock()
     run()
     return clock() - begun

@@ -1,7 +1,7 @@
-"""The layout `triton`: artifacts stand in a model repository of Triton Inference Server, beside the bundle's manifest.
+"""The layout `triton`: artifacts in a model repository of Triton Inference Server, beside the bundle's manifest.
 
-Each artifact is a model of its own, `triton/NAME/1/FILES`, with the `config.pbtxt` that Triton asks for. The bundle
-stays one that can be checked and opened: only the places of its artifacts differ.
+Each artifact is a model, `triton/NAME/1/FILES`, with the `config.pbtxt` that Triton requires. The bundle can be checked
+and opened as usual: only the location of its artifacts differs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _RTX = "an engine of TensorRT-RTX: its backend must be built against TensorRT-RT
 
 
 def check_served(targets: Sequence[Target]) -> None:
-    """Refuse the targets that Triton has no backend for. Raises SpecError E626 for each."""
+    """Raise SpecError with an E626 for each target that Triton has no backend for."""
     found = Collector()
     for target in targets:
         if target.engine not in SERVED:
@@ -49,7 +49,10 @@ def check_served(targets: Sequence[Target]) -> None:
 def arrange(
     folder: Path, name: str, built: Sequence[BuiltArtifact], interface: Interface, dtype: DTypeName
 ) -> tuple[BuiltArtifact, ...]:
-    """Move the artifacts of a bundle that is being written into a repository, and write their configurations."""
+    """Move the artifacts of a bundle being written into a repository, and write their configurations.
+
+    `name` is the spec's name. Returns the artifacts with their new folders.
+    """
     count = len(built)
     moved = tuple(_arranged(folder, model_name(name, one.target, count), one, interface, dtype) for one in built)
     (folder / ARTIFACTS).rmdir()
@@ -57,12 +60,13 @@ def arrange(
 
 
 def served(program: Program) -> Interface:
-    """The interface at the sizes that the profiles let Triton batch: those that join on from the least."""
+    """Return the interface narrowed to the sizes that Triton may batch: profiles that join on from the smallest."""
     ranges = {name: _joined([profile[name] for profile in program.profiles]) for name in program.interface.dims}
     return program.interface.narrowed(ranges) if program.profiles else program.interface
 
 
 def _joined(ranges: Sequence[Range]) -> Range:
+    """Merge ranges that overlap or are adjacent, starting from the smallest; later ones beyond a gap are dropped."""
     least, typical, largest = min(ranges)
     for low, _, high in sorted(ranges):
         if low <= largest + 1:
@@ -71,11 +75,12 @@ def _joined(ranges: Sequence[Range]) -> Range:
 
 
 def model_name(name: str, target: Target, count: int) -> str:
-    """Triton's name of an artifact: that of the spec, with the target where there are several."""
+    """Return Triton's name of an artifact: that of the spec, with the target if there are several."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name if count == 1 else f"{name}-{target.folder}")
 
 
 def _arranged(folder: Path, name: str, one: BuiltArtifact, interface: Interface, dtype: DTypeName) -> BuiltArtifact:
+    """Move one artifact into its model folder."""
     place = Path(REPOSITORY, name)
     (folder / place).mkdir(parents=True)
     (folder / one.folder).rename(folder / place / VERSION)
@@ -85,11 +90,12 @@ def _arranged(folder: Path, name: str, one: BuiltArtifact, interface: Interface,
 
 
 def configuration(name: str, target: Target, file: str, interface: Interface, dtype: DTypeName) -> str:
-    """The text of a `config.pbtxt`."""
+    """Return the text of a `config.pbtxt`; `file` is the artifact's first file."""
     return "\n".join(_configuration(name, target, file, interface, dtype)) + "\n"
 
 
 def _configuration(name: str, target: Target, file: str, interface: Interface, dtype: DTypeName) -> Iterator[str]:
+    """Yield the lines of a `config.pbtxt`."""
     batch = batch_of(interface)
     if target.engine.startswith("tensorrt"):
         yield f"# {_RTX}"
@@ -103,6 +109,7 @@ def _configuration(name: str, target: Target, file: str, interface: Interface, d
     yield SERVED[target.engine]
     yield f'default_model_filename: "{file}"'
     yield f"max_batch_size: {batch.max if isinstance(batch, Symbol) else 0}"
+    # Triton adds the batch axis itself to the dims it is given.
     leading = int(isinstance(batch, Symbol))
     for kind, ports in (("input", interface.input_ports), ("output", interface.output_ports)):
         for port in ports:
@@ -111,7 +118,10 @@ def _configuration(name: str, target: Target, file: str, interface: Interface, d
 
 
 def batch_of(interface: Interface) -> Symbol | str:
-    """The dim that Triton may batch over: the first of every input and output, from 1 on. Else why there is none."""
+    """Return the dim that Triton may batch over, or a text that says why there is none.
+
+    It must be the first axis of every input and output, and admit every size from 1 on.
+    """
     ports = (*interface.input_ports, *interface.output_ports)
     first = ports[0].type.shape[0]
     strangers = [port for port in ports if port.type.shape[0] != first]
@@ -124,11 +134,12 @@ def batch_of(interface: Interface) -> Symbol | str:
 
 
 def _tensor(kind: str, port: Port, leading: int, dtype: DTypeName) -> Iterator[str]:
+    """Yield the lines of one input or output, without its first `leading` axes."""
     sizes = [size.constant if size.is_constant else -1 for size in port.type.shape[leading:]]
     yield f"{kind} {{"
     yield f'  name: "{port.name}"'
     yield f"  data_type: {_NAMED.get(port.type.dtype) or _FLOATS[dtype]}"
-    # Triton wants an axis at least: what is one number for each request is reshaped to none.
+    # Triton requires at least one axis: one number per request is declared as [1] and reshaped to no axis.
     yield f"  dims: [{', '.join(map(str, sizes or [1]))}]"
     if not sizes:
         yield "  reshape { shape: [] }"

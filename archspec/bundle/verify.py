@@ -1,4 +1,4 @@
-"""Every artifact of a bundle against the bundle's own spec: the module, and what this host can open."""
+"""Verify a bundle against its own spec: the module, and every artifact that this host can open."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from archspec.spec.claims import Claims, load_claims, with_inner
 
 
 def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
-    """A report on the module with the bundle's weights, and one on each artifact.
+    """Yield a report on the module with the bundle's weights, and one on each artifact within each profile.
 
-    Each is held against every rule, and compared with the interpreter on the bundle's weights: in half precision
-    within a tolerance that the report names. An artifact that this host cannot open says why, and is not judged.
+    Each is checked against every rule and compared with the interpreter on the bundle's weights; in half precision
+    within a tolerance that the report names. For an artifact that this host cannot open, the report says why.
     """
     claims = load_claims(bundle.path / SPEC)
     weights = float_arrays(bundle.path / bundle.manifest.weights.path)
     yield _module(bundle, claims, weights, seed)
+    # The interpreter computes in float64: larger models take too much memory and are not compared with it.
     few = sum(array.size for array in weights.values()) <= MOST_PARAMETERS
     for entry in bundle.manifest.artifacts:
         for name, narrowed in _within_profiles(bundle, entry, claims):
@@ -39,7 +40,7 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
 
 
 def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> Iterator[tuple[str, Claims]]:
-    """What is claimed of an artifact, for each of the profiles that it was built for, and what it is called there."""
+    """Yield a name and the claims for each profile that an artifact was built for."""
     name, interface = f"{bundle.path.name}: {entry.target}, {entry.dtype}", bundle.interface
     for profile in entry.profiles:
         narrowed = interface.narrowed(profile)
@@ -50,7 +51,10 @@ def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> It
 
 
 def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: int) -> ContractReport:
-    """The report on the emitted module: what the spec compiles to is run, never a file that a bundle brings."""
+    """Return the report on the emitted module.
+
+    The module is compiled from the spec: code in a bundle's file is never executed.
+    """
     assert claims.spec is not None
     checked = accepted(claims.spec, unproved=True)
     claims = with_inner(claims.spec)
@@ -60,7 +64,7 @@ def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: 
 
 
 def _source(bundle: Bundle, checked: Checked) -> Finding:
-    """Whether the bundle's file is what its spec compiles to."""
+    """Return whether the bundle's module file equals what its spec compiles to."""
     claim = f"{MODULE} equals what the spec compiles to"
     if (bundle.path / MODULE).read_text(encoding="utf-8") == emit(checked):
         return Finding(claim=claim, status="holds", trials=1)
@@ -72,6 +76,7 @@ def _source(bundle: Bundle, checked: Checked) -> Finding:
 def _artifact(
     bundle: Bundle, entry: ArtifactEntry, name: str, claims: Claims, weights: Mapping[str, Array] | None, seed: int
 ) -> ContractReport:
+    """Return the report on one artifact."""
     closed = obstacle(entry)
     if closed is not None:
         finding = Finding(claim="opens on this host", status="not measured", detail=closed)
@@ -89,7 +94,7 @@ def _artifact(
 
 
 def _interpreter(claims: Claims, weights: Mapping[str, Array] | None) -> FunctionRunner | None:
-    """The spec on the bundle's weights in float64, where they are few enough."""
+    """Return the interpreter on the bundle's weights in float64, None without weights or spec."""
     spec = claims.spec
     if spec is None or weights is None:
         return None

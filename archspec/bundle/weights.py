@@ -1,4 +1,4 @@
-"""The weights of a bundle: given ones brought under the module's names, or a fresh module's."""
+"""The weights of a bundle: given ones under the module's names, or those of a fresh module."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ def put_weights(
     seed: int,
     progress: Progress,
 ) -> tuple[WeightsEntry, tuple[Stage, ...]]:
-    """Write the weights file of a bundle. Raises SpecError E504 for too many, E510 to E524 for misfits."""
+    """Write the weights file of a bundle.
+
+    `layout` names the layout of given weights; `seed` is used for a fresh module. Returns the manifest's entry and the
+    measured steps. Raises SpecError E504 if memory is insufficient, E510 to E528 for weights that do not fit.
+    """
     if weights is None:
         check_memory(checked)
         stage = initialise(folder, program, seed, progress)
@@ -46,6 +50,7 @@ def put_weights(
 
 
 def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return arrays or tensors by name as tensors."""
     import torch
 
     return {name: torch.as_tensor(tensor).detach() for name, tensor in weights.items()}

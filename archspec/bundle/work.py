@@ -1,4 +1,4 @@
-"""A bundle that is being written in a folder: artifacts built, compared and timed, report and manifest."""
+"""Write a bundle in a folder: build, compare and time artifacts, write report and manifest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CARRIED = "files"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A bundle that is being written in a folder."""
+    """A bundle that is being written in `folder`."""
 
     folder: Path
     checked: Checked
@@ -59,7 +59,7 @@ class Work:
 
     @property
     def recipe(self) -> Recipe | None:
-        """The key of what is built, to the user's cache; None where that is not to be used."""
+        """The part of the cache key that all targets share; None if the cache is not to be used."""
         if not self.cache:
             return None
         name, digest = self.spec.name, self.spec.digest
@@ -67,6 +67,7 @@ class Work:
 
     @property
     def program(self) -> Program:
+        """The emitted module with its weights, interface and profiles; paths are relative to the folder."""
         interface = interface_of(self.spec)
         return Program(
             source=Path(MODULE),
@@ -84,7 +85,10 @@ class Work:
     def finish(
         self, targets: Sequence[Target], carried: Sequence[Path], weights: WeightsEntry, before: tuple[Stage, ...]
     ) -> None:
-        """Build the artifacts, compare them, and write the report and the manifest."""
+        """Build the artifacts, compare them, and write the report and the manifest.
+
+        `weights` is the manifest's entry for the weights, `before` the steps that were measured so far.
+        """
         workshop = Workshop(
             folder=self.folder, program=self.program, dtype=self.dtype, recipe=self.recipe, progress=self.progress
         )
@@ -101,11 +105,12 @@ class Work:
         for file in carried:
             (self.folder / CARRIED).mkdir(exist_ok=True)
             shutil.copyfile(file, self.folder / CARRIED / file.name)
+        # The manifest comes last: it holds the hashes of all other files.
         manifest = self.manifest(built, carried, weights, report)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
     def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> BundleReport:
-        """Compare every artifact that this host can run. Raises SpecError E609."""
+        """Compare every artifact that this host can run, and time them if requested. Raises SpecError E609."""
         trials: list[ParityTrial] = []
         skipped: list[str] = []
         stages = list(before)
@@ -129,14 +134,17 @@ class Work:
         return BundleReport(trials=trials, skipped=skipped, timings=timings, stages=measured)
 
     def _step(self, task: str, job: Mapping[str, object], stage: str) -> StageOutcome:
+        """Run a step in a separate process: its memory is released, and a crash becomes a diagnostic."""
         worker = "archspec.bundle.worker"
         return run_step(worker, task, job, folder=self.folder, stage=stage, progress=self.progress)
 
     def _timing(self, built: Sequence[BuiltArtifact]) -> dict[str, object]:
+        """Return the job that times artifacts."""
         files = {str(one.target): str(one.folder / one.artifact.files[0]) for one in built}
         return {"files": files, "dtype": self.dtype, "program": self.program.to_json()}
 
     def _comparison(self, one: BuiltArtifact) -> dict[str, object]:
+        """Return the job that compares one artifact."""
         return {
             "engine": one.target.engine,
             "capabilities": one.target.capabilities,
@@ -149,7 +157,7 @@ class Work:
     def manifest(
         self, built: Sequence[BuiltArtifact], carried: Sequence[Path], weights: WeightsEntry, report: BundleReport
     ) -> Manifest:
-        """The manifest of all that lies in the folder now."""
+        """Return the manifest of everything that is in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
         verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
@@ -178,6 +186,7 @@ class Work:
         ]
 
     def _entry(self, one: BuiltArtifact, ran: Verified | None) -> ArtifactEntry:
+        """Return the manifest's entry of an artifact; `ran` says how far running it verified it."""
         artifact = one.artifact
         return ArtifactEntry(
             target=artifact.target,
@@ -194,6 +203,6 @@ class Work:
         )
 
     def _ranges(self, one: BuiltArtifact) -> tuple[Profile, ...]:
-        # Only engines of TensorRT are bound to profiles; the others run at whatever the spec admits.
+        # Only TensorRT engines are bound to profiles; the others run at any size the spec admits.
         bound = engine_of(one.target).profiled
         return self.profiles if bound else (declared(self.spec.dims.values()),)

@@ -1,4 +1,4 @@
-"""The steps of a build that compare and time: `python -m archspec.bundle.worker`."""
+"""The build steps that compare and time, run as `python -m archspec.bundle.worker`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from archspec.engines.serve import serve
 
 
 def compare(job: dict[str, Any]) -> dict[str, Any]:
-    """Hold an artifact against the module and the interpreter. Raises SpecError E609 for every output too far off."""
+    """Compare an artifact with the module and the interpreter.
+
+    Raises SpecError E609 for every output that differs too much.
+    """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
     made = list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
@@ -32,7 +35,7 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def verify_network(job: dict[str, Any]) -> dict[str, Any]:
-    """Hold the network that an engine makes of a file against the spec. Raises SpecError as `check_network`."""
+    """Compare the network that an engine makes of a file with the spec. Raises SpecError as `check_network` does."""
     engine, program, source = network_engine(job["engine"]), Program.from_json(job["program"]), Path(job["source"])
     try:
         entry, made = check_network(engine, source, program, job["dtype"], Path(job["spec"]))
@@ -42,14 +45,14 @@ def verify_network(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def time_all(job: dict[str, Any]) -> dict[str, Any]:
-    """Time artifacts that this host opens. Raises SpecError as `time_artifacts`."""
+    """Time artifacts that this host can open. Raises SpecError as `time_artifacts` does."""
     files = {target: Path(file) for target, file in job["files"].items()}
     timings = time_artifacts(files, Program.from_json(job["program"]), job["dtype"])
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
 def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
-    """Trials as plain data, and lines about those that were left out."""
+    """Separate trials, as plain data, from texts about skipped ones."""
     trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, ParityTrial)]
     return {"trials": trials, "skipped": [line for line in made if isinstance(line, str)]}
 
