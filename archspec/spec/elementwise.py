@@ -1,4 +1,4 @@
-"""Value expressions to primitives."""
+"""Translate value expressions into primitives."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ _KINDS: dict[str, Literal["add", "subtract", "multiply", "divide"]] = {
 
 
 def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value:
-    """Build an expression; `look` gives what a path stands for, `add` makes a node for a part of the expression.
+    """Build an expression from elementwise ops.
 
-    Raises SpecError E219 for an expression without a value in it.
+    `look` resolves a path to a value or a number; `add` adds an op for a part of the expression.
+
+    Raises SpecError E219 for an expression that contains no value or applies a function to a number, E303 for a
+    division by the number zero.
     """
     made = _build(expr, look, add)
     if isinstance(made, Scalar):
@@ -40,7 +43,7 @@ def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple
 
 
 def number_of(expr: ValueExpr, look: Look) -> Scalar | None:
-    """The number that an expression stands for; None where it names a value."""
+    """The number that an expression stands for; None if it contains a value."""
     numeric = all(isinstance(look(path), Scalar) for path in paths(expr))
     made = _build(expr, look, _no_node) if numeric else None
     return made if isinstance(made, Scalar) else None

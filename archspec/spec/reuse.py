@@ -1,4 +1,4 @@
-"""`reuse`: the same module with other inputs."""
+"""The field `reuse`: run the module of another node with other inputs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from archspec.text.nodes import ListNode, MapNode, Node
 
 
 def reused(kind: type[Block], source: MapNode, given: MapNode) -> Block:
-    """The block of `source` with the fields of `given` in place of its own.
+    """The block of `source` with the fields of `given` replacing its own.
 
-    Raises SpecError E217 for a field that is not a value, a predicate or a mask: such a module would be another one.
+    Raises SpecError E217 for a changed field that is not a value, a predicate or a mask: it would need another module.
     """
     kind.read(source)
     merged = merge(source, given)
@@ -26,7 +26,7 @@ def reused(kind: type[Block], source: MapNode, given: MapNode) -> Block:
 
 
 def _check(made: Any, given: Node, name: str) -> None:
-    """Walk what was given beside what it became."""
+    """Walk the given nodes and the fields read from them together, to check each changed field by its sort."""
     if isinstance(given, MapNode) and isinstance(made, (Model, dict)):
         for entry in given.entries:
             key = entry.key.value

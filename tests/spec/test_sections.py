@@ -20,6 +20,7 @@ from archspec.model.inputs import prepare
 from archspec.model.ports import interface_of
 from archspec.model.samples import generate
 from archspec.spec import Spec, check_counts, describe, load
+from archspec.spec.claims import claims_of
 from tests.editing import edited
 from tests.options import option
 
@@ -215,7 +216,7 @@ def test_an_input_with_a_default_may_be_left_out_and_one_without_may_not(tmp_pat
 @pytest.mark.parametrize("promised", [True, False])
 def test_a_promise_of_order_is_kept_by_the_tester_and_checked_by_the_runner(promised: bool, tmp_path: Path) -> None:
     spec = loaded(tmp_path, INPUTS.replace("SORTED", str(promised).lower()))
-    drawn = [generate(spec, {"batch": 3, "n": 8}, "whole", seed)["segment"] for seed in range(5)]
+    drawn = [generate(claims_of(spec), {"batch": 3, "n": 8}, "whole", seed)["segment"] for seed in range(5)]
     assert all((np.diff(one) >= 0).all() for one in drawn) == promised
     given = {"x": np.zeros((1, 3, 4), np.float32), "segment": np.array([[0, 2, 1]])}
     if not promised:
