@@ -1,4 +1,4 @@
-"""An emitted module to an ONNX file."""
+"""Export an emitted module to an ONNX file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXTERNAL_BYTES = 100_000_000
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
-    """Write the program as ONNX, its inputs and outputs named and their axes in the spec's dims.
+    """Write the program as ONNX, with inputs and outputs named and axes called by the spec's dims.
 
     Raises SpecError E607 or E608.
     """
@@ -49,7 +49,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
 def exported_program(
     module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
 ) -> ExportedProgram:
-    """The traced module, dynamic in every dim that varies."""
+    """Trace the module with torch.export, dynamic in every dim that varies."""
     import torch
 
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
@@ -59,11 +59,12 @@ def exported_program(
 
 
 def weight_bytes(module: nn.Module) -> int:
-    """Bytes of the parameters and buffers, shared ones once."""
+    """Return the bytes of parameters and buffers; shared tensors count once."""
     return sum(tensor.nbytes for tensor in {*module.parameters(), *module.buffers()})
 
 
 def _tidy(model: Any, interface: Interface) -> None:
+    """Remove metadata of the trace, except the scopes of nodes, and write the spec's dims as shapes."""
     # Traces name the machine's folders, and the tracer's own names of sizes mean nothing to a reader.
     ports = {port.name: port for port in (*interface.input_ports, *interface.output_ports)}
     _rename_inner_values(model.graph)
@@ -83,6 +84,7 @@ def _tidy(model: Any, interface: Interface) -> None:
 
 
 def _rename_inner_values(graph: Any) -> None:
+    """Rename inner values that have the name of an input or output."""
     # The exporter names values after operators: an output called `embedding` may meet an inner `embedding`.
     outer = [*graph.inputs, *graph.outputs]
     taken = {value.name for value in outer}
@@ -93,6 +95,7 @@ def _rename_inner_values(graph: Any) -> None:
 
 
 def _shape(port: Port) -> Any:
+    """Return the shape of a port with its dims by name."""
     import onnx_ir
 
     return onnx_ir.Shape([dim.constant if dim.is_constant else str(dim) for dim in port.type.shape])

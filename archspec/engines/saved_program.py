@@ -1,4 +1,4 @@
-"""An emitted module to a program of torch.export, in a file: what inductor compiles."""
+"""Export an emitted module to a file of torch.export, from which inductor compiles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
 
 
 def _flat(module: nn.Module, names: tuple[str, ...]) -> nn.Module:
-    """The module with its outputs in a plain tuple: the emitted file's own class of outputs is unknown to a reader."""
+    """Wrap the module so that it returns a plain tuple.
+
+    Whoever loads the program does not know the emitted file's own class of outputs.
+    """
     from torch import nn
 
     class Flat(nn.Module):

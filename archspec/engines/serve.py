@@ -1,4 +1,4 @@
-"""The other end of a step's process: reads one job, tells how far it is, and answers with one line."""
+"""The worker's end of a build step: read one job, report progress, and answer with one line."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Task = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def serve(tasks: Mapping[str, Task]) -> None:
-    """Do the task that standard input names, and write its result, or its diagnostics, to standard output.
+    """Run the task that standard input names, and write its result or diagnostics to standard output.
 
-    What libraries print goes to standard error. The process ends as soon as the one that asked is gone. Its working
-    folder comes as the number of a descriptor, as `steady` gives it.
+    Output of libraries goes to standard error. The process ends as soon as its parent is gone. The working folder is
+    passed as the number of a descriptor, by `steady`.
     """
     os.fchdir(int(sys.argv[1]))
     # Native libraries print to descriptor 1 as well: the answer goes through a copy of it that they do not know.
@@ -43,14 +43,14 @@ def serve(tasks: Mapping[str, Task]) -> None:
 
 
 def tell(share: float) -> None:
-    """Tell the one that asked how much of the task is done; nobody where no task is served."""
+    """Report the share of the task that is done; does nothing if no task is served."""
     for listener in _listeners:
         listener.write(json.dumps({"share": round(share, 3)}) + "\n")
         listener.flush()
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held."""
+    """Return the peak memory of this process in bytes."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             # `getrusage` begins at the size of the process that started this one.
@@ -61,11 +61,13 @@ def peak_bytes() -> int:
 
 
 def _end_with_parent() -> None:
+    """End this process when its standard input closes, which happens when the parent dies."""
     os.read(0, 1)
     os._exit(1)
 
 
 def _plain(diagnostic: Diagnostic) -> dict[str, Any]:
+    """Return a diagnostic as plain data."""
     notes, help = list(diagnostic.notes), diagnostic.help
     scopes = list(diagnostic.scopes) if isinstance(diagnostic, Placed) else []
     return {"code": diagnostic.code, "message": diagnostic.message, "notes": notes, "help": help, "scopes": scopes}

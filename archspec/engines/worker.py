@@ -1,4 +1,4 @@
-"""Steps of a build that run in processes of their own: `python -m archspec.engines.worker`."""
+"""Build steps in separate processes, run as `python -m archspec.engines.worker`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def initialise(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def export(job: dict[str, Any]) -> dict[str, Any]:
-    """Write a program in the form that an engine takes."""
+    """Write a program in the form that an engine builds from."""
     save = {"onnx": export_onnx, "program": save_program}[job["form"]]
     save(Program.from_json(job["program"]), job["dtype"], Path(job["path"]))
     return {}
 
 
 def build(job: dict[str, Any]) -> dict[str, Any]:
-    """Build one target from a program and the file that it was exported to."""
+    """Build one target from a program and its exported file."""
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program, source = Program.from_json(job["program"]), Path(job["source"])
     return engine_of(target).build(program, source, target, job["dtype"], Path(job["folder"])).to_json()

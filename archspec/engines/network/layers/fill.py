@@ -1,4 +1,4 @@
-"""Tensors that are made, not read: ranges."""
+"""Tensors made from their settings: ranges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from archspec.engines.network.plan import Attributes
 def fill(
     at: Attributes, shape: Tensor | None = None, start: Tensor | None = None, step: Tensor | None = None
 ) -> Tensor:
-    """A number that grows by a step along each axis. Random fillings are refused: they cannot be compared."""
+    """Return start + the sum of step times position over the axes.
+
+    Random fillings are rejected with UnsupportedError: they cannot be compared.
+    """
     if at["operation"] != "LINSPACE":
         raise UnsupportedError(f"its operation `{at['operation']}` is random")
     sizes: Sequence[int] = at["shape"] if shape is None else integers(shape)

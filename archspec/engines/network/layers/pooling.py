@@ -1,4 +1,4 @@
-"""Pooling over windows of an image."""
+"""Pooling over spatial windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEAN: Any = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 @computes("POOLING")
 def pooling(at: Attributes, x: Tensor) -> Tensor:
-    """x [b c space...]: the largest, or the mean, of each window."""
+    """Return the maximum or the mean of each window of x [b c space...]."""
     window = at["window_size_nd"]
     before, after = padding(at, x.shape[2:], window, [1] * len(window))
     if at["type"] == "MAX":

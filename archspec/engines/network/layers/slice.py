@@ -1,4 +1,4 @@
-"""Parts of a tensor: a start, a size and a stride along each axis, all of which may be tensors."""
+"""Slices of a tensor: start, size and stride along each axis, each of which may be a tensor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def slice_(
     fill: Tensor | None = None,
     axes: Tensor | None = None,
 ) -> Tensor:
-    """Positions start, start + stride, ... of each axis; a stride of 0 repeats one. The mode says what lies outside."""
+    """Return positions start, start + stride, ... of each axis; a stride of 0 repeats one.
+
+    The mode says what positions outside the axis mean.
+    """
     starts, sizes, strides = _numbers(at["start"], start), _numbers(at["shape"], size), _numbers(at["stride"], stride)
     places = _numbers(at["axes"], axes) if axes is not None or at["axes"] else range(x.ndim)
     mode = at["mode"]
@@ -36,6 +39,10 @@ def slice_(
 
 
 def _numbers(static: Sequence[int] | None, given: Tensor | None) -> Sequence[int]:
+    """Return the values of a tensor if it is given, otherwise the static ones.
+
+    Raises UnsupportedError if there are neither.
+    """
     if given is not None:
         return integers(given)
     if static is None:
@@ -44,6 +51,7 @@ def _numbers(static: Sequence[int] | None, given: Tensor | None) -> Sequence[int
 
 
 def _along(x: Tensor, axis: int, places: Tensor, mode: str, fill: Tensor | None) -> Tensor:
+    """Select positions along one axis. Raises IndexError for one outside in strict mode."""
     size = x.shape[axis]
     outside = (places < 0) | (places >= size)
     if mode == "FILL":

@@ -1,4 +1,4 @@
-"""The largest or the least numbers along an axis, and where they stand."""
+"""The largest or smallest elements along an axis, with their indices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.engines.network.plan import Attributes
 
 @computes("TOPK")
 def topk(at: Attributes, x: Tensor, count: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The numbers in order, and their indices; of equal ones the first comes first."""
+    """Return the k elements in order, and their indices; equal elements keep their order."""
     axes = bits(at["axes"])
     if len(axes) != 1 or at["op"] not in ("MAX", "MIN"):
         raise UnsupportedError(f"it is `{at['op']}` over {len(axes)} axes")
