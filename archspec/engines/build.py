@@ -62,7 +62,7 @@ class Workshop:
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
         taken = dict(self._taken(targets))
-        # A network is computed for every bundle, whether or not its engines are there already.
+        # The network is computed for every bundle, even if its engines are in the cache.
         inspected = compiling(targets) if inspect is not None else ()
         wanted = [engine_of(target) for target in targets if target not in taken]
         forms = [engine.form for engine in (*wanted, *(engines()[word] for word in inspected))]

@@ -66,7 +66,7 @@ def tool_versions() -> Mapping[str, str]:
 
 @cache
 def _own_code() -> str:
-    # A change of the builders themselves makes other artifacts under the same version.
+    # Changed builders may make other artifacts under the same version of the package.
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
@@ -116,6 +116,7 @@ class Recipe:
         try:
             about = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
             artifact = Artifact.from_json(about["artifact"])
+            # An entry is only data from the disk: its names must not lead out of the folder.
             if {*about["files"]} != {*artifact.files} or not all(_is_name(name) for name in artifact.files):
                 raise ValueError("an entry that names other files")
             for name in artifact.files:
@@ -139,6 +140,7 @@ class Recipe:
             home().mkdir(mode=0o700, parents=True, exist_ok=True)
             if not is_private(home()):
                 return f"{home()} is not a folder owned by this user with mode 0700"
+            # The leading dot marks an entry that is not complete: `entries` skips it.
             temporary = Path(tempfile.mkdtemp(dir=home(), prefix="."))
         except OSError as error:
             return error.strerror or str(error)
@@ -156,6 +158,7 @@ class Recipe:
 
 def _host(target: Target) -> str:
     """Return what an artifact is bound to: the kind of processor for native code, otherwise the operating system."""
+    # Only programs are compiled for a kind of processor, and asking for it loads torch.
     if engine_of(target).form == "program":
         from archspec.engines.host import this_host
 
@@ -175,7 +178,7 @@ def clear(older: float = 0.0) -> tuple[int, int]:
     for kept in removed:
         shutil.rmtree(home() / kept.key, ignore_errors=True)
     for path in _folders():
-        # Left by a build that was killed; one that is still being written is younger.
+        # Left behind by a build that was killed; an entry that is still being written is younger.
         if path.name.startswith(".") and _age(path) > 24 * 3600:
             shutil.rmtree(path, ignore_errors=True)
     return len(removed), sum(kept.bytes for kept in removed)

@@ -45,6 +45,7 @@ def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
     offset = rest.pop((), 0)
     atoms, factor = next(iter(rest.items()))
     atom = atoms[0]
+    # torch.export can only derive a size from one Dim, by a factor and an offset.
     if len(rest) == len(atoms) == 1 and isinstance(atom, Symbol) and factor > 0:
         return factor, atom, offset
     message = f"the axis `{size}` of `{port.name}` cannot be exported: it is not a multiple of one dim plus a number"

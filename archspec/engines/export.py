@@ -40,6 +40,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
         output_names=list(program.interface.outputs),
         verbose=False,
     )
+    # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert exported is not None
     keep_dtype(exported.model.graph, dtype)
     _tidy(exported.model, program.interface)
@@ -65,7 +66,7 @@ def weight_bytes(module: nn.Module) -> int:
 
 def _tidy(model: Any, interface: Interface) -> None:
     """Remove metadata of the trace, except the scopes of nodes, and write the spec's dims as shapes."""
-    # Traces name the machine's folders, and the tracer's own names of sizes mean nothing to a reader.
+    # Traces contain folders of this machine, and the tracer's names of sizes mean nothing to a reader.
     ports = {port.name: port for port in (*interface.input_ports, *interface.output_ports)}
     _rename_inner_values(model.graph)
     model.metadata_props.clear()
@@ -85,7 +86,7 @@ def _tidy(model: Any, interface: Interface) -> None:
 
 def _rename_inner_values(graph: Any) -> None:
     """Rename inner values that have the name of an input or output."""
-    # The exporter names values after operators: an output called `embedding` may meet an inner `embedding`.
+    # The exporter names values after operators: an inner value may have the name of an output, `embedding`.
     outer = [*graph.inputs, *graph.outputs]
     taken = {value.name for value in outer}
     inner = [value for node in graph.all_nodes() for value in node.outputs if value not in outer]

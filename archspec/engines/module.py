@@ -62,7 +62,7 @@ def _check_range(module: nn.Module, dtype: Any) -> None:
     largest = torch.finfo(dtype).max
     found = Collector()
     for name, tensor in module.state_dict().items():
-        # bfloat16 rounds what is just above its largest number to infinity, float16 too.
+        # Values slightly above the largest number may still round down to it, so the conversion decides.
         wrong = tensor.isfinite() & ~tensor.to(dtype).isfinite() if _may_exceed(tensor, largest) else None
         if wrong is not None and bool(wrong.any()):
             place = tuple(wrong.nonzero()[0].tolist())
