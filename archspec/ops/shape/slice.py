@@ -1,4 +1,4 @@
-"""A stretch of an axis."""
+"""A slice of an axis."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Slice(Primitive):
     stop: Dim | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Shorten the axis. Raises ShapeError where the stretch may reach over the ends or be negative."""
+        """The type with the axis shortened. Raises ShapeError if the slice may exceed the axis or be negative."""
         x = inputs[0]
         place = axis_number(x, self.axis)
         size = x.shape[place]
