@@ -39,7 +39,10 @@ _CHUNK = 1 << 20
 
 @record
 class Kept:
-    """An entry as it is listed: the spec's name, its size in bytes, and the seconds since it was last taken."""
+    """An entry as it is listed.
+
+    `key` is its folder's name, `name` the spec's, `bytes` its size, `age` the seconds since it was last taken.
+    """
 
     key: str
     name: str
@@ -56,7 +59,10 @@ def home() -> Path:
 
 @cache
 def tool_versions() -> Mapping[str, str]:
-    """Return the versions of installed packages that a build uses."""
+    """Return the versions of the packages that a build uses, by name.
+
+    Packages that are not installed are left out.
+    """
     found = {}
     for name in TOOLS:
         with suppress(PackageNotFoundError):
@@ -66,6 +72,7 @@ def tool_versions() -> Mapping[str, str]:
 
 @cache
 def _own_code() -> str:
+    """Return the SHA-256 over the source files of the engines."""
     # Changed builders may make other artifacts under the same version of the package.
     digest = hashlib.sha256()
     folder = Path(__file__).parent
@@ -76,7 +83,10 @@ def _own_code() -> str:
 
 @record
 class Recipe:
-    """What an artifact is made from, except for the target: a program with its files in `folder`, and a precision."""
+    """What an artifact is made from, except for the target.
+
+    `name` and `spec_digest` are the spec's; the program's paths are relative to `folder`; `dtype` is the precision.
+    """
 
     name: str
     spec_digest: str
@@ -85,9 +95,10 @@ class Recipe:
     dtype: DTypeName
 
     def key(self, target: Target) -> str:
-        """Return the SHA-256 of everything an artifact depends on.
+        """Return the key of an artifact in the cache, a SHA-256 in hexadecimal.
 
-        That is the spec, code, weights, profiles, dtype, target, tools and host.
+        It covers all that the artifact depends on: spec, code, weights, profiles, dtype, target, tools, builders and
+        host.
         """
         program = self.program.inside(self.folder)
         parts = {
@@ -134,7 +145,8 @@ class Recipe:
     def keep(self, target: Target, artifact: Artifact, place: Path) -> str | None:
         """Store an artifact whose files are in `place`.
 
-        Returns why it could not be stored, None if it was; after a failure nothing remains.
+        Returns why it could not be stored, None if it was; after a failure nothing remains. A failure to store is not
+        an error of the build.
         """
         try:
             home().mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,8 +12,9 @@ from archspec.model.sizes import is_fixed
 
 
 def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:
-    """Return the dynamic axes of each port. A symbol with multiple m becomes `m * Dim`: a plain one fails to export.
+    """Return the dynamic axes of each port, by position, as torch's Dims.
 
+    A symbol with multiple m becomes `m * Dim`: a plain one fails to export. Axes with the same symbol share one Dim.
     Raises SpecError E608 for an axis that is not a multiple of one dim plus a number.
     """
     roots: dict[str, Any] = {}

@@ -23,9 +23,11 @@ EXTERNAL_BYTES = 100_000_000
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
-    """Write the program as ONNX, with inputs and outputs named and axes called by the spec's dims.
+    """Write the program as an ONNX file at opset 18, with weights in `dtype`.
 
-    Raises SpecError E607 or E608.
+    Inputs and outputs have the names of the interface, and their axes those of the spec's dims. Large weights are
+    written to a second file beside `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
+    overflow, E608 for an axis that cannot be exported.
     """
     import torch
 
@@ -50,7 +52,10 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
 def exported_program(
     module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
 ) -> ExportedProgram:
-    """Trace the module with torch.export, dynamic in every dim that varies."""
+    """Trace the module with torch.export, dynamic in every dim that varies.
+
+    `ports` are the inputs in the order of the emitted `forward`. Raises SpecError E608.
+    """
     import torch
 
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))

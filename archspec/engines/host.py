@@ -23,7 +23,10 @@ def this_host() -> str:
 
 
 def runs_on(built_for: str, host: str) -> bool:
-    """Whether code built for one host runs on another: the same kind, or an x86 processor of a higher level."""
+    """Whether code built for one host runs on another: the same kind, or an x86 processor of a higher level.
+
+    Both are texts of `this_host`.
+    """
     system, _, level = built_for.partition(" ")
     here, _, able = host.partition(" ")
     # Each level includes the instructions of those below.

@@ -41,10 +41,11 @@ class StageOutcome:
 def run_step(
     worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
 ) -> StageOutcome:
-    """Run `task` of the module `worker` on a job of plain data and wait; the job's paths are relative to `folder`.
+    """Run `task` of the module `worker` on a job of plain data, and wait for its result.
 
-    `progress` is called with `stage` and the share done. Raises SpecError with the step's own diagnostics, or E605 if
-    its process ended without an answer.
+    The step runs in `folder`, to which paths in the job are relative. `progress` is called with `stage` and the share
+    that is done: None at the start, 1.0 at the end. Raises SpecError with the step's own diagnostics, or E605 if its
+    process ended without an answer.
     """
     tell = progress or _silent
     tell(stage, None)

@@ -87,7 +87,10 @@ def read_dtype(text: str) -> DTypeName:
 
 
 def separated(text: str) -> tuple[str, ...]:
-    """Split targets at commas; options may have commas too: `onnx,tensorrt-rtx:sm86,sm89` is two targets."""
+    """Split targets at commas.
+
+    Options may have commas too: `onnx,tensorrt-rtx:sm86,sm89` is two targets.
+    """
     found: list[str] = []
     for part in (one.strip() for one in text.split(",")):
         # A part that is not an engine's word continues the options of the target before it.

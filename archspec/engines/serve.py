@@ -22,8 +22,9 @@ Task = Callable[[dict[str, Any]], dict[str, Any]]
 def serve(tasks: Mapping[str, Task]) -> None:
     """Run the task that standard input names, and write its result or diagnostics to standard output.
 
-    Output of libraries goes to standard error. The process ends as soon as its parent is gone. The working folder is
-    passed as the number of a descriptor, by `steady`.
+    `tasks` are functions from plain data to plain data by name. Output of libraries goes to standard error. The process
+    ends as soon as its parent is gone. The working folder is passed as the number of a descriptor, by `steady`. Does
+    not return.
     """
     os.fchdir(int(sys.argv[1]))
     # Native libraries print to descriptor 1 too: the answer goes through a copy that they do not know.
@@ -50,7 +51,7 @@ def tell(share: float) -> None:
 
 
 def peak_bytes() -> int:
-    """Return the peak memory of this process in bytes."""
+    """Return the peak memory of this process in bytes, as the operating system counts it."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
             # `getrusage` starts at the size of the parent process.

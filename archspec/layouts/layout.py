@@ -94,6 +94,7 @@ def collect_layout(name: str, node: Node, constants: Mapping[str, Scalar], found
 
 
 def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], found: Collector) -> Layout:
+    """Read the fields of a layout; errors in them are added to `found`."""
     prefixes = [text.value for text in _texts(node.get("prefix"), "prefixes", found)]
     skip = []
     for text in _texts(node.get("skip"), "names", found):

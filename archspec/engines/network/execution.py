@@ -98,7 +98,10 @@ class Execution:
         return tuple(self._declared(step, result, wire) for result, wire in zip(results, wires, strict=True))
 
     def dtype(self, wire: NetworkTensor) -> torch.dtype:
-        """Return the type in which a tensor is held. Raises SpecError E620 for one without a counterpart here."""
+        """Return the type in which a tensor is held: the declared one, or float64 for floats in the precision `exact`.
+
+        Raises SpecError E620 for a type without a counterpart in torch.
+        """
         if wire.dtype not in DTYPES:
             fail("E620", f"the tensor `{wire.name}` cannot be computed here: it is {wire.dtype}", None)
         found = DTYPES[wire.dtype]
