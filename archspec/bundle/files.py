@@ -39,6 +39,7 @@ def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
             help = "do not use a bundle whose manifest points outside it"
             found.error("E709", f"the manifest names `{name}`, which is not inside the bundle", None, help=help)
     found.raise_if_errors()
+    # No file is read before every path is known to be inside the folder.
     for name, entry in entries.items():
         problem = _problem(folder / name, entry)
         if problem:

@@ -78,6 +78,6 @@ def _range(text: str, sizes: str, symbol: Symbol) -> Range:
 
 
 def shapes(ports: Iterable[Port], profile: Profile) -> Shapes:
-    """Return the shapes of each port at the smallest, typical and largest sizes."""
+    """Return the shapes of each port at the smallest, typical and largest sizes of a profile, by name."""
     least, typical, largest = ({name: sizes[point] for name, sizes in profile.items()} for point in range(3))
     return {port.name: (shape_at(port, least), shape_at(port, typical), shape_at(port, largest)) for port in ports}

@@ -18,7 +18,10 @@ _MEAN: Any = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 @computes("POOLING")
 def pooling(at: Attributes, x: Tensor) -> Tensor:
-    """Return the maximum or the mean of each window of x [b c space...]."""
+    """Return the maximum or the mean of each window of x [b c space...].
+
+    Raises UnsupportedError for other types, and for means that count padding of a rounded-up size.
+    """
     window = at["window_size_nd"]
     before, after = padding(at, x.shape[2:], window, [1] * len(window))
     if at["type"] == "MAX":

@@ -25,7 +25,8 @@ def slice_(
 ) -> Tensor:
     """Return positions start, start + stride, ... of each axis; a stride of 0 repeats one.
 
-    The mode says what positions outside the axis mean.
+    The mode decides what positions outside the axis read: an error (STRICT_BOUNDS), the value `fill`, or another
+    position (WRAP, CLAMP, REFLECT).
     """
     starts, sizes, strides = _numbers(at["start"], start), _numbers(at["shape"], size), _numbers(at["stride"], stride)
     places = _numbers(at["axes"], axes) if axes is not None or at["axes"] else range(x.ndim)
