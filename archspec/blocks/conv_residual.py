@@ -74,7 +74,7 @@ class ConvResidualBlock(Block):
         return Built(main=y)
 
     def _convolutions(self, cx: Context, space: int, channels: int, stride: int, bias: bool) -> list[Op]:
-        """The convolutions of a layer, and that of its shortcut."""
+        """The convolutions of a layer in order, followed by that of its shortcut. Raises SpecError E340."""
         (shortcut,) = convolution(space, channels, 1, stride=stride, bias=bias)
         if self.kind == "basic":
             (one,) = convolution(space, channels, 3, stride=stride, padding=1, bias=bias)
@@ -92,7 +92,7 @@ class ConvResidualBlock(Block):
 
 @record
 class _Layer:
-    """One residual layer; the last of the convolutions is the shortcut's."""
+    """One residual layer; the last convolution is that of the shortcut, used if `shortcut` is true."""
 
     convolutions: Sequence[Op]
     shortcut: bool
@@ -100,7 +100,7 @@ class _Layer:
     activation: Act | None
 
     def call(self, b: Builder, name: str, kind: str, x: Value) -> Value:
-        """Add the layer as a module."""
+        """Add the layer as a module over a map [batch, channels, space...]."""
         (y,) = b.call(name, kind, lambda x: self._body(b, x), {"x": x}, results=("x",))
         return y
 

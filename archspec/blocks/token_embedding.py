@@ -87,7 +87,7 @@ class TokenEmbeddingBlock(Block):
 
 @record
 class _Sum:
-    """What an embedding adds up."""
+    """The terms of an embedding, their numbers evaluated."""
 
     table: Op
     scale: Scalar | None
@@ -97,7 +97,7 @@ class _Sum:
     dropout: float
 
     def body(self, b: Builder) -> Body:
-        """The module's body, of ids and, where there are types, theirs."""
+        """The body of the module, a function of the token ids and, if there are types, of the type ids."""
 
         def embed(tokens: Value, types: Value | None = None) -> Value:
             x = b.add(self.table, tokens, result="x")
@@ -113,7 +113,7 @@ class _Sum:
 
 
 def finish(b: Builder, x: Value, norm: Op | None, dropout: float) -> Value:
-    """The end of an embedding: norm, then dropout."""
+    """Add the end of an embedding: the norm, if there is one, then dropout, if its rate is not 0."""
     if norm is not None:
         x = b.add(norm, x, name="norm", result="x")
     return b.add(Dropout(rate=dropout), x, result="x") if dropout else x

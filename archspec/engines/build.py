@@ -61,8 +61,9 @@ class Workshop:
         built: list[BuiltArtifact] = []
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
+        # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
-        # A network is computed for every bundle, whether or not its engines are there already.
+        # The network is computed for every bundle, even if its engines are in the cache.
         inspected = compiling(targets) if inspect is not None else ()
         wanted = [engine_of(target) for target in targets if target not in taken]
         forms = [engine.form for engine in (*wanted, *(engines()[word] for word in inspected))]
@@ -73,11 +74,12 @@ class Workshop:
             artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)
             stages.append(stage)
+        # The exported files are not part of the result.
         shutil.rmtree(self.folder / _WORK)
         return tuple(built), tuple(stages)
 
     def _export(self, form: Form) -> Stage:
-        """Export the program in one form."""
+        """Export the program in one form, to a file that all engines of that form share."""
         stage, path = _EXPORTS[form]
         return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, stage).stage
 
@@ -123,6 +125,9 @@ def from_cache(target: Target | str) -> str:
 
 
 def initialise(folder: Path, program: Program, seed: int, progress: Progress | None = None) -> Stage:
-    """Write the program's weights: the state of a fresh module, initialised under `seed`. Raises SpecError E605."""
+    """Write the program's weights: the state of a fresh module, initialised under `seed`.
+
+    The program's paths are relative to `folder`. Returns the measured step. Raises SpecError E605.
+    """
     job = {"program": program.to_json(), "seed": seed}
     return run_step(WORKER, "initialise", job, folder=folder, stage="initialise weights", progress=progress).stage

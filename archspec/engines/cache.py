@@ -39,7 +39,10 @@ _CHUNK = 1 << 20
 
 @record
 class Kept:
-    """An entry as it is listed: the spec's name, its size in bytes, and the seconds since it was last taken."""
+    """An entry as it is listed.
+
+    `key` is its folder's name, `name` the spec's, `bytes` its size, `age` the seconds since it was last taken.
+    """
 
     key: str
     name: str
@@ -56,7 +59,10 @@ def home() -> Path:
 
 @cache
 def tool_versions() -> Mapping[str, str]:
-    """Return the versions of installed packages that a build uses."""
+    """Return the versions of the packages that a build uses, by name.
+
+    Packages that are not installed are left out.
+    """
     found = {}
     for name in TOOLS:
         with suppress(PackageNotFoundError):
@@ -66,7 +72,8 @@ def tool_versions() -> Mapping[str, str]:
 
 @cache
 def _own_code() -> str:
-    # A change of the builders themselves makes other artifacts under the same version.
+    """Return the SHA-256 over the source files of the engines."""
+    # Changed builders may make other artifacts under the same version of the package.
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
@@ -76,7 +83,10 @@ def _own_code() -> str:
 
 @record
 class Recipe:
-    """What an artifact is made from, except for the target: a program with its files in `folder`, and a precision."""
+    """What an artifact is made from, except for the target.
+
+    `name` and `spec_digest` are the spec's; the program's paths are relative to `folder`; `dtype` is the precision.
+    """
 
     name: str
     spec_digest: str
@@ -85,9 +95,10 @@ class Recipe:
     dtype: DTypeName
 
     def key(self, target: Target) -> str:
-        """Return the SHA-256 of everything an artifact depends on.
+        """Return the key of an artifact in the cache, a SHA-256 in hexadecimal.
 
-        That is the spec, code, weights, profiles, dtype, target, tools and host.
+        It covers all that the artifact depends on: spec, code, weights, profiles, dtype, target, tools, builders and
+        host.
         """
         program = self.program.inside(self.folder)
         parts = {
@@ -116,6 +127,7 @@ class Recipe:
         try:
             about = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
             artifact = Artifact.from_json(about["artifact"])
+            # An entry is only data from the disk: its names must not lead out of the folder.
             if {*about["files"]} != {*artifact.files} or not all(_is_name(name) for name in artifact.files):
                 raise ValueError("an entry that names other files")
             for name in artifact.files:
@@ -124,6 +136,7 @@ class Recipe:
             # The time of the entry is when it was last taken: `clear` removes old ones by it.
             os.utime(entry / ENTRY)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # A missing entry is an ordinary miss; a damaged one would fail every time.
             if not isinstance(error, FileNotFoundError):
                 shutil.rmtree(entry, ignore_errors=True)
             _empty(place)
@@ -133,12 +146,14 @@ class Recipe:
     def keep(self, target: Target, artifact: Artifact, place: Path) -> str | None:
         """Store an artifact whose files are in `place`.
 
-        Returns why it could not be stored, None if it was; after a failure nothing remains.
+        Returns why it could not be stored, None if it was; after a failure nothing remains. A failure to store is not
+        an error of the build.
         """
         try:
             home().mkdir(mode=0o700, parents=True, exist_ok=True)
             if not is_private(home()):
                 return f"{home()} is not a folder owned by this user with mode 0700"
+            # The leading dot marks an entry that is not complete: `entries` skips it.
             temporary = Path(tempfile.mkdtemp(dir=home(), prefix="."))
         except OSError as error:
             return error.strerror or str(error)
@@ -156,6 +171,7 @@ class Recipe:
 
 def _host(target: Target) -> str:
     """Return what an artifact is bound to: the kind of processor for native code, otherwise the operating system."""
+    # Only programs are compiled for a kind of processor, and asking for it loads torch.
     if engine_of(target).form == "program":
         from archspec.engines.host import this_host
 
@@ -175,7 +191,7 @@ def clear(older: float = 0.0) -> tuple[int, int]:
     for kept in removed:
         shutil.rmtree(home() / kept.key, ignore_errors=True)
     for path in _folders():
-        # Left by a build that was killed; one that is still being written is younger.
+        # Left behind by a build that was killed; an entry that is still being written is younger.
         if path.name.startswith(".") and _age(path) > 24 * 3600:
             shutil.rmtree(path, ignore_errors=True)
     return len(removed), sum(kept.bytes for kept in removed)
@@ -213,6 +229,7 @@ def _publish(temporary: Path, entry: Path) -> None:
     try:
         temporary.rename(entry)
     except OSError:
+        # Usually another build stored the same entry first.
         if not (entry / ENTRY).is_file():
             raise
 

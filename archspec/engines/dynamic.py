@@ -12,8 +12,9 @@ from archspec.model.sizes import is_fixed
 
 
 def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:
-    """Return the dynamic axes of each port. A symbol with multiple m becomes `m * Dim`: a plain one fails to export.
+    """Return the dynamic axes of each port, by position, as torch's Dims.
 
+    A symbol with multiple m becomes `m * Dim`: a plain one fails to export. Axes with the same symbol share one Dim.
     Raises SpecError E608 for an axis that is not a multiple of one dim plus a number.
     """
     roots: dict[str, Any] = {}
@@ -45,6 +46,7 @@ def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
     offset = rest.pop((), 0)
     atoms, factor = next(iter(rest.items()))
     atom = atoms[0]
+    # torch.export can only derive a size from one Dim, by a factor and an offset.
     if len(rest) == len(atoms) == 1 and isinstance(atom, Symbol) and factor > 0:
         return factor, atom, offset
     message = f"the axis `{size}` of `{port.name}` cannot be exported: it is not a multiple of one dim plus a number"

@@ -102,9 +102,10 @@ class Engine(ABC):
 
     @abstractmethod
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Build into the empty folder `folder`, in this process; `source` is the program exported in the engine's form.
+        """Build into the empty folder `folder`, in this process.
 
-        Raises SpecError E606.
+        `source` is the program exported in the engine's `form`, `dtype` the precision of the artifact. Returns the
+        artifact with file names relative to `folder`. Raises SpecError E606.
         """
 
     @abstractmethod
@@ -114,6 +115,7 @@ class Engine(ABC):
     def closed(self, target: Target, artifact: Artifact) -> str | None:
         """Return why this host cannot open the artifact, including a runtime that does not import; None if it can."""
         try:
+            # Importing comes last, since it loads native libraries.
             found = self.obstacle(target, artifact)
             if found is None:
                 import_module(self.runtime)
@@ -124,7 +126,10 @@ class Engine(ABC):
 
     @abstractmethod
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Open an artifact by its first file; `closed` must have returned None. Raises SpecError E610."""
+        """Open an artifact by its first file; `closed` must have returned None.
+
+        The runner takes and returns arrays by the names of `interface`. Raises SpecError E610.
+        """
 
 
 class NetworkEngine(Engine):

@@ -23,9 +23,11 @@ EXTERNAL_BYTES = 100_000_000
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
-    """Write the program as ONNX, with inputs and outputs named and axes called by the spec's dims.
+    """Write the program as an ONNX file at opset 18, with weights in `dtype`.
 
-    Raises SpecError E607 or E608.
+    Inputs and outputs have the names of the interface, and their axes those of the spec's dims. Large weights are
+    written to a second file beside `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
+    overflow, E608 for an axis that cannot be exported.
     """
     import torch
 
@@ -40,6 +42,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
         output_names=list(program.interface.outputs),
         verbose=False,
     )
+    # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert exported is not None
     keep_dtype(exported.model.graph, dtype)
     _tidy(exported.model, program.interface)
@@ -49,7 +52,10 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
 def exported_program(
     module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
 ) -> ExportedProgram:
-    """Trace the module with torch.export, dynamic in every dim that varies."""
+    """Trace the module with torch.export, dynamic in every dim that varies.
+
+    `ports` are the inputs in the order of the emitted `forward`. Raises SpecError E608.
+    """
     import torch
 
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
@@ -65,7 +71,7 @@ def weight_bytes(module: nn.Module) -> int:
 
 def _tidy(model: Any, interface: Interface) -> None:
     """Remove metadata of the trace, except the scopes of nodes, and write the spec's dims as shapes."""
-    # Traces name the machine's folders, and the tracer's own names of sizes mean nothing to a reader.
+    # Traces contain folders of this machine, and the tracer's names of sizes mean nothing to a reader.
     ports = {port.name: port for port in (*interface.input_ports, *interface.output_ports)}
     _rename_inner_values(model.graph)
     model.metadata_props.clear()
@@ -85,7 +91,7 @@ def _tidy(model: Any, interface: Interface) -> None:
 
 def _rename_inner_values(graph: Any) -> None:
     """Rename inner values that have the name of an input or output."""
-    # The exporter names values after operators: an output called `embedding` may meet an inner `embedding`.
+    # The exporter names values after operators: an inner value may have the name of an output, `embedding`.
     outer = [*graph.inputs, *graph.outputs]
     taken = {value.name for value in outer}
     inner = [value for node in graph.all_nodes() for value in node.outputs if value not in outer]

@@ -23,9 +23,13 @@ def this_host() -> str:
 
 
 def runs_on(built_for: str, host: str) -> bool:
-    """Whether code built for one host runs on another: the same kind, or an x86 processor of a higher level."""
+    """Whether code built for one host runs on another: the same kind, or an x86 processor of a higher level.
+
+    Both are texts of `this_host`.
+    """
     system, _, level = built_for.partition(" ")
     here, _, able = host.partition(" ")
+    # Each level includes the instructions of those below.
     if level in _ORDER and able in _ORDER:
         return system == here and _ORDER.index(level) <= _ORDER.index(able)
     return built_for == host
@@ -45,7 +49,7 @@ class Gpu:
 def this_gpu() -> Gpu | None:
     """Return the GPU that torch computes on; None if there is none, or torch is built without CUDA."""
     if version("torch").endswith("+cpu"):
-        return None  # told without loading torch
+        return None  # known without loading torch
     import torch
 
     if not torch.cuda.is_available():

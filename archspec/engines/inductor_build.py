@@ -59,8 +59,8 @@ def _configuration() -> dict[str, Any]:
 @contextmanager
 def _own_cache() -> Iterator[None]:
     """Give torch a temporary cache folder for the time of the context."""
-    # torch keeps pickled graphs in a folder that it shares between all builds: this one has its own. It stands in the
-    # folder of temporary files, for the compiler's commands cannot hold the spaces that a user's path may have.
+    # torch keeps pickled graphs in a folder that all builds share: this build has its own. It is in the folder for
+    # temporary files, because the compiler's commands cannot contain the spaces that a user's path may have.
     folder = tempfile.mkdtemp(prefix="archspec-inductor-")
     before = os.environ.get(CACHE)
     os.environ[CACHE] = folder

@@ -27,6 +27,7 @@ def module_class(source: Path, name: str) -> type[nn.Module]:
     The file is executed: pass only files that archspec has just written.
     """
     spec = spec_from_file_location(f"archspec_emitted_{source.stem}", source)
+    # A path that ends in `.py` always has a loader.
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -36,9 +37,10 @@ def module_class(source: Path, name: str) -> type[nn.Module]:
 
 
 def load_module(program: Program, dtype: DTypeName) -> nn.Module:
-    """Return the program's module in eval mode with its weights in `dtype`; its own initialisation never runs.
+    """Return the program's module in eval mode with its weights in `dtype`.
 
-    Raises SpecError E607 if the names or shapes of the weights are not the module's, E527 if a value overflows.
+    The module's own initialisation never runs, and its parameters require no gradient. Raises SpecError E607 if the
+    names or shapes of the weights are not the module's, E527 if a value overflows `dtype`.
     """
     import torch
     from safetensors.torch import load_file
@@ -62,7 +64,7 @@ def _check_range(module: nn.Module, dtype: Any) -> None:
     largest = torch.finfo(dtype).max
     found = Collector()
     for name, tensor in module.state_dict().items():
-        # bfloat16 rounds what is just above its largest number to infinity, float16 too.
+        # Values slightly above the largest number may still round down to it, so the conversion decides.
         wrong = tensor.isfinite() & ~tensor.to(dtype).isfinite() if _may_exceed(tensor, largest) else None
         if wrong is not None and bool(wrong.any()):
             place = tuple(wrong.nonzero()[0].tolist())
@@ -94,14 +96,17 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
 
 
 def named_arguments(module: nn.Module, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Map tensors in declared order to the parameter names of the emitted `forward`; some are keyword-only."""
+    """Map tensors to the parameter names of the emitted `forward`, so that keyword-only ones can be passed too.
+
+    `tensors` are in the declared order. Raises ValueError if there are more or fewer tensors than parameters.
+    """
     return dict(zip(signature(module.forward).parameters, tensors, strict=True))
 
 
 def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeName) -> tuple[Tensor, ...]:
-    """Return zeros and trues of the right shapes to trace with: tracing does not read values.
+    """Return inputs to trace with: ones for bool, zeros for other dtypes, since tracing does not read values.
 
-    `sizes` are by dim. Raises if inputs of these sizes would not fit into memory.
+    `sizes` are by dim. Raises SpecError E504 if inputs of these sizes do not fit into memory.
     """
     import torch
 

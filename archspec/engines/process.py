@@ -41,16 +41,18 @@ class StageOutcome:
 def run_step(
     worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
 ) -> StageOutcome:
-    """Run `task` of the module `worker` on a job of plain data and wait; the job's paths are relative to `folder`.
+    """Run `task` of the module `worker` on a job of plain data, and wait for its result.
 
-    `progress` is called with `stage` and the share done. Raises SpecError with the step's own diagnostics, or E605 if
-    its process ended without an answer.
+    The step runs in `folder`, to which paths in the job are relative. `progress` is called with `stage` and the share
+    that is done: None at the start, 1.0 at the end. Raises SpecError with the step's own diagnostics, or E605 if its
+    process ended without an answer.
     """
     tell = progress or _silent
     tell(stage, None)
     begun = time.monotonic()
+    # A file, because a pipe that nobody reads would block a worker that prints much.
     with tempfile.TemporaryFile() as errors:
-        # The pipe stays open while the step runs: its end tells an orphaned worker to stop.
+        # The pipe stays open while the step runs: when it closes, an orphaned worker ends.
         with subprocess.Popen(
             [sys.executable, "-P", "-m", "archspec.engines.steady", worker],
             cwd=folder,
@@ -107,6 +109,7 @@ def _converse(
 def _answer(lines: IO[str], tell: Callable[[float], None]) -> dict[str, Any] | None:
     """Return the final message of the process, and pass on the shares it reports before; None if it ends first."""
     for line in lines:
+        # A line without an end was cut off by a crash.
         message: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
         if message is None or "share" not in message:
             return message

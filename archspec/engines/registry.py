@@ -23,6 +23,7 @@ def engines() -> Mapping[str, Engine]:
 def _engine_in(module: str) -> Engine:
     """Return the engine that a file defines itself; imported ones do not count."""
     for value in vars(import_module(module)).values():
+        # A file may import other engines, as `torch_tensorrt` imports its base class.
         if isinstance(value, type) and issubclass(value, Engine) and value.__module__ == module:
             return value()
     raise TypeError(f"{module} holds no engine")
@@ -86,9 +87,13 @@ def read_dtype(text: str) -> DTypeName:
 
 
 def separated(text: str) -> tuple[str, ...]:
-    """Split targets at commas; options may have commas too: `onnx,tensorrt-rtx:sm86,sm89` is two targets."""
+    """Split targets at commas.
+
+    Options may have commas too: `onnx,tensorrt-rtx:sm86,sm89` is two targets.
+    """
     found: list[str] = []
     for part in (one.strip() for one in text.split(",")):
+        # A part that is not an engine's word continues the options of the target before it.
         if found and ":" in found[-1] and part.partition(":")[0] not in engines():
             found[-1] += f",{part}"
         else:

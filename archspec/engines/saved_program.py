@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
-    """Write the traced module with its weights, dynamic in every dim that varies. Raises SpecError E607 or E608."""
+    """Write the traced module with its weights in `dtype` to `path`, dynamic in every dim that varies.
+
+    The program takes its inputs in the order of the interface and returns a tuple. Raises SpecError E607, E527 or E608.
+    """
     import torch
 
     interface = program.interface

@@ -35,7 +35,10 @@ def placed(error: SpecError, onnx: Path) -> SpecError:
 
 
 def scopes_of(onnx: Path) -> dict[str, tuple[str, ...]]:
-    """Return the scopes of every node of an ONNX file by the node's name; nothing if the file is not ONNX."""
+    """Return the scopes of every node of an ONNX file by the node's name.
+
+    Nothing is returned if the file is not ONNX, such as a program of torch.export.
+    """
     from google.protobuf.message import DecodeError
     from onnx import load
 

@@ -22,15 +22,17 @@ Task = Callable[[dict[str, Any]], dict[str, Any]]
 def serve(tasks: Mapping[str, Task]) -> None:
     """Run the task that standard input names, and write its result or diagnostics to standard output.
 
-    Output of libraries goes to standard error. The process ends as soon as its parent is gone. The working folder is
-    passed as the number of a descriptor, by `steady`.
+    `tasks` are functions from plain data to plain data by name. Output of libraries goes to standard error. The process
+    ends as soon as its parent is gone. The working folder is passed as the number of a descriptor, by `steady`. Does
+    not return.
     """
     os.fchdir(int(sys.argv[1]))
-    # Native libraries print to descriptor 1 as well: the answer goes through a copy of it that they do not know.
+    # Native libraries print to descriptor 1 too: the answer goes through a copy that they do not know.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _listeners.append(answers)
     message = json.loads(sys.stdin.readline())
+    # Started after the job was read, because the thread reads standard input too.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         answer: dict[str, Any] = {"done": tasks[message["task"]](message["job"])}
@@ -38,7 +40,7 @@ def serve(tasks: Mapping[str, Task]) -> None:
         answer = {"failed": [_plain(diagnostic) for diagnostic in error.diagnostics]}
     answers.write(json.dumps({**answer, "peak_bytes": peak_bytes()}) + "\n")
     answers.flush()
-    # Skip the libraries' own endings: one that crashes there would turn a finished step into a failed one.
+    # Skip the exit handlers of libraries: a crash in one would turn a finished step into a failed one.
     os._exit(0)
 
 
@@ -50,10 +52,10 @@ def tell(share: float) -> None:
 
 
 def peak_bytes() -> int:
-    """Return the peak memory of this process in bytes."""
+    """Return the peak memory of this process in bytes, as the operating system counts it."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            # `getrusage` begins at the size of the process that started this one.
+            # `getrusage` starts at the size of the parent process.
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -17,11 +17,11 @@ ADDR_NO_RANDOMIZE = 0x0040000
 
 def main() -> None:
     """Fix what can be fixed and become the worker; where the system does not allow it, the worker runs anyway."""
-    # Compiling a source file leaves another heap behind than reading it compiled.
+    # Compiling a source file leaves a different heap than loading its bytecode.
     compileall.compile_dir(Path(__file__).parents[1], quiet=2)
     if sys.platform == "linux":
         ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
-    # The folder goes along as a number, not as a path of some length.
+    # The folder is passed as a number: the length of a path would shift memory.
     folder = os.open(".", os.O_RDONLY)
     os.set_inheritable(folder, True)
     os.chdir("/")

@@ -1,4 +1,4 @@
-"""Attention as it is built: projections, heads, and the way back."""
+"""Build attention: projections, heads, scores, and the projection back to the features."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from archspec.text.value import ValueExpr
 
 @record
 class Heads:
-    """Numbers of heads and their sizes; all are known before run time."""
+    """Numbers of query and key/value heads, and features of a head and of its values; all known before run time."""
 
     query: int
     key_value: int
@@ -46,8 +46,9 @@ class Heads:
 class Attend:
     """An attention sublayer whose sizes, mask and operands are known.
 
-    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence;
-    `span` is where the mask is written.
+    `controls` are the values that the mask reads. `scale` None is 1/sqrt(size of a head). `biases` are the projections
+    with a bias. `norms` are the ops of `q_norm` and `k_norm`, per head or `over_all` heads; `memory` is the other
+    sequence of cross-attention; `span` is where the mask is written.
     """
 
     heads: Heads
@@ -69,11 +70,14 @@ class Attend:
     span: Span | None = None
 
     def prepared(self, top: Top) -> Attend:
-        """The same with the positions that all layers share, made at the top of the stack."""
+        """The same sublayer with the positions that all layers share, built at the top of the stack."""
         return replace(self, positions=self.positions.prepared(top, self.memory))
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
-        """Add the sublayer as a module; parameters `q`, `k`, `v`, `out` and norms."""
+        """Add the sublayer as a module over x [batch, positions, features]; the result has the type of x.
+
+        Parameters: `q`, `k`, `v`, `out`, `q_norm`, `k_norm` and `memory_norm`, those of positions and of latents.
+        """
         inputs = {"x": x} if self.memory is None else {"x": x, "memory": self.memory}
         kind = "Attention" if self.memory is None else "CrossAttention"
         body = lambda x, memory=None: self._body(b, x, memory)  # noqa: E731
@@ -98,7 +102,7 @@ class Attend:
         return b.add(linear, b.add(Merge(axis=2), y), name="out")
 
     def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
-        """A projection, split into heads: [batch, heads, positions, size]."""
+        """Project x and split the result into heads: [batch, heads, positions, size]; with the norm of `name`."""
         parts = (axis(heads), axis(size))
         out = Axis(tuple(part.size for part in parts))
         y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
@@ -131,7 +135,7 @@ class Attend:
         return y
 
     def _bias(self, b: Builder, q: Value, k: Value) -> Value | None:
-        """What is added to the scores: of positions, and given."""
+        """The sum of what positions add to the scores and of `add_to_scores`; None if there is neither."""
         made = self.positions.scores(b, q, k)
         if made is None or self.add_to_scores is None:
             return made or self.add_to_scores
@@ -139,9 +143,12 @@ class Attend:
 
 
 def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
-    """Check an attention over `x`. `inner` are the surroundings inside the layers, where numbers may name `layer`.
+    """Check the fields of an attention over `x` [batch, positions, features] and evaluate their numbers.
 
-    Raises SpecError at the field that does not fit.
+    `inner` is the context inside the layers, in which numbers may use `layer`.
+
+    Raises SpecError at the field that does not fit: E340 for heads that do not divide, E347 for a memory of another
+    batch, E401 to E404 for the mask, and those of positions and latents.
     """
     memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
@@ -172,7 +179,7 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
 
 
 def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
-    """A value of floats that acts on the scores."""
+    """The float value of a field that acts on the scores; None if the field is not given. Raises SpecError E342."""
     return None if expr is None else floats(cx, expr, f"`{field}`")
 
 
@@ -211,7 +218,7 @@ def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
 
 
 def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
-    """The factor on the scores; None for the usual one, which kernels apply by themselves."""
+    """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
     scale = None if fields.scale is None else cx.number(fields.scale)
     return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
 

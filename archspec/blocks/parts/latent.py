@@ -1,4 +1,4 @@
-"""`latent` of ATTENTION: queries, keys and values made of latents of few features."""
+"""The field `latent` of ATTENTION: queries, keys and values projected from latents with few features."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ class Latent:
     biases: frozenset[str]
 
     def project(self, b: Builder, x: Value, source: Value, positions: InnerPositions) -> tuple[Value, Value, Value]:
-        """Queries, keys and values, [batch, heads, positions, features] each.
+        """Queries from x, keys and values from `source`, each [batch, heads, positions, features].
 
+        Both inputs are [batch, positions, features]; `positions` rotates the last `rotary` features.
         Parameters: `q`, or `q_down`, `q_norm` and `q_up`; `kv_down`, `kv_norm`, `kv_up`, `k_rotary`.
         """
         plain = self.size - self.rotary
@@ -77,14 +78,18 @@ class Latent:
 
 
 def _part(start: int, stop: int | None) -> Slice:
-    """Some of the features."""
+    """The op that takes features `start` up to `stop`; None is the end."""
     return Slice(axis=-1, start=Dim.of(start), stop=None if stop is None else Dim.of(stop))
 
 
 def plan_latent(
     cx: Context, fields: AttentionFields, heads: int, size: int, value_size: int, biases: frozenset[str]
 ) -> Latent | None:
-    """Check latent attention, whose positions are rotary and turn just the features set apart for them."""
+    """Check the fields of latent attention; None if it is not used.
+
+    Raises SpecError E241 for a field that does not apply, E242 without rotary positions, E340 if all features of a head
+    would be rotated.
+    """
     latent = fields.latent
     if latent is None:
         return None

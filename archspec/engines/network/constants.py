@@ -44,6 +44,6 @@ def array_of(weights: Any) -> NDArray[Any] | None:
     if inner is None or inner.type != _TYPES[weights.dtype.name] or inner.count != weights.size:
         return None
     if not inner.count:
-        return np.empty(0, dtype=np.uint16)  # a bias that is left out has no memory
+        return np.empty(0, dtype=np.uint16)  # an omitted bias has no memory
     buffer = (ctypes.c_uint16 * inner.count).from_address(inner.values)
     return np.frombuffer(buffer, dtype=np.uint16)

@@ -73,6 +73,7 @@ class Execution:
 
     def _kept(self, shapes: object) -> dict[int, tuple[Tensor, ...]]:
         """Return the kept results for inputs of these shapes, by position of the step."""
+        # Without a limit, the results for every set of shapes ever used would stay in memory.
         if shapes not in self._known and len(self._known) == _MOST_SHAPES:
             self._known.clear()
         return self._known.setdefault(shapes, {})
@@ -82,6 +83,7 @@ class Execution:
 
         Raises SpecError E620 for a layer that is not supported, E621 for one that fails or has another shape or type.
         """
+        # Half precision is computed in float32 and rounded once, as tensor cores do.
         given = arguments if step.kind in MOVERS else [_widened(one) for one in arguments]
         try:
             found = FUNCTIONS[step.kind](step.attributes, *given)
@@ -96,7 +98,10 @@ class Execution:
         return tuple(self._declared(step, result, wire) for result, wire in zip(results, wires, strict=True))
 
     def dtype(self, wire: NetworkTensor) -> torch.dtype:
-        """Return the type in which a tensor is held. Raises SpecError E620 for one without a counterpart here."""
+        """Return the type in which a tensor is held: the declared one, or float64 for floats in the precision `exact`.
+
+        Raises SpecError E620 for a type without a counterpart in torch.
+        """
         if wire.dtype not in DTYPES:
             fail("E620", f"the tensor `{wire.name}` cannot be computed here: it is {wire.dtype}", None)
         found = DTYPES[wire.dtype]

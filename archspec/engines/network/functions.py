@@ -21,7 +21,10 @@ F = TypeVar("F", bound=Function)
 
 
 def computes(kind: str, *, moves: bool = False) -> Callable[[F], F]:
-    """Register the function that computes a kind of layer; `moves` says that it only moves numbers."""
+    """Register the function that computes a kind of layer.
+
+    `moves` says that it only moves numbers, so that half precision need not be widened for it.
+    """
 
     def register(function: F) -> F:
         FUNCTIONS[kind] = function

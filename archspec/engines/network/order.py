@@ -32,6 +32,7 @@ def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], do
             open_.discard(place)
             waiting.pop()
             continue
+        # Reached again through its own inputs, before they were done.
         if place in open_:
             fail("E620", f"the {steps[place]} cannot be computed here: it is part of a loop", None)
         open_.add(place)

@@ -54,6 +54,7 @@ def _forms(known: Mapping[str, Array]) -> dict[str, tuple[str, bool]]:
     doubtful: set[str] = set()
     for name, array in known.items():
         digests = [_digest(array), *([_digest(_turned(array))] if array.ndim > 1 else [])]
+        # Equal to its own transpose: its values do not show which of the two a plan holds.
         if len(set(digests)) < len(digests) and min(array.shape[-2:]) > 1:
             doubtful.add(name)
         for turned, digest in enumerate(digests):

@@ -31,7 +31,7 @@ class _Reader:
         self.trt = trt
         self.network = network
         self.found = Collector()
-        # TensorRT's own objects are kept: a tensor is known by being the same object.
+        # Tensors are identified by their Python objects, which are kept so that no identity is reused.
         self.tensors: list[Any] = []
         self.numbers: dict[int, int] = {}
 
@@ -86,9 +86,9 @@ class _Reader:
         found = {name: _plain(getattr(layer, name)) for name in names}
         if kind.startswith("ATTENTION"):
             attention = layer.attention
-            # Those that a version of TensorRT does not have yet are at their defaults there.
+            # Attributes that a version of TensorRT does not have yet are at their defaults there.
             found |= {name: _plain(getattr(attention, name)) for name in ATTENTION if hasattr(attention, name)}
-            # Asked of an attention that is not quantised, the type is an error that TensorRT logs.
+            # Reading the type of an attention that is not quantised is logged as an error.
             if attention.normalization_quantize_scale is not None:
                 found[QUANTIZED] = _plain(getattr(attention, QUANTIZED))
         return found
@@ -103,7 +103,7 @@ class _Unreadable:
 
 def _kind(trt: Any, layer: Any) -> str:
     """Return the kind of a layer."""
-    # Some classes of layers have a `type` of their own, which hides this one.
+    # Some classes of layers have their own `type`, which hides that of ILayer.
     layer.__class__ = trt.ILayer
     name: str = layer.type.name
     return name
@@ -126,7 +126,7 @@ def _sizes(value: Any) -> tuple[int, ...] | None:
     try:
         return tuple(value)
     except (TypeError, ValueError):
-        # Sizes that are not known, or told by an input at run time, have a length below zero.
+        # Sizes that are unknown, or supplied by an input at run time, have a negative length.
         return None
 
 

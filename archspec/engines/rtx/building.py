@@ -40,6 +40,7 @@ def build_engine(
     config = configure(parsed.builder, capabilities, profiles, Monitor(tell))
     network = digest(parsed.plan())
     engine = parsed.builder.build_serialized_network(parsed.network, config)
+    # The logged errors say why there is no engine, so they are reported first.
     parsed.logger.raise_if_errors(f"building for {', '.join(capabilities)}")
     if engine is None:
         fail("E606", "TensorRT-RTX built no engine and reported no reason", None)

@@ -28,7 +28,7 @@ class Parsed:
         """Return the network as data. Raises SpecError E620."""
         before = len(self.logger.errors)
         found = read_network(trt, self.network, self.parser, self.builder, self.logger)
-        # A layer that is asked for what its inputs tell, such as the shape of a resize, has that logged as an error.
+        # Reading an attribute that an input supplies, such as the shape of a resize, is logged as an error.
         del self.logger.errors[before:]
         return found
 

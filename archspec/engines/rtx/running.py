@@ -45,9 +45,10 @@ class OpenedEngine:
         self._contexts: dict[int, Any] = {}
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs in order.
+        """Return the outputs in order, on the GPU.
 
-        Raises SpecError E610 for shapes that no profile admits, and if the engine fails.
+        Inputs are moved to the GPU and to the engine's dtypes. Raises SpecError E610 for shapes that no profile admits,
+        and if the engine fails.
         """
         self._heard = len(self._logger.errors)
         given = {

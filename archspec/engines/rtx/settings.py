@@ -17,7 +17,7 @@ def configure(builder: Any, capabilities: Sequence[str], profiles: Sequence[Shap
     Raises SpecError E606 for what TensorRT refuses, E624 for what it did not keep.
     """
     config = builder.create_builder_config()
-    # Or float32 products would be rounded to ten bits, which no one asked for.
+    # With TF32, the inputs of float32 products would be rounded to ten bits of mantissa.
     config.clear_flag(trt.BuilderFlag.TF32)
     _kept("TF32", config.get_flag(trt.BuilderFlag.TF32), False)
     config.progress_monitor = monitor

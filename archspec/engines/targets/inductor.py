@@ -74,7 +74,10 @@ class Inductor(Engine):
         )
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Return how torch, processor or GPU differ from those of the build: native code is bound to all three."""
+        """Return why this host cannot run the code, None if it can.
+
+        Native code is bound to the version of torch, to the kind of processor, and to the GPU that it was built for.
+        """
         here = version("torch")
         # The local part of a version, such as `+cpu`, is not compared.
         if _public(here) != _public(artifact.version):

@@ -42,6 +42,7 @@ class Onnx(Engine):
         """Copy the exported file, with its external weights if there are any."""
         import onnxruntime
 
+        # Large weights are in a file beside the model whose name begins with the model's.
         names = sorted(path.name for path in source.parent.glob(f"{source.name}*"))
         for name in names:
             shutil.copyfile(source.with_name(name), folder / name)
@@ -65,6 +66,7 @@ class Onnx(Engine):
 
         refusals = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
         options = onnxruntime.SessionOptions()
+        # Errors only: warnings would be printed to the user's terminal.
         options.log_severity_level = 3
         try:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

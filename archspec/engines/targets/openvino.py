@@ -51,8 +51,9 @@ class OpenVINO(Engine):
         import openvino
 
         try:
-            # Read by the runtime itself: `convert_model` would send word of it to its makers.
+            # Read by the runtime itself, because `convert_model` sends telemetry.
             model = openvino.Core().read_model(source)
+            # The default would store weights in float16.
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
             fail("E606", "OpenVINO rejected the network", None, notes=_lines(error))
@@ -108,7 +109,7 @@ class _Compiled:
             request.infer(dict(inputs))
         except RuntimeError as error:
             fail("E610", "OpenVINO failed on these inputs", None, notes=_lines(error))
-        # The arrays lie in the request's memory, which goes with it.
+        # The arrays are views of the request's memory, which is freed with it.
         return {name: request.get_tensor(name).data.copy() for name in self._outputs}
 
 

@@ -60,7 +60,10 @@ class TensorRTRTX(NetworkEngine):
             fail("E604", f"the target `{self.word}` needs the package tensorrt-rtx", None, help=help)
 
     def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Parse the ONNX file and build one engine. Raises SpecError E606, E620 or E624, each with its scopes."""
+        """Parse the ONNX file and build one engine for the GPUs of the target.
+
+        Raises SpecError E606, E620 or E624; a diagnostic that names a node of the file has its scopes.
+        """
         import tensorrt_rtx
 
         from archspec.engines.rtx.building import build_engine
@@ -87,7 +90,11 @@ class TensorRTRTX(NetworkEngine):
         return parse(source, interface.inputs, interface.outputs).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Return that TensorRT-RTX is missing or has another version, or that there is no GPU the engine is for."""
+        """Return why this host cannot open an engine, None if it can.
+
+        TensorRT-RTX may be missing or have another version than built the engine, or there is no GPU that the engine is
+        for.
+        """
         here = installed()
         if here is None:
             return f"the package tensorrt-rtx is not installed: pip install 'archspec-compiler[{self.extra}]'"

@@ -81,7 +81,10 @@ class TorchTensorRT(TensorRTRTX):
         return read_plan(source, interface, dtype)
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Return that CUDA or Torch-TensorRT is missing, or that the GPU or version is not that of the build."""
+        """Return why this host cannot open an artifact, None if it can.
+
+        For this host's own GPU: CUDA or Torch-TensorRT is missing, or the GPU or the version is not that of the build.
+        """
         if target.capabilities:
             return super().obstacle(target, artifact)
         try:

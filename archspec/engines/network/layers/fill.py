@@ -15,9 +15,10 @@ from archspec.engines.network.plan import Attributes
 def fill(
     at: Attributes, shape: Tensor | None = None, start: Tensor | None = None, step: Tensor | None = None
 ) -> Tensor:
-    """Return start + the sum of step times position over the axes.
+    """Return a tensor of the given shape: start + the sum over the axes of step times position.
 
-    Random fillings are rejected with UnsupportedError: they cannot be compared.
+    `shape`, `start` and `step` [rank] may be inputs or the layer's own. Raises UnsupportedError for random fillings,
+    which cannot be compared, and if the numbers of steps and axes differ.
     """
     if at["operation"] != "LINSPACE":
         raise UnsupportedError(f"its operation `{at['operation']}` is random")

@@ -11,7 +11,11 @@ from archspec.engines.network.plan import Attributes
 
 @computes("GATHER", moves=True)
 def gather(at: Attributes, x: Tensor, indices: Tensor) -> Tensor:
-    """Gather slices along an axis, single elements along it (ELEMENT), or slices at positions of several axes (ND)."""
+    """Gather slices along an axis, single elements along it (ELEMENT), or slices at positions of several axes (ND).
+
+    In the mode ND the last axis of `indices` holds one index for each indexed axis of x. Negative indices count from
+    the end. Raises IndexError for an index outside its axis, UnsupportedError for another mode.
+    """
     indices = indices.long()
     if at["mode"] == "DEFAULT":
         return _slices(x, indices, at["axis"] % x.ndim, at["num_elementwise_dims"])

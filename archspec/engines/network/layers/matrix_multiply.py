@@ -11,7 +11,10 @@ from archspec.engines.network.plan import Attributes
 
 @computes("MATRIX_MULTIPLY")
 def matrix_multiply(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
-    """Compute x @ y over the last two axes; each operand may be transposed or a vector, leading axes are broadcast."""
+    """Compute x @ y over the last two axes.
+
+    Each operand may be transposed (TRANSPOSE) or have no row or column axis (VECTOR); leading axes are broadcast.
+    """
     left = x.unsqueeze(-2) if at["op0"] == "VECTOR" else _turned(x, at["op0"])
     right = y.unsqueeze(-1) if at["op1"] == "VECTOR" else _turned(y, at["op1"])
     found = left @ right

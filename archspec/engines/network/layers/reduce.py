@@ -31,7 +31,10 @@ REDUCTIONS: dict[str, Reduction] = {
 
 @computes("REDUCE")
 def reduce(at: Attributes, x: Tensor) -> Tensor:
-    """Return the sum, product, maximum, minimum or mean over some axes."""
+    """Return the sum, product, maximum, minimum or mean over some axes.
+
+    The axes are kept with size 1 if `keep_dims` is set, otherwise removed.
+    """
     axes = bits(at["axes"])
     reduction: Reduction = given("op", REDUCTIONS, at)
     found = reduction(x, axes)

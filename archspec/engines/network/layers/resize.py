@@ -27,7 +27,11 @@ ROUNDINGS: dict[str, Rounding] = {
 
 @computes("RESIZE")
 def resize(at: Attributes, x: Tensor, shape: Tensor | None = None, scales: Tensor | None = None) -> Tensor:
-    """Resize x to a shape, or to its sizes times scales, rounded down."""
+    """Resize x to a shape, or to its sizes times scales, rounded down.
+
+    Interpolation is separable: each axis is multiplied by a matrix of weights. Raises UnsupportedError for an unknown
+    mode, rounding or transformation of coordinates, or if there is neither a shape nor scales.
+    """
     sizes, factors = _sizes(at, x.shape, shape, scales)
     for axis, (old, new) in enumerate(zip(x.shape, sizes, strict=True)):
         if old == new and factors[axis] == 1:

@@ -20,7 +20,10 @@ def scale(at: Attributes, x: Tensor) -> Tensor:
 
 
 def _shaped(at: Attributes, name: str, x: Tensor) -> Tensor | None:
-    """Return a parameter in the shape that broadcasts over x, None if it is not given."""
+    """Return a parameter in the shape that broadcasts over x, None if it is not given.
+
+    Raises UnsupportedError for a mode other than UNIFORM, CHANNEL and ELEMENTWISE.
+    """
     array, mode, axis = at[name], at["mode"], at["channel_axis"]
     if array is None or not array.size:
         return None

@@ -11,7 +11,11 @@ from archspec.engines.network.plan import Attributes
 
 @computes("SCATTER", moves=True)
 def scatter(at: Attributes, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
-    """Write single elements along an axis (ELEMENT), or slices at positions of several axes (ND)."""
+    """Write single elements along an axis (ELEMENT), or slices at positions of several axes (ND).
+
+    In the mode ND the last axis of `indices` holds one index for each indexed axis of x. Raises IndexError for an index
+    outside its axis, UnsupportedError for another mode.
+    """
     indices = indices.long()
     if at["mode"] == "ELEMENT":
         axis = at["axis"] % x.ndim

@@ -25,13 +25,15 @@ def slice_(
 ) -> Tensor:
     """Return positions start, start + stride, ... of each axis; a stride of 0 repeats one.
 
-    The mode says what positions outside the axis mean.
+    The mode decides what positions outside the axis read: an error (STRICT_BOUNDS), the value `fill`, or another
+    position (WRAP, CLAMP, REFLECT).
     """
     starts, sizes, strides = _numbers(at["start"], start), _numbers(at["shape"], size), _numbers(at["stride"], stride)
     places = _numbers(at["axes"], axes) if axes is not None or at["axes"] else range(x.ndim)
     mode = at["mode"]
     for axis, first, count, step in zip(places, starts, sizes, strides, strict=True):
         axis = axis % x.ndim
+        # The whole axis is selected.
         if mode == "STRICT_BOUNDS" and (first, count, step) == (0, x.shape[axis], 1):
             continue
         x = _along(x, axis, torch.arange(count) * step + first, mode, fill)

@@ -28,7 +28,7 @@ def padding(at: Attributes, sizes: Sizes | None, window: Sizes, dilation: Sizes)
     for axis, size in enumerate(sizes):
         reach = (window[axis] - 1) * dilation[axis] + 1
         if mode == "EXPLICIT_ROUND_UP":
-            # As many more as the last window lacks.
+            # Add the positions that the last window lacks.
             after[axis] += -(size + before[axis] + after[axis] - reach) % stride[axis]
             continue
         total = max(0, (-(-size // stride[axis]) - 1) * stride[axis] + reach - size)
