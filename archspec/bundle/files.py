@@ -60,6 +60,7 @@ def _problem(path: Path, entry: FileEntry) -> str | None:
     """Return what is wrong with a file, None if it is as the manifest says."""
     if not path.is_file():
         return "is missing"
+    # The size is compared first, since hashing reads the whole file.
     if path.stat().st_size != entry.bytes or entry_of(path).sha256 != entry.sha256:
         return "was changed after the bundle was built"
     return None

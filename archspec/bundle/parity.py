@@ -66,6 +66,7 @@ class Contest:
             found = self._found(runner, sizes)
             kept = found if sizes == exact else kept  # always one of these: the interpreter's limit is lower
             yield self._trial("module", sizes, found, expected.pop(0))
+        # Released before the interpreter needs memory for float64.
         del runner
         for sizes in points:
             if sizes not in affordable:

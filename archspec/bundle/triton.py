@@ -55,6 +55,7 @@ def arrange(
     """
     count = len(built)
     moved = tuple(_arranged(folder, model_name(name, one.target, count), one, interface, dtype) for one in built)
+    # Every artifact was moved out of it.
     (folder / ARTIFACTS).rmdir()
     return moved
 

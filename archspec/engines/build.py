@@ -61,6 +61,7 @@ class Workshop:
         built: list[BuiltArtifact] = []
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
+        # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
         # The network is computed for every bundle, even if its engines are in the cache.
         inspected = compiling(targets) if inspect is not None else ()
@@ -73,6 +74,7 @@ class Workshop:
             artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)
             stages.append(stage)
+        # The exported files are not part of the result.
         shutil.rmtree(self.folder / _WORK)
         return tuple(built), tuple(stages)
 

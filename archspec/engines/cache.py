@@ -136,6 +136,7 @@ class Recipe:
             # The time of the entry is when it was last taken: `clear` removes old ones by it.
             os.utime(entry / ENTRY)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # A missing entry is an ordinary miss; a damaged one would fail every time.
             if not isinstance(error, FileNotFoundError):
                 shutil.rmtree(entry, ignore_errors=True)
             _empty(place)
@@ -228,6 +229,7 @@ def _publish(temporary: Path, entry: Path) -> None:
     try:
         temporary.rename(entry)
     except OSError:
+        # Usually another build stored the same entry first.
         if not (entry / ENTRY).is_file():
             raise
 

@@ -115,6 +115,7 @@ class Engine(ABC):
     def closed(self, target: Target, artifact: Artifact) -> str | None:
         """Return why this host cannot open the artifact, including a runtime that does not import; None if it can."""
         try:
+            # Importing comes last, since it loads native libraries.
             found = self.obstacle(target, artifact)
             if found is None:
                 import_module(self.runtime)

@@ -27,6 +27,7 @@ def module_class(source: Path, name: str) -> type[nn.Module]:
     The file is executed: pass only files that archspec has just written.
     """
     spec = spec_from_file_location(f"archspec_emitted_{source.stem}", source)
+    # A path that ends in `.py` always has a loader.
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

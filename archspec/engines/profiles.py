@@ -37,6 +37,7 @@ def read_profiles(texts: Sequence[str], symbols: Sequence[Symbol]) -> tuple[Prof
     found = Collector()
     profiles = [_read(text, {symbol.name: symbol for symbol in symbols}, found) for text in texts]
     found.raise_if_errors()
+    # Only profiles that could be read can be compared.
     for index, profile in enumerate(profiles):
         if profile in profiles[:index]:
             found.error("E625", f"duplicate profile `{texts[index]}`", None, help="remove one")
@@ -65,6 +66,7 @@ def _range(text: str, sizes: str, symbol: Symbol) -> Range:
     if match is None:
         help = f"write `{symbol.name}=smallest:typical:largest`, or `{symbol.name}=size`"
         fail("E625", f"the profile `{text}` has no sizes for `{symbol.name}`", None, help=help)
+    # A single size is the smallest, the typical and the largest.
     low, middle, high = (int(size if size is not None else match.group(1)) for size in match.groups())
     if not low <= middle <= high:
         fail("E625", f"the sizes of `{symbol.name}` in the profile `{text}` are not in ascending order", None)

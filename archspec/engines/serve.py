@@ -32,6 +32,7 @@ def serve(tasks: Mapping[str, Task]) -> None:
     os.dup2(2, 1)
     _listeners.append(answers)
     message = json.loads(sys.stdin.readline())
+    # Started after the job was read, because the thread reads standard input too.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         answer: dict[str, Any] = {"done": tasks[message["task"]](message["job"])}

@@ -25,6 +25,7 @@ def initialise(job: dict[str, Any]) -> dict[str, Any]:
     program = Program.from_json(job["program"])
     torch.manual_seed(job["seed"])
     module = module_class(program.source, program.module)()
+    # safetensors refuses tensors that are not contiguous.
     save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, program.weights)
     return {}
 

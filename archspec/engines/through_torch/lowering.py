@@ -105,6 +105,7 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
         raise SpecError([_at(str(interpreter._cur_node_name), notes)]) from None
     logger.raise_if_errors("converting the program")
     network = interpreter.ctx.net
+    # Engines are opened by the program's names, not those of the traced values.
     for index, port in enumerate(interface.input_ports):
         network.get_input(index).name = port.name
     for index, name in enumerate(interface.outputs):

@@ -25,6 +25,7 @@ def attention(
         raise UnsupportedError("it has lengths or scales of quantized scores")
     if any(at.get(name, _PADDED) != _PADDED for name in ("query_form", "key_value_form")):
         raise UnsupportedError("its sequences are packed")
+    # In grouped-query attention several query heads share a key head.
     repeats = query.shape[1] // key.shape[1]
     key, value = (one.repeat_interleave(repeats, 1) if repeats > 1 else one for one in (key, value))
     scores = query @ key.mT

@@ -33,6 +33,7 @@ def slice_(
     mode = at["mode"]
     for axis, first, count, step in zip(places, starts, sizes, strides, strict=True):
         axis = axis % x.ndim
+        # The whole axis is selected.
         if mode == "STRICT_BOUNDS" and (first, count, step) == (0, x.shape[axis], 1):
             continue
         x = _along(x, axis, torch.arange(count) * step + first, mode, fill)
