@@ -46,12 +46,16 @@ class ConvResidualBlock(Block):
     norm: NormField = Field(default=None, description="a norm after each convolution; defaults.norm when left out")
 
     def build(self, cx: Context) -> Built:
-        """Build the layers."""
+        """Build the layers as a module.
+
+        Raises SpecError E342 unless the input is a map, E243 if neither the block nor the file names a norm.
+        """
         x = feature_map(cx, self.input, "conv_residual")
         width = channels_of(cx, x, self.input.span)
         channels = fixed(cx, self.channels, "channels")
         norm = channel_norm_of(cx, self.norm if "norm" in self.given else DefaultNorm(at=self.at))
         count = fixed(cx, self.layers, "layers")
+        # Refuses too many layers before anything is made for each of them.
         cx.in_layers(count, self.layers.span)
         strides = [1] * count
         strides[0] = 1 if self.stride is None else fixed(cx, self.stride, "stride")

@@ -91,10 +91,13 @@ class Stack(Block):
         yield from _check_norm(node, data, residual)
 
     def build(self, cx: Context) -> Built:
-        """Build the layers."""
+        """Build the layers as a module over x [batch, positions, features].
+
+        Raises SpecError with the errors of all kinds of layers.
+        """
         x = sequence(cx, self.input, f"`{self.block}`")
         count = fixed(cx, self.layers, "layers")
-        cx.in_layers(count, self.layers.span)  # before anything counts to it
+        cx.in_layers(count, self.layers.span)  # refuses too many layers before anything is made for each of them
         order, kinds = self._schedule(cx, count)
         plan = self._plan(cx, x, order, kinds)
         (y,) = cx.module(self.kind, plan.body(cx.builder), {"x": x, **self._memory(cx)})

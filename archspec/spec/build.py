@@ -62,6 +62,7 @@ def checked(nodes: Iterable[GraphNode], names: NodeNames, findings: Collector) -
 
 
 def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
+    """Build the parts of a node in order; after a part that fails, the node is failed."""
     for part in node.parts:
         before = len(around.values.names)
         with around.findings.catching():
@@ -72,6 +73,7 @@ def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
 
 
 def _names_unknown(node: GraphNode, names: NodeNames, findings: Collector) -> bool:
+    """Whether a node uses an unknown name; E201 is collected for each."""
     unknown = [path for path in node.paths() if path.parts[0] not in names.places]
     for path in unknown:
         others = [name for name in names.values if name != node.name]
@@ -113,10 +115,12 @@ def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) ->
 
 
 def _result(part: NodePart) -> str:
+    """The name of the value of a part: its last alias, otherwise its own name."""
     return part.aliases[-1] if part.aliases else part.name
 
 
 def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
+    """Build the block of a part with its own initialisation and freezing."""
     builder = cx.builder
     if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
         fail(

@@ -98,6 +98,7 @@ def _read(tree: MapNode, path: Path, overrides: Sequence[Override], reduced: boo
 
 
 def _without_graph(tree: MapNode) -> Claims:
+    """The claims of a file without a graph: its outputs have declared types only."""
     findings = Collector()
     _refuse_sections(tree, findings)
     places = check_names(tree, findings)
@@ -119,6 +120,7 @@ def _without_graph(tree: MapNode) -> Claims:
 
 
 def _refuse_sections(tree: MapNode, findings: Collector) -> None:
+    """Collect E229 for each section that needs a graph."""
     for name in _OF_A_GRAPH:
         key = tree.key(name)
         if key is not None:
@@ -126,12 +128,14 @@ def _refuse_sections(tree: MapNode, findings: Collector) -> None:
 
 
 def _with_empty_graph(tree: MapNode) -> MapNode:
+    # The model of a file requires a graph, so an empty one is added.
     key = TextNode(value="graph", span=tree.span)
     kept = tuple(entry for entry in tree.entries if entry.key.value not in _OF_A_GRAPH)
     return replace(tree, entries=(*kept, Entry(key=key, value=MapNode(entries=(), span=tree.span))))
 
 
 def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findings: Collector) -> dict[str, Value]:
+    """The outputs by name, with their declared types; errors are collected."""
     outputs: dict[str, Value] = {}
     for name, place in _keys(tree.get("outputs")):
         fields = document.outputs[name]

@@ -55,6 +55,7 @@ def _words(node: Node) -> Iterator[str]:
 
 
 def _define(key: TextNode, tree: Node, known: Known, own: Collection[str]) -> Definition:
+    """Read and check the definition of a block. Raises SpecError with its errors."""
     findings = Collector()
     fields = BlockFields.read(tree)
     assert isinstance(tree, MapNode)
@@ -71,6 +72,7 @@ def _define(key: TextNode, tree: Node, known: Known, own: Collection[str]) -> De
 
 
 def _can_name(key: TextNode, findings: Collector) -> bool:
+    """Whether a key can name a block; E209 or E223 is collected if not."""
     if key.value in blocks():
         help = "choose another name"
         findings.error("E209", f"`{key.value}` is the name of a block of the language", key.span, help=help)
@@ -83,6 +85,7 @@ def _can_name(key: TextNode, findings: Collector) -> bool:
 
 
 def _check_fields(fields: BlockFields, places: Mapping[str, Span], findings: Collector) -> None:
+    """Collect E210 for reserved names, E203 for missing sections, and errors of defaults."""
     for name in (*fields.fields, *fields.inputs):
         if name in RESERVED_FIELDS and name in places:
             message = f"`{name}` is a field of every block"

@@ -105,6 +105,7 @@ class CompositeCall:
         return replace(self.cx, around=inner, layer=None), self.block.held(name)
 
     def _masks(self) -> dict[str, GivenMask]:
+        """The mask fields by name, each with the context in which it is read."""
         fields = self.definition.fields.fields
         return {
             name: GivenMask(syntax=self.block.held(name), cx=self.cx if self.block.gives(name) else None)
@@ -156,6 +157,7 @@ class CompositeCall:
         numbers: Mapping[str, Scalar],
         given: Mapping[str, Node],
     ) -> list[Value]:
+        """Build the nodes of the body in the open module and return its outputs."""
         nodes = self.definition.nodes(given)
         around = self._surroundings(numbers)
         for name, value in inputs.items():
@@ -182,7 +184,9 @@ class CompositeCall:
                     yield output_value(name, fields, path, around.values, around.numbers)
 
     def _surroundings(self, numbers: Mapping[str, Scalar]) -> Surroundings:
+        """The surroundings of the body: its own values and numbers, and the defaults of the file."""
         outer, builder = self.cx.around, self.cx.builder
+        # The default norm may name constants of the file, which the body cannot see, so its numbers are evaluated.
         norm = outer.defaults.norm
         defaults: Defaults = outer.defaults if norm is None else replace(outer.defaults, norm=settled(self.cx, norm))
         return Surroundings(
@@ -212,6 +216,7 @@ class CompositeCall:
             raise SpecError([self._with_call(found) for found in error.diagnostics]) from None
 
     def _with_call(self, found: Diagnostic) -> Diagnostic:
+        """The diagnostic with a label at the call, which is added once."""
         span = self.cx.builder.span
         if span is None:
             return found

@@ -49,6 +49,7 @@ def report_circles(
 
 
 def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span]) -> Scalar:
+    """The exact value of a constant. Raises SpecError E201 for a dim, E126 for a number that is too complex."""
     for name in text.names(expr):
         if name not in values and name in places:
             message = f"`{name}` is not a constant"

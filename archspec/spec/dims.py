@@ -24,6 +24,7 @@ def evaluate_dims(fields: Mapping[str, DimFields], constants: Names, errors: Col
 
 
 def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
+    """The symbol of a dim. Raises SpecError E212 for a range that is not in order."""
     ends = {"min": fields.min, "typical": fields.typical, "max": fields.max}
     sizes = {word: numbers.integer(expr) for word, expr in ends.items()}
     multiple = 1 if fields.multiple is None else numbers.integer(fields.multiple)

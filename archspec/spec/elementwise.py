@@ -54,6 +54,7 @@ def _no_node(expr: ValueExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
 
 
 def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value | Scalar:
+    """The value or number of an expression, built bottom up."""
     if isinstance(expr, Number):
         return Scalar.of(expr.value)
     if isinstance(expr, Path):
@@ -88,6 +89,7 @@ def _binary(
 
 
 def _numbers(expr: ValueBinary, left: Scalar, right: Scalar) -> Scalar:
+    """The result of an operator on two numbers. Raises SpecError E303 for a division by zero."""
     if expr.op == "/" and right == Scalar.of(0):
         fail("E303", "division by zero", expr.right.span, help="check the constants that it uses")
     return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[expr.op](right)

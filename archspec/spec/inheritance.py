@@ -34,11 +34,13 @@ def _merged(path: Path, own: MapNode, seen: tuple[tuple[Path, Span], ...]) -> Ma
     base = _merged(parent, read_file(parent, extends.span), above)
     kept = tuple(entry for entry in base.entries if entry.key.value not in NOT_INHERITED)
     merged = merge(MapNode(entries=kept, span=base.span), own)
+    # `own` is a map, and `merge` returns a map whenever its second argument is one.
     assert isinstance(merged, MapNode)
     return merged
 
 
 def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
+    """Raise SpecError E207 if the parent is among the files that are being read."""
     files = [file for file, _ in seen]
     if parent.resolve() not in files:
         return

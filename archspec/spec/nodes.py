@@ -84,6 +84,7 @@ class NodeReader:
         return GraphNode(name=name, span=span, parts=parts)
 
     def _parts(self, name: str, node: Node, span: Span, feed: TextNode | None) -> list[NodePart]:
+        """The parts of a node; `feed` is the value of the part before it in a chain."""
         if isinstance(node, ListNode):
             return self._chain(name, node, feed)
         if isinstance(node, TextNode):
@@ -95,6 +96,7 @@ class NodeReader:
         return [NodePart(name=name, span=span, body=self._block(node, feed), module=name)]
 
     def _chain(self, name: str, chain: ListNode, feed: TextNode | None) -> list[NodePart]:
+        """The parts of a chain; each takes the value of the one before, and the last gets the name of the chain."""
         if not chain.items:
             fail("E216", "an empty chain", chain.span, help="write at least one block")
         made: list[NodePart] = []
@@ -145,6 +147,7 @@ class NodeReader:
         return word.value, target
 
     def _unknown(self, word: TextNode) -> NoReturn:
+        """Raise SpecError E225 for an unknown block."""
         if word.value in self._own:
             raise SpecError([])  # refused where it is defined
         help = did_you_mean(word.value, [*self._blocks, *self._own], kind="blocks", limit=30)

@@ -30,6 +30,7 @@ def ordered(uses: Mapping[str, Iterable[str]]) -> Order:
             users[one].append(name)
     waiting = {name: len(used) for name, used in needs.items()}
     ready = [written[name] for name, count in waiting.items() if count == 0]
+    # The heap holds written positions, so that of the names that are ready the first written comes first.
     heapify(ready)
     names = list(written)
     order: list[str] = []

@@ -53,6 +53,7 @@ def apply_overrides(tree: MapNode, overrides: Sequence[Override]) -> MapNode:
 
 
 def _parse(text: str) -> Override:
+    """Parse one override. Raises SpecError E214 or E116."""
     source = Source(NAME, text)
     path, equals, value = text.partition("=")
     if not equals or not path.strip() or any(not part.strip() for part in path.split(".")):
@@ -82,6 +83,7 @@ def _value(source: Source, start: int) -> Node:
 
 
 def _moved(node: Node, source: Source, by: int) -> Node:
+    """The node with all spans moved by `by` characters into `source`."""
     span = Span(source, node.span.start + by, node.span.end + by)
     if isinstance(node, TextNode):
         return replace(node, span=span)
@@ -116,6 +118,7 @@ def _check_section(tree: MapNode, keys: Sequence[TextNode]) -> None:
 
 
 def _put(node: Node | None, keys: Sequence[TextNode], value: Node) -> Node:
+    """The node with the value at the path `keys` below it replaced or added."""
     if not keys:
         return value
     if node is None:
@@ -139,6 +142,7 @@ def _in_map(node: MapNode, keys: Sequence[TextNode], value: Node) -> MapNode:
 
 
 def _in_list(node: ListNode, keys: Sequence[TextNode], value: Node) -> ListNode:
+    """The list with an item changed. Raises SpecError E214 for an item that does not exist."""
     key = keys[0]
     if not key.value.isdecimal() or int(key.value) >= len(node.items):
         fail(

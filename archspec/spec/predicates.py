@@ -55,6 +55,7 @@ def build_predicate(
 
 
 def _bool(pred: PredPath, value: Value) -> Value:
+    """The value, checked to be bool. Raises SpecError E219."""
     if value.type.dtype is not DType.BOOL:
         integer = value.type.dtype.is_integer
         help = f"compare it: `{pred.path} != 0`" if integer else "name a bool, or compare an integer"
@@ -63,6 +64,7 @@ def _bool(pred: PredPath, value: Value) -> Value:
 
 
 def _integer(pred: PredCompare, value: Value) -> Value:
+    """The value, checked to be integer. Raises SpecError E219."""
     if not value.type.dtype.is_integer:
         bool_ = value.type.dtype is DType.BOOL
         help = (

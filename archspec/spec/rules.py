@@ -200,6 +200,7 @@ class RuleNames:
         return replace(rule, by=value, axes=(out, inp))
 
     def _fits(self, text: str, span: Span, value: Value, of: Value) -> tuple[int, ...]:
+        """The axes of `of` that a value is over. Raises SpecError E402 if it does not fit."""
         found = spread(value.type.shape, of.type.shape)
         if found is None:
             label = self.cx.around.values.label(of)
@@ -216,6 +217,7 @@ class RuleNames:
         return found
 
     def _refuse(self, rule: Rule, path: Path, value: Value) -> NoReturn:
+        """Raise SpecError E403 for a value without positions, E424 for an ambiguous axis."""
         if value.type.rank < 2:
             fail("E403", f"`{path}` is {value.type}, which has no positions", path.span)
         label = self.cx.around.values.label(value)

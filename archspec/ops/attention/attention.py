@@ -90,6 +90,7 @@ class Attention(Primitive):
         return (result, q.with_axes(*q.axes[:3], bound["t"])) if self.weights else (result,)
 
     def _operands(self, inputs: Sequence[TensorType]) -> MaskOperands:
+        """The operands of the mask, with their types."""
         return MaskOperands(mask=self.mask, types=inputs[self.first :], first=self.first)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
@@ -171,6 +172,7 @@ class Attention(Primitive):
 
     @property
     def _is_causal(self) -> bool:
+        """Whether the kernel's own causal mask is enough; it cannot be combined with a bias."""
         return normal(self.mask).kernel == "causal" and not self.bias
 
     def _biased(self, e: Emitter, bias: str, mask: str) -> str:
@@ -198,6 +200,7 @@ class Attention(Primitive):
         return e.assign("mask", f"{made} | ~{keep}"), keep
 
     def _explicit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The source with explicit scores and softmax; weights are the second result if requested."""
         mask, keep = self._masking(e, inputs)
         group, v = _group(e.types), operand(inputs[2])
         scores = self._scores(e, inputs, group)

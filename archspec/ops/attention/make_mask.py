@@ -51,6 +51,7 @@ class MakeMask(Primitive):
         return (made, made.with_axes(*made.axes[:3], 1)) if self.keep else (made,)
 
     def _operands(self, inputs: Sequence[TensorType]) -> MaskOperands:
+        """The operands of the mask, with their types."""
         return MaskOperands(mask=self.mask, types=inputs[1:], first=1)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

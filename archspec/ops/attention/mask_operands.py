@@ -64,6 +64,7 @@ class MaskOperands:
             )
 
     def _is_mask(self, control: int, axes: tuple[Axis, Axis, Axis]) -> None:
+        """Raise ShapeError unless a made mask is bool and broadcasts to [batch, 1, queries, keys], with all keys."""
         found = self.types[control]
         sizes = [axes[0].size, ONE, axes[1].size, axes[2].size]
         fits = found.dtype == DType.BOOL and found.rank == 4 and _broadcasts(found.shape, sizes)
@@ -146,6 +147,7 @@ class MaskOperands:
         return result
 
     def _places(self, out: TensorType, query: int, inp: TensorType, key: int, batched: bool) -> Coordinates:
+        """The coordinates of queries, keys and batch rows that the relation of a mask is about."""
         left, right = places(out), places(inp)
         plain = frozenset(number for number in controls(self.mask) if self.is_plain(number))
         # Of a plain operand no row is known, so a control that has rows has no place on its side.
@@ -180,4 +182,5 @@ def _equal(left: Sequence[Dim], right: Sequence[Dim]) -> bool:
 
 
 def _broadcasts(found: Sequence[Dim], sizes: Sequence[Dim]) -> bool:
+    """Whether every size equals the expected one or is 1."""
     return all(compare(size, "==", wanted) is True or size == 1 for size, wanted in zip(found, sizes, strict=True))

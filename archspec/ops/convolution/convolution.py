@@ -62,6 +62,7 @@ class Convolution(Primitive):
         return (x.with_axes(x.axes[0], self.channels, *space),)
 
     def _places(self, size: Dim, k: int) -> Dim:
+        """The number of kernel positions along space axis `k`. Raises ShapeError if the kernel may not fit."""
         padded, reach = size + 2 * self.padding[k], self.dilation[k] * (self.kernel[k] - 1) + 1
         if compare(padded, ">=", reach) is not True:
             raise ShapeError(f"a kernel with a reach of {reach} may not fit into {padded}", (0,))
@@ -85,6 +86,7 @@ class Convolution(Primitive):
         x, y = inputs[0], outputs[0]
         parts = [[_Part(tuple(same_coordinates(y, x, [(0, 0)])))], self._channels(x, y)]
         parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
+        # Relations of many parts are expensive: the axis with the most parts gets a single bound that contains them.
         while prod(len(part) for part in parts) > _MOST_ATOMS:
             axis = max(range(len(parts)), key=lambda n: len(parts[n]))
             parts[axis] = [self._group_bound(x, y) if axis == 1 else self._tap_bound(x, y, axis - 2)]
@@ -109,6 +111,7 @@ class Convolution(Primitive):
         ]
 
     def _group_bound(self, x: TensorType, y: TensorType) -> _Part:
+        """A single bound on channels that contains all groups; no bound if the channels of a group are not constant."""
         inputs, outputs = ((t.shape[1] // self.groups).constant for t in (x, y))
         if inputs is None or outputs is None:
             return _Part()
@@ -125,6 +128,7 @@ class Convolution(Primitive):
         return [self._tap_bound(x, y, k, tap) for tap in range(self.kernel[k])]
 
     def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> _Part:
+        """The positions that a tap covers along space axis `k`; without `tap`, those from the first to the last tap."""
         first, last = (0, self.kernel[k] - 1) if tap is None else (tap, tap)
         low = Dim.of(self.padding[k] - last * self.dilation[k])
         high = Dim.of(self.padding[k] - first * self.dilation[k])
@@ -153,6 +157,7 @@ class Convolution(Primitive):
             yield np.einsum("bc...,oc->bo...", x[:, :, *covered], weight[:, :, *tap])
 
     def _covered(self, padded: int, k: int, tap: int) -> slice:
+        """The positions of the padded input that a tap covers, one per output position."""
         start, room = tap * self.dilation[k], padded - self.dilation[k] * (self.kernel[k] - 1)
         return slice(start, start + room, self.stride[k])
 

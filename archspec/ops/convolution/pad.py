@@ -54,6 +54,7 @@ class Pad(Primitive):
         return ((Relation(tuple(Atom(differences=fixed | set().union(*one)) for one in combinations(*axes))),),)
 
     def _places(self, x: TensorType, y: TensorType, k: int) -> list[frozenset[Difference]]:
+        """The differences of positions along space axis `k`, one set per possible shift."""
         if len(x.axes[2 + k].factors) > 1:
             same = same_coordinates(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
             return [frozenset(same)]

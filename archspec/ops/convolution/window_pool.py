@@ -41,11 +41,13 @@ class WindowPool(Primitive):
         x = inputs[0]
         if x.rank != 2 + len(self.kernel):
             raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
+        # PyTorch refuses padding of more than half of the kernel.
         if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
             raise ShapeError(f"padding of {max(self.padding)} is more than half of the kernel", (0,))
         return (x.with_axes(*x.axes[:2], *(self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))),)
 
     def _places(self, size: Dim, k: int) -> Dim:
+        """The number of windows along space axis `k`. Raises ShapeError if a window may not fit."""
         padded = size + 2 * self.padding[k]
         if compare(padded, ">=", self.kernel[k]) is not True:
             raise ShapeError(f"a kernel of {self.kernel[k]} may not fit into {padded}", (0,))

@@ -54,6 +54,7 @@ class Select(Primitive):
         return (kept,)
 
     def _fits(self, number: Scalar, x: TensorType) -> None:
+        """Raise ShapeError unless the number can be an element of `x`."""
         if x.dtype is DType.BOOL or (x.dtype.is_integer and number.as_dim() is None):
             what = "a bool value" if x.dtype is DType.BOOL else "a whole number or a value of integers"
             raise ShapeError(f"what stands elsewhere in {x} is {what}, got a number", (1,))

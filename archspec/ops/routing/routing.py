@@ -78,6 +78,7 @@ class Routing(Primitive):
         return (inputs[0],)
 
     def _check_groups(self, experts: int, groups: Groups) -> None:
+        """Raise ShapeError unless the experts fill the groups and the best groups hold at least `top_k` experts."""
         size, rest = divmod(experts, groups.count)
         if rest or size < 2:
             raise ShapeError(f"{experts} experts cannot be split into {groups.count} equal groups of at least 2")
@@ -97,6 +98,7 @@ class Routing(Primitive):
 
     @property
     def _ranks_scores(self) -> bool:
+        """Whether experts are ranked by scores instead of logits."""
         return self.selection_bias or self.groups is not None
 
     def reference(
@@ -142,12 +144,14 @@ class Routing(Primitive):
         return (weights if self.scale == 1 else f"{literal(self.scale)} * {weights}",)
 
     def _emit_scores(self, e: Emitter, logits: str) -> str:
+        """The name of the scores of all experts."""
         # Half precision would round a small bias away.
         wide = f"{logits}.to(torch.promote_types({logits}.dtype, torch.float32))" if self._ranks_scores else logits
         dim = ", dim=-1" if self.scores == "softmax" else ""
         return e.assign("scores", f"torch.{self.scores}({wide}{dim})")
 
     def _emit_ranks(self, e: Emitter, logits: str, scores: str, parameters: Mapping[str, str]) -> str:
+        """The source of the ranks, with minus infinity outside the best groups."""
         if not self._ranks_scores:
             return logits
         ranks = f"{scores} + {parameters['bias']}" if self.selection_bias else scores
