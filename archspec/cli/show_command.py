@@ -83,6 +83,7 @@ def _chart(spec: Spec, mask: str | None, relation: tuple[str, str] | None, svg: 
     else:
         from archspec.views.relation_picture import relation_chart
 
+        # The caller gives either a mask or a relation.
         assert relation is not None
         chart = relation_chart(spec, *relation)
     if svg is not None:

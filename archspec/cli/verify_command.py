@@ -231,6 +231,7 @@ def made(name: str) -> Any:
     package, _, factory = name.partition(":")
     if not package or not factory:
         fail("E733", f"`{name}` does not name a factory", None, help="write `--module package.module:factory`")
+    # An installed command does not search the working directory by itself.
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -107,6 +107,7 @@ def _holds(read: Path, target: Path) -> bool:
 
 
 def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: int) -> None:
+    # In the folder of the target, because a rename is atomic only within one file system.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
     temporary = Path(name)
     try:
@@ -115,6 +116,7 @@ def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: i
                 file.write(content.encode())
             else:
                 content(file)
+            # On disk before the rename, so that a crash cannot leave an incomplete file under the final name.
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)

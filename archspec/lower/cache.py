@@ -113,6 +113,7 @@ def _refuse(home: Path, reason: str) -> None:
 
 def _write(target: Path, source: str) -> None:
     """Write a file atomically, by renaming a temporary one: a concurrent reader sees all of it or none."""
+    # In the folder of the target, because a rename is atomic only within one file system.
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -73,6 +73,7 @@ class Classes:
         if len(members) == 1 and kind not in taken:
             return {members[0]: kind}
         options = {number: _options(kind, self.all[number]) for number in members}
+        # Level by level names get longer; one that several classes want at a level goes to none of them.
         for level in range(_LEVELS):
             wanted = Counter(options[number][level] for number in members if number not in given)
             for number in members:

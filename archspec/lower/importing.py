@@ -56,6 +56,7 @@ class GeneratedFinder(MetaPathFinder):
         loader = GeneratedLoader(name, source)
         spec = spec_from_loader(fullname, loader, origin=str(cache.path(name)))
         if spec is not None:
+            # Sets `__file__` of the module.
             spec.has_location = True
         return spec
 

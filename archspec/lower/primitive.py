@@ -91,6 +91,7 @@ class Primitives:
         # Calls and repeats, the only other ops, are lowered by the body itself.
         assert isinstance(node.op, Primitive)
         types = [value.type for value in node.inputs]
+        # Variables with later numbers are made by the op's own `emit`.
         before = len(self.code.variables)
         layer = self.layer(node, node.op, types)
         if layer and node.op.calls_layer:

@@ -53,6 +53,7 @@ class LayerStack:
         self.op = op
         self.around = around
         self.frozen = frozen
+        # A body that no layer has needs no class.
         self.kinds = [kind for kind in range(len(node.regions)) if op.schedule.count(kind)]
         self.width = max(len(node.regions[kind].outputs) for kind in self.kinds)
         bodies = self.bodies((), ())

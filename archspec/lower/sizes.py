@@ -85,6 +85,7 @@ class _Resolver:
     def candidates(self, number: int) -> Iterable[str]:
         before = self.plan.statements[:number]
         known = [*self.arguments, *(target for statement in before for target in statement.targets)]
+        # An omitted argument is None, and has no shape, until its default is filled in.
         if number < len(self.plan.statements) and isinstance(self.plan.statements[number], Default):
             known = [token for token in known if token not in self.code.optional]
         later = {token for reads in self.reads[number + 1 :] for token in reads}

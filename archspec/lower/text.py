@@ -106,6 +106,7 @@ def _braced(part: ast.expr) -> str:
 
 def _attribute(tree: ast.Attribute) -> tuple[str, int]:
     owner = flat(tree.value, _PRIMARY)
+    # A dot right after the digits of an integer would be read as its decimal point.
     if isinstance(tree.value, ast.Constant) and isinstance(tree.value.value, int | float):
         owner = f"({owner})"
     return f"{owner}.{tree.attr}", _PRIMARY
@@ -113,6 +114,7 @@ def _attribute(tree: ast.Attribute) -> tuple[str, int]:
 
 def _call(tree: ast.Call) -> tuple[str, int]:
     written = [argument(one) for one in arguments(tree)]
+    # A generator that is the only argument needs no brackets of its own.
     if len(written) == 1 and isinstance(tree.args[0] if tree.args else None, ast.GeneratorExp):
         written = [written[0][1:-1]]
     return f"{flat(tree.func, _PRIMARY)}({', '.join(written)})", _PRIMARY
@@ -126,6 +128,7 @@ def _binary(tree: ast.BinOp) -> tuple[str, int]:
         is_close = not isinstance(tree.left, ast.UnaryOp) and _is_simple(tree.left) and _is_simple(tree.right)
         space = "" if is_close else " "
         return f"{left}{space}**{space}{right}", own
+    # The other operators associate to the left: a right operand of the same precedence needs brackets.
     return f"{flat(tree.left, own)} {sign} {flat(tree.right, own + 1)}", own
 
 

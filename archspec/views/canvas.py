@@ -61,6 +61,7 @@ class Canvas:
         """Add a line through points with rounded corners; an arrow has its head at the last point."""
         end = points[-1]
         if arrow:
+            # The line ends at the base of the head, so that it does not show beside the tip.
             back = _towards(end, points[-2], _HEAD)
             points = [*points[:-1], back]
         optional = {"stroke": color, "stroke-width": _number(width), "stroke-linejoin": "round"}
@@ -69,6 +70,7 @@ class Canvas:
             self._head(points[-1], end, color)
 
     def _head(self, back: Point, tip: Point, color: str) -> None:
+        """Add the head of an arrow, from the middle of its base to its tip."""
         aside = ((tip[1] - back[1]) * 0.55, (back[0] - tip[0]) * 0.55)
         corners = (tip, (back[0] + aside[0], back[1] + aside[1]), (back[0] - aside[0], back[1] - aside[1]))
         self._add("polygon", points=" ".join(f"{_number(x)},{_number(y)}" for x, y in corners), fill=color)

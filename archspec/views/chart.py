@@ -80,6 +80,7 @@ class Chart:
         return canvas.svg()
 
     def _legend(self, canvas: Canvas, y: float) -> None:
+        """Draw the legend at a height, and the notes of the chart below it."""
         x = _MARGIN
         for level in self.levels:
             canvas.rect((x, y), 11, 11, fill=level.color, stroke=GREY)
@@ -112,6 +113,7 @@ def _rows(widths: Sequence[float]) -> Iterator[list[int]]:
 
 
 def _draw(canvas: Canvas, panel: Panel, levels: Sequence[Level], at: tuple[float, float]) -> None:
+    """Draw a panel with its upper left corner at a point: title, labels of the sides, cells, ticks and notes."""
     x, y = at[0] + 34, at[1] + 46
     room = _size(panel)[0] - 34
     canvas.text((x, at[1] + 10), fitted(panel.title, 12, room, bold=True), size=12, bold=True)
@@ -146,6 +148,7 @@ def _lines(panel: Panel, levels: Sequence[Level]) -> list[str]:
 
 
 def _rows_of_text(blocks: Sequence[list[str]]) -> Iterator[list[list[str]]]:
+    """Blocks of lines row by row; a row ends where the next block would exceed `_COLUMNS`."""
     row: list[list[str]] = []
     for block in blocks:
         if row and sum(len(one[0]) + 3 for one in row) + len(block[0]) > _COLUMNS:
@@ -156,6 +159,7 @@ def _rows_of_text(blocks: Sequence[list[str]]) -> Iterator[list[list[str]]]:
 
 
 def _beside(blocks: Sequence[list[str]]) -> Iterator[str]:
+    """The lines of blocks side by side; shorter blocks are filled up with spaces."""
     height = max(map(len, blocks))
     for number in range(height):
         yield "   ".join(block[number] if number < len(block) else " " * len(block[0]) for block in blocks)

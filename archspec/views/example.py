@@ -89,6 +89,7 @@ def _of_term(term: Term | None, use: ControlUse, compare: Compare | None) -> Ite
 
 
 def _tensor(value: Value, role: Role | None, spec: InputSpec | None, sizes: Mapping[str, int]) -> Tensor:
+    """The example of an input, by its role for masks: the same elements in every row, below the bound of its type."""
     shape = tuple(size.value(sizes) for size in value.type.space)
     use, compare = role or (None, None)
     length = shape[-1] if shape else 1
@@ -114,5 +115,6 @@ def _compared(place: int, held: int, compare: Compare | None, sizes: Mapping[str
 
 
 def _row(tensor: Tensor) -> str:
+    """The elements of the first row of a tensor, as text."""
     items = tensor.items[: tensor.shape[-1]] if tensor.shape else tensor.items
     return " ".join(map(str, items))

@@ -44,6 +44,7 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def _advance(character: str, table: tuple[int, ...]) -> int:
+    # Unknown characters count as very wide, so that the estimate is not too small.
     place = ord(character) - _FIRST
     return table[place] if 0 <= place < len(table) else _KNOWN.get(character, _WIDEST)
 

@@ -59,6 +59,7 @@ def _called(value: Value, own: Sequence[int], letter: str) -> list[str]:
 
 
 def _parts(atom: Atom, names: _Names) -> Iterator[str]:
+    """The conditions of an atom as text, in a fixed order and without that of the batch row."""
     for difference in sorted(atom.differences, key=lambda d: (d.out, d.inp, d.a, d.b)):
         if not names.is_row(difference.out, difference.inp):
             yield _difference(difference, names)

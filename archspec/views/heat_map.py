@@ -103,6 +103,7 @@ class _Sheet:
         return canvas.svg()
 
     def _mean(self, canvas: Canvas, at: tuple[float, float]) -> None:
+        """Draw the mean over heads, with the labels of queries on the left and of keys above."""
         x, y = at
         _cells(canvas, "mean", self.mean, self.most, self.cell, at)
         canvas.rect(at, *self.size, fill="none", stroke=FAINT)
@@ -120,6 +121,7 @@ class _Sheet:
         return fitted(label, self.font, _LONGEST_LABEL)
 
     def _heads(self, canvas: Canvas, at: tuple[float, float]) -> None:
+        """Draw the weights of each head as a small map, on the scale that all maps share."""
         for head in range(self.heads):
             x, y = at[0] + head % self.across * self.tile[0], at[1] + head // self.across * self.tile[1]
             canvas.text((x, y - 4), f"head {head}", size=9, color=GREY)
@@ -127,6 +129,7 @@ class _Sheet:
             canvas.rect((x, y), self.tile[0] - _GAP, self.tile[1] - _GAP - 14, fill="none", stroke=FAINT)
 
     def _scale(self, canvas: Canvas, at: tuple[float, float]) -> None:
+        """Draw the colour scale from 0 to the largest weight."""
         x, y = at
         step = 160 / LEVELS
         group = canvas.group(kind="scale", rendering="crispEdges")
@@ -138,6 +141,7 @@ class _Sheet:
 
 
 def _cell(count: int, room: float, most: float) -> float:
+    """The side of a cell in whole pixels, at least 1 and at most `most`, so that `count` cells fill the room."""
     return max(1.0, min(most, float(int(room / max(count, 1)))))
 
 

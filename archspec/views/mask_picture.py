@@ -64,6 +64,7 @@ def mask_chart(spec: Spec, path: str) -> Chart:
 
 
 def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
+    """The panel of a mask that several attention nodes share, with notes on what was made smaller or cut off."""
     site = places[0]
     whole = [size.value(typical(site)) if size.constant is None else size.constant for size in _lengths(site)]
     notes = list(drawn.shrunk)
@@ -132,6 +133,7 @@ def _controls(site: Site) -> Sequence[Value]:
 
 
 def _read(site: Site) -> list[Value]:
+    """The control inputs that the mask of an attention reads."""
     used = controls(site.op.mask)
     return [value for number, value in enumerate(_controls(site)) if number in used]
 

@@ -86,6 +86,7 @@ def relation_chart(spec: Spec, input: str, output: str) -> Chart:
 
 
 def _named(spec: Spec, name: str) -> Value:
+    """A value by its name, or by the path of an exposed one. Raises SpecError E201."""
     known = {**spec.values, **spec.outputs}
     found = known.get(name) or known.get(name.replace(".", "_"))
     if found is None:
