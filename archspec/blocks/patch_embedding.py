@@ -94,6 +94,7 @@ class PatchEmbeddingBlock(Block):
         return Built(main=x)
 
     def _mask(self, cx: Context, image: Value, patches: Dim) -> Value | None:
+        """The mask of patches, checked to be bool [batch, patches]; None if not given. Raises SpecError."""
         if self.mask_token is None:
             return None
         mask = cx.value(self.mask_token)
@@ -123,6 +124,7 @@ class PatchEmbeddingBlock(Block):
 
 
 def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
+    """The map of each patch, as a convolution whose stride is its kernel."""
     return Convolution(
         channels=Dim.of(width),
         kernel=tuple(patch),
@@ -179,6 +181,7 @@ class _Patches:
         return b.add(Learned(axes=axes, static=(False, True, True)), x, rename={"value": name}, result=name)
 
     def _with_registers(self, b: Builder, x: Value) -> Value:
+        """`x` with learned registers after the tokens in front."""
         registers = self._learned(b, x, "registers", self.registers)
         if not self.tokens:
             return b.add(Concat(axis=1), registers, x, result="x")

@@ -76,6 +76,7 @@ def _binary(
     right: Value | Scalar,
     add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value],
 ) -> Value | Scalar:
+    """Add the op of a binary expression; two numbers are combined without an op."""
     kind = _KINDS[expr.op]
     if isinstance(left, Value):
         if isinstance(right, Value):

@@ -56,6 +56,7 @@ class MaskReader:
                 return atom.read(syntax, self)
 
     def _given(self, syntax: MaskName) -> Mask:
+        """The mask of a field of the enclosing block. Raises SpecError E123 if there is none."""
         mask = self.given(syntax.name, self)
         if mask is None:
             fail("E123", f"unknown mask `{syntax.name}`", syntax.span)
@@ -67,6 +68,7 @@ class MaskReader:
         return self.keyed.shape[1]
 
     def _same_axes(self, syntax: MaskCall) -> None:
+        """Raise SpecError E403 for an atom that compares positions of different axes."""
         queries = self.queries.shape[1]
         if compare(queries, "==", self.keys) is not True:
             words = [word for word, atom in atoms().items() if atom.argument is not None and not atom.compares]

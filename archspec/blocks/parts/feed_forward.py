@@ -70,6 +70,7 @@ class FeedForward:
         )
 
     def _body(self, b: Builder, x: Value) -> Value:
+        """The body of the module: up (and gate), activation, dropout, down."""
         out = x.type.axes[-1]
         h = self._map(b, x, "gate", self.hidden) if self.gated else self._map(b, x, "up", self.hidden)
         if self.activation is not None:

@@ -63,17 +63,20 @@ class Latent:
         return q, k, b.add(_part(plain, None), kv, result="v")
 
     def _queries(self, b: Builder, x: Value) -> Value:
+        """The queries, projected from their latent or directly from x."""
         if self.query is None:
             return self._heads(b, x, "q", self.size, "q")
         latent = b.add(self._linear(axis(self.query), "q"), x, name="q_down")
         return self._heads(b, b.add(RMSNorm(), latent, name="q_norm"), "q_up", self.size, "q")
 
     def _heads(self, b: Builder, x: Value, name: str, size: int, *biases: str) -> Value:
+        """A projection split into heads: [batch, heads, positions, size]."""
         parts = (axis(self.heads), axis(size))
         y = b.add(self._linear(Axis(tuple(part.size for part in parts)), *biases), x, name=name)
         return b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=parts), y), result=name.removesuffix("_up"))
 
     def _linear(self, out: Axis, *biases: str) -> Linear:
+        """A map with a bias if one of the projections `biases` has one."""
         return Linear(out=out, bias=not self.biases.isdisjoint(biases))
 
 
