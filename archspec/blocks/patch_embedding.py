@@ -156,6 +156,7 @@ class _Patches:
             x = b.add(Transpose(order=(0, 2, 1)), patches, result="x")
             if mask is not None:
                 x = self._masked(b, x, mask)
+            # Positions of patches only are added before the tokens are put in front.
             if self.positions is not None and self.positions.patches_alone:
                 x = self.positions.add(b, x)
             if self.tokens:

@@ -151,7 +151,7 @@ class NodeReader:
     def _unknown(self, word: TextNode) -> NoReturn:
         """Raise SpecError E225 for an unknown block."""
         if word.value in self._own:
-            raise SpecError([])  # refused where it is defined
+            raise SpecError([])  # the error of its definition was already reported
         help = did_you_mean(word.value, [*self._blocks, *self._own], kind="blocks", limit=30)
         fail("E225", f"unknown block `{word.value}`", word.span, help=help)
 

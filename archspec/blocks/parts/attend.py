@@ -117,6 +117,7 @@ class Attend:
 
     def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
         """Add the attention op on q, k and v [batch, heads, positions, size]; expose its weights if they are wanted."""
+        # Weights are only computed if a path names them: kernels do not return them.
         wanted = b.wants("weights")
         bias = self._bias(b, q, k)
         more = [value for value in (self.multiply_scores, bias) if value is not None]

@@ -57,6 +57,7 @@ class Latent:
         k = b.add(self._linear(axis(self.rotary), "k"), source, name="k_rotary")
         k = b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=(axis(1), axis(self.rotary))), k), result="k_rotary")
         q_turned, k_turned = positions.turned(b, b.add(_part(plain, None), q, result="q_rotary"), k)
+        # All heads share the rotated key.
         k_turned = b.add(BroadcastAxis(axis=1, size=axis(self.heads)), k_turned)
         q = b.add(Concat(axis=3), b.add(_part(0, plain), q), q_turned, result="q")
         k = b.add(Concat(axis=3), b.add(_part(0, plain), kv), k_turned, result="k")

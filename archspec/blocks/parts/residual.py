@@ -120,6 +120,7 @@ class Residual:
 
     def _side_by_side(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
         """Run the sublayers on the same input and add all branches to it."""
+        # `parallel` has one norm for all branches, `parallel_split` one for each.
         shared = self.kind == "parallel" and any(sublayer.pre_norm for sublayer in sublayers)
         h = self._norm(b, x, "norm", result="h") if shared else x
         total = self._skip(b, x)
