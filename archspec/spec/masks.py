@@ -22,11 +22,11 @@ _SMALLER = "choose a smaller window, or a mask without one"
 
 @dataclass(kw_only=True)
 class MaskReader:
-    """Turns mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
+    """Resolves mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
 
-    `value`, `find`, `build` and `size` read the parts: the value of a path, the value of a name or None, a bool
-    value, a size. `label` tells where a value is defined; `warn` hears of windows that mask nothing; `given` reads the
-    field of the block around that has a name, None where there is none.
+    `value`, `find`, `build` and `size` resolve the parts: the value of a path, the value of a name or None, the bool
+    value of a predicate, a size. `label` gives where a value is defined; `warn` receives windows that mask nothing;
+    `given` reads a field of the enclosing block by its name, None if there is none.
     """
 
     queries: TensorType
