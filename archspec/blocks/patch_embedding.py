@@ -94,6 +94,7 @@ class PatchEmbeddingBlock(Block):
         return Built(main=x)
 
     def _mask(self, cx: Context, image: Value, patches: Dim) -> Value | None:
+        """The mask of patches, checked to be bool [batch, patches]; None if not given. Raises SpecError."""
         if self.mask_token is None:
             return None
         mask = cx.value(self.mask_token)
@@ -123,6 +124,7 @@ class PatchEmbeddingBlock(Block):
 
 
 def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
+    """The map of each patch, as a convolution whose stride is its kernel."""
     return Convolution(
         channels=Dim.of(width),
         kernel=tuple(patch),
@@ -154,6 +156,7 @@ class _Patches:
             x = b.add(Transpose(order=(0, 2, 1)), patches, result="x")
             if mask is not None:
                 x = self._masked(b, x, mask)
+            # Positions of patches only are added before the tokens are put in front.
             if self.positions is not None and self.positions.patches_alone:
                 x = self.positions.add(b, x)
             if self.tokens:
@@ -179,6 +182,7 @@ class _Patches:
         return b.add(Learned(axes=axes, static=(False, True, True)), x, rename={"value": name}, result=name)
 
     def _with_registers(self, b: Builder, x: Value) -> Value:
+        """`x` with learned registers after the tokens in front."""
         registers = self._learned(b, x, "registers", self.registers)
         if not self.tokens:
             return b.add(Concat(axis=1), registers, x, result="x")

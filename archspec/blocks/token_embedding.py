@@ -72,6 +72,7 @@ class TokenEmbeddingBlock(Block):
         return Built(main=x)
 
     def _types(self, cx: Context, tokens: Value, width: int) -> tuple[Value | None, Op | None]:
+        """The type ids and the op of their table; None for both if there are no types. Raises SpecError."""
         if self.types is None:
             return None, None
         count = fixed(cx, self.types.count, "count")

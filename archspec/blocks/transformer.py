@@ -104,6 +104,7 @@ class Stack(Block):
         return Built(main=y)
 
     def _schedule(self, cx: Context, count: int) -> tuple[Schedule, tuple[str, ...]]:
+        """The order of layers, and the kinds that occur in it; one kind with an empty name if there are no kinds."""
         if self.kinds is None or self.pattern is None:
             return Schedule.uniform(count), ("",)
         return schedule(cx, self.pattern, tuple(self.kinds), count)
@@ -158,6 +159,7 @@ class Stack(Block):
         """Raise SpecError for a self-attention mask that the block does not allow; here every mask is allowed."""
 
     def _check_pre_norm(self, cx: Context, part: AttentionFields | FeedForwardFields) -> None:
+        """Raise SpecError E241 for a norm switched off where the residual has none before sublayers."""
         if not part.pre_norm and self.residual.kind not in NORM_FIRST:
             cx.fail(
                 "E241",
@@ -270,4 +272,5 @@ def _check_tables(
 
 
 def _camel(kind: str) -> str:
+    """The name of a kind in camel case, for the name of its class."""
     return "".join(part[:1].upper() + part[1:] for part in kind.replace("-", "_").split("_"))

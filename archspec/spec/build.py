@@ -64,6 +64,7 @@ def checked(nodes: Iterable[GraphNode], names: NodeNames, findings: Collector) -
 def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
     """Build the parts of a node in order; after a part that fails, the node is failed."""
     for part in node.parts:
+        # A part that was built has defined at least one new name; later parts of a chain need its value.
         before = len(around.values.names)
         with around.findings.catching():
             build_part(part, around)

@@ -65,12 +65,11 @@ class Surroundings:
 
 @record
 class NodeContext:
-    """The surroundings of one part of the graph; the `Context` that its block is given.
+    """The context of one part of the graph; it implements `Context` for the block of the part.
 
-    `name` is where its module stands in the scope under construction ("" inside a repeat, which is the module),
-    `owner` the one whose parameters it uses, `result` the name of its value. `whole` is the expression
-    that the part is, where it is one. In a repeat, `carried` replaces the
-    value of one field by the value that is carried.
+    `name` is the name of its module in the scope under construction ("" inside a repeat, which is the module), `owner`
+    the node whose parameters it uses, `result` the name of its value. `whole` is the expression of the part, None for a
+    block. In a repeat, `carried` is a field and the value that replaces its own.
     """
 
     around: Surroundings

@@ -98,6 +98,7 @@ def _known(path: Path, names: Mapping[str, object], what: str) -> str:
 
 
 def _id(expr: Expr, numbers: Numbers) -> int:
+    """The value of a token id. Raises SpecError E224 if it is negative."""
     value = numbers.integer(expr)
     if value < 0:
         fail("E224", f"the id {value} is negative", expr.span, help="write `none` for no id")

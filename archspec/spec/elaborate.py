@@ -117,6 +117,7 @@ def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
 
 
 def _check_layouts(document: FileModel, findings: Collector) -> None:
+    """Collect E204 for each weight layout that is a list."""
     for name, layout in document.weights.items():
         if not isinstance(layout, MapNode) and not hasattr(layout, "value"):
             message, help = f"layout `{name}` is a list", "write a map, or the name of a file"
@@ -124,6 +125,7 @@ def _check_layouts(document: FileModel, findings: Collector) -> None:
 
 
 def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+    """The resolved rules; those that name a value that could not be built are skipped."""
     leading = leading_dims(one.type for one in definitions.inputs.values())
     positions = RulePositions(leading=leading, sequences=graph.values.sequences)
     rules: list[Rule] = []
@@ -140,6 +142,7 @@ def _decode(
     outputs: dict[str, Value],
     findings: Collector,
 ) -> Decode | None:
+    """The resolved `decode`; None if there is none, or inputs or outputs have errors of their own."""
     decode: Decode | None = None
     if document.decode is not None and set(outputs) >= set(document.outputs) and not definitions.failed:
         with findings.catching():

@@ -44,6 +44,7 @@ def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple
 
 def number_of(expr: ValueExpr, look: Look) -> Scalar | None:
     """The number that an expression stands for; None if it contains a value."""
+    # Checked first, so that an expression with values is not built here.
     numeric = all(isinstance(look(path), Scalar) for path in paths(expr))
     made = _build(expr, look, _no_node) if numeric else None
     return made if isinstance(made, Scalar) else None
@@ -76,6 +77,7 @@ def _binary(
     right: Value | Scalar,
     add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value],
 ) -> Value | Scalar:
+    """Add the op of a binary expression; two numbers are combined without an op."""
     kind = _KINDS[expr.op]
     if isinstance(left, Value):
         if isinstance(right, Value):

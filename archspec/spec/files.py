@@ -95,10 +95,12 @@ def _beside(path: Path, span: Span | None) -> str | None:
 
 
 def _is_path(name: str) -> bool:
+    """Whether a text is written as a path and not as the bare name of a shipped spec."""
     return "/" in name or "\\" in name or name.endswith((".yaml", ".yml"))
 
 
 def _shipped(name: str, span: Span | None) -> Path:
+    """The path of a shipped spec. Raises SpecError E208 for an unknown name."""
     folder = shipped_specs_dir()
     names = [path.stem for path in folder.glob("*.yaml")]
     if name not in names:

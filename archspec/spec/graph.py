@@ -137,6 +137,7 @@ class GraphBuilder:
     def _outputs(self) -> dict[str, Value]:
         outputs: dict[str, Value] = {}
         for name, fields, path in self._output_sources():
+            # The error of a failed node was reported: its output would only repeat it.
             if path.parts[0] not in self.definitions.failed:
                 with self.findings.catching(), placed(self.definitions.numbers, self.values):
                     outputs[name] = output_value(name, fields, path, self.values, self.definitions.numbers)

@@ -49,6 +49,7 @@ def _refuse(message: str, help: str, fields: InputFields, span: Span) -> None:
 
 
 def _default(node: TextNode, type_: TensorType) -> bool | int | float:
+    """The default of an input, parsed by its dtype. Raises SpecError E220 for one outside its bound."""
     if type_.dtype is DType.BOOL:
         return parse_bool(node)
     if type_.dtype.is_integer:

@@ -22,11 +22,11 @@ _SMALLER = "choose a smaller window, or a mask without one"
 
 @dataclass(kw_only=True)
 class MaskReader:
-    """Turns mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
+    """Resolves mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
 
-    `value`, `find`, `build` and `size` read the parts: the value of a path, the value of a name or None, a bool
-    value, a size. `label` tells where a value is defined; `warn` hears of windows that mask nothing; `given` reads the
-    field of the block around that has a name, None where there is none.
+    `value`, `find`, `build` and `size` resolve the parts: the value of a path, the value of a name or None, the bool
+    value of a predicate, a size. `label` gives where a value is defined; `warn` receives windows that mask nothing;
+    `given` reads a field of the enclosing block by its name, None if there is none.
     """
 
     queries: TensorType
@@ -56,6 +56,7 @@ class MaskReader:
                 return atom.read(syntax, self)
 
     def _given(self, syntax: MaskName) -> Mask:
+        """The mask of a field of the enclosing block. Raises SpecError E123 if there is none."""
         mask = self.given(syntax.name, self)
         if mask is None:
             fail("E123", f"unknown mask `{syntax.name}`", syntax.span)
@@ -67,6 +68,7 @@ class MaskReader:
         return self.keyed.shape[1]
 
     def _same_axes(self, syntax: MaskCall) -> None:
+        """Raise SpecError E403 for an atom that compares positions of different axes."""
         queries = self.queries.shape[1]
         if compare(queries, "==", self.keys) is not True:
             words = [word for word, atom in atoms().items() if atom.argument is not None and not atom.compares]

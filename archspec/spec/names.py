@@ -35,6 +35,7 @@ def check_names(tree: MapNode, errors: Collector, sections: Mapping[str, str] = 
 
 
 def _check(key: TextNode, kind: str, errors: Collector) -> None:
+    """Collect E223 for a text that is not a name, E210 for a reserved word."""
     if not _NAME.fullmatch(key.value):
         help = "use letters, digits and `_`, a letter first"
         errors.error("E223", f"`{key.value}` cannot name {kind}", key.span, help=help)

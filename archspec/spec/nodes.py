@@ -108,6 +108,7 @@ class NodeReader:
         return [*made[:-1], replace(last, aliases=(*last.aliases, name))]
 
     def _block(self, node: MapNode, feed: TextNode | None) -> Block:
+        """Read a block. Raises SpecError E203 without `block`, E225 for an unknown one, and errors of its fields."""
         word = node.get("block")
         if not isinstance(word, TextNode):
             place = node.place if word is None else word.span
@@ -119,6 +120,7 @@ class NodeReader:
         return kind.read(replace(fields, name=word.span))
 
     def _reuse(self, name: str, node: MapNode, span: Span, feed: TextNode | None) -> NodePart:
+        """Read a reuse: the block of another node with other inputs. Raises SpecError E217."""
         source, target = self._source(node, (name.partition(".")[0],))
         word = target.get("block")
         kind = self._blocks.get(word.value) if isinstance(word, TextNode) else None
@@ -149,7 +151,7 @@ class NodeReader:
     def _unknown(self, word: TextNode) -> NoReturn:
         """Raise SpecError E225 for an unknown block."""
         if word.value in self._own:
-            raise SpecError([])  # refused where it is defined
+            raise SpecError([])  # the error of its definition was already reported
         help = did_you_mean(word.value, [*self._blocks, *self._own], kind="blocks", limit=30)
         fail("E225", f"unknown block `{word.value}`", word.span, help=help)
 

@@ -18,6 +18,7 @@ def reused(kind: type[Block], source: MapNode, given: MapNode) -> Block:
 
     Raises SpecError E217 for a changed field that is not a value, a predicate or a mask: it would need another module.
     """
+    # Read on its own first, so that errors of the original are not reported as errors of the reuse.
     kind.read(source)
     merged = merge(source, given)
     block = kind.read(merged)

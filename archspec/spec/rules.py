@@ -33,11 +33,11 @@ Axes = tuple[tuple[int, ...], tuple[int, ...]]
 
 @record
 class Rule:
-    """A rule: its kind (`causal`), what it says as written, and the values that it is about.
+    """A rule with its names resolved: its kind (`causal`), its fields as written, and the values that it is about.
 
-    `output` and `input` are values at the top of the graph; `fields` is the rule as written. `axes` are those whose
-    positions it speaks of. `mask` reads `controls` by their numbers; `where` and `at` are bool values, which like
-    computed controls stand apart from the graph; `by` are segments.
+    `output` and `input` are values at the top of the graph. `axes` are the axes whose positions it is about. `mask`
+    reads `controls` by their numbers. `where` and `at` are bool values, which like computed controls are not part of
+    the graph; `by` are segments.
     """
 
     kind: str

@@ -38,9 +38,9 @@ def change(schema: Any) -> Any:
 
 
 def node_change(known: Mapping[str, str]) -> Schema:
-    """A node that may stand over another file's node: the fields of the block that it names, if it names one.
+    """The schema of a node that may override a node of another file: fields of the block that it names, if any.
 
-    `known` gives the definition of each block.
+    `known` gives the name of the definition of each block.
     """
     one_of_them = [
         {

@@ -69,6 +69,7 @@ class Values:
         return self._places.get(name)
 
     def _unknown(self, path: Path) -> NoReturn:
+        """Raise SpecError E201 for an unknown name, E218 for an unknown part of a known one."""
         name = path.parts[0]
         if name not in self._values:
             if name in self._places:

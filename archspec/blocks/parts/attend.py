@@ -85,6 +85,7 @@ class Attend:
         return y
 
     def _body(self, b: Builder, x: Value, memory: Value | None) -> Value:
+        """The body of the module: project, attend, merge the heads and project back."""
         if memory is not None and self.memory_norm is not None:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
         source = x if memory is None else memory
@@ -115,6 +116,8 @@ class Attend:
         return b.add(Transpose(order=(0, 2, 1, 3)), y, result=name)
 
     def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
+        """Add the attention op on q, k and v [batch, heads, positions, size]; expose its weights if they are wanted."""
+        # Weights are only computed if a path names them: kernels do not return them.
         wanted = b.wants("weights")
         bias = self._bias(b, q, k)
         more = [value for value in (self.multiply_scores, bias) if value is not None]
@@ -184,6 +187,7 @@ def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
 
 
 def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
+    """The other sequence of cross-attention. Raises SpecError E342, E347 or E341 if it does not fit."""
     memory = sequence(cx, fields.memory, "`memory`")
     if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
         cx.fail(
@@ -194,6 +198,7 @@ def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
 
 
 def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
+    """The numbers and sizes of heads. Raises SpecError E340 if they do not divide, E341 if they are not fixed."""
     width = features(cx, x, fields.at)
     query = fixed(cx, fields.heads, "heads")
     key_value = query if fields.kv_heads is None else fixed(cx, fields.kv_heads, "kv_heads")
@@ -224,6 +229,7 @@ def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
 
 
 def _biases(cx: Context, fields: AttentionFields) -> frozenset[str]:
+    """The projections with a bias: those given, otherwise all or none by the default of the file."""
     if fields.bias is None:
         return frozenset(PROJECTIONS if cx.defaults.bias else ())
     return fields.bias

@@ -74,6 +74,7 @@ class MixtureOfExperts:
         return y
 
     def _body(self, b: Builder, x: Value) -> Value:
+        """The body of the module: route, run the experts, and add the shared one."""
         router = Linear(out=axis(self.count), bias=self.experts.bias, layered=not self.routing.selection_bias)
         logits = b.add(router, x, name="router")
         weights = b.add(self.routing, logits, name="router" if self.routing.selection_bias else "", result="weights")

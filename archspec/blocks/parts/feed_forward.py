@@ -70,7 +70,9 @@ class FeedForward:
         )
 
     def _body(self, b: Builder, x: Value) -> Value:
+        """The body of the module: up (and gate), activation, dropout, down."""
         out = x.type.axes[-1]
+        # The activation is applied to the gate if there is one, otherwise to the only map.
         h = self._map(b, x, "gate", self.hidden) if self.gated else self._map(b, x, "up", self.hidden)
         if self.activation is not None:
             h = b.add(Activation(kind=self.activation), h, result="h")

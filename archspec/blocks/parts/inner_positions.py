@@ -162,6 +162,7 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
 def _rotary(
     cx: Context, fields: AttentionPositionsFields, head: int, x: Value, memory: Value | None
 ) -> RotaryPositions:
+    """Check rotary positions. Raises SpecError E348 for an odd size, E340 for one above that of a head."""
     size = head if fields.size is None else fixed(cx, fields.size, "size")
     place = fields.at if fields.size is None else fields.size.span
     if size % 2:
@@ -177,6 +178,7 @@ def _rotary(
 
 
 def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> RelativeBuckets:
+    """Check the numbers of relative buckets. Raises SpecError E244."""
     assert fields.buckets is not None and fields.max_distance is not None
     buckets, far = fixed(cx, fields.buckets, "buckets"), fixed(cx, fields.max_distance, "max_distance")
     step = 4 if fields.bidirectional else 2
@@ -199,6 +201,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
 
 
 def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None) -> RelativeGrid:
+    """Check that the grid has as many patches as there are positions. Raises SpecError E345."""
     assert fields.rows is not None and fields.columns is not None
     rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
     for value in (x, memory or x):
@@ -214,6 +217,7 @@ def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, m
 
 
 def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
+    """The position ids, checked to be integers over [batch, positions]. Raises SpecError E241, E342, E347."""
     if memory is not None:
         cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
     value = integers(cx, expr, "`ids`")
@@ -225,6 +229,8 @@ def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
 
 
 def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
+    """The scaling of rotary frequencies. Raises SpecError E244 for numbers out of range."""
+
     def number(expr: Expr | None, name: str, default: float = 0.0) -> float:
         return default if expr is None else positive(cx, expr, name)
 
@@ -244,6 +250,7 @@ def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
 
 
 def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
+    """Raise SpecError E244 unless `low` is below `high`."""
     if low >= high:
         cx.fail(
             "E244",

@@ -57,23 +57,27 @@ class Latent:
         k = b.add(self._linear(axis(self.rotary), "k"), source, name="k_rotary")
         k = b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=(axis(1), axis(self.rotary))), k), result="k_rotary")
         q_turned, k_turned = positions.turned(b, b.add(_part(plain, None), q, result="q_rotary"), k)
+        # All heads share the rotated key.
         k_turned = b.add(BroadcastAxis(axis=1, size=axis(self.heads)), k_turned)
         q = b.add(Concat(axis=3), b.add(_part(0, plain), q), q_turned, result="q")
         k = b.add(Concat(axis=3), b.add(_part(0, plain), kv), k_turned, result="k")
         return q, k, b.add(_part(plain, None), kv, result="v")
 
     def _queries(self, b: Builder, x: Value) -> Value:
+        """The queries, projected from their latent or directly from x."""
         if self.query is None:
             return self._heads(b, x, "q", self.size, "q")
         latent = b.add(self._linear(axis(self.query), "q"), x, name="q_down")
         return self._heads(b, b.add(RMSNorm(), latent, name="q_norm"), "q_up", self.size, "q")
 
     def _heads(self, b: Builder, x: Value, name: str, size: int, *biases: str) -> Value:
+        """A projection split into heads: [batch, heads, positions, size]."""
         parts = (axis(self.heads), axis(size))
         y = b.add(self._linear(Axis(tuple(part.size for part in parts)), *biases), x, name=name)
         return b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=parts), y), result=name.removesuffix("_up"))
 
     def _linear(self, out: Axis, *biases: str) -> Linear:
+        """A map with a bias if one of the projections `biases` has one."""
         return Linear(out=out, bias=not self.biases.isdisjoint(biases))
 
 

@@ -64,6 +64,7 @@ def schedule(cx: Context, fields: PatternFields, kinds: Sequence[str], layers: i
 
 
 def _check_names(cx: Context, fields: PatternFields, kinds: Sequence[str]) -> None:
+    """Raise SpecError E245 if the pattern names an unknown kind or does not name every kind."""
     for word in fields.names:
         if word.text not in kinds:
             cx.fail("E245", f"unknown kind `{word}`", word.span, help=did_you_mean(word.text, kinds, kind="kinds"))

@@ -141,6 +141,7 @@ def plan_positions(
 
 
 def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
+    """Check sinusoidal positions. Raises SpecError E348 for an odd number of features."""
     if width % 2:
         message = f"sinusoidal positions need an even number of features, not {width}"
         cx.fail("E348", message, fields.at, help=f"choose {width - 1} or {width + 1} features, or learned positions")
@@ -148,6 +149,7 @@ def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
 
 
 def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGrid | None) -> Op:
+    """Check positions in a grid. Raises SpecError E241 without patches, E348 unless 4 divides the features."""
     if grid is None:
         cx.fail("E241", "`grid_sincos` applies only to patches", fields.at)
     if width % 4:
@@ -161,6 +163,7 @@ def _base(cx: Context, fields: PositionsFields) -> float:
 
 
 def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[Dim, ...], width: int) -> Positions:
+    """Positions from a table of a given length: by ids, by counting, or by index."""
     rows = fixed(cx, length, "length")
     if fields.ids is not None:
         value = ids(cx, fields.ids, "`ids`", rows, length.span, what="the table of positions")

@@ -119,6 +119,8 @@ class Residual:
         return x
 
     def _side_by_side(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
+        """Run the sublayers on the same input and add all branches to it."""
+        # `parallel` has one norm for all branches, `parallel_split` one for each.
         shared = self.kind == "parallel" and any(sublayer.pre_norm for sublayer in sublayers)
         h = self._norm(b, x, "norm", result="h") if shared else x
         total = self._skip(b, x)
@@ -128,6 +130,7 @@ class Residual:
         return total
 
     def _before(self, b: Builder, sublayer: Sublayer, x: Value) -> Value:
+        """The input of a sublayer: x, after a norm if the residual has one before the sublayer."""
         if self.kind not in NORM_FIRST or not sublayer.pre_norm:
             return x
         return self._norm(b, x, f"{sublayer.name}_norm")
@@ -174,5 +177,6 @@ def _learned(cx: Context, fields: LearnedScaleFields) -> Init:
 
 
 def _factor(cx: Context, expr: Expr | None) -> Scalar | None:
+    """A factor; None for 1, so that no multiplication is emitted."""
     factor = None if expr is None else cx.number(expr)
     return None if factor == Scalar.of(1) else factor

@@ -52,6 +52,7 @@ def lay_kinds(node: Node, data: dict[str, Any], fields: tuple[str, ...]) -> Iter
         except SpecError as error:
             yield from error.diagnostics
     data["kinds"] = MapNode(entries=tuple(laid), span=kinds.span)
+    # Their fields are complete only together with a kind, so they are not read on their own.
     for field in fields:
         data.pop(field, None)
 

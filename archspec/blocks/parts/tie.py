@@ -30,6 +30,7 @@ def tied_weight(
 
 
 def _disagrees(cx: Context, path: Path, parameter: Parameter, wanted: str, span: Span | None) -> NoReturn:
+    """Raise SpecError E346 for a tied weight of other sizes than expected."""
     sizes = ", ".join(map(str, parameter.type.shape))
     cx.fail(
         "E346",
