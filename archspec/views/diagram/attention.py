@@ -78,6 +78,7 @@ class AttentionWords:
 
 
 def _heads(node: Node) -> str:
+    """The number of heads and their width, and the number of key heads if it differs."""
     queries, keys = node.inputs[0].type, node.inputs[1].type
     heads, kept = queries.shape[1], keys.shape[1]
     words = f"{heads} heads of {queries.shape[3]}" if heads != 1 else f"one head of {queries.shape[3]}"
@@ -85,6 +86,7 @@ def _heads(node: Node) -> str:
 
 
 def _options(op: Attention) -> Iterator[str]:
+    """Words for options of an attention: soft cap, sink, and the function used in place of softmax."""
     if op.softcap is not None:
         yield f"softcap {op.softcap.constant() or ''}".strip()
     if op.sink is not None:

@@ -68,6 +68,7 @@ def primitive(node: Node) -> DiagramPart | None:
 
 
 def _linear(node: Node) -> DiagramPart:
+    """A linear map with its widths, and the parameter to which its weight is tied."""
     into, out = node.inputs[0].type.shape[-1], node.outputs[0].type.shape[-1]
     tied = node.parameters.get("weight")
     notes = [f"{size(into)} → {size(out)}"]
@@ -213,6 +214,7 @@ def feed_forward(kind: str, region: Graph) -> DiagramPart | None:
 
 
 def _mixture(kind: str, experts: Node, region: Graph) -> DiagramPart:
+    """A mixture of experts: routing, widths, activation, and whether there is a shared expert."""
     op = experts.op
     assert isinstance(op, Experts)
     number, width = experts.inputs[1].type.shape[-1], experts.inputs[0].type.shape[-1]

@@ -74,6 +74,7 @@ def diagram(spec: Spec) -> str:
 
 
 def _head(spec: Spec, room: float) -> list[str]:
+    """The lines above the diagram: the description of the spec, and its number of parameters."""
     about = spec.about or ""
     if width(about, 10) > room:
         # A long description is broken before the source in brackets, rather than somewhere inside it.
@@ -83,6 +84,7 @@ def _head(spec: Spec, room: float) -> list[str]:
 
 
 def _foot(spec: Spec, room: float) -> list[str]:
+    """The lines below the diagram: the range of each dim, and the inputs that are not drawn."""
     dims = ", ".join(f"{name} {symbol.min} to {symbol.max:,}" for name, symbol in spec.dims.items())
     drawn = {part.title for part in plan_of(spec).parts if part.role == "input"}
     hidden = [f"{value.name}: {value.type}" for value in spec.graph.inputs if value.name not in drawn]
@@ -120,6 +122,7 @@ class _Drawing:
         group.line([self.place(point) for point in line.points], arrow=line.arrow)
 
     def _frame(self, box: Box) -> None:
+        """Draw the frame of an opened part with its header and repetitions, and the layout inside it."""
         assert box.inside is not None
         margin = TIMES if box.part.times > 1 else 0.0
         x, y = self.place((box.x + margin, box.top))
@@ -171,6 +174,7 @@ class _Drawing:
         group.text((x, y + 3.5), words, size=ASIDE, anchor="middle")
 
     def _texts(self, group: Canvas, box: Box, middle: float) -> None:
+        """Draw the title and notes of a part, centred at the x `middle` and at half the height of the box."""
         notes = notes_of(box.part)
         high = TITLE_LINE + NOTE_LINE * len(notes)
         x, y = self.place((middle, box.middle + high / 2))
@@ -181,6 +185,7 @@ class _Drawing:
             group.text(at, note, size=NOTE, color=GREY, anchor="middle")
 
     def _circle(self, box: Box) -> None:
+        """Draw a sum or product as a circle with its sign."""
         x, y = self.place((box.axis, box.middle))
         group = self.canvas.group(kind="join", part=box.part.title)
         radius = box.width / 2
@@ -189,6 +194,7 @@ class _Drawing:
             group.line([(x + turn[0], y + turn[1]), (x - turn[0], y - turn[1])])
 
     def _thumb(self, group: Canvas, box: Box) -> None:
+        """Draw the small picture of a mask at the right edge of a box, if the part has one."""
         mask = box.part.mask
         if mask is None:
             return

@@ -62,6 +62,7 @@ def _closed(part: DiagramPart) -> SizedPart:
 
 
 def _opened(part: DiagramPart) -> SizedPart:
+    """A part with the layout of its inside, a header above it, and a margin for the number of repetitions."""
     assert part.inside is not None
     inner = laid_out(part.inside)
     axis = inner.axis + FRAME

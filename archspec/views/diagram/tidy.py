@@ -71,6 +71,7 @@ def tidied(draft: Draft, result: int) -> DiagramPlan:
 
 
 def _drop_unread_inputs(draft: Draft) -> None:
+    """Drop inputs and asides that no part reads."""
     read = {wire.source for wire in draft.wires}
     for number, part in enumerate(draft.parts):
         if part is not None and part.role in ("input", "aside") and number not in read:
@@ -78,6 +79,7 @@ def _drop_unread_inputs(draft: Draft) -> None:
 
 
 def _frozen(draft: Draft, result: int) -> DiagramPlan:
+    """The plan of a draft, with the remaining parts numbered anew."""
     numbers = [number for number, part in enumerate(draft.parts) if part is not None]
     inputs = {source for source in (result, *(wire.source for wire in draft.wires)) if source < 0}
     place = {number: k for k, number in enumerate(numbers)} | {source: source for source in inputs}
