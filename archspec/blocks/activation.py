@@ -27,6 +27,6 @@ class ActivationBlock(Block):
     kind: ActField = Field(description="the activation; none leaves the value as it is")
 
     def build(self, cx: Context) -> Built:
-        """Build the activation."""
+        """Build the activation; `none` returns the input. Raises SpecError E342 unless the input is floats."""
         x = floats(cx, self.input, "activation")
         return Built(main=x if self.kind is None else cx.leaf(ActivationOp(kind=self.kind), x))

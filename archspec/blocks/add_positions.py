@@ -23,7 +23,7 @@ class AddPositionsBlock(Block, PositionsFields):
     input: ValueField = Field(description="float[batch, positions, features]")
 
     def build(self, cx: Context) -> Built:
-        """Build the sum."""
+        """Build the sum as a module. Raises SpecError E342 unless the input is a sequence, or as `plan_positions`."""
         x = sequence(cx, self.input, "add_positions")
         width = features(cx, x, self.input.span)
         positions = plan_positions(cx, self, x.type.shape[:2], width)

@@ -36,7 +36,7 @@ class AffineBlock(Block):
             yield Diagnostic(code="E242", message="neither `scale` nor `shift` is enabled", primary=Label(node.span))
 
     def build(self, cx: Context) -> Built:
-        """Build the map."""
+        """Build the map. Raises SpecError E342 unless the input is floats, E341 if its features are not fixed."""
         x = floats(cx, self.input, "affine")
         features(cx, x, self.input.span)
         init = None if self.init is None else self.init.resolve(cx.constant)

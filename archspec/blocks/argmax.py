@@ -23,6 +23,6 @@ class ArgmaxBlock(Block):
     axis: AxisField = Field(description="the axis")
 
     def build(self, cx: Context) -> Built:
-        """Build the search."""
+        """Build the op. Raises SpecError E350 for an axis that the input does not have."""
         x = cx.value(self.input)
         return Built(main=cx.leaf(ArgmaxOp(axis=resolve_axis(cx, self.axis, x)), x))

@@ -94,7 +94,7 @@ class AttendBlock(Block):
         return value
 
     def _head_size(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> int:
-        """The features of a head. Raises E340 where the heads do not divide them."""
+        """The number of features of a head. Raises SpecError E340 if the heads do not divide the features."""
         width = features(cx, x, expr.span)
         if width % heads:
             labels = () if self.heads is None else (Label(self.heads.span, f"{heads} heads"),)
@@ -103,7 +103,7 @@ class AttendBlock(Block):
         return width // heads
 
     def _heads(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> Value:
-        """[batch, heads, positions, features of a head]."""
+        """The value split into heads: [batch, heads, positions, features of a head]."""
         sizes = (axis(heads), axis(self._head_size(cx, x, heads, expr)))
         parts = cx.builder.add(Split(axis=2, sizes=sizes), x)
         return cx.builder.add(Transpose(order=(0, 2, 1, 3)), parts)

@@ -24,6 +24,6 @@ class ConcatBlock(Block):
     axis: AxisField = Field(description="the axis along which they are joined")
 
     def build(self, cx: Context) -> Built:
-        """Build the joining."""
+        """Build the concatenation. Raises SpecError E350 for an axis that the first input does not have."""
         values = [cx.value(expr) for expr in self.inputs]
         return Built(main=cx.leaf(ConcatOp(axis=resolve_axis(cx, self.axis, values[0])), *values))

@@ -32,7 +32,7 @@ class ConstantBlock(Block):
     value: ConstantField = Field(description="the number, or `true` or `false`")
 
     def build(self, cx: Context) -> Built:
-        """Build the tensor."""
+        """Build the tensor; it takes device and precision from another value of the graph."""
         axes = tuple(axis(cx.size(expr)) for expr in self.shape)
         number = self.value if isinstance(self.value, bool) else cx.number(self.value)
         return Built(main=cx.leaf(ConstantOp(axes=axes, number=number), cx.anchor()))

@@ -58,7 +58,7 @@ class ConvBlock(Block):
     activation: ActField = Field(default=None, description="an activation of the result")
 
     def build(self, cx: Context) -> Built:
-        """Build the convolution."""
+        """Build the convolution, its norm and its activation. Raises SpecError E342 unless the input is a map."""
         x = feature_map(cx, self.input, "conv")
         channels_of(cx, x, self.input.span)
         *pads, op = self._ops(cx, x.type.rank - 2)

@@ -46,12 +46,16 @@ class ConvResidualBlock(Block):
     norm: NormField = Field(default=None, description="a norm after each convolution; defaults.norm when left out")
 
     def build(self, cx: Context) -> Built:
-        """Build the layers."""
+        """Build the layers as a module.
+
+        Raises SpecError E342 unless the input is a map, E243 if neither the block nor the file names a norm.
+        """
         x = feature_map(cx, self.input, "conv_residual")
         width = channels_of(cx, x, self.input.span)
         channels = fixed(cx, self.channels, "channels")
         norm = channel_norm_of(cx, self.norm if "norm" in self.given else DefaultNorm(at=self.at))
         count = fixed(cx, self.layers, "layers")
+        # Refuses too many layers before anything is made for each of them.
         cx.in_layers(count, self.layers.span)
         strides = [1] * count
         strides[0] = 1 if self.stride is None else fixed(cx, self.stride, "stride")
@@ -74,7 +78,7 @@ class ConvResidualBlock(Block):
         return Built(main=y)
 
     def _convolutions(self, cx: Context, space: int, channels: int, stride: int, bias: bool) -> list[Op]:
-        """The convolutions of a layer, and that of its shortcut."""
+        """The convolutions of a layer in order, followed by that of its shortcut. Raises SpecError E340."""
         (shortcut,) = convolution(space, channels, 1, stride=stride, bias=bias)
         if self.kind == "basic":
             (one,) = convolution(space, channels, 3, stride=stride, padding=1, bias=bias)
@@ -92,7 +96,7 @@ class ConvResidualBlock(Block):
 
 @record
 class _Layer:
-    """One residual layer; the last of the convolutions is the shortcut's."""
+    """One residual layer; the last convolution is that of the shortcut, used if `shortcut` is true."""
 
     convolutions: Sequence[Op]
     shortcut: bool
@@ -100,7 +104,7 @@ class _Layer:
     activation: Act | None
 
     def call(self, b: Builder, name: str, kind: str, x: Value) -> Value:
-        """Add the layer as a module."""
+        """Add the layer as a module over a map [batch, channels, space...]."""
         (y,) = b.call(name, kind, lambda x: self._body(b, x), {"x": x}, results=("x",))
         return y
 

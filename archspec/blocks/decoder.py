@@ -18,7 +18,7 @@ class DecoderBlock(TransformerBlock):
     kind: ClassVar[str] = "Decoder"
 
     def check_mask(self, cx: Context, mask: Mask, fields: AttentionFields) -> None:
-        """Refuse a mask that lets a position see later ones. Raises E440."""
+        """Raise SpecError E440 for a mask that may let a position see later ones outside a prefix that it names."""
         if not implies_causal_or_prefix(mask):
             text = str(fields.mask)
             write = "`causal`" if text == "all" else f"`causal & {text}`" if "|" not in text else f"`causal & ({text})`"

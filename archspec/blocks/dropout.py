@@ -23,6 +23,6 @@ class DropoutBlock(Block):
     rate: ExprField = Field(description="probability that an element is zeroed, below 1")
 
     def build(self, cx: Context) -> Built:
-        """Build the dropout."""
+        """Build the dropout. Raises SpecError E342 unless the input is floats, E244 for a rate out of range."""
         x = floats(cx, self.input, "dropout")
         return Built(main=cx.leaf(DropoutOp(rate=rate(cx, self.rate)), x))

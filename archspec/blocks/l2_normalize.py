@@ -26,7 +26,7 @@ class L2NormalizeBlock(Block):
     eps: ExprField | None = Field(default=None, description="smallest divisor; 1e-12 when left out")
 
     def build(self, cx: Context) -> Built:
-        """Build the normalisation."""
+        """Build the normalisation. Raises SpecError E342 unless the input is floats, E350 for a missing axis."""
         x = floats(cx, self.input, "l2_normalize")
         axis = resolve_axis(cx, self.axis, x)
         eps = 1e-12 if self.eps is None else positive(cx, self.eps, "eps")

@@ -25,7 +25,7 @@ class LearnedBlock(Block):
     shape: list[SizeField] = Field(description="sizes of the axes; none for a single number")
 
     def build(self, cx: Context) -> Built:
-        """Build the tensor."""
+        """Build the tensor; it takes device and precision from another value of the graph."""
         axes = tuple(axis(cx.size(expr)) for expr in self.shape)
         op = LearnedOp(axes=axes, static=tuple(one.size.is_constant for one in axes))
         return Built(main=cx.leaf(op, cx.anchor()))

@@ -38,7 +38,11 @@ class LinearBlock(Block):
     )
 
     def build(self, cx: Context) -> Built:
-        """Build the map."""
+        """Build the map, and the activation if there is one.
+
+        Raises SpecError E342 unless the input is floats, E341 for a size only known at run time, E346 for a tied weight
+        of another shape.
+        """
         x = floats(cx, self.input, "linear")
         width = features(cx, x, self.input.span)
         dim = fixed(cx, self.dim, "dim")

@@ -59,14 +59,14 @@ class LmHeadBlock(Block):
         x = floats(cx, self.input, "lm_head")
         width = features(cx, x, self.input.span)
         rows, tie = self._weight(cx, width)
-        # The factor is on x, which has fewer features than there are tokens: (s x) W^T is s (x W^T).
+        # (s x) W^T is s (x W^T), and scaling x is cheaper: it has fewer features than there are tokens.
         y = cx.leaf(Linear(out=axis(rows), bias=self.bias), self._scaled(cx, x), tie=tie)
         if self.softcap is not None:
             y = cx.builder.add(Softcap(cap=cap(cx, self.softcap)), y)
         return Built(main=y)
 
     def _weight(self, cx: Context, width: int) -> tuple[int, dict[str, Parameter]]:
-        """Rows of the weight, and the weight itself where another node owns it."""
+        """The number of rows of the weight, and the tie if another node owns the weight. Raises SpecError."""
         rows = None if self.vocab is None else fixed(cx, self.vocab, "vocab")
         if self.tie is not None:
             place = None if self.vocab is None else self.vocab.span

@@ -24,6 +24,6 @@ class MatmulBlock(Block):
     transpose_right: BoolField = Field(default=False, description="whether `right` is [..., columns, inner]")
 
     def build(self, cx: Context) -> Built:
-        """Build the product."""
+        """Build the product. Raises SpecError E342 unless both operands are floats."""
         left, right = (floats(cx, expr, "matmul") for expr in (self.left, self.right))
         return Built(main=cx.leaf(MatmulOp(transpose_right=self.transpose_right), left, right))

@@ -31,7 +31,7 @@ class NormBlock(Block, NormOptions):
     kind: Kind | None = Field(default=None, description="which norm; defaults.norm when left out")
 
     def build(self, cx: Context) -> Built:
-        """Build the norm."""
+        """Build the norm; axes are swapped around it if it works along another axis than the one named."""
         x = floats(cx, self.input, "norm")
         op = self._op(cx)
         order = along(op, resolve_axis(cx, self.axis, x), x.type.rank)

@@ -94,6 +94,7 @@ class PatchEmbeddingBlock(Block):
         return Built(main=x)
 
     def _mask(self, cx: Context, image: Value, patches: Dim) -> Value | None:
+        """The mask of patches, checked to be bool [batch, patches]; None if not given. Raises SpecError."""
         if self.mask_token is None:
             return None
         mask = cx.value(self.mask_token)
@@ -103,7 +104,7 @@ class PatchEmbeddingBlock(Block):
         return mask
 
     def _count(self, cx: Context, expr: Expr, size: Dim) -> Dim:
-        """Patches along one axis of the image."""
+        """The number of patches along one axis of the image. Raises SpecError E349 if they do not fill the axis."""
         patch = fixed(cx, expr, "patch")
         if compare(size % patch, "==", 0) is not True:
             cx.fail(
@@ -123,6 +124,7 @@ class PatchEmbeddingBlock(Block):
 
 
 def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
+    """The map of each patch, as a convolution whose stride is its kernel."""
     return Convolution(
         channels=Dim.of(width),
         kernel=tuple(patch),
@@ -136,7 +138,7 @@ def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
 
 @record
 class _Patches:
-    """What a patch embedding is made of."""
+    """The parts of a patch embedding, their numbers evaluated."""
 
     project: Op
     width: int
@@ -147,13 +149,14 @@ class _Patches:
     dropout: float
 
     def body(self, b: Builder) -> Body:
-        """The module's body, of an image."""
+        """The body of the module, a function of the image [batch, channels, height, width] and of the patch mask."""
 
         def embed(image: Value, mask: Value | None = None) -> Value:
             patches = b.add(Merge(axis=2), b.add(self.project, image))
             x = b.add(Transpose(order=(0, 2, 1)), patches, result="x")
             if mask is not None:
                 x = self._masked(b, x, mask)
+            # Positions of patches only are added before the tokens are put in front.
             if self.positions is not None and self.positions.patches_alone:
                 x = self.positions.add(b, x)
             if self.tokens:
@@ -167,18 +170,19 @@ class _Patches:
         return embed
 
     def _masked(self, b: Builder, x: Value, mask: Value) -> Value:
-        """`x` with a learned token in the place of the masked patches."""
+        """`x` [batch, patches, features] with a learned token in place of the masked patches."""
         op = Learned(axes=(axis(1), axis(1), axis(self.width)), static=(True, True, True))
         token = b.add(op, x, rename={"value": "mask_token"})
         column = b.add(Split(axis=1, sizes=(mask.type.axes[1], axis(1))), mask)
         return b.add(Where(), column, token, x, result="x")
 
     def _learned(self, b: Builder, x: Value, name: str, count: int) -> Value:
-        """Tokens that are the same for every image, [batch, count, features]."""
+        """Learned tokens [batch, count, features], the same for every image."""
         axes: tuple[Axis, ...] = (x.type.axes[0], axis(count), axis(self.width))
         return b.add(Learned(axes=axes, static=(False, True, True)), x, rename={"value": name}, result=name)
 
     def _with_registers(self, b: Builder, x: Value) -> Value:
+        """`x` with learned registers after the tokens in front."""
         registers = self._learned(b, x, "registers", self.registers)
         if not self.tokens:
             return b.add(Concat(axis=1), registers, x, result="x")

@@ -56,7 +56,7 @@ class PoolBlock(Block):
             yield from missing(node, data, "index", cls._told().get("index"))
 
     def build(self, cx: Context) -> Built:
-        """Build the pooling."""
+        """Build the pooling. Raises SpecError E342 unless the input is a sequence or a map."""
         x = cx.value(self.input)
         if x.type.dtype != DType.FLOAT or x.type.rank not in (3, 4):
             message = f"pool takes float[batch, positions, features] or a map, got {x.type}"

@@ -49,7 +49,11 @@ class RearrangeBlock(Block):
         return Built(main=cx.leaf(steps[-1], x) if steps else x)
 
     def _sizes(self, cx: Context, x: Value) -> dict[str, Dim]:
-        """The size of every name. Raises E347, E349 where the pattern does not fit."""
+        """The size of every name of the pattern.
+
+        Raises SpecError E347 if the pattern does not fit the axes of x, E202 for a size of an unknown name, E203 for a
+        missing size.
+        """
         left = self.pattern.left
         if len(left) != x.type.rank:
             cx.fail("E347", f"the pattern has {len(left)} axes, but the input is {x.type}", self.pattern.span)
@@ -71,7 +75,7 @@ class RearrangeBlock(Block):
         return sizes
 
     def _steps(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:
-        """Ops in order: axes of size 1 go, axes split, move, merge, and axes of size 1 come."""
+        """The ops in order: remove axes of size 1, split axes, move them, merge them, and add axes of size 1."""
         left, right = self.pattern.left, self.pattern.right
         for place in reversed(range(len(left))):
             if not left[place]:
@@ -92,7 +96,7 @@ class RearrangeBlock(Block):
         yield from self._ones(sizes)
 
     def _ones(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:
-        """Splits that make the axes of size 1 of the right side, each off the axis after it, or before it."""
+        """The splits that add the axes of size 1 of the right side, each from the axis after it, or before it."""
         made: list[Dim] = [product(sizes[name] for name in names) for names in self.pattern.right if names]
         for place, names in enumerate(self.pattern.right):
             if not names and place < len(made):

@@ -1,4 +1,4 @@
-"""All blocks by the word that names them: `blocks/WORD.py` holds the block WORD, and is loaded when asked for."""
+"""All blocks by their words: the file `blocks/WORD.py` defines the block WORD and is loaded at its first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NOT_BLOCKS = frozenset({"registry", "parts"})
 
 
 class _Blocks(Mapping[str, type[Block]]):
-    """The files of the package as a mapping; their names are read once, and no file is loaded for its name."""
+    """The files of the package as a mapping from word to block; listing the words loads no file."""
 
     def __init__(self) -> None:
         found = (module.name for module in pkgutil.iter_modules(import_module("archspec.blocks").__path__))
@@ -36,5 +36,5 @@ class _Blocks(Mapping[str, type[Block]]):
 
 @cache
 def blocks() -> Mapping[str, type[Block]]:
-    """The blocks of the language; reading the names loads none of them."""
+    """The blocks of the language by their words; a block is loaded when it is looked up."""
     return _Blocks()

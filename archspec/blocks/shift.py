@@ -35,7 +35,7 @@ class ShiftBlock(Block):
     )
 
     def build(self, cx: Context) -> Built:
-        """Build the shift."""
+        """Build the shift. Raises SpecError E350 for a missing axis, E301 for a `by` that is not a whole number."""
         x = cx.value(self.input)
         axis, by = resolve_axis(cx, self.axis, x), offset(cx, self.by, "by")
         fill = Scalar.of(0) if self.fill is None else cx.value_or_number(self.fill)

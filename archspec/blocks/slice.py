@@ -30,7 +30,7 @@ class SliceBlock(Block):
     )
 
     def build(self, cx: Context) -> Built:
-        """Build the slice."""
+        """Build the slice. Raises SpecError E350 for a missing axis, E301 for an end that is not a whole number."""
         x = cx.value(self.input)
         start = Dim.of(0) if self.start is None else offset(cx, self.start, "start")
         stop = None if self.stop is None else offset(cx, self.stop, "stop")

@@ -33,7 +33,10 @@ class SqueezeExciteBlock(Block):
     activation: ActField = Field(default="relu", description="the activation inside")
 
     def build(self, cx: Context) -> Built:
-        """Build the factors and the product."""
+        """Build the factors and the product as a module.
+
+        Raises SpecError E342 unless the input is a map, E340 if `reduction` does not divide its channels.
+        """
         x = feature_map(cx, self.input, "squeeze_excite")
         channels = channels_of(cx, x, self.input.span)
         reduction = fixed(cx, self.reduction, "reduction")

@@ -72,6 +72,7 @@ class TokenEmbeddingBlock(Block):
         return Built(main=x)
 
     def _types(self, cx: Context, tokens: Value, width: int) -> tuple[Value | None, Op | None]:
+        """The type ids and the op of their table; None for both if there are no types. Raises SpecError."""
         if self.types is None:
             return None, None
         count = fixed(cx, self.types.count, "count")
@@ -87,7 +88,7 @@ class TokenEmbeddingBlock(Block):
 
 @record
 class _Sum:
-    """What an embedding adds up."""
+    """The terms of an embedding, their numbers evaluated."""
 
     table: Op
     scale: Scalar | None
@@ -97,7 +98,7 @@ class _Sum:
     dropout: float
 
     def body(self, b: Builder) -> Body:
-        """The module's body, of ids and, where there are types, theirs."""
+        """The body of the module, a function of the token ids and, if there are types, of the type ids."""
 
         def embed(tokens: Value, types: Value | None = None) -> Value:
             x = b.add(self.table, tokens, result="x")
@@ -113,7 +114,7 @@ class _Sum:
 
 
 def finish(b: Builder, x: Value, norm: Op | None, dropout: float) -> Value:
-    """The end of an embedding: norm, then dropout."""
+    """Add the end of an embedding: the norm, if there is one, then dropout, if its rate is not 0."""
     if norm is not None:
         x = b.add(norm, x, name="norm", result="x")
     return b.add(Dropout(rate=dropout), x, result="x") if dropout else x

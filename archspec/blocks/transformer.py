@@ -91,16 +91,20 @@ class Stack(Block):
         yield from _check_norm(node, data, residual)
 
     def build(self, cx: Context) -> Built:
-        """Build the layers."""
+        """Build the layers as a module over x [batch, positions, features].
+
+        Raises SpecError with the errors of all kinds of layers.
+        """
         x = sequence(cx, self.input, f"`{self.block}`")
         count = fixed(cx, self.layers, "layers")
-        cx.in_layers(count, self.layers.span)  # before anything counts to it
+        cx.in_layers(count, self.layers.span)  # refuses too many layers before anything is made for each of them
         order, kinds = self._schedule(cx, count)
         plan = self._plan(cx, x, order, kinds)
         (y,) = cx.module(self.kind, plan.body(cx.builder), {"x": x, **self._memory(cx)})
         return Built(main=y)
 
     def _schedule(self, cx: Context, count: int) -> tuple[Schedule, tuple[str, ...]]:
+        """The order of layers, and the kinds that occur in it; one kind with an empty name if there are no kinds."""
         if self.kinds is None or self.pattern is None:
             return Schedule.uniform(count), ("",)
         return schedule(cx, self.pattern, tuple(self.kinds), count)
@@ -125,13 +129,13 @@ class Stack(Block):
         )
 
     def sublayers(self) -> Mapping[str, Sublayers]:
-        """The sublayers of each kind of layer; one kind without a name where there are no kinds."""
+        """The sublayers of each kind of layer; a single kind with an empty name if there are no kinds."""
         if self.kinds is not None:
             return self.kinds
         return {"": Sublayers(attention=self.attention, feed_forward=self.feed_forward)}
 
     def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
-        """The sublayers of a layer. Raises SpecError with what is wrong in any of them."""
+        """The sublayers of a layer. Raises SpecError with the errors of all of them."""
 
         def made(name: str) -> Sublayer:
             part: AttentionFields | FeedForwardFields = getattr(fields, name)
@@ -152,9 +156,10 @@ class Stack(Block):
         return attend
 
     def check_mask(self, cx: Context, mask: Mask, fields: AttentionFields) -> None:
-        """Refuse a mask that the block does not allow its self-attention."""
+        """Raise SpecError for a self-attention mask that the block does not allow; here every mask is allowed."""
 
     def _check_pre_norm(self, cx: Context, part: AttentionFields | FeedForwardFields) -> None:
+        """Raise SpecError E241 for a norm switched off where the residual has none before sublayers."""
         if not part.pre_norm and self.residual.kind not in NORM_FIRST:
             cx.fail(
                 "E241",
@@ -198,7 +203,7 @@ class TransformerBlock(Stack):
         return super()._layer(cx, inner, fields, x)
 
     def _memory(self, cx: Context) -> dict[str, Value]:
-        """The other sequence, where all kinds attend to the same one, under its usual name."""
+        """The other sequence as the argument `memory` of the module, if all kinds attend to the same one."""
         crosses = [getattr(fields, "cross_attention", None) for fields in self.sublayers().values()]
         memories = {str(cross.memory): cross.memory for cross in crosses if cross is not None}
         return {"memory": cx.value(next(iter(memories.values())))} if len(memories) == 1 else {}
@@ -206,7 +211,7 @@ class TransformerBlock(Stack):
 
 @record
 class _Layers:
-    """Layers whose sublayers are known."""
+    """The layers of a stack, one tuple of sublayers per kind, with the names of their classes and their order."""
 
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
@@ -216,7 +221,7 @@ class _Layers:
     final_norm: Op | None
 
     def body(self, b: Builder) -> Callable[..., Value]:
-        """The module's body, of x and what it attends to."""
+        """The body of the module, a function of x and of the sequence that it attends to."""
 
         def run(x: Value, *_: Value) -> Value:
             top = Top(b, x)
@@ -232,7 +237,7 @@ class _Layers:
 
 
 def _check_norm(node: Node, data: Mapping[str, Any], residual: str | None) -> Iterator[Diagnostic]:
-    """A norm is given where the residual has one, and nowhere else."""
+    """Yield E242 if `norm` is off and the residual needs one, or is given and the residual has none."""
     if "norm" not in data or residual is None:
         return
     off = word(data["norm"]) == "none"
@@ -244,7 +249,10 @@ def _check_norm(node: Node, data: Mapping[str, Any], residual: str | None) -> It
 def _check_tables(
     cx: Context, fields: Sequence[AttentionFields | None], name: str, layers: Sequence[Sequence[Sublayer]]
 ) -> None:
-    """Kinds of layers that share a table of positions have one and the same, over the same keys."""
+    """Check that all kinds of layers that share a table of positions share the same one, over the same keys.
+
+    Raises SpecError E242 if their tables differ: a stack has one table.
+    """
     parts = [next((one.part for one in layer if one.name == name), None) for layer in layers]
     shared = [
         (part.positions.table, part.memory, one.positions)
@@ -264,4 +272,5 @@ def _check_tables(
 
 
 def _camel(kind: str) -> str:
+    """The name of a kind in camel case, for the name of its class."""
     return "".join(part[:1].upper() + part[1:] for part in kind.replace("-", "_").split("_"))

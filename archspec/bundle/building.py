@@ -84,6 +84,7 @@ def build(
         work.write(texts_of(checked))
         entry, stages = put_weights(folder, checked, work.program, weights, weights_layout, seed, work.progress)
         work.finish(wanted, carried, entry, stages)
+    # Opening checks every file once more in its final place.
     return open_bundle(out)
 
 

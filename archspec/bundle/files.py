@@ -39,6 +39,7 @@ def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
             help = "do not use a bundle whose manifest points outside it"
             found.error("E709", f"the manifest names `{name}`, which is not inside the bundle", None, help=help)
     found.raise_if_errors()
+    # No file is read before every path is known to be inside the folder.
     for name, entry in entries.items():
         problem = _problem(folder / name, entry)
         if problem:
@@ -59,6 +60,7 @@ def _problem(path: Path, entry: FileEntry) -> str | None:
     """Return what is wrong with a file, None if it is as the manifest says."""
     if not path.is_file():
         return "is missing"
+    # The size is compared first, since hashing reads the whole file.
     if path.stat().st_size != entry.bytes or entry_of(path).sha256 != entry.sha256:
         return "was changed after the bundle was built"
     return None

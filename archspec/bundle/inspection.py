@@ -101,6 +101,7 @@ def span_of(scopes: Sequence[str], graph: Graph) -> Span | None:
     """
     *modules, traced = [_LAYER.sub("*", scope) for scope in scopes]
     nodes = [node for node in graph.walk() if node.span is not None]
+    # The innermost module is the most specific place.
     for module in reversed(modules):
         inside = (node for node in nodes if node.scope == module and not node.name and node.op.name in traced)
         own = (node for node in nodes if node.path == module and module)

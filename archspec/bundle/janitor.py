@@ -20,6 +20,7 @@ def clean(unfinished: Path, aside: Path, output: Path) -> None:
 
     `unfinished` is the folder of the build, `aside` the place of the previous bundle, `output` where it belongs.
     """
+    # Only so if the build ended between the two renames of `publish`.
     if aside.exists() and not output.exists():
         aside.rename(output)
     # Workers of the build end when it does, but may still write a last file.

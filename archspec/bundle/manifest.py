@@ -127,6 +127,7 @@ def read_manifest(text: str) -> Manifest:
     """
     _check_format(text)
     found = _DIGEST.search(text)
+    # The digest was computed with zeros in its own place.
     blank = text if found is None else text[: found.start(1)] + _BLANK + text[found.end(1) :]
     if found is None or hashlib.sha256(blank.encode()).hexdigest() != found.group(1):
         _damaged("its text does not match its digest")
@@ -144,6 +145,7 @@ def _check_format(text: str) -> None:
     except (ValueError, RecursionError):
         _damaged("it is not JSON")
     version = data.get(KEY) if isinstance(data, dict) else None
+    # `isinstance` would accept `true`, which is not a format.
     if type(version) is not int:
         fail("E705", f"{MANIFEST} is not a bundle manifest", None, help="give the folder that `archspec build` wrote")
     if version != FORMAT:

@@ -64,8 +64,9 @@ class Contest:
         runner, kept = self.opened(), None
         for sizes in affordable:
             found = self._found(runner, sizes)
-            kept = found if sizes == exact else kept  # the interpreter's point is one of these: it costs more
+            kept = found if sizes == exact else kept  # always one of these: the interpreter's limit is lower
             yield self._trial("module", sizes, found, expected.pop(0))
+        # Released before the interpreter needs memory for float64.
         del runner
         for sizes in points:
             if sizes not in affordable:

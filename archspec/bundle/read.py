@@ -38,6 +38,7 @@ def open(path: str | Path, artifact: str | None = None) -> Bundle:
         )
     except ValidationError as error:
         fail("E707", f"{REPORT} cannot be read", None, notes=[error.errors()[0]["msg"]])
+    # An artifact that cannot run is reported now rather than at the first run.
     if artifact is not None:
         bundle.choice()
     return bundle

@@ -122,6 +122,7 @@ def publish(folder: Path, output: Path, aside: Path) -> None:
     if not _placed(folder, output) and not exchange(folder, output):
         output.rename(aside)
         folder.rename(output)
+    # The rename must reach the disk too.
     handle = os.open(output.parent, os.O_RDONLY)
     try:
         os.fsync(handle)

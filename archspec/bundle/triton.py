@@ -55,6 +55,7 @@ def arrange(
     """
     count = len(built)
     moved = tuple(_arranged(folder, model_name(name, one.target, count), one, interface, dtype) for one in built)
+    # Every artifact was moved out of it.
     (folder / ARTIFACTS).rmdir()
     return moved
 
@@ -128,6 +129,7 @@ def batch_of(interface: Interface) -> Symbol | str:
     if strangers:
         return f"{ports[0].name} begins with {first}, {strangers[0].name} with {strangers[0].type.shape[0]}"
     symbol = next((symbol for symbol in interface.symbols if Dim.of(symbol) == first), None)
+    # Triton sends batches of every size from 1 to `max_batch_size`.
     if symbol is None or symbol.min != 1 or symbol.multiple != 1:
         return f"the first axis of each is {first}, which is no dim that takes every size from 1 on"
     return symbol

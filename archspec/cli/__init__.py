@@ -1,4 +1,4 @@
-"""The command line. Each command is a file of its own, imported when it is called."""
+"""The command line. Each command is a module `NAME_command`, imported only when it is called."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "E
 
 
 class _Commands(click.Group):
-    """A group that imports a command only when it is asked for."""
+    """A click group that imports a command when it is requested."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, in the order of `--help`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"archspec.cli.{cmd_name}_command").command
@@ -52,6 +54,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command as click does, but suggest similar names for an unknown one."""
         if args and args[0] not in COMMANDS:
             from archspec.diagnostics import did_you_mean
 
@@ -60,6 +63,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C prints `interrupted` and exits with `INTERRUPTED` instead of click's own status."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -74,13 +78,13 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line: exit 0 when all holds, 1 when the spec or artifact falls short, 2 for wrong usage.
+    """Run the command line and exit with its status.
 
-    Ctrl-C exits 130. A closed pipe is no failure.
+    The status is 0 if everything holds, 1 if the spec or artifact has errors, 2 for wrong usage, and 130 after Ctrl-C.
     """
-    # A short run makes little garbage: looking for it again and again is a tenth of a check.
+    # A short run creates little garbage, and frequent collections take a tenth of the time of a check.
     gc.set_threshold(100_000)
-    # From here on an interrupt is told as one.
+    # If Ctrl-C still has its default action of ending the process, make it raise KeyboardInterrupt from here on.
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.showwarning = _show_warning
@@ -105,7 +109,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """A warning as a user of the command line is told it: a diagnostic as such, another as Python does."""
+    """Print a warning: that of a spec is rendered as a diagnostic already, others are formatted as Python does."""
     text = str(message)
     if not isinstance(message, SpecWarning):
         text = warnings.formatwarning(message, category, filename, lineno, line)
@@ -113,11 +117,11 @@ def _show_warning(
 
 
 def _end_full(error: OSError) -> NoReturn:
-    """What is printed goes to a disk without room: say so in one line."""
+    """Report in one line that the output could not be written, such as to a full disk, and exit with status 1."""
     from archspec.diagnostics import Diagnostic, render
 
     message = f"cannot write the output: {(error.strerror or str(error)).lower()}"
     sys.stderr.write(render(Diagnostic(code="E702", message=message)))
-    # What waits to be written cannot be; without this the interpreter would try again, and tell of it.
+    # Otherwise the interpreter would try to flush the buffered output again at exit, and report another error.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)

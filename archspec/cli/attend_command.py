@@ -92,7 +92,7 @@ def command(
 
 
 def _read(path: Path | None) -> list[str] | None:
-    """The lines of a file of labels. Raises SpecError E753."""
+    """The lines of a file of labels; None without a file. Raises SpecError E753 if it cannot be read as UTF-8."""
     if path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`archspec cache`: what builds keep for the next build."""
+"""`archspec cache`: artifacts that builds keep for later builds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(clearing: bool, older: float, as_json: bool) -> None:
 
 
 def ago(seconds: float) -> str:
-    """A span of time for a reader, in the largest unit that it holds."""
+    """A time span as text, such as `2 hours ago`, rounded down to the largest of its units."""
     for length, unit in _UNITS:
         if seconds >= length:
             count = int(seconds // length)

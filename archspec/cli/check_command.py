@@ -1,4 +1,4 @@
-"""`archspec check`: does the spec hold together?"""
+"""`archspec check`: checks a spec and proves its rules."""
 
 from __future__ import annotations
 
@@ -45,7 +45,12 @@ def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool,
 
 
 def print_sarif(found: Sequence[Diagnostic], spec: str) -> None:
-    """Print a SARIF log of what was found in a spec."""
+    """Print diagnostics as a SARIF log.
+
+    Args:
+        found: the diagnostics.
+        spec: the path or name of the spec.
+    """
     from importlib.metadata import version
 
     from archspec.diagnostics.sarif import to_sarif
@@ -54,7 +59,7 @@ def print_sarif(found: Sequence[Diagnostic], spec: str) -> None:
 
 
 def data_of(report: Report) -> dict[str, object]:
-    """The report for programs."""
+    """The report as JSON-compatible data; FLOPs are given as a formula and at the typical sizes."""
     return {
         "holds": report.holds,
         "name": report.spec.name,
@@ -72,7 +77,7 @@ def data_of(report: Report) -> dict[str, object]:
 
 
 def text_of(report: Report) -> str:
-    """The report for people."""
+    """The report as text: parameters and FLOPs, inputs, outputs, and a line for each rule."""
     cost, spec = report.cost, report.spec
     frozen = "" if cost.trainable == cost.parameters else f", {grouped(cost.trainable)} trainable"
     flops = f"{scaled(cost.flops.typical(), 'FLOP')} {at_sizes(cost.flops, spec)}".rstrip()

@@ -1,4 +1,4 @@
-"""What a shell offers behind the cursor: specs, YAML files, targets and codes of diagnostics."""
+"""Shell completion of specs, YAML files, targets and codes of diagnostics."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from click.shell_completion import CompletionItem
 
 
 def complete_specs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shipped specs, and YAML files and folders below what is written."""
+    """Complete names of shipped specs, and paths of YAML files and folders."""
     return complete_shipped(context, parameter, incomplete) + _files(incomplete)
 
 
 def complete_shipped(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of shipped specs."""
+    """Complete names of shipped specs."""
     from archspec.spec.shipped import shipped_specs_dir
 
     return _starting(incomplete, sorted(path.stem for path in shipped_specs_dir().glob("*.yaml")))
 
 
 def complete_targets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Words of engines, behind a comma too."""
+    """Complete names of engines, also after a comma."""
     from archspec.engines.registry import engines
 
     before, comma, last = incomplete.rpartition(",")
@@ -30,7 +30,7 @@ def complete_targets(context: click.Context, parameter: click.Parameter, incompl
 
 
 def complete_codes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Codes of diagnostics with their titles."""
+    """Complete codes of diagnostics, with their titles."""
     from archspec.diagnostics import CODES
 
     found = CODES.items()
@@ -42,6 +42,7 @@ def _starting(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
 
 
 def _files(incomplete: str) -> list[CompletionItem]:
+    """YAML files and visible folders that match; folders end in `/`, so that completion can go on inside them."""
     head = incomplete[: incomplete.rfind("/") + 1]
     try:
         found = sorted(Path(head or ".").iterdir())

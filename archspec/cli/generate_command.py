@@ -1,4 +1,4 @@
-"""`archspec generate`: ids from a spec and weights, or from a bundle."""
+"""`archspec generate`: token ids from a spec and weights, or from a bundle."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) ->
 
 
 def _ids(text: str) -> list[int]:
+    """Ids from text such as `504,3575`. Raises click.BadParameter."""
     try:
         return [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
@@ -95,6 +96,7 @@ def _ids(text: str) -> list[int]:
 
 
 def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:
+    """Reject options that do not apply to a bundle. Raises click.UsageError."""
     if overrides or reduced or weights is not None or layout is not None:
         raise click.UsageError(
             "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
@@ -102,7 +104,7 @@ def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | 
 
 
 def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed: int) -> Any:
-    """The module's parameters, loaded, or fresh under a seed."""
+    """The module's parameters: loaded tensors by name, or a module initialised with the seed."""
     from archspec.weights import load as load_weights
 
     if weights is not None:

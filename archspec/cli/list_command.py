@@ -1,4 +1,4 @@
-"""`archspec list`: the specs that ship."""
+"""`archspec list`: the shipped specs."""
 
 from __future__ import annotations
 

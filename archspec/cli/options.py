@@ -1,4 +1,4 @@
-"""Arguments and options that several commands take."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ UNPROVED = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+# The largest signed 64-bit integer.
 _LARGEST_SEED = 2**63 - 1
 
 
 def seed_option(help: str) -> Callable[[Command], Command]:
-    """`--seed`, 0 when left out."""
+    """The option `--seed`, 0 by default, with the given help text."""
     kind = click.IntRange(0, _LARGEST_SEED)
     return click.option("--seed", type=kind, default=0, show_default=True, metavar="NUMBER", help=help)
 
 
 def spec_options(command: Command) -> Command:
-    """SPEC (a file, the name of a shipped spec, or `-`), `--set`, `--reduced` and `--json`."""
+    """Add the argument SPEC (a file, the name of a shipped spec, or `-`) and `--set`, `--reduced` and `--json`."""
     for decorate in (
         JSON,
         click.option("--reduced", is_flag=True, help="Use the small copy that the spec declares for tests."),

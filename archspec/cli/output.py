@@ -1,4 +1,4 @@
-"""What commands print: text for people, JSON for programs, diagnostics in either form."""
+"""Output of commands: numbers and sizes as text, JSON, and diagnostics in either form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def report_errors(diagnostics: Iterable[Diagnostic], *, as_json: bool) -> None:
-    """Print diagnostics: rendered on standard error, or as a JSON object on standard output."""
+    """Print diagnostics, rendered on standard error, or as a JSON object on standard output."""
     found = tuple(diagnostics)
     if as_json:
         print_json({"holds": False, "diagnostics": [to_json(one) for one in found]})
@@ -27,22 +27,22 @@ def report_errors(diagnostics: Iterable[Diagnostic], *, as_json: bool) -> None:
 
 
 def wants_color() -> bool:
-    """Whether standard error is a terminal that shows colours."""
+    """Whether standard error is a terminal and `NO_COLOR` is not set."""
     return sys.stderr.isatty() and "NO_COLOR" not in os.environ
 
 
 def print_json(data: Mapping[str, Any]) -> None:
-    """Print one JSON object."""
+    """Print one JSON object; values that JSON lacks, such as paths, are converted with `str`."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
 def grouped(number: int) -> str:
-    """A count as people read it: 63,082,496."""
+    """A count with separators between thousands: 63,082,496."""
     return f"{number:,}"
 
 
 def scaled(number: float, unit: str) -> str:
-    """A large number with a prefix: 12.3 GFLOP."""
+    """A number to three digits with a decimal prefix of its unit: 12.3 GFLOP."""
     for prefix in ("", "k", "M", "G", "T"):
         if abs(number) < 1000:
             return f"{number:.3g} {prefix}{unit}"
@@ -51,7 +51,7 @@ def scaled(number: float, unit: str) -> str:
 
 
 def at_sizes(flops: Dim, spec: Spec) -> str:
-    """The sizes that FLOPs depend on and are given at: `at batch 2, length 64`."""
+    """The typical sizes of the dims that FLOPs depend on: `at batch 2, length 64`; "" if there are none."""
     known = flops.symbols()
     named = [f"{name} {symbol.typical}" for name, symbol in spec.dims.items() if symbol in known]
     return f"at {', '.join(named)}" if named else ""

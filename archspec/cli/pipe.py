@@ -1,4 +1,4 @@
-"""A reader that stops reading is no failure: `archspec explain | head` ends as the command does."""
+"""Closed pipes are not errors: in `archspec explain | head` the command ends with its own status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 
 def tolerate_closed_pipe() -> None:
-    """Let standard output go on after its reader has closed the pipe, so that the exit status is the command's own."""
+    """Replace standard output by a stream that ignores a closed pipe, so that the command ends with its own status."""
     found = sys.stdout
     if isinstance(found, io.TextIOWrapper):
         encoding, errors, by_lines = found.encoding, found.errors, found.line_buffering
@@ -16,9 +16,10 @@ def tolerate_closed_pipe() -> None:
 
 
 class _Tolerant(io.TextIOWrapper):
-    """Text that goes nowhere once nobody reads it."""
+    """A text stream that discards its output once the reader has closed the pipe."""
 
     def write(self, text: str) -> int:
+        """Write text, or discard it if the pipe is closed."""
         try:
             return super().write(text)
         except BrokenPipeError:
@@ -26,6 +27,7 @@ class _Tolerant(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
+        """Flush the buffer, or discard it if the pipe is closed."""
         try:
             super().flush()
         except BrokenPipeError:
@@ -33,6 +35,7 @@ class _Tolerant(io.TextIOWrapper):
             super().flush()
 
     def _drop(self) -> None:
+        """Redirect the file descriptor to the null device, which also takes what the interpreter flushes at exit."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)

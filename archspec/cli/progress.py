@@ -1,4 +1,4 @@
-"""Progress of long steps, on standard error."""
+"""Progress display of long steps, on standard error."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ Tell = Callable[[str, float | None], None]
 
 @contextmanager
 def progress(*, enabled: bool) -> Iterator[Tell | None]:
-    """Show stages as they come: give the callback a stage and how much of it is done (None: not known).
+    """Show the progress of stages: on a terminal as a bar each, elsewhere as one line when a stage begins.
 
-    On a terminal each stage is a bar; elsewhere each is one line when it begins.
+    Yields a callback that takes the name of a stage and the fraction of it that is done (None: not known); None if the
+    display is not enabled.
     """
     if not enabled:
         yield None

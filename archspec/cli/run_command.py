@@ -1,4 +1,4 @@
-"""`archspec run`: a bundle on inputs."""
+"""`archspec run`: runs a bundle on inputs."""
 
 from __future__ import annotations
 
@@ -49,14 +49,17 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
 
 
 def not_finite(array: NDArray[Any]) -> int:
-    """How many values are NaN or infinite."""
+    """The number of values that are NaN or infinite; 0 for arrays that are not float or complex."""
     import numpy as np
 
     return 0 if array.dtype.kind not in "fc" else int(array.size - np.isfinite(array).sum())
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays by name from an .npz file; nothing in it is unpickled."""
+    """Arrays by name from an .npz file. Raises SpecError E703 if it cannot be read.
+
+    Pickled objects are refused, because loading them could execute code.
+    """
     from zipfile import BadZipFile
 
     import numpy as np
@@ -72,7 +75,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write an .npz file whole or not at all."""
+    """Write arrays to an .npz file, completely or not at all. Raises SpecError E702."""
     import numpy as np
 
     write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))

@@ -1,4 +1,4 @@
-"""`archspec show`: the architecture as a tree or a picture, its masks, and what an output depends on."""
+"""`archspec show`: the architecture as a tree or a picture, its masks, and the dependence of outputs on inputs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def command(
     if ir and svg is not None:
         raise click.UsageError("`--ir` prints text: `--svg` does not apply")
     require_suffix(svg, ".svg", "--svg")
-    # The value inside a node that a picture is of must be known at the top.
+    # A relation can be drawn only between values at the top of the graph, so that inner ones are exposed.
     expose = [name for name in relation or () if "." in name]
     loaded = load(spec, set=overrides, reduced=reduced, expose=expose)
     if mask is not None or relation is not None:
@@ -83,6 +83,7 @@ def _chart(spec: Spec, mask: str | None, relation: tuple[str, str] | None, svg: 
     else:
         from archspec.views.relation_picture import relation_chart
 
+        # The caller gives either a mask or a relation.
         assert relation is not None
         chart = relation_chart(spec, *relation)
     if svg is not None:
@@ -94,7 +95,7 @@ def _chart(spec: Spec, mask: str | None, relation: tuple[str, str] | None, svg: 
 
 
 def chart_data(chart: Chart) -> dict[str, object]:
-    """A chart for programs: a cell is the number of its level."""
+    """A chart as JSON-compatible data; each cell is the index of its level."""
     panels = [
         {"title": panel.title, "rows": panel.rows, "columns": panel.columns, "notes": panel.notes, "cells": panel.cells}
         for panel in chart.panels
@@ -114,7 +115,7 @@ def _picture(spec: Spec, svg: Path, as_json: bool) -> None:
 
 
 def data_of(row: TreeRow, depth: int) -> dict[str, object]:
-    """A row for programs."""
+    """A row of the tree as JSON-compatible data, with inner rows down to `depth` levels."""
     return {
         "name": row.name,
         "kind": row.kind,
@@ -128,7 +129,7 @@ def data_of(row: TreeRow, depth: int) -> dict[str, object]:
 
 
 def show(spec: Spec, depth: int) -> None:
-    """Print the tree as a table."""
+    """Print the tree as a table, down to `depth` levels, with FLOPs at the typical sizes."""
     from rich.console import Console
     from rich.table import Table
 
@@ -150,7 +151,7 @@ def show(spec: Spec, depth: int) -> None:
         table.add_row("  " * indent + row.name, what, row.gives, parameters, flops)
     console = Console()
     if not console.is_terminal:
-        # A pipe has no width to fit into: nothing is cut.
+        # Outside of a terminal there is no width to fit into, so that nothing is cut.
         console = Console(width=_WIDE)
     console.print(table, markup=False)
     total = cost(spec.graph).flops
@@ -159,7 +160,7 @@ def show(spec: Spec, depth: int) -> None:
 
 
 def lines(rows: Iterable[TreeRow], depth: int, indent: int) -> Iterable[tuple[int, TreeRow]]:
-    """Rows in order with their indentation, opened down to `depth` levels."""
+    """Rows in order with their indentation, expanded down to `depth` levels."""
     for row in rows:
         yield indent, row
         if depth > 1:

@@ -1,4 +1,4 @@
-"""What commands print of verdicts, and of what was accepted although it does not hold."""
+"""Output of verdicts, and of the faults of a spec that was accepted in spite of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def verdict_lines(verdicts: Iterable[Verdict]) -> list[str]:
-    """A line for each rule: what is known of it."""
+    """A line for each rule, with its status and explanation."""
     return [f"  rule {one.rule}: {_known(one)}" for one in verdicts]
 
 
@@ -21,11 +21,11 @@ def _known(verdict: Verdict) -> str:
 
 
 def verdict_data(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
-    """Verdicts for programs."""
+    """Verdicts as JSON-compatible data."""
     return [{"rule": str(one.rule), "status": one.status, "explanation": one.explanation} for one in verdicts]
 
 
 def note_unproved(messages: Sequence[str]) -> None:
-    """Say on standard error what does not hold in a spec that was accepted all the same."""
+    """Print a note on standard error for each fault of a spec that was accepted with `--unproved`."""
     for message in messages:
         click.echo(f"note: unproved: {message}", err=True)

@@ -1,4 +1,4 @@
-"""`archspec verify`: a model against its contract."""
+"""`archspec verify`: checks a model against its contract."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def command(
 
 
 def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as_json: bool) -> None:
-    """Print what was measured, and beside it what `check` says of the spec."""
+    """Print the reports of the measurements, and the verdicts and errors of `check` if there are any."""
     from archspec.cli.verdicts import verdict_data, verdict_lines
 
     if as_json:
@@ -111,7 +111,7 @@ def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as
 
 
 def checks_of(claims: Claims) -> Checks | None:
-    """What `check` says of the spec; None where the file has no graph."""
+    """The report of `check` on the spec; None if the file has no graph."""
     from archspec.checking import check
 
     return None if claims.spec is None else check(claims.spec)
@@ -119,7 +119,7 @@ def checks_of(claims: Claims) -> Checks | None:
 
 @record
 class GivenModel:
-    """What the options say of the model."""
+    """The options that describe the model to verify."""
 
     module: str | None = None
     onnx: Path | None = None
@@ -131,9 +131,11 @@ class GivenModel:
 
 
 def of_model(claims: Claims, given: GivenModel) -> ContractReport:
-    """The report on a given model, or on the compiled module where none is given.
+    """The report on a given model, or on the compiled module if none is given.
 
-    Raises SpecError where a weight layout of the spec does not fit the architecture.
+    Raises:
+        SpecError: if a weight layout of the spec does not fit the architecture (not checked for ONNX files), or the
+            model cannot be loaded.
     """
     from archspec.contract.verify import verify
 
@@ -154,7 +156,13 @@ def of_model(claims: Claims, given: GivenModel) -> ContractReport:
 
 
 def _of_module(claims: Claims, given: GivenModel, name: str) -> Subject:
-    """What a factory returns, as a subject. Raises SpecError E733, E734, and E607 for weights that do not fit it."""
+    """The model that a factory returns, as a subject.
+
+    Its parameters are kept with `--no-fill` or `--weights`, else they are filled.
+
+    Raises:
+        SpecError: E733 if the factory fails, E734 for bindings that do not fit, E607 for weights that do not fit.
+    """
     import torch
 
     from archspec.contract.fitting import load_state, model_subject
@@ -175,7 +183,14 @@ def _of_module(claims: Claims, given: GivenModel, name: str) -> Subject:
 
 
 def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str | int]]:
-    """Parameters by input, and places by output, of texts like `valid=attention_mask`. Raises SpecError E734."""
+    """Read bindings such as `valid=attention_mask`.
+
+    Returns:
+        parameter names by input, and keys or indices in the return value by output.
+
+    Raises:
+        SpecError: E734 for text without a target, and for a name that is neither an input nor an output.
+    """
     arguments: dict[str, str] = {}
     outputs: dict[str, str | int] = {}
     for text in texts:
@@ -193,7 +208,12 @@ def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str
 
 
 def of_bundle(path: Path, seed: int) -> tuple[list[ContractReport], Checks, bool]:
-    """A report on the module of a bundle and one on each artifact, what `check` says, and whether it was built so."""
+    """Verify a bundle.
+
+    Returns:
+        the reports on its module and artifacts; the report of `check` on its spec; and whether the bundle was built
+        although something in the spec did not hold.
+    """
     from archspec.bundle import open as open_bundle
     from archspec.bundle.sources import SPEC
     from archspec.bundle.verify import verify_bundle
@@ -204,10 +224,14 @@ def of_bundle(path: Path, seed: int) -> tuple[list[ContractReport], Checks, bool
 
 
 def made(name: str) -> Any:
-    """What a factory `package.module:factory` returns. Raises SpecError E733."""
+    """The model that a factory `package.module:factory` returns; the working directory is importable.
+
+    Raises SpecError E733 if it cannot be imported, or does not return something that can be called.
+    """
     package, _, factory = name.partition(":")
     if not package or not factory:
         fail("E733", f"`{name}` does not name a factory", None, help="write `--module package.module:factory`")
+    # An installed command does not search the working directory by itself.
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -223,7 +247,7 @@ def made(name: str) -> Any:
 
 
 def _calm(claims: Claims) -> None:
-    """One thread for a small model: several only wait for each other."""
+    """Use one thread for a small compiled model, because several would mostly wait for each other."""
     import torch
 
     from archspec.analyses.cost import cost

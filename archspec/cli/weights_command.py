@@ -1,4 +1,4 @@
-"""`archspec weights`: both sides of the layouts of a spec, and of a checkpoint."""
+"""`archspec weights`: the mapping of tensor names by the layouts of a spec, also for a given checkpoint."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _holds(survey: LayoutSurvey) -> bool:
 
 
 def data_of(survey: LayoutSurvey) -> dict[str, object]:
-    """A survey for programs."""
+    """A survey of a layout as JSON-compatible data."""
     return {
         "layout": survey.layout,
         "mapped": [
@@ -86,7 +86,7 @@ def data_of(survey: LayoutSurvey) -> dict[str, object]:
 
 
 def print_survey(survey: LayoutSurvey) -> None:
-    """Print a survey for people: a table of what maps, then what does not, then a draft."""
+    """Print a survey of a layout: a table of mapped tensors, lists of unmapped ones, and drafted lines."""
     name = "no layout" if survey.layout is None else f"layout {survey.layout}"
     if survey.layout is None and survey.mapped:
         name = "the module's own names"
@@ -120,7 +120,7 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
         table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(f"  {row[0]}", *row[1:])
-    # Names are not cut, whatever the width of the terminal.
+    # Wide enough for any name: names are to be copied, and must not be cut to the width of the terminal.
     Console(width=10_000, highlight=False, markup=False).print(table)
 
 
@@ -132,6 +132,6 @@ def _row(one: MappedNames) -> tuple[str, ...]:
 
 
 def _alike(shapes: Mapping[str, Sequence[int]]) -> list[str]:
-    """Names and shapes, those that differ only in numbers once."""
+    """Names and shapes as text; names that differ only in numbers, with one shape, are listed once with a count."""
     counts = Counter(f"{_NUMBER.sub('*', name)} {list(shape)}" for name, shape in shapes.items())
     return [text + (f" x {count}" if count > 1 else "") for text, count in counts.items()]

@@ -1,4 +1,4 @@
-"""Files that commands write: whole or not at all, and never over what the command reads."""
+"""Files written by commands: completely or not at all, and never over an input of the command."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ _OUTPUTS = ("output", "svg")
 
 
 def write_whole(path: Path, content: str | Callable[[IO[bytes]], object]) -> None:
-    """Write a text, or what a function writes, through a temporary file beside the target.
+    """Write a file atomically, through a temporary file in the folder of the target.
 
-    A link is followed and a file that stands there keeps its mode. Raises SpecError E702 for what is not a regular
-    file, for a file that the running command reads, and where writing fails.
+    Links are followed, and an existing file keeps its mode.
+
+    Args:
+        path: the file to write.
+        content: the text, or a function that writes to a binary file.
+
+    Raises:
+        SpecError: E702 if the target is not a regular file, is read-only, is an input of the running command, or if
+            writing fails.
     """
     try:
         target = path.resolve()
@@ -31,19 +38,19 @@ def write_whole(path: Path, content: str | Callable[[IO[bytes]], object]) -> Non
 
 
 def not_written(path: Path, error: Exception) -> NoReturn:
-    """Refuse a file that cannot be written. Raises SpecError E702."""
+    """Report that a file cannot be written. Raises SpecError E702 with the reason in `error`."""
     reason = getattr(error, "strerror", None) or str(error)
     fail("E702", f"cannot write {path}: {reason.lower()}", None)
 
 
 def require_suffix(path: Path | None, suffix: str, option: str) -> None:
-    """Refuse the name of a picture that would be taken for another format. Raises click.BadParameter."""
+    """Raise click.BadParameter if a path is given whose suffix is that of another format."""
     if path is not None and path.suffix.lower() != suffix:
         raise click.BadParameter(f"{path.name!r} does not end in {suffix}, the format of the output", param_hint=option)
 
 
 def require_apart(folder: Path) -> None:
-    """Refuse a bundle's folder that holds what the command reads: it would be replaced. Raises SpecError E704."""
+    """Raise SpecError E704 if an input of the command is in the output folder of a bundle, which will be replaced."""
     for name, read in _inputs():
         if _stands_in(read, folder):
             message = f"{folder} is not replaced: it holds {read}, which the command reads as `{name}`"
@@ -51,7 +58,7 @@ def require_apart(folder: Path) -> None:
 
 
 def _stands_in(read: Path, folder: Path) -> bool:
-    """Whether an input is the folder or lies in it; what no path can be is told when it is read."""
+    """Whether an input is the folder or is inside it; false for an invalid path, which is reported when it is read."""
     try:
         return read.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):
@@ -59,10 +66,14 @@ def _stands_in(read: Path, folder: Path) -> bool:
 
 
 def _mode_of(target: Path, path: Path) -> int:
-    """The mode of the file to be: that of the one that stands there, else that of a new one."""
+    """The mode that the written file gets: that of the existing file, else that of a new one.
+
+    Raises SpecError E702 if the existing file must not be replaced.
+    """
     try:
         found = target.stat()
     except FileNotFoundError:
+        # The umask can be read only by setting it.
         mask = os.umask(0)
         os.umask(mask)
         return 0o666 & ~mask
@@ -78,7 +89,7 @@ def _mode_of(target: Path, path: Path) -> int:
 
 
 def _inputs() -> Iterator[tuple[str, Path]]:
-    """The files and folders that the running command was given to read, by the names of its parameters."""
+    """The files and folders that the running command reads, with the names of its parameters."""
     context = click.get_current_context(silent=True)
     for name, value in ({} if context is None else context.params).items():
         values: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
@@ -88,7 +99,7 @@ def _inputs() -> Iterator[tuple[str, Path]]:
 
 
 def _holds(read: Path, target: Path) -> bool:
-    """Whether a file is an input, or stands in a folder that is one."""
+    """Whether a file is an input, or is inside a folder that is one."""
     try:
         return read.samefile(target) or (read.is_dir() and target.is_relative_to(read.resolve()))
     except (OSError, ValueError):
@@ -96,6 +107,7 @@ def _holds(read: Path, target: Path) -> bool:
 
 
 def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: int) -> None:
+    # In the folder of the target, because a rename is atomic only within one file system.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
     temporary = Path(name)
     try:
@@ -104,6 +116,7 @@ def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: i
                 file.write(content.encode())
             else:
                 content(file)
+            # On disk before the rename, so that a crash cannot leave an incomplete file under the final name.
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)

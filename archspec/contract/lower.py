@@ -149,6 +149,7 @@ class _Case:
         name = self.rule.input.name
         array = arrays[name]
         at = np.zeros(array.shape, dtype=bool)
+        # The position is changed in all rows, and with all its features.
         index: list[int | slice] = [slice(None)] * array.ndim
         for axis, number in zip(self.axes(self.rule.input), place, strict=True):
             index[axis] = number

@@ -50,6 +50,7 @@ def redraw(
     low, high = bounds(claims, given, sizes)
     if high - low < 2:
         return None
+    # Cyclic steps of 1 up to the number of values less 1 never lead back to the old value.
     steps = generator.integers(1, high - low, array.shape)
     return np.where(where, low + (array - low + steps) % (high - low), array).astype(array.dtype)
 

@@ -104,6 +104,7 @@ class TorchRunner:
         """A runner of a copy of the module in float64; None for a function, whose parameters are not accessible."""
         if not isinstance(self.model, nn.Module):
             return None
+        # A copy, because `double` converts a module in place.
         return self.over(copy.deepcopy(self.model).double(), torch.float64)
 
     def over(self, model: Model, floats: torch.dtype) -> TorchRunner:

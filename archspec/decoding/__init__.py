@@ -1,4 +1,7 @@
-"""Generation: from a spec's `decode` section and a module's parameters to ids."""
+"""Generation: token ids from a spec's `decode` section and a module's parameters.
+
+The public names are imported on first use.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ __all__ = ["Decoder", "Generated", "DecodingStep", "decoder", "generate"]
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'archspec.decoding' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""`archspec.generate`: ids from a spec and a module, or from a bundle."""
+"""`archspec.generate`: token ids from a spec and its module, or from a bundle."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def generate(
     seed: int = 0,
     unproved: bool = False,
 ) -> tuple[Generated, ...]:
-    """Generate ids as the spec's `decode` section says: `output` is read at the last position and fed to `input`.
+    """Generate ids as the `decode` section of the spec defines: `output` at the last position is fed back to `input`.
 
-    Every step gives what the full forward gives at a row's last position. Prompts may have different lengths: what that
-    needs is proved of the graph first, and where it cannot be, rows of one length are run together. Values that do not
-    depend on what is fed back, such as an encoded source, are computed once.
+    Every step computes what the full forward pass gives at a row's last position. Prompts may have different lengths:
+    the properties that batching them requires are proved first, and if they cannot be proved, only rows of the same
+    length run together. Values that do not depend on the fed-back input, such as an encoded source, are computed once.
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
-        prompts: ids for each row, a list of lists or an array [rows, length]; left out where the spec has a start id.
-        max_new: how many ids a row gets at most; it gets fewer where one of the spec's end ids comes.
-        module: the module of the spec, or its state dict; a bundle has its own.
+        prompts: ids of each row, a list of lists or an array [rows, length]; may be None if the spec has a start id.
+        max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
+        module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
         inputs: the spec's other inputs by name, such as the source of a translation, with as many rows.
-        temperature: 0 takes the likeliest id; above, ids are drawn from the softmax of logits / temperature.
-        top_k: draw among the k likeliest alone.
-        top_p: draw among the likeliest that together reach this probability, after `top_k`.
-        seed: of the random numbers; each row has a stream of its own.
-        unproved: go on although something in the spec does not hold; a bundle built so needs no second word.
+        temperature: 0 takes the most likely id; above 0, ids are drawn from the softmax of logits / temperature.
+        top_k: draw from the k most likely ids only.
+        top_p: draw from the most likely ids that together reach this probability, after `top_k`.
+        seed: seed of the random numbers; each row has its own stream.
+        unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
 
     Returns:
-        for each row its prompt, the new ids, and whether an end id came.
+        for each row its prompt, the new ids, and whether it ended with an end id.
 
     Raises:
-        SpecError: where the spec does not hold; E740 to E747 for what cannot be generated, E711 to E720 for inputs,
-            E607 for another's parameters.
+        SpecError: if the spec does not hold; E740 to E747 if it cannot generate, E711 to E720 for invalid inputs, E607
+            for missing parameters or those of another spec.
     """
     from archspec.decoding.sampling import Sampling
 
@@ -65,9 +65,10 @@ def generate(
 
 
 def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, unproved: bool = False) -> Decoder:
-    """What generates again and again, or step by step: `for step in decoder(spec, module).stream(...)`.
+    """A decoder for repeated or step-by-step generation: `for step in decoder(spec, module).stream(...)`.
 
-    Arguments and errors are those of `generate`.
+    Arguments are those of `generate`. Errors about the spec and the parameters are raised here, those about prompts,
+    inputs and sampling when the decoder is used.
     """
     from archspec.decoding.stepping import Decoder
 
@@ -83,7 +84,7 @@ def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, un
 def _state(module: Parameters) -> Mapping[str, Tensor]:
     if isinstance(module, Mapping):
         return module
-    # torch.compile wraps a module, and calls its parameters by other names.
+    # `torch.compile` wraps a module, and prefixes the names of its parameters.
     inner: nn.Module = getattr(module, "_orig_mod", module)
     state: dict[str, Tensor] = inner.state_dict()
     return state

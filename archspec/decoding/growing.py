@@ -1,4 +1,4 @@
-"""The inputs that grow with what is generated, and what is given for each."""
+"""Inputs that grow with the generated sequence, and the values that each of them is given."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from archspec.spec.spec import Decode
 
 @record
 class Growing:
-    """Inputs by what they are given: `valid` is true where a position is filled, `positions` are numbered.
+    """Growing inputs by the values they are given.
 
-    `constant` inputs are given their default everywhere.
+    `valid` is true at filled positions and false at padding, `positions` are given position numbers, and `constant`
+    inputs have their default everywhere.
     """
 
     valid: str | None = None
@@ -29,16 +30,26 @@ class Growing:
 
     @property
     def names(self) -> frozenset[str]:
-        """All of them."""
+        """Names of all growing inputs."""
         return frozenset({*self.positions, *self.constant, *([self.valid] if self.valid else [])})
 
 
 def growing(spec: Spec, decode: Decode, size: Symbol | None) -> Growing:
-    """What to give for the inputs that grow with the fed one. Raises SpecError E745 where there is nothing."""
+    """Determine the values of the inputs that grow with the fed-back one.
+
+    Args:
+        spec: the spec.
+        decode: its `decode` section.
+        size: the dim of the fed-back positions; None if their number is fixed, so that nothing grows.
+
+    Raises:
+        SpecError: E745, for each growing input that is neither a validity mask nor position numbers and has no default.
+    """
     fed = spec.inputs[decode.input]
     others = [one for one in spec.inputs.values() if one is not fed and size is not None and _grows(one, size)]
     same = [one for one in others if one.type.shape == fed.type.shape]
     bools = [one.name for one in same if one.type.dtype is DType.BOOL and one.default in (None, True)]
+    # With several candidates it is unknown which of them marks filled positions.
     valid = bools[0] if len(bools) == 1 else None
     positions = [one.name for one in same if one.type.dtype.is_integer and _numbers_positions(spec.graph, one.name)]
     found = Collector()
@@ -56,7 +67,7 @@ def _grows(one: InputSpec, size: Symbol) -> bool:
 
 
 def _numbers_positions(graph: Graph, name: str) -> bool:
-    """Whether an input is read as the numbers of positions, and as nothing else."""
+    """Whether an input is read, and all its readers take it as position numbers."""
     value = next(value for value in graph.inputs if value.name == name)
     readers = list(_readers(graph, value))
     return bool(readers) and all(map(_takes_positions, readers))
@@ -69,7 +80,7 @@ def _takes_positions(node: Node) -> bool:
 
 
 def _readers(graph: Graph, value: Value) -> Iterator[Node]:
-    """The primitives that read a value, inside modules too."""
+    """The primitives that read a value, in nested regions too."""
     for node in graph.nodes:
         for number, operand in enumerate(node.inputs):
             if operand is value and node.regions:

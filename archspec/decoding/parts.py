@@ -1,4 +1,4 @@
-"""The two modules that generation runs: what is computed once, and what is computed at every step."""
+"""The two modules that generation runs: one part is computed once, the other at every step."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from archspec.spec.spec import Decode
 
 @record(eq=False)
 class GraphPart:
-    """A module of some of a spec's nodes: it takes `inputs` in this order, and gives `outputs`."""
+    """A module of some of a spec's nodes, which takes `inputs` and returns `outputs`, each in this order."""
 
     module: nn.Module
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
     def run(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs by name, from inputs by name; others are left alone."""
+        """Outputs by name, from inputs by name; tensors that are not inputs are ignored."""
         result = self.module(*(tensors[name] for name in self.inputs))
         values = result if isinstance(result, tuple) else (result,)
         return dict(zip(self.outputs, values, strict=True))
@@ -35,10 +35,10 @@ class GraphPart:
 
 @record(eq=False)
 class Parts:
-    """`once` computes what does not depend on the fed-back input, `step` the output from that and the input.
+    """The two parts of a spec: `once` does not depend on the fed-back input, and `step` computes the output.
 
-    `led` are the inputs of `step` whose first axis is the batch; `inside` says that one has it at another axis, so that
-    no rows can be taken out.
+    `led` are the inputs of `step` whose first axis is the batch. `inside` means that the batch is part of another axis
+    of an input, so that single rows cannot be selected.
     """
 
     once: GraphPart | None
@@ -48,9 +48,16 @@ class Parts:
 
 
 def parts(checked: Checked, decode: Decode, tensors: Mapping[str, Tensor]) -> Parts:
-    """Both modules, in eval mode, on given parameters, which are shared and not copied.
+    """Both modules in eval mode.
 
-    Raises SpecError E501, E502 or E503 where no module can be had, E607 where the parameters are not the spec's.
+    Args:
+        checked: the spec.
+        decode: its `decode` section.
+        tensors: parameters and buffers by the names of the spec, which are shared and not copied; others are ignored.
+
+    Raises:
+        SpecError: E501, E502 or E503 if the modules cannot be made, E607 if a parameter is missing or has another
+            shape.
     """
     spec = checked.spec
     found = cut(with_masks(spec), decode.input, decode.output)
@@ -62,7 +69,7 @@ def parts(checked: Checked, decode: Decode, tensors: Mapping[str, Tensor]) -> Pa
 
 
 def _holds(value: Value, rows: Dim) -> bool:
-    """Whether a value has the batch at an axis, but is not led by it."""
+    """Whether the batch is part of a value's size, but is not exactly its first axis."""
     first, *others = value.type.shape or (rows,)
     mixed = first != rows and bool(first.symbols() & rows.symbols())
     return mixed or any(size.symbols() & rows.symbols() for size in others)
@@ -80,7 +87,7 @@ def _part(graph: Graph, word: str, checked: Checked, tensors: Mapping[str, Tenso
         notes += [f"`{one}` is {list(tensors[one].shape)}, not {list(wanted[one].shape)}" for one in other[:3]]
         help = "pass the module that `archspec.compile` returns for this spec"
         fail("E607", f"the parameters do not match `{checked.spec.name}`", None, notes=notes, help=help)
-    # Made of detached tensors: gradients stay with the module that they come from.
+    # Detached, because `requires_grad_(False)` below must not change the parameters of the module they come from.
     module.load_state_dict({one: tensors[one].detach() for one in wanted}, strict=True, assign=True)
     inputs = tuple(value.name for value in graph.inputs)
     return GraphPart(module=module.eval().requires_grad_(False), inputs=inputs, outputs=graph.output_names)

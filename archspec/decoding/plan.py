@@ -1,4 +1,4 @@
-"""What generation with a spec comes to: settled, and proved, before anything runs."""
+"""The plan of a generation: determined, and proved to be valid, before anything runs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ depends on where the first valid one stands.
 
 @record(eq=False)
 class GenerationPlan:
-    """A spec's generation. `length` is the dim of the fed positions and `rows` that of the batch, where they are dims.
+    """How a spec generates.
 
-    `most` is the largest number of positions that can be fed.
+    `length` is the dim of the fed-back positions and `rows` that of the batch; None means a fixed size. `most` is the
+    largest number of positions that can be fed back, and `side` the side on which shorter rows are padded.
     """
 
     spec: Spec
@@ -41,17 +42,19 @@ class GenerationPlan:
     most: int
 
     def admitted(self, length: int) -> int:
-        """The number of positions to run `length` of them at."""
+        """The number of positions at which to run a batch whose longest row has `length`."""
         if self.length is None:
             return self.most
         return length if self.side == "none" else at_least(self.length, length)
 
 
 def plan(spec: Spec) -> GenerationPlan:
-    """Settle how a spec generates.
+    """Determine how a spec generates.
 
-    Raises SpecError: E740 without a `decode` section, E743 where the output is not proved to be causal in what is fed,
-    or its rows to be independent, E745 for an input that nothing can be given for, E746 for token ids out of range.
+    Raises:
+        SpecError: E740 without a `decode` section; E743 if the output is not proved to be causal in the fed-back input
+            or its rows are not proved to be independent; E745 for an input without a value for new positions, and for
+            an axis that cannot grow one by one; E746 for token ids out of range.
     """
     decode = spec.decode
     if decode is None:
@@ -79,12 +82,12 @@ def plan(spec: Spec) -> GenerationPlan:
 
 
 def at_least(symbol: Symbol, size: int) -> int:
-    """The smallest admitted size that is not below `size`."""
+    """The smallest size that the dim admits and that is at least `size`; its maximum is not considered."""
     return max(-(-size // symbol.multiple) * symbol.multiple, symbol.min)
 
 
 def _alone(spec: Spec, decode: Decode, size: Dim) -> Symbol | None:
-    """The dim that a size is; None for a fixed size. Raises SpecError E745 for what is computed from dims."""
+    """The dim that a size consists of; None for a fixed size. Raises SpecError E745 for an expression of dims."""
     if size.is_constant:
         return None
     symbols = size.symbols()
@@ -95,7 +98,10 @@ def _alone(spec: Spec, decode: Decode, size: Dim) -> Symbol | None:
 
 
 def _check_ids(spec: Spec, decode: Decode) -> None:
-    """Check that every id that can be chosen can be fed back, and that the ids of `decode` are among them."""
+    """Check that every id that can be chosen can be fed back, and that the ids in `decode` are in range.
+
+    Raises SpecError E746 if not, or if the number of ids is not fixed.
+    """
     fields = spec.document.decode
     assert fields is not None
     fed, logits = spec.inputs[decode.input].type, spec.outputs[decode.output].type
@@ -117,6 +123,7 @@ def _check_ids(spec: Spec, decode: Decode) -> None:
 
 
 def _side(spec: Spec, others: Growing, length: Symbol | None, proofs: Proofs) -> Side:
+    """The side on which shorter rows can be padded without changing results, as far as it is proved; see `Side`."""
     valid = others.valid
     if valid is not None and spec.inputs[valid].padding == "left":
         value = next(value for value in spec.graph.inputs if value.name == valid)

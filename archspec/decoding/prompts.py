@@ -1,4 +1,4 @@
-"""What a caller gives: prompts as lists of ids, other inputs as arrays, all checked before anything runs."""
+"""Prompts and inputs of a caller, checked and converted before anything runs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ Sequences = list[list[int]]
 
 
 def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array], max_new: int) -> Sequences:
-    """The sequences that generation starts from: for each row the start id, where there is one, and the prompt.
+    """The sequences that generation starts from: for each row the start id, if there is one, and the prompt.
 
-    Raises SpecError: E713 for what is no ids, E741 for a row without an id, E742 for one that would grow too long,
-    E744 for a number of ids below 1.
+    Args:
+        plan: the plan of the generation.
+        prompts: a list of ids, a list of lists, an array or a tensor; None for empty prompts, one per input row.
+        inputs: the other inputs, which give the number of rows if `prompts` is None.
+        max_new: the maximum number of new ids per row.
+
+    Raises:
+        SpecError: E713 for prompts that are not ids, E741 for a row without any id, E742 for a row that would become
+            too long or cannot grow, E744 if `max_new` is below 1.
     """
     if max_new < 1:
         fail("E744", f"`max_new` must be at least 1, got {max_new}", None)
@@ -39,6 +46,7 @@ def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array]
 
 
 def _lists(prompts: Any) -> Sequences:
+    """Prompts as lists of ids; a single list of ids is one row. Raises SpecError E713."""
     rows = prompts.tolist() if hasattr(prompts, "tolist") else list(prompts)
     if rows and all(isinstance(one, (int, np.integer)) for one in rows):
         rows = [rows]
@@ -62,7 +70,7 @@ def _short(thing: object) -> str:
 
 
 def _rows(plan: GenerationPlan, inputs: Mapping[str, Array]) -> int:
-    """How many rows the other inputs have; 1 where none has any."""
+    """The number of rows of the other inputs; the fixed size of the batch, or 1, if none of them is led by it."""
     rows = plan.spec.inputs[plan.decode.input].type.shape[0]
     for name, array in inputs.items():
         if name in plan.spec.inputs and array.ndim and plan.spec.inputs[name].type.shape[:1] == (rows,):
@@ -71,6 +79,7 @@ def _rows(plan: GenerationPlan, inputs: Mapping[str, Array]) -> int:
 
 
 def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new: int, found: Collector) -> None:
+    """Report E741 for an empty row, and E742 for one that becomes too long or cannot grow by one position."""
     if not row:
         help = "give at least one id, or a `start` in the spec's `decode`"
         found.error("E741", f"prompt {number} is empty and the spec has no start id", None, help=help)
@@ -86,9 +95,10 @@ def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new
 
 
 def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """The inputs that do not grow, checked with the sequences against the spec, defaults filled in.
+    """The inputs that do not grow, with defaults, after all inputs were checked together with the sequences.
 
-    Raises SpecError E711 to E720 with every mistake, E745 for an input that is not the caller's to give.
+    Raises:
+        SpecError: E711 to E720 with all errors, E745 for an input that generation fills in itself.
     """
     own = plan.growing.names | {plan.decode.input}
     for name in own & set(inputs):
@@ -110,7 +120,7 @@ def _integer(plan: GenerationPlan, name: str) -> str:
 
 
 def as_arrays(inputs: Mapping[str, Any] | None) -> dict[str, Array]:
-    """Arrays by name, from arrays, tensors or lists."""
+    """Arrays by name, from arrays, tensors or lists; float tensors become float32."""
     return {name: np.asarray(_plain(one)) for name, one in (inputs or {}).items()}
 
 

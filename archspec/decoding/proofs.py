@@ -1,4 +1,4 @@
-"""What must be proved of a spec before its output may be fed back."""
+"""Proofs that feeding the output of a spec back to its input requires."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archspec.text.reader import read
 
 
 class Proofs:
-    """Verdicts on the output that is fed back, as they are asked for."""
+    """Verdicts on the output that is fed back, computed on request."""
 
     def __init__(self, spec: Spec, decode: Decode) -> None:
         assert spec.document.decode is not None
@@ -28,17 +28,17 @@ class Proofs:
         self._output = spec.outputs[decode.output]
 
     def require_causal(self) -> None:
-        """Raise SpecError E743 unless no output depends on what is fed later."""
+        """Raise SpecError E743 unless it is proved that no output position depends on later fed-back positions."""
         verdict = self._causal(self.decode.input)
         if verdict.status != "proved":
             message = f"`{self.decode.output}` is not proved to be causal in `{self.decode.input}`"
             self._refuse(message, "new ids could change the logits of earlier positions", verdict)
 
     def require_rows(self) -> None:
-        """Raise SpecError E743 unless no row of a batch depends on another."""
+        """Raise SpecError E743 unless it is proved that no row of the batch depends on another, or there is one row."""
         size = self._inputs[self.decode.input].type.shape[0]
         led = (value for value in self._inputs.values() if value.type.shape[:1] == (size,))
-        # The first coordinate of the logits is that of their first axis, which is the fed input's.
+        # `out=(0,)`: the first axis of the logits is the batch, as that of the fed-back input.
         pairs = (Pair(output=self._output, output_name=self.decode.output, input=value, out=(0,)) for value in led)
         verdict = self._judge.independent(Independent(size=size, pairs=tuple(pairs)))
         if size.constant != 1 and verdict.status != "proved":
@@ -46,11 +46,11 @@ class Proofs:
             self._refuse(message, "a row could depend on the other rows of the batch", verdict)
 
     def is_causal_in(self, source: str) -> bool:
-        """Whether no output depends on a later position of an input."""
+        """Whether it is proved that no output position depends on later positions of an input."""
         return self._causal(source).status == "proved"
 
     def ignores_unless(self, valid: str) -> bool:
-        """Whether what is fed where `valid` is false does not matter to outputs where it is true."""
+        """Whether it is proved that positions fed where `valid` is false do not affect outputs where it is true."""
         where = Value(f"not {valid}", self._inputs[valid].type)
         Node(op=Logical(kind="not"), inputs=(self._inputs[valid],), outputs=(where,))
         text = f"output: {self.decode.output}\ninput: {self.decode.input}\nwhere: not {valid}\n"
@@ -77,5 +77,5 @@ class Proofs:
 
 
 def _fields(model: type[RuleFields], text: str) -> RuleFields:
-    """The fields of a rule, from what a spec would say."""
+    """The fields of a rule, read from text as it would be written in a spec."""
     return model.read(read(Source("decode", text)))

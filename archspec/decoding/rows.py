@@ -1,4 +1,4 @@
-"""The sequences of a batch as they grow, and the tensors that they are fed as."""
+"""The sequences of a batch, and the padded arrays in which they are fed to the module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @record
 class Generated:
-    """A row: what stood first, the start id included; the ids that were generated; whether the last is an end id."""
+    """The result of a row: its prompt with the start id, the generated ids, and whether the last one is an end id."""
 
     prompt: tuple[int, ...]
     ids: tuple[int, ...]
@@ -25,7 +25,10 @@ class Generated:
 
 @record(eq=False)
 class DecodingStep:
-    """One id more for `rows`, those that had not ended: logits [rows, vocab] at each row's last position, and `ids`."""
+    """One more id for each of `rows`, the numbers of those that had not ended.
+
+    `logits` [rows, vocab] are those at each row's last position, before banned ids are excluded.
+    """
 
     rows: tuple[int, ...]
     ids: tuple[int, ...]
@@ -34,9 +37,9 @@ class DecodingStep:
 
 @record(eq=False)
 class RowBlock:
-    """Sequences side by side: ids, where they are valid, and the numbers of their positions, each [rows, width].
+    """Padded sequences: ids, whether they are valid, and position numbers, each [rows, width].
 
-    `last` is the column of each row's last id.
+    Padding has id 0 and position 0. `last` [rows] is the column of each row's last id.
     """
 
     ids: NDArray[np.int64]
@@ -46,7 +49,13 @@ class RowBlock:
 
 
 def block(sequences: Sequence[Sequence[int]], width: int, side: Side) -> RowBlock:
-    """Sequences filled up to a width: with valid at one side, positions counted from the first valid one."""
+    """Pad sequences to a common width; positions are counted from each row's first id.
+
+    Args:
+        sequences: the ids of each row.
+        width: the number of columns, at least the longest length.
+        side: `left` pads on the left, the others on the right.
+    """
     import numpy as np
 
     lengths = np.array([len(sequence) for sequence in sequences])

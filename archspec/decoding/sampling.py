@@ -1,4 +1,4 @@
-"""From logits to one id a row: greedy, or drawn from a tempered and cut distribution."""
+"""Choice of one id per row from logits: greedy, or drawn with temperature, top-k and top-p."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 @record
 class Sampling:
-    """How an id is chosen: the likeliest at temperature 0, else drawn from the softmax of logits / temperature.
+    """How an id is chosen: the most likely one at temperature 0, else drawn from the softmax of logits / temperature.
 
-    `top_k` keeps the k likeliest, of equally likely ones the lower ids; `top_p` then keeps the likeliest ids until
-    together they reach that probability. Each row has a stream of random numbers of its own, from `seed` and the row's
-    number, so that what is drawn for a row does not depend on the others.
+    `top_k` keeps the k most likely ids, the lower ids among equally likely ones. `top_p` then keeps the most likely ids
+    until together they reach that probability. Each row has its own stream of random numbers, from `seed` and the
+    number of the row, so that its draws do not depend on the other rows.
     Source: Holtzman et al. 2020, arXiv 1904.09751 (top-p).
+
+    Raises SpecError E744 with all invalid values, and for `top_k` or `top_p` at temperature 0.
     """
 
     temperature: float = 0.0
@@ -51,14 +53,20 @@ class Sampling:
         found.raise_if_errors()
 
     def stream(self, row: int) -> Generator:
-        """The random numbers of a row."""
+        """The generator of random numbers of a row."""
         return np.random.default_rng([self.seed, row])
 
 
 def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> list[int]:
-    """An id for each row of logits [rows, vocab], minus infinity for an id that is never chosen.
+    """Choose an id for each row.
 
-    Raises SpecError E747 for a NaN, for plus infinity, and for a row without a finite logit.
+    Args:
+        logits: [rows, vocab], minus infinity for ids that must not be chosen.
+        sampling: how ids are chosen.
+        streams: the random numbers of each row; one number per row is drawn, none at temperature 0.
+
+    Raises:
+        SpecError: E747 for a NaN, for plus infinity, and for a row without a finite logit.
     """
     _require_numbers(logits)
     if sampling.temperature == 0:
@@ -66,13 +74,15 @@ def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> 
     below = distribution(logits, sampling).cumsum(-1)
     drawn = torch.tensor([stream.random() for stream in streams], dtype=torch.float64, device=logits.device)
     marks = drawn[:, None] * below[:, -1:]
-    # The last id with a probability is the one that reaches the whole sum.
+    # The last id with a probability above 0 is the first whose cumulative sum is the whole sum. Rounding may put a mark
+    # at the whole sum, which `searchsorted` would place after all ids.
     last = (below < below[:, -1:]).sum(-1)
     found = torch.searchsorted(below, marks, right=True)[:, 0]
     return [int(one) for one in torch.minimum(found, last)]
 
 
 def _require_numbers(logits: Tensor) -> None:
+    """Raise SpecError E747 for logits from which no id can be chosen."""
     best = logits.amax(-1)
     wrong = {
         "NaN": bool(logits.isnan().any()),
@@ -86,15 +96,19 @@ def _require_numbers(logits: Tensor) -> None:
 
 
 def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
-    """The probabilities that ids are drawn with, float64 [rows, vocab], from logits [rows, vocab]."""
+    """The probabilities with which ids are drawn, float64 [rows, vocab], from logits [rows, vocab].
+
+    The temperature must be above 0.
+    """
     scores = logits.double() / sampling.temperature
     if sampling.top_k is not None:
-        # `topk` breaks ties as it likes, a stable sort by the lower id.
+        # `torch.topk` breaks ties in an unspecified order; a stable sort puts the lower id first.
         order = scores.sort(dim=-1, descending=True, stable=True).indices[:, : sampling.top_k]
         kept = torch.zeros_like(scores, dtype=torch.bool).scatter(-1, order, True)
         scores = scores.masked_fill(~kept, -math.inf)
     if sampling.top_p is not None:
         ordered, order = scores.softmax(-1).sort(dim=-1, descending=True, stable=True)
+        # An id is dropped if the more likely ones reach `top_p` without it, so that the most likely one is always kept.
         beyond = ordered.cumsum(-1) - ordered >= sampling.top_p
         scores = scores.masked_fill(torch.zeros_like(beyond).scatter(-1, order, beyond), -math.inf)
     return scores.softmax(-1)

@@ -1,4 +1,4 @@
-"""Whether what a graph computes depends on how many positions there are, or on where the first one stands."""
+"""Whether a graph's results depend on the number of positions, or on where the first valid one is."""
 
 from __future__ import annotations
 
@@ -37,22 +37,24 @@ _MOVE_ALONG = frozenset(
 
 
 def counts_positions(graph: Graph, size: Symbol) -> bool:
-    """Whether a number or an offset in a graph is computed from the number of positions.
+    """Whether a value or offset in a graph, other than a shape, is computed from the number of positions.
 
-    Where none is, and the graph is causal, what stands at a position is the same however many positions follow.
+    If none is, and the graph is causal, the result at a position does not depend on how many positions follow.
     """
     return any(size in _meant(node.op) for node in graph.walk())
 
 
 def _meant(op: Op) -> frozenset[Symbol]:
+    """The dims that an op's fields read, except those that only give the shape of a result."""
     shapes = _SHAPES.get(op.name, frozenset())
     return NONE.union(*(sizes_in(getattr(op, one.name)) for one in fields(op) if one.name not in shapes))  # type: ignore[arg-type]
 
 
 def moves_along(graph: Graph, valid: Value) -> bool:
-    """Whether sequences that stand further right give the same further right, where `valid` says what they are.
+    """Whether shifting sequences to the right shifts the results with them, given that `valid` marks their positions.
 
-    False where that is not known: positions by index, prefixes, and whatever is not known to look at distances alone.
+    False if this is not known: for positions counted from anything but `valid`, for masks with absolute positions, and
+    for ops that are not known to depend on relative positions only.
     """
     scopes = Scopes(graph)
     return all(

@@ -1,4 +1,4 @@
-"""Generation: sequences that grow by one id a row and step, until each has ended."""
+"""Generation step by step: each sequence grows by one id per step until it has ended."""
 
 from __future__ import annotations
 
@@ -22,14 +22,22 @@ GREEDY = Sampling()
 
 
 class Decoder:
-    """Generates with one spec on one set of parameters, which it shares with the module that they come from.
+    """Generates with one spec and one set of parameters, which are shared with the module that they come from.
 
-    The full graph is run at every step, but for what does not depend on the sequences: that is computed once a call,
-    for all rows. A row that has ended is run no more.
+    Every step runs the graph on the whole sequences, except for the part that does not depend on them, which runs once
+    per call for all rows. Rows that have ended are left out where the batch size allows it.
     """
 
     def __init__(self, checked: Checked, parameters: Mapping[str, Tensor]) -> None:
-        """Prove what generation needs and make its modules. Raises SpecError E607 and E740 to E746."""
+        """Prove what generation requires and create its modules.
+
+        Args:
+            checked: the spec.
+            parameters: its parameters by name; the first float one gives the device and the dtype of float inputs.
+
+        Raises:
+            SpecError: E740 to E746 if the spec cannot generate, E501 to E503 and E607 as in `parts`.
+        """
         self.plan: GenerationPlan = plan(checked.spec)
         self.parts: Parts = parts(checked, self.plan.decode, parameters)
         first = next((one for one in parameters.values() if one.is_floating_point()), torch.empty(0))
@@ -43,7 +51,7 @@ class Decoder:
         inputs: Mapping[str, Any] | None = None,
         sampling: Sampling = GREEDY,
     ) -> tuple[Generated, ...]:
-        """Run all steps; arguments and errors are those of `stream`."""
+        """Generate all ids; arguments and errors are those of `stream`."""
         sequences = read_prompts(self.plan, prompts, as_arrays(inputs), max_new)
         new: list[list[int]] = [[] for _ in sequences]
         for step in self.stream(prompts, max_new=max_new, inputs=inputs, sampling=sampling):
@@ -65,16 +73,16 @@ class Decoder:
         """Generate step by step.
 
         Args:
-            prompts: ids for each row, of any lengths; left out where the spec has a start id.
-            max_new: how many ids a row gets at most.
+            prompts: ids of each row, of any lengths; may be None if the spec has a start id.
+            max_new: the maximum number of new ids per row.
             inputs: the spec's other inputs by name, with as many rows as there are prompts.
             sampling: how ids are chosen.
 
         Returns:
-            a step for each round, with the logits that its ids were chosen from.
+            an iterator over the steps, with their ids and logits.
 
         Raises:
-            SpecError: E711 to E720 and E741 to E745 for what is given, before anything runs; E747 as it runs.
+            SpecError: E711 to E720 and E741 to E745 for invalid arguments, before anything runs; E747 during iteration.
         """
         arrays = as_arrays(inputs)
         sequences = read_prompts(self.plan, prompts, arrays, max_new)
@@ -87,7 +95,7 @@ class Decoder:
 
 
 class _Run:
-    """One call: its sequences, and the tensors that stay the same."""
+    """One generation: its sequences, which are extended in place, and the tensors that stay the same."""
 
     def __init__(self, decoder: Decoder, sequences: Sequences, given: dict[str, Tensor], sampling: Sampling) -> None:
         self.plan, self.parts, self.device = decoder.plan, decoder.parts, decoder.device
@@ -99,8 +107,9 @@ class _Run:
         self.sizes = _sizes(self.plan, given)
 
     def steps(self, max_new: int) -> Iterator[DecodingStep]:
-        """The steps, until every row has ended or has `max_new` ids."""
+        """Yield the steps, until every row has ended or has `max_new` new ids."""
         active = list(range(len(self.sequences)))
+        # No `no_grad` around the whole loop: it would stay active in the caller's code between two steps.
         with torch.no_grad():
             if self.parts.once is not None:
                 self.given = {**self.given, **self.parts.once.run(self.given)}
@@ -116,14 +125,14 @@ class _Run:
                 return
 
     def _allowed(self, logits: Tensor) -> Tensor:
-        """Logits that are -inf for ids that are never to be chosen."""
+        """Logits with -inf for the banned ids of `decode`."""
         banned = [id for id in self.plan.decode.ban if id < logits.shape[-1]]
         if not banned:
             return logits
         return logits.index_fill(-1, torch.tensor(banned, device=logits.device), -torch.inf)
 
     def _logits(self, rows: Sequence[int]) -> Tensor:
-        """Logits [rows, vocab] at the last position of each row."""
+        """Logits [rows, vocab] at the last position of each row; with side `none` only equal lengths run together."""
         lengths = [len(self.sequences[row]) if self.plan.side == "none" else 0 for row in rows]
         found: dict[int, Tensor] = {}
         for length in dict.fromkeys(lengths):
@@ -132,9 +141,9 @@ class _Run:
         return torch.stack([found[row] for row in rows])
 
     def _run(self, rows: Sequence[int]) -> Tensor:
-        """Logits of rows that run together."""
+        """Logits [rows, vocab] of rows that run together."""
         index = self._beside(rows)
-        # Others stand beside only to fill the batch up: what they hold does not matter.
+        # Other rows only fill up the batch: rows are proved to be independent, so that their contents do not matter.
         sequences = [self.sequences[row if row in rows else rows[0]] for row in index]
         filled = block(sequences, self.plan.admitted(max(map(len, sequences))), self.plan.side)
         whole = index == list(range(len(self.sequences)))
@@ -144,19 +153,22 @@ class _Run:
         return result[places, torch.from_numpy(filled.last).to(self.device)[places]]
 
     def _beside(self, rows: Sequence[int]) -> list[int]:
-        """The rows to run so that some run: all, or those with enough copies of the last for an admitted size."""
+        """Numbers of the rows to run: these, with copies of the last up to an admitted batch size, or else all.
+
+        All must run if single rows cannot be selected from an input.
+        """
         if self.parts.inside:
             return list(range(len(self.sequences)))
         return [*rows, *[rows[-1]] * (self._count(len(rows)) - len(rows))]
 
     def _count(self, rows: int) -> int:
-        """How many rows to run so that there are `rows`: the batch may have a least size, or a fixed one."""
+        """The admitted batch size for `rows` rows: the batch may have a fixed or a least size, or a multiple."""
         if self.plan.rows is not None:
             return at_least(self.plan.rows, rows)
         return self.plan.spec.inputs[self.plan.decode.input].type.shape[0].constant or rows
 
     def _grown(self, filled: RowBlock) -> dict[str, Tensor]:
-        """The inputs that grow."""
+        """The fed-back input and the other growing inputs as tensors, by name."""
         growing, spec = self.plan.growing, self.plan.spec
         arrays: dict[str, Any] = {self.plan.decode.input: filled.ids}
         if growing.valid is not None:
@@ -170,6 +182,7 @@ class _Run:
         for name in growing.constant:
             shape = tuple(size.value(sizes) for size in spec.inputs[name].type.shape)
             fill = spec.inputs[name].default
+            # `growing` raises SpecError E745 for such an input without a default.
             assert fill is not None
             found[name] = torch.full(shape, fill, dtype=self._dtype(name), device=self.device)
         return found
@@ -179,7 +192,7 @@ class _Run:
 
 
 def _sizes(plan: GenerationPlan, given: Mapping[str, Tensor]) -> dict[str, int]:
-    """The sizes of dims that stand alone on an axis of an input."""
+    """The size of each dim: that of an axis of a given input that consists of the dim alone, else the typical size."""
     ports = {port.name: port for port in plan.interface.input_ports}
     found = {symbol.name: symbol.typical for symbol in plan.interface.symbols}
     for name, tensor in given.items():

@@ -13,6 +13,7 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     candidates = sorted(set(options))
+    # Reversed, so that of options that differ only in case the first one wins.
     by_lower = {option.lower(): option for option in reversed(candidates)}
     if word.lower() in by_lower:
         return by_lower[word.lower()]

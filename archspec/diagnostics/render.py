@@ -46,6 +46,7 @@ def render(diagnostics: Diagnostic | Iterable[Diagnostic], *, color: bool = Fals
 
 
 def _lines(found: Diagnostic, style: _Style) -> Iterator[str]:
+    """The lines of one diagnostic."""
     head = style.paint(found.severity, f"{found.severity}[{found.code}]")
     yield head + style.paint("message", f": {printable(found.message)}")
     marks = _marks(found)
@@ -63,6 +64,7 @@ def _lines(found: Diagnostic, style: _Style) -> Iterator[str]:
 
 
 def _marks(found: Diagnostic) -> list[_Mark]:
+    """The labels of a diagnostic with their roles, the primary one first."""
     marks = [_Mark(label=label, primary=False, role="secondary") for label in found.secondary]
     if found.primary is not None:
         marks.insert(0, _Mark(label=found.primary, primary=True, role=found.severity))
@@ -70,6 +72,7 @@ def _marks(found: Diagnostic) -> list[_Mark]:
 
 
 def _source_lines(source: Source, marks: list[_Mark], margin: str, *, first: bool, style: _Style) -> Iterator[str]:
+    """The lines of one source: its place, and every marked line with its marks."""
     bar = margin + style.paint("frame", " |")
     lead = next((mark for mark in marks if mark.primary), marks[0]).label.span
     if not first:
@@ -87,6 +90,7 @@ def _source_lines(source: Source, marks: list[_Mark], margin: str, *, first: boo
 
 
 def _marked_line(source: Source, line: int, marks: list[_Mark], margin: str, style: _Style) -> Iterator[str]:
+    """A source line, followed by one line per mark."""
     lead = next((mark for mark in marks if mark.primary), marks[0])
     shown = excerpt(source.line_text(line), lead.label.span.column - 1)
     number = _number(source, line).rjust(len(margin))

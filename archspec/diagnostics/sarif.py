@@ -57,8 +57,10 @@ def _rule(code: str) -> dict[str, object]:
 
 
 def _result(found: Diagnostic, rule: int, file: str) -> dict[str, object]:
+    """The SARIF result of a diagnostic; notes and help are appended to its message."""
     text = [found.message, *(f"note: {note}" for note in found.notes), *([f"help: {found.help}"] if found.help else [])]
     primary = found.primary
+    # Every result gets a location in a file: one without gets the first line of the checked file.
     if primary is None or not primary.span.source.is_file:
         if primary is not None:
             text.insert(1, f"in `{primary.span.source.name} {primary.span.source.text}`")
@@ -78,6 +80,7 @@ def _result(found: Diagnostic, rule: int, file: str) -> dict[str, object]:
 
 
 def _location(label: Label) -> dict[str, object]:
+    """The SARIF location of a label."""
     place = {"artifactLocation": _artifact(label.span.source.name), "region": _region(label.span)}
     message = {"message": {"text": label.text}} if label.text else {}
     return {"physicalLocation": place, **message}

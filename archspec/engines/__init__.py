@@ -1,1 +1,1 @@
-"""Programs to artifacts: one file a target, behind one small interface."""
+"""Build programs into artifacts and open them: one file for each target, behind one small interface."""

@@ -1,4 +1,4 @@
-"""A program to the artifacts of all its targets."""
+"""Build a program into the artifacts of all its targets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXPORTS: dict[Form, tuple[str, str]] = {
 
 @record
 class BuiltArtifact:
-    """An artifact, and the folder that holds its files, relative to that of the build."""
+    """An artifact and the folder of its files, relative to the folder of the build."""
 
     target: Target
     artifact: Artifact
@@ -36,7 +36,10 @@ class BuiltArtifact:
 
 @record
 class Workshop:
-    """A folder in which a program is built: the program's paths are relative to it, and so are all that come out."""
+    """A folder in which a program is built; the paths of the program and of the results are relative to it.
+
+    `recipe` is the key to the cache of artifacts, None to do without it.
+    """
 
     folder: Path
     program: Program
@@ -47,19 +50,20 @@ class Workshop:
     def build(
         self, targets: Sequence[Target], inspect: Callable[[str, str], Stage] | None = None
     ) -> tuple[tuple[BuiltArtifact, ...], tuple[Stage, ...]]:
-        """Export the program once in each form, and build each target in a folder of its own under `artifacts`.
+        """Export the program once in each form, and build each target in its own folder under `artifacts`.
 
-        With a recipe, what was built before is taken from the cache, and what is built is kept there.
-        `inspect` is given the word of each engine that compiles networks, and the file from which it will compile one,
-        before it does.
-        Returns the artifacts in the order of the targets, and every step as measured. Raises SpecError E605 to E608.
+        With a recipe, artifacts that were built before are taken from the cache, and new ones are stored there.
+        `inspect` is called for each engine that compiles networks before it does, with its word and the file that it
+        compiles from.
+        Returns the artifacts in the order of the targets, and the measured steps. Raises SpecError E605 to E608.
         """
         stages: list[Stage] = []
         built: list[BuiltArtifact] = []
         (self.folder / ARTIFACTS).mkdir()
         (self.folder / _WORK).mkdir()
+        # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
-        # A network is computed for every bundle, whether or not its engines are there already.
+        # The network is computed for every bundle, even if its engines are in the cache.
         inspected = compiling(targets) if inspect is not None else ()
         wanted = [engine_of(target) for target in targets if target not in taken]
         forms = [engine.form for engine in (*wanted, *(engines()[word] for word in inspected))]
@@ -70,14 +74,17 @@ class Workshop:
             artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)
             stages.append(stage)
+        # The exported files are not part of the result.
         shutil.rmtree(self.folder / _WORK)
         return tuple(built), tuple(stages)
 
     def _export(self, form: Form) -> Stage:
+        """Export the program in one form, to a file that all engines of that form share."""
         stage, path = _EXPORTS[form]
         return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, stage).stage
 
     def _taken(self, targets: Sequence[Target]) -> Iterator[tuple[Target, tuple[BuiltArtifact, Stage]]]:
+        """Yield the targets whose artifacts are in the cache; makes the folder of every target."""
         for target in targets:
             place = Path(ARTIFACTS, target.folder)
             (self.folder / place).mkdir()
@@ -89,31 +96,38 @@ class Workshop:
                 yield target, (BuiltArtifact(target=target, artifact=artifact, folder=place), stage)
 
     def _build(self, target: Target) -> tuple[BuiltArtifact, Stage]:
+        """Build one target, and store it in the cache if there is one."""
         place = Path(ARTIFACTS, target.folder)
         _, source = _EXPORTS[engine_of(target).form]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
         outcome = self._run("build", {**wanted, "source": source, "folder": str(place)}, f"build {target}")
         artifact = Artifact.from_json(outcome.result)
         obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
+        # A full or unwritable cache is no reason to fail: the artifact exists.
         if obstacle is not None:
             self._tell(f"{target} is not cached: {obstacle}")
         return BuiltArtifact(target=target, artifact=artifact, folder=place), outcome.stage
 
     def _tell(self, stage: str) -> None:
+        """Report a finished step."""
         if self.progress is not None:
             self.progress(stage, 1.0)
 
     def _run(self, task: str, job: dict[str, Any], stage: str) -> StageOutcome:
+        """Run a step in a separate process."""
         job = {"program": self.program.to_json(), **job}
         return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress)
 
 
 def from_cache(target: Target | str) -> str:
-    """The stage of a build that took an artifact as it was built before."""
+    """Return the name of the build step that took an artifact from the cache."""
     return f"take {target} from the cache"
 
 
 def initialise(folder: Path, program: Program, seed: int, progress: Progress | None = None) -> Stage:
-    """Write the program's weights: the state of a fresh module, initialised under a seed. Raises SpecError E605."""
+    """Write the program's weights: the state of a fresh module, initialised under `seed`.
+
+    The program's paths are relative to `folder`. Returns the measured step. Raises SpecError E605.
+    """
     job = {"program": program.to_json(), "seed": seed}
     return run_step(WORKER, "initialise", job, folder=folder, stage="initialise weights", progress=progress).stage

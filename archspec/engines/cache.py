@@ -1,8 +1,8 @@
-"""Artifacts that were built before, in the user's cache folder, under a key of everything that they depend on.
+"""Cache of built artifacts in the user's cache folder, under a key of everything that they depend on.
 
-An entry is a folder that is written aside and renamed into place: two builds at once each write their own, and the
-second finds that the first is there. Every file is held against its hash as it is taken, and an entry that does not
-match is as good as missing.
+An entry is a folder that is written under a temporary name and then renamed: of two concurrent builds each writes its
+own, and the second finds the entry of the first. Every file is checked against its hash when it is taken; an entry that
+does not match is treated as missing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ _CHUNK = 1 << 20
 
 @record
 class Kept:
-    """An entry as it is listed: whose it is, its size, and the seconds since it was last taken."""
+    """An entry as it is listed.
+
+    `key` is its folder's name, `name` the spec's, `bytes` its size, `age` the seconds since it was last taken.
+    """
 
     key: str
     name: str
@@ -50,13 +53,16 @@ class Kept:
 
 
 def home() -> Path:
-    """The folder of all entries."""
+    """Return the folder of all entries."""
     return root() / "artifacts"
 
 
 @cache
 def tool_versions() -> Mapping[str, str]:
-    """Versions of the packages that a build uses, those that are installed."""
+    """Return the versions of the packages that a build uses, by name.
+
+    Packages that are not installed are left out.
+    """
     found = {}
     for name in TOOLS:
         with suppress(PackageNotFoundError):
@@ -66,7 +72,8 @@ def tool_versions() -> Mapping[str, str]:
 
 @cache
 def _own_code() -> str:
-    # A change of the builders themselves makes other artifacts under the same version.
+    """Return the SHA-256 over the source files of the engines."""
+    # Changed builders may make other artifacts under the same version of the package.
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*.py")):
@@ -76,7 +83,10 @@ def _own_code() -> str:
 
 @record
 class Recipe:
-    """What artifacts are made of, but for the target: a program whose files lie in a folder, and a precision."""
+    """What an artifact is made from, except for the target.
+
+    `name` and `spec_digest` are the spec's; the program's paths are relative to `folder`; `dtype` is the precision.
+    """
 
     name: str
     spec_digest: str
@@ -85,7 +95,11 @@ class Recipe:
     dtype: DTypeName
 
     def key(self, target: Target) -> str:
-        """SHA-256 over all that an artifact depends on: spec, code, weights, profiles, dtype, target, tools, host."""
+        """Return the key of an artifact in the cache, a SHA-256 in hexadecimal.
+
+        It covers all that the artifact depends on: spec, code, weights, profiles, dtype, target, tools, builders and
+        host.
+        """
         program = self.program.inside(self.folder)
         parts = {
             "format": FORMAT,
@@ -103,20 +117,26 @@ class Recipe:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def take(self, target: Target, place: Path) -> Artifact | None:
-        """Copy an artifact that was built before into an empty folder, or leave it empty: then it is None."""
+        """Copy an artifact that was built before into the empty folder `place`.
+
+        Returns None, and leaves the folder empty, if there is none; a damaged entry is removed.
+        """
         entry = home() / self.key(target)
         if not is_private(home()):
             return None
         try:
             about = json.loads((entry / ENTRY).read_text(encoding="utf-8"))
             artifact = Artifact.from_json(about["artifact"])
+            # An entry is only data from the disk: its names must not lead out of the folder.
             if {*about["files"]} != {*artifact.files} or not all(_is_name(name) for name in artifact.files):
                 raise ValueError("an entry that names other files")
             for name in artifact.files:
                 if _copied(entry / name, place / name) != about["files"][name]:
                     raise ValueError(f"{name} differs from what was cached")
+            # The time of the entry is when it was last taken: `clear` removes old ones by it.
             os.utime(entry / ENTRY)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # A missing entry is an ordinary miss; a damaged one would fail every time.
             if not isinstance(error, FileNotFoundError):
                 shutil.rmtree(entry, ignore_errors=True)
             _empty(place)
@@ -124,11 +144,16 @@ class Recipe:
         return artifact
 
     def keep(self, target: Target, artifact: Artifact, place: Path) -> str | None:
-        """Keep an artifact whose files lie in a folder. Returns why it could not be, and leaves nothing then."""
+        """Store an artifact whose files are in `place`.
+
+        Returns why it could not be stored, None if it was; after a failure nothing remains. A failure to store is not
+        an error of the build.
+        """
         try:
             home().mkdir(mode=0o700, parents=True, exist_ok=True)
             if not is_private(home()):
                 return f"{home()} is not a folder owned by this user with mode 0700"
+            # The leading dot marks an entry that is not complete: `entries` skips it.
             temporary = Path(tempfile.mkdtemp(dir=home(), prefix="."))
         except OSError as error:
             return error.strerror or str(error)
@@ -145,6 +170,8 @@ class Recipe:
 
 
 def _host(target: Target) -> str:
+    """Return what an artifact is bound to: the kind of processor for native code, otherwise the operating system."""
+    # Only programs are compiled for a kind of processor, and asking for it loads torch.
     if engine_of(target).form == "program":
         from archspec.engines.host import this_host
 
@@ -153,28 +180,30 @@ def _host(target: Target) -> str:
 
 
 def entries() -> Iterator[Kept]:
-    """What is kept, the one last taken first. Entries that cannot be read are listed by their key alone."""
+    """Yield the entries, the last taken first; an entry that cannot be read is listed with its key only."""
     found = [path for path in _folders() if not path.name.startswith(".")]
     yield from sorted((_kept(path) for path in found), key=lambda kept: kept.age)
 
 
 def clear(older: float = 0.0) -> tuple[int, int]:
-    """Remove the entries that were not taken for some seconds. Returns how many there were, and their bytes."""
+    """Remove the entries that were not taken for `older` seconds. Returns how many, and their size in bytes."""
     removed = [kept for kept in entries() if kept.age >= older]
     for kept in removed:
         shutil.rmtree(home() / kept.key, ignore_errors=True)
     for path in _folders():
-        # Left by a build that was killed; one that is still being written is younger.
+        # Left behind by a build that was killed; an entry that is still being written is younger.
         if path.name.startswith(".") and _age(path) > 24 * 3600:
             shutil.rmtree(path, ignore_errors=True)
     return len(removed), sum(kept.bytes for kept in removed)
 
 
 def _folders() -> list[Path]:
+    """Return the folders in the cache, none unless it is private to this user."""
     return [path for path in home().iterdir() if path.is_dir()] if is_private(home()) else []
 
 
 def _kept(path: Path) -> Kept:
+    """Describe an entry; text that cannot be read leaves fields empty."""
     about: dict[str, Any] = {}
     with suppress(OSError, ValueError):
         about = json.loads((path / ENTRY).read_text(encoding="utf-8"))
@@ -190,24 +219,29 @@ def _kept(path: Path) -> Kept:
 
 
 def _age(path: Path) -> float:
+    """Return the seconds since an entry was last taken."""
     marker = path / ENTRY if (path / ENTRY).exists() else path
     return max(0.0, time.time() - marker.stat().st_mtime)
 
 
 def _publish(temporary: Path, entry: Path) -> None:
+    """Rename a finished entry into place; one that is there already is as good."""
     try:
         temporary.rename(entry)
     except OSError:
+        # Usually another build stored the same entry first.
         if not (entry / ENTRY).is_file():
             raise
 
 
 def _empty(place: Path) -> None:
+    """Remove the files of a folder."""
     for path in place.iterdir():
         path.unlink()
 
 
 def _is_name(name: str) -> bool:
+    """Whether a name from an entry is a plain file name, which cannot lead out of the folder."""
     return Path(name).name == name and name not in (ENTRY, "..", ".", "")
 
 
@@ -217,7 +251,10 @@ def _sha256(path: Path) -> str:
 
 
 def _copied(source: Path, target: Path) -> str:
-    """Copy a file; returns the SHA-256 of what was copied."""
+    """Copy a file and return the SHA-256 of what was copied.
+
+    Hashing while copying leaves no time in which the file could change between the two.
+    """
     digest = hashlib.sha256()
     with source.open("rb") as reading, target.open("wb") as writing:
         while chunk := reading.read(_CHUNK):

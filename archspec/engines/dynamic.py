@@ -1,4 +1,4 @@
-"""The dims of a program as torch.export takes them: one shared Dim a symbol."""
+"""Express the dims of a program for torch.export: one shared Dim for each symbol."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from archspec.model.sizes import is_fixed
 
 
 def dynamic_shapes(ports: Sequence[Port]) -> tuple[dict[int, Any], ...]:
-    """For each port its dynamic axes. A symbol with multiple m becomes `m * Dim`: a plain one fails to export.
+    """Return the dynamic axes of each port, by position, as torch's Dims.
 
-    Raises SpecError E608 for an axis that is no whole multiple of one dim plus a number.
+    A symbol with multiple m becomes `m * Dim`: a plain one fails to export. Axes with the same symbol share one Dim.
+    Raises SpecError E608 for an axis that is not a multiple of one dim plus a number.
     """
     roots: dict[str, Any] = {}
     return tuple(_axes(port, roots) for port in ports)
 
 
 def _axes(port: Port, roots: dict[str, Any]) -> dict[int, Any]:
+    """Return the dynamic axes of one port by position."""
     sizes = enumerate(port.type.shape)
     return {index: _dynamic(size, port, roots) for index, size in sizes if not _is_static(size)}
 
 
 def _is_static(size: Dim) -> bool:
+    """Whether a size has no symbol that varies."""
     return all(is_fixed(symbol) for symbol in size.symbols())
 
 
 def _dynamic(size: Dim, port: Port, roots: dict[str, Any]) -> Any:
+    """Return one size in terms of torch's Dims; `roots` holds those made so far, by symbol."""
     factor, symbol, offset = affine(size, port)
     dim = _root(symbol, roots)
     scaled = dim if factor == 1 else factor * dim
@@ -37,11 +41,12 @@ def _dynamic(size: Dim, port: Port, roots: dict[str, Any]) -> Any:
 
 
 def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
-    """`size` as `factor * (symbol // multiple) + offset`. Raises SpecError E608 where it is not that."""
+    """Return `size` as `factor * (symbol // multiple) + offset`. Raises SpecError E608 if it has another form."""
     rest = dict(size.terms)
     offset = rest.pop((), 0)
     atoms, factor = next(iter(rest.items()))
     atom = atoms[0]
+    # torch.export can only derive a size from one Dim, by a factor and an offset.
     if len(rest) == len(atoms) == 1 and isinstance(atom, Symbol) and factor > 0:
         return factor, atom, offset
     message = f"the axis `{size}` of `{port.name}` cannot be exported: it is not a multiple of one dim plus a number"
@@ -49,6 +54,7 @@ def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
 
 
 def _root(symbol: Symbol, roots: dict[str, Any]) -> Any:
+    """Return the Dim of a symbol, the same for all axes; for a symbol with a multiple it counts multiples."""
     from torch.export import Dim as TorchDim
 
     if symbol.name not in roots:

@@ -1,4 +1,4 @@
-"""The interface of a target: what it can be asked for, how it is built, how it is opened."""
+"""The interface of an engine: which targets it has, how it builds them, how it opens artifacts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Form = Literal["onnx", "program"]
 
 @record
 class Target:
-    """One thing to build: an engine's word, and the GPUs it is for (none: any host)."""
+    """One thing to build: an engine's word and the GPUs it is for (none: any host)."""
 
     engine: str
     capabilities: tuple[str, ...] = ()
@@ -40,16 +40,16 @@ class Target:
 
     @property
     def folder(self) -> str:
-        """Name of the folder that holds its files."""
+        """The name of the folder for its files."""
         return "-".join((self.engine, *self.capabilities))
 
 
 @record
 class Artifact:
-    """What a build left: file names in its folder (the one to open first), the tool, and what the tool warned of.
+    """The result of a build: file names in its folder (the one to open first), the tool with version, and its warnings.
 
-    `host` is the kind of machine that it is bound to (None: any), `network` the digest of the network of TensorRT that
-    it was compiled from, `notes` say what was chosen for it and why.
+    `host` is the kind of machine it is bound to (None: any), `network` the digest of the TensorRT network it was
+    compiled from; `notes` explain choices made for it.
     """
 
     target: str
@@ -63,18 +63,18 @@ class Artifact:
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The artifact as plain data, for another process."""
+        """Return the artifact as plain data, for another process."""
         return asdict(self)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Artifact:
-        """The artifact that `to_json` gave."""
+        """Return the artifact that `to_json` wrote."""
         lists = {name: tuple(data[name]) for name in ("files", "notes", "warnings")}
         return Artifact(**{**data, **lists})
 
 
 class Engine(ABC):
-    """A family of targets. One instance serves all; it holds nothing."""
+    """A family of targets. One instance serves all of them and has no state."""
 
     word: ClassVar[str]
     form: ClassVar[Form] = "onnx"
@@ -91,29 +91,31 @@ class Engine(ABC):
 
     @abstractmethod
     def targets(self, options: str | None) -> tuple[Target, ...]:
-        """The targets that the text behind `word:` names (None: there is none). Raises SpecError E601 or E602."""
+        """Return the targets for the text after `word:` (None if there is none). Raises SpecError E601 or E602."""
 
     @abstractmethod
     def check(self, target: Target, dtype: DTypeName) -> None:
-        """Refuse, before anything is built, what this host cannot build. Raises SpecError E603 or E604."""
+        """Raise SpecError E603, E604 or E611 for what this host cannot build; called before anything is built."""
 
     def check_profiles(self, target: Target, count: int) -> None:  # noqa: B027 - most engines take any number
-        """Refuse more profiles than one artifact can have. Raises SpecError E625."""
+        """Raise SpecError E625 for more profiles than one artifact can have."""
 
     @abstractmethod
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Build into an empty folder, in the process that calls. `source` is the program exported in the engine's form.
+        """Build into the empty folder `folder`, in this process.
 
-        Raises SpecError E606.
+        `source` is the program exported in the engine's `form`, `dtype` the precision of the artifact. Returns the
+        artifact with file names relative to `folder`. Raises SpecError E606.
         """
 
     @abstractmethod
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Why this host cannot open the artifact; None when it can."""
+        """Return why this host cannot open the artifact, None if it can."""
 
     def closed(self, target: Target, artifact: Artifact) -> str | None:
-        """Why this host cannot open the artifact, a runtime that does not import among it; None when it can."""
+        """Return why this host cannot open the artifact, including a runtime that does not import; None if it can."""
         try:
+            # Importing comes last, since it loads native libraries.
             found = self.obstacle(target, artifact)
             if found is None:
                 import_module(self.runtime)
@@ -124,18 +126,21 @@ class Engine(ABC):
 
     @abstractmethod
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Open an artifact's first file, which this host can. Raises SpecError E610."""
+        """Open an artifact by its first file; `closed` must have returned None.
+
+        The runner takes and returns arrays by the names of `interface`. Raises SpecError E610.
+        """
 
 
 class NetworkEngine(Engine):
-    """An engine that compiles networks of TensorRT, each computed on the CPU before it is compiled."""
+    """An engine that compiles TensorRT networks; each is computed on the CPU before it is compiled."""
 
     profiled = True
 
     def compiles(self, target: Target) -> bool:
-        """Whether a network is compiled here for this target, ahead of the GPU that will run it."""
+        """Whether a network is compiled here for this target, without the GPU that will run it."""
         return bool(target.capabilities)
 
     @abstractmethod
     def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
-        """What the network computes that would be compiled from `source`. Raises SpecError E606 or E620."""
+        """Return the network that would be compiled from `source`, as data. Raises SpecError E606 or E620."""

@@ -1,4 +1,4 @@
-"""An emitted module to an ONNX file."""
+"""Export an emitted module to an ONNX file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ EXTERNAL_BYTES = 100_000_000
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
-    """Write the program as ONNX, its inputs and outputs named and their axes in the spec's dims.
+    """Write the program as an ONNX file at opset 18, with weights in `dtype`.
 
-    Raises SpecError E607 or E608.
+    Inputs and outputs have the names of the interface, and their axes those of the spec's dims. Large weights are
+    written to a second file beside `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
+    overflow, E608 for an axis that cannot be exported.
     """
     import torch
 
@@ -40,6 +42,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
         output_names=list(program.interface.outputs),
         verbose=False,
     )
+    # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert exported is not None
     keep_dtype(exported.model.graph, dtype)
     _tidy(exported.model, program.interface)
@@ -49,7 +52,10 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
 def exported_program(
     module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
 ) -> ExportedProgram:
-    """The traced module, dynamic in every dim that varies."""
+    """Trace the module with torch.export, dynamic in every dim that varies.
+
+    `ports` are the inputs in the order of the emitted `forward`. Raises SpecError E608.
+    """
     import torch
 
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
@@ -59,12 +65,13 @@ def exported_program(
 
 
 def weight_bytes(module: nn.Module) -> int:
-    """Bytes of the parameters and buffers, shared ones once."""
+    """Return the bytes of parameters and buffers; shared tensors count once."""
     return sum(tensor.nbytes for tensor in {*module.parameters(), *module.buffers()})
 
 
 def _tidy(model: Any, interface: Interface) -> None:
-    # Traces name the machine's folders, and the tracer's own names of sizes mean nothing to a reader.
+    """Remove metadata of the trace, except the scopes of nodes, and write the spec's dims as shapes."""
+    # Traces contain folders of this machine, and the tracer's names of sizes mean nothing to a reader.
     ports = {port.name: port for port in (*interface.input_ports, *interface.output_ports)}
     _rename_inner_values(model.graph)
     model.metadata_props.clear()
@@ -83,7 +90,8 @@ def _tidy(model: Any, interface: Interface) -> None:
 
 
 def _rename_inner_values(graph: Any) -> None:
-    # The exporter names values after operators: an output called `embedding` may meet an inner `embedding`.
+    """Rename inner values that have the name of an input or output."""
+    # The exporter names values after operators: an inner value may have the name of an output, `embedding`.
     outer = [*graph.inputs, *graph.outputs]
     taken = {value.name for value in outer}
     inner = [value for node in graph.all_nodes() for value in node.outputs if value not in outer]
@@ -93,6 +101,7 @@ def _rename_inner_values(graph: Any) -> None:
 
 
 def _shape(port: Port) -> Any:
+    """Return the shape of a port with its dims by name."""
     import onnx_ir
 
     return onnx_ir.Shape([dim.constant if dim.is_constant else str(dim) for dim in port.type.shape])

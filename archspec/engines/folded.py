@@ -1,4 +1,4 @@
-"""What the exporter folds stays in the precision of the rest."""
+"""Keep weights that the exporter folds in the precision of the others."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from archspec.model.ports import DTypeName
 
 
 def keep_dtype(graph: Any, dtype: DTypeName) -> None:
-    """Give the weights of convolutions the dtype of what they read.
+    """Convert convolution weights that the exporter left in float32 to the dtype of their inputs.
 
-    Batch norms are folded into them in float32, and for bfloat16 the exporter leaves the result so.
+    Batch norms are folded into convolutions in float32; for bfloat16 the exporter does not convert the result back.
     """
     import onnx_ir
 

@@ -1,4 +1,4 @@
-"""What code and engines are bound to: the kind of processor, and whether another can run it; this host's GPU."""
+"""What artifacts are bound to: the kind of processor, with the kinds that can run its code, and this host's GPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ORDER = tuple(LEVELS.values())
 
 
 def this_host() -> str:
-    """System and processor: `linux x86-64-v3`; for what is no x86, the machine's own name."""
+    """Return system and processor level: `linux x86-64-v3`; for other processors, the name of the machine type."""
     import torch
 
     machine = platform.machine().lower()
@@ -23,9 +23,13 @@ def this_host() -> str:
 
 
 def runs_on(built_for: str, host: str) -> bool:
-    """Whether code for one host runs on another: the same, or an x86 processor that can do more."""
+    """Whether code built for one host runs on another: the same kind, or an x86 processor of a higher level.
+
+    Both are texts of `this_host`.
+    """
     system, _, level = built_for.partition(" ")
     here, _, able = host.partition(" ")
+    # Each level includes the instructions of those below.
     if level in _ORDER and able in _ORDER:
         return system == here and _ORDER.index(level) <= _ORDER.index(able)
     return built_for == host
@@ -33,7 +37,7 @@ def runs_on(built_for: str, host: str) -> bool:
 
 @record
 class Gpu:
-    """A GPU by its name, and its compute capability as targets are called: `sm89`."""
+    """A GPU by its name and its compute capability, written as in targets: `sm89`."""
 
     name: str
     capability: str
@@ -43,9 +47,9 @@ class Gpu:
 
 
 def this_gpu() -> Gpu | None:
-    """The GPU that torch computes on here; None where there is none, or torch is built without CUDA."""
+    """Return the GPU that torch computes on; None if there is none, or torch is built without CUDA."""
     if version("torch").endswith("+cpu"):
-        return None  # told without loading torch
+        return None  # known without loading torch
     import torch
 
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Packages of AOTInductor, written and loaded. A package holds native code and names, and nothing that is unpickled."""
+"""Write and load packages of AOTInductor. A package has native code and names only, nothing that is unpickled."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _CODE_SUFFIXES = (".so", ".cpp", ".json", ".cubin", ".pyd")
 
 
 def compile_package(source: Path, package: Path, device: str | None) -> None:
-    """Compile a saved program for this kind of processor, or for a device.
+    """Compile a saved program for this kind of processor, or for `device`.
 
-    Raises SpecError E606 where torch or the compiler fails.
+    `source` is a file of torch.export, `package` the file to write. Raises SpecError E606 if torch or the compiler
+    fails.
     """
     import torch
 
@@ -44,7 +45,10 @@ def compile_package(source: Path, package: Path, device: str | None) -> None:
 
 
 def _configuration() -> dict[str, Any]:
-    """A level that compilers have a name for: `native` would bind the code to this very model of processor."""
+    """Return settings that compile for a level of x86 that compilers have a name for.
+
+    `native` would bind the code to this exact model of processor.
+    """
     from torch._inductor import config
 
     level = this_host().partition(" ")[2]
@@ -54,8 +58,9 @@ def _configuration() -> dict[str, Any]:
 
 @contextmanager
 def _own_cache() -> Iterator[None]:
-    # torch keeps pickled graphs in a folder that it shares between all builds: this one has its own. It stands in the
-    # folder of temporary files, for the compiler's commands cannot hold the spaces that a user's path may have.
+    """Give torch a temporary cache folder for the time of the context."""
+    # torch keeps pickled graphs in a folder that all builds share: this build has its own. It is in the folder for
+    # temporary files, because the compiler's commands cannot contain the spaces that a user's path may have.
     folder = tempfile.mkdtemp(prefix="archspec-inductor-")
     before = os.environ.get(CACHE)
     os.environ[CACHE] = folder
@@ -70,7 +75,7 @@ def _own_cache() -> Iterator[None]:
 
 
 def load_package(path: Path) -> Any:
-    """The compiled model as a function of tensors. Raises SpecError E610."""
+    """Return the compiled model as a function of tensors. Raises SpecError E610."""
     from torch._inductor import aoti_load_package
 
     try:
@@ -84,10 +89,12 @@ def load_package(path: Path) -> Any:
 
 
 def _names(path: Path) -> list[str]:
+    """Return the names in a package without its top folder."""
     with ZipFile(path) as archive:
         return [name.partition("/")[2] for name in archive.namelist()]
 
 
 def _known(name: str) -> bool:
+    """Whether a file of a package is native code or describes it."""
     inside = name.removeprefix(_CODE)
     return name in _ABOUT or (inside != name and "/" not in inside and inside.endswith(_CODE_SUFFIXES))

@@ -1,4 +1,4 @@
-"""The emitted module as an object: its file imported, its weights put in."""
+"""Load an emitted module: import its file and put its weights in."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ _WIDER = "build in float32, or in bfloat16, whose range is wider than that of fl
 
 
 def module_class(source: Path, name: str) -> type[nn.Module]:
-    """The class that an emitted file defines. Only files that archspec has just written are given here."""
+    """Return the class that an emitted file defines.
+
+    The file is executed: pass only files that archspec has just written.
+    """
     spec = spec_from_file_location(f"archspec_emitted_{source.stem}", source)
+    # A path that ends in `.py` always has a loader.
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -33,13 +37,15 @@ def module_class(source: Path, name: str) -> type[nn.Module]:
 
 
 def load_module(program: Program, dtype: DTypeName) -> nn.Module:
-    """The program's module in eval mode with its weights in a dtype; its own initialisation never runs.
+    """Return the program's module in eval mode with its weights in `dtype`.
 
-    Raises SpecError E607 where the names or shapes of the weights are not the module's, E527 where one overflows.
+    The module's own initialisation never runs, and its parameters require no gradient. Raises SpecError E607 if the
+    names or shapes of the weights are not the module's, E527 if a value overflows `dtype`.
     """
     import torch
     from safetensors.torch import load_file
 
+    # On the meta device the constructor allocates nothing; `assign` then puts the loaded tensors in.
     with torch.device("meta"):
         module = module_class(program.source, program.module)()
     try:
@@ -52,13 +58,13 @@ def load_module(program: Program, dtype: DTypeName) -> nn.Module:
 
 
 def _check_range(module: nn.Module, dtype: Any) -> None:
-    """Refuse weights that overflow a dtype, each by name. Raises SpecError E527."""
+    """Raise SpecError with an E527 for every weight that overflows a dtype."""
     import torch
 
     largest = torch.finfo(dtype).max
     found = Collector()
     for name, tensor in module.state_dict().items():
-        # bfloat16 rounds what is just above its largest number to infinity, float16 too.
+        # Values slightly above the largest number may still round down to it, so the conversion decides.
         wrong = tensor.isfinite() & ~tensor.to(dtype).isfinite() if _may_exceed(tensor, largest) else None
         if wrong is not None and bool(wrong.any()):
             place = tuple(wrong.nonzero()[0].tolist())
@@ -70,18 +76,19 @@ def _check_range(module: nn.Module, dtype: Any) -> None:
 
 
 def _may_exceed(tensor: Tensor, largest: float) -> bool:
+    """Whether a tensor has values near or above `largest`; spares most tensors a conversion."""
     return tensor.is_floating_point() and bool(tensor.numel()) and float(tensor.abs().amax()) > 0.99 * largest
 
 
 def torch_dtype(dtype: DTypeName) -> Any:
-    """torch's dtype of a name."""
+    """Return torch's dtype for a name."""
     import torch
 
     return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
 
 
 def port_dtype(port: Port, dtype: DTypeName) -> Any:
-    """torch's dtype of a port, in a module whose floats have `dtype`."""
+    """Return torch's dtype of a port, in a module whose floats have `dtype`."""
     import torch
 
     exact = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
@@ -89,12 +96,18 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
 
 
 def named_arguments(module: nn.Module, tensors: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Tensors in the declared order by the names that an emitted `forward` has for them: some take no place."""
+    """Map tensors to the parameter names of the emitted `forward`, so that keyword-only ones can be passed too.
+
+    `tensors` are in the declared order. Raises ValueError if there are more or fewer tensors than parameters.
+    """
     return dict(zip(signature(module.forward).parameters, tensors, strict=True))
 
 
 def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeName) -> tuple[Tensor, ...]:
-    """Zeros and trues of the right shapes, to trace with: no values are read while a module is traced."""
+    """Return inputs to trace with: ones for bool, zeros for other dtypes, since tracing does not read values.
+
+    `sizes` are by dim. Raises SpecError E504 if inputs of these sizes do not fit into memory.
+    """
     import torch
 
     require_inputs({port.name: port.type for port in ports}, sizes)
@@ -102,12 +115,13 @@ def example_inputs(ports: Sequence[Port], sizes: dict[str, int], dtype: DTypeNam
 
 
 def _example(torch: Any, shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """Return ones for bool, zeros for other dtypes."""
     tensor: Tensor = torch.ones(shape, dtype=dtype) if dtype == torch.bool else torch.zeros(shape, dtype=dtype)
     return tensor
 
 
 def named_outputs(result: Any, names: Sequence[str]) -> dict[str, Tensor]:
-    """What a module returned, by name: one tensor, a tuple in the declared order, or a dict."""
+    """Return the outputs of a module by name; it returned a tensor, a tuple in declared order, or a dict."""
     if isinstance(result, dict):
         return {name: result[name] for name in names}
     values = result if isinstance(result, (tuple, list)) else (result,)

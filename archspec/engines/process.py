@@ -1,4 +1,4 @@
-"""Runs one step of a build in a process of its own: memory comes back, and a crash is a diagnostic."""
+"""Run a build step in a separate process: its memory is released, and a crash becomes a diagnostic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINES = 4
 
 @record
 class Stage:
-    """One step as it was measured: seconds with the start of its process, and the most memory it held."""
+    """A measured step: seconds, including the start of its process, and peak memory in bytes."""
 
     name: str
     seconds: float
@@ -32,7 +32,7 @@ class Stage:
 
 @record
 class StageOutcome:
-    """What a step gave, and what it took."""
+    """The result of a step, and its measurements."""
 
     result: dict[str, Any]
     stage: Stage
@@ -41,15 +41,18 @@ class StageOutcome:
 def run_step(
     worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
 ) -> StageOutcome:
-    """Run `task` of the module `worker` on a job of plain data, and wait. Its paths are relative to `folder`.
+    """Run `task` of the module `worker` on a job of plain data, and wait for its result.
 
-    Raises SpecError with the step's own diagnostics, or E605 where its process ended without an answer.
+    The step runs in `folder`, to which paths in the job are relative. `progress` is called with `stage` and the share
+    that is done: None at the start, 1.0 at the end. Raises SpecError with the step's own diagnostics, or E605 if its
+    process ended without an answer.
     """
     tell = progress or _silent
     tell(stage, None)
     begun = time.monotonic()
+    # A file, because a pipe that nobody reads would block a worker that prints much.
     with tempfile.TemporaryFile() as errors:
-        # The pipe stays open while the step runs: its end tells an orphaned worker to stop.
+        # The pipe stays open while the step runs: when it closes, an orphaned worker ends.
         with subprocess.Popen(
             [sys.executable, "-P", "-m", "archspec.engines.steady", worker],
             cwd=folder,
@@ -61,6 +64,7 @@ def run_step(
         ) as process:
             try:
                 answer = _converse(process, {"task": task, "job": job}, lambda share: tell(stage, share))
+            # Also for KeyboardInterrupt: the step must not outlive the build.
             except BaseException:
                 process.kill()
                 raise
@@ -74,17 +78,21 @@ def run_step(
 
 
 def _environment() -> dict[str, str]:
+    """Return the environment of a worker: it can import this package, and does not name the working folder."""
     # The working folder is not searched for modules (-P): it holds files of the bundle.
     home = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
     path = os.pathsep.join([home, inherited]) if inherited else home
+    # These variables hold the working folder or the command, whose lengths would shift the worker's memory.
     kept = {name: value for name, value in os.environ.items() if name not in ("PWD", "OLDPWD", "_")}
+    # A fixed hash seed makes the order of sets, and with it the artifacts, reproducible.
     return {**kept, "PYTHONPATH": path, "PYTHONHASHSEED": "0"}
 
 
 def _converse(
     process: subprocess.Popen[str], message: dict[str, Any], tell: Callable[[float], None]
 ) -> dict[str, Any] | None:
+    """Send a job and read the answer; None if the process ended without one."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -99,8 +107,9 @@ def _converse(
 
 
 def _answer(lines: IO[str], tell: Callable[[float], None]) -> dict[str, Any] | None:
-    """What the process gives at last; before it, how far it is."""
+    """Return the final message of the process, and pass on the shares it reports before; None if it ends first."""
     for line in lines:
+        # A line without an end was cut off by a crash.
         message: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
         if message is None or "share" not in message:
             return message
@@ -109,11 +118,13 @@ def _answer(lines: IO[str], tell: Callable[[float], None]) -> dict[str, Any] | N
 
 
 def _diagnostic(data: dict[str, Any]) -> Diagnostic:
+    """Return a diagnostic from plain data, with scopes if it has any."""
     fields = {"code": data["code"], "message": data["message"], "notes": tuple(data["notes"]), "help": data["help"]}
     return Placed(**fields, scopes=tuple(data["scopes"])) if data["scopes"] else Diagnostic(**fields)
 
 
 def _ended(stage: str, code: int, errors: IO[bytes]) -> NoReturn:
+    """Raise E605 for a process that ended without an answer, with the last lines of its errors."""
     errors.seek(0)
     lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
     if code >= 0:

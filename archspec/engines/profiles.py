@@ -22,21 +22,22 @@ _RANGE = re.compile(r"(\d+)(?::(\d+):(\d+))?")
 
 
 def declared(symbols: Iterable[Symbol]) -> Profile:
-    """The ranges that a spec declares."""
+    """Return the ranges that a spec declares."""
     return {symbol.name: (symbol.min, symbol.typical, symbol.max) for symbol in symbols}
 
 
 def read_profiles(texts: Sequence[str], symbols: Sequence[Symbol]) -> tuple[Profile, ...]:
-    """The profiles of texts like `batch=1,tokens=1:64:128`; the declared ranges where there is none.
+    """Read profiles from texts like `batch=1,tokens=1:64:128`; the declared ranges if there is no text.
 
-    A dim that is left out has its declared range; `batch=1` is `batch=1:1:1`. Raises SpecError with every mistake:
-    E625 for a dim that is not there, a range that is none, and sizes that the spec does not admit.
+    A dim that is left out has its declared range; `batch=1` means `batch=1:1:1`. Raises SpecError with every mistake:
+    E625 for an unknown dim, an invalid range, sizes that the spec does not admit, or a duplicate profile.
     """
     if not texts:
         return (declared(symbols),)
     found = Collector()
     profiles = [_read(text, {symbol.name: symbol for symbol in symbols}, found) for text in texts]
     found.raise_if_errors()
+    # Only profiles that could be read can be compared.
     for index, profile in enumerate(profiles):
         if profile in profiles[:index]:
             found.error("E625", f"duplicate profile `{texts[index]}`", None, help="remove one")
@@ -45,6 +46,7 @@ def read_profiles(texts: Sequence[str], symbols: Sequence[Symbol]) -> tuple[Prof
 
 
 def _read(text: str, symbols: Mapping[str, Symbol], found: Collector) -> Profile:
+    """Read one profile; mistakes are added to `found`."""
     ranges: dict[str, Range] = {}
     for part in text.split(","):
         name, _, sizes = (piece.strip() for piece in part.partition("="))
@@ -59,10 +61,12 @@ def _read(text: str, symbols: Mapping[str, Symbol], found: Collector) -> Profile
 
 
 def _range(text: str, sizes: str, symbol: Symbol) -> Range:
+    """Read the range of one dim. Raises SpecError E625."""
     match = _RANGE.fullmatch(sizes)
     if match is None:
         help = f"write `{symbol.name}=smallest:typical:largest`, or `{symbol.name}=size`"
         fail("E625", f"the profile `{text}` has no sizes for `{symbol.name}`", None, help=help)
+    # A single size is the smallest, the typical and the largest.
     low, middle, high = (int(size if size is not None else match.group(1)) for size in match.groups())
     if not low <= middle <= high:
         fail("E625", f"the sizes of `{symbol.name}` in the profile `{text}` are not in ascending order", None)
@@ -76,6 +80,6 @@ def _range(text: str, sizes: str, symbol: Symbol) -> Range:
 
 
 def shapes(ports: Iterable[Port], profile: Profile) -> Shapes:
-    """Shapes of each port at the least, typical and largest sizes."""
+    """Return the shapes of each port at the smallest, typical and largest sizes of a profile, by name."""
     least, typical, largest = ({name: sizes[point] for name, sizes in profile.items()} for point in range(3))
     return {port.name: (shape_at(port, least), shape_at(port, typical), shape_at(port, largest)) for port in ports}

@@ -1,4 +1,4 @@
-"""What is to be built: an emitted module, its weights, and what it takes and gives."""
+"""A program to build: an emitted module, its weights, and its interface."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from archspec.record import record
 
 @record
 class Program:
-    """A Python file that defines `module`, a safetensors file with its state, its interface, and the sizes that
-    engines are made for (none: all that the interface admits)."""
+    """A Python file that defines the class `module`, a safetensors file with its state, and its interface.
+
+    `profiles` are the sizes that engines are made for; without any, all that the interface admits.
+    """
 
     source: Path
     module: str
@@ -24,16 +26,16 @@ class Program:
     profiles: tuple[Profile, ...] = ()
 
     def ranges(self) -> tuple[Shapes, ...]:
-        """For each profile the least, typical and largest shape of every input."""
+        """Return, for each profile, the smallest, typical and largest shape of every input."""
         profiles = self.profiles or (declared(self.interface.symbols),)
         return tuple(shapes(self.interface.input_ports, profile) for profile in profiles)
 
     def inside(self, folder: Path) -> Program:
-        """The same program, its relative paths taken from a folder."""
+        """Return the program with its relative paths resolved in a folder."""
         return replace(self, source=folder / self.source, weights=folder / self.weights)
 
     def to_json(self) -> dict[str, Any]:
-        """The program as plain data, for another process."""
+        """Return the program as plain data, for another process."""
         paths = {"source": str(self.source), "module": self.module, "weights": str(self.weights)}
         profiles = [{name: list(sizes) for name, sizes in profile.items()} for profile in self.profiles]
         indexed = {name: [str(size) for size in sizes] for name, sizes in self.interface.indexed.items()}
@@ -42,7 +44,7 @@ class Program:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Program:
-        """The program that `to_json` gave."""
+        """Return the program that `to_json` wrote."""
         return Program(
             source=Path(data["source"]),
             module=data["module"],
@@ -53,6 +55,7 @@ class Program:
 
 
 def _interface(data: dict[str, Any]) -> Interface:
+    """Read the interface with its field `indexed`, which the written form of an interface does not have."""
     found = WrittenInterface.model_validate(data["interface"]).read()
     indexed = {
         name: read_type(f"float[{', '.join(sizes)}]", found.symbols).shape for name, sizes in data["indexed"].items()
@@ -61,4 +64,5 @@ def _interface(data: dict[str, Any]) -> Interface:
 
 
 def _profile(data: dict[str, list[int]]) -> Profile:
+    """Return a profile with tuples, which JSON does not have."""
     return {name: (sizes[0], sizes[1], sizes[2]) for name, sizes in data.items()}

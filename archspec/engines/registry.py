@@ -1,4 +1,4 @@
-"""The engines by the word that a target begins with: each file of `archspec.engines.targets` holds one."""
+"""The engines by the word that a target begins with; each file of `archspec.engines.targets` defines one."""
 
 from __future__ import annotations
 
@@ -14,43 +14,45 @@ from archspec.model.ports import DTYPES, DTypeName
 
 @cache
 def engines() -> Mapping[str, Engine]:
-    """One instance of every engine, by its word. Raises TypeError for a file of `targets` that holds no engine."""
+    """Return one instance of every engine by its word. Raises TypeError for a file of `targets` without an engine."""
     package = "archspec.engines.targets"
     found = [_engine_in(f"{package}.{one.name}") for one in pkgutil.iter_modules(import_module(package).__path__)]
     return {engine.word: engine for engine in found}
 
 
 def _engine_in(module: str) -> Engine:
+    """Return the engine that a file defines itself; imported ones do not count."""
     for value in vars(import_module(module)).values():
+        # A file may import other engines, as `torch_tensorrt` imports its base class.
         if isinstance(value, type) and issubclass(value, Engine) and value.__module__ == module:
             return value()
     raise TypeError(f"{module} holds no engine")
 
 
 def engine_of(target: Target) -> Engine:
-    """The engine that builds and opens a target."""
+    """Return the engine that builds and opens a target."""
     return engines()[target.engine]
 
 
 def compiling(targets: Sequence[Target]) -> tuple[str, ...]:
-    """The words of the engines that compile a network for one of the targets, each once."""
+    """Return the words of the engines that compile a network for one of the targets, without duplicates."""
     engines = ((target, engine_of(target)) for target in targets)
     words = (engine.word for target, engine in engines if isinstance(engine, NetworkEngine) and engine.compiles(target))
     return tuple(dict.fromkeys(words))
 
 
 def network_engine(word: str) -> NetworkEngine:
-    """The engine of a word that `compiling` gave."""
+    """Return the engine of a word that `compiling` returned."""
     engine = engines()[word]
     assert isinstance(engine, NetworkEngine)
     return engine
 
 
 def read_targets(texts: Sequence[str], dtype: str) -> tuple[Target, ...]:
-    """The targets that are asked for, each once, after every one was found to be possible here.
+    """Return the requested targets without duplicates, after checking that each can be built here.
 
-    Raises SpecError: E601 for an unknown target, E602 for GPUs that are no target, E603 for a dtype that one does not
-    take, E604 for a missing package.
+    Raises SpecError: E601 for an unknown target, E602 for GPUs that cannot be targets, E603 for a dtype that a target
+    does not support, E604 for a missing package, E611 for a missing compiler or GPU.
     """
     precision = read_dtype(dtype)
     found: dict[Target, None] = {}
@@ -67,7 +69,7 @@ def read_targets(texts: Sequence[str], dtype: str) -> tuple[Target, ...]:
 
 
 def check_profiles(targets: Sequence[Target], count: int) -> None:
-    """Refuse the targets that cannot have so many profiles. Raises SpecError E625 for each."""
+    """Raise SpecError with an E625 for each target that cannot have `count` profiles."""
     problems = Collector()
     for target in targets:
         with problems.catching():
@@ -76,7 +78,7 @@ def check_profiles(targets: Sequence[Target], count: int) -> None:
 
 
 def read_dtype(text: str) -> DTypeName:
-    """The precision that a text names. Raises SpecError E603."""
+    """Return the precision that a text names. Raises SpecError E603."""
     for dtype in DTYPES:
         if dtype == text:
             return dtype
@@ -85,9 +87,13 @@ def read_dtype(text: str) -> DTypeName:
 
 
 def separated(text: str) -> tuple[str, ...]:
-    """The targets that commas join: `onnx,tensorrt-rtx:sm86,sm89` is two, for options have commas of their own."""
+    """Split targets at commas.
+
+    Options may have commas too: `onnx,tensorrt-rtx:sm86,sm89` is two targets.
+    """
     found: list[str] = []
     for part in (one.strip() for one in text.split(",")):
+        # A part that is not an engine's word continues the options of the target before it.
         if found and ":" in found[-1] and part.partition(":")[0] not in engines():
             found[-1] += f",{part}"
         else:
@@ -96,7 +102,7 @@ def separated(text: str) -> tuple[str, ...]:
 
 
 def read_target(text: str) -> tuple[Target, ...]:
-    """The targets of one text: `onnx`, or `tensorrt-rtx:sm86,sm89`. Raises SpecError E601 or E602."""
+    """Return the targets of one text: `onnx`, or `tensorrt-rtx:sm86,sm89`. Raises SpecError E601 or E602."""
     word, colon, options = text.partition(":")
     engine = engines().get(word)
     if engine is None:
@@ -105,6 +111,6 @@ def read_target(text: str) -> tuple[Target, ...]:
 
 
 def target_of(text: str) -> Target:
-    """The one target of a text that a target was written as. Raises SpecError E601 or E602."""
+    """Return the target that `str(target)` wrote. Raises SpecError E601 or E602."""
     (target,) = read_target(text)
     return target

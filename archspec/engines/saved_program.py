@@ -1,4 +1,4 @@
-"""An emitted module to a program of torch.export, in a file: what inductor compiles."""
+"""Export an emitted module to a file of torch.export, from which inductor compiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
-    """Write the traced module with its weights, dynamic in every dim that varies. Raises SpecError E607 or E608."""
+    """Write the traced module with its weights in `dtype` to `path`, dynamic in every dim that varies.
+
+    The program takes its inputs in the order of the interface and returns a tuple. Raises SpecError E607, E527 or E608.
+    """
     import torch
 
     interface = program.interface
@@ -29,7 +32,10 @@ def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
 
 
 def _flat(module: nn.Module, names: tuple[str, ...]) -> nn.Module:
-    """The module with its outputs in a plain tuple: the emitted file's own class of outputs is unknown to a reader."""
+    """Wrap the module so that it returns a plain tuple.
+
+    Whoever loads the program does not know the emitted file's own class of outputs.
+    """
     from torch import nn
 
     class Flat(nn.Module):

@@ -1,4 +1,4 @@
-"""Where in the model a node of an exported network came from."""
+"""Find the part of the model from which a node of an exported network came."""
 
 from __future__ import annotations
 
@@ -17,24 +17,33 @@ _WORD = re.compile(r"[\w.]+")
 
 @record
 class Placed(Diagnostic):
-    """A diagnostic about a node. `scopes` are paths of the modules that it came from, outermost first, and last the
-    name of the traced operation."""
+    """A diagnostic about a node.
+
+    `scopes` are the paths of the modules it came from, outermost first, and last the name of the traced operation.
+    """
 
     scopes: tuple[str, ...]
 
 
 def placed(error: SpecError, onnx: Path) -> SpecError:
-    """The error with the place of the first node that each of its diagnostics names, where one does."""
+    """Return the error with each diagnostic placed at the first node that it names; others are unchanged.
+
+    `onnx` is the file with the nodes.
+    """
     known = scopes_of(onnx)
     return SpecError([_placed(diagnostic, known) for diagnostic in error.diagnostics])
 
 
 def scopes_of(onnx: Path) -> dict[str, tuple[str, ...]]:
-    """The scopes of every node of a file by the node's name; nothing for a file that is no network."""
+    """Return the scopes of every node of an ONNX file by the node's name.
+
+    Nothing is returned if the file is not ONNX, such as a program of torch.export.
+    """
     from google.protobuf.message import DecodeError
     from onnx import load
 
     try:
+        # Only names are needed, and external weights may be large.
         model = load(str(onnx), load_external_data=False)
     except DecodeError:
         return {}
@@ -47,6 +56,7 @@ def scopes_of(onnx: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _placed(diagnostic: Diagnostic, known: Mapping[str, tuple[str, ...]]) -> Diagnostic:
+    """Return a diagnostic with the scopes of the first known node in its text."""
     text = " ".join((diagnostic.message, *diagnostic.notes))
     name = next((word for word in _WORD.findall(text) if word in known), None)
     if name is None:

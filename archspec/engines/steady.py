@@ -1,7 +1,7 @@
-"""Starts a worker in a process whose memory lies the same way every time: `python -m archspec.engines.steady WORKER`.
+"""Start a worker with the same memory layout every time: `python -m archspec.engines.steady WORKER`.
 
-TensorRT orders a few entries of an engine by the addresses of its objects. Where addresses do not vary, and no text
-around them does, two builds of one network on one machine give the same bytes.
+TensorRT orders a few entries of an engine by the addresses of its objects. If addresses, and the texts around them, do
+not vary, two builds of one network on one machine give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ ADDR_NO_RANDOMIZE = 0x0040000
 
 
 def main() -> None:
-    """Fix what can be fixed, and become the worker. Where the system does not allow it, the worker runs as it is."""
-    # Compiling a source file leaves another heap behind than reading it compiled.
+    """Fix what can be fixed and become the worker; where the system does not allow it, the worker runs anyway."""
+    # Compiling a source file leaves a different heap than loading its bytecode.
     compileall.compile_dir(Path(__file__).parents[1], quiet=2)
     if sys.platform == "linux":
         ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
-    # The folder goes along as a number, not as a path of some length.
+    # The folder is passed as a number: the length of a path would shift memory.
     folder = os.open(".", os.O_RDONLY)
     os.set_inheritable(folder, True)
     os.chdir("/")

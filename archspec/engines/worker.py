@@ -1,4 +1,4 @@
-"""Steps of a build that run in processes of their own: `python -m archspec.engines.worker`."""
+"""Build steps in separate processes, run as `python -m archspec.engines.worker`."""
 
 from __future__ import annotations
 
@@ -15,26 +15,36 @@ from archspec.engines.serve import serve
 
 
 def initialise(job: dict[str, Any]) -> dict[str, Any]:
-    """Save the state of a fresh module, initialised under a seed."""
+    """Save the state of a fresh module, initialised under a seed.
+
+    The job has `program` and `seed`; the weights are written to the program's own path.
+    """
     import torch
     from safetensors.torch import save_file
 
     program = Program.from_json(job["program"])
     torch.manual_seed(job["seed"])
     module = module_class(program.source, program.module)()
+    # safetensors refuses tensors that are not contiguous.
     save_file({name: tensor.contiguous() for name, tensor in module.state_dict().items()}, program.weights)
     return {}
 
 
 def export(job: dict[str, Any]) -> dict[str, Any]:
-    """Write a program in the form that an engine takes."""
+    """Write a program in the form that an engine builds from.
+
+    The job has `program`, `dtype`, `form` and the `path` to write.
+    """
     save = {"onnx": export_onnx, "program": save_program}[job["form"]]
     save(Program.from_json(job["program"]), job["dtype"], Path(job["path"]))
     return {}
 
 
 def build(job: dict[str, Any]) -> dict[str, Any]:
-    """Build one target from a program and the file that it was exported to."""
+    """Build one target from a program and its exported file.
+
+    The job has `program`, `engine`, `capabilities`, `dtype`, `source` and `folder`. Returns the artifact as plain data.
+    """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program, source = Program.from_json(job["program"]), Path(job["source"])
     return engine_of(target).build(program, source, target, job["dtype"], Path(job["folder"])).to_json()

@@ -95,6 +95,7 @@ def _bindings(line: MapLine, ours: Mapping[str, Shape], found: Collector) -> Ite
         ]
         hits = [_hits(pattern, ours) for pattern in patterns]
         theirs = _theirs(line, choice)
+        # A split needs all of its parts; `_report_absent` reports the indices that lack one.
         for key in dict.fromkeys(key for hit in hits for key in hit):
             if all(key in hit for hit in hits):
                 names = tuple(hit[key] for hit in hits)

@@ -53,6 +53,7 @@ class Layout:
     @property
     def wrappers(self) -> tuple[str, ...]:
         """The wrapper prefixes to remove from their names: all that the layout does not write itself."""
+        # A layout that writes a wrapper itself, as a prefix or in a name, needs it kept.
         names = [name for line in self.lines for name in line.theirs]
         names += [*self.skip, *(rename.old for rename in self.renames)]
         return foreign_wrappers([*self.prefixes, *(f"{name}." for name in names)])
@@ -93,6 +94,7 @@ def collect_layout(name: str, node: Node, constants: Mapping[str, Scalar], found
 
 
 def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], found: Collector) -> Layout:
+    """Read the fields of a layout; errors in them are added to `found`."""
     prefixes = [text.value for text in _texts(node.get("prefix"), "prefixes", found)]
     skip = []
     for text in _texts(node.get("skip"), "names", found):
@@ -104,6 +106,7 @@ def _read_fields(name: str, node: MapNode, constants: Mapping[str, Scalar], foun
     return Layout(
         name=name,
         lines=tuple(read_lines(node.get("map"), constants, found)),
+        # Without prefixes, names are looked up as they are.
         prefixes=tuple(prefixes) or ("",),
         renames=read_renames(node.get("rename"), found),
         skip=tuple(skip),

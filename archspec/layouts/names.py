@@ -14,6 +14,7 @@ from archspec.record import record
 from archspec.text.nodes import TextNode
 
 _PIECE = re.compile(r"\*|\(([^()*]*)\)|[^\s()*]+")
+# No leading zeros: index 1 would not produce `layers.01` again.
 _INDEX = "(0|[1-9][0-9]*)"
 
 

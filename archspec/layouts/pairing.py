@@ -35,6 +35,7 @@ def pair(
     indexed = _extra_index(ours, theirs, words, place)
     joins = [word for word in words if word in ("concat", "stack")]
     if indexed:
+        # This `stack` consumes the extra `*`; another operation may still join names.
         joins.remove("stack")
     if len(joins) > 1:
         fail("E511", "`concat` and `stack` both join names", place, help="use one of them; a `*` needs `stack`")
@@ -88,6 +89,7 @@ def _extra_groups(
             rights = [_without(pattern, joined) for pattern in theirs]
             if all([len(group) for group in right] == [len(group) for group in left] for right in rights):
                 fits.append((left == rights[0], parts, joined))
+    # Equal texts on both sides identify the pairing if several have the right lengths.
     best = [fit for fit in fits if fit[0]] or fits
     if len(best) != 1:
         what = "pair ambiguously" if best else "do not pair"

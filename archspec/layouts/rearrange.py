@@ -25,6 +25,7 @@ def rearrange(tensor: Tensor, left: Side, right: Side, sizes: Mapping[str, int])
     found = solve(tuple(tensor.shape), left, sizes)
     names = [name for axis in left for name in axis]
     order = [names.index(name) for axis in right for name in axis]
+    # With every axis split into its named parts, the new order is a permutation.
     split = tensor.reshape([found[name] for name in names]).permute(order)
     return split.reshape([prod(found[name] for name in axis) for axis in right])
 

@@ -32,6 +32,7 @@ class Rename:
     def apply(self, name: str) -> str:
         """Return the name with every occurrence replaced."""
         changed = self._regex.sub(lambda found: self.new.filled([int(index) for index in found.groups()]), name)
+        # Removing parts leaves empty ones between dots.
         return changed if self.new.pieces else ".".join(part for part in changed.split(".") if part)
 
 

@@ -30,6 +30,7 @@ def check_ties(tied: TiedNames, bindings: Sequence[Binding], found: Collector) -
     partners = {name: tied.of(name) for name in mapped}
     for name, line in mapped.items():
         for other, tie in partners[name].items():
+            # Each pair is met from both of its names, but reported once.
             if other in mapped and name < other:
                 _report_both({name: line, other: mapped[other]}, tie, found)
     known = {one for name in mapped for one in (name, *partners[name])}

@@ -52,6 +52,7 @@ class TiedNames:
     def of(self, name: str) -> dict[str, Tie]:
         """Return all names tied to a name, directly or through others, each with the entry that leads to it."""
         found: dict[str, Tie] = {}
+        # Entries chain: `a: b` and `b: c` tie `a` to `c`.
         waiting = [name]
         while waiting:
             here = waiting.pop()

@@ -1,4 +1,7 @@
-"""From graphs to PyTorch source, and from source to modules."""
+"""Lowering: from graphs to PyTorch source, and from source to modules.
+
+The public names are imported on first use.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ __all__ = ["class_name", "compile", "emit", "module_class"]
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'archspec.lower' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""What a class makes in `__init__`, under paths that give the state dict exactly the spec's names."""
+"""Attributes that a class creates in `__init__`, under paths that give the state dict exactly the spec's names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from archspec.record import record
 
 @record
 class Attribute:
-    """A submodule or a bare parameter, and how it is made.
+    """A submodule or a bare parameter, and the expression that creates it.
 
-    `parameters` are those it holds itself, by their names in it ("" for the bare one); `inner` is the structure of
-    the class behind it, if it is a module of ours.
+    `parameters` are those that it holds itself, by their local names ("" for a bare parameter). `inner` holds the
+    attributes of its class if that class is emitted too. `is_module` is false for a bare parameter or buffer.
     """
 
     made: ast.expr
@@ -28,15 +28,23 @@ class Attribute:
 
 
 class Attributes:
-    """The attributes of one class in order, by path relative to it: `q`, or `logits.1`, which a dict holds."""
+    """The attributes of one class in order, by path relative to it: `q`, or `logits.1`, which is held by a dict."""
 
     def __init__(self) -> None:
         self._found: dict[str, Attribute] = {}
 
     def declare(self, path: str, attribute: Attribute) -> bool:
-        """Declare an attribute; one that is used again is there already. False where that is another.
+        """Declare an attribute, unless its path is declared already.
 
-        Raises TakenName where no module can have such an attribute.
+        Args:
+            path: the path relative to the class.
+            attribute: the attribute; for a path that is declared already only its constructor is compared.
+
+        Returns:
+            false if another constructor is declared under the path.
+
+        Raises:
+            TakenName: if a PyTorch module cannot have an attribute of this name.
         """
         first, *rest = path.split(".")
         if not may_be_attribute(first) or not all(part.isalnum() or part.isidentifier() for part in rest):
@@ -52,7 +60,10 @@ class Attributes:
         return iter(self._found.items())
 
     def top(self) -> Iterator[tuple[str, dict[str, Attribute]]]:
-        """Attributes by the first part of their paths; several parts are held by a dict of modules or parameters."""
+        """Attributes grouped by the first part of their paths, and keyed by the rest, "" where there is none.
+
+        A group with a rest becomes a dict of modules or of parameters.
+        """
         grouped: dict[str, dict[str, Attribute]] = {}
         for path, attribute in self._found.items():
             first, _, rest = path.partition(".")
@@ -60,7 +71,10 @@ class Attributes:
         return iter(grouped.items())
 
     def locate(self, parameter: Parameter, owner: str = "self") -> str | None:
-        """Source of a parameter held in here or below: `self.source.table`."""
+        """Source of a parameter held by this class or below it, such as `self.source.table`; None if it is not.
+
+        Parameters are compared by identity. `owner` is the source of the instance of this class.
+        """
         for path, attribute in self._found.items():
             source = access(path, owner)
             for local, held in attribute.parameters.items():
@@ -73,13 +87,20 @@ class Attributes:
 
 
 def access(path: str, owner: str = "self") -> str:
-    """Source of the attribute at a path: what stands below the first part is held by dicts."""
+    """Source of the attribute at a path: `logits.1` is `self.logits["1"]`, because dicts hold all further parts."""
     first, *rest = path.split(".")
     return f"{owner}.{first}" + "".join(f'["{part}"]' for part in rest)
 
 
 def made_in_dict(members: Mapping[str, Attribute]) -> ast.expr:
-    """Constructor of the dict that holds attributes whose paths go on below one name."""
+    """Constructor of an attribute, or of the nested dicts that hold the attributes under one name.
+
+    Args:
+        members: attributes by the rest of their paths; "" for an attribute of that name itself.
+
+    Returns:
+        an `nn.ModuleDict`, or an `nn.ParameterDict` if all members are bare parameters at one level.
+    """
     if "" in members:
         return members[""].made
     grouped: dict[str, dict[str, Attribute]] = {}
@@ -94,6 +115,6 @@ def made_in_dict(members: Mapping[str, Attribute]) -> ast.expr:
     if is_module or list(grouped) == sorted(grouped):
         call.args = [ast.Dict([*keys], values)]
     else:
-        # A dict of parameters made from a dict sorts its names, one made from pairs does not.
+        # `nn.ParameterDict` sorts the keys of a plain dict, but keeps the order of pairs.
         call.args = [ast.List([ast.Tuple(list(pair)) for pair in zip(keys, values, strict=True)])]
     return call

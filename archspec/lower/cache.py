@@ -1,4 +1,4 @@
-"""The folder of the user's own that holds generated modules, each under the hash of its content."""
+"""The private folder of the user that stores generated modules, each under the hash of its source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def root() -> Path:
-    """Where everything is kept: `$ARCHSPEC_CACHE`, or `archspec` in the user's cache folder."""
+    """The cache folder: `$ARCHSPEC_CACHE` if it is set and not empty, else `archspec` in the user's cache folder."""
     given = os.environ.get(ENVIRONMENT)
     if given:
         return Path(given).expanduser().absolute()
@@ -31,17 +31,24 @@ def root() -> Path:
 
 
 def folder() -> Path:
-    """Where generated modules are kept."""
+    """The folder of generated modules."""
     return root() / "generated"
 
 
 def digest(source: str) -> str:
-    """The hash under which a source is kept: SHA-256 of its bytes, in hex."""
+    """The hash under which a source is stored: SHA-256 of its UTF-8 bytes, in hex."""
     return hashlib.sha256(source.encode()).hexdigest()
 
 
 def store(source: str) -> str:
-    """Keep a source; returns its hash. Raises SpecError E503 where the folder cannot be made or is not private."""
+    """Store a source, unless it is stored already.
+
+    Returns:
+        its hash, the file name without `.py`.
+
+    Raises:
+        SpecError: E503 if the folder cannot be created or written, or is not private.
+    """
     name = digest(source)
     home = folder()
     try:
@@ -55,10 +62,10 @@ def store(source: str) -> str:
 
 
 def read(name: str) -> str | None:
-    """The source of a hash; None where there is none, or where the file is not exactly that source.
+    """The source of a hash; None if it is not stored, its file does not match the hash, or the folder is not private.
 
-    The folder must be private, so that nobody else could have put the file there; the hash is of the text that is
-    returned, which is not read again.
+    In a private folder no other user can have put the file. The bytes that are returned are those that were hashed:
+    they are read once, so that the file cannot change between the check and its use.
     """
     if not _HASH.fullmatch(name) or not is_private(folder()):
         return None
@@ -70,12 +77,15 @@ def read(name: str) -> str | None:
 
 
 def path(name: str) -> Path:
-    """The file of a hash."""
+    """The path of the file of a hash, whether it exists or not."""
     return folder() / f"{name}.py"
 
 
 def is_private(home: Path) -> bool:
-    """Whether a folder is a real one that belongs to this user and is open to nobody else."""
+    """Whether a path is a folder, not a link, that belongs to this user and that no other user can access.
+
+    Owner and mode are checked on POSIX systems only.
+    """
     try:
         found = home.lstat()
     except OSError:
@@ -86,6 +96,7 @@ def is_private(home: Path) -> bool:
 
 
 def _require_private(home: Path) -> None:
+    """Raise SpecError E503 unless the folder is private: its files are imported and executed."""
     if not is_private(home):
         _refuse(home, "it must be a folder owned by this user with mode 0700")
 
@@ -101,7 +112,8 @@ def _refuse(home: Path, reason: str) -> None:
 
 
 def _write(target: Path, source: str) -> None:
-    """Write a file whole: a reader finds all of it or nothing."""
+    """Write a file atomically, by renaming a temporary one: a concurrent reader sees all of it or none."""
+    # In the folder of the target, because a rename is atomic only within one file system.
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -24,9 +24,15 @@ def class_lines(
     forward_docstring: Sequence[str] = (),
     output: str = "",
 ) -> list[str]:
-    """Lines of the class called `own`. `names` maps class tokens; variables keep off the `reserved` names.
+    """Source lines of one class.
 
-    `output` is what `forward` returns (default: a tensor, or a tuple of them).
+    Args:
+        code: the class.
+        names: the name of each class by its token.
+        own: the name of this class.
+        reserved: names that no variable may take.
+        forward_docstring: lines of the docstring of `forward`, without indentation.
+        output: return annotation of `forward`; if empty, `Tensor` or a tuple of tensors.
     """
     lines = [f"class {own}(nn.Module):", *_init(code, names)]
     lines += [""] if code.attributes else []
@@ -34,6 +40,7 @@ def class_lines(
 
 
 def _init(code: ClassCode, names: Mapping[str, str]) -> list[str]:
+    """Lines of `__init__`, and of `reset_parameters` where parameters do not start as `torch.nn` starts them."""
     if not code.attributes:
         return []
     lines = [f"{_INDENT}def __init__(self) -> None:", f"{_BODY}super().__init__()"]
@@ -56,7 +63,7 @@ def _forward(code: ClassCode, reserved: frozenset[str], docstring: Sequence[str]
 
 
 def _parameters(code: ClassCode, given: Mapping[str, str]) -> list[str]:
-    """The arguments in order; those behind the first that may be left out are given by name alone."""
+    """The arguments in order; those after the first optional one are keyword-only."""
     parameters = [_parameter(code, token, given[token]) for token in code.arguments]
     first = next((n for n, token in enumerate(code.arguments, 1) if token in code.optional), len(parameters))
     return [*parameters[:first], *(["*"] if parameters[first:] else []), *parameters[first:]]

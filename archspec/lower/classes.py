@@ -1,4 +1,4 @@
-"""The classes of a file: bodies of one structure are one class, and classes get telling names."""
+"""The classes of a file: bodies with the same code share a class, and each class gets a descriptive name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archspec.lower.syntax import renamed
 
 @dataclass(kw_only=True)
 class Class:
-    """One class: the code of the first body of its structure, and the kinds and paths of all."""
+    """One class: the code of its first body, and the kinds and paths of all bodies that share it."""
 
     code: ClassCode
     kinds: list[str] = field(default_factory=list)
@@ -26,21 +26,24 @@ class Class:
 
     @property
     def kind(self) -> str:
-        """The kind, or the words that all kinds end with: `LocalLayer` and `GlobalLayer` are one `Layer`."""
+        """The kind in camel case, or the words in which all kinds end: `LocalLayer` and `GlobalLayer` give `Layer`.
+
+        The first kind is used if they end in different words.
+        """
         endings = [re.findall(r"[A-Z][^A-Z]*", class_name(kind))[::-1] for kind in self.kinds]
         common = list(takewhile(lambda words: len(set(words)) == 1, zip(*endings, strict=False)))
         return "".join(words[0] for words in reversed(common)) or class_name(self.kinds[0])
 
 
 class Classes:
-    """The classes in the order in which their first bodies ended: a class stands behind those that it uses."""
+    """The classes of a file, each after the classes that it uses, because a body is added after its inner bodies."""
 
     def __init__(self) -> None:
         self.all: list[Class] = []
         self._known: dict[str, int] = {}
 
     def add(self, code: ClassCode, plan: InlinePlan) -> int:
-        """The number of the class that serves a body."""
+        """Add a body; returns the number of its class, which is an earlier one if that has the same code."""
         key = _key(code, plan)
         number = self._known.setdefault(key, len(self.all))
         if number == len(self.all):
@@ -50,9 +53,11 @@ class Classes:
         return number
 
     def names(self, root: str, taken: Sequence[str]) -> dict[int, str]:
-        """A name for every class: its kind; where kinds clash, the name of its node or of the modules around it.
+        """A name for every class by number: its kind, or, if kinds clash, one made from its node or path.
 
-        The last class is the root, and called `root`.
+        Args:
+            root: the name of the last class, the model.
+            taken: names that no class may take.
         """
         found = {len(self.all) - 1: root}
         groups: dict[str, list[int]] = {}
@@ -63,11 +68,12 @@ class Classes:
         return found
 
     def _group(self, kind: str, members: Sequence[int], taken: set[str]) -> dict[int, str]:
-        """Names for the classes of one kind: for each the shortest that no other of them could have."""
+        """Names for the classes of one kind: for each the shortest that no other one competes for, else a number."""
         given: dict[int, str] = {}
         if len(members) == 1 and kind not in taken:
             return {members[0]: kind}
         options = {number: _options(kind, self.all[number]) for number in members}
+        # Level by level names get longer; one that several classes want at a level goes to none of them.
         for level in range(_LEVELS):
             wanted = Counter(options[number][level] for number in members if number not in given)
             for number in members:
@@ -83,9 +89,9 @@ _LEVELS = 4
 
 
 def _options(kind: str, one: Class) -> list[str]:
-    """Names from short to long: by the node, with the module around, the first node of the path, the whole path.
+    """Candidate names from short to long: by the node, with the outer module, with the path's first node, by the path.
 
-    A class that serves nodes of several names is not named after one of them.
+    The name of the node is used only if all nodes of the class have it and it ends in the kind.
     """
     parts = [part for part in one.paths[0].split(".") if part != "*" and not part.isdigit()] or [kind]
     nodes = {camel(path.rpartition(".")[2]) for path in one.paths}
@@ -98,16 +104,17 @@ def _options(kind: str, one: Class) -> list[str]:
 
 
 def token(number: int) -> str:
-    """The token of a class in the code of others."""
+    """The token that stands for a class in the code of others until classes are named."""
     return f"__C{number}"
 
 
 def _key(code: ClassCode, plan: InlinePlan) -> str:
-    """What makes two bodies one class: everything that is written but the names."""
+    """A text that is equal for bodies that can share a class: all their code, with variables numbered by first use."""
     order = count()
     seen: dict[str, str] = {}
 
     def canonical(found: str) -> str:
+        # Sizes are resolved by now, and tokens of classes are the same in all bodies of a file.
         if not found.startswith("__v"):
             return found
         return seen.setdefault(found, f"v{next(order)}")
@@ -132,6 +139,7 @@ def _statement(statement: Statement, canonical: object) -> Iterator[str]:
 
 
 def _attributes(attributes: Attributes) -> Iterator[str]:
+    """The attributes with their initialisations, which `reset_parameters` writes into the class."""
     for path, attribute in attributes.items():
         parameters = [(local, str(p.init)) for local, p in attribute.parameters.items()]
         yield f"{path} {ast.dump(attribute.made)} {parameters}"

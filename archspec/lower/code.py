@@ -1,6 +1,6 @@
-"""The code of one class while it is made: statements over tokens, which get their names last.
+"""The code of one class under construction: statements over tokens, which are named at the end.
 
-A token is an identifier that no op writes: `__v3` a variable, `__s1` a size, `__C2` a class.
+A token is an identifier that no op writes: `__v3` is a variable, `__s1` a size, `__C2` a class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from archspec.record import record
 
 @record
 class Variable:
-    """What a token stands for: the name that is wanted, and the type where it is a tensor of the graph."""
+    """The variable that a token stands for: its preferred name, and its type if it is a tensor of the graph."""
 
     hint: str = ""
     type: TensorType | None = None
@@ -28,20 +28,20 @@ class Variable:
 
 
 def hint_of(node: Node, value: Value) -> str:
-    """The name that an output asks for: none if it only has that of an inner part of a chain (`logits.0`)."""
+    """The preferred name of an output; "" if it is named after an inner part of a chain only (`logits.0`)."""
     is_part = node.name.rpartition(".")[2].isdigit() and value.name == node.name.replace(".", "_")
     return "" if is_part else value.name
 
 
 @record
 class Need:
-    """What a body uses and does not have: a size that no tensor in it tells, or a parameter held elsewhere."""
+    """Something that a body uses but cannot access: a size that none of its tensors has, or another's parameter."""
 
     what: Symbol | Parameter
 
     @property
     def variable(self) -> Variable:
-        """The argument that brings it in."""
+        """The argument of `forward` that passes it in."""
         if isinstance(self.what, Symbol):
             return Variable(hint=self.what.name, annotation="int")
         return Variable(hint="_".join(self.what.path.split(".")[-2:]))
@@ -55,7 +55,7 @@ class Assignment:
     value: ast.expr
 
     def reads(self) -> Iterator[str]:
-        """Names read, in the order of the text."""
+        """Names that are read, in the order of the text."""
         return names(self.value)
 
 
@@ -68,11 +68,11 @@ class Default:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Nothing new is made."""
+        """None: the statement creates no variable."""
         return ()
 
     def reads(self) -> Iterator[str]:
-        """Names read."""
+        """Names that are read, the target first."""
         return chain([self.target], names(self.value))
 
 
@@ -86,11 +86,11 @@ class Require:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Nothing new is made."""
+        """None: the statement creates no variable."""
         return ()
 
     def reads(self) -> Iterator[str]:
-        """Names read."""
+        """Names that are read, those of the test first."""
         return chain(names(self.test), names(self.value))
 
 
@@ -98,7 +98,8 @@ class Require:
 class Loop:
     """`for header in over: carried, *extra = value`, where `value` reads `carried`, which starts as `start`.
 
-    `locals` are the tokens of the header; `collected` pairs a list with the output that it collects, layer by layer.
+    `locals` are the tokens of the header. `collected` pairs the token of a list with the output that is appended to it
+    in every iteration.
     """
 
     carried: str
@@ -112,15 +113,15 @@ class Loop:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What exists after the loop."""
+        """Variables that exist after the loop: the carried one, and the lists."""
         return (self.carried, *(found for found, _ in self.collected))
 
     def reads(self) -> Iterator[str]:
-        """Names read from outside, those of the start first."""
+        """Names that are read from outside the loop, those of `start` first."""
         return chain(names(self.start), self.reads_inside())
 
     def reads_inside(self) -> Iterator[str]:
-        """Names read in every turn."""
+        """Names from outside that the header and the body read."""
         own = {self.carried, *self.locals, *self.extra}
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
 
@@ -132,8 +133,9 @@ Statement = Assignment | Default | Require | Loop
 class ClassCode:
     """One class: attributes, arguments of `forward` (by token), statements and results.
 
-    `around` gives the kinds of the modules around it, outermost first. `inputs` are the numbers of the region's inputs
-    that are arguments; `needs` follow them.
+    `around` gives the kinds of the enclosing modules, outermost first. `inputs` are the numbers of the region's inputs
+    that are arguments; the arguments of `needs` follow them. `optional` are the arguments that may be None. `variables`
+    and `sizes` resolve the tokens. `output_names` are set for the whole model only.
     """
 
     kind: str
@@ -151,13 +153,13 @@ class ClassCode:
     output_names: tuple[str, ...] = ()
 
     def variable(self, variable: Variable) -> str:
-        """A new variable's token."""
+        """Add a variable; returns its token."""
         token = f"__v{len(self.variables)}"
         self.variables[token] = variable
         return token
 
     def size(self, dim: Dim) -> str:
-        """Source of a size: a literal, or a token that is resolved when the statement around it is known."""
+        """Source of a size: a literal, or a token that is resolved once the statement that contains it is known."""
         if dim.constant is not None:
             return str(dim.constant)
         token = f"__s{len(self.sizes)}"
@@ -165,7 +167,7 @@ class ClassCode:
         return token
 
     def need(self, need: Need) -> str:
-        """The argument's token for something that the caller has to bring."""
+        """The token of the argument with which the caller passes a need; the argument is added on first use."""
         if need not in self.needs:
             self.needs.append(need)
             self.arguments.append(self.variable(need.variable))

@@ -1,4 +1,4 @@
-"""What `forward` does with its arguments first: fill those left out, and refuse masks that are not bool."""
+"""The first statements of `forward`: fill in omitted arguments, and reject bool inputs of another dtype."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ Number = int | float | bool
 
 
 def make_optional(code: ClassCode, graph: Graph, defaults: Mapping[str, Number]) -> None:
-    """Give the inputs of the whole model that have a default the value that stands for None."""
+    """Make the inputs of the whole model that have a default optional: None is replaced by the default value.
+
+    Args:
+        code: the code of the model; its arguments are the inputs of the graph, in order.
+        graph: the graph of the model.
+        defaults: default values by input name.
+    """
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
     optional = {value: token for value, token in tokens.items() if value.name in defaults}
     required = {value: token for value, token in tokens.items() if value.name not in defaults}
@@ -27,7 +33,11 @@ def make_optional(code: ClassCode, graph: Graph, defaults: Mapping[str, Number])
 
 
 def require_bools(code: ClassCode, graph: Graph) -> None:
-    """Refuse a bool input of another dtype by its name: a mask of zeros and ones would be taken for scores."""
+    """Add statements that raise TypeError if a bool input has another dtype.
+
+    Without them, attention would add a float mask of zeros and ones to the scores. They follow the statements that fill
+    in defaults, because an omitted input has no dtype.
+    """
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
     required = [
         Require(target=token, test=parse(f"{token}.dtype != torch.bool"), value=parse(_refusal(value.name, token)))
@@ -43,6 +53,7 @@ def _refusal(name: str, token: str) -> str:
 
 
 def _filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
+    """Source of a default: like a required input of the same shape if there is one, else from the sizes."""
     dtype = _DTYPES.get(value.type.dtype)
     like = next((token for other, token in required.items() if other.type.shape == value.type.shape), None)
     if like:

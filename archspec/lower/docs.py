@@ -13,7 +13,7 @@ from archspec.record import record
 
 @record
 class Header:
-    """What a file says of its origin."""
+    """Name, purpose and origin of an emitted file; `digest` is the SHA-256 of the spec."""
 
     name: str
     about: str = ""
@@ -22,7 +22,7 @@ class Header:
 
 
 def file_docstring(header: Header) -> list[str]:
-    """Name, purpose and origin."""
+    """Lines of the module docstring: name, purpose and origin."""
     title = f"{header.name}: {header.about}" if header.about else header.name
     lines = textwrap.wrap(_plain(f'"""{_ended(title)}'), WIDTH)
     return [*lines, "", *_origin(header), '"""']
@@ -36,7 +36,7 @@ def _origin(header: Header) -> Iterator[str]:
 
 
 def forward_docstring(graph: Graph, defaults: Mapping[str, object]) -> list[str]:
-    """Arguments and results of the model, their shapes in axis names."""
+    """Lines of the docstring of `forward`: arguments and results with dtype, axes, bound and default."""
     *others, last = graph.output_names
     lines = [_plain(f'"""Compute {", ".join(others)}{" and " if others else ""}{last}.'), "", "Args:"]
     for value in graph.inputs:
@@ -49,7 +49,7 @@ def forward_docstring(graph: Graph, defaults: Mapping[str, object]) -> list[str]
 
 
 def outputs_class(graph: Graph) -> list[str]:
-    """The named tuple that holds several outputs."""
+    """Lines of the named tuple `Outputs`, which `forward` returns if the model has several outputs."""
     fields = [f"    {identifier(name)}: Tensor" for name in graph.output_names]
     return ["class Outputs(NamedTuple):", *fields]
 
@@ -65,7 +65,7 @@ def _ended(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that cannot end a docstring nor mean anything to Python."""
+    """Text in which nothing can end the docstring or be read as an escape; opening quotes at its start are kept."""
     opening = text.startswith('"""')
     inside = text[3:] if opening else text
     inside = "".join(character if character.isprintable() else " " for character in inside)

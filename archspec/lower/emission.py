@@ -1,4 +1,4 @@
-"""From a spec to the text of its PyTorch module."""
+"""Emission of a spec as the text of a PyTorch module."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ from archspec.spec.spec import Spec
 
 
 def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
-    """The PyTorch file of a spec: formatted, importing torch and the standard library alone.
+    """The PyTorch file of a spec: formatted, importing only torch and the standard library.
 
-    Its last class is the model, which takes the spec's inputs in order, keyword-only behind the first with a default.
-    `expose` are paths of inner values that become outputs. The same spec gives the same text. Raises SpecError E501 or
-    E502 for what no module can express.
+    The last class is the model. It takes the spec's inputs in order; those after the first with a default are
+    keyword-only. The same spec gives the same text.
+
+    Args:
+        checked: a spec that was accepted.
+        expose: paths of inner values that become outputs.
+
+    Raises:
+        SpecError: E501 or E502 if a module cannot express the graph, E201 or E218 for a path that names no value.
     """
     spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
@@ -31,20 +37,20 @@ def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
 
 
 def with_masks(spec: Spec) -> Graph:
-    """The graph of a spec as it is emitted: its masks are values."""
+    """The graph of a spec as it is emitted, with its masks as values (see `HoistMasks`)."""
     promises = {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
     return run_passes(spec.graph, (HoistMasks(promises=promises),)).graph
 
 
 def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
-    """The spec with inner values as outputs. Raises SpecError E201 or E218 for a path that names none."""
+    """The spec with inner values as additional outputs. Raises SpecError E201 or E218 for a path that names none."""
     if not paths:
         return spec
     return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=tuple(paths))
 
 
 def require_module(spec: Spec) -> None:
-    """Lower a spec without writing the file. Raises SpecError E501 or E502 for what no module can express."""
+    """Check that a spec can be lowered, without writing the file. Raises SpecError E501 or E502 if it cannot."""
     graph = with_masks(spec)
     try:
         Lowering().body(graph, kind="", path="", module="", forced=range(len(graph.inputs)))
@@ -53,7 +59,17 @@ def require_module(spec: Spec) -> None:
 
 
 def emit_graph(graph: Graph, name: str, checked: Checked, defaults: Mapping[str, Number] | None = None) -> str:
-    """The PyTorch file of a graph made from a spec; its class is called after `name`. Raises E501 or E502."""
+    """The PyTorch file of a graph that was made from a spec, such as a part of it.
+
+    Args:
+        graph: the graph to emit.
+        name: the name from which the name of the model's class is made.
+        checked: the spec, whose description and digest are written into the file.
+        defaults: default values by input name.
+
+    Raises:
+        SpecError: E501 or E502 if a module cannot express the graph.
+    """
     spec = checked.spec
     header = Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
     try:

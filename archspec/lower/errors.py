@@ -1,4 +1,4 @@
-"""What a graph can hold and a PyTorch module cannot."""
+"""Errors for graphs that a PyTorch module cannot express."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.ir.graph import Node
 
 
 class LoweringError(Exception):
-    """A graph that has no module. `node` is the node at which that was found."""
+    """A graph cannot be lowered. `node` is the innermost node at which this was found, once it is known."""
 
     code = ""
     help: str | None = None
@@ -19,13 +19,13 @@ class LoweringError(Exception):
         self.node: Node | None = None
 
     def refuse(self) -> NoReturn:
-        """Raise the finding as a SpecError at the node's place in the spec."""
+        """Raise this error as a SpecError at the node's position in the spec."""
         span = None if self.node is None else self.node.span
         fail(self.code, str(self), span, help=self.help)
 
 
 class TakenName(LoweringError):
-    """A name that `torch.nn.Module` uses itself."""
+    """A name that an attribute of a PyTorch module cannot have, such as a method of `torch.nn.Module`."""
 
     code = "E501"
     help = "choose another name"
@@ -35,7 +35,7 @@ class TakenName(LoweringError):
 
 
 class ReusedDifferently(LoweringError):
-    """A module that is called twice, and would need two pieces of code."""
+    """A module is called twice, and the two calls would need different code."""
 
     code = "E502"
     help = "write a second module and tie its parameters to the first"

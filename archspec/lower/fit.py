@@ -1,4 +1,4 @@
-"""Making statements fit: what would be a long line becomes two statements."""
+"""Fits statements to the line width: a statement that is too long is split into two."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ _WORTH_A_NAME = 16
 
 
 def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict[str, str], list[str]]:
-    """Names of the variables, and lines.
+    """Names of the variables by token, and the lines of the body of `forward`.
 
-    As long as a statement does not fit on a line, a value that was inlined in it becomes a variable; and as long as it
-    could be laid out in several ways, a part of it does.
+    A value that was inlined in a statement becomes a variable again while the statement does not fit on a line. After
+    that, a part of a statement becomes a variable while formatters might lay it out in another way.
+
+    Args:
+        code: the class; tokens of new variables are added to it.
+        reserved: names that no variable may take.
+        indent: the indentation of the lines.
     """
     variables: frozenset[str] = frozenset()
     plan = finished(code, code.arguments)
@@ -41,7 +46,7 @@ def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict
 
 
 def _inlined_to_split(code: ClassCode, plan: InlinePlan, written: Sequence[Sequence[StatementRow]]) -> str:
-    """The inlined value whose being a variable leaves the shortest lines; "" where all fit or none would help."""
+    """The inlined value to make a variable, so that the longer of both lines is shortest; "" if there is none."""
     for group, parts in zip(written, plan.inlined, strict=True):
         lengths = [len(row.lines()[0]) for row in group if len(row.lines()) > 1]
         if not lengths or not parts:
@@ -55,7 +60,7 @@ def _inlined_to_split(code: ClassCode, plan: InlinePlan, written: Sequence[Seque
 
 
 def _sizes(code: ClassCode, parts: Sequence[str]) -> dict[str, int]:
-    """Lengths of inlined values with all that is inlined in them."""
+    """Lengths in characters of inlined values, each with the values that are inlined in it."""
     values = {one.targets[0]: one.value for one in code.statements if isinstance(one, Assignment)}
     sizes: dict[str, int] = {}
     for part in reversed(parts):
@@ -64,7 +69,7 @@ def _sizes(code: ClassCode, parts: Sequence[str]) -> dict[str, int]:
 
 
 def _split(code: ClassCode, plan: InlinePlan, written: Sequence[Sequence[StatementRow]]) -> InlinePlan | None:
-    """The plan with one part of a statement that is not settled as a variable; None where there is nothing to do."""
+    """The plan with a part of the first unsettled statement as a variable; None if nothing can be split."""
     trees = [one.value if isinstance(one, Assignment) else None for one in plan.statements]
     trees.append(plan.results[0] if len(plan.results) == 1 else None)
     for number, (tree, group) in enumerate(zip(trees, written, strict=True)):
@@ -79,7 +84,10 @@ def _split(code: ClassCode, plan: InlinePlan, written: Sequence[Sequence[Stateme
 
 
 def _parts(tree: ast.expr) -> list[ast.expr]:
-    """Calls, sums and lists in a tree; none where variables of a comprehension could stand in them."""
+    """Calls, binary operations and lists in a tree.
+
+    There are none if it has a comprehension, whose variables do not exist in a statement before it.
+    """
     found = list(ast.walk(tree))
     if any(isinstance(node, ast.GeneratorExp | ast.ListComp) for node in found):
         return []
@@ -87,6 +95,8 @@ def _parts(tree: ast.expr) -> list[ast.expr]:
 
 
 class _Replacement(ast.NodeTransformer):
+    """Replaces one node of a tree, found by identity, by a name."""
+
     def __init__(self, part: ast.expr, token: str) -> None:
         self.part = part
         self.token = token
@@ -96,6 +106,7 @@ class _Replacement(ast.NodeTransformer):
 
 
 def _with_variable(code: ClassCode, plan: InlinePlan, number: int, part: ast.expr) -> InlinePlan:
+    """The plan with a part of the statement `number` assigned to a new variable before it; the last is the result."""
     token = code.variable(Variable())
     made = Assignment(targets=(token,), value=part)
     replacement = _Replacement(part, token)

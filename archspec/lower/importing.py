@@ -1,6 +1,7 @@
-"""Modules `archspec.generated.HASH`, imported from the user's cache folder.
+"""Import of modules `archspec.generated.HASH` from the user's cache folder.
 
-A module that can be imported by name can be pickled, copied, handed to spawned workers and shown in tracebacks.
+Instances of a class that can be imported by name can be pickled and sent to spawned processes, and tracebacks show its
+source.
 """
 
 from __future__ import annotations
@@ -18,36 +19,36 @@ PACKAGE = "archspec.generated"
 
 
 class GeneratedLoader(InspectLoader):
-    """Loads one generated module. The source was checked when it was found, and is not read again."""
+    """Loads one generated module from a source that was checked when it was found, and is not read again."""
 
     def __init__(self, name: str, source: str) -> None:
         self._origin = str(cache.path(name))
         self._source = source
 
     def get_source(self, fullname: str) -> str:
-        """The source, for tracebacks and `inspect`."""
+        """The source, for tracebacks and the `inspect` module."""
         return self._source
 
     def get_filename(self, fullname: str) -> str:
-        """The file in the cache folder."""
+        """The path of the file in the cache folder."""
         return self._origin
 
     def get_code(self, fullname: str) -> CodeType:
-        """The compiled source; no bytecode is read or written."""
+        """The compiled source. No bytecode is cached, because only the source is checked against its hash."""
         return self.source_to_code(self._source, self._origin)
 
     def is_package(self, fullname: str) -> bool:
-        """Never a package."""
+        """False: a generated module is never a package."""
         return False
 
 
 class GeneratedFinder(MetaPathFinder):
-    """Finds `archspec.generated.HASH` where the file of that hash is in the cache folder and matches it."""
+    """Finds `archspec.generated.HASH` if the file of that hash is in the cache folder and matches it."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module, or None: a file that does not match its name is as good as missing."""
+        """The module's import spec; None for other modules, and for a file that does not match its hash."""
         package, _, name = fullname.rpartition(".")
         source = cache.read(name) if package == PACKAGE else None
         if source is None:
@@ -55,11 +56,12 @@ class GeneratedFinder(MetaPathFinder):
         loader = GeneratedLoader(name, source)
         spec = spec_from_loader(fullname, loader, origin=str(cache.path(name)))
         if spec is not None:
+            # Sets `__file__` of the module.
             spec.has_location = True
         return spec
 
 
 def install() -> None:
-    """Let Python find generated modules; once is enough."""
+    """Register the finder of generated modules, unless it is registered already."""
     if not any(isinstance(finder, GeneratedFinder) for finder in sys.meta_path):
         sys.meta_path.append(GeneratedFinder())

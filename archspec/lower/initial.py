@@ -1,4 +1,4 @@
-"""`reset_parameters`: how the parameters start, where that is not what `torch.nn` does by itself."""
+"""`reset_parameters`: initialisation of parameters that `torch.nn` does not initialise as the spec requires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ _OWN_DEFAULTS = {
 
 
 def reset_lines(attributes: Attributes, indent: str) -> list[str]:
-    """Lines that fill the parameters held by a class itself; layers that start alike are treated in one loop."""
+    """Lines that initialise the parameters held by a class itself, with one loop for layers of the same initialisation.
+
+    Args:
+        attributes: the attributes of the class. Inner modules of emitted classes initialise themselves.
+        indent: the indentation of the lines.
+    """
     grouped: dict[tuple[tuple[str, Init], ...], list[str]] = {}
     for path, attribute in attributes.items():
         fills = tuple(_fills(attribute))
@@ -51,6 +56,7 @@ def _calls(target: str, fills: tuple[tuple[str, Init], ...], indent: str) -> lis
 
 
 def _fills(attribute: Attribute) -> Iterator[tuple[str, Init]]:
+    """Local names and initialisations of the parameters that the layer does not initialise so by itself."""
     known = _OWN_DEFAULTS.get(_constructor(attribute.made), {})
     for local, parameter in attribute.parameters.items():
         if local not in known or parameter.init != Init(kind="constant", value=known[local]):
@@ -58,7 +64,7 @@ def _fills(attribute: Attribute) -> Iterator[tuple[str, Init]]:
 
 
 def _constructor(made: ast.expr) -> str:
-    """The class that is called, `nn.Linear`, methods called on its instance left aside."""
+    """The class that is called, such as `nn.Linear`, without methods that are called on the instance."""
     while isinstance(made, ast.Call):
         function = made.func
         if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Call):
@@ -68,6 +74,7 @@ def _constructor(made: ast.expr) -> str:
 
 
 def _call(target: str, init: Init) -> str:
+    """Source of the call of `nn.init` that initialises a parameter."""
     match init:
         case Init(kind="constant", value=0.0):
             return f"nn.init.zeros_({target})"

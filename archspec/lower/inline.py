@@ -1,4 +1,4 @@
-"""Which values become variables and which are written where they are used."""
+"""Inlining: which values become variables, and which are written where they are used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from archspec.record import record
 
 @record
 class InlinePlan:
-    """Statements and results after inlining; `inlined` gives, by statement, all tokens that were put into it.
+    """Statements and results after inlining.
 
-    The results count as one more statement, the last.
+    `inlined` lists, for each statement, all tokens that were inlined in it; its last entry is that of the results.
     """
 
     statements: Sequence[Statement]
@@ -25,9 +25,11 @@ class InlinePlan:
 
 
 def inline(code: ClassCode, variables: frozenset[str] = frozenset()) -> InlinePlan:
-    """Write a value without a name of its own where it is used, if that is one place; drop what nothing uses.
+    """Inline values without a name of their own that are used once, and drop statements that nothing uses.
 
-    `variables` are tokens that stay variables all the same.
+    Args:
+        code: the class.
+        variables: tokens that stay variables in any case.
     """
     return _Inliner(code, variables).run()
 
@@ -78,9 +80,10 @@ class _Inliner:
 
 
 def without_aliases(code: ClassCode) -> tuple[list[Statement], list[ast.expr]]:
-    """Statements and results in which nothing has two names: `y = x` is left out, and what is computed before.
+    """Statements and results without aliases (`y = x`) and without repeated computations.
 
-    Only what neither reads the module nor draws numbers counts as computed before: positions, above all.
+    An expression is reused only if it reads neither `self` nor `F`: it then reads no parameters, and draws no random
+    numbers, because dropout reads `self.training`. Most of these expressions compute positions.
     """
     aliases: dict[str, ast.expr] = {}
     known: dict[str, str] = {}
@@ -111,7 +114,7 @@ def with_expressions(statement: Statement, change: Callable[[ast.expr], ast.expr
 
 
 def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[Statement]:
-    """The statements that the results depend on."""
+    """The statements that the results depend on, and all `Require` statements, in order."""
     live = {found for result in results for found in names(result)}
     kept = []
     for statement in reversed(list(statements)):
@@ -128,7 +131,7 @@ def _is_wanted(statement: Statement, live: set[str]) -> bool:
 
 
 def _counts(statements: Iterable[Statement], results: Iterable[ast.expr]) -> Counter[str]:
-    """How often each name is read; what a loop reads in its body counts as many."""
+    """How often each name is read; a read in a loop counts twice, so that nothing is inlined into a loop."""
     counts: Counter[str] = Counter()
     for statement in statements:
         if isinstance(statement, Loop):

@@ -1,4 +1,4 @@
-"""Statements on lines of at most 88 columns, broken as Ruff and Black break them."""
+"""Layout of statements on lines of at most 88 columns, broken as Ruff and Black break them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ _STEP = "    "
 
 
 def fits(line: str) -> bool:
-    """Whether a line is short enough."""
+    """Whether a line has at most `WIDTH` columns."""
     return len(line) <= WIDTH
 
 
 def statement(before: str, tree: ast.expr, after: str = "", indent: str = "") -> list[str]:
-    """Lines of a statement: `before` (`x = `, `return `), the expression, `after` (`:`)."""
-    # Only behind `=`, `return` or `in` does a tuple stand without its brackets.
+    """Lines of a statement.
+
+    Args:
+        before: the text before the expression, such as `x = ` or `return `.
+        tree: the expression.
+        after: the text after it, such as `:`.
+        indent: the indentation of the lines.
+    """
+    # A tuple is written without brackets only after `=`, `return` or `in`, which end in a space.
     line = _unbracketed(tree) if before.endswith(" ") else flat(tree)
     if fits(f"{indent}{before}{line}{after}"):
         return [f"{indent}{before}{line}{after}"]
@@ -34,10 +41,10 @@ def statement(before: str, tree: ast.expr, after: str = "", indent: str = "") ->
 
 
 def is_settled(before: str, tree: ast.expr, after: str = "", indent: str = "") -> bool:
-    """Whether the lines of a statement are those that a formatter gives; if not, a part should become a variable.
+    """Whether the lines of a statement are certain to be those of a formatter; if not, a part should become a variable.
 
-    Whole calls are, whatever their arguments, and chains of operators; so is a single operator or a chain of two calls
-    that ends with a call. What formatters weigh against each other is not.
+    This is certain where there is one way to break: for calls, for chains of operators, and for a single operator or a
+    chain of two calls that ends in a call. It is not where formatters choose between several ways.
     """
     lines = statement(before, tree, after, indent)
     if len(lines) == 1:
@@ -72,7 +79,7 @@ def _has_brackets(tree: ast.BinOp) -> bool:
 
 
 def bracketed(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:
-    """Arguments between brackets: all on one line if they fit, else one a line."""
+    """Lines of arguments between brackets: all on one line if they fit, else one per line."""
     inner = indent + _STEP
     if len(items) == 1 and isinstance(items[0], ast.GeneratorExp):
         return [indent + opening, *_generator(items[0], inner), indent + closing]
@@ -85,7 +92,7 @@ def bracketed(opening: str, items: Sequence[ast.expr | ast.keyword], closing: st
 
 
 def _generator(tree: ast.GeneratorExp, indent: str) -> list[str]:
-    """A generator that is the only argument: on one line if it fits, else what it runs over stands below."""
+    """Lines of a generator that is the only argument: one line if it fits, else its `for` clause on the next."""
     (clause,) = tree.generators
     if fits(indent + flat(tree)[1:-1]):
         return [indent + flat(tree)[1:-1]]
@@ -98,13 +105,13 @@ def _generator(tree: ast.GeneratorExp, indent: str) -> list[str]:
 
 
 def _entries(tree: ast.Dict, indent: str) -> list[str]:
-    """A dict with one entry a line."""
+    """Lines of a dict with one entry per line."""
     pairs = [(flat(key), flat(value)) for key, value in zip(tree.keys, tree.values, strict=True) if key is not None]
     return [f"{indent}{{", *(f"{indent}{_STEP}{key}: {value}," for key, value in pairs), f"{indent}}}"]
 
 
 def one_a_line(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:
-    """Items between brackets, one a line."""
+    """Lines of items between brackets, one item per line, each with a trailing comma."""
     lines = [indent + opening]
     for item in items:
         before, tree = (f"{item.arg}=", item.value) if isinstance(item, ast.keyword) else ("", item)
@@ -113,7 +120,14 @@ def one_a_line(opening: str, items: Sequence[ast.expr | ast.keyword], closing: s
 
 
 def signature(opening: str, parameters: Sequence[str], closing: str, indent: str) -> list[str]:
-    """Lines of a `def`: `opening` up to its parenthesis, the parameters, `closing` after them."""
+    """Lines of a `def`.
+
+    Args:
+        opening: the text up to and including the opening parenthesis.
+        parameters: the parameters with their annotations.
+        closing: the text from the closing parenthesis on.
+        indent: the indentation of the `def`.
+    """
     inner = indent + _STEP
     joined = ", ".join(parameters)
     if fits(f"{indent}{opening}{joined}{closing}"):
@@ -128,7 +142,7 @@ def _unbracketed(tree: ast.expr) -> str:
 
 
 def _is_path(tree: ast.expr) -> bool:
-    """Whether nothing in front of the call's own brackets can be broken."""
+    """Whether an expression has no brackets in which a formatter could break it, except around a constant index."""
     if isinstance(tree, ast.Attribute):
         return _is_path(tree.value)
     if isinstance(tree, ast.Subscript):
@@ -137,7 +151,10 @@ def _is_path(tree: ast.expr) -> bool:
 
 
 def _last_call(tree: ast.expr) -> ast.Call | None:
-    """The call that ends the expression: the expression itself, one behind another call, or behind one operator."""
+    """The call that ends an expression and has arguments to break; None if there is none.
+
+    It is the expression itself or the right operand of a single operator, and may be a method of another call.
+    """
     if isinstance(tree, ast.BinOp) and len(operands(tree)) == 2:
         tree = tree.right
     if not isinstance(tree, ast.Call) or not arguments(tree):
@@ -152,6 +169,7 @@ def _last_call(tree: ast.expr) -> ast.Call | None:
 
 
 def _closing(tree: ast.Call) -> str:
+    """The text of a call after its opening bracket."""
     written = arguments(tree)
     if len(written) == 1 and isinstance(written[0], ast.GeneratorExp):
         return f"{flat(written[0])[1:-1]})"

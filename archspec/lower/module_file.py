@@ -1,4 +1,4 @@
-"""The whole file."""
+"""The complete text of an emitted file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ from archspec.lower.syntax import names
 
 
 def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | None = None) -> str:
-    """The PyTorch file of a graph: one formatted text that imports torch and the standard library alone.
+    """The PyTorch file of a graph: one formatted text that imports only torch and the standard library.
 
-    `defaults` gives the value of every input that may be left out. The module's class is the last one, and called
-    by `class_name(header.name)`.
+    Args:
+        graph: the graph to emit.
+        header: name and origin. The model is the last class, with the name `class_name(header.name)`.
+        defaults: default values by name, for inputs that may be omitted.
+
+    Raises:
+        LoweringError: if a module cannot express the graph.
     """
     lowering = Lowering()
     everything = range(len(graph.inputs))
@@ -35,6 +40,7 @@ def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | N
 
 
 def _classes(lowering: Lowering, graph: Graph, header: Header, defaults: Mapping[str, Number]) -> Iterable[list[str]]:
+    """Lines of each class, the model last, and before it the named tuple of its outputs if there are several."""
     taken = {*ALWAYS_TAKEN, *lowering.helpers.sources}
     given = lowering.classes.names(class_name(header.name), sorted(taken))
     reserved = {*taken, *given.values()}
@@ -56,7 +62,7 @@ def _classes(lowering: Lowering, graph: Graph, header: Header, defaults: Mapping
 
 
 def _imports(body: str) -> list[str]:
-    """The imports that the text uses, in the order of isort."""
+    """Lines of the imports that the text uses, in the order of isort; `Tensor` and `nn` are always imported."""
     found = set(names(ast.parse(body)))
     lines = ["from __future__ import annotations", ""]
     lines += ["import math"] if "math" in found else []

@@ -1,4 +1,4 @@
-"""From a spec to the class and the instance of its PyTorch module."""
+"""The class and instances of the PyTorch module of a spec."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ def compile(checked: Checked, *, expose: Sequence[str] = ()) -> nn.Module:
         the module, in training mode; under `torch.device("meta")` its parameters take no memory.
 
     Raises:
-        SpecError: where the spec cannot be lowered; E504 where memory cannot hold its parameters.
+        SpecError: E501 or E502 if the spec cannot be lowered, E201 or E218 for a path that names no value, E503 if the
+            source cannot be stored, E504 if memory cannot hold the parameters.
     """
     check_memory(checked)
     return module_class(checked, expose=expose)()
 
 
 def check_memory(checked: Checked) -> None:
-    """Refuse parameters that cannot be held where torch would make them now. Raises SpecError E504."""
+    """Check that memory can hold the parameters in torch's current default dtype and on its default device.
+
+    Raises:
+        SpecError: E504 if it cannot.
+    """
     import torch
 
     bytes_ = torch.get_default_dtype().itemsize
@@ -44,15 +49,23 @@ def check_memory(checked: Checked) -> None:
 
 
 def module_class(checked: Checked, *, expose: Sequence[str] = ()) -> type[nn.Module]:
-    """The class of a spec's module: it is called without arguments, and lives in `archspec.generated.HASH`.
+    """The class of a spec's module, which is created without arguments and belongs to `archspec.generated.HASH`.
 
-    Arguments and errors are those of `compile`.
+    Arguments and errors are those of `compile`, except E504, because no parameters are made.
     """
     return class_in(emit(checked, expose=expose), checked.spec.name)
 
 
 def class_in(source: str, name: str) -> type[nn.Module]:
-    """The class that an emitted file defines for a name. Raises SpecError E503."""
+    """Store and import an emitted file, and return the class that it defines for a name.
+
+    Args:
+        source: the text of the file.
+        name: the name that the file was emitted with.
+
+    Raises:
+        SpecError: E503 if the file cannot be stored.
+    """
     module = import_module(f"{PACKAGE}.{cache.store(source)}")
     found: type[nn.Module] = getattr(module, class_name(name))
     return found

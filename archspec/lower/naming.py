@@ -1,4 +1,4 @@
-"""Python names for what the spec names freely."""
+"""Python names made from the names in a spec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ ALWAYS_TAKEN = frozenset({"self", "torch", "nn", "F", "math", "Tensor", "NamedTu
 
 
 def identifier(text: str, fallback: str = "x") -> str:
-    """`text` as an identifier: what cannot stand in one becomes `_`."""
+    """`text` as an ASCII identifier: other characters become `_`, and a keyword gets a trailing `_`.
+
+    `fallback` is used for a text without valid characters, and as a prefix before a digit.
+    """
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or fallback
     if name[0].isdigit():
         name = f"{fallback}_{name}"
@@ -19,19 +22,19 @@ def identifier(text: str, fallback: str = "x") -> str:
 
 
 def camel(text: str) -> str:
-    """`cross_attention` and `cross-attention` as `CrossAttention`; layer numbers and `*` are left out."""
+    """`cross_attention` and `cross-attention` as `CrossAttention`; all but ASCII letters and digits is dropped."""
     parts = [part for part in re.split(r"[^0-9A-Za-z]+", text) if part]
     return "".join(part[:1].upper() + part[1:] for part in parts)
 
 
 def class_name(text: str) -> str:
-    """The name of a class for a spec or a module; `Model` stands before a digit."""
+    """The name of the class of a spec or a module: camel case, with `Model` before a leading digit or for no name."""
     name = camel(text) or "Model"
     return f"Model{name}" if name[0].isdigit() else name
 
 
 def unused(name: str, taken: Container[str]) -> str:
-    """`name`, or `name_2`, `name_3` and so on where that is taken."""
+    """`name`, or the first of `name_2`, `name_3` and so on that is not taken."""
     if name not in taken:
         return name
     number = 2
@@ -55,5 +58,5 @@ MODULE_NAMES = frozenset(_TAKEN.split())
 
 
 def may_be_attribute(name: str) -> bool:
-    """Whether a module can hold a submodule or a parameter under this name."""
+    """Whether a module can have a submodule or a parameter of this name without hiding an attribute of its own."""
     return name.isidentifier() and not (name in MODULE_NAMES or keyword.iskeyword(name) or name.startswith("_"))

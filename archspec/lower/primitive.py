@@ -1,4 +1,4 @@
-"""One primitive's code: what its `emit` may ask for, and the statements that it leaves."""
+"""Lowering of primitives: the interface that an op's `emit` writes to, and the statements that result."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from archspec.record import record
 
 
 class Helpers:
-    """Functions that ops put at the top of the file, each once, by name."""
+    """Helper functions that ops put at the top of the file, by name, each once."""
 
     def __init__(self) -> None:
         self.sources: dict[str, str] = {}
 
     def add(self, source: str) -> str:
-        """Keep a function's source; returns its name."""
+        """Add the source of a function; returns its name.
+
+        Raises ValueError if the source has no function, or another helper has the same name.
+        """
         found = re.search(r"^def (\w+)", source, re.MULTILINE)
         if found is None:
             raise ValueError("a helper is a function")
@@ -35,7 +38,7 @@ class Helpers:
 
 
 class PrimitiveWriter:
-    """The `Emitter` of one node."""
+    """The `Emitter` of one node: appends statements to the code of the class that contains the node."""
 
     training = "self.training"
 
@@ -45,29 +48,29 @@ class PrimitiveWriter:
         self._helpers = helpers
 
     def size(self, dim: Dim) -> str:
-        """A literal, or the token of a size."""
+        """Source of a size: a literal, or a token that is resolved later."""
         return self._code.size(dim)
 
     def number(self, value: Scalar) -> str:
-        """Source of a number."""
+        """Source of a number, which may depend on sizes."""
         return value.python(self._code.size)
 
     def assign(self, hint: str, source: str) -> str:
-        """Write a statement; returns the variable."""
+        """Append `variable = source`; returns the token of the variable, whose preferred name is `hint`."""
         token = self._code.variable(Variable(hint=hint))
         self._code.statements.append(Assignment(targets=(token,), value=parse(source)))
         return token
 
     def helper(self, source: str) -> str:
-        """Put a function at the top of the file; returns its name."""
+        """Add a function at the top of the file; returns its name."""
         return self._helpers.add(source)
 
 
 @record(kw_only=False)
 class Primitives:
-    """Lowers the primitives of one body, whose parameters live below `prefix`.
+    """Lowers the primitives of one body, whose parameters have paths below `prefix`.
 
-    `frozen` says that a module around turns training off.
+    `frozen` means that an enclosing module turns training off.
     """
 
     code: ClassCode
@@ -76,9 +79,19 @@ class Primitives:
     frozen: bool
 
     def lower(self, node: Node, operands: Sequence[str]) -> list[str]:
-        """Append the statements of a node; returns the tokens of its outputs."""
+        """Append the statements of a node.
+
+        Args:
+            node: a node whose op is a primitive.
+            operands: the tokens of its inputs.
+
+        Returns:
+            the tokens of its outputs.
+        """
+        # Calls and repeats, the only other ops, are lowered by the body itself.
         assert isinstance(node.op, Primitive)
         types = [value.type for value in node.inputs]
+        # Variables with later numbers are made by the op's own `emit`.
         before = len(self.code.variables)
         layer = self.layer(node, node.op, types)
         if layer and node.op.calls_layer:
@@ -90,7 +103,7 @@ class Primitives:
         return [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
 
     def output(self, node: Node, value: Value, source: str, made: Sequence[str]) -> str:
-        """The token of an output; a variable that the op itself has made becomes the output's."""
+        """The token of an output with this source; a variable that the op itself has made is reused for it."""
         variable = Variable(hint=hint_of(node, value), type=value.type)
         if source in made:
             hint = variable.hint or self.code.variables[source].hint
@@ -101,7 +114,10 @@ class Primitives:
         return token
 
     def layer(self, node: Node, op: Primitive, types: Sequence[TensorType]) -> str | None:
-        """Source of the `torch.nn` layer that a node is, declared as an attribute; None where it is not one."""
+        """Declare the `torch.nn` layer that a node corresponds to; returns its source.
+
+        None if the op has no such layer, or if the node's parameters are not all its own and under one path.
+        """
         if not node.parameters or node.owned != frozenset(node.parameters):
             return None
         owners = {self.owner(parameter, local) for local, parameter in node.parameters.items()}
@@ -115,12 +131,12 @@ class Primitives:
         return access(path)
 
     def owner(self, parameter: Parameter, local: str) -> str:
-        """The path, relative to the class, of the layer that could hold a parameter; "" where none could."""
+        """The path, relative to the class, of the layer that could hold a parameter as `local`; "" if none could."""
         path = relative(parameter.path, self.prefix)
         return path[: -len(local) - 1] if path.endswith(f".{local}") else ""
 
     def source(self, node: Node, local: str) -> str:
-        """Source of a parameter: an attribute, one of another module within reach, or an argument."""
+        """Source of a parameter: an attribute of this class or below it, declared if need be, or an argument."""
         parameter = node.parameters[local]
         found = self.code.attributes.locate(parameter)
         if found:
@@ -138,12 +154,12 @@ class Primitives:
         return access(path)
 
     def freezes(self, node: Node) -> bool:
-        """Whether a node's own parameters do not train, and no module around says so."""
+        """Whether one of a node's own parameters does not train and no enclosing module turns training off."""
         return not self.frozen and not all(node.parameters[local].trainable for local in node.owned)
 
 
 def relative(path: str, prefix: str) -> str:
-    """A path as the module at `prefix` sees it."""
+    """A path relative to the module at `prefix`. Raises ValueError if it is not inside that module."""
     if prefix and not path.startswith(f"{prefix}."):
         raise ValueError(f"{path} is not inside {prefix}")
     return path[len(prefix) + 1 :] if prefix else path

@@ -1,4 +1,4 @@
-"""The body of one module as code: nodes in order, each primitive, call or repeat as statements."""
+"""Lowering of module bodies: nodes in order, each primitive, call or repeat as statements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from archspec.lower.syntax import name, names, parse
 
 
 class Lowering:
-    """Lowers bodies; their classes and helpers are gathered for one file."""
+    """Lowers bodies, and collects their classes and helpers for one file."""
 
     def __init__(self) -> None:
         self.classes = Classes()
@@ -42,9 +42,22 @@ class Lowering:
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
 
-        `path` names it for people, `module` is where its parameters live, `frozen` says that a module around it turns
-        training off. Inputs that are not read are left out, but for the `forced` ones; `needs` come behind them, used
-        or not; results are filled with None up to `width`.
+        Args:
+            region: the body.
+            kind: the kind of the module, for the name of its class; "" for the whole model.
+            path: the path of the node, also for names.
+            module: the path below which its parameters are held.
+            around: kinds of the enclosing modules, outermost first.
+            frozen: whether this module or an enclosing one turns training off.
+            forced: numbers of inputs that become arguments even if nothing reads them.
+            needs: needs that become arguments, whether they are used or not.
+            width: the least number of results; missing ones are None.
+
+        Returns:
+            the code of the class, and its statements after inlining.
+
+        Raises:
+            LoweringError: if a module cannot express the body.
         """
         code = ClassCode(kind=kind, path=path, around=around, attributes=Attributes())
         tokens = {value: code.variable(Variable(hint=value.name, type=value.type)) for value in region.inputs}
@@ -61,12 +74,18 @@ class Lowering:
 
 
 def finished(code: ClassCode, inputs: Sequence[str], variables: frozenset[str] = frozenset()) -> InlinePlan:
-    """The plan of a body, with its sizes resolved."""
+    """The plan of a body after inlining, with its sizes resolved from the shapes of tensors.
+
+    Args:
+        code: the body; needs are added to it for sizes that no tensor has.
+        inputs: the tokens whose shapes are known from the start.
+        variables: tokens that must not be inlined.
+    """
     return resolve(code, inline(code, variables), inputs)
 
 
 def reads(plan: InlinePlan) -> list[str]:
-    """Every name that a plan reads."""
+    """Every name that a plan reads, with repetitions."""
     found = [one for statement in plan.statements for one in statement.reads()]
     return found + [one for result in plan.results for one in names(result)]
 
@@ -94,7 +113,7 @@ class _Body:
         self.code.results = [name(self.tokens[value]) for value in region.outputs]
 
     def node(self, node: Node, operands: Sequence[str]) -> list[str]:
-        """Append the statements of a node; returns the tokens of its outputs."""
+        """Append the statements of a node, given the tokens of its inputs; returns the tokens of its outputs."""
         match node.op:
             case Call() as op:
                 return self.call(node, op, operands)
@@ -104,7 +123,7 @@ class _Body:
                 return Primitives(self.code, self.module, self.lowering.helpers, self.frozen).lower(node, operands)
 
     def call(self, node: Node, op: Call, operands: Sequence[str]) -> list[str]:
-        """`x = self.attention(x, mask)`."""
+        """Lower a call of a module, such as `x = self.attention(x, mask)`, and the module's body."""
         frozen = self.freezes(node)
         code, plan = self.lowering.body(
             node.regions[0],
@@ -126,7 +145,7 @@ class _Body:
         return targets
 
     def repeat(self, node: Node, op: Repeat, operands: Sequence[str]) -> list[str]:
-        """A list of layers and a loop."""
+        """Lower repeated layers as a list of modules and a loop."""
         frozen = self.freezes(node)
         stack = LayerStack(self.lowering, node, op, self.inside, frozen or self.frozen)
         path = relative(op.module, self.module)
@@ -137,7 +156,7 @@ class _Body:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """Kinds of the modules around what stands in this body."""
+        """Kinds of the modules that enclose the nodes of this body, outermost first."""
         return (*self.code.around, self.code.kind) if self.code.kind else ()
 
     def made(self, constructor: ast.expr, frozen: bool) -> ast.expr:
@@ -146,15 +165,15 @@ class _Body:
         return ast.Call(ast.Attribute(constructor, "requires_grad_", ast.Load()), [ast.Constant(False)], [])
 
     def freezes(self, node: Node) -> bool:
-        """Whether training is to be turned off for the whole of a module, and no module around does it."""
+        """Whether no parameter of a module trains and no enclosing module turns training off."""
         inner = [n for region in node.regions for n in region.walk()]
         owned = [n.parameters[local] for n in inner for local in n.owned]
-        # A module that is used again owns nothing there, and is the same module.
+        # A node that reuses a module owns no parameters; both must give the same answer, because they share the module.
         held = owned or [parameter for n in inner for parameter in n.parameters.values()]
         return bool(held) and not self.frozen and not any(parameter.trainable for parameter in held)
 
     def bring(self, need: Need) -> str:
-        """Source of what a body inside needs."""
+        """Source of something that an inner body needs; it becomes a need of this body if it is not accessible here."""
         if isinstance(need.what, Symbol):
             return self.code.size(Dim.of(need.what))
         return self.code.attributes.locate(need.what) or self.code.need(need)

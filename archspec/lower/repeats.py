@@ -1,4 +1,4 @@
-"""Repeated layers: a list of modules and one loop, however many layers there are."""
+"""Lowering of repeated layers: a list of modules and one loop, whatever the number of layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archspec.lower.syntax import name, parse, substitute
 
 
 class BodyLowering(Protocol):
-    """What lowers one body, and gathers the classes of one file."""
+    """The part of `Lowering` that is used here; a protocol, because `region` imports this module."""
 
     classes: Classes
 
@@ -41,10 +41,10 @@ class BodyLowering(Protocol):
 
 
 class LayerStack:
-    """The bodies of one repeat, lowered so that one call serves all of them.
+    """The bodies of one repeat, lowered so that the same call can run each of them.
 
-    The bodies may read different captured values. Where they read as many, of the same types, the loop runs over the
-    layers and their arguments together; else every body takes what any of them reads.
+    The bodies may read different captured values. If their arguments match one by one in number and type, the loop runs
+    over the layers and their arguments together; otherwise every body takes the arguments of all of them.
     """
 
     def __init__(self, lowering: BodyLowering, node: Node, op: Repeat, around: tuple[str, ...], frozen: bool) -> None:
@@ -53,6 +53,7 @@ class LayerStack:
         self.op = op
         self.around = around
         self.frozen = frozen
+        # A body that no layer has needs no class.
         self.kinds = [kind for kind in range(len(node.regions)) if op.schedule.count(kind)]
         self.width = max(len(node.regions[kind].outputs) for kind in self.kinds)
         bodies = self.bodies((), ())
@@ -81,7 +82,7 @@ class LayerStack:
         ]
 
     def is_uniform(self, codes: Sequence[ClassCode]) -> bool:
-        """Whether the arguments of all bodies are alike, one by one."""
+        """Whether the arguments of all bodies match one by one in number, type and needs."""
         first = codes[0]
         types = [value.type for value in self.node.inputs]
         return all(
@@ -93,11 +94,11 @@ class LayerStack:
 
     @property
     def holders(self) -> list[int]:
-        """The layers that hold parameters where they are shared, in order."""
+        """Numbers of the layers that hold the parameters if layers share them: the first layer of each body."""
         return sorted(self.op.schedule.first(kind) for kind in self.kinds)
 
     def made(self) -> ast.expr:
-        """Constructor of the list."""
+        """Constructor of the list of layers."""
         classes = {kind: name(token(number)) for kind, number in self.numbers.items()}
         if self.op.shared:
             return self.made_shared(classes)
@@ -116,7 +117,17 @@ class LayerStack:
         return substitute(parse("nn.ModuleDict(__over)"), {"__over": entries})
 
     def lower(self, code: ClassCode, access: str, operands: Sequence[str], bring: Callable[[Need], str]) -> list[str]:
-        """Append the loop to the code of the module around; returns the tokens of the node's outputs."""
+        """Append the loop to the code of the enclosing module.
+
+        Args:
+            code: the code of the enclosing module.
+            access: source of the list of layers.
+            operands: tokens of the node's inputs, the carried value first.
+            bring: gives the source of something that a body needs.
+
+        Returns:
+            the tokens of the node's outputs.
+        """
         return _LoopWriter(self, code, access, operands, bring).run()
 
 
@@ -158,7 +169,7 @@ class _LoopWriter:
         return len(next(iter(self.stack.codes.values())).inputs)
 
     def layer(self) -> str:
-        """Source of the module that one turn of the loop runs."""
+        """Source of the module that one iteration of the loop runs."""
         stack = self.stack
         if not stack.op.shared:
             return self.column("layer", parse(self.access))
@@ -173,7 +184,7 @@ class _LoopWriter:
         return f"{self.access}[{self.column('kind', by_schedule(stack.op.schedule, keys))}]"
 
     def argument(self, position: int) -> str:
-        """A captured value: one for all layers, or one by the schedule."""
+        """Source of a captured value: the same for all layers, or from a list that follows the schedule."""
         by_kind = {kind: self.operands[code.inputs[position]] for kind, code in self.stack.codes.items()}
         if len(set(by_kind.values())) == 1:
             return next(iter(by_kind.values()))
@@ -186,7 +197,7 @@ class _LoopWriter:
         return self.column(hint, name(values))
 
     def needed(self) -> list[str]:
-        """What the bodies need beside tensors: the number of the layer, sizes, parameters held elsewhere."""
+        """Sources of what the bodies need besides tensors: the layer number, sizes, parameters held elsewhere."""
         return [
             self.counter() if isinstance(need.what, Symbol) and need.what.name == LAYER else self.bring(need)
             for need in next(iter(self.stack.codes.values())).needs
@@ -202,7 +213,7 @@ class _LoopWriter:
         return token_
 
     def over(self) -> tuple[ast.expr, ast.expr]:
-        """What stands between `for` and `in`, and behind `in`."""
+        """The target of the `for`, and what it iterates over."""
         if not self.columns:
             count = parse(f"range({len(self.stack.op.schedule)})")
             return name(self.number or "_"), count
@@ -221,7 +232,7 @@ class _LoopWriter:
         return self.code.variable(Variable(hint=hint, annotation="list[Tensor]"))
 
     def hint(self, output: int) -> str:
-        """What a further output of the layers is called in them."""
+        """The name of a further output of the layers, as the first body that names it does."""
         regions = [self.stack.node.regions[kind] for kind in self.stack.kinds]
         return next((one.outputs[output].name for one in regions if output < len(one.outputs)), "") or "output"
 

@@ -1,4 +1,4 @@
-"""Statements as rows: what stands before an expression, the expression, what stands behind it."""
+"""Statements as rows: the text before an expression, the expression, and the text after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEP = "    "
 
 @dataclass(frozen=True, kw_only=True)
 class StatementRow:
-    """One statement as it is to be laid out."""
+    """One logical line, ready to be laid out."""
 
     before: str
     tree: ast.expr
@@ -25,16 +25,16 @@ class StatementRow:
     indent: str
 
     def lines(self) -> list[str]:
-        """Its lines."""
+        """The lines of the row after layout."""
         return statement(self.before, self.tree, self.after, self.indent)
 
     def is_settled(self) -> bool:
-        """Whether a formatter would leave its lines alone."""
+        """Whether a formatter is certain to leave the lines unchanged."""
         return is_settled(self.before, self.tree, self.after, self.indent)
 
 
 def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[StatementRow]:
-    """The rows of a statement; `given` names the variables."""
+    """The rows of a statement, given the names of the variables by token."""
     named = {token: name(found) for token, found in given.items()}
     value = substitute(one.value, named)
     if isinstance(one, Default):
@@ -67,7 +67,7 @@ def _loop(
 
 
 def returned(code: ClassCode, plan: InlinePlan, given: Mapping[str, str], indent: str) -> StatementRow:
-    """The row of the `return`: a tensor, a tuple, or the named tuple of a model with several outputs."""
+    """The row of the `return`: a tensor, a tuple, or `Outputs` for a model with several outputs."""
     named = {token: name(found) for token, found in given.items()}
     results = [substitute(result, named) for result in plan.results]
     tree = results[0] if len(results) == 1 else ast.Tuple(results)

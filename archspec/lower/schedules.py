@@ -1,4 +1,4 @@
-"""Lists that follow the schedule of a repeat, written short."""
+"""Short source of lists that follow the schedule of a repeat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from archspec.ir.repeat import Schedule
 
 
 def by_schedule(schedule: Schedule, items: Mapping[int, ast.expr]) -> ast.expr:
-    """Source of the list of the items of all layers, by the numbers of their bodies: `[a] + [b, c] * 5 + [d]`."""
+    """Source of a list with one item per layer, such as `[a] + [b, c] * 5 + [d]`.
+
+    Args:
+        schedule: the number of the body of each layer.
+        items: the item of each body, by number.
+    """
     start, repeat, end = (_list(part, items) for part in (schedule.start, schedule.repeat, schedule.end))
     parts = []
     if schedule.start:

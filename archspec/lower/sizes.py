@@ -1,4 +1,4 @@
-"""Where a body finds the sizes it needs: in the shape of a tensor at hand."""
+"""Resolves the sizes that a body uses, from the shapes of tensors that are available."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ LAYER = "layer"
 
 
 def resolve(code: ClassCode, plan: InlinePlan, arguments: Sequence[str]) -> InlinePlan:
-    """Put expressions in the place of size tokens; what no tensor in reach tells becomes an argument."""
+    """Replace size tokens by expressions such as `x.shape[1]`.
+
+    Args:
+        code: the body; a dim that no available tensor determines is added to its needs.
+        plan: statements and results after inlining.
+        arguments: tokens that are available before the first statement.
+    """
     return _Resolver(code, plan, arguments).run()
 
 
 class _Resolver:
-    """Of the tensors that have the size, one that the statement reads comes first, then one that is read later."""
+    """Prefers tensors that the statement reads, then tensors that later statements read, then any available one.
+
+    A tensor that is read here or later need not be kept alive for its shape.
+    """
 
     def __init__(self, code: ClassCode, plan: InlinePlan, arguments: Sequence[str]) -> None:
         self.code = code
@@ -55,7 +64,7 @@ class _Resolver:
         return dim.spelled(lambda symbol: self.symbol(number, symbols[symbol]))
 
     def symbol(self, number: int, symbol: Symbol) -> str:
-        """Source of a dim: an axis, or what is left of one when constants are taken off."""
+        """Source of a dim: an axis of its size, or one of size `factor * dim + constant` solved for it, or a need."""
         wanted = Dim.of(symbol)
         if symbol.name != LAYER:
             for variable, axis, found in self.shapes(number):
@@ -76,6 +85,7 @@ class _Resolver:
     def candidates(self, number: int) -> Iterable[str]:
         before = self.plan.statements[:number]
         known = [*self.arguments, *(target for statement in before for target in statement.targets)]
+        # An omitted argument is None, and has no shape, until its default is filled in.
         if number < len(self.plan.statements) and isinstance(self.plan.statements[number], Default):
             known = [token for token in known if token not in self.code.optional]
         later = {token for reads in self.reads[number + 1 :] for token in reads}
@@ -85,7 +95,7 @@ class _Resolver:
 
 
 def _solved(axis: Dim, symbol: Symbol, source: str) -> str | None:
-    """Source of a symbol from an axis of size `factor * symbol + constant`."""
+    """Source of a symbol, from an axis of size `factor * symbol + constant`; None if the axis is not of this form."""
     constant = axis.terms.get((), 0)
     linear = axis - constant
     factor = linear.terms.get((symbol,), 0)

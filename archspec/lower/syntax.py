@@ -1,6 +1,6 @@
-"""Python expressions as trees: what ops write as text is parsed, joined by substitution and printed once.
+"""Python expressions as trees: the text that ops write is parsed, combined by substitution and printed once.
 
-Precedence is a matter of the printer alone, so that no text is pasted into text.
+No text is inserted into text, so that only the printer has to know about precedence.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 
 def parse(source: str) -> ast.expr:
-    """An expression; literals remember how they were written (`1e-5`)."""
+    """Parse an expression; each literal keeps its source text in `kind`, so that `1e-5` is printed unchanged."""
     tree = ast.parse(source, mode="eval").body
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
@@ -19,12 +19,12 @@ def parse(source: str) -> ast.expr:
 
 
 def name(text: str) -> ast.expr:
-    """A name."""
+    """An expression that reads a name."""
     return ast.Name(text, ast.Load())
 
 
 def names(tree: ast.AST) -> Iterator[str]:
-    """Every name in the order of the text, repeated as often as it stands there."""
+    """Every name in a tree, in the order of its fields, with repetitions."""
     if isinstance(tree, ast.Name):
         yield tree.id
     for child in ast.iter_child_nodes(tree):
@@ -32,16 +32,16 @@ def names(tree: ast.AST) -> Iterator[str]:
 
 
 def substitute(tree: ast.expr, found: Mapping[str, ast.expr]) -> ast.expr:
-    """The tree with expressions in the place of names; the tree given is left as it is."""
+    """A copy of a tree in which names are replaced by expressions. These are not substituted in again."""
     result = _copied(tree, found)
     assert isinstance(result, ast.expr)
     return result
 
 
 def _copied(node: ast.AST, found: Mapping[str, ast.expr]) -> ast.AST:
-    """A copy of a tree with expressions in the place of names.
+    """A copy of a tree in which names are replaced by expressions.
 
-    `copy.deepcopy` keeps a memo of every object and asks each for its state, which took half the time of an emission.
+    `copy.deepcopy` keeps a memo of all objects and asks each for its state, which took half the time of an emission.
     """
     if isinstance(node, ast.Name) and node.id in found:
         return _copied(found[node.id], {})
@@ -56,5 +56,5 @@ def _copied(node: ast.AST, found: Mapping[str, ast.expr]) -> ast.AST:
 
 
 def renamed(tree: ast.expr, rename: Callable[[str], str]) -> ast.expr:
-    """The tree with its names changed."""
+    """A copy of a tree with each name changed by a function."""
     return substitute(tree, {found: name(rename(found)) for found in set(names(tree))})

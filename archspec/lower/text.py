@@ -1,4 +1,4 @@
-"""Expressions on one line, spaced as Ruff and Black space them."""
+"""Printer of expressions on one line, with the spacing of Ruff and Black."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import json
 from collections.abc import Callable
 
+# Precedences of Python's operators, from the loosest to the tightest.
 _TERNARY, _OR, _AND, _NOT, _COMPARE, _BIT_OR, _BIT_XOR = range(7)
 _BIT_AND, _SHIFT, _SUM, _PRODUCT, _SIGN, _POWER, _PRIMARY = range(7, 14)
 _BINARY: dict[type[ast.operator], tuple[str, int]] = {
@@ -44,13 +45,16 @@ _UNARY: dict[type[ast.unaryop], tuple[str, int]] = {
 
 
 def flat(tree: ast.expr, binding: int = _TERNARY) -> str:
-    """The expression on one line, in parentheses where its place binds tighter than it does."""
+    """An expression on one line, in parentheses if it binds more loosely than `binding`, the precedence required."""
     text, own = _PRINTERS[type(tree)](tree)
     return text if own >= binding else f"({text})"
 
 
 def operands(tree: ast.BinOp) -> list[tuple[str, str]]:
-    """Operands of a chain of operators of one precedence, each with the operator before it ("" for the first)."""
+    """The operands of a chain of operators of one precedence, each with the operator before it ("" for the first).
+
+    A power is not split into a chain, because it associates to the right.
+    """
     sign, own = _BINARY[type(tree.op)]
     right = (sign, flat(tree.right, own + 1))
     left = tree.left
@@ -60,19 +64,19 @@ def operands(tree: ast.BinOp) -> list[tuple[str, str]]:
 
 
 def argument(tree: ast.expr | ast.keyword) -> str:
-    """An argument of a call."""
+    """Text of an argument of a call."""
     if not isinstance(tree, ast.keyword):
         return flat(tree)
     return f"**{flat(tree.value, _PRIMARY)}" if tree.arg is None else f"{tree.arg}={flat(tree.value)}"
 
 
 def arguments(tree: ast.Call) -> list[ast.expr | ast.keyword]:
-    """Arguments of a call in the order in which they are written."""
+    """Arguments of a call in the order in which they are written: positional ones first."""
     return [*tree.args, *tree.keywords]
 
 
 def elements(tree: ast.Tuple | ast.List | ast.Set) -> str:
-    """Elements with commas between them."""
+    """Text of the elements, separated by commas and without brackets."""
     return ", ".join(flat(element) for element in tree.elts)
 
 
@@ -87,7 +91,7 @@ def _constant(tree: ast.Constant) -> tuple[str, int]:
 
 
 def _joined(tree: ast.JoinedStr) -> tuple[str, int]:
-    """An f-string whose places hold names and attributes, without formats."""
+    """An f-string whose fields are plain expressions; format specifications and conversions are not printed."""
     parts = [
         f"{{{flat(part.value)}}}" if isinstance(part, ast.FormattedValue) else json.dumps(_braced(part))[1:-1]
         for part in tree.values
@@ -102,6 +106,7 @@ def _braced(part: ast.expr) -> str:
 
 def _attribute(tree: ast.Attribute) -> tuple[str, int]:
     owner = flat(tree.value, _PRIMARY)
+    # A dot right after the digits of an integer would be read as its decimal point.
     if isinstance(tree.value, ast.Constant) and isinstance(tree.value.value, int | float):
         owner = f"({owner})"
     return f"{owner}.{tree.attr}", _PRIMARY
@@ -109,6 +114,7 @@ def _attribute(tree: ast.Attribute) -> tuple[str, int]:
 
 def _call(tree: ast.Call) -> tuple[str, int]:
     written = [argument(one) for one in arguments(tree)]
+    # A generator that is the only argument needs no brackets of its own.
     if len(written) == 1 and isinstance(tree.args[0] if tree.args else None, ast.GeneratorExp):
         written = [written[0][1:-1]]
     return f"{flat(tree.func, _PRIMARY)}({', '.join(written)})", _PRIMARY
@@ -117,17 +123,18 @@ def _call(tree: ast.Call) -> tuple[str, int]:
 def _binary(tree: ast.BinOp) -> tuple[str, int]:
     sign, own = _BINARY[type(tree.op)]
     if own == _POWER:
-        # A power binds tighter than a sign before it, and looser than one behind it.
+        # A power binds tighter than a sign before it, and looser than a sign after it.
         left, right = flat(tree.left, _PRIMARY), flat(tree.right, _SIGN)
         is_close = not isinstance(tree.left, ast.UnaryOp) and _is_simple(tree.left) and _is_simple(tree.right)
         space = "" if is_close else " "
         return f"{left}{space}**{space}{right}", own
+    # The other operators associate to the left: a right operand of the same precedence needs brackets.
     return f"{flat(tree.left, own)} {sign} {flat(tree.right, own + 1)}", own
 
 
 def _unary(tree: ast.UnaryOp) -> tuple[str, int]:
     sign, own = _UNARY[type(tree.op)]
-    # A sign in front of a power gets brackets, though it binds looser than the power.
+    # Black puts a power after a sign in brackets, although precedence does not require it.
     is_power = isinstance(tree.operand, ast.BinOp) and isinstance(tree.operand.op, ast.Pow)
     return f"{sign}{flat(tree.operand, _PRIMARY if is_power and own == _SIGN else own)}", own
 
@@ -201,7 +208,7 @@ def _bare(tree: ast.expr) -> str:
 
 
 def _is_simple(tree: ast.expr) -> bool:
-    """Whether a power's operand stands close to the operator."""
+    """Whether an operand of a power is simple enough for the operator to be written without spaces, as Black does."""
     if isinstance(tree, ast.UnaryOp) and not isinstance(tree.op, ast.Not):
         return _is_simple(tree.operand)
     if isinstance(tree, ast.Attribute):
@@ -212,7 +219,7 @@ def _is_simple(tree: ast.expr) -> bool:
 
 
 def _is_literal(tree: ast.expr) -> bool:
-    """Whether a slice's end stands close to its colon."""
+    """Whether a bound of a slice is simple enough for the colon to be written without spaces, as Black does."""
     return _is_literal(tree.operand) if isinstance(tree, ast.UnaryOp) else isinstance(tree, ast.Name | ast.Constant)
 
 

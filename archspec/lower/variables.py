@@ -1,4 +1,4 @@
-"""Names of variables: as hinted, and taken over from a value that is no longer used."""
+"""Names of variables: the hint if there is one, else a short name; names of values no longer used are reused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ _PLAIN = {
 
 
 def name_variables(code: ClassCode, plan: InlinePlan, reserved: Iterable[str]) -> dict[str, str]:
-    """Names for the tokens of a body; no variable takes one of the `reserved` names."""
+    """Names for the tokens of a body.
+
+    Args:
+        code: the body.
+        plan: its statements after inlining.
+        reserved: names that no variable may take.
+
+    Returns:
+        a name for each token; `_` for a target that nothing reads.
+    """
     return _Naming(code, plan, frozenset(reserved)).run()
 
 
@@ -56,7 +65,11 @@ class _Naming:
                 self.names[target] = "_"
 
     def loop(self, number: int, loop: Loop) -> None:
-        """The carried value takes over the name of what it starts from; names of the header end with the loop."""
+        """Name the variables of a loop.
+
+        The carried variable takes the name of its start value if that is not used otherwise. Names of the header are
+        free again after the loop.
+        """
         inside = set(loop.reads_inside())
         start = loop.start.id if isinstance(loop.start, ast.Name) else ""
         takes_over = start in self.live and self.last[start] == number and start not in inside
@@ -66,7 +79,7 @@ class _Naming:
         for token, _ in loop.collected:
             self.give(token, self.hint(token) or self.plain(token))
         kept = set(self.live)
-        # A loop does not give its own meaning to the name of an argument, even of one that is no longer used.
+        # A variable of the loop must not hide an argument, even one that is no longer used.
         self.live |= set(self.code.arguments)
         wanted = {value for _, value in loop.collected}
         for token in (*loop.locals, *loop.extra):
@@ -81,7 +94,7 @@ class _Naming:
         return identifier(hint) if hint else ""
 
     def plain(self, token: str) -> str:
-        """A short name for a value that no hint names."""
+        """A short name for a value without a hint: by its dtype, the first one that is free."""
         type_ = self.code.variables[token].type
         choice = _PLAIN[type_.dtype] if type_ else _PLAIN[DType.FLOAT]
         used = {*self.reserved, *(self.names[found] for found in self.live)}

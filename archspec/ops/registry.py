@@ -12,9 +12,9 @@ from archspec.ir.op import Primitive
 
 @cache
 def all_primitives() -> dict[str, type[Primitive]]:
-    """Classes of the primitives by name, in the order of their names. Imports every module of the package.
+    """The classes of all primitives by name, in the order of their names. Imports every module of the package.
 
-    Raises ValueError where two have one name.
+    Raises ValueError if two primitives have the same name.
     """
     found: dict[str, type[Primitive]] = {}
     for module in pkgutil.walk_packages(import_module("archspec.ops").__path__, "archspec.ops."):

@@ -44,11 +44,13 @@ def _as_map(base: Node) -> Node:
 
 
 def _replaces(base: MapNode, over: MapNode) -> bool:
+    """Whether `over` gives another kind than `base`."""
     old, new = _text(base, "kind"), _text(over, "kind")
     return new is not None and old != new
 
 
 def _keep_block(base: MapNode, over: MapNode) -> None:
+    """Raise SpecError E206 if `over` changes the block of a node."""
     old, new = base.get("block"), over.get("block")
     if isinstance(old, TextNode) and isinstance(new, TextNode) and old.value != new.value:
         fail(

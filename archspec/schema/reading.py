@@ -59,6 +59,7 @@ def reader(annotation: Any, metadata: Sequence[Any] = ()) -> Reader:
 
 
 def _base(annotation: Any) -> Reader:
+    """The reader of a type by its form: annotated, union, literal, list, map, or a class with a method `read`."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return reader(inner[0], inner[1:])
@@ -103,6 +104,8 @@ def _either(readers: Sequence[Reader], optional: bool) -> Reader:
 
 
 def _word(options: Sequence[str]) -> Reader:
+    """A reader of one of a few words. Raises SpecError E205 for any other."""
+
     def read(value: Any) -> Any:
         if isinstance(value, (Items, MapNode)):
             what = "list" if isinstance(value, Items) else "map"
@@ -127,6 +130,8 @@ def entries(node: Any) -> Mapping[str, Any]:
 
 
 def _items(read: Reader) -> Reader:
+    """A reader of a list whose items `read` reads."""
+
     def read_all(value: Any) -> list[Any]:
         if not isinstance(value, list):
             fail("E204", f"expected a list, found a {'text' if isinstance(value, TextNode) else 'map'}", place(value))
@@ -136,6 +141,8 @@ def _items(read: Reader) -> Reader:
 
 
 def _entries(read: Reader) -> Reader:
+    """A reader of a map whose values `read` reads."""
+
     def read_all(value: Any) -> dict[str, Any]:
         value = entries(value)
         return dict(zip(value, collect(read, [plain(one) for one in value.values()]), strict=True))
@@ -159,6 +166,8 @@ def collect(read: Reader, values: Sequence[Any]) -> list[Any]:
 
 
 def _at_least(count: int, read: Reader) -> Reader:
+    """A reader that refuses lists with fewer than `count` items, with E204."""
+
     def read_all(value: Any) -> Any:
         if isinstance(value, list) and len(value) < count:
             fail("E204", f"expected a list of at least {count}, found {len(value)}", place(value))

@@ -1,4 +1,4 @@
-"""Spec files to graphs: inheritance, validated documents, names, and the elaboration of nodes."""
+"""Turn spec files into graphs: inheritance, validated documents, names, and the elaboration of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of a graph from their blocks, each after those that it uses."""
+"""Build the nodes of a graph from their blocks, each after the nodes that it uses."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from archspec.text.value import ValueExpr
 
 @record
 class NodeNames:
-    """What the nodes of a graph may name.
+    """The names that the nodes of a graph may use.
 
-    `places` are the spans of all names, `values` those among them that are values, and `failed` the names with an
-    error of their own, which grows by the nodes that cannot be built.
+    `places` are the spans of all names, `values` the names of values among them, and `failed` the names whose own
+    error has been reported; nodes that cannot be built are added to it.
     """
 
     places: Mapping[str, Span]
@@ -40,13 +40,16 @@ class NodeNames:
 
 
 def build_nodes(nodes: Iterable[GraphNode], around: Surroundings, names: NodeNames) -> None:
-    """Build all nodes that can be built. Errors are collected; one in a node does not hide those of the others."""
+    """Build all nodes that can be built. Errors are collected; an error in one node does not hide those of others."""
     for node in checked(nodes, names, around.findings):
         _build(node, around, names.failed)
 
 
 def checked(nodes: Iterable[GraphNode], names: NodeNames, findings: Collector) -> Iterator[GraphNode]:
-    """The nodes in order, without those that stand in a circle, name nothing known, or use a node that failed."""
+    """The nodes in order of use, without those on a cycle, with an unknown name, or that use a failed node.
+
+    Cycles (E211) and unknown names (E201) are collected in `findings`; the skipped nodes are added to `names.failed`.
+    """
     by_name = {node.name: node for node in nodes}
     order = ordered({name: tuple(node.uses()) for name, node in by_name.items()})
     report_circles(order.circles, names.places, "nodes", findings)
@@ -59,7 +62,9 @@ def checked(nodes: Iterable[GraphNode], names: NodeNames, findings: Collector) -
 
 
 def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
+    """Build the parts of a node in order; after a part that fails, the node is failed."""
     for part in node.parts:
+        # A part that was built has defined at least one new name; later parts of a chain need its value.
         before = len(around.values.names)
         with around.findings.catching():
             build_part(part, around)
@@ -69,6 +74,7 @@ def _build(node: GraphNode, around: Surroundings, failed: set[str]) -> None:
 
 
 def _names_unknown(node: GraphNode, names: NodeNames, findings: Collector) -> bool:
+    """Whether a node uses an unknown name; E201 is collected for each."""
     unknown = [path for path in node.paths() if path.parts[0] not in names.places]
     for path in unknown:
         others = [name for name in names.values if name != node.name]
@@ -78,7 +84,7 @@ def _names_unknown(node: GraphNode, names: NodeNames, findings: Collector) -> bo
 
 
 def build_part(part: NodePart, around: Surroundings) -> None:
-    """Build a part and give its value its names. Raises SpecError."""
+    """Build a part, and define its value, its ports and the values inside it under their names. Raises SpecError."""
     whole = None if isinstance(part.body, Block) else part.body
     cx = NodeContext(around=around, name=part.name, owner=part.module, result=_result(part), whole=whole)
     with around.builder.settings(span=part.span), _as_diagnostics(part, around):
@@ -97,7 +103,10 @@ def build_part(part: NodePart, around: Surroundings) -> None:
 
 
 def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) -> bool:
-    """Whether a value has the axes batch, positions, features, by its block or by values of its type that it reads."""
+    """Whether a value has the axes batch, positions, features: its block says so, or it reads such a value.
+
+    The value that it reads must have the same axes.
+    """
     if value.type.rank != 3:
         return False
     if isinstance(body, Block) and body.makes_sequence:
@@ -107,10 +116,12 @@ def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) ->
 
 
 def _result(part: NodePart) -> str:
+    """The name of the value of a part: its last alias, otherwise its own name."""
     return part.aliases[-1] if part.aliases else part.name
 
 
 def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
+    """Build the block of a part with its own initialisation and freezing."""
     builder = cx.builder
     if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
         fail(
@@ -127,7 +138,7 @@ def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
 
 
 def _prepare(block: Block, cx: NodeContext) -> None:
-    """Build what the fields compute now, outside the module, so that equal expressions are built once."""
+    """Build the computed values of the fields before the module is opened, so that equal expressions are built once."""
     for syntax in syntaxes(block):
         for pred in predicates(syntax):
             cx.predicate(pred)
@@ -136,7 +147,7 @@ def _prepare(block: Block, cx: NodeContext) -> None:
 
 
 def _repeat(part: NodePart, block: Block, cx: NodeContext) -> Built:
-    """The block several times, its output fed back into the field that it feeds."""
+    """Build the block several times; each output is the value of the fed field of the next run."""
     assert block.repeat is not None
     times = cx.around.numbers.integer(block.repeat)
     if times < 1:
@@ -159,7 +170,10 @@ def _repeat(part: NodePart, block: Block, cx: NodeContext) -> Built:
 
 @contextmanager
 def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
-    """Tell the errors of the builder as findings about the part; with one, those of the numbers in its fields."""
+    """Convert errors of the builder into diagnostics of the part.
+
+    With the first error of a part, the errors of all numbers in its fields are reported too.
+    """
     try:
         yield
     except SpecError as error:

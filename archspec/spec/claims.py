@@ -1,4 +1,4 @@
-"""What is claimed of a model: sizes, inputs, outputs and rules; of a spec, or of a file that has no graph."""
+"""The claims about a model (sizes, inputs, outputs and rules), taken from a spec or from a file without a graph."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OF_A_GRAPH = ("defaults", "blocks", "counts", "decode", "weights")
 
 @record(eq=False)
 class Claims:
-    """What holds for a model whatever it is made of; `spec` where an architecture stands behind it."""
+    """What must hold for a model independently of how it is built; `spec` is its architecture, None if not known."""
 
     name: str
     dims: Mapping[str, Symbol]
@@ -47,7 +47,7 @@ class Claims:
 
     @cached_property
     def indexed(self) -> Mapping[str, tuple[Dim, ...]]:
-        """How many rows or positions integer inputs number, by name; nothing is known without an architecture."""
+        """By input name, the sizes of the tables and axes that integer inputs index; empty without an architecture."""
         return {} if self.spec is None else indexed(self.spec.graph)
 
 
@@ -57,7 +57,7 @@ def claims_of(spec: Spec) -> Claims:
 
 
 def with_inner(spec: Spec) -> Claims:
-    """The claims of a spec whose inner values are outputs too where rules name them."""
+    """The claims of a spec in which inner values named by rules are outputs too; the graph is then built again."""
     inner = inner_outputs(spec)
     if not inner:
         return claims_of(spec)
@@ -67,13 +67,13 @@ def with_inner(spec: Spec) -> Claims:
 
 
 def inner_outputs(spec: Spec) -> tuple[str, ...]:
-    """The paths of the inner values that rules name as their outputs."""
+    """The paths of the inner values that rules name as their `output`, without repeats."""
     known = set(spec.outputs.values())
     return tuple(dict.fromkeys(str(rule.fields.output) for rule in spec.rules if rule.output not in known))
 
 
 def load_claims(source: str | Path, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Claims:
-    """The claims of a file or of a shipped spec; the file may leave out `graph`.
+    """Read the claims of a file or of a shipped spec; the file may leave out `graph`.
 
     `source`, `set` and `reduced` are those of `load`. Raises SpecError with every independent error.
     """
@@ -82,12 +82,13 @@ def load_claims(source: str | Path, *, set: Mapping[str, str] | Sequence[str] = 
 
 
 def read_claims(text: str, name: str = "<rules>") -> Claims:
-    """The claims that a YAML text makes. Raises SpecError with every independent error."""
+    """Read the claims of a YAML text; `name` is shown in diagnostics. Raises SpecError with every independent error."""
     return _read(read(Source(name, text)), Path(name), parse_overrides(()), reduced=False)
 
 
 def _read(tree: MapNode, path: Path, overrides: Sequence[Override], reduced: bool) -> Claims:
     changed = apply_overrides(tree, overrides)
+    # The overrides are applied again because the reduced constants would replace theirs.
     if reduced:
         changed = apply_overrides(shrunk(changed), overrides)
     if changed.get("graph") is None:
@@ -97,6 +98,7 @@ def _read(tree: MapNode, path: Path, overrides: Sequence[Override], reduced: boo
 
 
 def _without_graph(tree: MapNode) -> Claims:
+    """The claims of a file without a graph: its outputs have declared types only."""
     findings = Collector()
     _refuse_sections(tree, findings)
     places = check_names(tree, findings)
@@ -118,6 +120,7 @@ def _without_graph(tree: MapNode) -> Claims:
 
 
 def _refuse_sections(tree: MapNode, findings: Collector) -> None:
+    """Collect E229 for each section that needs a graph."""
     for name in _OF_A_GRAPH:
         key = tree.key(name)
         if key is not None:
@@ -125,12 +128,14 @@ def _refuse_sections(tree: MapNode, findings: Collector) -> None:
 
 
 def _with_empty_graph(tree: MapNode) -> MapNode:
+    # The model of a file requires a graph, so an empty one is added.
     key = TextNode(value="graph", span=tree.span)
     kept = tuple(entry for entry in tree.entries if entry.key.value not in _OF_A_GRAPH)
     return replace(tree, entries=(*kept, Entry(key=key, value=MapNode(entries=(), span=tree.span))))
 
 
 def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findings: Collector) -> dict[str, Value]:
+    """The outputs by name, with their declared types; errors are collected."""
     outputs: dict[str, Value] = {}
     for name, place in _keys(tree.get("outputs")):
         fields = document.outputs[name]

@@ -1,4 +1,4 @@
-"""User-defined blocks: `blocks:` read and checked, each as a block that nodes may name."""
+"""User-defined blocks: read and check `blocks:`, and make a block class of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ _SECTIONS = {"fields": "a field", "inputs": "an input", "graph": "a node"}
 
 
 def define_blocks(tree: MapNode, findings: Collector) -> Known:
-    """All blocks that nodes may name: those of the language, and the file's own that have no error."""
+    """All blocks that nodes may name: those of the language, and those of the file without an error.
+
+    Errors of definitions are collected, blocks that contain each other (E211) among them.
+    """
     section = tree.get("blocks")
     if not isinstance(section, MapNode):
         return blocks()
@@ -40,7 +43,7 @@ def define_blocks(tree: MapNode, findings: Collector) -> Known:
 
 
 def _words(node: Node) -> Iterator[str]:
-    """The blocks that nodes name, wherever they stand."""
+    """The names of all blocks used below a node, at any depth."""
     if isinstance(node, MapNode):
         for entry in node.entries:
             if entry.key.value == "block" and isinstance(entry.value, TextNode):
@@ -52,6 +55,7 @@ def _words(node: Node) -> Iterator[str]:
 
 
 def _define(key: TextNode, tree: Node, known: Known, own: Collection[str]) -> Definition:
+    """Read and check the definition of a block. Raises SpecError with its errors."""
     findings = Collector()
     fields = BlockFields.read(tree)
     assert isinstance(tree, MapNode)
@@ -68,6 +72,7 @@ def _define(key: TextNode, tree: Node, known: Known, own: Collection[str]) -> De
 
 
 def _can_name(key: TextNode, findings: Collector) -> bool:
+    """Whether a key can name a block; E209 or E223 is collected if not."""
     if key.value in blocks():
         help = "choose another name"
         findings.error("E209", f"`{key.value}` is the name of a block of the language", key.span, help=help)
@@ -80,6 +85,7 @@ def _can_name(key: TextNode, findings: Collector) -> bool:
 
 
 def _check_fields(fields: BlockFields, places: Mapping[str, Span], findings: Collector) -> None:
+    """Collect E210 for reserved names, E203 for missing sections, and errors of defaults."""
     for name in (*fields.fields, *fields.inputs):
         if name in RESERVED_FIELDS and name in places:
             message = f"`{name}` is a field of every block"
@@ -94,7 +100,11 @@ def _check_fields(fields: BlockFields, places: Mapping[str, Span], findings: Col
 
 
 def _add_axes(fields: BlockFields, places: dict[str, Span], findings: Collector) -> None:
-    """The names of axes are names of the body: those that stand alone in the type of an input are bound by the call."""
+    """Add the axis names of the inputs to `places`.
+
+    An axis that is a single name is bound by each call. E201 for a name that only occurs inside an expression, E209
+    for one that names something else too.
+    """
     alone = {axis.name: axis.span for syntax in fields.inputs.values() for axis in syntax.axes if hasattr(axis, "name")}
     for name, span in alone.items():
         if name in places and name not in fields.fields:
@@ -108,7 +118,7 @@ def _add_axes(fields: BlockFields, places: dict[str, Span], findings: Collector)
 
 
 def _check_body(definition: Definition, findings: Collector) -> None:
-    """What is wrong whatever a call gives."""
+    """Collect the errors of a body that do not depend on the call: node errors, unknown values, unused inputs."""
     nodes = definition.nodes(definition.samples())
     values = (*definition.fields.inputs, *(node.name for node in nodes))
     names = NodeNames(places=definition.places, values=values, failed=set())

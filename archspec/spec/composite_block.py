@@ -1,4 +1,4 @@
-"""The class of a user-defined block: its fields and inputs as fields of a block like any other."""
+"""Make the class of a user-defined block: its fields and inputs become fields of a block model."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class CompositeBlock(CompositeFields):
 
     @property
     def fed(self) -> ValueExpr:
-        """What the input holds that a chain or a repeat feeds."""
+        """The expression of the input that a chain or a repeat feeds."""
         found: ValueExpr = getattr(self, f"input_{self.feeds}")
         return found
 
     def build(self, cx: Context) -> Built:
-        """Build the body."""
+        """Build the body of the block as a module. Raises SpecError, each finding with the place of the call."""
         assert isinstance(cx, NodeContext)
         return CompositeCall(definition=self.definition, block=self, cx=cx).build()
 
 
 def block_of(definition: Definition) -> type[Block]:
-    """The class of a definition; a chain feeds the input called `input`, else the first."""
+    """Make the block class of a definition. A chain feeds the input named `input`, otherwise the first one."""
     inputs = definition.fields.inputs
     fields: dict[str, Any] = {f"input_{name}": (ValueField, Field(alias=name)) for name in inputs}
     for name, one in definition.fields.fields.items():
@@ -73,5 +73,5 @@ def _field(name: str, default: Node | None) -> Any:
 
 
 def check_default(sort: str, default: Node) -> None:
-    """Read the default of a field by its sort. Raises SpecError."""
+    """Check that the default of a field can be read by its sort. Raises SpecError if it cannot."""
     reader(_SORTS[sort])(plain(default))

@@ -1,4 +1,4 @@
-"""A call of a user-defined block: its body built from what the call gives, and from nothing else."""
+"""A call of a user-defined block: the body is built from the arguments of the call only."""
 
 from __future__ import annotations
 
@@ -31,27 +31,31 @@ _MAX_CALLS = 500
 
 
 class CompositeFields(Block):
-    """What a call of a user-defined block holds, by the names of the block's fields."""
+    """The arguments of a call of a user-defined block, by the names of the block's fields."""
 
     def gives(self, name: str) -> bool:
-        """Whether the call gives a field."""
+        """Whether the call gives the field itself."""
         return f"field_{name}" in self.model_fields_set
 
     def held(self, name: str) -> Any:
-        """What a field holds, given or by default."""
+        """The value of a field: given by the call, or its default."""
         return getattr(self, f"field_{name}")
 
 
 @record
 class CompositeCall:
-    """One call; `cx` are the surroundings of the node that makes it."""
+    """One call; `cx` is the context of the calling node."""
 
     definition: Definition
     block: CompositeFields
     cx: NodeContext
 
     def build(self) -> Built:
-        """Build the body as a module. Raises SpecError, each finding with the place of the call."""
+        """Build the body as a module and return its outputs as ports, the first as the main value.
+
+        Raises SpecError, each finding of the body with the place of the call; E244 for too many calls, E342, E343 or
+        E347 for an operand whose type does not fit.
+        """
         self._count()
         operands = {name: self.cx.value(getattr(self.block, f"input_{name}")) for name in self.definition.fields.inputs}
         with self._placed():
@@ -70,13 +74,14 @@ class CompositeCall:
         return Built(main=main, ports=dict(zip(ports[1:], others, strict=True)))
 
     def _count(self) -> None:
+        # Calls inside calls multiply: without a limit a short file could build a graph of exponential size.
         if next(self.cx.around.calls) > _MAX_CALLS:
             fail("E244", f"more than {_MAX_CALLS} calls of user-defined blocks", self.cx.builder.span)
 
     # -- what the call gives
 
     def _fields(self) -> tuple[dict[str, Scalar], dict[str, Node]]:
-        """Sizes and numbers by name, and the nodes that stand for the other fields."""
+        """The values of sizes and numbers by name, and the nodes to substitute for the other fields but masks."""
         numbers: dict[str, Scalar] = {}
         nodes: dict[str, Node] = {}
         for name, field in self.definition.fields.fields.items():
@@ -90,13 +95,17 @@ class CompositeCall:
         return numbers, nodes
 
     def _held(self, name: str, numbers: Mapping[str, Scalar]) -> tuple[NodeContext, Any]:
-        """What a field holds, and the surroundings in which its names are read: a default sees the fields before it."""
+        """The value of a field, and the context in which its names are resolved.
+
+        A given field is read in the context of the caller; a default sees only the block's fields before it.
+        """
         if self.block.gives(name):
             return self.cx, self.block.held(name)
         inner = replace(self.cx.around, numbers=Numbers(names=Names(numbers)))
         return replace(self.cx, around=inner, layer=None), self.block.held(name)
 
     def _masks(self) -> dict[str, GivenMask]:
+        """The mask fields by name, each with the context in which it is read."""
         fields = self.definition.fields.fields
         return {
             name: GivenMask(syntax=self.block.held(name), cx=self.cx if self.block.gives(name) else None)
@@ -105,7 +114,11 @@ class CompositeCall:
         }
 
     def _bound(self, operands: Mapping[str, Value], numbers: dict[str, Scalar]) -> dict[str, Scalar]:
-        """The numbers with the axes that the operands bind. Raises SpecError E342, E347 for one that does not fit."""
+        """The numbers together with the axis sizes that the operands bind.
+
+        Raises SpecError E342 for another dtype or rank than declared, E347 for another size of an axis, E343 for
+        integers not known to be below the declared bound.
+        """
         names, later = dict(numbers), []
         for name, syntax in self.definition.fields.inputs.items():
             value = operands[name]
@@ -144,6 +157,7 @@ class CompositeCall:
         numbers: Mapping[str, Scalar],
         given: Mapping[str, Node],
     ) -> list[Value]:
+        """Build the nodes of the body in the open module and return its outputs."""
         nodes = self.definition.nodes(given)
         around = self._surroundings(numbers)
         for name, value in inputs.items():
@@ -170,7 +184,9 @@ class CompositeCall:
                     yield output_value(name, fields, path, around.values, around.numbers)
 
     def _surroundings(self, numbers: Mapping[str, Scalar]) -> Surroundings:
+        """The surroundings of the body: its own values and numbers, and the defaults of the file."""
         outer, builder = self.cx.around, self.cx.builder
+        # The default norm may name constants of the file, which the body cannot see, so its numbers are evaluated.
         norm = outer.defaults.norm
         defaults: Defaults = outer.defaults if norm is None else replace(outer.defaults, norm=settled(self.cx, norm))
         return Surroundings(
@@ -187,7 +203,7 @@ class CompositeCall:
         )
 
     def _report(self, found: Collector) -> None:
-        """Raise what is wrong in the body; warnings go to the surroundings, with the place of the call."""
+        """Raise the errors of the body; pass its warnings, with the place of the call, to the caller's findings."""
         found.raise_if_errors()
         for warning in found.diagnostics:
             self.cx.around.findings.add(self._with_call(warning))
@@ -200,6 +216,7 @@ class CompositeCall:
             raise SpecError([self._with_call(found) for found in error.diagnostics]) from None
 
     def _with_call(self, found: Diagnostic) -> Diagnostic:
+        """The diagnostic with a label at the call, which is added once."""
         span = self.cx.builder.span
         if span is None:
             return found

@@ -22,7 +22,11 @@ Known = Mapping[str, type[Block]]
 
 @record
 class Definition:
-    """A user-defined block as its file writes it; `places` are the spans of all names of its body."""
+    """A user-defined block as the file writes it.
+
+    `places` are the spans of all names of its body, `known` the blocks that its nodes may name, and `own` the names
+    of all blocks that the file defines, those with an error included.
+    """
 
     name: str
     span: Span
@@ -33,7 +37,7 @@ class Definition:
     own: Collection[str]
 
     def nodes(self, given: Mapping[str, Node]) -> list[GraphNode]:
-        """The nodes of the body with these fields in it. Raises SpecError with everything that is wrong in them."""
+        """The nodes of the body after `given` fields are substituted. Raises SpecError with every error in them."""
         findings = Collector()
         graph = self.tree.get("graph")
         assert isinstance(graph, MapNode)
@@ -51,7 +55,7 @@ class Definition:
         return read
 
     def samples(self) -> dict[str, Node]:
-        """A word for each field that is laid into the nodes."""
+        """A sample node for each field that is substituted into the body, to check the body without a call."""
         sorts = {name: one.type for name, one in self.fields.fields.items()}
         return {
             name: TextNode(value=_SAMPLES[sort], span=self.places[name])
@@ -60,7 +64,7 @@ class Definition:
         }
 
     def outputs(self) -> dict[str, Path]:
-        """The path of each output's value."""
+        """The path of the value of each output: its `from`, otherwise the node with its name."""
         section = self.tree.get("outputs")
         assert isinstance(section, MapNode)
         keys = {entry.key.value: entry.key.span for entry in section.entries}

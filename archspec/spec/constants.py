@@ -1,4 +1,4 @@
-"""`constants`: named numbers, in any order."""
+"""The section `constants`: named numbers, which may use each other in any order."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ONLY_CONSTANTS = "use only numbers and constants, or write the expression where
 
 
 def evaluate_constants(exprs: Mapping[str, Expr], places: Mapping[str, Span], errors: Collector) -> dict[str, Scalar]:
-    """The value of each constant, those left out that have none; every independent error is collected.
+    """The value of each constant, without those that have an error; every independent error is collected.
 
-    `places` are the spans of the names, those of the dims among them.
+    `places` are the spans of all names of the file, including dims, which constants may not use.
     """
     order = ordered({name: text.names(expr) for name, expr in exprs.items()})
     report_circles(order.circles, places, "constants", errors)
@@ -39,7 +39,7 @@ def evaluate_constants(exprs: Mapping[str, Expr], places: Mapping[str, Span], er
 def report_circles(
     circles: tuple[tuple[str, ...], ...], places: Mapping[str, Span], what: str, errors: Collector
 ) -> None:
-    """Report names that are defined by each other, each circle once."""
+    """Collect one error E211 for each cycle of names that use each other; `what` is the plural for the message."""
     for circle in circles:
         following = (*circle[1:], circle[0])
         first, *rest = (Label(places[name], f"uses `{used}`") for name, used in zip(circle, following, strict=True))
@@ -49,6 +49,7 @@ def report_circles(
 
 
 def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span]) -> Scalar:
+    """The exact value of a constant. Raises SpecError E201 for a dim, E126 for a number that is too complex."""
     for name in text.names(expr):
         if name not in values and name in places:
             message = f"`{name}` is not a constant"
@@ -60,7 +61,7 @@ def _value(expr: Expr, values: Mapping[str, Scalar], places: Mapping[str, Span])
 
 
 def _weight(value: Scalar) -> int:
-    """How much an exact number takes: operations, and very long integers."""
+    """The cost of an exact number: its operations; an integer beyond `_MAX_BITS` bits counts as too much."""
     if isinstance(value, BinaryScalar):
         return 1 + _weight(value.left) + _weight(value.right)
     if isinstance(value, Root):

@@ -1,4 +1,4 @@
-"""The surroundings of one node while it is built: what a block may ask of the spec."""
+"""The context of a node while it is built: what a block may ask of the spec."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_LAYERS = 10_000
 
 @record
 class GivenMask:
-    """A field of sort mask as it was given; `cx` are the surroundings of the call, None for a field's own default."""
+    """The value of a field of sort mask; `cx` is the context of the call, None for the default of the field."""
 
     syntax: MaskSyntax
     cx: NodeContext | None
@@ -42,10 +42,12 @@ class GivenMask:
 
 @record
 class Surroundings:
-    """What all nodes of a graph share; `reduced` is the small copy, where windows are not judged.
+    """What all nodes of a graph share.
 
-    In the body of a user-defined block `scope` and `key` are the builder's path and key of its module, and `masks` its
-    fields of sort mask, each with the surroundings in which it is read. `calls` counts the calls of such blocks.
+    `reduced` is true for the small copy, in which windows that mask nothing are not reported. `made` holds the values
+    of expressions already built. In the body of a user-defined block, `scope` and `key` are the builder's path and key
+    of its module, and `masks` its fields of sort mask, each with the context in which it is read. `calls` counts the
+    calls of user-defined blocks in the whole spec.
     """
 
     builder: Builder
@@ -63,12 +65,11 @@ class Surroundings:
 
 @record
 class NodeContext:
-    """The surroundings of one part of the graph; the `Context` that its block is given.
+    """The context of one part of the graph; it implements `Context` for the block of the part.
 
-    `name` is where its module stands in the scope under construction ("" inside a repeat, which is the module),
-    `owner` the one whose parameters it uses, `result` the name of its value. `whole` is the expression
-    that the part is, where it is one. In a repeat, `carried` replaces the
-    value of one field by the value that is carried.
+    `name` is the name of its module in the scope under construction ("" inside a repeat, which is the module), `owner`
+    the node whose parameters it uses, `result` the name of its value. `whole` is the expression of the part, None for a
+    block. In a repeat, `carried` is a field and the value that replaces its own.
     """
 
     around: Surroundings
@@ -94,19 +95,19 @@ class NodeContext:
         return replace(self.around.numbers, layer=self.layer)
 
     def size(self, expr: Expr) -> Dim:
-        """A size; an error where it is no whole number, or below 1."""
+        """Evaluate a size. Raises SpecError if it is not a whole number of at least 1."""
         return self._numbers.size(expr)
 
     def number(self, expr: Expr) -> Scalar:
-        """A number, which may depend on dims and, inside layers, on `layer`."""
+        """Evaluate a number, which may depend on dims and, inside layers, on `layer`. Raises SpecError E201, E303."""
         return self._numbers.number(expr)
 
     def constant(self, expr: Expr) -> float:
-        """A number that is known before run time."""
+        """Evaluate a number that is known before run time. Raises SpecError E303 for one that depends on dims."""
         return self._numbers.constant(expr)
 
     def value(self, expr: ValueExpr) -> Value:
-        """A value; an elementwise expression is built once, where it is first needed."""
+        """The value of an expression; an elementwise expression is built where it is first needed, and only once."""
         if self.carried is not None and expr is self.carried[0]:
             return self.carried[1]
         if isinstance(expr, Path):
@@ -114,13 +115,14 @@ class NodeContext:
         return self.around.made.get(expr) or self._keep(expr, build_value(expr, self._look, self._add))
 
     def value_or_number(self, expr: ValueExpr) -> Value | Scalar:
-        """A value, or a number where the expression names none."""
+        """The value of an expression; the number that it stands for if it contains no value."""
         number = number_of(expr, self._look)
         return self.value(expr) if number is None else number
 
     def anchor(self) -> Value:
-        """Some value that can be reached, floats before others. Raises SpecError E242 where there is none."""
+        """Any value of the graph, a float if there is one. Raises SpecError E242 if the graph has no values."""
         values = list(self.around.values.names.values())
+        # Inputs that failed were reported already: an empty error stops this node without a second message.
         if not values and self.around.findings.has_errors:
             raise SpecError([])
         if not values:
@@ -128,7 +130,7 @@ class NodeContext:
         return next((value for value in values if value.type.dtype is DType.FLOAT), values[0])
 
     def predicate(self, expr: PredExpr) -> Value:
-        """A bool value; comparisons and logic are built once, where they are first needed."""
+        """The bool value of a predicate; comparisons and logic are built where they are first needed, and only once."""
         found = self.around.made.get(expr)
         if found is not None:
             return found
@@ -136,7 +138,10 @@ class NodeContext:
         return self._keep(expr, made)
 
     def mask(self, syntax: MaskSyntax, queries: Value, keys: Value) -> tuple[Mask, tuple[Value, ...]]:
-        """A mask over the position axes of `queries` and `keys`, with its control values."""
+        """A mask over the position axes of `queries` and `keys`, and the values that it reads, in their order.
+
+        Raises SpecError as `MaskReader.read` does.
+        """
         reader = self._mask_reader(queries.type, keys.type, [])
         mask = reader.read(syntax)
         return mask, tuple(reader.controls)
@@ -157,7 +162,7 @@ class NodeContext:
         )
 
     def _given_mask(self, name: str, reader: MaskReader) -> Mask | None:
-        """The mask that a field of the block around holds, read where it was written."""
+        """The mask of a field of the enclosing block, read in the context of its text; None for an unknown field."""
         found = self.around.masks.get(name)
         if found is None:
             return None
@@ -165,7 +170,7 @@ class NodeContext:
         return cx._mask_reader(reader.queries, reader.keyed, reader.controls).read(found.syntax)
 
     def tied(self, path: Path) -> Parameter:
-        """The parameter that a path names. Raises SpecError E221 for one that does not exist or cannot be shared."""
+        """The parameter that a path names. Raises SpecError E221 if it does not exist or belongs to repeated layers."""
         parameter = self.builder.parameter(join(self.around.key, str(path)))
         if parameter is None:
             node = path.parts[0]
@@ -177,31 +182,34 @@ class NodeContext:
         return parameter
 
     def origin(self, value: Value) -> Label | None:
-        """Where a value is defined, and its type."""
+        """A label where a value is defined, with its type; None for a value without a name."""
         return self.around.values.label(value)
 
     def declared(self, name: str) -> Span | None:
-        """Where a dim, a constant or an input is declared."""
+        """Where a name of the spec is declared; None for an unknown name."""
         return self.around.values.place(name)
 
     def in_layers(self, count: int, span: Span | None) -> NodeContext:
-        """The same surroundings inside repeated layers, where `layer` may stand in numbers; `span` says how many.
+        """The same context inside `count` repeated layers, where numbers may use `layer`, which counts from 0.
 
-        Raises SpecError E244 for more layers than anybody means.
+        `span` is where the count is written. Raises SpecError E244 for more than 10,000 layers.
         """
         if count > _MAX_LAYERS:
             fail("E244", f"too many layers: {count:,}, at most {_MAX_LAYERS:,}", span, help="check the constants")
         return replace(self, layer=Symbol("layer", 0, 0, max(count - 1, 0)))
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:
-        """Add the one op that a block is, under the node's name."""
+        """Add the single op of a block that needs no module, under the name of the node; `tie` shares parameters."""
         name = self.name and self.owner
         return self.builder.add(op, *inputs, name=name, result=self.result.replace(".", "_"), tie=tie)
 
     def module(
         self, kind: str, body: Body, inputs: Mapping[str, Value], *, results: Sequence[str] = ()
     ) -> tuple[Value, ...]:
-        """Build the module that a block is, under the node's name; inside a repeat the module is open already."""
+        """Build the module of a block under the name of the node, and return its results.
+
+        Inside a repeat the module is already open, so `body` is called directly.
+        """
         if self.name:
             hints = results or (self.result,)
             return self.builder.call(self.name, kind, body, inputs, module=self.owner, results=hints)
@@ -219,7 +227,7 @@ class NodeContext:
         notes: Sequence[str] = (),
         help: str | None = None,
     ) -> NoReturn:
-        """Refuse the spec."""
+        """Raise a SpecError with one error, as `archspec.diagnostics.fail` does."""
         fail(code, message, span, label, secondary=secondary, notes=notes, help=help)
 
     def _look(self, path: Path) -> Value | Scalar:
@@ -227,7 +235,7 @@ class NodeContext:
         return self.around.values.resolve(path) if number is None else number
 
     def _keep(self, expr: ValueExpr | PredExpr, value: Value) -> Value:
-        # Inside a module the value belongs to a scope that closes.
+        # A value made inside a module belongs to a scope that closes, so later nodes could not use it.
         if self.builder.path == self.around.scope:
             self.around.made[expr] = value
         return value

@@ -1,4 +1,4 @@
-"""`counts`: what an architecture must count, exactly."""
+"""The section `counts`: exact numbers of parameters and FLOPs that an architecture must have."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from archspec.spec.spec import Spec
 
 
 class Counted(Protocol):
-    """What was counted."""
+    """The numbers counted on a graph."""
 
     @property
     def parameters(self) -> int:
-        """Unique parameters."""
+        """The number of parameters; shared ones count once."""
         ...
 
     @property
     def trainable(self) -> int:
-        """Those that are not frozen."""
+        """The number of parameters that are not frozen."""
         ...
 
     @property
     def flops(self) -> Dim:
-        """FLOPs, in the dims."""
+        """The number of FLOPs as a function of the dims."""
         ...
 
 
 def check_counts(spec: Spec, cost: Counted) -> tuple[Diagnostic, ...]:
-    """An error E227 for each declared count that is not what was counted.
+    """One error E227 for each declared count that differs from the counted number; FLOPs at the typical dims.
 
-    Counts are those of the file's own constants: none is compared under `--set` or `reduced`.
+    Declared counts hold for the constants of the file: nothing is compared under `--set` or `reduced`.
     """
     expected = spec.counts
     if expected is None or not spec.as_written:

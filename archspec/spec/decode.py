@@ -1,4 +1,4 @@
-"""`decode`: what generation feeds back."""
+"""The section `decode`: which output generation feeds back into which input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from archspec.text.path import Path
 def resolve_decode(
     fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs: Mapping[str, Value], numbers: Numbers
 ) -> Decode:
-    """Check `decode`. Raises SpecError E201 for an unknown name, E224 for one of the wrong type or a negative id."""
+    """Check and evaluate `decode`.
+
+    Raises SpecError E201 for an unknown input or output, E224 for one of the wrong type (expected ids
+    [batch, positions] and logits [batch, positions, vocab]) or for a negative id.
+    """
     found = Collector()
     with found.catching():
         _check_values(fields, inputs, outputs)
@@ -40,10 +44,10 @@ def resolve_decode(
 
 
 def check_ids(spec: Spec) -> tuple[Diagnostic, ...]:
-    """An error E746 for each id of `decode` that the vocabulary does not have, and where all ids are banned.
+    """One error E746 for each id of `decode` outside the vocabulary, and one if all ids are banned.
 
-    The first id must be below the bound of the input that it is fed to, the others below the number of logits. A
-    reduced copy keeps ends and bans of the whole vocabulary, which then never come.
+    The start id must be below the bound of the input that it is fed to, the others below the number of logits. In a
+    reduced copy only the start id is compared: its ends and bans are ids of the full vocabulary and never occur.
     """
     fields, decode = spec.document.decode, spec.decode
     if fields is None or decode is None:
@@ -65,7 +69,7 @@ def check_ids(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def _written(fields: DecodeFields) -> dict[str, Sequence[Expr]]:
-    """The ids as they are written, by the field that they stand in."""
+    """The expressions of the ids by field, each field as a list."""
     end = fields.end if isinstance(fields.end, list) else [] if fields.end is None else [fields.end]
     return {"start": [] if fields.start is None else [fields.start], "end": end, "ban": fields.ban or []}
 
@@ -96,6 +100,7 @@ def _known(path: Path, names: Mapping[str, object], what: str) -> str:
 
 
 def _id(expr: Expr, numbers: Numbers) -> int:
+    """The value of a token id. Raises SpecError E224 if it is negative."""
     value = numbers.integer(expr)
     if value < 0:
         fail("E224", f"the id {value} is negative", expr.span, help="write `none` for no id")

@@ -1,4 +1,4 @@
-"""What stands before the graph: names, constants, dims, inputs, defaults."""
+"""Evaluate what the graph depends on: constants, dims and inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archspec.text.nodes import MapNode
 
 @dataclass(kw_only=True)
 class Definitions:
-    """What names mean before the graph is built; `failed` are those with an error of their own."""
+    """The meaning of names before the graph is built; `failed` are the names whose own error has been reported."""
 
     places: Mapping[str, Span]
     constants: Mapping[str, Scalar]
@@ -50,7 +50,7 @@ def define(document: FileModel, tree: MapNode, places: Mapping[str, Span], error
 
 
 def _check_reduced(document: FileModel, reduced: ReducedFields, tree: MapNode, errors: Collector) -> None:
-    """The small copy may only change what there is."""
+    """Collect E201 for each constant or dim under `reduced` that the file does not have."""
     section = tree.get("reduced")
     assert isinstance(section, MapNode)
     for what, given, known in (
@@ -69,7 +69,7 @@ def _check_reduced(document: FileModel, reduced: ReducedFields, tree: MapNode, e
 def _check_carried(
     dims: Mapping[str, Symbol], inputs: Mapping[str, InputSpec], places: Mapping[str, Span], errors: Collector
 ) -> None:
-    """A size at run time is read from the inputs."""
+    """Collect E228 for each dim that no input has as an axis: at run time, dims are read from the inputs."""
     carried = {symbol for one in inputs.values() for size in one.type.shape for symbol in size.symbols()}
     for name, symbol in dims.items():
         if symbol not in carried:

@@ -1,4 +1,4 @@
-"""What a spec says of itself, without elaborating it."""
+"""Read the description of a spec without elaborating it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from archspec.text.nodes import TextNode
 
 
 def describe(path: Path) -> str:
-    """The `about` of a file; empty where it has none. Raises SpecError where it cannot be read."""
+    """The `about` of a file; empty if it has none. Raises SpecError if the file cannot be read."""
     about = read_file(path).get("about")
     return about.value if isinstance(about, TextNode) else ""

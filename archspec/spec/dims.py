@@ -1,4 +1,4 @@
-"""`dims`: the sizes that are known at run time."""
+"""The section `dims`: sizes that are only known at run time, with their ranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from archspec.spec.numbers import Names, Numbers
 
 
 def evaluate_dims(fields: Mapping[str, DimFields], constants: Names, errors: Collector) -> dict[str, Symbol]:
-    """The symbol of each dim, those left out that have none; every independent error is collected."""
+    """The symbol of each dim, without those that have an error; every independent error is collected.
+
+    E212 for a range that is not 1 <= min <= typical <= max, or not made of multiples of `multiple`.
+    """
     numbers = Numbers(names=constants)
     symbols: dict[str, Symbol] = {}
     for name, range_ in fields.items():
@@ -21,6 +24,7 @@ def evaluate_dims(fields: Mapping[str, DimFields], constants: Names, errors: Col
 
 
 def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
+    """The symbol of a dim. Raises SpecError E212 for a range that is not in order."""
     ends = {"min": fields.min, "typical": fields.typical, "max": fields.max}
     sizes = {word: numbers.integer(expr) for word, expr in ends.items()}
     multiple = 1 if fields.multiple is None else numbers.integer(fields.multiple)

@@ -1,4 +1,4 @@
-"""From the merged nodes of a file to a spec with its graph."""
+"""Elaborate the merged nodes of a file into a spec with its graph."""
 
 from __future__ import annotations
 
@@ -26,7 +26,21 @@ from archspec.text.nodes import MapNode, Node
 def elaborate(
     tree: MapNode, *, path: Path, reduced: bool = False, as_written: bool = True, expose: Sequence[str] = ()
 ) -> Spec:
-    """Build a spec from the nodes of its file. Raises SpecError with every independent error."""
+    """Build a spec from the merged nodes of its file.
+
+    Args:
+        tree: the nodes, with inheritance, overrides and reduction already applied.
+        path: the file that was asked for.
+        reduced: whether the tree is the small copy.
+        as_written: whether the tree has the constants of the file; only then are declared counts compared.
+        expose: paths of inner values that become outputs.
+
+    Returns:
+        the spec, with its warnings in the order of the file.
+
+    Raises:
+        SpecError: with every independent error, in the order of the file.
+    """
     findings = Collector()
     places = check_names(tree, findings)
     nodes = _read_nodes(tree, findings)
@@ -75,7 +89,7 @@ def elaborate(
 
 
 def _read_nodes(tree: MapNode, findings: Collector) -> dict[str, GraphNode | None]:
-    """The nodes of the graph in the written order; None for one that cannot be read, its errors collected."""
+    """The nodes of the graph in the written order; None for a node that cannot be read, whose errors are collected."""
     section, own = tree.get("graph"), tree.get("blocks")
     if not isinstance(section, MapNode):
         return {}
@@ -89,7 +103,7 @@ def _read_nodes(tree: MapNode, findings: Collector) -> dict[str, GraphNode | Non
 
 
 def _known_blocks(tree: MapNode, findings: Collector) -> Mapping[str, type[Block]]:
-    """The blocks of the language, and the file's own; what those need is loaded for a file that has some."""
+    """The blocks of the language and of the file; the code for user-defined blocks is only loaded if there are any."""
     if tree.get("blocks") is None:
         return blocks()
     from archspec.spec.composite import define_blocks
@@ -103,6 +117,7 @@ def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
 
 
 def _check_layouts(document: FileModel, findings: Collector) -> None:
+    """Collect E204 for each weight layout that is a list."""
     for name, layout in document.weights.items():
         if not isinstance(layout, MapNode) and not hasattr(layout, "value"):
             message, help = f"layout `{name}` is a list", "write a map, or the name of a file"
@@ -110,6 +125,7 @@ def _check_layouts(document: FileModel, findings: Collector) -> None:
 
 
 def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
+    """The resolved rules; those that name a value that could not be built are skipped."""
     leading = leading_dims(one.type for one in definitions.inputs.values())
     positions = RulePositions(leading=leading, sequences=graph.values.sequences)
     rules: list[Rule] = []
@@ -126,6 +142,7 @@ def _decode(
     outputs: dict[str, Value],
     findings: Collector,
 ) -> Decode | None:
+    """The resolved `decode`; None if there is none, or inputs or outputs have errors of their own."""
     decode: Decode | None = None
     if document.decode is not None and set(outputs) >= set(document.outputs) and not definitions.failed:
         with findings.catching():

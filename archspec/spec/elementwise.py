@@ -1,4 +1,4 @@
-"""Value expressions to primitives."""
+"""Translate value expressions into primitives."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ _KINDS: dict[str, Literal["add", "subtract", "multiply", "divide"]] = {
 
 
 def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value:
-    """Build an expression; `look` gives what a path stands for, `add` makes a node for a part of the expression.
+    """Build an expression from elementwise ops.
 
-    Raises SpecError E219 for an expression without a value in it.
+    `look` resolves a path to a value or a number; `add` adds an op for a part of the expression.
+
+    Raises SpecError E219 for an expression that contains no value or applies a function to a number, E303 for a
+    division by the number zero.
     """
     made = _build(expr, look, add)
     if isinstance(made, Scalar):
@@ -40,7 +43,8 @@ def build_value(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple
 
 
 def number_of(expr: ValueExpr, look: Look) -> Scalar | None:
-    """The number that an expression stands for; None where it names a value."""
+    """The number that an expression stands for; None if it contains a value."""
+    # Checked first, so that an expression with values is not built here.
     numeric = all(isinstance(look(path), Scalar) for path in paths(expr))
     made = _build(expr, look, _no_node) if numeric else None
     return made if isinstance(made, Scalar) else None
@@ -51,6 +55,7 @@ def _no_node(expr: ValueExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
 
 
 def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value | Scalar:
+    """The value or number of an expression, built bottom up."""
     if isinstance(expr, Number):
         return Scalar.of(expr.value)
     if isinstance(expr, Path):
@@ -72,6 +77,7 @@ def _binary(
     right: Value | Scalar,
     add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value],
 ) -> Value | Scalar:
+    """Add the op of a binary expression; two numbers are combined without an op."""
     kind = _KINDS[expr.op]
     if isinstance(left, Value):
         if isinstance(right, Value):
@@ -85,6 +91,7 @@ def _binary(
 
 
 def _numbers(expr: ValueBinary, left: Scalar, right: Scalar) -> Scalar:
+    """The result of an operator on two numbers. Raises SpecError E303 for a division by zero."""
     if expr.op == "/" and right == Scalar.of(0):
         fail("E303", "division by zero", expr.right.span, help="check the constants that it uses")
     return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[expr.op](right)

@@ -1,4 +1,4 @@
-"""Finding and reading the files that a spec is made of."""
+"""Find and read the files that a spec consists of."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ STDIN = "-"
 
 
 def locate(name: str | Path) -> Path:
-    """The file that a user names: a path, the bare name of a shipped spec, or `-` for standard input.
+    """The path of the file that a user names: a path, the bare name of a shipped spec, or `-` for standard input.
 
-    Raises SpecError E208 when there is none.
+    A path is returned without a check that the file exists. Raises SpecError E208 for an unknown bare name.
     """
     if str(name) == STDIN:
         return Path(STDIN)
@@ -28,7 +28,7 @@ def locate(name: str | Path) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a path is a file; what no path can be, such as a name that is too long, is none."""
+    """Whether a path is a file; false, not an error, for an impossible path, such as one that is too long."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -36,7 +36,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder, as `is_file`."""
+    """Whether a path is a folder; false, not an error, for an impossible path."""
     try:
         return path.is_dir()
     except (OSError, ValueError):
@@ -44,9 +44,9 @@ def is_folder(path: Path) -> bool:
 
 
 def locate_parent(extends: TextNode) -> Path:
-    """The file that `extends` names: one relative to the file it stands in, or a shipped spec's bare name.
+    """The path of the file that `extends` names: relative to the extending file, or the bare name of a shipped spec.
 
-    Raises SpecError E208 for a bare name that does not ship.
+    Raises SpecError E208 for an unknown bare name.
     """
     if _is_path(extends.value):
         return Path(extends.span.source.name).parent / extends.value
@@ -54,14 +54,15 @@ def locate_parent(extends: TextNode) -> Path:
 
 
 def read_file(path: Path, span: Span | None = None) -> MapNode:
-    """The nodes of a file; `span` is the place that asks for it.
+    """Read a file into nodes; `span` is the place that names the file, for messages.
 
-    Raises SpecError E208 when it cannot be read, E1xx for what is wrong in it.
+    Raises SpecError E208 if the file cannot be read, E1xx for errors of its text.
     """
     if str(path) == STDIN:
         return read_bytes("<stdin>", _standard_input())
     try:
         with path.open("rb") as file:
+            # One byte more than allowed is enough to report the file as too large.
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
@@ -70,18 +71,18 @@ def read_file(path: Path, span: Span | None = None) -> MapNode:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file that `read_file` has read."""
+    """The text of a file that `read_file` has read before without an error."""
     return _standard_input().decode() if str(path) == STDIN else path.read_text(encoding="utf-8")
 
 
 @cache
 def _standard_input() -> bytes:
-    """What standard input holds; it can be read once."""
+    """The bytes of standard input, kept because it can only be read once."""
     return b"" if sys.stdin is None else sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _beside(path: Path, span: Span | None) -> str | None:
-    """The file that was probably meant."""
+    """The help for a file that cannot be read: the YAML file in the same folder with the most similar name."""
     own = None if span is None else Path(span.source.name)
     try:
         there = {file.stem: file for file in path.parent.glob("*.y*ml") if file not in (path, own)}
@@ -94,10 +95,12 @@ def _beside(path: Path, span: Span | None) -> str | None:
 
 
 def _is_path(name: str) -> bool:
+    """Whether a text is written as a path and not as the bare name of a shipped spec."""
     return "/" in name or "\\" in name or name.endswith((".yaml", ".yml"))
 
 
 def _shipped(name: str, span: Span | None) -> Path:
+    """The path of a shipped spec. Raises SpecError E208 for an unknown name."""
     folder = shipped_specs_dir()
     names = [path.stem for path in folder.glob("*.yaml")]
     if name not in names:

@@ -1,4 +1,4 @@
-"""The graph of a spec, node by node; an error in one node does not hide those of the others."""
+"""Build the graph of a spec node by node; an error in one node does not hide those of others."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _MISNAMED = {"E201", "E218", "E219"}
 
 @dataclass(kw_only=True)
 class GraphBuilder:
-    """Builds the nodes that can be built; `failed` in the definitions grows by those that cannot.
+    """Builds the nodes that can be built; the others are added to `definitions.failed`.
 
-    `nodes` are in the written order, None for one that could not be read; `output_places` are the spans of the
-    outputs' names.
+    `nodes` are in the written order, None for a node that could not be read; `output_places` are the spans of the
+    names of outputs; `expose` are the paths of inner values that become outputs too.
     """
 
     document: FileModel
@@ -47,7 +47,7 @@ class GraphBuilder:
     _exposed: list[Path] = field(default_factory=list)
 
     def build(self) -> dict[str, Value]:
-        """Build everything; returns the outputs by name. Errors are collected."""
+        """Build the inputs, the nodes and the outputs; returns the outputs by name. Errors are collected."""
         failed = self.definitions.failed
         failed |= {name for name, node in self.nodes.items() if node is None}
         for name, spec in self.definitions.inputs.items():
@@ -60,7 +60,7 @@ class GraphBuilder:
 
     @cached_property
     def values(self) -> Values:
-        """The values that paths stand for."""
+        """The values by name and path, filled while the graph is built."""
         return Values(self.definitions.places)
 
     @cached_property
@@ -70,7 +70,7 @@ class GraphBuilder:
 
     @cached_property
     def root(self) -> NodeContext:
-        """The surroundings of what stands in no node."""
+        """The context outside all nodes, with the defaults of the file."""
         plain = self._context(Defaults())
         fields, dropout = self.document.defaults, 0.0
         with self.findings.catching():
@@ -78,7 +78,7 @@ class GraphBuilder:
         return self._context(Defaults(norm=fields.norm, bias=fields.bias, dropout=dropout))
 
     def poisoned(self, thing: Any) -> bool:
-        """Whether something names a value that could not be built."""
+        """Whether a model names a value that could not be built; its own errors would then only be consequences."""
         return any(path.parts[0] in self.definitions.failed for one in syntaxes(thing) for path in paths(one))
 
     def _context(self, defaults: Defaults) -> NodeContext:
@@ -104,7 +104,7 @@ class GraphBuilder:
         return None if init is None else init.resolve(self.definitions.numbers.constant)
 
     def _wanted(self) -> Iterator[str]:
-        """Inner paths in full. What is wanted of a module is wanted of every use of it, for it has one code."""
+        """The inner paths to expose. A path into a module is repeated for every use of the module: they share code."""
         parts = [part for node in self._read() for part in node.parts]
         modules = {part.name: part.module for part in parts}
         uses: dict[str, list[str]] = {}
@@ -118,7 +118,7 @@ class GraphBuilder:
                 yield from (use + written[len(owner) :] for use in uses[modules[owner]])
 
     def _inner_paths(self) -> Iterator[Path]:
-        """Paths into nodes, whose values must become visible at the top."""
+        """Paths into nodes, whose values must become visible at the top of the graph."""
         for node in self._read():
             yield from (path for path in node.paths() if len(path.parts) > 1)
         for fields in self.document.outputs.values():
@@ -137,6 +137,7 @@ class GraphBuilder:
     def _outputs(self) -> dict[str, Value]:
         outputs: dict[str, Value] = {}
         for name, fields, path in self._output_sources():
+            # The error of a failed node was reported: its output would only repeat it.
             if path.parts[0] not in self.definitions.failed:
                 with self.findings.catching(), placed(self.definitions.numbers, self.values):
                     outputs[name] = output_value(name, fields, path, self.values, self.definitions.numbers)
@@ -148,7 +149,7 @@ class GraphBuilder:
         return outputs
 
     def _name_outputs(self, outputs: Mapping[str, Value]) -> None:
-        """Let rules name outputs that have names of their own; one that could not be made is not unknown."""
+        """Define the names of outputs that no node has, so that rules may use them; outputs not built are failed."""
         for name in self.document.outputs:
             if name not in self.definitions.places and name in outputs:
                 self.values.define(name, outputs[name])
@@ -156,16 +157,17 @@ class GraphBuilder:
                 self.definitions.failed.add(name)
 
     def _output_sources(self) -> Iterator[tuple[str, OutputFields, Path]]:
-        """Each output, with the path of its value: `from`, or the node that has its name."""
+        """Each output with the path of its value: its `from`, otherwise the node with its name."""
         for name, fields in self.document.outputs.items():
             yield name, fields, fields.source or Path(parts=(name,), span=self.output_places[name])
 
     def _check_use(self) -> None:
-        """Inputs that nothing uses are errors, nodes that nothing uses are warnings.
+        """Collect E213 for each unused input and W201 for each unused node.
 
-        What a rule judges or reads is used by it: such nodes are analysed and not emitted. A rule's `input` alone does
-        not count, for a rule about a value that leads nowhere says nothing.
+        A value that a rule judges or reads is used: its node is analysed but not emitted. The `input` of a rule does
+        not count, because a rule about a value that leads to nothing has no content.
         """
+        # A misspelt name elsewhere probably meant one of the unused names: reporting both would repeat the error.
         misnamed = any(found.code in _MISNAMED for found in self.findings.diagnostics)
         if misnamed or any(node is None for node in self.nodes.values()):
             return
@@ -181,7 +183,7 @@ class GraphBuilder:
                 self.findings.warn("W201", f"nothing uses node `{node.name}`", node.span, help=help)
 
     def _judged(self) -> Iterator[str]:
-        """The names that rules use, and those that such nodes use in turn."""
+        """The names that rules use, and the names that those nodes use in turn."""
         nodes = {node.name: node for node in self._read()}
         waiting = [path.parts[0] for item in self.document.rules for path in _named_by_rule(item.fields)]
         met: set[str] = set()

@@ -1,4 +1,4 @@
-"""What integer inputs index: without a bound in the file, the tables and positions that they number still end."""
+"""Find what integer inputs index: even without a declared bound, the indexed tables and axes limit their values."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _Sources = dict[Value, frozenset[str]]
 
 
 def indexed(graph: Graph) -> Mapping[str, tuple[Dim, ...]]:
-    """How many rows or positions each integer input numbers, by its name; nothing for one that indexes nothing.
+    """By input name, the sizes of the tables and axes that an integer input indexes, if it indexes any.
 
-    A value that is computed from an input is taken to number what the input does.
+    An integer value computed from an input is treated as if it were the input itself.
     """
     sources = {value: frozenset({value.name}) for value in graph.inputs if value.type.dtype.is_integer}
     found: dict[str, dict[Dim, None]] = {}
@@ -24,7 +24,7 @@ def indexed(graph: Graph) -> Mapping[str, tuple[Dim, ...]]:
 
 
 def fitting(sizes: Sequence[Dim], at: Mapping[str, int], otherwise: int) -> int:
-    """How many values fit all that is indexed, at given sizes of the dims; at most `otherwise`."""
+    """The number of values valid for every indexed size, at the sizes `at` of the dims; at most `otherwise`."""
     return min([otherwise, *(size.value(at) for size in sizes)])
 
 

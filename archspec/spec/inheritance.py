@@ -1,4 +1,4 @@
-"""`extends`: one parent, depth first."""
+"""The field `extends`: merge a file over its single parent, depth first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NOT_INHERITED = ("extends", "counts")
 
 
 def inherited(path: Path) -> MapNode:
-    """The nodes of a file, merged over those of the files that it extends.
+    """Read a file and merge it over the files that it extends.
 
-    Raises SpecError E207 where files extend each other in a circle, E208 for one that cannot be read, E206 where a
-    node's `block` would change.
+    Raises SpecError E207 if files extend each other in a cycle, E208 for a file that cannot be read, E206 where the
+    `block` of a node would change, E204 for an `extends` that is not a text, E1xx for errors of a text.
     """
     return _merged(path, read_file(path), ())
 
@@ -34,11 +34,13 @@ def _merged(path: Path, own: MapNode, seen: tuple[tuple[Path, Span], ...]) -> Ma
     base = _merged(parent, read_file(parent, extends.span), above)
     kept = tuple(entry for entry in base.entries if entry.key.value not in NOT_INHERITED)
     merged = merge(MapNode(entries=kept, span=base.span), own)
+    # `own` is a map, and `merge` returns a map whenever its second argument is one.
     assert isinstance(merged, MapNode)
     return merged
 
 
 def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
+    """Raise SpecError E207 if the parent is among the files that are being read."""
     files = [file for file, _ in seen]
     if parent.resolve() not in files:
         return
@@ -53,7 +55,10 @@ def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
 
 
 def canonical(node: Node) -> object:
-    """The tree without its spans, for a digest: texts, lists, and maps as lists of pairs."""
+    """The tree without spans as JSON data, for a digest: texts, lists, and maps as lists of pairs.
+
+    The order of keys counts; quotes, comments and layout do not.
+    """
     if isinstance(node, TextNode):
         return node.value
     if isinstance(node, MapNode):

@@ -1,4 +1,4 @@
-"""`inputs`: what the model is given, and what is promised of it."""
+"""The section `inputs`: the values that a model takes, and the promises about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ Padding = Literal["any", "right", "left"]
 
 @record
 class InputSpec:
-    """An input: its type, the value that stands in for it (broadcast) where it is optional, and its promises."""
+    """An input: its type, its promises, and the value that replaces it (broadcast) if it is optional.
+
+    `default` None means that it is required. `padding` says where a bool may be false; `sorted` that integers never
+    decrease along the last axis.
+    """
 
     name: str
     type: TensorType
@@ -30,7 +34,7 @@ class InputSpec:
 
 
 def input_spec(name: str, fields: InputFields, numbers: Numbers, span: Span) -> InputSpec:
-    """Check one input. Raises SpecError E220 for a default or a promise that its type does not allow."""
+    """Check and evaluate one input. Raises SpecError E220 for a default or a promise that its type does not allow."""
     type_ = numbers.type(fields.type)
     if "padding" in fields.given and type_.dtype is not DType.BOOL:
         _refuse("only bool inputs have `padding`", "remove it, or move it to the bool input", fields, span)
@@ -45,6 +49,7 @@ def _refuse(message: str, help: str, fields: InputFields, span: Span) -> None:
 
 
 def _default(node: TextNode, type_: TensorType) -> bool | int | float:
+    """The default of an input, parsed by its dtype. Raises SpecError E220 for one outside its bound."""
     if type_.dtype is DType.BOOL:
         return parse_bool(node)
     if type_.dtype.is_integer:

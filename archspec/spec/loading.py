@@ -1,4 +1,4 @@
-"""Loading: from the name of a file to a spec with its graph."""
+"""Load a spec: from the name of a file to its graph."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def load(
     Args:
         source: a file, or the bare name of a shipped spec.
         set: overrides, `NAME=VALUE` for a constant and `a.b.c=VALUE` for any path.
-        reduced: take the small copy that the file describes.
+        reduced: use the small copy that the file describes.
         expose: paths of inner values that become outputs, such as `states.layers.3.attention.weights`.
 
     Returns:
         the spec.
 
     Raises:
-        SpecError: with every independent error that was found.
+        SpecError: with every independent error.
     """
     path = locate(source)
     overrides = parse_overrides(set)
     tree = apply_overrides(inherited(path), overrides)
     if reduced:
-        # Once more on top: what the command line says holds for the small copy too.
+        # The reduced constants replaced some overrides: apply them again, so that the command line has the last word.
         tree = apply_overrides(shrunk(tree), overrides)
     return elaborate(tree, path=path, reduced=reduced, as_written=not reduced and not overrides, expose=tuple(expose))

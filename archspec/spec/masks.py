@@ -1,4 +1,4 @@
-"""Mask expressions to masks with their control values."""
+"""Resolve mask expressions into masks with their control values."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SMALLER = "choose a smaller window, or a mask without one"
 
 @dataclass(kw_only=True)
 class MaskReader:
-    """Turns mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
+    """Resolves mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
 
-    `value`, `find`, `build` and `size` read the parts: the value of a path, the value of a name or None, a bool
-    value, a size. `label` tells where a value is defined; `warn` hears of windows that mask nothing; `given` reads the
-    field of the block around that has a name, None where there is none.
+    `value`, `find`, `build` and `size` resolve the parts: the value of a path, the value of a name or None, the bool
+    value of a predicate, a size. `label` gives where a value is defined; `warn` receives windows that mask nothing;
+    `given` reads a field of the enclosing block by its name, None if there is none.
     """
 
     queries: TensorType
@@ -41,7 +41,7 @@ class MaskReader:
     controls: list[Value] = field(default_factory=list)
 
     def read(self, syntax: MaskSyntax) -> Mask:
-        """The mask. Raises SpecError E401 to E404 at the atom that does not fit."""
+        """Resolve a mask expression. Raises SpecError E401 to E404 at the atom that does not fit, E123 if unknown."""
         match syntax:
             case MaskAnd():
                 return self.read(syntax.left) & self.read(syntax.right)
@@ -56,6 +56,7 @@ class MaskReader:
                 return atom.read(syntax, self)
 
     def _given(self, syntax: MaskName) -> Mask:
+        """The mask of a field of the enclosing block. Raises SpecError E123 if there is none."""
         mask = self.given(syntax.name, self)
         if mask is None:
             fail("E123", f"unknown mask `{syntax.name}`", syntax.span)
@@ -63,10 +64,11 @@ class MaskReader:
 
     @property
     def keys(self) -> Dim:
-        """The number of keys."""
+        """The size of the position axis of the keys."""
         return self.keyed.shape[1]
 
     def _same_axes(self, syntax: MaskCall) -> None:
+        """Raise SpecError E403 for an atom that compares positions of different axes."""
         queries = self.queries.shape[1]
         if compare(queries, "==", self.keys) is not True:
             words = [word for word, atom in atoms().items() if atom.argument is not None and not atom.compares]
@@ -80,7 +82,10 @@ class MaskReader:
             )
 
     def window(self, expr: Expr, *, least: int, spare: int) -> Dim:
-        """A window; `spare` is how much shorter than the axis it may be and still mask nothing."""
+        """Evaluate the size of a window of at least `least` positions.
+
+        A window at most `spare` positions shorter than the longest axis masks nothing, which is reported to `warn`.
+        """
         size = self.size(expr, least)
         longest = self.keys.maximum() - spare
         if compare(size, ">=", longest) is True:
@@ -92,11 +97,15 @@ class MaskReader:
         return size
 
     def predicate(self, pred: PredExpr, side: MaskSide, written: MaskCall) -> int:
-        """The control number of a predicate over the positions of a side. Raises SpecError E402."""
+        """The control number of a predicate over the positions of a side. Raises SpecError E402 for other axes."""
         return self._over(self.build(pred), side, written)
 
     def integers(self, value: Value, side: MaskSide | None, written: MaskCall, what: str) -> int:
-        """The control number of integers over positions, or over leading axes. Raises SpecError E401, E402."""
+        """The control number of integers over the positions of a side; with side None, over the leading axes only.
+
+        `what` completes the message for another dtype. Raises SpecError E401 for a value that is not integer, E402 for
+        other axes.
+        """
         if not value.type.dtype.is_integer:
             self._refuse("E401", f"`{written.argument}` is {value.type}, but {what}", value, written)
         return self._over(value, side, written)

@@ -1,4 +1,4 @@
-"""The one namespace of constants, dims, inputs and nodes."""
+"""The common namespace of constants, dims, inputs and nodes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def check_names(tree: MapNode, errors: Collector, sections: Mapping[str, str] = SECTIONS) -> dict[str, Span]:
-    """Where each name is defined; a name that clashes, is reserved or is no name is collected as an error.
+    """Where each name is defined; errors of names are collected.
 
-    `sections` says what the names of a section are.
+    E209 for a name that two sections define, E210 for a reserved word, E223 for a text that is not a name. `sections`
+    gives, by section, what messages call its names.
     """
     places: dict[str, Span] = {}
     what: dict[str, str] = {}
@@ -34,6 +35,7 @@ def check_names(tree: MapNode, errors: Collector, sections: Mapping[str, str] = 
 
 
 def _check(key: TextNode, kind: str, errors: Collector) -> None:
+    """Collect E223 for a text that is not a name, E210 for a reserved word."""
     if not _NAME.fullmatch(key.value):
         help = "use letters, digits and `_`, a letter first"
         errors.error("E223", f"`{key.value}` cannot name {kind}", key.span, help=help)

@@ -1,4 +1,4 @@
-"""NODE as it is written: blocks, chains, reuses and value expressions, each read into parts."""
+"""Read nodes: blocks, chains, reuses and value expressions, each into its parts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from archspec.text.value import ValueExpr, parse_value
 class NodePart:
     """One block or value expression of the graph.
 
-    `name` is that of its value (`logits.1`), and `aliases` are further ones (`logits`, where it is the chain's last);
-    `module` is the node whose parameters it uses, another one than `name` for a reuse.
+    `name` names its value (`logits.1`), `aliases` are further names (`logits` for the last part of the chain `logits`);
+    `module` is the node whose parameters it uses, which differs from `name` for a reuse.
     """
 
     name: str
@@ -32,11 +32,11 @@ class NodePart:
 
     @property
     def reuses(self) -> bool:
-        """Whether the module is another part's."""
+        """Whether the part uses the module of another part."""
         return self.module != self.name
 
     def paths(self) -> Iterator[Path]:
-        """The values and parameters that its fields name."""
+        """The paths of the values and parameters that its fields name."""
         for syntax in syntaxes(self.body):
             yield from paths(syntax)
 
@@ -50,7 +50,7 @@ class GraphNode:
     parts: tuple[NodePart, ...]
 
     def uses(self) -> Iterator[str]:
-        """Names that must stand before it."""
+        """The first names of everything that must be built before the node."""
         for part in self.parts:
             if part.reuses:
                 yield part.module
@@ -59,7 +59,7 @@ class GraphNode:
                     yield path.parts[0]
 
     def paths(self) -> Iterator[Path]:
-        """The paths in its fields, those to parts of its own chain left out."""
+        """The paths in its fields, except those to parts of its own chain."""
         return (path for part in self.parts for path in part.paths() if not self._is_own_part(path))
 
     def _is_own_part(self, path: Path) -> bool:
@@ -67,7 +67,11 @@ class GraphNode:
 
 
 class NodeReader:
-    """Reads the nodes of one graph; `blocks` are those of the language, `own` the names of the file's blocks."""
+    """Reads the nodes of one graph.
+
+    `blocks` are the usable blocks by name; `own` are the names of all blocks that the file defines, including those
+    with errors, whose uses are not reported again.
+    """
 
     def __init__(self, graph: Mapping[str, Node], blocks: Mapping[str, type[Block]], own: Collection[str]) -> None:
         self._graph = graph
@@ -75,11 +79,12 @@ class NodeReader:
         self._own = own
 
     def read(self, name: str, span: Span) -> GraphNode:
-        """Read a node. Raises SpecError with everything that is wrong in it."""
+        """Read a node into its parts. Raises SpecError with the errors in it."""
         parts = tuple(self._parts(name, self._graph[name], span, None))
         return GraphNode(name=name, span=span, parts=parts)
 
     def _parts(self, name: str, node: Node, span: Span, feed: TextNode | None) -> list[NodePart]:
+        """The parts of a node; `feed` is the value of the part before it in a chain."""
         if isinstance(node, ListNode):
             return self._chain(name, node, feed)
         if isinstance(node, TextNode):
@@ -91,6 +96,7 @@ class NodeReader:
         return [NodePart(name=name, span=span, body=self._block(node, feed), module=name)]
 
     def _chain(self, name: str, chain: ListNode, feed: TextNode | None) -> list[NodePart]:
+        """The parts of a chain; each takes the value of the one before, and the last gets the name of the chain."""
         if not chain.items:
             fail("E216", "an empty chain", chain.span, help="write at least one block")
         made: list[NodePart] = []
@@ -102,6 +108,7 @@ class NodeReader:
         return [*made[:-1], replace(last, aliases=(*last.aliases, name))]
 
     def _block(self, node: MapNode, feed: TextNode | None) -> Block:
+        """Read a block. Raises SpecError E203 without `block`, E225 for an unknown one, and errors of its fields."""
         word = node.get("block")
         if not isinstance(word, TextNode):
             place = node.place if word is None else word.span
@@ -113,6 +120,7 @@ class NodeReader:
         return kind.read(replace(fields, name=word.span))
 
     def _reuse(self, name: str, node: MapNode, span: Span, feed: TextNode | None) -> NodePart:
+        """Read a reuse: the block of another node with other inputs. Raises SpecError E217."""
         source, target = self._source(node, (name.partition(".")[0],))
         word = target.get("block")
         kind = self._blocks.get(word.value) if isinstance(word, TextNode) else None
@@ -123,7 +131,7 @@ class NodeReader:
         return NodePart(name=name, span=span, body=reused(kind, _without(target, "block"), given), module=source)
 
     def _source(self, node: MapNode, seen: tuple[str, ...]) -> tuple[str, MapNode]:
-        """The node whose module is reused, and its fields; a reuse of a reuse leads to the first."""
+        """The node whose module is reused, and its fields; a reuse of a reuse is followed to the original."""
         word = node.get("reuse")
         if not isinstance(word, TextNode):
             fail("E204", "expected the name of a node", node.span if word is None else word.span)
@@ -141,14 +149,15 @@ class NodeReader:
         return word.value, target
 
     def _unknown(self, word: TextNode) -> NoReturn:
+        """Raise SpecError E225 for an unknown block."""
         if word.value in self._own:
-            raise SpecError([])  # refused where it is defined
+            raise SpecError([])  # the error of its definition was already reported
         help = did_you_mean(word.value, [*self._blocks, *self._own], kind="blocks", limit=30)
         fail("E225", f"unknown block `{word.value}`", word.span, help=help)
 
 
 def _fed(node: MapNode, kind: type[Block], word: TextNode, feed: TextNode | None) -> MapNode:
-    """The fields with the chain's value among them."""
+    """The fields of a block in a chain, with the value of the part before as its fed field."""
     if feed is None:
         return node
     if kind.feeds is None:
@@ -167,6 +176,6 @@ def _without(node: MapNode, key: str) -> MapNode:
 
 
 def _place(node: Node) -> Span:
-    """Where messages about a part of a chain point: the word of its block."""
+    """The span for messages about a part of a chain: the name of its block."""
     word = (node.get("block") or node.get("reuse")) if isinstance(node, MapNode) else None
     return node.span if word is None else word.span

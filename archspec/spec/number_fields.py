@@ -1,4 +1,4 @@
-"""What is wrong with the numbers in the fields of a block, told in one run when one of them is wrong."""
+"""Find the errors of all numbers in the fields of a block, so that they are reported together with the first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LAYER = Symbol("layer", 0, 0, 0)
 
 
 def number_errors(body: Any, numbers: Numbers) -> tuple[Diagnostic, ...]:
-    """The errors of every number and size in a model, each on its own."""
+    """The errors of every number and size in a model, each evaluated independently."""
     found = Collector()
     inner = replace(numbers, layer=_LAYER)
     for expr, is_size in _numbers(body, False):
@@ -31,7 +31,7 @@ def number_errors(body: Any, numbers: Numbers) -> tuple[Diagnostic, ...]:
 
 
 def _numbers(thing: Any, is_size: bool) -> Iterator[tuple[Expr, bool]]:
-    """Every expression in a model, with whether it is a size."""
+    """Every expression in a model, and whether it is a size."""
     if isinstance(thing, Model):
         sizes = _sizes(type(thing))
         for name in type(thing).model_fields:

@@ -1,4 +1,4 @@
-"""Numbers, sizes and types from the constants and dims of a spec."""
+"""Evaluate numbers, sizes and types from the constants and dims of a spec."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from archspec.text.types import TypeSyntax
 
 
 class Names(dict[str, Scalar]):
-    """Numbers by name. Those of `failed` have an error of their own: what uses them fails without another one."""
+    """Numbers by name. The error of a name in `failed` has been reported: its uses fail without another message."""
 
     def __init__(self, values: Mapping[str, Scalar], failed: Collection[str] = ()) -> None:
         super().__init__(values)
         self.failed = frozenset(failed)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The number of a name. Raises an empty SpecError for one that failed."""
+        """The number of a name, else the default. Raises a SpecError without diagnostics for a failed name."""
         if key in self.failed:
             raise SpecError([])
         return super().get(key, default)
@@ -32,14 +32,18 @@ class Names(dict[str, Scalar]):
 
 @record
 class Numbers:
-    """What names mean in expressions; `layer` is the index of a repeated layer, where there is one."""
+    """The meaning of names in expressions; `layer` is the index of a repeated layer, None outside layers."""
 
     names: Names
     layer: Symbol | None = None
     places: Mapping[str, Span] = field(default_factory=dict)
 
     def size(self, expr: Expr, least: int = 1) -> Dim:
-        """A size. Raises SpecError E301 for a remainder, E302 or E304 for one that is too small, E201, E303."""
+        """Evaluate a size.
+
+        Raises SpecError E201 for an unknown name, E301 for a value that is not whole, E302 for a negative one, E303 for
+        an undefined one, E304 for one below `least` or an expression that uses `layer`.
+        """
         if "layer" in text.names(expr):
             help = "all layers have the same sizes; `kinds` may differ in options"
             fail("E304", "`layer` is allowed only in numbers, not in sizes", expr.span, help=help)
@@ -51,7 +55,7 @@ class Numbers:
         return dim
 
     def number(self, expr: Expr) -> Scalar:
-        """A number. Raises SpecError E201, E303."""
+        """Evaluate a number. Raises SpecError E201 for an unknown name, E303 for an undefined or too large value."""
         names = self.names
         if self.layer is not None:
             layer = {"layer": Scalar.of(Dim.of(self.layer))}
@@ -59,14 +63,17 @@ class Numbers:
         return text.number(expr, names)
 
     def constant(self, expr: Expr) -> float:
-        """A number that is known before run time. Raises SpecError E303 for one that depends on dims."""
+        """Evaluate a number known before run time. Raises SpecError as `number` does, E303 if it depends on dims."""
         value = self.number(expr).constant()
         if value is None:
             fail("E303", f"`{expr}` depends on run-time sizes", expr.span, help="use constants only")
         return float(value)
 
     def integer(self, expr: Expr) -> int:
-        """A whole number that is known before run time. Raises SpecError E301, E303."""
+        """Evaluate a whole number known before run time; it may be negative.
+
+        Raises SpecError E301 for a value that is not whole, E303 for one that depends on dims.
+        """
         dim = text.evaluate(expr, self.names).as_dim()
         if dim is None:
             fail("E301", f"`{text.written(expr)}` is not a whole number", expr.span, help="write a whole number")
@@ -75,6 +82,6 @@ class Numbers:
         return dim.constant
 
     def type(self, syntax: TypeSyntax) -> TensorType:
-        """A tensor type."""
+        """Evaluate a tensor type. Raises SpecError as `size` does, for its axes and its bound."""
         bound = None if syntax.bound is None else self.size(syntax.bound)
         return TensorType.of(DType(syntax.dtype), *(self.size(axis) for axis in syntax.axes), bound=bound)

@@ -1,4 +1,4 @@
-"""Putting definitions in an order in which each comes after those that it uses."""
+"""Order definitions so that each comes after those that it uses (topological sort)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from archspec.record import record
 
 @record
 class Order:
-    """Names in order, those on a circle left out; and the circles, each as names that use the next one."""
+    """The names in order without those on a cycle, and the cycles, each as names of which each uses the next."""
 
     names: tuple[str, ...]
     circles: tuple[tuple[str, ...], ...]
 
 
 def ordered(uses: Mapping[str, Iterable[str]]) -> Order:
-    """Order names by what they use; otherwise the written order stays. Names that are not keys are passed over."""
+    """Order names so that each comes after those that it uses; otherwise the order of `uses` is kept.
+
+    Used names that are not keys of `uses` are ignored. Names that use a cycle are ordered as if it were done.
+    """
     written = {name: number for number, name in enumerate(uses)}
     needs = {name: {one for one in used if one in written} for name, used in uses.items()}
     users: dict[str, list[str]] = {name: [] for name in needs}
@@ -27,6 +30,7 @@ def ordered(uses: Mapping[str, Iterable[str]]) -> Order:
             users[one].append(name)
     waiting = {name: len(used) for name, used in needs.items()}
     ready = [written[name] for name, count in waiting.items() if count == 0]
+    # The heap holds written positions, so that of the names that are ready the first written comes first.
     heapify(ready)
     names = list(written)
     order: list[str] = []

@@ -1,4 +1,4 @@
-"""`outputs`: what the model gives, held against the types that the file declares."""
+"""The section `outputs`: compare the values that a model returns with the declared types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from archspec.text.path import Path
 
 
 def output_value(name: str, fields: OutputFields, path: Path, values: Values, numbers: Numbers) -> Value:
-    """The value of an output. Raises SpecError E308 where its type is another one than declared."""
+    """The value of an output, checked against its declared type.
+
+    Raises SpecError E201 or E218 if there is no such value, E308 if its type differs from the declared one.
+    """
     value = values.resolve(path) if fields.source is not None else _node(path, values)
     declared = numbers.type(fields.type)
     problem = _difference(declared, value.type)
@@ -28,7 +31,7 @@ def output_value(name: str, fields: OutputFields, path: Path, values: Values, nu
 
 
 def _node(path: Path, values: Values) -> Value:
-    """The value that has the output's name."""
+    """The value with the name of the output. Raises SpecError E201 if there is none."""
     value = values.get(path)
     if value is None and values.place(str(path)) is None:
         near = nearest(str(path), (name for name in values.names if "." not in name))
@@ -39,7 +42,7 @@ def _node(path: Path, values: Values) -> Value:
 
 
 def _difference(declared: TensorType, found: TensorType) -> tuple[int | None, str] | None:
-    """What differs first, and at which axis, if it is one."""
+    """The first difference of two types and its axis, None if it is not at an axis; None for equal types."""
     if declared.dtype != found.dtype:
         return None, f"its dtype is {found.dtype}"
     if declared.rank != found.rank:

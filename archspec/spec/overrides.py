@@ -1,4 +1,4 @@
-"""`--set`: constants by name, anything else by its path; spans then point at the command line."""
+"""The option `--set`: change constants by name and other fields by path; spans then point at the command line."""
 
 from __future__ import annotations
 
@@ -18,22 +18,28 @@ NAME = "--set"
 
 @record
 class Override:
-    """One `NAME=VALUE` or `a.b.c=VALUE`: the keys, each with its span, and the value."""
+    """One `NAME=VALUE` or `a.b.c=VALUE`: the keys of the path, each with its span, and the value."""
 
     keys: tuple[TextNode, ...]
     value: Node
 
 
 def parse_overrides(given: Mapping[str, str] | Sequence[str]) -> tuple[Override, ...]:
-    """The overrides of a command line, in order. Raises SpecError E214 for one that is no `NAME=VALUE`."""
+    """Parse overrides, given as a mapping or as texts `NAME=VALUE`, in order.
+
+    Raises SpecError E214 for a text that is not `NAME=VALUE`, E116 for an empty value, E1xx for errors of a value.
+    """
     texts = [f"{name}={value}" for name, value in given.items()] if isinstance(given, Mapping) else given
     return tuple(_parse(str(text)) for text in texts)
 
 
 def apply_overrides(tree: MapNode, overrides: Sequence[Override]) -> MapNode:
-    """The tree with each override in its place.
+    """The tree with each override applied in order; the tree itself does not change.
 
-    A single name must be a constant that the file has (E201); on a path, maps that are missing are made.
+    A single name is a constant that the file must have; maps that are missing on a path are created.
+
+    Raises SpecError E201 for an unknown constant, E214 for a path that starts with a node, that goes into a text, or
+    that names an item that a list does not have.
     """
     for override in overrides:
         keys = override.keys
@@ -47,6 +53,7 @@ def apply_overrides(tree: MapNode, overrides: Sequence[Override]) -> MapNode:
 
 
 def _parse(text: str) -> Override:
+    """Parse one override. Raises SpecError E214 or E116."""
     source = Source(NAME, text)
     path, equals, value = text.partition("=")
     if not equals or not path.strip() or any(not part.strip() for part in path.split(".")):
@@ -66,7 +73,7 @@ def _parse(text: str) -> Override:
 
 
 def _value(source: Source, start: int) -> Node:
-    """A list or a map as in a file; all else is a text."""
+    """The value of an override: YAML if it begins with a bracket, a brace or a quote, otherwise a text."""
     check_characters(source)
     text = source.text[start:]
     node = build(Source(source.name, text)) if text.lstrip().startswith(("[", "{", "'", '"')) else None
@@ -76,6 +83,7 @@ def _value(source: Source, start: int) -> Node:
 
 
 def _moved(node: Node, source: Source, by: int) -> Node:
+    """The node with all spans moved by `by` characters into `source`."""
     span = Span(source, node.span.start + by, node.span.end + by)
     if isinstance(node, TextNode):
         return replace(node, span=span)
@@ -100,7 +108,7 @@ def _check_constant(tree: MapNode, key: TextNode) -> None:
 
 
 def _check_section(tree: MapNode, keys: Sequence[TextNode]) -> None:
-    """Refuse a path that begins with a node: it begins with a section of the file."""
+    """Raise SpecError E214 for a path that starts with a node: paths start with a section of the file."""
     graph, first = tree.get("graph"), keys[0]
     if first.value in FileModel.keys():  # noqa: SIM118
         return
@@ -110,6 +118,7 @@ def _check_section(tree: MapNode, keys: Sequence[TextNode]) -> None:
 
 
 def _put(node: Node | None, keys: Sequence[TextNode], value: Node) -> Node:
+    """The node with the value at the path `keys` below it replaced or added."""
     if not keys:
         return value
     if node is None:
@@ -133,6 +142,7 @@ def _in_map(node: MapNode, keys: Sequence[TextNode], value: Node) -> MapNode:
 
 
 def _in_list(node: ListNode, keys: Sequence[TextNode], value: Node) -> ListNode:
+    """The list with an item changed. Raises SpecError E214 for an item that does not exist."""
     key = keys[0]
     if not key.value.isdecimal() or int(key.value) >= len(node.items):
         fail(
@@ -147,7 +157,7 @@ def _in_list(node: ListNode, keys: Sequence[TextNode], value: Node) -> ListNode:
 
 
 def _opened(node: TextNode, key: TextNode) -> MapNode:
-    """The map that a bare word is short for."""
+    """The map that a bare word stands for; an empty one for `none`. Raises SpecError E214 for any other text."""
     if node.value == "none":
         return MapNode(entries=(), span=key.span)
     opened = merge(node, MapNode(entries=(), span=node.span))

@@ -1,4 +1,4 @@
-"""Where the names in a refused text are defined, and what they are."""
+"""Add to a diagnostic where the names in the marked text are defined, and their values."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ CALLED = "in this call of"
 
 
 def with_places(found: Diagnostic, numbers: Numbers, values: Values | None = None) -> Diagnostic:
-    """The finding with the places of the values, constants and dims that the marked text names."""
+    """The diagnostic with labels at the definitions of values, constants and dims that the marked text names.
+
+    Only size and mask errors (E3xx, E4xx) and E219 get labels, at most three; others are returned unchanged.
+    """
     if found.primary is None or not (found.code.startswith(_TOLD) or found.code == "E219"):
         return found
-    # The names in a type are told by the message, those in the body of a block are not the caller's.
+    # The message already shows the sizes of a type, and names in the body of a block are not names of the file.
     if "[" in found.primary.span.text or any(label.text.startswith(CALLED) for label in found.secondary):
         return found
     known = {found.primary.span, *(label.span for label in found.secondary)}
@@ -36,7 +39,7 @@ def with_places(found: Diagnostic, numbers: Numbers, values: Values | None = Non
 
 @contextmanager
 def placed(numbers: Numbers, values: Values | None = None) -> Iterator[None]:
-    """Tell what is refused inside with the places of the names in it."""
+    """Context manager that adds labels to the diagnostics of a SpecError raised inside it, as `with_places` does."""
     try:
         yield
     except SpecError as error:
@@ -52,7 +55,7 @@ def _label(name: str, span: Span, numbers: Numbers, values: Values | None) -> La
 
 
 def _shown(value: Scalar) -> str:
-    """A number, or the range of a dim."""
+    """A number as text, or the range of a size that depends on dims."""
     dim = value.as_dim()
     if dim is not None and not dim.is_constant:
         return f"{dim.minimum()} to {dim.maximum()}"

@@ -1,4 +1,4 @@
-"""Predicates to primitives."""
+"""Translate predicates into primitives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ AddPredicate = Callable[[PredExpr, Op, tuple[Value, ...]], Value]
 
 
 def check_predicate(pred: PredExpr, look: Callable[[Path], Value]) -> None:
-    """Check names and types of a predicate without building it. Raises SpecError E201, E218, E219."""
+    """Check the names and types of a predicate without building it; `look` resolves a path.
+
+    Raises SpecError E219 for a value that is not bool, or a compared value that is not integer; E201 and E218 from
+    `look`.
+    """
     if isinstance(pred, PredPath):
         _bool(pred, look(pred.path))
     elif isinstance(pred, PredCompare):
@@ -34,7 +38,10 @@ def check_predicate(pred: PredExpr, look: Callable[[Path], Value]) -> None:
 def build_predicate(
     pred: PredExpr, look: Callable[[Path], Value], number: Callable[[Expr], Scalar], add: AddPredicate
 ) -> Value:
-    """Build a predicate as a bool value; `add` makes a node for a part of it. Raises as `check_predicate`."""
+    """Build a predicate as a bool value. Raises SpecError as `check_predicate` does.
+
+    `look` resolves a path, `number` evaluates the compared expression, and `add` adds an op for a part of it.
+    """
     if isinstance(pred, PredPath):
         return _bool(pred, look(pred.path))
     if isinstance(pred, PredCompare):
@@ -48,6 +55,7 @@ def build_predicate(
 
 
 def _bool(pred: PredPath, value: Value) -> Value:
+    """The value, checked to be bool. Raises SpecError E219."""
     if value.type.dtype is not DType.BOOL:
         integer = value.type.dtype.is_integer
         help = f"compare it: `{pred.path} != 0`" if integer else "name a bool, or compare an integer"
@@ -56,6 +64,7 @@ def _bool(pred: PredPath, value: Value) -> Value:
 
 
 def _integer(pred: PredCompare, value: Value) -> Value:
+    """The value, checked to be integer. Raises SpecError E219."""
     if not value.type.dtype.is_integer:
         bool_ = value.type.dtype is DType.BOOL
         help = (

@@ -1,4 +1,4 @@
-"""`reduced`: the small copy of an architecture that tests use."""
+"""The section `reduced`: the small copy of an architecture for tests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from archspec.text.nodes import Entry, MapNode
 
 
 def reduced(tree: MapNode) -> MapNode:
-    """The tree with the constants and dims of its `reduced` section in place of its own.
+    """The tree with its constants and dims replaced by those of its `reduced` section, where that has them.
 
-    Raises SpecError E203 where the file has no such section.
+    Raises SpecError E203 if the file has no such section.
     """
     section = tree.get("reduced")
     if section is None:

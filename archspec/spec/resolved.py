@@ -1,4 +1,4 @@
-"""A spec's document without other files: what a bundle holds, and what a digest is of."""
+"""The document of a spec without references to other files: it is stored in bundles and digested."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
 
 def resolved(tree: MapNode, *, as_written: bool) -> MapNode:
-    """The merged document as one that needs no other: `extends` is left out, layouts in files are written into it.
+    """The merged document made self-contained: `extends` is removed, and layouts in other files are inserted.
 
-    Counts are those of the file's own constants, so they are left out where those are not `as_written`. Raises
-    SpecError E208 for a layout's file that cannot be read, E1xx for what is wrong in it.
+    `counts` hold for the constants of the file, so they are removed unless these are `as_written`. Raises SpecError
+    E208 for a layout file that cannot be read, E1xx for errors of its text.
     """
     dropped = {"extends"} if as_written else {"extends", "counts"}
     kept = (entry for entry in tree.entries if entry.key.value not in dropped)
@@ -24,7 +24,7 @@ def resolved(tree: MapNode, *, as_written: bool) -> MapNode:
 
 
 def digest(tree: MapNode) -> str:
-    """The SHA-256 of a resolved document: of its texts, lists and maps, not of how they are written down."""
+    """The SHA-256 of a resolved document, in hex: of its texts, lists and maps, independent of YAML style."""
     return sha256(json.dumps(canonical(tree)).encode()).hexdigest()
 
 

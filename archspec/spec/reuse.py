@@ -1,4 +1,4 @@
-"""`reuse`: the same module with other inputs."""
+"""The field `reuse`: run the module of another node with other inputs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from archspec.text.nodes import ListNode, MapNode, Node
 
 
 def reused(kind: type[Block], source: MapNode, given: MapNode) -> Block:
-    """The block of `source` with the fields of `given` in place of its own.
+    """The block of `source` with the fields of `given` replacing its own.
 
-    Raises SpecError E217 for a field that is not a value, a predicate or a mask: such a module would be another one.
+    Raises SpecError E217 for a changed field that is not a value, a predicate or a mask: it would need another module.
     """
+    # Read on its own first, so that errors of the original are not reported as errors of the reuse.
     kind.read(source)
     merged = merge(source, given)
     block = kind.read(merged)
@@ -26,7 +27,7 @@ def reused(kind: type[Block], source: MapNode, given: MapNode) -> Block:
 
 
 def _check(made: Any, given: Node, name: str) -> None:
-    """Walk what was given beside what it became."""
+    """Walk the given nodes and the fields read from them together, to check each changed field by its sort."""
     if isinstance(given, MapNode) and isinstance(made, (Model, dict)):
         for entry in given.entries:
             key = entry.key.value

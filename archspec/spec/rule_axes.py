@@ -1,4 +1,4 @@
-"""Which axes of a value rules speak of, where they do not name one."""
+"""Choose the axes of a value that a rule is about if the rule does not name one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.record import record
 
 
 def leading_dims(inputs: Iterable[TensorType]) -> frozenset[Symbol]:
-    """The dims of the first axes of inputs, but for those that also stand at another axis of an input."""
+    """The dims of the first axes of inputs (batch dims), except those that also occur at another axis of an input."""
     types = tuple(inputs)
     first = {symbol for type_ in types for size in type_.shape[:1] for symbol in size.symbols()}
     inner = {symbol for type_ in types for size in type_.shape[1:] for symbol in size.symbols()}
@@ -27,10 +27,10 @@ class RulePositions:
     sequences: frozenset[Value] = frozenset()
 
     def axis(self, value: Value) -> int | None:
-        """The axis whose positions are compared where a rule names none; None where the value does not tell.
+        """The axis whose positions are compared if a rule names none; None if it is ambiguous.
 
-        It is the one axis that holds a dim other than the leading ones; else axis 1 of a value of rank 2 or of what a
-        sequence block made. Channels are never taken for positions.
+        It is the only axis with a dim that is not leading; otherwise axis 1 of a value of rank 2 or of a value from a
+        sequence block. Channels are never taken for positions.
         """
         found = [number for number, size in enumerate(value.type.shape) if size.symbols() - self.leading]
         if len(found) == 1:
@@ -38,13 +38,13 @@ class RulePositions:
         return 1 if value.type.rank == 2 or value in self.sequences else None
 
     def axes(self, value: Value) -> tuple[int, ...]:
-        """All axes that number positions: neither leading ones nor the features of a sequence."""
+        """All axes of positions: neither the leading axes nor the features of a sequence."""
         shape = value.type.shape
         kept = [k for k in range(1, len(shape)) if not shape[k].symbols() or shape[k].symbols() - self.leading]
         return tuple(kept[:-1] if kept and kept[-1] == len(shape) - 1 and self._has_features(value) else kept)
 
     def _has_features(self, value: Value) -> bool:
-        """Whether the last axis of a value holds features: of a sequence, or of one vector for each row."""
+        """Whether the last axis of a value holds features: of a sequence, or of one vector per row."""
         type_ = value.type
         if type_.dtype is not DType.FLOAT or type_.shape[-1].symbols():
             return False
@@ -52,10 +52,10 @@ class RulePositions:
 
 
 def spread(part: Sequence[Dim], whole: Sequence[Dim]) -> tuple[int, ...] | None:
-    """The axes of a value over which a predicate or segments stand, by their sizes; None where these do not fit.
+    """Match the axes of a predicate or of segments, `part`, to axes of a value, `whole`; None if they do not fit.
 
-    They are the first axes where those fit, else for each axis the next one of its size. A fixed size fits the first
-    axes alone: elsewhere it could be that of channels by chance.
+    The first axes are taken if they fit, otherwise for each axis the next one of equal size. After the first matched
+    axis a fixed size is not matched: it could equal the number of channels by chance.
     """
     if len(part) <= len(whole) and all(map(_same, part, whole)):
         return tuple(range(len(part)))

@@ -1,4 +1,4 @@
-"""What rules of every kind have in common as they are written; each kind adds its own fields in `rules/kinds`."""
+"""The fields that rules of every kind share; each kind adds its own fields in `rules/kinds`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RuleFields(Model):
 
 
 def axis_field() -> Any:
-    """The field `axis` of a rule that compares positions."""
+    """Declare the field `axis` of a rule that compares positions."""
     told = (
         "the axis whose positions are compared, or [axis of output, axis of input]; left out: the axis that holds a dim"
     )
@@ -32,10 +32,13 @@ def axis_field() -> Any:
 
 
 def at_field(left_out: str = "all") -> Any:
-    """The field `at`, which names the output positions that a rule concerns; models call it `promised`."""
+    """Declare the field `at`, the output positions that a rule concerns; models name it `promised`.
+
+    Its name differs because `at` is the span in every model. `left_out` says what holds without the field.
+    """
     return Field(default=None, alias="at", description=f"output positions that the rule concerns; left out: {left_out}")
 
 
 def input_axis_field(told: str) -> Any:
-    """The field `axis` of a rule about an axis of its input."""
+    """Declare the field `axis` of a rule about an axis of its input; `told` describes it in the reference."""
     return Field(default=None, description=told)

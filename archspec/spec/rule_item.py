@@ -1,4 +1,4 @@
-"""One rule as it is written: a map whose one key is the kind."""
+"""Read one rule: a map with a single key, which is the kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HELP = "write `- causal: {output: logits, input: ids}`"
 
 @record
 class RuleItem:
-    """One rule: its kind, what it says, and where it stands."""
+    """One rule as written: its kind, its fields, and its span."""
 
     kind: str
     fields: RuleFields
@@ -28,7 +28,7 @@ class RuleItem:
 
 
 def _read(node: Any) -> RuleItem:
-    """Raises SpecError with every error in the rule."""
+    """Read a rule from its node. Raises SpecError with every error in it."""
     written = node.node if isinstance(node, Items) else node
     if not isinstance(written, MapNode):
         fail("E204", f"expected a map, found a {'text' if isinstance(written, TextNode) else 'list'}", written.span)
@@ -50,7 +50,7 @@ def _not_one(node: MapNode) -> Diagnostic:
 
 
 def item_schema(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of a rule, from those of the fields of each kind."""
+    """The JSON Schema of a rule; `schemas` gives the schema of the fields of each kind."""
     told = {"description": "one rule: its kind and its fields", "type": "object", "additionalProperties": False}
     return {**told, "properties": schemas, "minProperties": 1, "maxProperties": 1}
 

@@ -1,4 +1,4 @@
-"""RULES with their names resolved; who judges them reads these."""
+"""RULES with their names resolved, as they are judged."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ Axes = tuple[tuple[int, ...], tuple[int, ...]]
 
 @record
 class Rule:
-    """A rule: its kind (`causal`), what it says as written, and the values that it is about.
+    """A rule with its names resolved: its kind (`causal`), its fields as written, and the values that it is about.
 
-    `output` and `input` are values at the top of the graph; `fields` is the rule as written. `axes` are those whose
-    positions it speaks of. `mask` reads `controls` by their numbers; `where` and `at` are bool values, which like
-    computed controls stand apart from the graph; `by` are segments.
+    `output` and `input` are values at the top of the graph. `axes` are the axes whose positions it is about. `mask`
+    reads `controls` by their numbers. `where` and `at` are bool values, which like computed controls are not part of
+    the graph; `by` are segments.
     """
 
     kind: str
@@ -56,12 +56,12 @@ class Rule:
 
     @property
     def axis(self) -> tuple[int, int]:
-        """The axis of the output and that of the input whose positions are compared."""
+        """The axis of the output and the axis of the input whose positions are compared."""
         (out,), (inp,) = self.axes
         return out, inp
 
     def __str__(self) -> str:
-        """The rule on one line."""
+        """The rule on one line, with the fields that the user wrote."""
         named = {name: field.alias or name for name, field in type(self.fields).model_fields.items()}
         given = [f"{named[name]}: {_written(self.fields, name)}" for name in named if name in self.fields.given]
         return f"{self.kind}({', '.join(given)})"
@@ -83,16 +83,20 @@ class RuleWord(ABC):
 
     @abstractmethod
     def resolve(self, rule: Rule, names: RuleNames) -> Rule:
-        """The rule with what its fields name. Raises SpecError where they do not fit the values."""
+        """The rule with the names in its fields resolved. Raises SpecError if they do not fit its values."""
 
 
 def rule_words() -> Mapping[str, RuleWord]:
-    """Every kind of rule by its word; reading the words loads none."""
+    """Every kind of rule by its word; the kinds themselves are loaded when they are looked up."""
     return RULE_KINDS.declared(RuleWord)  # type: ignore[type-abstract]
 
 
 def resolve_rule(kind: str, fields: RuleFields, span: Span, cx: NodeContext, positions: RulePositions) -> Rule:
-    """Resolve the names of a rule and check that its parts fit its values. Raises SpecError."""
+    """Resolve the names of a rule of kind `kind`, and check that its fields fit its values.
+
+    `span` is where the rule is written, `cx` the context in which names are resolved, `positions` chooses axes that the
+    rule does not name. Raises SpecError for an unknown value or a field that does not fit.
+    """
     values = cx.around.values
     output, source = values.resolve(fields.output), values.resolve(fields.input)
     rule = Rule(kind=kind, fields=fields, output=output, input=source, span=span)
@@ -101,28 +105,32 @@ def resolve_rule(kind: str, fields: RuleFields, span: Span, cx: NodeContext, pos
 
 @record
 class RuleNames:
-    """What names in a rule mean."""
+    """Resolves the names in a rule; kinds call it from `RuleWord.resolve`."""
 
     cx: NodeContext
     places: RulePositions
 
     def size(self, expr: Expr, least: int = 1) -> Dim:
-        """A size of at least so much."""
+        """Evaluate a size of at least `least`. Raises SpecError as `Numbers.size` does."""
         return self.cx.around.numbers.size(expr, least)
 
     def compared(self, rule: Rule, axes: Sequence[AxisText] | AxisText | None) -> Rule:
-        """The rule with the axis of each value whose positions it compares. Raises SpecError E350, E403 or E424."""
+        """The rule with the axis of its output and of its input whose positions it compares.
+
+        `axes` is one axis for both, a pair, or None to choose them. Raises SpecError E350 for an axis that a value does
+        not have, E403 for a value without positions, E424 for an ambiguous axis.
+        """
         given = [axes, axes] if axes is None or isinstance(axes, AxisText) else list(axes)
         sides = ((rule.fields.output, rule.output, given[0]), (rule.fields.input, rule.input, given[1]))
         out, inp = (self._axis(rule, path, value, axis) for path, value, axis in sides)
         return replace(rule, axes=((out,), (inp,)))
 
     def of_input(self, rule: Rule, axis: AxisText | None) -> Rule:
-        """The rule with the axis of its input that it is about. Raises SpecError E350, E403 or E424."""
+        """The rule with the axis of its input that it is about. Raises SpecError as `compared` does."""
         return replace(rule, axes=((), (self._axis(rule, rule.fields.input, rule.input, axis),)))
 
     def same_positions(self, rule: Rule) -> Rule:
-        """The rule, if its two axes have the same positions. Raises SpecError E403."""
+        """The rule, checked to compare axes of equal size. Raises SpecError E403 if the sizes may differ."""
         out, inp = rule.axis
         left, right = rule.output.type.shape[out], rule.input.type.shape[inp]
         if compare(left, "==", right) is not True:
@@ -135,11 +143,11 @@ class RuleNames:
         return rule
 
     def everywhere(self, rule: Rule) -> Rule:
-        """The rule, over all axes that number positions."""
+        """The rule over all position axes of its output and of its input."""
         return replace(rule, axes=(self.places.axes(rule.output), self.places.axes(rule.input)))
 
     def masked(self, rule: Rule, mask: MaskSyntax) -> Rule:
-        """The rule with a mask over the positions that it compares. Raises SpecError E401 to E404."""
+        """The rule with a mask over the positions that it compares. Raises SpecError as `MaskReader.read` does."""
         out, inp = rule.axis
         reader = MaskReader(
             queries=_sequence(rule.output.type, out),
@@ -156,23 +164,26 @@ class RuleNames:
         return replace(rule, mask=found, controls=tuple(reader.controls))
 
     def promised(self, rule: Rule, at: PredExpr | None) -> Rule:
-        """The rule for those output positions alone where `at` holds. Raises SpecError E402."""
+        """The rule limited to the output positions where `at` is true; all if `at` is None. Raises SpecError E402."""
         return rule if at is None else replace(rule, at=self.over(at, rule.output))
 
     def predicate(self, pred: PredExpr) -> Value:
-        """The value of a predicate, computed apart: a rule adds nothing to the graph."""
+        """The value of a predicate, computed outside the graph: a rule adds nothing to the model."""
         resolve = self.cx.around.values.resolve
         check_predicate(pred, resolve)
         return build_predicate(pred, resolve, self.cx.around.numbers.number, _apart)
 
     def over(self, pred: PredExpr, of: Value) -> Value:
-        """The value of a predicate over axes of another value. Raises SpecError E402."""
+        """The value of a predicate, whose axes must be axes of `of`. Raises SpecError E402 if they are not."""
         value = self.predicate(pred)
         self._fits(str(pred), pred.span, value, of)
         return value
 
     def segments(self, path: Path, rule: Rule) -> Rule:
-        """The rule with the segments of its positions, whose last axis is the one compared. Raises SpecError."""
+        """The rule with the segments of its positions, the integers at `path`; their last axis is the compared one.
+
+        Raises SpecError E401 for a value that is not integer, E402 for axes that the output or input does not have.
+        """
         value = self.cx.around.values.resolve(path)
         if not value.type.dtype.is_integer:
             label = self.cx.around.values.label(value)
@@ -189,6 +200,7 @@ class RuleNames:
         return replace(rule, by=value, axes=(out, inp))
 
     def _fits(self, text: str, span: Span, value: Value, of: Value) -> tuple[int, ...]:
+        """The axes of `of` that a value is over. Raises SpecError E402 if it does not fit."""
         found = spread(value.type.shape, of.type.shape)
         if found is None:
             label = self.cx.around.values.label(of)
@@ -205,6 +217,7 @@ class RuleNames:
         return found
 
     def _refuse(self, rule: Rule, path: Path, value: Value) -> NoReturn:
+        """Raise SpecError E403 for a value without positions, E424 for an ambiguous axis."""
         if value.type.rank < 2:
             fail("E403", f"`{path}` is {value.type}, which has no positions", path.span)
         label = self.cx.around.values.label(value)
@@ -220,12 +233,12 @@ class RuleNames:
 
 
 def _sequence(type_: TensorType, number: int) -> TensorType:
-    """The type as masks read it: the rows of the batch, then the positions."""
+    """The type [batch, positions] in which masks read the axis `number` of a value; a batch of 1 if that is axis 0."""
     return TensorType(type_.dtype, (type_.axes[0] if number else axis(1), type_.axes[number]))
 
 
 def _apart(pred: PredExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
-    """An op on values of the graph that is no part of it."""
+    """The value of an op on values of the graph, which is not added to the graph. Raises SpecError E402."""
     try:
         (found,) = op.infer(*(value.type for value in inputs))
     except ShapeError as error:

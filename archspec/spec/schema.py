@@ -1,4 +1,4 @@
-"""The JSON Schema of the language, from the models that read it; editors complete and check by it."""
+"""Make the JSON Schema of the language from the models that read it; editors use it to complete and check specs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def json_schema() -> Schema:
 
 
 def _changes(definitions: dict[str, Schema], known: Mapping[str, type[Block]]) -> dict[str, Schema]:
-    """Definitions for what is laid over other fields; kinds of layers take theirs from them."""
+    """The definitions of fields that override others; those for kinds of layers are set in `definitions` too."""
     sections = ("DimFields", "InputFields", "DefaultsFields", "BlockFields", "OutputFields", "DecodeFields")
     others = ("CountsFields", "ReducedFields", *(block.__name__ for block in known.values()))
     made = changes({**definitions, "Node": {}, "OwnNode": {}}, *sections, *others)
@@ -72,7 +72,7 @@ def _changes(definitions: dict[str, Schema], known: Mapping[str, type[Block]]) -
 
 
 def _whole_and_changes(file: Schema) -> Schema:
-    """The sections of a file, and what they hold in one that extends another: only what it changes."""
+    """The schema of a file: the whole sections, or only the changes in a file that extends another."""
     graph = {**file["properties"]["graph"], "additionalProperties": True}
     whole, extends = {**file["properties"], "graph": graph}, {"required": ["extends"]}
     laid_over = {name: one if name == "rules" else change(one) for name, one in whole.items()}
@@ -99,7 +99,7 @@ def _subclasses(model: type[Model]) -> Iterator[type[Model]]:
 
 
 def _read(schema: Schema, model: type[Model] | None) -> Schema:
-    """What pydantic says, with what the model takes beside a map."""
+    """The schema that pydantic makes, extended by the forms that a model accepts besides a map."""
     cleaned: Schema = _cleaned(schema)
     if model is None:
         return cleaned
@@ -129,7 +129,7 @@ def _alias(model: type[Model], name: str) -> str:
 
 
 def _cleaned(schema: Any) -> Any:
-    """The schema with `none` for what JSON would call null, no titles, and every node by reference."""
+    """The schema with `none` in place of null, without titles, and with references for nodes and rules."""
     if isinstance(schema, list):
         return [_cleaned(item) for item in schema]
     if not isinstance(schema, dict):
@@ -148,7 +148,7 @@ def _cleaned(schema: Any) -> Any:
 
 
 def _named(schema: Schema, word: str, block: type[Block]) -> Schema:
-    """A block with its word; what a chain feeds need not be written."""
+    """The schema of a block with its word; the field that a chain feeds is not required."""
     required = [name for name in schema.get("required", []) if name != block.feeds]
     return {
         **schema,
@@ -158,7 +158,7 @@ def _named(schema: Schema, word: str, block: type[Block]) -> Schema:
 
 
 def _node(known: Mapping[str, type[Block]]) -> Schema:
-    """A node: an expression, a chain, a reuse, or the block that its `block` names."""
+    """The schema of a node: an expression, a chain, a reuse, or the block that its `block` names."""
     one_of_them = [
         {
             "if": {"properties": {"block": {"const": word}}, "required": ["block"]},
@@ -184,7 +184,7 @@ def _graph_of(node: Schema) -> Schema:
 
 
 def _node_among_own(node: Schema, known: list[str]) -> Schema:
-    """A node in a file with blocks of its own, whose names no schema can know."""
+    """The schema of a node in a file that defines blocks, whose names the schema cannot know."""
     text, chain, reuse, block = node["anyOf"]
     own = {"type": "object", "properties": {"block": {"type": "string", "not": {"enum": known}}}, "required": ["block"]}
     return {**node, "anyOf": [text, {**chain, "items": _OWN_NODE}, reuse, block, own]}

@@ -1,4 +1,4 @@
-"""The part of the JSON Schema for what changes other fields: a file that extends another one, and kinds of layers."""
+"""The part of the JSON Schema for fields that override others: in files that extend another, and kinds of layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r'"#/\$defs/(\w+)"')
 
 
 def changes(definitions: Mapping[str, Schema], *roots: str) -> dict[str, Schema]:
-    """Definitions that ask for no field, of the roots and of all that they refer to; each name ends in `Change`."""
+    """Copies of the roots and of all definitions that they refer to, without required fields; names end in `Change`."""
     found: dict[str, Schema] = {}
     left = list(roots)
     while left:
@@ -25,7 +25,7 @@ def changes(definitions: Mapping[str, Schema], *roots: str) -> dict[str, Schema]
 
 
 def change(schema: Any) -> Any:
-    """A schema that asks for no field, and refers to definitions that ask for none."""
+    """A schema without required fields, which refers to definitions without them."""
     if isinstance(schema, list):
         return [change(item) for item in schema]
     if not isinstance(schema, dict):
@@ -38,9 +38,9 @@ def change(schema: Any) -> Any:
 
 
 def node_change(known: Mapping[str, str]) -> Schema:
-    """A node that may stand over another file's node: the fields of the block that it names, if it names one.
+    """The schema of a node that may override a node of another file: fields of the block that it names, if any.
 
-    `known` gives the definition of each block.
+    `known` gives the name of the definition of each block.
     """
     one_of_them = [
         {

@@ -1,4 +1,4 @@
-"""Where the architectures that ship with the package are on disk."""
+"""Locate the specs that ship with the package."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def shipped_specs_dir() -> Path:
         the folder that holds the shipped `.yaml` files.
 
     Raises:
-        FileNotFoundError: the installation lacks it, so it is broken.
+        FileNotFoundError: neither exists, so the installation is broken.
     """
     installed, checkout = PACKAGE / "specs", PACKAGE.parent / "specs"
     if installed.is_dir():
         return installed
-    # Beside an installed package, a folder of that name would be someone else's.
+    # Next to an installed package, a folder of that name would belong to something else.
     if checkout.is_dir() and (PACKAGE.parent / "pyproject.toml").is_file():
         return checkout
     raise FileNotFoundError(f"no shipped specs in {installed}: install archspec-compiler again")

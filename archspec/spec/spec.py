@@ -1,4 +1,4 @@
-"""A loaded spec: the document, what its names mean, and the graph."""
+"""A loaded spec: the document, the meaning of its names, and the graph."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from archspec.text.nodes import MapNode, Node
 
 @record
 class Decode:
-    """What generation feeds back: the names of an input and an output, and the ids that stand first, end a row, and
+    """What generation feeds back: the names of an input and an output.
+
+    `start` is the id before every prompt, None for no such id; `end` are the ids that end a row; `ban` are the ids that
     are never chosen.
     """
 

@@ -1,4 +1,4 @@
-"""Fields that hold words and maps, put where the body of a user-defined block names them.
+"""Substitute fields that hold words and maps into the body of a user-defined block.
 
 Sizes, numbers and masks are names of their own in the body. A bool, an activation, a norm or an initialisation is a
 piece of a block's fields: it is laid into the nodes before they are read, its numbers evaluated where it was written.
@@ -23,9 +23,9 @@ _RAW = frozenset({"about", "block", "reuse"})
 
 
 def substitute(node: Node, given: Mapping[str, Node]) -> Node:
-    """The node with each text that names a field replaced by what the field holds.
+    """The node with each unquoted text that names a field replaced by the value of the field.
 
-    `kind: norm` takes in the whole of a map.
+    Where the value of `kind` is replaced by a map, all entries of the map take the place of `kind`.
     """
     if isinstance(node, TextNode):
         return node if node.quoted else given.get(node.value, node)
@@ -47,7 +47,10 @@ def _entries(entry: Entry, given: Mapping[str, Node]) -> Iterator[Entry]:
 
 
 def written(cx: Context, held: Any, span: Span) -> Node:
-    """What a field of sort bool, activation, norm or init holds, as a node without names in it."""
+    """The value of a field of sort bool, activation, norm or init as a node, its numbers evaluated in `cx`.
+
+    The nodes get `span`: messages about them then point at the field.
+    """
     if isinstance(held, (NormFields, DefaultNorm)):
         norm = chosen(cx, held)
         return _text("none", span) if norm is None else _map(cx, norm, span)
@@ -59,7 +62,7 @@ def written(cx: Context, held: Any, span: Span) -> Node:
 
 
 def settled(cx: Context, norm: NormFields) -> NormFields:
-    """A norm whose numbers are evaluated, for a body that does not see the names in them."""
+    """A norm with its numbers evaluated in `cx`, for a body that does not see the names in them."""
     numbers = {name: _number(cx, expr) for name in ("eps", "groups") if (expr := getattr(norm, name)) is not None}
     return norm.model_copy(update=numbers)
 

@@ -1,4 +1,4 @@
-"""What the fields of a block name: walked without knowing the block."""
+"""Find the values that the fields of a block name, without knowing the block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Syntax = ValueExpr | PredExpr | MaskSyntax
 
 
 def syntaxes(thing: Any) -> Iterator[Syntax]:
-    """Every value, predicate, mask and path in a model, in the order of its fields."""
+    """Every value, predicate, mask and path in a model, a list or a dict, at any depth, in the order of the fields."""
     if isinstance(thing, Model):
         for name in type(thing).model_fields:
             yield from syntaxes(getattr(thing, name))
@@ -34,7 +34,7 @@ def syntaxes(thing: Any) -> Iterator[Syntax]:
 def paths(syntax: Syntax) -> Iterator[Path]:
     """The paths that a value, a predicate or a mask reads.
 
-    A name in an argument of a mask that is an expression may be a value or a number, and is among them.
+    Names in an expression that is the argument of a mask are included: each may be a value or a number.
     """
     if isinstance(syntax, ValueExpr):
         yield from value_paths(syntax)
@@ -45,7 +45,7 @@ def paths(syntax: Syntax) -> Iterator[Path]:
 
 
 def predicates(syntax: Syntax) -> Iterator[PredExpr]:
-    """The predicates that a field's text holds."""
+    """The predicates in a syntax tree: the tree itself, or the arguments of the atoms of a mask."""
     if isinstance(syntax, PredExpr):
         yield syntax
     elif isinstance(syntax, MaskCall) and isinstance(syntax.argument, PredExpr):

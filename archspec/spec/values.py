@@ -1,4 +1,4 @@
-"""The values that names and paths stand for while a graph is built."""
+"""The values of names and paths while a graph is built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archspec.text.path import Path
 
 
 class Values:
-    """Values by name and path; `places` are the spans of all names of the spec, whatever they name."""
+    """Values by name and path; `places` are the spans of all names of the spec, including those of numbers."""
 
     def __init__(self, places: Mapping[str, Span]) -> None:
         self._places = places
@@ -22,7 +22,7 @@ class Values:
 
     @property
     def sequences(self) -> frozenset[Value]:
-        """Values with the axes batch, positions, features."""
+        """The values noted to have the axes batch, positions, features."""
         return frozenset(self._sequences)
 
     def is_sequence(self, value: Value) -> None:
@@ -31,44 +31,45 @@ class Values:
 
     @property
     def names(self) -> Mapping[str, Value]:
-        """Every value by the path that names it."""
+        """All values by the names and paths that name them."""
         return self._values
 
     def define(self, name: str, value: Value) -> None:
-        """Give a value a name; of several, the first is the one that messages use."""
+        """Give a value a name; messages use the first of its names."""
         self._values[name] = value
         self._owners.setdefault(value, name)
 
     def alias(self, value: Value, name: str) -> None:
-        """Let messages call a value of the scopes around by a name."""
+        """Give a value of an enclosing scope a name for messages, unless it has one; paths do not find it."""
         self._owners.setdefault(value, name)
 
     def offer(self, paths: set[str]) -> None:
-        """Note paths that could be asked for, `*` in the place of a layer's index."""
+        """Note inner paths that could be exposed, with `*` for the index of a layer, for help messages."""
         self._offered |= paths
 
     def get(self, path: Path) -> Value | None:
-        """The value of a path, None where it names none."""
+        """The value of a path; None if there is none."""
         return self._values.get(str(path))
 
     def resolve(self, path: Path) -> Value:
-        """The value of a path. Raises SpecError E201 for an unknown name, E218 for a part that a node does not have."""
+        """The value of a path. Raises SpecError E201 for an unknown name, E218 for a part that does not exist."""
         value = self._values.get(str(path))
         if value is None:
             self._unknown(path)
         return value
 
     def label(self, value: Value) -> Label | None:
-        """Where a value is defined, and its type; None for one without a name."""
+        """A label where a value is defined, with its type; None for a value without a name."""
         name = self._owners.get(value)
         place = None if name is None else self._places.get(name.partition(".")[0])
         return None if place is None else Label(place, f"`{name}` is {value.type}")
 
     def place(self, name: str) -> Span | None:
-        """Where a name of the spec is declared."""
+        """Where a name of the spec is declared; None for an unknown name."""
         return self._places.get(name)
 
     def _unknown(self, path: Path) -> NoReturn:
+        """Raise SpecError E201 for an unknown name, E218 for an unknown part of a known one."""
         name = path.parts[0]
         if name not in self._values:
             if name in self._places:
@@ -84,7 +85,7 @@ class Values:
 
 
 def _part_help(path: Path, known: Sequence[str]) -> str:
-    """What to write for a part that is none: the nearest one, with the layers that were written."""
+    """The help for an unknown part: the nearest known one, with the layer numbers that the user wrote."""
     if not known:
         return "it has no named parts"
     layers = [part for part in path.parts if part.isdecimal()]

@@ -62,6 +62,7 @@ class _Builder:
             raise SpecError([from_yaml(self.source, error)]) from None
 
     def document(self) -> Node | None:
+        """The top node of the only document; None if there is none or its top node is refused."""
         node: Node | None = None
         started = False
         for event in self.events:
@@ -73,6 +74,7 @@ class _Builder:
         return node
 
     def _start_document(self, event: Any, *, again: bool) -> None:
+        """Refuse a second document, and directives before a document."""
         span = self._span(event)
         if again:
             _stop("E107", "a second document starts here", span, "put each spec in a file of its own")
@@ -81,6 +83,7 @@ class _Builder:
             self._refuse("E113", "directives are not part of a spec", line, "remove this line")
 
     def _node(self, event: Any) -> Node | None:
+        """Build the node that starts with an event; None for a refused one."""
         if isinstance(event, yaml.AliasEvent):
             help = "write the value out, or name it in `constants` or `blocks`"
             self._refuse("E110", f"alias `*{event.anchor}`", self._span(event), help)
@@ -97,6 +100,7 @@ class _Builder:
         return node
 
     def _check_properties(self, event: Any) -> None:
+        """Refuse an anchor or a tag."""
         span = self._span(event)
         words = span.text.split(None, 2)[:2]
         if event.anchor is not None:
@@ -146,6 +150,7 @@ class _Builder:
         return MapNode(entries=map_entries(pairs, flow=flow, refuse=self._add), span=span, flow=flow)
 
     def _key(self, event: Any) -> TextNode | None:
+        """The key of an entry; None for one that is not a word on one line."""
         node = self._node(event)
         if isinstance(node, TextNode) and node.value.strip() and "\n" not in node.span.text:
             return node
@@ -186,4 +191,5 @@ def _word(span: Span, words: list[str], sign: str) -> Span:
 
 
 def _place(diagnostic: Diagnostic) -> int:
+    """Where a diagnostic starts in the source, for sorting."""
     return diagnostic.primary.span.start if diagnostic.primary else 0

@@ -63,6 +63,7 @@ def map_entries(pairs: Sequence[Pair], *, flow: bool, refuse: Refuse) -> tuple[E
 
 
 def _key_problem(key: TextNode, kept: dict[str, Entry]) -> Diagnostic | None:
+    """E111 for a merge key, E114 for a duplicate key; None for a valid key."""
     if key.value == "<<" and not key.quoted:
         help = "write the keys out, or use `extends`"
         return Diagnostic(code="E111", message="merge key `<<`", primary=Label(key.span), help=help)
@@ -78,6 +79,7 @@ def _key_problem(key: TextNode, kept: dict[str, Entry]) -> Diagnostic | None:
 
 
 def _value_problem(key: TextNode, value: Node, *, flow: bool) -> Diagnostic | None:
+    """E116 or E118 for a missing value; None for a value that is present."""
     if not _is_null(value):
         return None
     if flow and _stands_alone(key, value) and not key.quoted:
@@ -109,6 +111,7 @@ def _split_value(opened: TextNode, last: TextNode) -> Diagnostic:
 
 
 def _is_null(node: Node) -> bool:
+    """Whether a node is a text that YAML reads as null."""
     return isinstance(node, TextNode) and not node.quoted and node.value in ("", "~", "null")
 
 
@@ -118,6 +121,7 @@ def _is_open(node: Node) -> bool:
 
 
 def _balance(text: str) -> int:
+    """The number of opening brackets minus the number of closing ones."""
     return text.count("(") - text.count(")")
 
 

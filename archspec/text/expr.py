@@ -252,6 +252,7 @@ EXPR: Grammar[Expr] = Grammar(
 
 
 def _names(expr: Expr) -> Iterator[str]:
+    """Every name in an expression, in the written order, with repeats."""
     if isinstance(expr, Name):
         yield expr.name
     elif isinstance(expr, UnaryExpr):
@@ -264,6 +265,7 @@ def _names(expr: Expr) -> Iterator[str]:
 
 
 def _look_up(name: Name, names: Mapping[str, Scalar]) -> Scalar:
+    """The value of a name. Raises SpecError E201 for an unknown one."""
     value = names.get(name.name)
     if value is None:
         help = did_you_mean(name.name, names)
@@ -287,6 +289,7 @@ def _shown(value: Scalar) -> str:
 
 
 def _whole_help(expr: Expr) -> str:
+    """The help for a size that is not whole."""
     if isinstance(expr, BinaryExpr) and expr.op == "/":
         return "write `//` to round down, or choose constants that divide"
     return "a size must be a whole number"

@@ -75,6 +75,7 @@ def tokenize(node: TextNode) -> tuple[Token, ...]:
 
 
 def _token(node: TextNode, found: re.Match[str]) -> Token:
+    """The token of a match; a number is checked first."""
     span = node.part(found.start(), found.end())
     if found.lastgroup == "number":
         _check_number(found.group(), span)
@@ -89,6 +90,7 @@ def _end(node: TextNode) -> Span:
 
 
 def _unexpected(node: TextNode, position: int, text: str) -> NoReturn:
+    """Raise SpecError E120; for an operator of another language the help names ours."""
     span = node.part(position, position + len(text))
     help = _FOREIGN.get(text, "names are letters, digits and underscores")
     fail("E120", f"unexpected `{text}`", span, help=help)
@@ -106,6 +108,7 @@ def _check_number(text: str, span: Span) -> None:
 
 
 def _number_help(text: str) -> str:
+    """The help for a malformed number, by its most common mistakes."""
     if re.fullmatch(r"0+[0-9]+(\.[0-9]+)?", text):
         return f"write `{text.lstrip('0') or '0'}`, without leading zeros"
     if re.fullmatch(r"[0-9]+\.", text):

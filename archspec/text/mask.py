@@ -159,6 +159,7 @@ def _grammar(words: Mapping[str, MaskWord], fields: frozenset[str]) -> Grammar[M
 
 
 def _call(cursor: Cursor, atom: Token, word: MaskWord) -> MaskSyntax:
+    """Parse an atom: its argument in brackets if it takes one. Raises SpecError E120."""
     sort = word.argument
     if sort is None:
         if cursor.at("("):
@@ -180,6 +181,7 @@ def _or(left: MaskSyntax, token: Token, right: MaskSyntax) -> MaskSyntax:
 
 
 def _unknown(token: Token, options: Collection[str], *, called: bool) -> NoReturn:
+    """Raise SpecError E123 for an unknown atom."""
     help: str | None = did_you_mean(token.text, options, kind="masks")
     if not called and nearest(token.text, options) is None:
         help = f"write `key_valid({token.text})` where `{token.text}` is a bool value"

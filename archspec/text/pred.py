@@ -104,6 +104,7 @@ def _operand(cursor: Cursor) -> PredExpr:
 
 
 def _path_or_comparison(cursor: Cursor) -> PredExpr:
+    """Parse a path, or a comparison that starts with one; comparisons cannot be chained."""
     path = path_of(cursor.advance())
     if cursor.token.text not in COMPARISONS:
         return PredPath(path=path, span=path.span)

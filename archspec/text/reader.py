@@ -45,6 +45,7 @@ def read(source: Source) -> MapNode:
     from archspec.text.builder import build
 
     _check_size(source, len(source.text.encode("utf-8", "surrogatepass")))
+    # A byte order mark is allowed at the start only; `check_characters` refuses any other.
     if source.text.startswith("\ufeff"):
         source = Source(source.name, source.text[1:])
     check_characters(source)
@@ -57,6 +58,7 @@ def read(source: Source) -> MapNode:
 
 
 def _not_a_map(node: TextNode | ListNode) -> NoReturn:
+    """Raise SpecError E106, or E118 if only the space after a colon is missing."""
     glued = glued_key(node.span.source, node.span.start)
     if glued is not None:
         raise SpecError([glued])
@@ -67,6 +69,7 @@ def _not_a_map(node: TextNode | ListNode) -> NoReturn:
 
 
 def _check_size(source: Source, size: int) -> None:
+    """Raise SpecError E103 for a file above `MAX_BYTES`."""
     if size > MAX_BYTES:
         fail(
             "E103",

@@ -50,6 +50,7 @@ def parse_type(node: TextNode) -> TypeSyntax:
 
 
 def _axes(cursor: Cursor, dtype: str) -> tuple[tuple[Expr, ...], Span]:
+    """Parse the axes in brackets; returns them with the span of the brackets."""
     if not cursor.at("["):
         cursor.fail("`[`", help=f"write the axes in brackets: `{dtype}[batch, length]`")
     opened = cursor.advance()
@@ -62,6 +63,7 @@ def _axes(cursor: Cursor, dtype: str) -> tuple[tuple[Expr, ...], Span]:
 
 
 def _bound(cursor: Cursor, dtype: str) -> Expr | None:
+    """Parse `< bound`; None if there is none. Raises SpecError E120 for a bound on a dtype without one."""
     if not cursor.at("<"):
         return None
     if not dtype.startswith("int"):

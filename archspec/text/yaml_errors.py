@@ -177,16 +177,19 @@ def _diagnostic(
 
 
 def _offset(source: Source, mark: object) -> int:
+    """The offset of a position reported by the parser, limited to the source."""
     return min(max(int(getattr(mark, "index", 0)), 0), len(source.text))
 
 
 def _tab(source: Source, start: int) -> Diagnostic | None:
+    """E102 if there is a tab at `start`; None otherwise."""
     if source.text[start : start + 1] != "\t":
         return None
     return _diagnostic(source, "E102", "a tab separates or indents here", start, help="use spaces")
 
 
 def _glued_key(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic | None:
+    """E118 if the parser misses the colon of a key that is glued to its value; None otherwise."""
     if "could not find expected ':'" not in (error.problem or ""):
         return None
     return glued_key(source, _offset(source, error.context_mark))

@@ -1,1 +1,1 @@
-"""What people look at: the tree of an architecture, its picture, masks, proofs and attention; the reference."""
+"""Views: the tree and diagram of an architecture, pictures of masks, relations and attention; the reference page."""

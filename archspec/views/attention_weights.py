@@ -1,4 +1,4 @@
-"""Attention weights of one place, after softmax, computed by the compiled module on given inputs."""
+"""Attention weights of one attention, after softmax, computed by the compiled module on given inputs."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ def attend(
     key_labels: Sequence[str] | None = None,
     unproved: bool = False,
 ) -> AttentionMap:
-    """Attention weights of a node on inputs.
+    """Compute the attention weights of a node on inputs.
 
     Args:
         source: a spec, one that was accepted before, a file, the bare name of a shipped spec, or the folder of a
             bundle, which has weights.
-        weights: a safetensors file, a folder with one, or tensors by name; a bundle's own where left out.
+        weights: a safetensors file, a folder with one, or tensors by name; if None, those of the bundle.
         inputs: an array for each input that has no default.
         node: the path of an attention, such as `states.layers.3.cross_attention`, of a node or of a kind of layers,
-            of which the last layer is taken; left out, the last cross-attention, or else the last attention.
-        row: the place in the batch.
-        layout: the weights' layout by name; left out, the one that fits.
-        query_labels, key_labels: what stands at the positions; left out, the ids there, or their numbers.
-        unproved: go on although something in the spec does not hold; a bundle built so needs no second word.
+            whose last layer is used; if None, the last cross-attention, or else the last attention.
+        row: the index in the batch.
+        layout: the name of the layout of the weights; if None, the one that fits.
+        query_labels, key_labels: a label for each position; if None, the ids there, or else position numbers.
+        unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
 
     Returns:
-        the weights, whose `svg` draws them.
+        the weights [heads, queries, keys], whose `svg` draws them.
 
     Raises:
-        SpecError: where the spec does not hold; E751 for a node that does not attend, E711 to E720 for inputs, E510 to
-            E524 for weights, E752 for more positions than can be drawn, E753 for labels that do not fit.
+        SpecError: if the spec does not hold; E751 for a node that is not an attention, E711 to E720 for invalid inputs,
+            E510 to E524 for weights, E752 for more positions than can be drawn, E753 for labels that do not fit.
     """
     checked, weights = _opened(source, weights, unproved)
     spec = checked.spec
@@ -81,7 +81,7 @@ def attend(
 
 
 def _opened(source: SpecSource, weights: Any, unproved: bool) -> tuple[Checked, Any]:
-    """The spec, and the weights, which a bundle has itself. Raises SpecError E523 where there are none."""
+    """The accepted spec and its weights, by default those of a bundle. Raises SpecError E523 if there are none."""
     if isinstance(source, str | Path) and (Path(source) / _MANIFEST).is_file():
         from archspec.bundle import open as open_bundle
         from archspec.bundle.sources import WEIGHTS
@@ -95,7 +95,7 @@ def _opened(source: SpecSource, weights: Any, unproved: bool) -> tuple[Checked, 
 
 
 def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
-    """The attention that is looked at, and its path in full."""
+    """The attention to draw, and its path with all layer numbers. Raises SpecError E751."""
     if node is None:
         known = sites(spec)
         if not known:
@@ -103,7 +103,7 @@ def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
         site = ([one for one in known if one.is_cross] or list(known))[-1]
         return site, site.at()
     found = sites_at(spec, node)
-    # A node with several is known by its cross-attention, the last of them where there is none.
+    # A node may contain several: prefer the last cross-attention, as without a node.
     site = ([one for one in found if one.is_cross] or list(found))[-1]
     given = site.named_by(node.removesuffix(".weights").split(".")) or ()
     rest = tuple(layers[-1] for layers in site.layers[len(given) :])
@@ -111,7 +111,7 @@ def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
 
 
 def _with(spec: Spec, path: str) -> Spec:
-    """The spec with a value exposed. Raises SpecError E751 where attention in a block of one's own names no weights."""
+    """The spec with a value exposed. Raises SpecError E751 for an attention in a block that exposes no weights."""
     try:
         return exposed(spec, (path,))
     except SpecError as error:
@@ -122,7 +122,7 @@ def _with(spec: Spec, path: str) -> Spec:
 
 
 def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Array]:
-    """The inputs with defaults, checked. Raises SpecError with all that is wrong in them."""
+    """The inputs with defaults, after a check. Raises SpecError with all errors, E716 for a row that does not exist."""
     from archspec.model.inputs import prepare
     from archspec.model.ports import interface_of
 
@@ -141,7 +141,7 @@ def _computed(
     layout: str | None,
     arrays: Mapping[str, Array],
 ) -> Array:
-    """The value at the path `wanted`, computed by the compiled module, one of whose `outputs` it is."""
+    """The value at the path `wanted`, which is one of `outputs`, computed by the compiled module."""
     from archspec.contract.torch_module import TorchRunner
     from archspec.lower import compile
     from archspec.weights import load as load_weights
@@ -162,7 +162,10 @@ def _check_size(weights: Array, path: str) -> None:
 def _labels(
     given: Sequence[str] | None, spec: Spec, arrays: Mapping[str, Array], axis: Dim, row: int, count: int, side: str
 ) -> tuple[str, ...]:
-    """One label a position: those given, the ids of an input along the axis, else numbers. Raises SpecError E753."""
+    """A label for each position: those given, else the ids of an input along the axis, else position numbers.
+
+    Raises SpecError E753 if the number of given labels is not `count`.
+    """
     if given is not None:
         if len(given) != count:
             message = f"{len(given)} labels for {count} {side}"

@@ -1,4 +1,4 @@
-"""Drawing SVG: rectangles, lines, circles and text, in the order in which they are drawn; all text is escaped."""
+"""SVG drawing: rectangles, lines, circles and text, in the order in which they are added; all text is escaped."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ FAINT = "#d0d7de"
 PAPER = "#ffffff"
 
 Point = tuple[float, float]
-# What XML 1.0 has no way of writing.
+# Characters that XML 1.0 cannot contain, not even escaped.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEAD = 5.0
 
 
 class Canvas:
-    """An SVG document, or a group in one."""
+    """An SVG document, or a group in one. Coordinates are in pixels, with y downwards."""
 
     def __init__(self, element: Element) -> None:
         self._element = element
 
     @classmethod
     def of_size(cls, width: float, height: float, title: str) -> Canvas:
-        """A document with a background of its own, so that it reads the same on light and dark pages."""
+        """A new document with a white background, so that it looks the same on light and dark pages."""
         attributes = {
             "xmlns": "http://www.w3.org/2000/svg",
             "viewBox": f"0 0 {_number(width)} {_number(height)}",
@@ -42,25 +42,26 @@ class Canvas:
         return canvas
 
     def group(self, **attributes: str) -> Canvas:
-        """A group, whose attributes say what it is: `kind` is its class, others begin with `data-` in the document."""
+        """Add a group; `kind` becomes its class, `rendering` its `shape-rendering`, and other attributes `data-...`."""
         named = {_attribute(key): speakable(value) for key, value in attributes.items()}
         return Canvas(SubElement(self._element, "g", named))
 
     def rect(
         self, at: Point, width: float, height: float, *, fill: str, stroke: str = "", radius: float = 0, dash: str = ""
     ) -> None:
-        """A rectangle from its upper left corner."""
+        """Add a rectangle, given its upper left corner; `dash` is a dash pattern of SVG."""
         optional = {"stroke": stroke, "rx": _number(radius) if radius else "", "stroke-dasharray": dash}
         self._add("rect", x=at[0], y=at[1], width=width, height=height, fill=fill, optional=optional)
 
     def circle(self, center: Point, radius: float, *, fill: str, stroke: str) -> None:
-        """A circle."""
+        """Add a circle."""
         self._add("circle", cx=center[0], cy=center[1], r=radius, fill=fill, optional={"stroke": stroke})
 
     def line(self, points: Sequence[Point], *, color: str = INK, arrow: bool = False, width: float = 1.2) -> None:
-        """A line through points, its corners rounded; an arrow has its head at the last point."""
+        """Add a line through points with rounded corners; an arrow has its head at the last point."""
         end = points[-1]
         if arrow:
+            # The line ends at the base of the head, so that it does not show beside the tip.
             back = _towards(end, points[-2], _HEAD)
             points = [*points[:-1], back]
         optional = {"stroke": color, "stroke-width": _number(width), "stroke-linejoin": "round"}
@@ -69,6 +70,7 @@ class Canvas:
             self._head(points[-1], end, color)
 
     def _head(self, back: Point, tip: Point, color: str) -> None:
+        """Add the head of an arrow, from the middle of its base to its tip."""
         aside = ((tip[1] - back[1]) * 0.55, (back[0] - tip[0]) * 0.55)
         corners = (tip, (back[0] + aside[0], back[1] + aside[1]), (back[0] - aside[0], back[1] - aside[1]))
         self._add("polygon", points=" ".join(f"{_number(x)},{_number(y)}" for x, y in corners), fill=color)
@@ -85,7 +87,18 @@ class Canvas:
         italic: bool = False,
         turned: float = 0,
     ) -> None:
-        """A line of text whose baseline begins, is centred or ends at a point; `turned` by degrees about it."""
+        """Add a line of text.
+
+        Args:
+            at: the point on the baseline at which the text starts, is centred or ends, by `anchor`.
+            text: the text.
+            size: the font size in pixels.
+            color: the fill colour.
+            anchor: `start`, `middle` or `end`.
+            bold: whether the text is bold.
+            italic: whether the text is italic.
+            turned: clockwise rotation about the point, in degrees.
+        """
         optional = {
             "text-anchor": "" if anchor == "start" else anchor,
             "font-weight": "bold" if bold else "",
@@ -96,7 +109,7 @@ class Canvas:
         element.text = speakable(text)
 
     def svg(self) -> str:
-        """The document."""
+        """The document as text."""
         return tostring(self._element, encoding="unicode") + "\n"
 
     def _add(self, name: str, *, optional: Mapping[str, str] | None = None, **attributes: str | float) -> Element:
@@ -109,16 +122,17 @@ def _attribute(key: str) -> str:
 
 
 def speakable(text: str) -> str:
-    """The text with what no XML document may hold replaced."""
+    """The text with characters that XML cannot contain replaced by U+FFFD."""
     return _UNSPEAKABLE.sub("\ufffd", text)
 
 
 def _number(value: float) -> str:
+    """A number with at most one decimal, to keep documents small; adding 0 turns -0.0 into 0."""
     return f"{round(value, 1) + 0:g}" if abs(value) < 1e5 else f"{value:.0f}"
 
 
 def _towards(start: Point, end: Point, distance: float) -> Point:
-    """The point at a distance from `start` on the way to `end`, or `end` where it is nearer."""
+    """The point at a distance from `start` towards `end`, or `end` if that is nearer."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     whole = (dx * dx + dy * dy) ** 0.5
     part = 1.0 if whole <= distance else distance / whole
@@ -126,7 +140,7 @@ def _towards(start: Point, end: Point, distance: float) -> Point:
 
 
 def _rounded(points: Sequence[Point], radius: float = 4.0) -> str:
-    """A path through points with small arcs at its corners."""
+    """SVG path data through points, with small curves at the corners."""
     found = [f"M{_pair(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         enter = _towards(corner, ((before[0] + corner[0]) / 2, (before[1] + corner[1]) / 2), radius)

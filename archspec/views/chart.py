@@ -1,4 +1,4 @@
-"""Grids of cells with a legend, for the terminal and as SVG."""
+"""Charts: grids of coloured cells with a legend, as text for a terminal and as SVG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = 100
 
 @record(kw_only=False)
 class Level:
-    """What one kind of cell looks like, and what it means."""
+    """The appearance of one kind of cell, as text and in colour, and its meaning for the legend."""
 
     glyph: str
     color: str
@@ -26,7 +26,7 @@ class Level:
 
 @record
 class Panel:
-    """One grid: `cells[row][column]` is the number of a level; `rows` and `columns` say what runs along its sides."""
+    """One grid: `cells[row][column]` is the index of a level; `rows` and `columns` are the labels of its sides."""
 
     title: str
     cells: tuple[tuple[int, ...], ...]
@@ -37,7 +37,7 @@ class Panel:
 
 @record
 class Chart:
-    """Grids that share a legend; `notes` are told once, below."""
+    """Grids that share a legend; `notes` are written once, below it."""
 
     title: str
     about: str
@@ -46,7 +46,7 @@ class Chart:
     notes: tuple[str, ...] = ()
 
     def text(self) -> str:
-        """For a terminal: panels side by side where there is room."""
+        """The chart as text, with panels side by side up to a fixed number of columns."""
         blocks = [_lines(panel, self.levels) for panel in self.panels]
         legend = "   ".join(f"{level.glyph} {level.meaning}" for level in self.levels)
         parts = [[self.title, *([self.about] if self.about else [])]]
@@ -55,7 +55,7 @@ class Chart:
         return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts)
 
     def svg(self) -> str:
-        """As a picture: panels in rows, the legend and the notes below."""
+        """The chart as an SVG document: panels in rows, the legend and the notes below."""
         rows = list(_rows([_size(panel)[0] for panel in self.panels]))
         heights = [max(_size(self.panels[k])[1] for k in row) for row in rows]
         inner = max(
@@ -80,6 +80,7 @@ class Chart:
         return canvas.svg()
 
     def _legend(self, canvas: Canvas, y: float) -> None:
+        """Draw the legend at a height, and the notes of the chart below it."""
         x = _MARGIN
         for level in self.levels:
             canvas.rect((x, y), 11, 11, fill=level.color, stroke=GREY)
@@ -90,7 +91,7 @@ class Chart:
 
 
 def _size(panel: Panel) -> tuple[float, float]:
-    """Width and height of a drawn panel."""
+    """Width and height of a drawn panel, in pixels."""
     cells = len(panel.cells[0]) * _CELL
     title = width(panel.title, 12, bold=True)
     texts = max(title, *(width(line, 11) for line in (*panel.notes, panel.columns)))
@@ -99,7 +100,7 @@ def _size(panel: Panel) -> tuple[float, float]:
 
 
 def _rows(widths: Sequence[float]) -> Iterator[list[int]]:
-    """Numbers of panels row by row; a row ends where the next one would be too wide."""
+    """Indices of panels row by row; a row ends where the next panel would exceed the width."""
     row: list[int] = []
     taken = 0.0
     for number, one in enumerate(widths):
@@ -112,6 +113,7 @@ def _rows(widths: Sequence[float]) -> Iterator[list[int]]:
 
 
 def _draw(canvas: Canvas, panel: Panel, levels: Sequence[Level], at: tuple[float, float]) -> None:
+    """Draw a panel with its upper left corner at a point: title, labels of the sides, cells, ticks and notes."""
     x, y = at[0] + 34, at[1] + 46
     room = _size(panel)[0] - 34
     canvas.text((x, at[1] + 10), fitted(panel.title, 12, room, bold=True), size=12, bold=True)
@@ -134,7 +136,7 @@ def _draw(canvas: Canvas, panel: Panel, levels: Sequence[Level], at: tuple[float
 
 
 def _lines(panel: Panel, levels: Sequence[Level]) -> list[str]:
-    """A panel as lines of text of one length."""
+    """A panel as lines of text, padded to the same length."""
     ticks = "".join(f"{k:<{2 * _EVERY}}" for k in range(0, len(panel.cells[0]), _EVERY))
     found = [panel.title, f"    {panel.columns}", f"    {ticks}"]
     for number, row in enumerate(panel.cells):
@@ -146,6 +148,7 @@ def _lines(panel: Panel, levels: Sequence[Level]) -> list[str]:
 
 
 def _rows_of_text(blocks: Sequence[list[str]]) -> Iterator[list[list[str]]]:
+    """Blocks of lines row by row; a row ends where the next block would exceed `_COLUMNS`."""
     row: list[list[str]] = []
     for block in blocks:
         if row and sum(len(one[0]) + 3 for one in row) + len(block[0]) > _COLUMNS:
@@ -156,6 +159,7 @@ def _rows_of_text(blocks: Sequence[list[str]]) -> Iterator[list[list[str]]]:
 
 
 def _beside(blocks: Sequence[list[str]]) -> Iterator[str]:
+    """The lines of blocks side by side; shorter blocks are filled up with spaces."""
     height = max(map(len, blocks))
     for number in range(height):
         yield "   ".join(block[number] if number < len(block) else " " * len(block[0]) for block in blocks)

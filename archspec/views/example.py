@@ -1,4 +1,4 @@
-"""An example that makes masks visible: small sizes, and values of the inputs that masks read."""
+"""Example sizes and inputs for pictures of masks: small sizes, and values at which the masks have an effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POSITIONS = 12
 
 @record
 class Example:
-    """Sizes and input values to draw by; `terms` names what the graph computes of them."""
+    """Sizes and input values for a picture; `terms` are the terms of what the graph computes from them."""
 
     world: World
     terms: Terms
@@ -35,7 +35,7 @@ class Example:
         return self.world.sizes
 
     def values(self, value: Value) -> list[int] | None:
-        """What a value is along its last axis, in the first row; None where parameters have a part in it."""
+        """The elements of a value along its last axis, in the first row; None if no term is known for it."""
         term = self.terms.of(value)
         if term is None:
             return None
@@ -43,14 +43,17 @@ class Example:
         return list(tensor.items[: tensor.shape[-1] if tensor.shape else 1])
 
     def told(self, values: Iterable[Value]) -> list[str]:
-        """The inputs that have a part in some values, with what they are."""
+        """Lines `name = elements` for the inputs from which the given values are computed, each once."""
         known = [term for value in values if (term := self.terms.of(value)) is not None]
         leaves_ = {leaf.text: leaf for term in known for leaf in term.leaves() if leaf.op is None}
         return [f"{name} = {_row(self.world.value(leaf))}" for name, leaf in leaves_.items()]
 
 
 def example(spec: Spec, positions: int = POSITIONS) -> Example:
-    """One row of a batch, about `positions` long: padding, segments and prefixes take parts of it."""
+    """An example of one batch row with about `positions` positions, some of them padding, segments or prefixes.
+
+    Inputs that are not float get values by the way in which masks read them.
+    """
     terms = Terms(spec.graph)
     roles = dict(_roles(spec.graph, terms))
     sizes = small_sizes(spec, positions, batch=1)
@@ -67,7 +70,7 @@ Role = tuple[ControlUse | None, Compare | None]
 
 
 def _roles(graph: Graph, terms: Terms) -> Iterator[tuple[str, Role]]:
-    """How masks read the inputs; of several ways the last one counts."""
+    """The inputs that masks read, with their roles; if an input has several, the last one counts."""
     for node in graph.walk():
         if isinstance(node.op, Attention):
             for leaf in leaves(node.op.mask):
@@ -76,6 +79,7 @@ def _roles(graph: Graph, terms: Terms) -> Iterator[tuple[str, Role]]:
 
 
 def _of_term(term: Term | None, use: ControlUse, compare: Compare | None) -> Iterator[tuple[str, Role]]:
+    """The inputs of a term that a mask uses, each with the innermost comparison around it."""
     if term is None:
         return
     if term.op is None:
@@ -85,6 +89,7 @@ def _of_term(term: Term | None, use: ControlUse, compare: Compare | None) -> Ite
 
 
 def _tensor(value: Value, role: Role | None, spec: InputSpec | None, sizes: Mapping[str, int]) -> Tensor:
+    """The example of an input, by its role for masks: the same elements in every row, below the bound of its type."""
     shape = tuple(size.value(sizes) for size in value.type.space)
     use, compare = role or (None, None)
     length = shape[-1] if shape else 1
@@ -99,16 +104,17 @@ def _tensor(value: Value, role: Role | None, spec: InputSpec | None, sizes: Mapp
 
 
 def _compared(place: int, held: int, compare: Compare | None, sizes: Mapping[str, int]) -> int:
-    """An id by which a comparison says that a position is valid, or padding."""
+    """An integer that a comparison classifies as valid, if `held` is true, or as padding; without one, the position."""
     if compare is None:
         return place
     number = round(compare.number.evaluate(sizes))
     if compare.kind == "==":
-        # Of what is compared for equality the rare case is the equal one.
+        # A comparison for equality holds in the exceptional case, such as that of the padding id.
         return number if not held else number + 1 + place
     return max(0, number - 1) if held else number
 
 
 def _row(tensor: Tensor) -> str:
+    """The elements of the first row of a tensor, as text."""
     items = tensor.items[: tensor.shape[-1]] if tensor.shape else tensor.items
     return " ".join(map(str, items))

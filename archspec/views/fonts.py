@@ -1,4 +1,4 @@
-"""How wide text is: an estimate from above, so that text fits its box under whatever sans-serif font a viewer has."""
+"""Text widths, as an upper estimate, so that text fits its box in any of the usual sans-serif fonts of a viewer."""
 
 from __future__ import annotations
 
@@ -38,18 +38,19 @@ _FIRST = 0x20
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """No less than what the text takes at this size, in the unit of the size."""
+    """An upper estimate of the width of a text at a font size, in the unit of the size."""
     table = _BOLD if bold else _REGULAR
     return sum(_advance(character, table) for character in text) * size / 1000
 
 
 def _advance(character: str, table: tuple[int, ...]) -> int:
+    # Unknown characters count as very wide, so that the estimate is not too small.
     place = ord(character) - _FIRST
     return table[place] if 0 <= place < len(table) else _KNOWN.get(character, _WIDEST)
 
 
 def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
-    """The text, cut with an ellipsis where it is wider than the room."""
+    """The text, shortened with an ellipsis if it is wider than `room`."""
     if width(text, size, bold=bold) <= room:
         return text
     kept = text
@@ -59,7 +60,7 @@ def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
 
 
 def wrapped(text: str, size: float, room: float) -> list[str]:
-    """The words of a text on as many lines as they take; a word too long for a line is cut."""
+    """The text wrapped at spaces to lines of width `room`; a word that is too long for a line is shortened."""
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word

@@ -1,4 +1,4 @@
-"""Relations in words: what of an input a position of an output may depend on, as masks are written."""
+"""Relations as formulas in the notation of masks: the input positions that an output position may depend on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from archspec.views.sides import positions
 
 
 def formula(relation: Relation, output: Value, source: Value) -> str:
-    """`causal & key_valid(valid) | ...`: one term for each atom; `nothing` where nothing is read.
+    """The formula of a relation, such as `causal & key_valid(valid) | ...`, with one term for each atom.
 
-    i are the positions of the output, j those of the input; the row of a batch is the same where both have one.
+    i is a position of the output and j one of the input. If both values have batch rows, these are not written.
+
+    Args:
+        relation: the relation from output coordinates to input coordinates.
+        output: the output.
+        source: the input.
+
+    Returns:
+        the formula; `all` for a term without a condition, `nothing` for a relation without terms.
     """
     names = _Names(relation, output, source)
     terms = dict.fromkeys(" & ".join(_parts(atom, names)) or "all" for atom in relation.atoms)
@@ -22,7 +30,7 @@ def formula(relation: Relation, output: Value, source: Value) -> str:
 
 
 class _Names:
-    """What the coordinates of both sides are called."""
+    """Names of the coordinates of both sides."""
 
     def __init__(self, relation: Relation, output: Value, source: Value) -> None:
         self.positions = positions(relation, output, source, "out"), positions(relation, source, output, "in")
@@ -32,11 +40,11 @@ class _Names:
         self.single = all(len(places) == 1 for places in self.positions)
 
     def is_row(self, out: int, inp: int) -> bool:
-        """Whether the two are the row of a batch, which is told by itself."""
+        """Whether the two coordinates are the batch row, which formulas omit."""
         return out == inp == 0 and 0 not in self.positions[0] and 0 not in self.positions[1]
 
     def between(self, out: Place, inp: Place) -> bool:
-        """Whether the two are the only positions there are, of which masks speak."""
+        """Whether the two are the only position coordinates of their sides, so that names of masks apply to them."""
         return self.single and out == self.positions[0][0] and inp == self.positions[1][0]
 
 
@@ -51,6 +59,7 @@ def _called(value: Value, own: Sequence[int], letter: str) -> list[str]:
 
 
 def _parts(atom: Atom, names: _Names) -> Iterator[str]:
+    """The conditions of an atom as text, in a fixed order and without that of the batch row."""
     for difference in sorted(atom.differences, key=lambda d: (d.out, d.inp, d.a, d.b)):
         if not names.is_row(difference.out, difference.inp):
             yield _difference(difference, names)
@@ -84,14 +93,14 @@ def _flat(one: Flat, names: _Names) -> str:
 
 
 def _place(place: Place, names: Sequence[str]) -> str:
-    """A place by the names of its coordinates: `4*n + k`."""
+    """A coordinate by its name, or a linear form such as `4*n + k`."""
     if isinstance(place, int):
         return names[place]
     return " + ".join(names[k] if stride == 1 else f"{stride}*{names[k]}" for k, stride in place) or "0"
 
 
 def _window(lo: Dim | None, hi: Dim | None) -> str:
-    """The mask that a difference of positions is, where there is one for it."""
+    """The mask that bounds a difference of positions in the same way; "" if there is none."""
     if lo == 0 and hi is None:
         return "causal"
     if lo == 0 and hi is not None and hi != 0:

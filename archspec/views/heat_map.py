@@ -1,4 +1,4 @@
-"""Attention weights as heat maps: a large one of the mean over the heads, small ones of each head, and a scale."""
+"""Attention weights as heat maps: a large one for the mean over heads, small ones for each head, and a scale."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LARGE, _SMALL = 420.0, 150.0
 
 @record(eq=False)
 class AttentionMap:
-    """Weights of one place of a batch, [heads, queries, keys]; labels say what stands at the positions.
+    """Attention weights of one batch row, [heads, queries, keys], with a label for each position.
 
-    `unproved` holds the messages of what does not hold in the spec, where it was accepted all the same.
+    `unproved` holds the messages of the faults of a spec that was accepted in spite of them.
     """
 
     name: str
@@ -39,12 +39,12 @@ class AttentionMap:
     unproved: tuple[str, ...] = ()
 
     def svg(self) -> str:
-        """The weights as heat maps: the mean over the heads, and each head by itself."""
+        """The SVG document with a heat map of the mean over heads, and one of each head if there are several."""
         return heat_map(self)
 
 
 def shade(level: int) -> str:
-    """The colour of a level: white for 0, darker for more."""
+    """The colour of a level from 0 to `LEVELS - 1`: white for 0, darker for higher levels."""
     place = level / (LEVELS - 1) * (len(_STOPS) - 1)
     low = min(int(place), len(_STOPS) - 2)
     part = place - low
@@ -53,12 +53,12 @@ def shade(level: int) -> str:
 
 
 def level_of(weight: float, most: float) -> int:
-    """The shade of a weight where the largest is `most`."""
+    """The level of a weight on a linear scale from 0 to the largest weight, `most`."""
     return 0 if most <= 0 else min(LEVELS - 1, round(weight / most * (LEVELS - 1)))
 
 
 def heat_map(found: AttentionMap) -> str:
-    """The SVG document."""
+    """The SVG document of an attention map."""
     return _Sheet(found).svg()
 
 
@@ -80,11 +80,11 @@ class _Sheet:
 
     @property
     def font(self) -> float:
-        """Labels are as large as cells let them be."""
+        """Font size of labels: as large as cells allow, within limits."""
         return max(5.0, min(11.0, self.cell - 1.5))
 
     def svg(self) -> str:
-        """Everything."""
+        """The complete document."""
         found = self.found
         title = f"Attention of {found.path} in {found.name}"
         about = f"weights after softmax, {self.heads} head{'s' * (self.heads != 1)}; rows are queries, columns keys"
@@ -103,6 +103,7 @@ class _Sheet:
         return canvas.svg()
 
     def _mean(self, canvas: Canvas, at: tuple[float, float]) -> None:
+        """Draw the mean over heads, with the labels of queries on the left and of keys above."""
         x, y = at
         _cells(canvas, "mean", self.mean, self.most, self.cell, at)
         canvas.rect(at, *self.size, fill="none", stroke=FAINT)
@@ -120,6 +121,7 @@ class _Sheet:
         return fitted(label, self.font, _LONGEST_LABEL)
 
     def _heads(self, canvas: Canvas, at: tuple[float, float]) -> None:
+        """Draw the weights of each head as a small map, on the scale that all maps share."""
         for head in range(self.heads):
             x, y = at[0] + head % self.across * self.tile[0], at[1] + head // self.across * self.tile[1]
             canvas.text((x, y - 4), f"head {head}", size=9, color=GREY)
@@ -127,6 +129,7 @@ class _Sheet:
             canvas.rect((x, y), self.tile[0] - _GAP, self.tile[1] - _GAP - 14, fill="none", stroke=FAINT)
 
     def _scale(self, canvas: Canvas, at: tuple[float, float]) -> None:
+        """Draw the colour scale from 0 to the largest weight."""
         x, y = at
         step = 160 / LEVELS
         group = canvas.group(kind="scale", rendering="crispEdges")
@@ -138,11 +141,12 @@ class _Sheet:
 
 
 def _cell(count: int, room: float, most: float) -> float:
+    """The side of a cell in whole pixels, at least 1 and at most `most`, so that `count` cells fill the room."""
     return max(1.0, min(most, float(int(room / max(count, 1)))))
 
 
 def _cells(canvas: Canvas, name: str, weights: Array, most: float, cell: float, at: tuple[float, float]) -> None:
-    """Rows of cells; neighbours of one shade are one rectangle, and white is left to the page."""
+    """Draw rows of cells. Neighbours of one shade are merged and white cells omitted, to keep the document small."""
     group = canvas.group(kind="cells", panel=name, rendering="crispEdges")
     for number, row in enumerate(weights):
         for start, length, level in _runs([level_of(float(weight), most) for weight in row]):
@@ -152,6 +156,7 @@ def _cells(canvas: Canvas, name: str, weights: Array, most: float, cell: float, 
 
 
 def _runs(levels: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Runs of equal levels: start, length and level."""
     start = 0
     for level, group in groupby(levels):
         length = len(list(group))

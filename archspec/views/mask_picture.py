@@ -1,4 +1,4 @@
-"""Masks as pictures: which keys each query may attend to, at small sizes."""
+"""Pictures of masks at small sizes: which keys each query may attend to."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _MOST = 16
 
 @record
 class DrawnMask:
-    """A mask at small sizes. `mask` is what is drawn: its windows are made to fit, which `shrunk` tells."""
+    """A mask at small sizes: `cells[query][key]` is true where attention is allowed.
+
+    `mask` is the mask that is drawn; `shrunk` lists the windows that were made smaller to fit. `text` is the original.
+    """
 
     mask: Mask
     cells: tuple[tuple[bool, ...], ...]
@@ -39,7 +42,10 @@ class DrawnMask:
 
 
 def mask_chart(spec: Spec, path: str) -> Chart:
-    """The masks of the attention that a path names, each drawn once. Raises SpecError E751."""
+    """A chart of the masks of the attention that a path names, with one panel for each different mask.
+
+    Raises SpecError E751 if the path names no attention.
+    """
     shown = example(spec)
     panels: dict[object, list[Site]] = {}
     for site in sites_at(spec, path):
@@ -58,6 +64,7 @@ def mask_chart(spec: Spec, path: str) -> Chart:
 
 
 def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
+    """The panel of a mask that several attention nodes share, with notes on what was made smaller or cut off."""
     site = places[0]
     whole = [size.value(typical(site)) if size.constant is None else size.constant for size in _lengths(site)]
     notes = list(drawn.shrunk)
@@ -76,7 +83,7 @@ def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
 
 
 def _title(places: Sequence[Site]) -> str:
-    """The paths of some attention, each once, with the kinds of its layers."""
+    """The paths of some attention nodes, each once, with the kinds of their layers."""
     kinds: dict[str, list[str]] = {}
     for site in places:
         kinds.setdefault(site.path, []).extend([site.kind] if site.kind else [])
@@ -89,7 +96,13 @@ def typical(site: Site) -> dict[str, int]:
 
 
 def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
-    """The mask of an attention in an example, at most so many queries and keys of it."""
+    """The mask of an attention in an example.
+
+    Args:
+        site: the attention.
+        shown: example sizes and inputs.
+        most: the largest number of queries and of keys to draw.
+    """
     mask = site.op.mask
     queries, keys = (_shown_length(size, site, shown, most) for size in _lengths(site))
     controls = [_row(value, shown, keys) for value in _controls(site)]
@@ -102,7 +115,10 @@ def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
 
 
 def _shown_length(size: Dim, site: Site, shown: Example, most: int) -> int:
-    """How many positions are drawn from: those of the example, or as many as wanted where no input decides anything."""
+    """The number of positions at which the mask is evaluated.
+
+    It is that of the example, but if no input is read and the size is not fixed, at least `POSITIONS` within `most`.
+    """
     if _read(site) or size.is_constant:
         return size.value(shown.sizes)
     return min(max(size.value(shown.sizes), POSITIONS), most)
@@ -117,6 +133,7 @@ def _controls(site: Site) -> Sequence[Value]:
 
 
 def _read(site: Site) -> list[Value]:
+    """The control inputs that the mask of an attention reads."""
     used = controls(site.op.mask)
     return [value for number, value in enumerate(_controls(site)) if number in used]
 
@@ -127,7 +144,7 @@ def _name(value: Value, shown: Example) -> str:
 
 
 def _row(value: Value, shown: Example, keys: int) -> Array:
-    """A control's values in the first row; where parameters decide it, the first three quarters hold."""
+    """Values of a control input in the first row; if they cannot be computed, the first three quarters are true."""
     import numpy as np
 
     found = shown.values(value)
@@ -138,7 +155,7 @@ def _row(value: Value, shown: Example, keys: int) -> Array:
 
 
 def _shrunk(mask: Mask, positions: int) -> tuple[Mask, tuple[str, ...]]:
-    """The mask with windows that would reach over half of all positions made smaller, and what was changed."""
+    """The mask with windows of more than half of the positions made smaller, and a text for each change."""
     windows: dict[type[Leaf], dict[Leaf, Resizable]] = {}
     for leaf in leaves(mask):
         found = leaf.resizable()

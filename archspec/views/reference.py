@@ -1,4 +1,4 @@
-"""The reference of the language, from the models that read it and the docstrings of the primitives."""
+"""The reference page of the language, generated from its models and from the docstrings of primitives."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _SORTS: Mapping[Any, str] = {
 
 
 def reference() -> str:
-    """The page, as Markdown."""
+    """The reference page as Markdown."""
     parts = list(_parts())
     sections = (
         _HEAD,
@@ -125,7 +125,7 @@ def _keys(fields: Mapping[str, tuple[str, str]]) -> str:
 
 
 def _expressions() -> str:
-    """The functions that expressions know, what `axis` takes, and the words that name nothing else."""
+    """The section on functions in expressions, the values of `axis`, and reserved words."""
     return f"""\
 ## Expressions and reserved words
 
@@ -161,7 +161,7 @@ def _primitive(name: str, signature: str, primitive: type) -> str:
 
 
 def _told(model: type) -> str:
-    """The docstring, each line of a list of facts a paragraph of its own."""
+    """The docstring of a class; lines that start with `Parameters:` or `Source:` become paragraphs of their own."""
     return re.sub(r"(?<!\n)\n(Parameters|Source):", r"\n\n\1:", cleandoc(model.__doc__ or ""))
 
 
@@ -180,12 +180,13 @@ def _row(name: str, field: FieldInfo) -> str:
 
 
 def _what(field: FieldInfo) -> str:
-    """What the field says of itself; else the first line of what its part says."""
+    """The first line of the field's description, or else of the docstring of the first model in its type."""
     said = field.description or next((model.__doc__ or "" for model in _models(field.annotation)), "")
     return said.split("\n", 1)[0]
 
 
 def _left_out(field: FieldInfo) -> str:
+    """The cell with the default of a field, or that it is required."""
     if field.is_required():
         return "**required**"
     if field.default is None or field.default_factory is not None:
@@ -194,6 +195,7 @@ def _left_out(field: FieldInfo) -> str:
 
 
 def _holds(annotation: Any) -> str:
+    """The cell with the type of a field, in the words of the language."""
     if annotation in _SORTS:
         return _SORTS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -213,12 +215,12 @@ def _holds(annotation: Any) -> str:
 
 
 def _title(model: type[Model]) -> str:
-    """The heading of a part: `FeedForwardFields` is "Feed forward fields"."""
+    """The heading of a model: `FeedForwardFields` is "Feed forward fields"."""
     return re.sub(r"(?<=.)([A-Z])", r" \1", model.__name__).capitalize()
 
 
 def _parts() -> Iterator[type[Model]]:
-    """Models inside the file and the blocks, each once, in the order in which they are met."""
+    """Models in the fields of the file and of blocks, each once, in breadth-first order."""
     waiting: list[type[Model]] = [FileModel, *blocks().values()]
     met = set(waiting)
     while waiting:

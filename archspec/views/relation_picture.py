@@ -1,4 +1,4 @@
-"""What of an input a value may depend on, as a picture: the proven bound beside the exact wiring at small sizes."""
+"""Pictures of the dependence of a value on an input: the proven bound and the exact wiring at small sizes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Block = tuple[tuple[int, int], ...]
 
 @record
 class Drawn:
-    """Cells of a relation: `levels[row][column]`; rows and columns are positions, or blocks of them."""
+    """Cells of a relation: `levels[row][column]`, where rows and columns are positions or blocks of positions."""
 
     levels: tuple[tuple[int, ...], ...]
     rows: str
@@ -43,9 +43,15 @@ class Drawn:
 
 
 def relation_chart(spec: Spec, input: str, output: str) -> Chart:
-    """What `output` may depend on of `input`, both names of values at the top of the graph.
+    """A chart of the positions of `input` that `output` may depend on.
 
-    Raises SpecError E201 for an unknown name, E752 where the picture would be too large.
+    Args:
+        spec: the spec.
+        input: the name of a value at the top of the graph.
+        output: the name of another one.
+
+    Raises:
+        SpecError: E201 for an unknown name, E752 if the picture would be too large.
     """
     source, value = _named(spec, input), _named(spec, output)
     shown = example(spec)
@@ -80,6 +86,7 @@ def relation_chart(spec: Spec, input: str, output: str) -> Chart:
 
 
 def _named(spec: Spec, name: str) -> Value:
+    """A value by its name, or by the path of an exposed one. Raises SpecError E201."""
     known = {**spec.values, **spec.outputs}
     found = known.get(name) or known.get(name.replace(".", "_"))
     if found is None:
@@ -96,7 +103,7 @@ def _short(words: str) -> str:
 
 
 class _Sides:
-    """Both values in a world, and sets of their positions as bits."""
+    """Both values at the example sizes; sets of their positions are the bits of an integer."""
 
     def __init__(self, wiring: Wiring, bound: Relation, output: Value, source: Value, names: tuple[str, str]) -> None:
         self.wiring, self.output, self.source = wiring, output, source
@@ -105,7 +112,7 @@ class _Sides:
         self.sizes = self._sizes(output, self.own[0]), self._sizes(source, self.own[1])
 
     def bits(self, value: Value, own: Sequence[int], block: Block) -> int:
-        """Positions of a block with all their features, in the first row of the batch."""
+        """The bits of the positions of a block with all their features, in the first row of the batch."""
         grid = self.wiring.grid(value)
         other = self.source if value is self.output else self.output
         numbers = []
@@ -118,14 +125,14 @@ class _Sides:
         return grid.product(numbers)
 
     def column_words(self) -> tuple[str, ...]:
-        """What runs along each axis of the input: `pixels j1 (axis 2, rows)`."""
+        """A label for each position axis of the input, such as `pixels j1 (axis 2, rows)`."""
         places = self.own[1]
         if len(places) < 2:
             return (f"{self.in_name} j",)
         return tuple(f"{self.in_name} j{k} ({axis_of(self.source, place)})" for k, place in enumerate(places, 1))
 
     def place_words(self, middle: Sequence[int]) -> str:
-        """A position of the output: `y at i1 = 8 (axis 1), i2 = 8 (axis 2)`."""
+        """The label of a position of the output, such as `y at i1 = 8 (axis 1), i2 = 8 (axis 2)`."""
         pairs = zip(self.own[0], middle, strict=True)
         told = [f"i{n} = {at} ({axis_of(self.output, place)})" for n, (place, at) in enumerate(pairs, 1)]
         return f"{self.out_name} at {', '.join(told)}"
@@ -139,7 +146,11 @@ def _shares_rows(value: Value, other: Value) -> bool:
 
 
 def _drawn(sides: _Sides, bound_of: Callable[[int], int]) -> Drawn:
-    """Rows are positions of the output; of one output position the positions of an image are a picture of their own."""
+    """The cells, with one row for each output position or block of them.
+
+    If a single output position is drawn and the input has two position axes, the picture is a map of the input instead.
+    Raises SpecError E752 if there are too many cells.
+    """
     inp = sides.sizes[1]
     rows, notes = _rows(sides, prod(inp) if len(inp) > 1 else 0)
     as_map = len(inp) == 2 and len(rows) == 1
@@ -163,7 +174,7 @@ _SMALLER = "draw the small copy with `--reduced`"
 
 
 def _rows(sides: _Sides, columns: int) -> tuple[list[Block], tuple[str, ...]]:
-    """The rows of the picture: all positions of the output, blocks of them, or the one in the middle."""
+    """The rows of the picture, all output positions, blocks of them or the middle one, and notes that state this."""
     sizes, name = sides.sizes[0], sides.out_name
     if (len(sizes) > 1 and prod(sizes) > _MOST) or (sizes and columns > 2 * _MOST):
         middle = [size // 2 for size in sizes]
@@ -175,12 +186,13 @@ def _rows(sides: _Sides, columns: int) -> tuple[list[Block], tuple[str, ...]]:
 
 
 def _blocks(size: int, most: int) -> list[tuple[int, int]]:
-    """An axis cut into at most so many stretches of one length."""
+    """An axis divided into at most `most` ranges of the same length, except for a shorter last one."""
     step = max(1, -(-size // max(1, most)))
     return [(k, min(k + step, size)) for k in range(0, size, step)]
 
 
 def _level(sides: _Sides, row: Block, columns: Sequence[Block], bound_of: Callable[[int], int]) -> list[int]:
+    """The level of each cell of a row; a block has the highest level that any pair of its positions has."""
     bits = sides.bits(sides.output, sides.own[0], row)
     allowed, wired = bound_of(bits), sides.wiring.read(sides.output, bits, sides.source)
     found = []

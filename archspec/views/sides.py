@@ -1,4 +1,4 @@
-"""Which coordinates of two values a picture or a formula of their relation numbers."""
+"""The coordinates of two values that a picture or formula of their relation uses as positions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from archspec.relation.forms import all_used, used
 
 
 def positions(relation: Relation, value: Value, other: Value, side: Side) -> list[int]:
-    """The coordinates of a value that number its positions: those that the relation tells apart.
+    """The coordinates of a value that number its positions: those that the relation constrains.
 
-    Left out are the row of a batch that both values lead with and, where other coordinates are compared, those that
-    are only handed on, as features and channels are. Where the relation tells none apart they are told by the type.
+    The batch row that both values share is excluded. If the relation constrains more than one coordinate (more than two
+    for a value with four or more axes), those that it only passes on unchanged, such as features and channels, are
+    excluded too. If it constrains none, the coordinates are chosen by the type.
+
+    Args:
+        relation: the relation between the two values.
+        value: the value whose coordinates are returned.
+        other: the other value.
+        side: the side of the relation on which `value` is.
     """
     rows = _rows(value, other)
     told = sorted({place for atom in relation.atoms for place in _named(atom, side)} - rows)
@@ -32,7 +39,7 @@ def _rows(value: Value, other: Value) -> set[int]:
 
 
 def _numbered(value: Value) -> list[int]:
-    """By the type alone: of floats all but the last axis, of maps all but the channels."""
+    """Position coordinates by the type alone: for floats all but the last axis, with four axes all but the channels."""
     axes = list(range(value.type.rank))
     if value.type.dtype is DType.FLOAT:
         axes = axes[:-1] if value.type.rank < 4 else [0, *axes[2:]]
@@ -47,7 +54,7 @@ def _named(atom: Atom, side: Side) -> Iterator[int]:
 
 
 def _moved(atom: Atom, side: Side) -> Iterator[int]:
-    """The coordinates that an atom constrains otherwise than by handing them on."""
+    """The coordinates that an atom constrains in another way than passing them on unchanged."""
     for d in atom.differences:
         if not (d.a == d.b == 1 and d.lo is not None and d.lo == d.hi == ZERO):
             yield d.out if side == "out" else d.inp
@@ -67,7 +74,7 @@ def _beside_differences(atom: Atom, side: Side) -> Iterator[int]:
 
 
 def axis_of(value: Value, coordinate: int) -> str:
-    """`axis 2`, or `axis 2, rows` where its size is named: the axis of a coordinate."""
+    """The axis of a coordinate, as text: `axis 2`, or `axis 2, rows` if its size contains a dim."""
     for number, places in enumerate(coordinates(value.type)):
         if coordinate in places:
             size = value.type.space[coordinate]

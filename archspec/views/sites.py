@@ -1,4 +1,4 @@
-"""Where a spec attends: every attention of its graph, with the paths that name it."""
+"""All attention nodes of a spec, with the paths that name them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from archspec.spec import Spec
 
 @record
 class Site:
-    """An attention. `path` holds `*` for each index of a layer, `layers` the indices that each of them stands for.
+    """An attention node. `path` has a `*` for each layer index, and `layers` the indices that each `*` stands for.
 
-    `kind` is the word of the kind of layer that it is in, empty where layers are all alike.
+    `kind` is the word for the kind of layer that contains it, "" if all layers are of one kind.
     """
 
     path: str
@@ -30,21 +30,24 @@ class Site:
     op: Attention
 
     def __str__(self) -> str:
-        """`states.layers.*.attention (local)`."""
+        """The path with the kind of layer: `states.layers.*.attention (local)`."""
         return f"{self.path} ({self.kind})" if self.kind else self.path
 
     @property
     def is_cross(self) -> bool:
-        """Whether queries and keys are of different values."""
+        """Whether it is a cross-attention, by its name."""
         return self.path.endswith("cross_attention")
 
     def at(self, *layers: int) -> str:
-        """The path at these layers; left out, at the last."""
+        """The path with the given layer indices; without any, with the last ones."""
         numbers = iter(layers or [of_star[-1] for of_star in self.layers])
         return re.sub(r"\*", lambda _: str(next(numbers)), self.path)
 
     def named_by(self, words: Sequence[str]) -> tuple[int, ...] | None:
-        """The layers that a path gives for the first stars, where it names this attention or what it is in."""
+        """The layer indices that a path gives for the first stars; None if it does not name this attention.
+
+        A path may name a node that contains the attention, leave out layer indices, and contain the kind of layer.
+        """
         parts, found, star, place = self.path.split("."), [], 0, 0
         for word in words:
             if place + 1 < len(parts) and parts[place + 1] == "*" and word not in (parts[place], self.kind):
@@ -63,7 +66,7 @@ class Site:
 
 
 def sites(spec: Spec) -> tuple[Site, ...]:
-    """Every attention of a spec, in the order of the graph; a module that is used twice counts once."""
+    """All attention nodes of a spec, in the order of the graph; those with the same path and kind are listed once."""
     found: dict[tuple[str, str], Site] = {}
     for site in _sites(spec.graph, (), ""):
         named = site if site.path else replace(site, path=_named_by_its_value(site.node, spec))
@@ -72,7 +75,7 @@ def sites(spec: Spec) -> tuple[Site, ...]:
 
 
 def _named_by_its_value(node: Node, spec: Spec) -> str:
-    """The name of the first value of the file that an attention outside of all modules gives (block `attend`)."""
+    """The name of the first named value computed from an attention outside of all modules (block `attend`)."""
     names = {value: name for name, value in spec.values.items()}
     reached = set(node.outputs)
     for later in spec.graph.nodes:
@@ -84,7 +87,10 @@ def _named_by_its_value(node: Node, spec: Spec) -> str:
 
 
 def sites_at(spec: Spec, path: str) -> tuple[Site, ...]:
-    """Those that a path names: a node, a part of one, a kind of layers. Raises SpecError E751 where there is none."""
+    """The attention nodes that a path names: a node, a part of one, or a kind of layers.
+
+    Raises SpecError E751 if there are none.
+    """
     known = sites(spec)
     words = path.removesuffix(".weights").split(".")
     found = tuple(site for site in known if site.named_by(words) is not None)
@@ -94,7 +100,7 @@ def sites_at(spec: Spec, path: str) -> tuple[Site, ...]:
 
 
 def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
-    """Refuse a path that names no attention, listing what there is. Raises SpecError E751."""
+    """Raise SpecError E751 for a path that names no attention, with similar or all available names."""
     names = {name for site in known for name in (site.path, site.kind, site.at(), site.path.split(".")[0]) if name}
     listed = "available attention: " + ", ".join(f"`{site}`" for site in known)
     near = did_you_mean(path, names, limit=0)
@@ -117,6 +123,6 @@ def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around:
 
 
 def kind_word(name: str, stack: str) -> str:
-    """The word of a kind of layers from the name of its class: `LocalDecoderLayer` in a `Decoder` is `local`."""
+    """The word for a kind of layers, from the name of its class: `LocalDecoderLayer` in a `Decoder` gives `local`."""
     word = name.removesuffix("Layer").removesuffix(stack) or name
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()

@@ -17,9 +17,9 @@ from archspec.record import record
 
 @record
 class TreeRow:
-    """One line of the tree: what it is, the types it gives, its parameters and FLOPs in all, and what is inside.
+    """One line of the tree: name, kind, output types, total parameters and FLOPs, and the rows inside it.
 
-    `note` says whose parameters are counted elsewhere: `shared` by the layers, `reused` or `tied` from another node.
+    `note` explains parameters: `shared` by the layers, `reused` or `tied` if another node has counted them.
     """
 
     name: str
@@ -32,33 +32,34 @@ class TreeRow:
 
 
 def tree(graph: Graph) -> tuple[TreeRow, ...]:
-    """Rows for the nodes of a graph; small steps without parameters of their own are left out, attention stays.
+    """Rows for the nodes of a graph.
 
-    A repeated body is one row, whose counts are those of all its layers. A parameter counts where it stands first.
+    Unnamed primitives without parameters are left out, except attention. A repeated body is one row with the counts of
+    all its layers. A parameter that is used several times counts at its first use only, and buffers do not count.
     """
     return _Rows().of(graph, Times(held=1, run=1))
 
 
 @record
 class Times:
-    """How many layers around hold parameters of their own, and how many run."""
+    """The number of enclosing layers that hold their own parameters, and the number of those that run."""
 
     held: int
     run: int
 
 
 class _Rows:
-    """Rows of a graph; `counted` are the parameters of those made so far."""
+    """Builds rows; `counted` holds the identities of the parameters that are already counted."""
 
     def __init__(self) -> None:
         self.counted: set[int] = set()
 
     def of(self, graph: Graph, times: Times) -> tuple[TreeRow, ...]:
-        """The rows of all nodes."""
+        """The rows of all nodes of a graph."""
         return tuple(row for node in graph.nodes for row in self.rows(node, times))
 
     def rows(self, node: Node, times: Times) -> Iterator[TreeRow]:
-        """None for a small step, one for a node, one for each body of a repeat."""
+        """The rows of a node: none for a step that is left out, one for each body of a repeat, else one."""
         if isinstance(node.op, Repeat):
             for number, region in enumerate(node.regions):
                 yield self.layers(node, node.op, number, region, times)
@@ -69,7 +70,7 @@ class _Rows:
             yield self.row(node, node.name or node.op.name, _kind(node), times, ())
 
     def layers(self, node: Node, op: Repeat, number: int, region: Graph, times: Times) -> TreeRow:
-        """The layers of one body."""
+        """The row of all layers with the body of this number."""
         count = op.schedule.count(number)
         held = times.held * (1 if op.shared else count)
         inside = self.of(region, Times(held=held, run=times.run * count))
@@ -85,7 +86,7 @@ class _Rows:
         )
 
     def row(self, node: Node, name: str, kind: str, times: Times, inside: tuple[TreeRow, ...]) -> TreeRow:
-        """A node, whose own parameters are counted now unless they were before."""
+        """The row of a node; its own parameters are counted here unless they were counted before."""
         own = [node.parameters[local] for local in node.parameters if local in node.owned]
         fresh = [one for one in own if id(one) not in self.counted and not one.buffer]
         self.counted |= {id(one) for one in own}
@@ -104,7 +105,7 @@ class _Rows:
 
 
 def _reused(what: Graph | Node, parameters: int) -> str:
-    """`reused` for what owns parameters of which none counts here."""
+    """`reused` if a node or body owns parameters but none of them counts here, else empty."""
     nodes = what.walk() if isinstance(what, Graph) else (what, *(n for region in what.regions for n in region.walk()))
     return "reused" if not parameters and any(not n.parameters[x].buffer for n in nodes for x in n.owned) else ""
 

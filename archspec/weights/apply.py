@@ -116,6 +116,7 @@ def take(matched: Match, parameters: Mapping[str, Shape], tensors: Mapping[str, 
         rows = [[_read(name, tensors, found) for name in row] for row in step.theirs]
         ours = [tuple(parameters[name]) for name in step.ours]
         made.update(zip(step.ours, forward(step.operations, rows, ours), strict=True))
+    # Only one of two tied tensors is returned, so the other must not hold other values.
     for equal in matched.equal:
         both = [(name, tensors[name]) for name in (equal.taken, equal.other)]
         check_equal(both[0], both[1], equal.tie, found)

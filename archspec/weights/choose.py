@@ -27,6 +27,7 @@ def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping
     `ours` and `theirs` are shapes by name; only names are compared here.
     Raises SpecError E521 if no layout matches, with the number of names that each one misses, or if several match.
     """
+    # The module's own names need no layout, so they are tried first.
     own = own_match(ours, theirs)
     if own is not None:
         return own

@@ -94,6 +94,7 @@ def draft(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Draft
     found = sorted(_candidates(left, _groups(theirs)), key=lambda line: (-line.alike, str(line)))
     lines: list[DraftLine] = []
     used: set[str] = set()
+    # The best come first: a line is kept if no better one uses its tensors.
     for line in found:
         # Names of both sides share one set; the prefix keeps a name that occurs on both sides apart.
         names = {f"ours {name}" for group in line.ours for name in group.names.values()}

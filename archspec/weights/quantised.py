@@ -128,4 +128,5 @@ def _scaled(tensor: Tensor, scale: Tensor) -> Tensor:
         return values * scales
     rows, columns = values.shape[-2:]
     wide = scales.repeat_interleave(BLOCK, -2).repeat_interleave(BLOCK, -1)
+    # The last block of an axis may be partial.
     return values * wide[..., :rows, :columns]

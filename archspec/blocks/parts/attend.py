@@ -1,4 +1,4 @@
-"""Attention as it is built: projections, heads, and the way back."""
+"""Build attention: projections, heads, scores, and the projection back to the features."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from archspec.text.value import ValueExpr
 
 @record
 class Heads:
-    """Numbers of heads and their sizes; all are known before run time."""
+    """Numbers of query and key/value heads, and features of a head and of its values; all known before run time."""
 
     query: int
     key_value: int
@@ -46,8 +46,9 @@ class Heads:
 class Attend:
     """An attention sublayer whose sizes, mask and operands are known.
 
-    `norms` are the ops of `q_norm` and `k_norm`, of each head or `over_all` heads; `memory` is the other sequence;
-    `span` is where the mask is written.
+    `controls` are the values that the mask reads. `scale` None is 1/sqrt(size of a head). `biases` are the projections
+    with a bias. `norms` are the ops of `q_norm` and `k_norm`, per head or `over_all` heads; `memory` is the other
+    sequence of cross-attention; `span` is where the mask is written.
     """
 
     heads: Heads
@@ -69,11 +70,14 @@ class Attend:
     span: Span | None = None
 
     def prepared(self, top: Top) -> Attend:
-        """The same with the positions that all layers share, made at the top of the stack."""
+        """The same sublayer with the positions that all layers share, built at the top of the stack."""
         return replace(self, positions=self.positions.prepared(top, self.memory))
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
-        """Add the sublayer as a module; parameters `q`, `k`, `v`, `out` and norms."""
+        """Add the sublayer as a module over x [batch, positions, features]; the result has the type of x.
+
+        Parameters: `q`, `k`, `v`, `out`, `q_norm`, `k_norm` and `memory_norm`, those of positions and of latents.
+        """
         inputs = {"x": x} if self.memory is None else {"x": x, "memory": self.memory}
         kind = "Attention" if self.memory is None else "CrossAttention"
         body = lambda x, memory=None: self._body(b, x, memory)  # noqa: E731
@@ -81,6 +85,7 @@ class Attend:
         return y
 
     def _body(self, b: Builder, x: Value, memory: Value | None) -> Value:
+        """The body of the module: project, attend, merge the heads and project back."""
         if memory is not None and self.memory_norm is not None:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
         source = x if memory is None else memory
@@ -98,7 +103,7 @@ class Attend:
         return b.add(linear, b.add(Merge(axis=2), y), name="out")
 
     def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
-        """A projection, split into heads: [batch, heads, positions, size]."""
+        """Project x and split the result into heads: [batch, heads, positions, size]; with the norm of `name`."""
         parts = (axis(heads), axis(size))
         out = Axis(tuple(part.size for part in parts))
         y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
@@ -111,6 +116,8 @@ class Attend:
         return b.add(Transpose(order=(0, 2, 1, 3)), y, result=name)
 
     def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
+        """Add the attention op on q, k and v [batch, heads, positions, size]; expose its weights if they are wanted."""
+        # Weights are only computed if a path names them: kernels do not return them.
         wanted = b.wants("weights")
         bias = self._bias(b, q, k)
         more = [value for value in (self.multiply_scores, bias) if value is not None]
@@ -131,7 +138,7 @@ class Attend:
         return y
 
     def _bias(self, b: Builder, q: Value, k: Value) -> Value | None:
-        """What is added to the scores: of positions, and given."""
+        """The sum of what positions add to the scores and of `add_to_scores`; None if there is neither."""
         made = self.positions.scores(b, q, k)
         if made is None or self.add_to_scores is None:
             return made or self.add_to_scores
@@ -139,9 +146,12 @@ class Attend:
 
 
 def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
-    """Check an attention over `x`. `inner` are the surroundings inside the layers, where numbers may name `layer`.
+    """Check the fields of an attention over `x` [batch, positions, features] and evaluate their numbers.
 
-    Raises SpecError at the field that does not fit.
+    `inner` is the context inside the layers, in which numbers may use `layer`.
+
+    Raises SpecError at the field that does not fit: E340 for heads that do not divide, E347 for a memory of another
+    batch, E401 to E404 for the mask, and those of positions and latents.
     """
     memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
@@ -172,11 +182,12 @@ def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Valu
 
 
 def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
-    """A value of floats that acts on the scores."""
+    """The float value of a field that acts on the scores; None if the field is not given. Raises SpecError E342."""
     return None if expr is None else floats(cx, expr, f"`{field}`")
 
 
 def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
+    """The other sequence of cross-attention. Raises SpecError E342, E347 or E341 if it does not fit."""
     memory = sequence(cx, fields.memory, "`memory`")
     if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
         cx.fail(
@@ -187,6 +198,7 @@ def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
 
 
 def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
+    """The numbers and sizes of heads. Raises SpecError E340 if they do not divide, E341 if they are not fixed."""
     width = features(cx, x, fields.at)
     query = fixed(cx, fields.heads, "heads")
     key_value = query if fields.kv_heads is None else fixed(cx, fields.kv_heads, "kv_heads")
@@ -211,12 +223,13 @@ def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
 
 
 def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
-    """The factor on the scores; None for the usual one, which kernels apply by themselves."""
+    """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
     scale = None if fields.scale is None else cx.number(fields.scale)
     return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
 
 
 def _biases(cx: Context, fields: AttentionFields) -> frozenset[str]:
+    """The projections with a bias: those given, otherwise all or none by the default of the file."""
     if fields.bias is None:
         return frozenset(PROJECTIONS if cx.defaults.bias else ())
     return fields.bias

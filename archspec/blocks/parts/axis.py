@@ -1,4 +1,4 @@
-"""Which axis of a value a field names."""
+"""Resolve the axis of a value that a field names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from archspec.text.expr import Name
 
 
 def resolve_axis(cx: Context, axis: AxisText | None, value: Value, default: int = -1) -> int:
-    """The number of an axis, from 0. Raises E350 where the value has no such axis, or several of that name's size."""
+    """The number of an axis, counted from 0; `default` if no axis is given.
+
+    A name selects the axis with the size of that dim or constant. Raises SpecError E350 if the value has no such axis,
+    or several of that size.
+    """
     rank = value.type.rank
     if axis is None:
         return default % rank

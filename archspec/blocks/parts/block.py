@@ -1,4 +1,4 @@
-"""What all blocks have in common."""
+"""The base class of all blocks."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ class Block(Model):
 
     @property
     def fed(self) -> ValueExpr:
-        """What the field holds that a chain or a repeat feeds."""
+        """The expression in the field that a chain or a repeat feeds; only for blocks with such a field."""
         assert self.feeds is not None
         found: ValueExpr = getattr(self, self.feeds)
         return found
 
     @abstractmethod
     def build(self, cx: Context) -> Built:
-        """Build the block from primitives, through `cx.leaf` or `cx.module`."""
+        """Build the block from primitives, through `cx.leaf` or `cx.module`.
+
+        Raises SpecError at a field that does not fit.
+        """

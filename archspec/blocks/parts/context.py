@@ -1,4 +1,4 @@
-"""What a block may ask of the spec around it while it builds itself."""
+"""The interface through which a block reads the spec around it while it is built."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @record
 class Defaults:
-    """The file's `defaults`, where a block leaves a field out."""
+    """The section `defaults` of the file: values for fields that a block leaves out."""
 
     norm: NormFields | None = None
     bias: bool = True
@@ -35,14 +35,14 @@ class Defaults:
 
 @record
 class Built:
-    """What a block gives: its main value, and further ones by port name."""
+    """The result of a block: its main value, and further values by port name."""
 
     main: Value
     ports: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Context(Protocol):
-    """The surroundings of one node. Every method that reads text raises SpecError with the text's span."""
+    """The context of one node. Every method that evaluates a text raises SpecError with the span of the text."""
 
     @property
     def builder(self) -> Builder:
@@ -55,68 +55,71 @@ class Context(Protocol):
         ...
 
     def size(self, expr: Expr) -> Dim:
-        """A size; an error where it is no whole number, or below 1."""
+        """Evaluate a size. Raises SpecError if it is not a whole number of at least 1."""
         ...
 
     def number(self, expr: Expr) -> Scalar:
-        """A number, which may depend on dims and, inside layers, on `layer`."""
+        """Evaluate a number, which may depend on dims and, inside layers, on `layer`."""
         ...
 
     def constant(self, expr: Expr) -> float:
-        """A number that is known before run time (a rate, an epsilon)."""
+        """Evaluate a number that is known before run time, such as a rate or an epsilon."""
         ...
 
     def value(self, expr: ValueExpr) -> Value:
-        """A value; elementwise expressions are built on the spot."""
+        """The value of an expression; elementwise expressions are built at once."""
         ...
 
     def value_or_number(self, expr: ValueExpr) -> Value | Scalar:
-        """A value, or a number where the expression names none."""
+        """The value of an expression; the number that it stands for if it contains no value."""
         ...
 
     def anchor(self) -> Value:
-        """Some value that can be reached, floats before others: it gives device and precision."""
+        """Any value of the graph, a float if there is one; constants take device and precision from it."""
         ...
 
     def predicate(self, expr: PredExpr) -> Value:
-        """A bool value: comparisons and logic are built on the spot."""
+        """The bool value of a predicate; comparisons and logic are built at once."""
         ...
 
     def mask(self, syntax: MaskSyntax, queries: Value, keys: Value) -> tuple[Mask, tuple[Value, ...]]:
-        """A mask over the position axes (axis 1) of `queries` and `keys`, with its control values.
+        """A mask over the position axes (axis 1) of `queries` and `keys`, with the values that it reads.
 
-        Refuses, at the mask's span: a control whose dtype or last axis does not fit, `causal`, `last`, `within` and
-        `same_segment` over unequal axes; warns of a window no shorter than the dim's max.
+        Raises SpecError, at the atom, for a control whose dtype or axes do not fit, and for an atom that compares
+        positions if the axes differ. Warns of a window that masks nothing.
         """
         ...
 
     def tied(self, path: Path) -> Parameter:
-        """The parameter that a path names, for `tie`."""
+        """The parameter that a path names, for `tie`. Raises SpecError if it does not exist or cannot be shared."""
         ...
 
     def origin(self, value: Value) -> Label | None:
-        """Where a value is defined, and its type; None for one without a name."""
+        """A label where a value is defined, with its type; None for a value without a name."""
         ...
 
     def declared(self, name: str) -> Span | None:
-        """Where a dim, a constant or an input is declared."""
+        """Where a name of the spec is declared; None for an unknown name."""
         ...
 
     def in_layers(self, count: int, span: Span | None) -> Context:
-        """The same surroundings inside repeated layers, where `layer` (0-based) may stand in numbers.
+        """The same context inside `count` repeated layers, where numbers may use `layer`, which counts from 0.
 
-        `span` is where their number stands. Raises SpecError E244 for more than anybody means.
+        `span` is where the count is written. Raises SpecError E244 for too many layers.
         """
         ...
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:
-        """Add the one op that a block is, under the node's name."""
+        """Add the single op of a block that needs no module, under the name of the node; `tie` shares parameters."""
         ...
 
     def module(
         self, kind: str, body: Body, inputs: Mapping[str, Value], *, results: Sequence[str] = ()
     ) -> tuple[Value, ...]:
-        """Build the module that a block is, under the node's name; `kind` names its class."""
+        """Build the module of a block under the name of the node, and return its results.
+
+        `kind` is the name of its class, `inputs` the operands by argument name, and `results` hints for their names.
+        """
         ...
 
     def fail(
@@ -130,7 +133,7 @@ class Context(Protocol):
         notes: Sequence[str] = (),
         help: str | None = None,
     ) -> NoReturn:
-        """Refuse the spec."""
+        """Raise a SpecError with one error, as `archspec.diagnostics.fail` does."""
         ...
 
 

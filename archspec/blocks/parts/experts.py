@@ -1,4 +1,4 @@
-"""`experts` of FEED_FORWARD: a mixture, from which each token takes a few."""
+"""The field `experts` of FEED_FORWARD: a mixture of experts, of which each token uses a few."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ExpertsFields(Model):
 
 @record
 class MixtureOfExperts:
-    """A mixture whose sizes are known; every token also passes `shared`, where there is one."""
+    """A mixture of experts whose sizes are known; every token also passes the `shared` expert, if there is one."""
 
     count: int
     routing: Routing
@@ -62,15 +62,19 @@ class MixtureOfExperts:
     shared: Branch | None
 
     def prepared(self, top: Top) -> MixtureOfExperts:
-        """The same: layers share nothing."""
+        """The same sublayer: its layers share nothing."""
         return self
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
-        """Add the sublayer as a module; parameters `router`, `experts.{gate,up,down}`, and those of `shared`."""
+        """Add the sublayer as a module over x [batch, positions, features]; the result has the type of x.
+
+        Parameters: `router`, `experts.{gate,up,down}`, and those of `shared`.
+        """
         (y,) = b.call(name, "MixtureOfExperts", lambda h: self._body(b, h), {"x": x}, results=("",))
         return y
 
     def _body(self, b: Builder, x: Value) -> Value:
+        """The body of the module: route, run the experts, and add the shared one."""
         router = Linear(out=axis(self.count), bias=self.experts.bias, layered=not self.routing.selection_bias)
         logits = b.add(router, x, name="router")
         weights = b.add(self.routing, logits, name="router" if self.routing.selection_bias else "", result="weights")
@@ -79,7 +83,10 @@ class MixtureOfExperts:
 
 
 def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: Branch | None) -> MixtureOfExperts:
-    """Check the numbers of a mixture of experts."""
+    """Check and evaluate the numbers of a mixture; `experts` and `shared` are the planned feed-forward layers.
+
+    Raises SpecError E244 for numbers that do not fit each other, E242 for a selection bias beside biases.
+    """
     count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
     if top_k > count:
         cx.fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
@@ -101,7 +108,7 @@ def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: B
 
 
 def _groups(cx: Context, fields: ExpertGroupsFields, experts: int, top_k: int) -> Groups:
-    """Check the numbers of the groups."""
+    """Check the numbers of the groups. Raises SpecError E244 if experts do not fill them or `top_k` exceeds them."""
     count, top = fixed(cx, fields.count, "groups.count"), fixed(cx, fields.top, "groups.top")
     if experts % count or experts < 2 * count:
         message = f"{experts} experts cannot be split into {count} equal groups of at least 2"

@@ -1,4 +1,4 @@
-"""FEED_FORWARD: the sublayer that works on each position alone."""
+"""FEED_FORWARD: the sublayer that maps each position independently."""
 
 from __future__ import annotations
 
@@ -49,16 +49,20 @@ class FeedForward:
     dropout: float
 
     def prepared(self, top: Top) -> FeedForward:
-        """The same: layers share nothing."""
+        """The same sublayer: its layers share nothing."""
         return self
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
-        """Add the sublayer as a module; parameters `up`, `down` and, where gated, `gate`."""
+        """Add the sublayer as a module over x [batch, positions, features]; the result has the type of x.
+
+        Parameters: `up`, `down` and, if gated, `gate`.
+        """
         (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
         return y
 
     def expert(self) -> Experts:
-        """The same as one of many experts."""
+        """The op of many experts that each have the fields of this sublayer."""
+        # `plan_feed_forward` makes the axis of a fixed size, so the constant exists.
         hidden = self.hidden.size.constant
         assert hidden is not None
         return Experts(
@@ -66,7 +70,9 @@ class FeedForward:
         )
 
     def _body(self, b: Builder, x: Value) -> Value:
+        """The body of the module: up (and gate), activation, dropout, down."""
         out = x.type.axes[-1]
+        # The activation is applied to the gate if there is one, otherwise to the only map.
         h = self._map(b, x, "gate", self.hidden) if self.gated else self._map(b, x, "up", self.hidden)
         if self.activation is not None:
             h = b.add(Activation(kind=self.activation), h, result="h")
@@ -81,7 +87,10 @@ class FeedForward:
 
 
 def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> Branch:
-    """Check the sublayer's numbers."""
+    """Check and evaluate the fields of the sublayer; a MixtureOfExperts if `experts` is given.
+
+    Raises SpecError E244 for a rate out of range, E341 for a size that is not fixed, and those of `plan_experts`.
+    """
     plain = FeedForward(
         hidden=axis(fixed(cx, fields.hidden, "hidden")),
         activation=fields.activation,

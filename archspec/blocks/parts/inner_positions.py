@@ -1,4 +1,4 @@
-"""Positions inside attention: checked where they are written, made once for all layers, and used in each layer."""
+"""Positions inside attention: checked once, built at the top of the stack if layers share them, used in each layer."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from archspec.text.value import ValueExpr
 
 @record
 class InnerPositions:
-    """Positions that change nothing; what kinds of them have in common."""
+    """No positions inside attention, and the base of all kinds: every method leaves its values unchanged."""
 
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
-        """The same with what all layers share, made at the top."""
+        """The same positions with what all layers share, built at the top; `memory` is the sequence of the keys."""
         return self
 
     def inputs(self, b: Builder, query: Value, key: Value) -> tuple[Value, Value]:
-        """What queries and keys are made of."""
+        """The values from which queries and keys are projected."""
         return query, key
 
     @property
     def table(self) -> Op | None:
-        """What makes the one table that all layers share, where they share one."""
+        """The op of the learned table that all layers share; None if there is none."""
         return None
 
     def turned(self, b: Builder, q: Value, k: Value) -> tuple[Value, Value]:
-        """Queries and keys before they are compared."""
+        """Queries and keys [batch, heads, positions, size] as they enter the scores."""
         return q, k
 
     def scores(self, b: Builder, q: Value, k: Value) -> Value | None:
-        """What is added to the scores."""
+        """The value that is added to the scores; None for nothing."""
         return None
 
 
 @record
 class RotaryPositions(InnerPositions):
-    """Queries and keys are turned by tables, which all layers share."""
+    """Rotary positions: queries and keys are rotated by tables, which all layers share."""
 
     op: RotaryTable
     turn: Rotary
@@ -62,20 +62,20 @@ class RotaryPositions(InnerPositions):
     tables: tuple[Value, Value] | None = None
 
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
-        """With the tables of the queries' and the keys' positions."""
+        """The same positions with the tables for the positions of the queries and of the keys."""
         query = top.add(self.op, top.x, *self.ids, result="rotary")
         key = query if memory is None else top.add(self.op, memory, result="memory_rotary")
         return replace(self, tables=(query, key))
 
     def turned(self, b: Builder, q: Value, k: Value) -> tuple[Value, Value]:
-        """Both turned."""
+        """Queries and keys, both rotated. `prepared` must have been called before."""
         assert self.tables is not None
         return b.add(self.turn, q, self.tables[0], result="q"), b.add(self.turn, k, self.tables[1], result="k")
 
 
 @record
 class ScorePositions(InnerPositions):
-    """What `op` makes of positions is added to the scores; `shared` says that all layers share it."""
+    """Positions that `op` turns into a bias on the scores; `shared` says that all layers use the same one."""
 
     op: Op
     shared: bool
@@ -83,11 +83,11 @@ class ScorePositions(InnerPositions):
 
     @property
     def table(self) -> Op | None:
-        """The op, unless each layer has its own or there is nothing to learn."""
+        """The op; None if each layer has its own or there is nothing to learn."""
         return self.op if self.shared and not isinstance(self.op, Alibi) else None
 
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
-        """With what is added, where the layers share it."""
+        """The same positions with the bias built, if the layers share it."""
         if not self.shared:
             return self
         name = "attention" if memory is None else "cross_attention"
@@ -96,19 +96,19 @@ class ScorePositions(InnerPositions):
         return replace(self, made=top.add(self.op, top.x, keys, name=name, result="positions", rename=rename))
 
     def scores(self, b: Builder, q: Value, k: Value) -> Value | None:
-        """The layer's own, or what all share."""
+        """The shared bias, or one built in this layer."""
         return self.made or b.add(self.op, q, k, result="bias", rename={"table": "positions"})
 
 
 @record
 class AddedPositions(InnerPositions):
-    """Values are added to what queries and keys are made of, never to what values are made of."""
+    """Positions added to the inputs of queries and keys, never to the input of values."""
 
     query: Value | None = None
     key: Value | None = None
 
     def inputs(self, b: Builder, query: Value, key: Value) -> tuple[Value, Value]:
-        """Both sums."""
+        """The inputs of queries and keys with the positions added."""
         return (
             query if self.query is None else b.add(Binary(kind="add"), query, self.query),
             key if self.key is None else b.add(Binary(kind="add"), key, self.key),
@@ -117,7 +117,7 @@ class AddedPositions(InnerPositions):
 
 @record(kw_only=False)
 class HeadSizes:
-    """The number of query heads, and the features of a head."""
+    """The number of query heads, and the number of features of a head."""
 
     heads: int
     head: int
@@ -126,9 +126,10 @@ class HeadSizes:
 def plan_inner_positions(
     cx: Context, fields: AttentionPositionsFields | None, sizes: HeadSizes, x: Value, memory: Value | None
 ) -> InnerPositions:
-    """Check positions inside attention of `x`, to `memory` where there is one.
+    """Check positions inside attention of `x`, to `memory` in cross-attention; no fields give positions without effect.
 
-    Raises SpecError at the field that does not fit.
+    Raises SpecError at the field that does not fit: E340, E348 for a number of features, E241, E347 for a value, E244
+    for a number out of range, E345 for a grid of another size.
     """
     if fields is None:
         return InnerPositions()
@@ -147,7 +148,7 @@ def plan_inner_positions(
 
 
 def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value | None:
-    """A value that may be added to another and keeps its axes."""
+    """The value of a field, checked to broadcast to `to`; None if not given. Raises SpecError E342, E347."""
     if expr is None:
         return None
     value = floats(cx, expr, f"`{field}`")
@@ -161,6 +162,7 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
 def _rotary(
     cx: Context, fields: AttentionPositionsFields, head: int, x: Value, memory: Value | None
 ) -> RotaryPositions:
+    """Check rotary positions. Raises SpecError E348 for an odd size, E340 for one above that of a head."""
     size = head if fields.size is None else fixed(cx, fields.size, "size")
     place = fields.at if fields.size is None else fields.size.span
     if size % 2:
@@ -176,6 +178,7 @@ def _rotary(
 
 
 def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> RelativeBuckets:
+    """Check the numbers of relative buckets. Raises SpecError E244."""
     assert fields.buckets is not None and fields.max_distance is not None
     buckets, far = fixed(cx, fields.buckets, "buckets"), fixed(cx, fields.max_distance, "max_distance")
     step = 4 if fields.bidirectional else 2
@@ -198,6 +201,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
 
 
 def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None) -> RelativeGrid:
+    """Check that the grid has as many patches as there are positions. Raises SpecError E345."""
     assert fields.rows is not None and fields.columns is not None
     rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
     for value in (x, memory or x):
@@ -213,6 +217,7 @@ def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, m
 
 
 def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
+    """The position ids, checked to be integers over [batch, positions]. Raises SpecError E241, E342, E347."""
     if memory is not None:
         cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
     value = integers(cx, expr, "`ids`")
@@ -224,6 +229,8 @@ def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
 
 
 def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
+    """The scaling of rotary frequencies. Raises SpecError E244 for numbers out of range."""
+
     def number(expr: Expr | None, name: str, default: float = 0.0) -> float:
         return default if expr is None else positive(cx, expr, name)
 
@@ -243,6 +250,7 @@ def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
 
 
 def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
+    """Raise SpecError E244 unless `low` is below `high`."""
     if low >= high:
         cx.fail(
             "E244",

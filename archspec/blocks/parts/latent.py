@@ -1,4 +1,4 @@
-"""`latent` of ATTENTION: queries, keys and values made of latents of few features."""
+"""The field `latent` of ATTENTION: queries, keys and values projected from latents with few features."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ class Latent:
     biases: frozenset[str]
 
     def project(self, b: Builder, x: Value, source: Value, positions: InnerPositions) -> tuple[Value, Value, Value]:
-        """Queries, keys and values, [batch, heads, positions, features] each.
+        """Queries from x, keys and values from `source`, each [batch, heads, positions, features].
 
+        Both inputs are [batch, positions, features]; `positions` rotates the last `rotary` features.
         Parameters: `q`, or `q_down`, `q_norm` and `q_up`; `kv_down`, `kv_norm`, `kv_up`, `k_rotary`.
         """
         plain = self.size - self.rotary
@@ -56,35 +57,43 @@ class Latent:
         k = b.add(self._linear(axis(self.rotary), "k"), source, name="k_rotary")
         k = b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=(axis(1), axis(self.rotary))), k), result="k_rotary")
         q_turned, k_turned = positions.turned(b, b.add(_part(plain, None), q, result="q_rotary"), k)
+        # All heads share the rotated key.
         k_turned = b.add(BroadcastAxis(axis=1, size=axis(self.heads)), k_turned)
         q = b.add(Concat(axis=3), b.add(_part(0, plain), q), q_turned, result="q")
         k = b.add(Concat(axis=3), b.add(_part(0, plain), kv), k_turned, result="k")
         return q, k, b.add(_part(plain, None), kv, result="v")
 
     def _queries(self, b: Builder, x: Value) -> Value:
+        """The queries, projected from their latent or directly from x."""
         if self.query is None:
             return self._heads(b, x, "q", self.size, "q")
         latent = b.add(self._linear(axis(self.query), "q"), x, name="q_down")
         return self._heads(b, b.add(RMSNorm(), latent, name="q_norm"), "q_up", self.size, "q")
 
     def _heads(self, b: Builder, x: Value, name: str, size: int, *biases: str) -> Value:
+        """A projection split into heads: [batch, heads, positions, size]."""
         parts = (axis(self.heads), axis(size))
         y = b.add(self._linear(Axis(tuple(part.size for part in parts)), *biases), x, name=name)
         return b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=parts), y), result=name.removesuffix("_up"))
 
     def _linear(self, out: Axis, *biases: str) -> Linear:
+        """A map with a bias if one of the projections `biases` has one."""
         return Linear(out=out, bias=not self.biases.isdisjoint(biases))
 
 
 def _part(start: int, stop: int | None) -> Slice:
-    """Some of the features."""
+    """The op that takes features `start` up to `stop`; None is the end."""
     return Slice(axis=-1, start=Dim.of(start), stop=None if stop is None else Dim.of(stop))
 
 
 def plan_latent(
     cx: Context, fields: AttentionFields, heads: int, size: int, value_size: int, biases: frozenset[str]
 ) -> Latent | None:
-    """Check latent attention, whose positions are rotary and turn just the features set apart for them."""
+    """Check the fields of latent attention; None if it is not used.
+
+    Raises SpecError E241 for a field that does not apply, E242 without rotary positions, E340 if all features of a head
+    would be rotated.
+    """
     latent = fields.latent
     if latent is None:
         return None

@@ -1,4 +1,4 @@
-"""What blocks on maps have in common: axes batch, channels and one or two of space."""
+"""Common parts of blocks on feature maps [batch, channels, space...], with one or two space axes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from archspec.text.value import ValueExpr
 
 
 def feature_map(cx: Context, expr: ValueExpr, block: str) -> Value:
-    """A map float[batch, channels, space...]. Raises E342 for another value."""
+    """The value of an expression, checked to be float[batch, channels, space...] with one or two space axes.
+
+    `block` names the block in messages. Raises SpecError E342 for another value.
+    """
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank not in (3, 4):
         cx.fail(
@@ -26,7 +29,10 @@ def feature_map(cx: Context, expr: ValueExpr, block: str) -> Value:
 
 
 def channels_of(cx: Context, x: Value, span: Span | None) -> int:
-    """The number of channels of a map, which fixes the shape of a parameter. Raises E341."""
+    """The number of channels of a map, which determines the shape of a parameter.
+
+    Raises SpecError E341 if it is only known at run time.
+    """
     channels = x.type.shape[1].constant
     if channels is None:
         cx.fail("E341", f"the channels of {x.type} are only known at run time", span, help="give them a fixed size")
@@ -44,7 +50,11 @@ def convolution(
     groups: int = 1,
     bias: bool = True,
 ) -> Iterator[Op]:
-    """The ops of a convolution: its padding first, where that is not as much at both ends, or comes around the end."""
+    """The ops of a convolution over `space` axes, with the same sizes on each axis.
+
+    `padding` is a number of positions at both ends, `same` or `circular`. Circular padding, and `same` padding with
+    more positions at one end, need a separate op in front, because a convolution pads both ends equally with zeros.
+    """
     around = dilation * (kernel - 1)
     if padding == "circular" or (padding == "same" and around % 2):
         before, after = (around // 2,) * space, (around - around // 2,) * space

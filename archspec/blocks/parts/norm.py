@@ -1,4 +1,4 @@
-"""NORM: the primitives of norms that other blocks take as a field."""
+"""NORM: make the primitives of norms that blocks take as a field."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from archspec.ops.shape.transpose import Transpose
 
 
 def chosen(cx: Context, choice: NormChoice) -> NormFields | None:
-    """The norm that a field asks for. Raises E243 where it is `true` and the file has no default."""
+    """The norm that a field selects; None if it is off. Raises SpecError E243 for `true` without a default norm."""
     if isinstance(choice, DefaultNorm):
         return default_norm(cx, choice.at)
     return choice
 
 
 def default_norm(cx: Context, span: Span | None) -> NormFields:
-    """The file's default norm. Raises E243 where there is none."""
+    """The default norm of the file; `span` is where it is used. Raises SpecError E243 if there is none."""
     if cx.defaults.norm is None:
         cx.fail("E243", "there is no default norm", span, help="name the norm here, or write `defaults: {norm: ...}`")
     return cx.defaults.norm
 
 
 def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
-    """The primitive of a norm over the last axis. Raises E241 for a norm of channels."""
+    """The primitive of a norm over the last axis. Raises SpecError E241 for batch_norm and group_norm."""
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
     if kind == "rms_norm":
         return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
@@ -43,7 +43,7 @@ def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
 
 
 def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
-    """The primitive of a norm of channels: over axis 1 for batch_norm and group_norm, over the last for the others."""
+    """The primitive of a norm of any kind: over axis 1 for batch_norm and group_norm, over the last axis for others."""
     if kind not in ("batch_norm", "group_norm"):
         return norm_op(cx, kind, options)
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
@@ -55,19 +55,22 @@ def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
 
 
 def norm_of(cx: Context, choice: NormChoice) -> Op | None:
-    """The primitive that a norm field asks for; None where it is off."""
+    """The primitive that a norm field selects; None if it is off. Raises SpecError as `chosen` and `norm_op` do."""
     norm = chosen(cx, choice)
     return None if norm is None else norm_op(cx, norm.kind, norm)
 
 
 def channel_norm_of(cx: Context, choice: NormChoice) -> Op | None:
-    """The primitive that a norm field of a map block asks for; None where it is off."""
+    """The primitive that a norm field of a block on maps selects; None if it is off. Raises SpecError as `chosen`."""
     norm = chosen(cx, choice)
     return None if norm is None else channel_norm_op(cx, norm.kind, norm)
 
 
 def along(op: Op, axis: int, rank: int) -> tuple[int, ...] | None:
-    """The order of axes in which a norm works along `axis`, its own inverse; None where they may stay."""
+    """The permutation of `rank` axes with which a norm works along `axis`; None if none is needed.
+
+    It swaps two axes, so it is its own inverse.
+    """
     place = 1 if isinstance(op, (BatchNorm, GroupNorm)) else rank - 1
     if axis == place:
         return None
@@ -75,7 +78,7 @@ def along(op: Op, axis: int, rank: int) -> tuple[int, ...] | None:
 
 
 def add_channel_norm(b: Builder, op: Op, x: Value, name: str, result: str) -> Value:
-    """Add a norm along axis 1 of a map; parameters `name.weight`."""
+    """Add a norm along axis 1 of a map [batch, channels, space...]. Parameters: those of the norm, below `name`."""
     order = along(op, 1, x.type.rank)
     if order is None:
         return b.add(op, x, name=name, result=result)

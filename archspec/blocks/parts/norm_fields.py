@@ -1,4 +1,4 @@
-"""NORM as it is written: the fields of a norm, and the ways in which a block may leave one out."""
+"""NORM: the fields of a norm, and the words by which a block selects the default norm or none."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ class NormFields(NormOptions):
 
 @record
 class DefaultNorm:
-    """`true` where a norm may stand: the file's `defaults.norm`."""
+    """The word `true` in place of a norm, which selects `defaults.norm`; `at` is its span."""
 
     at: Span | None
 
 
 @record(kw_only=False)
 class MaybeNorm(Around):
-    """Annotation of a norm that may be the default one, or off by a word of `off`."""
+    """Annotation of a norm field that may select the default norm, or no norm by one of the words `off`."""
 
     off: tuple[str, ...]
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """What the annotated type takes, and `false` where that is a word for off."""
+        """The schema of the annotated type, extended by `false` if that word means off."""
         taken = handler(schema)
         return {"anyOf": [taken, {"const": False}]} if "false" in self.off else taken
 

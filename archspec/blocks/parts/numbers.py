@@ -1,4 +1,4 @@
-"""Numbers that a block needs before run time, checked where they are written."""
+"""Evaluate and check the numbers that a block needs; most must be known before run time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _FIXED = "use numbers and constants, which are known when the module is built"
 
 
 def fixed(cx: Context, expr: Expr, field: str) -> int:
-    """A size that no run-time dim may change: the shape of a parameter, a number of layers. Raises E341 otherwise."""
+    """Evaluate a size that must not depend on dims, such as the shape of a parameter or a number of layers.
+
+    `field` names it in messages. Raises SpecError E341 if it depends on dims.
+    """
     dim = cx.size(expr)
     whole = dim.constant
     if whole is None:
@@ -23,7 +26,10 @@ def fixed(cx: Context, expr: Expr, field: str) -> int:
 
 
 def features(cx: Context, x: Value, span: Span | None) -> int:
-    """The size of the last axis, which fixes the shape of a parameter."""
+    """The size of the last axis, which determines the shape of a parameter.
+
+    Raises SpecError E341, at `span`, if it is only known at run time.
+    """
     whole = x.type.shape[-1].constant
     if whole is None:
         cx.fail("E341", f"the last axis of {x.type} is only known at run time", span, help="give it a fixed size")
@@ -31,7 +37,7 @@ def features(cx: Context, x: Value, span: Span | None) -> int:
 
 
 def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
-    """A dropout rate: at least 0, below 1."""
+    """Evaluate a dropout rate; `default` if not given. Raises SpecError E244 unless it is at least 0 and below 1."""
     if expr is None:
         return default
     value = cx.constant(expr)
@@ -41,7 +47,10 @@ def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
 
 
 def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
-    """A rate that may depend on `layer`, at least 0 and below 1 in every layer; None where it is always 0."""
+    """Evaluate a rate that may depend on `layer`; None if it is 0 in every layer.
+
+    Raises SpecError E341 if it depends on a dim, E244 unless it is at least 0 and below 1 in every layer.
+    """
     value = cx.number(expr)
     symbols = sorted(value.symbols(), key=lambda symbol: symbol.name)
     outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
@@ -56,7 +65,7 @@ def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
 
 
 def positive(cx: Context, expr: Expr, field: str) -> float:
-    """A number above zero that is known before run time."""
+    """Evaluate a number that is known before run time. Raises SpecError E244 unless it is above 0."""
     value = cx.constant(expr)
     if value <= 0:
         cx.fail("E244", f"`{field}` must be above 0, got {value:g}", expr.span, help="write a number above 0")
@@ -64,7 +73,7 @@ def positive(cx: Context, expr: Expr, field: str) -> float:
 
 
 def whole(cx: Context, expr: Expr, field: str) -> int:
-    """A number of things, 0 or more, that is known before run time."""
+    """Evaluate a count. Raises SpecError E244 unless it is a whole number of at least 0 known before run time."""
     dim = cx.number(expr).as_dim()
     value = None if dim is None else dim.constant
     if value is None or value < 0:
@@ -73,7 +82,7 @@ def whole(cx: Context, expr: Expr, field: str) -> int:
 
 
 def cap(cx: Context, expr: Expr) -> Scalar:
-    """The cap of a softcap, above zero."""
+    """Evaluate the cap of a softcap. Raises SpecError E244 if it is a constant that is not above 0."""
     value = cx.number(expr)
     if value.constant() is not None:
         positive(cx, expr, "softcap")
@@ -81,7 +90,7 @@ def cap(cx: Context, expr: Expr) -> Scalar:
 
 
 def offset(cx: Context, expr: Expr, field: str) -> Dim:
-    """A whole number of positions, which may be negative or depend on dims. Raises E301 for another number."""
+    """Evaluate a whole number of positions, which may be negative or depend on dims. Raises SpecError E301."""
     found = cx.number(expr).as_dim()
     if found is None:
         cx.fail("E301", f"`{field}` is not a whole number", expr.span)

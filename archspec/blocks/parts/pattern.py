@@ -1,4 +1,4 @@
-"""`pattern`: which kind of layer stands where."""
+"""The field `pattern`: the kind of each layer."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class PatternFields(Model):
 
     @property
     def names(self) -> tuple[Word, ...]:
-        """Every name that stands in the pattern."""
+        """All names in the pattern, in order, with repeats."""
         return (*self.start, *self.repeat, *self.end)
 
 
 def schedule(cx: Context, fields: PatternFields, kinds: Sequence[str], layers: int) -> tuple[Schedule, tuple[str, ...]]:
-    """The schedule of a pattern, and the kinds that it runs, by the numbers in the schedule.
+    """The schedule of a pattern over `layers` layers, and the kinds that it runs, in the order of its numbers.
 
-    A kind that the layers are too few for is left out. Raises E245 where the pattern names an unknown kind, never
-    names one, or does not fill the layers.
+    A kind that no layer has, because there are too few layers, is left out. Raises SpecError E245 if the pattern names
+    an unknown kind, does not name all kinds, or does not fill the layers.
     """
     _check_names(cx, fields, kinds)
     parts = [[word.text for word in part] for part in (fields.start, fields.repeat, fields.end)]
@@ -64,6 +64,7 @@ def schedule(cx: Context, fields: PatternFields, kinds: Sequence[str], layers: i
 
 
 def _check_names(cx: Context, fields: PatternFields, kinds: Sequence[str]) -> None:
+    """Raise SpecError E245 if the pattern names an unknown kind or does not name every kind."""
     for word in fields.names:
         if word.text not in kinds:
             cx.fail("E245", f"unknown kind `{word}`", word.span, help=did_you_mean(word.text, kinds, kind="kinds"))

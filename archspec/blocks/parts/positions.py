@@ -1,4 +1,4 @@
-"""POSITIONS: what an embedding adds to tell positions apart."""
+"""POSITIONS: position information that is added to an embedding."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class PositionsFields(Model):
 
 @record
 class PatchGrid:
-    """A grid of patches with tokens in front of it."""
+    """A grid of patches, rows by columns, with `tokens` tokens in front of it."""
 
     rows: Dim
     columns: Dim
@@ -101,9 +101,10 @@ class PatchGrid:
 
 @record
 class Positions:
-    """Positions, ready to be added to a value of axes (..., positions, features); `ids` is what `op` reads.
+    """Positions, ready to be added to a value [..., positions, features].
 
-    `patches_alone` says that the tokens in front of patches get none.
+    `ids` is the value that `op` reads, None for the value itself; `patches_alone` says that tokens in front of patches
+    get no position.
     """
 
     op: Op
@@ -111,7 +112,7 @@ class Positions:
     patches_alone: bool = False
 
     def add(self, b: Builder, x: Value) -> Value:
-        """`x + positions`; a table is the parameter `positions` of the scope."""
+        """Add `x + positions`; a learned table is the parameter `positions` of the enclosing module."""
         rename = {"table": "positions"} if isinstance(self.op, Embedding) else {}
         rows = b.add(self.op, x if self.ids is None else self.ids, rename=rename)
         return b.add(Binary(kind="add"), x, rows, result="x")
@@ -120,9 +121,11 @@ class Positions:
 def plan_positions(
     cx: Context, fields: PositionsFields, shape: tuple[Dim, ...], width: int, grid: PatchGrid | None = None
 ) -> Positions:
-    """Check positions against a sequence of `width` features; `shape` are its other axes, the positions last.
+    """Check positions for a sequence of `width` features; `shape` are its other axes, the positions last.
 
-    Raises E203, E241, E343 to E345, E347, E348.
+    `grid` is the grid of patches of an image, None for tokens. Raises SpecError E203 for a missing length, E241 for a
+    field that does not apply, E342, E343 or E347 for a value that does not fit, E344 for a table that is too short,
+    E345 for another grid, E348 for a number of features.
     """
     if fields.kind == "sinusoidal":
         return Positions(op=_sinusoidal(cx, fields, width))
@@ -138,6 +141,7 @@ def plan_positions(
 
 
 def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
+    """Check sinusoidal positions. Raises SpecError E348 for an odd number of features."""
     if width % 2:
         message = f"sinusoidal positions need an even number of features, not {width}"
         cx.fail("E348", message, fields.at, help=f"choose {width - 1} or {width + 1} features, or learned positions")
@@ -145,6 +149,7 @@ def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
 
 
 def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGrid | None) -> Op:
+    """Check positions in a grid. Raises SpecError E241 without patches, E348 unless 4 divides the features."""
     if grid is None:
         cx.fail("E241", "`grid_sincos` applies only to patches", fields.at)
     if width % 4:
@@ -158,6 +163,7 @@ def _base(cx: Context, fields: PositionsFields) -> float:
 
 
 def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[Dim, ...], width: int) -> Positions:
+    """Positions from a table of a given length: by ids, by counting, or by index."""
     rows = fixed(cx, length, "length")
     if fields.ids is not None:
         value = ids(cx, fields.ids, "`ids`", rows, length.span, what="the table of positions")
@@ -185,7 +191,7 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
 
 
 def _sizes(cx: Context, size: Dim) -> list[Label]:
-    """Where the run-time sizes that a size depends on are declared."""
+    """Labels where the dims of a size are declared, with their largest values."""
     symbols = sorted(size.symbols(), key=lambda symbol: symbol.name)
     places = [(cx.declared(symbol.name), f"`{symbol.name}` reaches {symbol.max}") for symbol in symbols]
     return [Label(place, text) for place, text in places if place is not None]
@@ -196,7 +202,7 @@ def _offset(cx: Context, fields: PositionsFields) -> int:
 
 
 def _of_grid(cx: Context, fields: PositionsFields, grid: PatchGrid) -> Op:
-    """A table for the patches of the image, or one of another grid that is resized."""
+    """The op of a table for the patches of the image; one that resizes the table if its grid differs."""
     if fields.grid is not None and fields.resize is not None:
         given = (fixed(cx, fields.grid[0], "grid"), fixed(cx, fields.grid[1], "grid"))
         if given != (grid.rows.constant, grid.columns.constant):
@@ -212,7 +218,10 @@ def _of_grid(cx: Context, fields: PositionsFields, grid: PatchGrid) -> Op:
 
 
 def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
-    """Rows of the table of a grid: that of the image, or the one given, which must be the same."""
+    """The number of rows of the table: patches, tokens and offset.
+
+    Raises SpecError E345 if a given grid differs from that of the image, or the grid is only known at run time.
+    """
     rows, columns = grid.rows.constant, grid.columns.constant
     if fields.grid is not None:
         given = [fixed(cx, expr, "grid") for expr in fields.grid]

@@ -1,4 +1,4 @@
-"""How a layer's sublayers are joined: `residual` of TRANSFORMER."""
+"""The field `residual` of TRANSFORMER: how the sublayers of a layer are joined."""
 
 from __future__ import annotations
 
@@ -69,33 +69,33 @@ class ResidualFields(Model):
 
 
 class Branch(Protocol):
-    """What a sublayer does."""
+    """The computation of a sublayer."""
 
     def prepared(self, top: Top) -> Branch:
-        """The same with what all layers share, made at the top of the stack."""
+        """The same branch with what all layers share, built at the top of the stack."""
         ...
 
     def call(self, b: Builder, name: str, x: Value) -> Value:
-        """Add it as a module."""
+        """Add the branch as a module named `name` over x; the result has the type of x."""
         ...
 
 
 @record
 class Sublayer:
-    """One sublayer of a layer: its name, whether a norm stands before it, and what it does."""
+    """One sublayer of a layer: its name, whether a norm precedes it, and its computation."""
 
     name: str
     pre_norm: bool
     part: Branch
 
     def prepared(self, top: Top) -> Sublayer:
-        """The same with what all layers share, made at the top of the stack."""
+        """The same sublayer with what all layers share, built at the top of the stack."""
         return replace(self, part=self.part.prepared(top))
 
 
 @record
 class Residual:
-    """A way of joining sublayers whose numbers are known; `norm` is None where no norm is needed."""
+    """A way of joining sublayers whose numbers are known; None stands for no norm, factor 1 and no drop path."""
 
     kind: Kind
     norm: Op | None
@@ -105,7 +105,7 @@ class Residual:
     drop_path: Scalar | None = None
 
     def join(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
-        """Run the sublayers of one layer, in turn or side by side.
+        """Run the sublayers of one layer on x [batch, positions, features], in sequence or in parallel.
 
         Parameters: `SUBLAYER_norm`, `SUBLAYER_post_norm` (sandwich), `norm` (parallel), `SUBLAYER_scale` (learned).
         """
@@ -119,6 +119,8 @@ class Residual:
         return x
 
     def _side_by_side(self, b: Builder, x: Value, sublayers: Sequence[Sublayer]) -> Value:
+        """Run the sublayers on the same input and add all branches to it."""
+        # `parallel` has one norm for all branches, `parallel_split` one for each.
         shared = self.kind == "parallel" and any(sublayer.pre_norm for sublayer in sublayers)
         h = self._norm(b, x, "norm", result="h") if shared else x
         total = self._skip(b, x)
@@ -128,12 +130,13 @@ class Residual:
         return total
 
     def _before(self, b: Builder, sublayer: Sublayer, x: Value) -> Value:
+        """The input of a sublayer: x, after a norm if the residual has one before the sublayer."""
         if self.kind not in NORM_FIRST or not sublayer.pre_norm:
             return x
         return self._norm(b, x, f"{sublayer.name}_norm")
 
     def _branch(self, b: Builder, sublayer: Sublayer, x: Value) -> Value:
-        """The sublayer's output as it is added: norm after it, scale, dropout."""
+        """The output of a sublayer as it is added to x: after its post norm, scale, dropout and drop path."""
         y = sublayer.part.call(b, sublayer.name, x)
         if self.kind in ("post_branch", "sandwich"):
             suffix = "post_norm" if self.kind == "sandwich" else "norm"
@@ -154,7 +157,10 @@ class Residual:
 
 
 def plan_residual(cx: Context, inner: Context, fields: ResidualFields, norm: Op | None, dropout: float) -> Residual:
-    """Check the numbers of a residual; `inner` are the surroundings inside the layers."""
+    """Check and evaluate the numbers of a residual; `inner` is the context inside the layers.
+
+    Raises SpecError E244 for a rate out of range, E341 for a drop path that depends on dims.
+    """
     scale = fields.branch_scale
     return Residual(
         kind=fields.kind,
@@ -171,5 +177,6 @@ def _learned(cx: Context, fields: LearnedScaleFields) -> Init:
 
 
 def _factor(cx: Context, expr: Expr | None) -> Scalar | None:
+    """A factor; None for 1, so that no multiplication is emitted."""
     factor = None if expr is None else cx.number(expr)
     return None if factor == Scalar.of(1) else factor

@@ -1,4 +1,4 @@
-"""What a layer is made of, and the kinds of layers that vary it."""
+"""The sublayers of a layer, and the kinds of layers that change their fields."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ CrossKinds = Mapping[str, CrossSublayers]
 
 
 def lay_kinds(node: Node, data: dict[str, Any], fields: tuple[str, ...]) -> Iterator[Diagnostic]:
-    """Lay every kind over the sublayers around it, in `data`; those are then no layer of their own."""
+    """Merge every kind in `data` over the sublayers `fields` of the stack, which are then removed from `data`.
+
+    Yields the errors of the merge.
+    """
     kinds = data.get("kinds")
     if not isinstance(kinds, MapNode):
         return
@@ -49,12 +52,13 @@ def lay_kinds(node: Node, data: dict[str, Any], fields: tuple[str, ...]) -> Iter
         except SpecError as error:
             yield from error.diagnostics
     data["kinds"] = MapNode(entries=tuple(laid), span=kinds.span)
+    # Their fields are complete only together with a kind, so they are not read on their own.
     for field in fields:
         data.pop(field, None)
 
 
 def check_fields(node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-    """Demand the sublayers where no kinds give them, and kinds and pattern together."""
+    """Yield E203 for a missing sublayer if there are no kinds, E242 for `kinds` without `pattern` or the reverse."""
     if "kinds" not in data:
         yield from missing(node, data, "attention", "write `attention: none` for a layer without it")
         yield from missing(node, data, "feed_forward", "write `feed_forward: none` for a layer without it")

@@ -1,4 +1,4 @@
-"""`tie`: a weight that another node owns."""
+"""The field `tie`: use a weight that another node owns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from archspec.text.path import Path
 def tied_weight(
     cx: Context, path: Path, rows: int | None, rows_at: Span | None, width: int, width_at: Span
 ) -> tuple[int, dict[str, Parameter]]:
-    """The rows of a tied weight [rows, width], and the tie; stated sizes must agree with it. Raises E346."""
+    """The number of rows of a tied weight [rows, width], and the tie by parameter name.
+
+    `rows` is the declared number of rows, None if not given; `rows_at` and `width_at` are where the sizes come from.
+    Raises SpecError E346 if the parameter does not have two axes of these sizes.
+    """
     parameter = cx.tied(path)
     sizes = [size.constant for size in parameter.type.shape]
     if len(sizes) != 2 or sizes[0] is None:
@@ -26,6 +30,7 @@ def tied_weight(
 
 
 def _disagrees(cx: Context, path: Path, parameter: Parameter, wanted: str, span: Span | None) -> NoReturn:
+    """Raise SpecError E346 for a tied weight of other sizes than expected."""
     sizes = ", ".join(map(str, parameter.type.shape))
     cx.fail(
         "E346",

@@ -1,4 +1,4 @@
-"""What the layers of one stack share: made at the top of its module, each once."""
+"""Values that the layers of a stack share, built once at the top of its module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.ir.op import Op
 
 
 class Top:
-    """The scope around repeated layers; `x` is what the first of them takes."""
+    """The scope around repeated layers; `x` is the input of the first layer."""
 
     def __init__(self, b: Builder, x: Value) -> None:
         self.x = x
@@ -20,7 +20,7 @@ class Top:
     def add(
         self, op: Op, *inputs: Value, name: str = "", result: str = "", rename: Mapping[str, str] | None = None
     ) -> Value:
-        """The value of an op, which is added where it is first asked for."""
+        """The value of an op on `inputs`, which is added at the first request; equal requests return the same value."""
         key = (op, inputs)
         if key not in self._made:
             self._made[key] = self._builder.add(op, *inputs, name=name, result=result, rename=rename)

@@ -1,4 +1,4 @@
-"""What blocks demand of the values that they take."""
+"""Checks of the values that blocks take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _OTHER = "name another value"
 
 
 def sequence(cx: Context, expr: ValueExpr, block: str) -> Value:
-    """A value of axes (batch, positions, features). Raises E342 for another."""
+    """The value of an expression, checked to be float[batch, positions, features]. Raises SpecError E342 if it is not.
+
+    `block` names what takes the value in messages.
+    """
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank != 3:
         cx.fail("E342", f"{block} takes float[batch, positions, features], got {value.type}", expr.span, help=_OTHER)
@@ -22,7 +25,7 @@ def sequence(cx: Context, expr: ValueExpr, block: str) -> Value:
 
 
 def floats(cx: Context, expr: ValueExpr, block: str) -> Value:
-    """A value of floats with at least one axis. Raises E342 for another."""
+    """The value of an expression, checked to be floats with at least one axis. Raises SpecError E342 if it is not."""
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank < 1:
         cx.fail("E342", f"{block} takes floats with at least one axis, got {value.type}", expr.span, help=_OTHER)
@@ -30,7 +33,7 @@ def floats(cx: Context, expr: ValueExpr, block: str) -> Value:
 
 
 def integers(cx: Context, expr: ValueExpr, block: str) -> Value:
-    """Integers with at least one axis. Raises E342 for another value."""
+    """The value of an expression, checked to be integers with at least one axis. Raises SpecError E342 if it is not."""
     value = cx.value(expr)
     if not value.type.dtype.is_integer or value.type.rank < 1:
         cx.fail("E342", f"{block} must be integers, got {value.type}", expr.span, help=_OTHER)
@@ -38,7 +41,11 @@ def integers(cx: Context, expr: ValueExpr, block: str) -> Value:
 
 
 def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None, *, what: str) -> Value:
-    """Integers that index a table of `rows` rows, given at `place`. Raises E342, E343."""
+    """The value of an expression, checked to be integers that index a table of `rows` rows.
+
+    `place` is where the number of rows is written, `what` names the table. Raises SpecError E342 for other values, E343
+    for a declared bound that may exceed the rows.
+    """
     value = integers(cx, expr, block)
     bound = value.type.bound
     if bound is not None and compare(bound, "<=", rows) is not True:
@@ -54,7 +61,7 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
 
 
 def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, what: str) -> None:
-    """Demand that a value has just these axes. Raises E347."""
+    """Check that a value has exactly the axes `shape`. Raises SpecError E347 if it does not."""
     found = value.type.shape
     if len(found) != len(shape) or any(compare(a, "==", b) is not True for a, b in zip(found, shape, strict=True)):
         axes = ", ".join(map(str, shape))
@@ -67,7 +74,7 @@ def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, wh
 
 
 def valid_positions(cx: Context, expr: PredExpr, x: Value) -> Value:
-    """A bool for every position of `x`, whose axes are (batch, positions, ...). Raises E347."""
+    """The bool [batch, positions] of a predicate over `x` [batch, positions, ...]. Raises SpecError E347."""
     value = cx.predicate(expr)
     same_shape(cx, value, x.type.shape[:2], expr.span, "`valid`")
     return value

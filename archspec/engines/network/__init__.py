@@ -1,1 +1,1 @@
-"""Networks of TensorRT, read and computed on the CPU: what is compiled is run before it is compiled."""
+"""Read TensorRT networks and compute them on the CPU, before they are compiled."""

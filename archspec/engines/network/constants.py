@@ -1,4 +1,4 @@
-"""The memory of TensorRT's weights as arrays, without copies."""
+"""View the memory of TensorRT's weights as arrays, without copies."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ _TYPES = {"BF16": 7}
 
 
 class _Weights(ctypes.Structure):
-    """`nvinfer1::Weights`, as TensorRT's C++ interface declares it."""
+    """The structure `nvinfer1::Weights` of TensorRT's C++ interface."""
 
     _fields_ = (("type", ctypes.c_int32), ("values", ctypes.c_void_p), ("count", ctypes.c_int64))
 
 
 class _Instance(ctypes.Structure):
-    """The head of a Python object that wraps one of C++."""
+    """The first fields of a Python object that wraps a C++ object."""
 
     _fields_ = (("references", ctypes.c_ssize_t), ("type", ctypes.c_void_p), ("wrapped", ctypes.c_void_p))
 
 
 def array_of(weights: Any) -> NDArray[Any] | None:
-    """A flat view of the weights; bfloat16 as uint16, for NumPy has no such type. None for a type that has no view.
+    """Return a flat view of the weights, None for a type that has no view.
 
-    TensorRT's Python interface gives out no bfloat16: its memory is found through the structure behind the object,
-    and only where that structure agrees with what the object says of itself.
+    bfloat16 is returned as uint16, since NumPy has no such type. TensorRT's Python interface gives no access to it: the
+    memory is found through the structure behind the object, and only if that structure agrees with the type and size
+    that the object reports.
     """
     import numpy as np
 
@@ -43,6 +44,6 @@ def array_of(weights: Any) -> NDArray[Any] | None:
     if inner is None or inner.type != _TYPES[weights.dtype.name] or inner.count != weights.size:
         return None
     if not inner.count:
-        return np.empty(0, dtype=np.uint16)  # a bias that is left out has no memory
+        return np.empty(0, dtype=np.uint16)  # an omitted bias has no memory
     buffer = (ctypes.c_uint16 * inner.count).from_address(inner.values)
     return np.frombuffer(buffer, dtype=np.uint16)

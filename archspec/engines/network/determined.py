@@ -1,4 +1,4 @@
-"""Which layers the shapes of the inputs alone determine: their results are kept from one run to the next."""
+"""Find the layers whose results depend only on the shapes of the inputs, so that they can be kept between runs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _SIZES = {
 
 
 def determined(plan: NetworkPlan) -> frozenset[int]:
-    """Places of the steps whose results are the same for all inputs of the same shapes."""
+    """Return the positions of the steps whose results are the same for all inputs of the same shapes."""
     shapes, values = set(plan.inputs), set[int]()
     places = []
     for place, step in enumerate(plan.steps):
         inputs = [number for number in step.inputs if number is not None]
+        # The shape of NON_ZERO depends on the values of its input.
         known_shape = step.kind != "NON_ZERO" and shapes.issuperset(inputs) and values.issuperset(_sizes(step))
         if known_shape:
             shapes.update(step.outputs)
@@ -35,6 +36,7 @@ def determined(plan: NetworkPlan) -> frozenset[int]:
 
 
 def _sizes(step: NetworkLayer) -> Iterator[int]:
+    """Yield the inputs of a step whose values determine the shape of its result."""
     for index in _SIZES.get(step.kind, ()):
         number = step.inputs[index] if index < len(step.inputs) else None
         if number is not None:

@@ -1,4 +1,4 @@
-"""What tells two networks apart: every layer, what it was given, how they are wired, every weight."""
+"""Hash everything that distinguishes two networks: layers, their attributes, how they are connected, and weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archspec.engines.network.plan import NetworkPlan
 
 
 def digest(plan: NetworkPlan) -> str:
-    """SHA-256 of a plan. Two networks with one digest compute the same, whatever process read them."""
+    """Return the SHA-256 of a plan. Networks with the same digest compute the same, whichever process read them."""
     found = hashlib.sha256()
     for wire in plan.wires:
         found.update(repr((wire.name, wire.dtype, wire.shape)).encode())
@@ -23,6 +23,7 @@ def digest(plan: NetworkPlan) -> str:
 
 
 def _add(found: Any, value: Any) -> None:
+    """Add a value: an array by its type, shape and bytes, anything else by its text."""
     if hasattr(value, "nbytes"):
         found.update(f"{value.dtype} {value.shape}".encode())
         found.update(memoryview(value).cast("B") if value.size else b"")

@@ -1,4 +1,4 @@
-"""Computing a plan with PyTorch on the CPU."""
+"""Compute a plan with PyTorch on the CPU."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ _FAILURES = (RuntimeError, ValueError, TypeError, IndexError)
 
 
 class Execution:
-    """A plan that is ready to be computed, any number of times."""
+    """A plan that can be computed any number of times.
+
+    Results that depend on the shapes of the inputs only are kept for up to eight sets of shapes.
+    """
 
     def __init__(self, plan: NetworkPlan, precision: Precision = "declared") -> None:
         self.plan = plan
@@ -47,7 +50,10 @@ class Execution:
         self._known: dict[object, dict[int, tuple[Tensor, ...]]] = {}
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs by name. Raises SpecError E620 or E621 for the first layer that cannot be computed."""
+        """Return outputs by name, from tensors by input name.
+
+        Raises SpecError E620 or E621 for the first layer that cannot be computed.
+        """
         values: dict[int, Tensor] = {}
         for number in self.plan.inputs:
             wire = self.plan.wires[number]
@@ -60,18 +66,24 @@ class Execution:
                 if place in self._determined and all(_is_small(result) for result in results):
                     known[place] = results
             values.update(zip(step.outputs, results, strict=True))
+            # Freed at the last use: otherwise a large network would hold every intermediate result.
             for number in dead:
                 values.pop(number, None)
         return {self.plan.wires[number].name: values[number] for number in self.plan.outputs}
 
     def _kept(self, shapes: object) -> dict[int, tuple[Tensor, ...]]:
-        """What was computed before for inputs of these shapes, and is to be kept for them."""
+        """Return the kept results for inputs of these shapes, by position of the step."""
+        # Without a limit, the results for every set of shapes ever used would stay in memory.
         if shapes not in self._known and len(self._known) == _MOST_SHAPES:
             self._known.clear()
         return self._known.setdefault(shapes, {})
 
     def step(self, step: NetworkLayer, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-        """The results of one layer, each of the type and the shape that the network declares."""
+        """Return the results of one layer, in the types and shapes that the network declares.
+
+        Raises SpecError E620 for a layer that is not supported, E621 for one that fails or has another shape or type.
+        """
+        # Half precision is computed in float32 and rounded once, as tensor cores do.
         given = arguments if step.kind in MOVERS else [_widened(one) for one in arguments]
         try:
             found = FUNCTIONS[step.kind](step.attributes, *given)
@@ -86,13 +98,21 @@ class Execution:
         return tuple(self._declared(step, result, wire) for result, wire in zip(results, wires, strict=True))
 
     def dtype(self, wire: NetworkTensor) -> torch.dtype:
-        """The type in which a wire is kept. Raises SpecError E620 for one that has no numbers here."""
+        """Return the type in which a tensor is held: the declared one, or float64 for floats in the precision `exact`.
+
+        Raises SpecError E620 for a type without a counterpart in torch.
+        """
         if wire.dtype not in DTYPES:
             fail("E620", f"the tensor `{wire.name}` cannot be computed here: it is {wire.dtype}", None)
         found = DTYPES[wire.dtype]
         return torch.float64 if self.precision == "exact" and found.is_floating_point else found
 
     def _declared(self, step: NetworkLayer, result: Tensor, wire: NetworkTensor) -> Tensor:
+        """Return a result in its declared type.
+
+        Raises SpecError E621 if its shape is not as declared, or if it is a float where none is declared or the
+        reverse; casts may change that.
+        """
         dtype = self.dtype(wire)
         if step.kind not in _CONVERTERS and result.is_floating_point() != dtype.is_floating_point:
             fail("E621", f"the {step} gives {result.dtype}, TensorRT declares {wire.dtype}", None)
@@ -102,21 +122,24 @@ class Execution:
 
 
 def _is_small(tensor: Tensor) -> bool:
+    """Whether a result may be kept: small, or not float."""
     return tensor.numel() <= _MOST_KEPT or not tensor.is_floating_point()
 
 
 def _widened(tensor: Tensor | None) -> Tensor | None:
+    """Return half precision as float32, other tensors unchanged."""
     return tensor.float() if tensor is not None and tensor.dtype in _HALVES else tensor
 
 
 def _fits(shape: Sequence[int], declared: Sequence[int]) -> bool:
+    """Whether a shape is as declared, where -1 admits any size."""
     return len(shape) == len(declared) and all(
         wanted in (size, -1) for size, wanted in zip(shape, declared, strict=True)
     )
 
 
 def _last_uses(plan: NetworkPlan) -> list[list[int]]:
-    """For each step the wires that nothing reads after it."""
+    """Return for each step the tensors that no later step reads; outputs of the network are not among them."""
     last: dict[int, int] = {}
     for place, step in enumerate(plan.steps):
         for number in (*step.outputs, *(one for one in step.inputs if one is not None)):

@@ -1,4 +1,4 @@
-"""The functions that compute layers, by kind."""
+"""The registry of functions that compute layers, by kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ F = TypeVar("F", bound=Function)
 
 
 def computes(kind: str, *, moves: bool = False) -> Callable[[F], F]:
-    """Register the function of a kind of layer."""
+    """Register the function that computes a kind of layer.
+
+    `moves` says that it only moves numbers, so that half precision need not be widened for it.
+    """
 
     def register(function: F) -> F:
         FUNCTIONS[kind] = function
@@ -33,16 +36,16 @@ def computes(kind: str, *, moves: bool = False) -> Callable[[F], F]:
 
 
 class UnsupportedError(Exception):
-    """A layer of a known kind asks for what is not computed here; the text says what."""
+    """A layer of a known kind has settings that are not supported; the text says which."""
 
 
 def bits(mask: int) -> list[int]:
-    """The axes that a bit mask names."""
+    """Return the axes that are set in a bit mask."""
     return [axis for axis in range(mask.bit_length()) if mask >> axis & 1]
 
 
 def given(name: str, choices: dict[str, F], attributes: Attributes) -> F:
-    """The choice that an attribute names. Raises UnsupportedError for one that is not known."""
+    """Return the choice that an attribute names. Raises UnsupportedError for an unknown one."""
     word = attributes[name]
     if word not in choices:
         raise UnsupportedError(f"its {name} `{word}` is not known")
@@ -50,5 +53,5 @@ def given(name: str, choices: dict[str, F], attributes: Attributes) -> F:
 
 
 def integers(tensor: Tensor) -> list[int]:
-    """The values of a tensor of sizes or places."""
+    """Return the values of a tensor of sizes or positions."""
     return [int(value) for value in tensor.reshape(-1).tolist()]

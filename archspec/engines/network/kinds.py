@@ -1,4 +1,4 @@
-"""The kinds of layers that are known: TensorRT's class of each, and what it was given beside its tensors."""
+"""The supported kinds of layers: TensorRT's class for each, and the names of its attributes."""
 
 from __future__ import annotations
 

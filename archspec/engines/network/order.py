@@ -1,4 +1,4 @@
-"""The order in which layers can be computed: a network lists a layer before some that it reads."""
+"""Order layers so that each follows those that it reads; networks do not always list them that way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from archspec.engines.network.plan import NetworkLayer
 
 
 def ordered(steps: Sequence[NetworkLayer]) -> tuple[NetworkLayer, ...]:
-    """The steps as they are listed, each after those that it reads. Raises SpecError E620 for a loop."""
+    """Return the steps in the listed order, moved only behind those that they read.
+
+    Raises SpecError E620 for a loop.
+    """
     makers = {number: place for place, step in enumerate(steps) for number in step.outputs}
     done: dict[int, None] = {}
     for place in range(len(steps)):
@@ -18,7 +21,7 @@ def ordered(steps: Sequence[NetworkLayer]) -> tuple[NetworkLayer, ...]:
 
 
 def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], done: dict[int, None]) -> None:
-    """Put a step behind all that it needs; without recursion, for chains are long."""
+    """Place a step after everything it needs; iteratively, since chains can be longer than the recursion limit."""
     waiting = [start]
     open_: set[int] = set()
     while waiting:
@@ -29,6 +32,7 @@ def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], do
             open_.discard(place)
             waiting.pop()
             continue
+        # Reached again through its own inputs, before they were done.
         if place in open_:
             fail("E620", f"the {steps[place]} cannot be computed here: it is part of a loop", None)
         open_.add(place)
@@ -36,4 +40,5 @@ def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], do
 
 
 def _needs(step: NetworkLayer, makers: dict[int, int]) -> Iterator[int]:
+    """Return the steps that produce the inputs of a step."""
     return (makers[number] for number in step.inputs if number in makers)

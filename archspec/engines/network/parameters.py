@@ -1,4 +1,4 @@
-"""A plan with other parameters in it: constants that hold a parameter are known by their values."""
+"""Replace parameters in a plan: constants that hold a parameter are recognised by their values."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HOLDERS = {"CONSTANT": "weights", "CONVOLUTION": "kernel", "DECONVOLUTION": "ke
 def with_parameters(
     plan: NetworkPlan, known: Mapping[str, Array], others: Mapping[str, Array]
 ) -> tuple[NetworkPlan, frozenset[str]]:
-    """The plan with `others` in the place of parameters of the same names, and the names of those that it holds.
+    """Return the plan with `others` in place of parameters of the same names, and the names that were replaced.
 
-    `known` are all parameters of the model, by their names. One stands in a plan as it is, or with its last two axes
-    turned. Left alone are those whose values another one has too, those that do not tell which way they stand, and
-    what was computed from parameters before: a convolution that a norm was folded into.
+    `known` are all parameters of the model by name. A plan holds a parameter unchanged, or with its last two axes
+    transposed. Not replaced are parameters with the same values as another, those equal to their own transpose, and
+    values that were computed from parameters, such as a convolution with a folded norm.
     """
     forms = {digest: form for digest, form in _forms(known).items() if form[0] in others}
     found: set[str] = set()
@@ -46,11 +46,15 @@ def with_parameters(
 
 
 def _forms(known: Mapping[str, Array]) -> dict[str, tuple[str, bool]]:
-    """By the digest of its values: which parameter it is, and whether it is turned. Each is one parameter's alone."""
+    """Map the digest of values to the parameter that has them and whether it is transposed.
+
+    A parameter that could be mistaken for another, or whose orientation is ambiguous, is left out.
+    """
     owners: dict[str, tuple[str, bool]] = {}
     doubtful: set[str] = set()
     for name, array in known.items():
         digests = [_digest(array), *([_digest(_turned(array))] if array.ndim > 1 else [])]
+        # Equal to its own transpose: its values do not show which of the two a plan holds.
         if len(set(digests)) < len(digests) and min(array.shape[-2:]) > 1:
             doubtful.add(name)
         for turned, digest in enumerate(digests):
@@ -60,12 +64,14 @@ def _forms(known: Mapping[str, Array]) -> dict[str, tuple[str, bool]]:
 
 
 def _turned(array: Array) -> Array:
+    """Return an array with its last two axes transposed, in memory of its own."""
     import numpy as np
 
     return np.ascontiguousarray(np.swapaxes(array, -1, -2))
 
 
 def _digest(array: Array) -> str:
+    """Return the SHA-256 of an array's bytes."""
     import numpy as np
 
     return hashlib.sha256(np.ascontiguousarray(array).data.cast("B") if array.size else b"").hexdigest()

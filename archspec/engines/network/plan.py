@@ -1,4 +1,4 @@
-"""A network of TensorRT as plain data: what it computes, step by step."""
+"""A TensorRT network as plain data: its computation, step by step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ arrays."""
 
 @record
 class NetworkTensor:
-    """A tensor of the network as TensorRT declares it; -1 where a size is told only at run time."""
+    """A tensor as the network declares it; -1 for a size that is only known at run time.
+
+    `shape` is None if TensorRT does not know the number of axes.
+    """
 
     name: str
     dtype: str
@@ -23,7 +26,7 @@ class NetworkTensor:
 
 @record(eq=False)
 class NetworkLayer:
-    """One layer. Tensors are numbers of wires; an input that was left out is None."""
+    """One layer. Tensors are numbers of `wires` in the plan; an input that was left out is None."""
 
     name: str
     kind: str
@@ -40,7 +43,7 @@ class NetworkLayer:
 
 @record(eq=False)
 class NetworkPlan:
-    """A whole network. Its arrays are views of the memory of `owners`, which live as long as the plan does."""
+    """A whole network. Its arrays are views of the memory of `owners`, which must live as long as the plan."""
 
     wires: tuple[NetworkTensor, ...]
     inputs: tuple[int, ...]
@@ -49,5 +52,5 @@ class NetworkPlan:
     owners: tuple[Any, ...] = ()
 
     def names(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
-        """Names of some wires."""
+        """Return the names of tensors by number."""
         return tuple(self.wires[number].name for number in numbers)

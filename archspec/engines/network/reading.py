@@ -1,4 +1,4 @@
-"""From TensorRT's network to a plan."""
+"""Read a TensorRT network into a plan."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ _NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 
 
 def read_network(trt: Any, network: Any, *owners: Any) -> NetworkPlan:
-    """The plan of a network of TensorRT, or of TensorRT-RTX: `trt` is the package that made it.
+    """Return the plan of a network of TensorRT or TensorRT-RTX; `trt` is the package that made it.
 
-    `owners` hold the memory of its weights, as a parser does. Raises SpecError E620 for every layer of a kind, or with
-    weights, that is not known.
+    `owners` hold the memory of its weights, as a parser does. Raises SpecError with an E620 for every layer of an
+    unknown kind, or with weights of an unknown type.
     """
     return _Reader(trt, network).plan(owners)
 
 
 class _Reader:
-    """Numbers the tensors of a network as they are met."""
+    """Numbers the tensors of a network in the order they are first seen."""
 
     def __init__(self, trt: Any, network: Any) -> None:
         self.trt = trt
         self.network = network
         self.found = Collector()
-        # TensorRT's own objects are kept: a tensor is known by being the same object.
+        # Tensors are identified by their Python objects, which are kept so that no identity is reused.
         self.tensors: list[Any] = []
         self.numbers: dict[int, int] = {}
 
     def plan(self, owners: tuple[Any, ...]) -> NetworkPlan:
+        """Read the whole network."""
         inputs = [self.number(self.network.get_input(index)) for index in range(self.network.num_inputs)]
         layers = [self.network.get_layer(index) for index in range(self.network.num_layers)]
         steps = [self.step(layer, node) for layer, node in zip(layers, _nodes(layers), strict=True)]
@@ -50,12 +51,14 @@ class _Reader:
         )
 
     def number(self, tensor: Any) -> int:
+        """Return the number of a tensor, a new one if it was not seen before."""
         if id(tensor) not in self.numbers:
             self.numbers[id(tensor)] = len(self.tensors)
             self.tensors.append(tensor)
         return self.numbers[id(tensor)]
 
     def step(self, layer: Any, node: str | None) -> NetworkLayer:
+        """Read one layer; E620 is added for an unknown kind or for weights that cannot be read."""
         kind = _kind(self.trt, layer)
         inputs = [layer.get_input(index) for index in range(layer.num_inputs)]
         outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
@@ -76,34 +79,38 @@ class _Reader:
         return step
 
     def attributes(self, kind: str, layer: Any) -> Attributes:
+        """Read the attributes of a layer of a known kind."""
         interface, names = KINDS[kind]
+        # The network returns layers as ILayer, which has none of the attributes of their kinds.
         layer.__class__ = getattr(self.trt, "IDeconvolutionLayer" if kind == "DECONVOLUTION" else interface)
         found = {name: _plain(getattr(layer, name)) for name in names}
         if kind.startswith("ATTENTION"):
             attention = layer.attention
-            # Those that a version of TensorRT does not have yet are at their defaults there.
+            # Attributes that a version of TensorRT does not have yet are at their defaults there.
             found |= {name: _plain(getattr(attention, name)) for name in ATTENTION if hasattr(attention, name)}
-            # Asked of an attention that is not quantised, the type is an error that TensorRT logs.
+            # Reading the type of an attention that is not quantised is logged as an error.
             if attention.normalization_quantize_scale is not None:
                 found[QUANTIZED] = _plain(getattr(attention, QUANTIZED))
         return found
 
 
 class _Unreadable:
-    """Weights of a type that has no arrays."""
+    """Marks weights of a type that has no array view."""
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
 
 
 def _kind(trt: Any, layer: Any) -> str:
-    # Some classes of layers have a `type` of their own, which hides this one.
+    """Return the kind of a layer."""
+    # Some classes of layers have their own `type`, which hides that of ILayer.
     layer.__class__ = trt.ILayer
     name: str = layer.type.name
     return name
 
 
 def _plain(value: Any) -> Any:
+    """Return an attribute as plain data: enumerations by name, weights as arrays, dims as tuples."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if hasattr(type(value), "__members__"):
@@ -115,19 +122,21 @@ def _plain(value: Any) -> Any:
 
 
 def _sizes(value: Any) -> tuple[int, ...] | None:
+    """Return dims as a tuple, None if they are not known."""
     try:
         return tuple(value)
     except (TypeError, ValueError):
-        # Sizes that are not known, or told by an input at run time, have a length below zero.
+        # Sizes that are unknown, or supplied by an input at run time, have a negative length.
         return None
 
 
 def _wire(tensor: Any) -> NetworkTensor:
+    """Describe a tensor."""
     return NetworkTensor(name=tensor.name, dtype=tensor.dtype.name, shape=_sizes(tensor.shape))
 
 
 def _nodes(layers: list[Any]) -> Iterator[str | None]:
-    """The ONNX node of each layer. Layers that help one stand before it."""
+    """Return the ONNX node of each layer; helper layers precede the layer that names the node."""
     named = [_NODE.search(layer.metadata) for layer in layers]
     following: str | None = None
     nodes: list[str | None] = []

@@ -1,1 +1,1 @@
-"""ONNX files to engines of TensorRT-RTX. Its modules are imported only where the package is."""
+"""Build TensorRT-RTX engines from ONNX files and run them. Imported only where the package is installed."""

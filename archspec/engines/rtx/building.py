@@ -1,4 +1,4 @@
-"""An ONNX file to an engine."""
+"""Build an engine from an ONNX file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archspec.record import record
 
 @record
 class BuiltEngine:
-    """A serialised engine, the digest of the network that it was compiled from, and what TensorRT warned of."""
+    """A serialised engine, the digest of the network it was compiled from, and TensorRT's warnings."""
 
     engine: bytes
     network: str
@@ -30,15 +30,17 @@ def build_engine(
     capabilities: Sequence[str],
     tell: Callable[[float], None] = lambda share: None,
 ) -> BuiltEngine:
-    """Build one engine that runs on each of the GPUs named, at the sizes of each profile.
+    """Build one engine that runs on each of the named GPUs, at the sizes of each profile.
 
-    `tell` is called with the share that is done. Raises SpecError E606 if TensorRT logs any error, or if the network's
-    inputs and outputs are not those of the program, E620 for a layer that no check could have computed, and E624.
+    `outputs` are the program's output names; `tell` is called with the share that is done. Raises SpecError E606 if
+    TensorRT logs an error or the network's inputs and outputs are not the program's, E620 for a layer that no check
+    could have computed, E624 for a setting that TensorRT did not keep.
     """
     parsed = parse(onnx, profiles[0] if profiles else (), outputs)
     config = configure(parsed.builder, capabilities, profiles, Monitor(tell))
     network = digest(parsed.plan())
     engine = parsed.builder.build_serialized_network(parsed.network, config)
+    # The logged errors say why there is no engine, so they are reported first.
     parsed.logger.raise_if_errors(f"building for {', '.join(capabilities)}")
     if engine is None:
         fail("E606", "TensorRT-RTX built no engine and reported no reason", None)

@@ -1,4 +1,4 @@
-"""What TensorRT says while it works."""
+"""Record the messages of TensorRT."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_NOTES = 8
 
 
 class RecordingLogger(trt.ILogger):  # type: ignore[misc]
-    """Keeps what TensorRT says: it reports many mistakes by a logged error alone, and goes on."""
+    """Keeps errors and warnings: TensorRT reports many failures only by logging an error, and continues."""
 
     def __init__(self) -> None:
         trt.ILogger.__init__(self)
@@ -20,14 +20,14 @@ class RecordingLogger(trt.ILogger):  # type: ignore[misc]
         self.warnings: list[str] = []
 
     def log(self, severity: Any, message: str) -> None:
-        """Called by TensorRT for every message."""
+        """Record a message; called by TensorRT."""
         if severity <= trt.ILogger.Severity.ERROR:
             self.errors.append(message)
         elif severity == trt.ILogger.Severity.WARNING and message not in self.warnings:
             self.warnings.append(message)
 
     def raise_if_errors(self, step: str) -> None:
-        """Raise SpecError E606 with every error logged so far."""
+        """Raise SpecError E606 if any error was logged; `step` says during what."""
         if self.errors:
             notes = [" ".join(error.split()) for error in self.errors[:MAX_NOTES]]
             fail("E606", f"TensorRT-RTX reported an error while {step}", None, notes=notes)

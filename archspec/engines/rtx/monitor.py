@@ -1,4 +1,4 @@
-"""How far TensorRT has come, from what it tells of its phases."""
+"""Compute the progress of a build from the phases that TensorRT reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from archspec.record import record
 
 @record
 class _Phase:
+    """A running phase: the phase it is part of, and its number of steps."""
+
     parent: str | None
     steps: int
 
 
 class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-    """Tells the share of the build that is done. Phases nest: one that is inside another is a part of its next step."""
+    """Reports the share of the build that is done. A nested phase counts as a part of its parent's next step."""
 
     def __init__(self, tell: Callable[[float], None]) -> None:
         trt.IProgressMonitor.__init__(self)
@@ -26,24 +28,25 @@ class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         self.share = 0.0
 
     def phase_start(self, name: str, parent: str | None, steps: int) -> None:
-        """Called by TensorRT when a phase begins."""
+        """Note that a phase begins; called by TensorRT."""
         self.phases[name] = _Phase(parent=parent, steps=max(1, steps))
         self.done[name] = 0
 
     def step_complete(self, name: str, step: int) -> bool:
-        """Called by TensorRT after each step; false would end the build."""
+        """Note that a step is done; called by TensorRT. Returning False would cancel the build."""
         self.done[name] = step + 1
         self._tell()
         return True
 
     def phase_finish(self, name: str) -> None:
-        """Called by TensorRT when a phase ends."""
+        """Note that a phase ends; called by TensorRT."""
         phase = self.phases.pop(name, None)
         self.done.pop(name, None)
         if phase is not None and phase.parent is None:
             self.tell(1.0)
 
     def _tell(self) -> None:
+        """Report the share if it has grown, so that progress never goes back."""
         roots = [name for name, phase in self.phases.items() if phase.parent not in self.phases]
         share = max((self._share(name) for name in roots), default=0.0)
         if share > self.share:
@@ -51,5 +54,6 @@ class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
             self.tell(share)
 
     def _share(self, name: str) -> float:
+        """Return the share of a phase that is done, including the largest of its nested phases."""
         inner = [self._share(one) for one, phase in self.phases.items() if phase.parent == name]
         return min(1.0, (self.done[name] + max(inner, default=0.0)) / self.phases[name].steps)

@@ -1,4 +1,4 @@
-"""An ONNX file to TensorRT's network. Whoever computes a network and whoever compiles it read it here."""
+"""Parse an ONNX file into a TensorRT network; used both to compute a network and to compile it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from archspec.record import record
 
 @record(eq=False)
 class Parsed:
-    """A network, with what must live as long as it does: the parser holds its weights."""
+    """A network and the objects that must live as long: the parser holds its weights."""
 
     logger: RecordingLogger
     builder: Any
@@ -25,18 +25,19 @@ class Parsed:
     parser: Any
 
     def plan(self) -> NetworkPlan:
-        """What the network computes. Raises SpecError E620."""
+        """Return the network as data. Raises SpecError E620."""
         before = len(self.logger.errors)
         found = read_network(trt, self.network, self.parser, self.builder, self.logger)
-        # A layer that is asked for what its inputs tell, such as the shape of a resize, has that logged as an error.
+        # Reading an attribute that an input supplies, such as the shape of a resize, is logged as an error.
         del self.logger.errors[before:]
         return found
 
 
 def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
-    """Read a file, with the weights that lie beside it.
+    """Parse a file with the weights beside it; `inputs` and `outputs` are the names that it must have.
 
-    Raises SpecError E606 for any error that TensorRT logs, E624 for a network that is not strongly typed.
+    Raises SpecError E606 for any error that TensorRT logs or other names, E624 for a network that is not strongly
+    typed.
     """
     logger = RecordingLogger()
     builder = trt.Builder(logger)
@@ -54,10 +55,12 @@ def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
 
 
 def _errors(parser: Any) -> list[str]:
+    """Return the parser's errors, each on one line."""
     return [" ".join(str(parser.get_error(index)).split()) for index in range(min(parser.num_errors, MAX_NOTES))]
 
 
 def _check_names(network: Any, inputs: list[str], outputs: list[str]) -> None:
+    """Raise E606 if inputs or outputs have other names than the program's."""
     given = [network.get_input(index).name for index in range(network.num_inputs)]
     results = [network.get_output(index).name for index in range(network.num_outputs)]
     for kind, found, wanted in (("inputs", given, inputs), ("outputs", results, outputs)):

@@ -1,4 +1,4 @@
-"""An engine on a GPU: opened by TensorRT-RTX's own runtime, its tensors those of torch."""
+"""Run an engine on a GPU with TensorRT-RTX's runtime, on torch's tensors."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _DTYPES = {
 
 
 class OpenedEngine:
-    """An engine as a function of tensors on its GPU, in the order of `inputs`; computed on torch's current stream.
+    """An engine as a function of tensors in the order of `inputs`; it runs on torch's current stream.
 
-    Of several optimisation profiles the first that admits the shapes is taken.
+    If there are several optimisation profiles, the first that admits the shapes is used.
     """
 
     def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Raises SpecError E610 where the runtime does not take the file."""
+        """Load the engine in `path`. Raises SpecError E610 if the runtime rejects it."""
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self._name = path.name
         self._logger, self._heard = RecordingLogger(), 0
@@ -45,7 +45,11 @@ class OpenedEngine:
         self._contexts: dict[int, Any] = {}
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The outputs in order. Raises SpecError E610 for shapes that no profile admits, and where the engine fails."""
+        """Return the outputs in order, on the GPU.
+
+        Inputs are moved to the GPU and to the engine's dtypes. Raises SpecError E610 for shapes that no profile admits,
+        and if the engine fails.
+        """
         self._heard = len(self._logger.errors)
         given = {
             name: tensor.to(DEVICE, self._dtype(name)).contiguous()
@@ -62,12 +66,15 @@ class OpenedEngine:
         return tuple(found.values())
 
     def _empty(self, context: Any, name: str) -> Tensor:
+        """Return memory for an output of the shape that the context computed."""
         return torch.empty(tuple(context.get_tensor_shape(name)), dtype=self._dtype(name), device=DEVICE)
 
     def _dtype(self, name: str) -> torch.dtype:
+        """Return torch's dtype of an input or output."""
         return _DTYPES[self._engine.get_tensor_dtype(name)]
 
     def _context(self, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+        """Return the context of the first profile that admits these shapes; one is made for each profile and kept."""
         count = self._engine.num_optimization_profiles
         fitting = (index for index in range(count) if self._admits(index, shapes))
         index = next(fitting, None)
@@ -82,8 +89,10 @@ class OpenedEngine:
         return self._contexts[index]
 
     def _settled(self) -> Any:
-        """Kernels are made for the shapes at hand before they run: left alone, others run until those are ready, and
-        two runs need not agree."""
+        """Return a configuration that compiles kernels for the given shapes before they run.
+
+        By default other kernels run until these are ready, and two runs need not agree.
+        """
         config, eager = self._engine.create_runtime_config(), trt.DynamicShapesKernelSpecializationStrategy.EAGER
         config.dynamic_shapes_kernel_specialization_strategy = eager
         if config.dynamic_shapes_kernel_specialization_strategy != eager:
@@ -91,49 +100,54 @@ class OpenedEngine:
         return config
 
     def _admits(self, index: int, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether a profile admits all shapes."""
         return all(self._ranges(index, name, shape) for name, shape in shapes.items())
 
     def _ranges(self, index: int, name: str, shape: tuple[int, ...]) -> bool:
+        """Whether a profile admits the shape of one input."""
         least, _, most = (tuple(point) for point in self._engine.get_tensor_profile_shape(name, index))
         return len(shape) == len(least) and all(
             low <= size <= high for low, size, high in zip(least, shape, most, strict=True)
         )
 
     def _done(self, done: bool, what: str) -> None:
+        """Raise E610 if a call of TensorRT returned false."""
         if not done:
             self._fail(f"{self._name} failed on {what}")
 
     def _fail(self, message: str, *notes: str) -> NoReturn:
+        """Raise E610 with the errors logged since the call began."""
         said = [" ".join(error.split()) for error in self._logger.errors[self._heard :][:MAX_NOTES]]
         fail("E610", message, None, notes=[*notes, *said])
 
 
 class EngineRunner:
-    """Runs an engine on arrays by name; bfloat16 comes back as float32, since arrays have no such numbers."""
+    """Runs an engine on arrays by name; bfloat16 is returned as float32, since NumPy has no such type."""
 
     def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Raises SpecError E610 where the runtime does not take the file."""
+        """Load the engine in `path`. Raises SpecError E610 if the runtime rejects it."""
         self._engine = OpenedEngine(path, inputs, outputs)
         self._stream = new_stream()
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name. Raises SpecError E610 where the engine fails."""
+        """Return outputs by name. Raises SpecError E610 if the engine fails."""
         with torch.inference_mode(), torch.cuda.stream(self._stream):
             found = self._engine(*(torch.from_numpy(inputs[name]) for name in self._engine.inputs))
             return {name: _array(tensor) for name, tensor in zip(self._engine.outputs, found, strict=True)}
 
 
 def new_stream() -> Any:
-    """A stream to run on: around the default one TensorRT waits for the whole device."""
+    """Return a new stream: on the default stream TensorRT waits for the whole device."""
     stream: Any = torch.cuda.Stream
     return stream()
 
 
 def current_stream() -> int:
-    """The stream that torch queues its work on now, as a number that TensorRT knows."""
+    """Return the handle of torch's current stream, as TensorRT expects it."""
     return torch.cuda.current_stream().cuda_stream
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor as an array."""
     array: NDArray[Any] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).cpu().numpy()
     return array

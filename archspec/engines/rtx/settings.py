@@ -1,4 +1,4 @@
-"""The settings of a build, each read back after it is set: TensorRT ignores some without a word."""
+"""The settings of a build, each read back after it is set: TensorRT ignores some silently."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from archspec.engines.profiles import Shapes
 
 
 def configure(builder: Any, capabilities: Sequence[str], profiles: Sequence[Shapes], monitor: Any) -> Any:
-    """The settings of a build. Raises SpecError E606 for what TensorRT refuses, E624 for what it did not keep."""
+    """Return the settings of a build for these GPUs and profiles.
+
+    Raises SpecError E606 for what TensorRT refuses, E624 for what it did not keep.
+    """
     config = builder.create_builder_config()
-    # Or float32 products would be rounded to ten bits, which no one asked for.
+    # With TF32, the inputs of float32 products would be rounded to ten bits of mantissa.
     config.clear_flag(trt.BuilderFlag.TF32)
     _kept("TF32", config.get_flag(trt.BuilderFlag.TF32), False)
     config.progress_monitor = monitor
@@ -26,6 +29,7 @@ def configure(builder: Any, capabilities: Sequence[str], profiles: Sequence[Shap
 
 
 def _set_capabilities(config: Any, names: Sequence[str]) -> None:
+    """Set the GPUs that the engine is for."""
     config.num_compute_capabilities = len(names)
     _kept("number of GPUs", config.num_compute_capabilities, len(names))
     for index, name in enumerate(names):
@@ -36,6 +40,7 @@ def _set_capabilities(config: Any, names: Sequence[str]) -> None:
 
 
 def _add_profile(builder: Any, config: Any, shapes: Shapes) -> None:
+    """Add one optimisation profile."""
     profile = builder.create_optimization_profile()
     for name, points in shapes.items():
         profile.set_shape(name, *points)
@@ -45,6 +50,7 @@ def _add_profile(builder: Any, config: Any, shapes: Shapes) -> None:
 
 
 def _kept(what: str, found: object, wanted: object) -> None:
+    """Raise E624 if a setting is not what it was set to."""
     if found != wanted:
         notes = [f"it was set to {wanted} but is {found}"]
         fail("E624", f"TensorRT-RTX did not keep the setting `{what}`", None, notes=notes)

@@ -1,4 +1,4 @@
-"""The target `inductor`: native code by torch's AOTInductor, for processors like this one or for this host's GPU."""
+"""The target `inductor`: native code compiled by torch's AOTInductor, for this kind of processor or this host's GPU."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Inductor(Engine):
     speed = 1
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
-        """The processor, or the GPU. Raises SpecError E601 for anything else."""
+        """Return the target for the processor or the GPU. Raises SpecError E601 for other options."""
         if options not in (None, CUDA):
             message = f"`{self.word}:{options}`: inductor builds for this host's processor or its GPU"
             fail("E601", message, None, help=f"write `{self.word}` or `{self.word}:{CUDA}`")
         return (Target(engine=self.word, capabilities=() if options is None else (CUDA,)),)
 
     def check(self, target: Target, dtype: DTypeName) -> None:
-        """Refuse bfloat16, which arrays cannot hold (E603), and a host without a compiler or GPU (E611)."""
+        """Raise SpecError E603 for bfloat16, which NumPy does not have, E611 for a host without a compiler or GPU."""
         if dtype == "bfloat16":
             help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
             message = f"`{target}` does not support {dtype}: it runs on NumPy arrays, which have no such dtype"
@@ -57,7 +57,7 @@ class Inductor(Engine):
             fail("E611", f"`{target}` must be built on a host with its GPU, and this host has none", None)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Compile the exported program. Raises SpecError E606 where torch or the compiler fails."""
+        """Compile the exported program. Raises SpecError E606 if torch or the compiler fails."""
         import torch
 
         from archspec.engines.inductor_build import compile_package
@@ -74,8 +74,12 @@ class Inductor(Engine):
         )
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Another torch, another kind of processor, or another GPU: native code is bound to all three."""
+        """Return why this host cannot run the code, None if it can.
+
+        Native code is bound to the version of torch, to the kind of processor, and to the GPU that it was built for.
+        """
         here = version("torch")
+        # The local part of a version, such as `+cpu`, is not compared.
         if _public(here) != _public(artifact.version):
             return f"it runs only with torch {artifact.version}, which built it; this host has {here}"
         if target.capabilities:
@@ -91,7 +95,10 @@ class Inductor(Engine):
         return None
 
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Load the native code. Raises SpecError E610 for a package that torch does not load, or that holds more."""
+        """Load the native code.
+
+        Raises SpecError E610 for a package that torch rejects, or that holds more than code.
+        """
         from archspec.engines.inductor_build import load_package
 
         model = load_package(path)
@@ -106,7 +113,7 @@ class _Package:
         self._model, self._inputs, self._outputs, self._device = model, inputs, tuple(outputs), device
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name. Raises SpecError E610 where the code fails."""
+        """Return outputs by name. Raises SpecError E610 if the code fails."""
         import torch
 
         try:
@@ -119,7 +126,10 @@ class _Package:
 
 @contextmanager
 def _full_precision(device: str) -> Iterator[None]:
-    """On a GPU torch rounds what convolutions in float32 read to ten bits, unless it is told not to."""
+    """Turn off TF32 on a GPU for the time of the context.
+
+    By default torch rounds the inputs of float32 convolutions to ten bits of mantissa.
+    """
     if device != CUDA:
         yield
         return
@@ -134,9 +144,11 @@ def _full_precision(device: str) -> Iterator[None]:
 
 
 def _public(version: str) -> str:
+    """Return a version without its local part."""
     return version.partition("+")[0]
 
 
 def _gpu() -> str | None:
+    """Return the name of this host's GPU, None if there is none."""
     found = this_gpu()
     return None if found is None else found.name

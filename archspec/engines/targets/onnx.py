@@ -27,21 +27,22 @@ class Onnx(Engine):
     speed = 3
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
-        """The one target. Raises SpecError E601 where something follows it."""
+        """Return the only target. Raises SpecError E601 for options."""
         if options is not None:
             fail("E601", f"`onnx:{options}`: the target `onnx` takes no options", None, help="write `onnx`")
         return (Target(engine=self.word),)
 
     def check(self, target: Target, dtype: DTypeName) -> None:
-        """Refuse bfloat16, for which ONNX Runtime has no kernels on the CPU."""
+        """Raise SpecError E603 for bfloat16, for which ONNX Runtime has no CPU kernels."""
         if dtype == "bfloat16":
             help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
             fail("E603", f"`{target}` does not support {dtype}: ONNX Runtime cannot run it on a CPU", None, help=help)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Take the exported program as it is."""
+        """Copy the exported file, with its external weights if there are any."""
         import onnxruntime
 
+        # Large weights are in a file beside the model whose name begins with the model's.
         names = sorted(path.name for path in source.parent.glob(f"{source.name}*"))
         for name in names:
             shutil.copyfile(source.with_name(name), folder / name)
@@ -55,16 +56,17 @@ class Onnx(Engine):
         )
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """Nothing: ONNX Runtime is always installed."""
+        """Return None: ONNX Runtime is always installed."""
         return None
 
     def open(self, path: Path, interface: Interface) -> Runner:
-        """A session on the CPU. Raises SpecError E610 for a file that ONNX Runtime does not take."""
+        """Return a session on the CPU. Raises SpecError E610 for a file that ONNX Runtime rejects."""
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
         refusals = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
         options = onnxruntime.SessionOptions()
+        # Errors only: warnings would be printed to the user's terminal.
         options.log_severity_level = 3
         try:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -81,7 +83,7 @@ class _Session:
         self._outputs = [output.name for output in session.get_outputs()]
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name. Raises SpecError E610 where ONNX Runtime fails."""
+        """Return outputs by name. Raises SpecError E610 if ONNX Runtime fails."""
         from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
         try:

@@ -1,4 +1,4 @@
-"""The target `openvino`: the network in OpenVINO's own form, run on the processor."""
+"""The target `openvino`: the network in OpenVINO's own format, run on the processor."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class OpenVINO(Engine):
     extra = "openvino"
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
-        """The one target. Raises SpecError E601 where something follows it."""
+        """Return the only target. Raises SpecError E601 for options."""
         if options is not None:
             message = f"`{self.word}:{options}`: the target `{self.word}` takes no options"
             fail("E601", message, None, help=f"write `{self.word}`")
         return (Target(engine=self.word),)
 
     def check(self, target: Target, dtype: DTypeName) -> None:
-        """Refuse bfloat16, which arrays cannot hold (E603), and a host without the package (E604)."""
+        """Raise SpecError E603 for bfloat16, which NumPy does not have, E604 for a missing package."""
         if dtype == "bfloat16":
             help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
             message = f"`{target}` does not support {dtype}: it runs on NumPy arrays, which have no such dtype"
@@ -47,12 +47,13 @@ class OpenVINO(Engine):
             fail("E604", f"the target `{self.word}` needs the package openvino", None, help=self._install())
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Read the ONNX file and write it in OpenVINO's form. Raises SpecError E606 where OpenVINO does not take it."""
+        """Convert the ONNX file to OpenVINO's format. Raises SpecError E606 if OpenVINO rejects it."""
         import openvino
 
         try:
-            # Read by the runtime itself: `convert_model` would send word of it to its makers.
+            # Read by the runtime itself, because `convert_model` sends telemetry.
             model = openvino.Core().read_model(source)
+            # The default would store weights in float16.
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
             fail("E606", "OpenVINO rejected the network", None, notes=_lines(error))
@@ -69,7 +70,7 @@ class OpenVINO(Engine):
         )
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """The package is missing, or older than the one that wrote the network."""
+        """Return that the package is missing, or older than the one that wrote the network; None otherwise."""
         if find_spec("openvino") is None:
             return f"the package openvino is not installed: {self._install()}"
         from importlib.metadata import version
@@ -80,7 +81,7 @@ class OpenVINO(Engine):
         return None
 
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Compile for the processor. Raises SpecError E610 for a file that OpenVINO does not take."""
+        """Compile for the processor. Raises SpecError E610 for a file that OpenVINO rejects."""
         import openvino
 
         core = openvino.Core()
@@ -90,6 +91,7 @@ class OpenVINO(Engine):
             fail("E610", f"OpenVINO cannot open {path.name}", None, notes=_lines(error))
 
     def _install(self) -> str:
+        """Return the command that installs the package."""
         return f"pip install 'archspec-compiler[{self.extra}]'"
 
 
@@ -101,19 +103,21 @@ class _Compiled:
         self._outputs = [port.get_any_name() for port in model.outputs]
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name. Raises SpecError E610 where OpenVINO fails."""
+        """Return outputs by name. Raises SpecError E610 if OpenVINO fails."""
         request = self._model.create_infer_request()
         try:
             request.infer(dict(inputs))
         except RuntimeError as error:
             fail("E610", "OpenVINO failed on these inputs", None, notes=_lines(error))
-        # The arrays lie in the request's memory, which goes with it.
+        # The arrays are views of the request's memory, which is freed with it.
         return {name: request.get_tensor(name).data.copy() for name in self._outputs}
 
 
 def _lines(error: Exception) -> list[str]:
+    """Return the first lines of an error."""
     return [line.strip() for line in str(error).splitlines() if line.strip()][:4]
 
 
 def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, for comparison."""
     return tuple(int(part) for part in version.partition("-")[0].split(".")[:3] if part.isdigit())

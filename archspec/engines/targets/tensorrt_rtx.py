@@ -1,4 +1,4 @@
-"""The target `tensorrt-rtx`: engines for NVIDIA's GPUs, built ahead of time on any CPU, run beside such a GPU."""
+"""The target `tensorrt-rtx`: engines for NVIDIA GPUs, built ahead of time on any CPU, run on a host with such a GPU."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TensorRTRTX(NetworkEngine):
     extra = "rtx"
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
-        """A target for each GPU, or group joined by `+`. Raises SpecError E602 for what is no target."""
+        """Return a target for each GPU, or group joined by `+`. Raises SpecError E602 for unknown GPUs."""
         if not options:
             help = "name the GPUs: `tensorrt-rtx:sm86,sm89,sm120`"
             fail("E602", f"`{self.word}` does not name any GPUs", None, help=help)
@@ -49,7 +49,7 @@ class TensorRTRTX(NetworkEngine):
         return tuple(Target(engine=self.word, capabilities=tuple(dict.fromkeys(group))) for group in groups)
 
     def check(self, target: Target, dtype: DTypeName) -> None:
-        """Refuse a dtype that a GPU has no matrix products in (E603), and a host without the package (E604)."""
+        """Raise SpecError E603 for a dtype in which a GPU has no matrix products, E604 for a missing package."""
         for capability in target.capabilities:
             allowed = CAPABILITIES[capability]
             if dtype not in allowed:
@@ -60,7 +60,10 @@ class TensorRTRTX(NetworkEngine):
             fail("E604", f"the target `{self.word}` needs the package tensorrt-rtx", None, help=help)
 
     def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
-        """Parse the ONNX file and build one engine. Raises SpecError E606, E620 or E624, each with its place."""
+        """Parse the ONNX file and build one engine for the GPUs of the target.
+
+        Raises SpecError E606, E620 or E624; a diagnostic that names a node of the file has its scopes.
+        """
         import tensorrt_rtx
 
         from archspec.engines.rtx.building import build_engine
@@ -81,13 +84,17 @@ class TensorRTRTX(NetworkEngine):
         )
 
     def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
-        """The network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
+        """Return the network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
         from archspec.engines.rtx.parsing import parse
 
         return parse(source, interface.inputs, interface.outputs).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """No TensorRT-RTX, another version than the one that built the engine, no GPU, or one that it is not for."""
+        """Return why this host cannot open an engine, None if it can.
+
+        TensorRT-RTX may be missing or have another version than built the engine, or there is no GPU that the engine is
+        for.
+        """
         here = installed()
         if here is None:
             return f"the package tensorrt-rtx is not installed: pip install 'archspec-compiler[{self.extra}]'"
@@ -99,7 +106,7 @@ class TensorRTRTX(NetworkEngine):
         return None if gpu.capability in target.capabilities else f"it was built for {built_for}; this host has {gpu}"
 
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Open an engine on this host's GPU. Raises SpecError E610 where there is none, or the file is not taken."""
+        """Open an engine on this host's GPU. Raises SpecError E610 if there is none, or the file is rejected."""
         if installed() is None or this_gpu() is None:
             help = "run it on a host with such a GPU and exactly the version of TensorRT-RTX that the manifest names"
             fail("E610", f"{path.name} is a TensorRT-RTX engine: it runs only on a GPU", None, help=help)
@@ -109,7 +116,7 @@ class TensorRTRTX(NetworkEngine):
 
 
 def installed() -> str | None:
-    """The version of TensorRT-RTX on this host."""
+    """Return the version of TensorRT-RTX on this host, None without it."""
     try:
         return version("tensorrt_rtx")
     except PackageNotFoundError:
@@ -117,4 +124,5 @@ def installed() -> str | None:
 
 
 def _known() -> str:
+    """Return a help text that lists the supported GPUs."""
     return "supported GPUs: " + ", ".join(f"`{name}`" for name in CAPABILITIES)

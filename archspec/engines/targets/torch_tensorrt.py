@@ -1,4 +1,4 @@
-"""The target `torch-tensorrt`: engines through Torch-TensorRT, for the GPU of this host or for named ones elsewhere."""
+"""The target `torch-tensorrt`: engines through Torch-TensorRT, for this host's GPU or for named GPUs elsewhere."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class TorchTensorRT(TensorRTRTX):
     extra = CROSS
 
     def targets(self, options: str | None) -> tuple[Target, ...]:
-        """This host's GPU where none is named. Raises SpecError E602 for what is no target."""
+        """Return this host's GPU if none is named. Raises SpecError E602 for unknown GPUs."""
         return (Target(engine=self.word),) if options is None else super().targets(options)
 
     def check(self, target: Target, dtype: DTypeName) -> None:
-        """Refuse what cannot be built here: E603 for a dtype, E604 for a missing package, E611 for a missing GPU."""
+        """Raise SpecError E603 for a dtype, E604 for a missing package, E611 for a missing GPU."""
         if target.capabilities:
             super().check(target, dtype)
             _check_cross()
@@ -48,7 +48,7 @@ class TorchTensorRT(TensorRTRTX):
             _check_host(self.word, dtype)
 
     def check_profiles(self, target: Target, count: int) -> None:
-        """Refuse several for this host's GPU: Torch-TensorRT compiles for one. Raises SpecError E625."""
+        """Raise SpecError E625 for several profiles on this host's GPU: Torch-TensorRT compiles for one."""
         if count > 1 and not target.capabilities:
             help = f"give one `--profile`, or name the GPUs: `{self.word}:sm86,sm89` takes several"
             fail("E625", f"`{target}` supports one profile, got {count}", None, help=help)
@@ -75,13 +75,16 @@ class TorchTensorRT(TensorRTRTX):
         )
 
     def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
-        """The network that Torch-TensorRT makes of an exported program. Raises SpecError E604, E606 or E620."""
+        """Return the network that Torch-TensorRT makes of an exported program. Raises SpecError E604, E606 or E620."""
         from archspec.engines.through_torch.building import read_plan
 
         return read_plan(source, interface, dtype)
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
-        """No CUDA device, no Torch-TensorRT, or a GPU other than the one that it was compiled for."""
+        """Return why this host cannot open an artifact, None if it can.
+
+        For this host's own GPU: CUDA or Torch-TensorRT is missing, or the GPU or the version is not that of the build.
+        """
         if target.capabilities:
             return super().obstacle(target, artifact)
         try:
@@ -95,7 +98,7 @@ class TorchTensorRT(TensorRTRTX):
         return None if found == artifact.host else f"it was built for {artifact.host}; this host has {found}"
 
     def open(self, path: Path, interface: Interface) -> Runner:
-        """Load a module that was saved on this host. Raises SpecError E610."""
+        """Load a module that was compiled for this host, or an engine. Raises SpecError E610."""
         if path.name != HOST_FILE:
             return super().open(path, interface)
         from archspec.engines.through_torch.host import HostModule
@@ -104,6 +107,7 @@ class TorchTensorRT(TensorRTRTX):
 
 
 def _check_cross() -> None:
+    """Raise E604 if packages to build for named GPUs are missing."""
     import torch
 
     if find_spec("torch_tensorrt") is None or _version(CROSS) is None:
@@ -118,6 +122,7 @@ def _check_cross() -> None:
 
 
 def _check_host(word: str, dtype: DTypeName) -> None:
+    """Raise E603, E611 or E604 if this host cannot build for its own GPU."""
     if dtype == "bfloat16":
         help = "use float32 or float16, or build bfloat16 for named GPUs"
         fail(
@@ -135,8 +140,10 @@ def _check_host(word: str, dtype: DTypeName) -> None:
 
 
 def _for_this_host(program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
+    """Compile for this host's GPU."""
     from archspec.engines.through_torch.host import compile_for_host
 
+    # `check_profiles` admits one profile at most.
     (profile,) = program.profiles or ({},)
     compile_for_host(source, program.interface.narrowed(profile), dtype, folder / HOST_FILE)
     return Artifact(
@@ -150,6 +157,7 @@ def _for_this_host(program: Program, source: Path, target: Target, dtype: DTypeN
 
 
 def _version(package: str) -> str | None:
+    """Return the version of a package, None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -157,6 +165,7 @@ def _version(package: str) -> str | None:
 
 
 def _gpu_name() -> str:
+    """Return the name of this host's GPU, which must exist."""
     found = this_gpu()
     assert found is not None  # the host was checked first
     return found.name

@@ -1,1 +1,1 @@
-"""Engines through Torch-TensorRT: on a CUDA host its own compiler; without a GPU its converters and TensorRT-RTX."""
+"""Engines through Torch-TensorRT: its own compiler on a CUDA host, its converters and TensorRT-RTX without a GPU."""

@@ -1,4 +1,4 @@
-"""A program of torch.export to an engine of TensorRT-RTX for named GPUs, through Torch-TensorRT's converters."""
+"""Build a TensorRT-RTX engine for named GPUs from a program of torch.export, with Torch-TensorRT's converters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from archspec.record import record
 
 @record
 class CrossBuilt:
-    """A serialised engine, the digest of its network, how many operators became how many engines, and warnings."""
+    """A serialised engine, the digest of its network, and TensorRT's warnings.
+
+    `coverage` says how many operators were converted into how many engines.
+    """
 
     engine: bytes
     network: str
@@ -36,10 +39,11 @@ def cross_build(
     capabilities: Sequence[str],
     tell: Callable[[float], None] = lambda share: None,
 ) -> CrossBuilt:
-    """Convert a program and build one engine that runs on each of the GPUs named, at the sizes of each profile.
+    """Convert a program and build one engine that runs on each of the named GPUs, at the sizes of each profile.
 
-    Raises SpecError E604 for another version of Torch-TensorRT, E606 for what it does not convert and for any error
-    that TensorRT logs, E620 for a layer that no check could have computed, and E624.
+    `source` is a file of torch.export; `tell` is called with the share that is done. Raises SpecError E604 for another
+    version of Torch-TensorRT, E606 for operators it does not convert and for any error that TensorRT logs, E620 for a
+    layer that no check could have computed, E624 for a setting that TensorRT did not keep.
     """
     logger = RecordingLogger()
     lowered = lower(source, interface, dtype, logger)
@@ -58,7 +62,7 @@ def cross_build(
 
 
 def read_plan(source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
-    """What the network of a program computes. Raises SpecError E604, E606 or E620."""
+    """Return the network of a program as data. Raises SpecError E604, E606 or E620."""
     logger = RecordingLogger()
     plan = plan_of(lower(source, interface, dtype, logger))
     logger.raise_if_errors("converting the program")
@@ -66,7 +70,7 @@ def read_plan(source: Path, interface: Interface, dtype: DTypeName) -> NetworkPl
 
 
 def plan_of(lowered: Lowered) -> NetworkPlan:
-    """What a converted network computes. Raises SpecError E620."""
+    """Return a converted network as data. Raises SpecError E620."""
     import tensorrt_rtx as trt
 
     return read_network(trt, lowered.network, lowered.owner)

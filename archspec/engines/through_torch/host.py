@@ -1,6 +1,7 @@
-"""Torch-TensorRT on a host with a GPU: compile for that GPU, save, open again, run.
+"""Torch-TensorRT on a host with a GPU: compile for that GPU, save, load and run.
 
-Written after Torch-TensorRT's documentation, with the settings that keep a mask a mask. Only a CUDA host can run it.
+Follows Torch-TensorRT's documentation, with settings that keep it from treating a mask as causal. Runs on CUDA hosts
+only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DEVICE = "cuda"
 def compile_for_host(source: Path, interface: Interface, dtype: DTypeName, path: Path) -> None:
     """Compile every operator of an exported program into one engine for this host's GPU, and save it.
 
-    Raises SpecError E606.
+    `source` is a file of torch.export, `path` the file to write. Raises SpecError E606.
     """
     import torch
     import torch_tensorrt
@@ -60,6 +61,7 @@ class HostModule:
     """A saved module on this host's GPU."""
 
     def __init__(self, path: Path, interface: Interface) -> None:
+        """Load the module in `path`. Raises SpecError E610."""
         import torch_tensorrt
 
         try:
@@ -70,7 +72,7 @@ class HostModule:
         self._outputs = tuple(interface.outputs)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Outputs by name. Raises SpecError E610 where the engine fails."""
+        """Return outputs by name. Raises SpecError E610 if the engine fails."""
         import torch
 
         try:

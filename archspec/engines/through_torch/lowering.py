@@ -1,9 +1,9 @@
-"""An emitted module to a TensorRT network by Torch-TensorRT's converters, with no GPU in the room.
+"""Convert an emitted module to a TensorRT network with Torch-TensorRT's converters, without a GPU.
 
-Torch-TensorRT builds on a CUDA host only: while it is imported and while it converts it asks which GPU there is, and
-nothing that it then makes depends on the answer but the choice of tactics, which TensorRT-RTX leaves to the host that
-runs the engine. The answer is given here. What is used of it is not its public interface, so exactly one minor version
-is taken. Drop this file when Torch-TensorRT builds for named GPUs itself.
+Torch-TensorRT builds on a CUDA host only: on import and during conversion it asks which GPU there is. Nothing that it
+makes depends on the answer except the choice of tactics, which TensorRT-RTX leaves to the host that runs the engine.
+This file supplies the answer. It uses internals of Torch-TensorRT, so exactly one minor version is supported. Remove it
+when Torch-TensorRT builds for named GPUs itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FAILURES = (RuntimeError, ValueError, TypeError, AssertionError, AttributeError
 
 @record
 class Lowered:
-    """A TensorRT network whose inputs and outputs have the program's names, its builder, and what was converted.
+    """A TensorRT network with the program's input and output names, its builder, and counts of operators.
 
     `owner` holds the weights that the network points to: keep it until the engine is built.
     """
@@ -60,7 +60,7 @@ def lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordin
 
 
 def check_version() -> None:
-    """Raises SpecError E604 where the installed Torch-TensorRT is not the version that this file knows."""
+    """Raise SpecError E604 if the installed Torch-TensorRT is not the supported version."""
     found = version("torch-tensorrt-rtx")
     if not found.startswith(f"{VERSION}."):
         help = f"pip install 'torch-tensorrt-rtx=={VERSION}.*'"
@@ -70,7 +70,7 @@ def check_version() -> None:
 
 @contextlib.contextmanager
 def a_gpu_is_named() -> Iterator[None]:
-    """Answers for the GPU that is not there, which Torch-TensorRT's import asks about."""
+    """Answer Torch-TensorRT's questions about the GPU for the time of the context."""
     with (
         patch("torch.cuda.get_device_capability", lambda *_: ANY_CAPABILITY),
         patch("torch.cuda.current_device", lambda: 0),
@@ -79,6 +79,7 @@ def a_gpu_is_named() -> Iterator[None]:
 
 
 def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: RecordingLogger) -> Lowered:
+    """Convert the program; the patches of `lower` must be active."""
     from torch_tensorrt.dynamo import partitioning
     from torch_tensorrt.dynamo.conversion import _TRTInterpreter
     from torch_tensorrt.dynamo.conversion._conversion import infer_module_output_dtypes
@@ -104,6 +105,7 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
         raise SpecError([_at(str(interpreter._cur_node_name), notes)]) from None
     logger.raise_if_errors("converting the program")
     network = interpreter.ctx.net
+    # Engines are opened by the program's names, not those of the traced values.
     for index, port in enumerate(interface.input_ports):
         network.get_input(index).name = port.name
     for index, name in enumerate(interface.outputs):
@@ -114,7 +116,10 @@ def _lower(source: Path, interface: Interface, dtype: DTypeName, logger: Recordi
 
 
 def _at(node: str, notes: tuple[str, ...]) -> Placed:
-    """That an operation could not be converted: `module.states.layers.0.attention/softmax` is of that module."""
+    """Return E606 for an operation that could not be converted.
+
+    `module.states.layers.0.attention/softmax` belongs to the module `states.layers.0.attention`.
+    """
     module, _, operation = node.removeprefix("module.").rpartition("/")
     message = f"Torch-TensorRT failed to convert the program, at the operation `{operation}` of `{module}`"
     steps = module.split(".")
@@ -125,7 +130,10 @@ def _at(node: str, notes: tuple[str, ...]) -> Placed:
 def _lowered_graph(
     source: Path, interface: Interface, dtype: DTypeName, settings: Any
 ) -> tuple[GraphModule, list[Any]]:
-    """The program as Torch-TensorRT lowers it before conversion, and its inputs with their ranges, in order."""
+    """Return the program lowered as Torch-TensorRT does before conversion, and its inputs in order.
+
+    The inputs have their smallest, typical and largest shapes.
+    """
     import torch
     from torch_tensorrt import Input
     from torch_tensorrt.dynamo.lowering import get_decompositions, post_lowering, pre_export_lowering
@@ -145,7 +153,7 @@ def _lowered_graph(
 
 
 def _settings() -> Any:
-    """As on a CUDA host: every operator in one engine, and no mask taken for a causal one."""
+    """Return the settings of a CUDA host: every operator in one engine, and no mask treated as causal."""
     from torch_tensorrt.dynamo import CompilationSettings
 
     return CompilationSettings(

@@ -1,4 +1,4 @@
-"""What is mended in Torch-TensorRT while it converts."""
+"""Patches for errors of Torch-TensorRT, active while it converts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from unittest.mock import patch
 
 @contextlib.contextmanager
 def promoting_soundly() -> Iterator[None]:
-    """In `where`, Torch-TensorRT 2.13 takes bfloat16 for an integer, and casts both sides to int32: values are lost.
+    """Correct the promotion of dtypes in `where`.
 
-    Two tensors of one dtype keep it here, and a float stays a float.
+    Torch-TensorRT 2.13 treats bfloat16 as an integer and casts both sides to int32, which loses values. With this patch
+    two tensors of the same dtype keep it, and a float stays a float.
     """
     from torch_tensorrt.dynamo.conversion.impl.condition import ops
 
@@ -32,7 +33,7 @@ def promoting_soundly() -> Iterator[None]:
 
 
 def _bfloat16(left: Any, right: Any) -> Any | None:
-    """bfloat16 where one side has it and the other is no wider float."""
+    """Return bfloat16 if one side has it and the other is not a wider float, otherwise None."""
     import tensorrt_rtx as trt
 
     dtypes = {left.dtype, right.dtype}
@@ -41,6 +42,7 @@ def _bfloat16(left: Any, right: Any) -> Any | None:
 
 
 def _cast(context: Any, tensor: Any, dtype: Any, name: str) -> Any:
+    """Convert a tensor of the network."""
     from torch_tensorrt.dynamo.conversion.converter_utils import cast_trt_tensor
 
     return cast_trt_tensor(context, tensor, dtype, name)

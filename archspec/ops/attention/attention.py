@@ -62,16 +62,19 @@ class Attention(Primitive):
 
     @property
     def first(self) -> int:
-        """Number of the operand that is control 0 of the mask."""
+        """The number of the operand that is control 0 of the mask."""
         return 3 + self.factor + self.bias
 
     @property
     def is_explicit(self) -> bool:
-        """Whether scores are written out, since no kernel takes the options."""
+        """Whether the scores are computed explicitly because no kernel supports the options."""
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Result and, where asked, weights. Raises ShapeError where heads, axes or controls do not fit."""
+        """The result [b h s v] and, with `weights`, the weights [b h s t].
+
+        Raises ShapeError if heads, axes or controls do not fit.
+        """
         if len(inputs) < self.first:
             raise ShapeError(
                 "needs queries, keys and values, and optionally values that multiply the scores or are added to them"
@@ -87,10 +90,11 @@ class Attention(Primitive):
         return (result, q.with_axes(*q.axes[:3], bound["t"])) if self.weights else (result,)
 
     def _operands(self, inputs: Sequence[TensorType]) -> MaskOperands:
+        """The operands of the mask, with their types."""
         return MaskOperands(mask=self.mask, types=inputs[self.first :], first=self.first)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """The sink, where it is learned."""
+        """The sink [h], if it is learned."""
         if self.sink != "learned":
             return {}
         return {"sink": ParameterSpec(type=inputs[0].with_axes(axis(inputs[0].shape[1])), role="bias")}
@@ -101,7 +105,7 @@ class Attention(Primitive):
         return 2 * q.with_axes(*q.axes[:3], v.axes[2]).elements() * (q.shape[3] + v.shape[3])
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """q at the same position, k and v through the mask, controls through its structure.
+        """q at the same position, k and v where the mask allows it, controls through the structure of the mask.
 
         The weights read every key that their row may see: the sum of the softmax does.
         """
@@ -121,7 +125,7 @@ class Attention(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The formula; exponentials are taken of differences from the largest score of a row."""
+        """The formula; the largest score of each row is subtracted first, so that no exponential overflows."""
         import numpy as np
 
         q, k, v, *more = inputs[: self.first]
@@ -137,6 +141,7 @@ class Attention(Primitive):
         scores = scores + more[-1] if self.bias else scores
         scores = np.where(allowed, scores, -np.inf)
         top = scores.max(-1, keepdims=True)
+        # A row without a key has the maximum minus infinity; 0 avoids the undefined difference inf - inf.
         top = np.where(np.isfinite(top), top, 0)
         weights = np.exp(scores - top)
         total = weights.sum(-1, keepdims=True)
@@ -146,7 +151,7 @@ class Attention(Primitive):
         return (weights @ v, weights) if self.weights else (weights @ v,)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.scaled_dot_product_attention`; explicit products where weights or what no kernel takes are wanted."""
+        """`F.scaled_dot_product_attention`; explicit products for weights or options that no kernel supports."""
         if self.is_explicit:
             return self._explicit(e, inputs, parameters)
         mask, keep = ("", "") if self._is_causal else self._masking(e, inputs)
@@ -167,16 +172,17 @@ class Attention(Primitive):
 
     @property
     def _is_causal(self) -> bool:
+        """Whether the kernel's own causal mask is enough; it cannot be combined with a bias."""
         return normal(self.mask).kernel == "causal" and not self.bias
 
     def _biased(self, e: Emitter, bias: str, mask: str) -> str:
-        """What is added to the scores, of four axes, with minus infinity where there is no key."""
+        """The bias with four axes, and minus infinity for the keys that the mask excludes."""
         missing = 4 - e.types[3].rank
         bias = f"{operand(bias)}[{', '.join(['None'] * missing)}]" if missing else bias
         return e.assign("bias", f'{operand(bias)}.masked_fill(~{mask}, float("-inf"))') if mask else bias
 
     def _masking(self, e: Emitter, inputs: Sequence[str]) -> tuple[str, str]:
-        """Names of the mask and of the rows to keep; empty where there is none."""
+        """The names of the mask and of the rows that have a key; empty if they are not needed."""
         mask, sources, types = normal(self.mask), inputs[self.first :], e.types[self.first :]
         if mask.kernel == "full":
             return "", ""
@@ -189,10 +195,12 @@ class Attention(Primitive):
         made = e.assign("mask", emit(mask, e, e.types[1].shape[2], device, operands))
         if not may_leave_row_empty(mask):
             return made, ""
+        # A row without a key would give NaN in softmax: it is opened here, and its result is replaced by zeros.
         keep = e.assign("keep", f"{made}.any(-1, keepdim=True)")
         return e.assign("mask", f"{made} | ~{keep}"), keep
 
     def _explicit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The source with explicit scores and softmax; weights are the second result if requested."""
         mask, keep = self._masking(e, inputs)
         group, v = _group(e.types), operand(inputs[2])
         scores = self._scores(e, inputs, group)
@@ -223,7 +231,7 @@ class Attention(Primitive):
         return e.assign("scores", f"{scores} + {more[-1]}") if self.bias else scores
 
     def _softmax(self, e: Emitter, scores: str, parameters: Mapping[str, str]) -> str:
-        """Softmax over the keys and, where there is one, the sink, whose weight is then left out."""
+        """Softmax over the keys and the sink, if there is one; the weight of the sink is then dropped."""
         if self.sink is None:
             return f"torch.softmax({scores}, dim=-1)"
         padded = f"F.pad({scores}, (0, 1))"
@@ -234,7 +242,7 @@ class Attention(Primitive):
 
 
 def _group(inputs: Sequence[TensorType]) -> int:
-    """How many query heads read one key head. Raises ShapeError where that is no whole number."""
+    """The number of query heads per key head. Raises ShapeError if it is not a whole number."""
     heads, kv_heads = inputs[0].shape[1], inputs[1].shape[1]
     group = Dim.of(1) if heads == kv_heads else heads // kv_heads
     if group.constant is None or compare(group * kv_heads, "==", heads) is not True:
@@ -243,7 +251,7 @@ def _group(inputs: Sequence[TensorType]) -> int:
 
 
 def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
-    """The same batch, and the key head that a query head reads."""
+    """The relation of equal batch rows and of each query head to the key head that it reads."""
     if group == 1:
         return aligned(out, inp, [(0, 0), (1, 1)])
     batch = aligned(out, inp, [(0, 0)])
@@ -261,7 +269,7 @@ def _fits_scores(number: int, found: TensorType, scores: TensorType) -> None:
 
 
 def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: TensorType) -> Relation:
-    """What a row of the output reads of an operand that is broadcast to the scores."""
+    """The part of an operand broadcast to the scores that a row of the output reads."""
     scores = out.with_axes(*out.axes[:3], keys.axes[2])
     pairs = broadcast_axes(scores, found)
     read = aligned(scores, found, [pair for pair in pairs if pair[0] != 3])

@@ -1,4 +1,4 @@
-"""A mask made once, for all attention that uses it."""
+"""A mask computed once and shared by all attention that uses it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MakeMask(Primitive):
     keep: bool
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The mask and, where asked, the rows to keep. Raises ShapeError where a control does not fit."""
+        """The mask and, with `keep`, the rows that have a key. Raises ShapeError if a control does not fit."""
         if not inputs:
             raise ShapeError("needs an operand that gives the device")
         operands = self._operands(inputs)
@@ -51,10 +51,11 @@ class MakeMask(Primitive):
         return (made, made.with_axes(*made.axes[:3], 1)) if self.keep else (made,)
 
     def _operands(self, inputs: Sequence[TensorType]) -> MaskOperands:
+        """The operands of the mask, with their types."""
         return MaskOperands(mask=self.mask, types=inputs[1:], first=1)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Controls at the same query and key; where rows are kept, also every key that the mask may allow the row."""
+        """Controls at the same query and key; with `keep`, also at every key that the mask may allow for the row."""
         operands = self._operands(inputs)
         rows = []
         for number, out in enumerate(outputs):
@@ -68,7 +69,7 @@ class MakeMask(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The mask by its definition."""
+        """The mask, evaluated by its definition."""
         import numpy as np
 
         rows = self.queries.value(sizes) if differs_by_query(self.mask) else 1
@@ -80,7 +81,7 @@ class MakeMask(Primitive):
         return made | ~keep, keep
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """Comparisons of positions; `mask | ~keep` where rows are kept."""
+        """Comparisons of positions; with `keep`, `mask | ~keep`."""
         read = controls(self.mask)
         operands = [
             Control(named(e, "control", source) if number in read else source, type_.rank)

@@ -1,4 +1,4 @@
-"""The operands that a mask reads: whether they fit, and which of their positions an output depends on."""
+"""The operands that a mask reads: checks that they fit, and which of their positions an output depends on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MaskOperands:
     first: int
 
     def check(self, batch: Axis, queries: Axis, keys: Axis) -> None:
-        """Raise ShapeError where a control does not fit, or positions of unequal axes are compared."""
+        """Raise ShapeError if a control is missing or does not fit, or if positions of unequal axes are compared."""
         if compares_positions(self.mask) and compare(queries.size, "==", keys.size) is not True:
             raise ShapeError(
                 f"the mask compares query and key positions, but their axes are {queries} and {keys}", (0, 1)
@@ -53,7 +53,7 @@ class MaskOperands:
                     raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
 
     def _fits(self, use: ControlUse, batch: Axis, positions: Axis) -> None:
-        """A control has all the axes, or all but the first of them."""
+        """Check that a control has all expected axes, or all but the first. Raises ShapeError."""
         found, axes = self.types[use.control], (batch, positions) if use.at else (batch,)
         wanted = [a.size for a in (axes if found.rank == len(axes) else axes[1:])]
         if found.dtype not in use.dtypes or not _equal(found.shape, wanted):
@@ -64,6 +64,7 @@ class MaskOperands:
             )
 
     def _is_mask(self, control: int, axes: tuple[Axis, Axis, Axis]) -> None:
+        """Raise ShapeError unless a made mask is bool and broadcasts to [batch, 1, queries, keys], with all keys."""
         found = self.types[control]
         sizes = [axes[0].size, ONE, axes[1].size, axes[2].size]
         fits = found.dtype == DType.BOOL and found.rank == 4 and _broadcasts(found.shape, sizes)
@@ -77,7 +78,7 @@ class MaskOperands:
                 yield from leaf.uses()
 
     def batch(self) -> Axis:
-        """The leading axis of the first control that has one, else an axis of size 1."""
+        """The leading axis of the first control that has one, otherwise an axis of size 1."""
         for number in controls(self.mask):
             if not self.is_plain(number):
                 return self.types[number].axes[0]
@@ -89,11 +90,14 @@ class MaskOperands:
         return bool(own) and self.types[control].rank == own[0]
 
     def allowed(self, out: TensorType, query: int, inp: TensorType, key: int) -> Relation:
-        """The mask between axis `query` of the output and axis `key` of an input; axis 0 of both is the batch."""
+        """The mask as a relation between axis `query` of the output and axis `key` of an input.
+
+        Axis 0 of both is the batch.
+        """
         return relation(self.mask, self._places(out, query, inp, key, batched=True))
 
     def reads(self, out: TensorType, query: int, control: int) -> Relation:
-        """What an output whose rows the mask restricts reads of a control: the mask's structure, for any value of it.
+        """The positions of a control that an output restricted by the mask depends on, whatever the control holds.
 
         Axis 0 of the output is the batch, axis `query` the queries.
         """
@@ -113,7 +117,7 @@ class MaskOperands:
         return result
 
     def _use(self, use: ControlUse, out: TensorType, query: int) -> Relation:
-        """At the query's position, and at every key that may decide; of a control without positions, all of it."""
+        """The position of the query, every key that may decide, or for a control without positions all of its row."""
         found, result = self.types[use.control], NOTHING
         own = [] if self.is_plain(use.control) else [(0, 0)]
         if not use.at:
@@ -125,13 +129,13 @@ class MaskOperands:
         return result
 
     def _structure(self, out: TensorType, query: int, control: int) -> Relation:
-        """The keys at which what the control holds may decide."""
+        """The keys at which the value of the control may decide the result of the mask."""
         found = self.types[control]
         places = self._places(out, query, found, found.rank - 1, batched=not self.is_plain(control))
         return decisive(self.mask, partial(_reads_keys, control), self.first + control, places)
 
     def direct(self, out: TensorType, control: int) -> Relation:
-        """What a mask, over [batch or 1, 1, queries or 1, keys], reads of a control: what stands at the same pair."""
+        """The positions of a control that a mask [batch or 1, 1, queries or 1, keys] reads: those of the same pair."""
         found, result = self.types[control], NOTHING
         own = [] if self.is_plain(control) else [(0, 0)]
         for use in self.uses():
@@ -143,6 +147,7 @@ class MaskOperands:
         return result
 
     def _places(self, out: TensorType, query: int, inp: TensorType, key: int, batched: bool) -> Coordinates:
+        """The coordinates of queries, keys and batch rows that the relation of a mask is about."""
         left, right = places(out), places(inp)
         plain = frozenset(number for number in controls(self.mask) if self.is_plain(number))
         # Of a plain operand no row is known, so a control that has rows has no place on its side.
@@ -163,12 +168,12 @@ _AXES: Mapping[MaskSide, int] = {"query": 2, "key": 3}
 
 
 def _reads_keys(control: int, leaf: Leaf) -> bool:
-    """Whether a leaf reads a control at the key's position."""
+    """Whether a leaf of the mask reads a control at the position of the key."""
     return isinstance(leaf, MaskAtom) and any(use.control == control and "key" in use.at for use in leaf.uses())
 
 
 def _same(out: TensorType, inp: TensorType, axes: Sequence[tuple[int, int]]) -> Relation:
-    """The same position along the axes that are not broadcast."""
+    """The relation of equal positions along those axes that are not broadcast."""
     return aligned(out, inp, [(o, i) for o, i in axes if inp.axes[i].size != 1])
 
 
@@ -177,4 +182,5 @@ def _equal(left: Sequence[Dim], right: Sequence[Dim]) -> bool:
 
 
 def _broadcasts(found: Sequence[Dim], sizes: Sequence[Dim]) -> bool:
+    """Whether every size equals the expected one or is 1."""
     return all(compare(size, "==", wanted) is True or size == 1 for size, wanted in zip(found, sizes, strict=True))

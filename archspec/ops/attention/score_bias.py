@@ -1,4 +1,4 @@
-"""What ops have in common that make a bias for attention scores of positions alone."""
+"""The base of ops that compute a bias for attention scores from positions only."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ class ScoreBias(Primitive):
     heads: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """One batch, heads, queries, keys."""
+        """Float [1 h s t]: batch of 1, heads, queries, keys."""
         require(inputs, FLOAT)
         queries, keys = (TensorType.of(x.dtype, *x.axes[-2:]) for x in inputs)
         bound = bind("s d, t e -> 1 h s t", (queries, keys))
         return (inputs[0].with_axes(1, axis(self.heads), bound["s"], bound["t"]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Nothing: only the numbers of positions are used."""
+        """Nothing: only the number of positions is used, not the values."""
         return ((NOTHING, NOTHING),)
 
 
 def looked_up(table: Array, numbers: Array) -> Array:
-    """Rows [s t] of a table [rows, heads], as [1 h s t]."""
+    """The rows `numbers` [s t] of a table [rows, heads], as [1 h s t]."""
     import numpy as np
 
     return np.moveaxis(table[numbers], -1, 0)[None]
 
 
 def look_up(table: str, numbers: str) -> str:
-    """Source of rows [s t] of a table [rows, heads], as [1 h s t]."""
+    """The source that looks up rows `numbers` [s t] of a table [rows, heads], as [1 h s t]."""
     return f"F.embedding({numbers}, {table}).permute(2, 0, 1)[None]"

@@ -1,4 +1,4 @@
-"""A smooth bound."""
+"""Softcap: a smooth bound on values."""
 
 from __future__ import annotations
 

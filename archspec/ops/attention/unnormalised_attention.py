@@ -1,4 +1,4 @@
-"""Attention whose weights are functions of single scores."""
+"""Attention whose weights are elementwise functions of the scores, without normalisation over the keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UnnormalisedAttention(Attention):
 
     @property
     def is_explicit(self) -> bool:
-        """No kernel has such weights."""
+        """Always true: no kernel computes such weights."""
         return True
 
     def reference(
@@ -57,5 +57,5 @@ class UnnormalisedAttention(Attention):
         return (weights @ v, weights) if self.weights else (weights @ v,)
 
     def _softmax(self, e: Emitter, scores: str, parameters: Mapping[str, str]) -> str:
-        """The weights; both functions of minus infinity, a barred key's score, are 0."""
+        """The weights. A masked key has the score minus infinity, for which both functions give 0."""
         return _FUNCTIONS[self.kind].emit(e, scores)

@@ -47,9 +47,9 @@ class Convolution(Primitive):
     bias: bool = True
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Channels, and the places of the kernel along each axis of space.
+        """The output channels, and the number of kernel positions along each space axis.
 
-        Raises ShapeError where the kernel may not fit, or the groups do not divide the channels.
+        Raises ShapeError if the kernel may not fit, or the groups do not divide the channels.
         """
         require(inputs, FLOAT)
         x = inputs[0]
@@ -62,13 +62,14 @@ class Convolution(Primitive):
         return (x.with_axes(x.axes[0], self.channels, *space),)
 
     def _places(self, size: Dim, k: int) -> Dim:
+        """The number of kernel positions along space axis `k`. Raises ShapeError if the kernel may not fit."""
         padded, reach = size + 2 * self.padding[k], self.dilation[k] * (self.kernel[k] - 1) + 1
         if compare(padded, ">=", reach) is not True:
             raise ShapeError(f"a kernel with a reach of {reach} may not fit into {padded}", (0,))
         return (padded - reach) // self.stride[k] + 1
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Weight and, where asked, bias."""
+        """The weight and, if requested, the bias."""
         x = inputs[0]
         weight = x.with_axes(self.channels, x.shape[1] // self.groups, *self.kernel)
         specs = {"weight": ParameterSpec(type=weight)}
@@ -81,17 +82,18 @@ class Convolution(Primitive):
         return 2 * outputs[0].elements() * (inputs[0].shape[1] // self.groups) * product(self.kernel)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same row of the batch, the channels of the group, and in space what the kernel covers."""
+        """The same batch row, the channels of the group, and the space positions that the kernel covers."""
         x, y = inputs[0], outputs[0]
         parts = [[_Part(tuple(same_coordinates(y, x, [(0, 0)])))], self._channels(x, y)]
         parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
+        # Relations of many parts are expensive: the axis with the most parts gets a single bound that contains them.
         while prod(len(part) for part in parts) > _MOST_ATOMS:
             axis = max(range(len(parts)), key=lambda n: len(parts[n]))
             parts[axis] = [self._group_bound(x, y) if axis == 1 else self._tap_bound(x, y, axis - 2)]
         return ((Relation(tuple(_conjunction(chosen) for chosen in combinations(*parts))),),)
 
     def _channels(self, x: TensorType, y: TensorType) -> list[_Part]:
-        """One part a group; one that holds for all groups where each has one channel on a side."""
+        """The channel relation: one part per group; a single one for one group, or one channel per group on a side."""
         inputs, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         if self.groups == 1 or len(x.axes[1].factors) > 1:
             return [_Part()]
@@ -109,6 +111,7 @@ class Convolution(Primitive):
         ]
 
     def _group_bound(self, x: TensorType, y: TensorType) -> _Part:
+        """A single bound on channels that contains all groups; no bound if the channels of a group are not constant."""
         inputs, outputs = ((t.shape[1] // self.groups).constant for t in (x, y))
         if inputs is None or outputs is None:
             return _Part()
@@ -117,7 +120,7 @@ class Convolution(Primitive):
         return _Part((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))
 
     def _taps(self, x: TensorType, y: TensorType, k: int) -> list[_Part]:
-        """The interval that the kernel covers; one part a tap where dilation leaves gaps in it."""
+        """The interval that the kernel covers; one part per tap if dilation leaves gaps in it."""
         if len(x.axes[2 + k].factors) > 1:
             return [_Part()]
         if self.dilation[k] == 1 or self.kernel[k] == 1:
@@ -125,6 +128,7 @@ class Convolution(Primitive):
         return [self._tap_bound(x, y, k, tap) for tap in range(self.kernel[k])]
 
     def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> _Part:
+        """The positions that a tap covers along space axis `k`; without `tap`, those from the first to the last tap."""
         first, last = (0, self.kernel[k] - 1) if tap is None else (tap, tap)
         low = Dim.of(self.padding[k] - last * self.dilation[k])
         high = Dim.of(self.padding[k] - first * self.dilation[k])
@@ -134,7 +138,7 @@ class Convolution(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """Tap by tap, group by group."""
+        """The sum over taps, group by group."""
         import numpy as np
 
         x, weight = inputs[0], parameters["weight"]
@@ -153,17 +157,18 @@ class Convolution(Primitive):
             yield np.einsum("bc...,oc->bo...", x[:, :, *covered], weight[:, :, *tap])
 
     def _covered(self, padded: int, k: int, tap: int) -> slice:
+        """The positions of the padded input that a tap covers, one per output position."""
         start, room = tap * self.dilation[k], padded - self.dilation[k] * (self.kernel[k] - 1)
         return slice(start, start + room, self.stride[k])
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.Conv2d`."""
+        """`nn.Conv2d`, or the class for another number of space axes."""
         sizes = (str(inputs[0].shape[1]), str(self.channels), size_of_each(self.kernel))
         bias = None if self.bias else "False"
         return call(f"nn.Conv{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.conv2d`."""
+        """`F.conv2d`, or the function for another number of space axes."""
         function = f"F.conv{len(self.kernel)}d"
         return (call(function, inputs[0], *parameters.values(), **self._options()),)
 

@@ -1,4 +1,4 @@
-"""Positions added around the space of a map."""
+"""Padding of the space axes of a map."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Pad(Primitive):
     circular: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Longer axes of space. Raises ShapeError where more is taken from the other end than there is."""
+        """Longer space axes. Raises ShapeError if circular padding is longer than the axis."""
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank != 2 + len(self.before):
@@ -47,13 +47,14 @@ class Pad(Primitive):
         return (x.with_axes(*x.axes[:2], *(axis.size + (b + a) if b + a else axis for axis, b, a in pads)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same row and channel; in space the position that many places before, or around the end."""
+        """The same row and channel; in space the position shifted by the padding, wrapped around if circular."""
         x, y = inputs[0], outputs[0]
         fixed = frozenset(same_coordinates(y, x, [(0, 0), (1, 1)]))
         axes = [self._places(x, y, k) for k in range(len(self.before))]
         return ((Relation(tuple(Atom(differences=fixed | set().union(*one)) for one in combinations(*axes))),),)
 
     def _places(self, x: TensorType, y: TensorType, k: int) -> list[frozenset[Difference]]:
+        """The differences of positions along space axis `k`, one set per possible shift."""
         if len(x.axes[2 + k].factors) > 1:
             same = same_coordinates(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
             return [frozenset(same)]
@@ -74,7 +75,7 @@ class Pad(Primitive):
         return (np.pad(inputs[0], pads, mode="wrap") if self.circular else np.pad(inputs[0], pads),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.pad`, whose numbers start at the last axis."""
+        """`F.pad`, whose padding sizes start at the last axis."""
         pairs = zip(reversed(self.before), reversed(self.after), strict=True)
         pads = ", ".join(str(number) for pair in pairs for number in pair)
         return (call("F.pad", inputs[0], f"({pads})", mode='"circular"' if self.circular else None),)

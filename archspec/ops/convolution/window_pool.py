@@ -36,23 +36,25 @@ class WindowPool(Primitive):
     padding: tuple[int, ...]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The places of the kernel along each axis of space. Raises ShapeError where it may not fit."""
+        """The number of windows along each space axis. Raises ShapeError if a window may not fit."""
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank != 2 + len(self.kernel):
             raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
+        # PyTorch refuses padding of more than half of the kernel.
         if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel, strict=True)):
             raise ShapeError(f"padding of {max(self.padding)} is more than half of the kernel", (0,))
         return (x.with_axes(*x.axes[:2], *(self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))),)
 
     def _places(self, size: Dim, k: int) -> Dim:
+        """The number of windows along space axis `k`. Raises ShapeError if a window may not fit."""
         padded = size + 2 * self.padding[k]
         if compare(padded, ">=", self.kernel[k]) is not True:
             raise ShapeError(f"a kernel of {self.kernel[k]} may not fit into {padded}", (0,))
         return (padded - self.kernel[k]) // self.stride[k] + 1
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same row and channel, and in space what the kernel covers."""
+        """The same row and channel, and the space positions that the window covers."""
         x, y = inputs[0], outputs[0]
         found = list(same_coordinates(y, x, [(0, 0), (1, 1)]))
         for k in range(len(self.kernel)):
@@ -65,7 +67,7 @@ class WindowPool(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """Over all windows at once."""
+        """The maximum or mean over all windows at once."""
         import numpy as np
 
         fill = -np.inf if self.kind == "max" else 0.0
@@ -78,7 +80,10 @@ class WindowPool(Primitive):
         return (windows.max(inner) if self.kind == "max" else windows.mean(inner),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.max_pool2d`; signals are images of one row, since torch.export fixes the size that `F.max_pool1d` sees."""
+        """`F.max_pool2d` or `F.avg_pool2d`; a 1-D map becomes an image of one row.
+
+        torch.export would fix the size that `F.max_pool1d` sees.
+        """
         signals = len(self.kernel) == 1
         kernel, stride, padding = (
             ((neutral, *sizes) if signals else sizes)

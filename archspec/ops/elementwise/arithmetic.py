@@ -1,4 +1,4 @@
-"""The four operations: the formula in NumPy beside the operator."""
+"""The four arithmetic operations: each with its NumPy formula and its operator."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def source(kind: Operation, left: str, right: str) -> str:
 
 
 def refuse_integer_quotient(kind: Operation, type_: TensorType) -> None:
-    """Raise ShapeError for a quotient of integers: it is no integer."""
+    """Raise ShapeError for a quotient of integers, which would not be an integer."""
     if kind == "divide" and type_.dtype != DType.FLOAT:
         raise ShapeError(f"integers cannot be divided, got {type_}", (0,))

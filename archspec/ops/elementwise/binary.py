@@ -26,7 +26,7 @@ class Binary(Primitive):
     kind: Operation
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Broadcast. Raises ShapeError where sizes or element types differ."""
+        """The broadcast type. Raises ShapeError if sizes or element types differ."""
         require(inputs, NUMERIC)
         a, b = inputs
         if a.dtype != b.dtype:
@@ -35,7 +35,7 @@ class Binary(Primitive):
         return (a.with_axes(*broadcast(a, b)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of both, any where an axis is broadcast."""
+        """The same position of both operands; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
 
     def reference(

@@ -32,7 +32,7 @@ class Compare(Primitive):
     number: Scalar
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Bool over the same axes."""
+        """A bool with the axes of the operand."""
         require(inputs, INTEGER)
         return (TensorType(DType.BOOL, inputs[0].axes),)
 

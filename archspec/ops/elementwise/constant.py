@@ -27,7 +27,7 @@ class Constant(Primitive):
     number: Scalar | bool
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Floats over the axes, or bools."""
+        """A float or bool with the axes of the constant."""
         return (TensorType(DType.BOOL if isinstance(self.number, bool) else DType.FLOAT, self.axes),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

@@ -40,9 +40,9 @@ class DropPath(Elementwise):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The operand: references are of evaluation."""
+        """The operand unchanged: references compute evaluation mode."""
         return (inputs[0],)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper."""
+        """A call of a helper function."""
         return (call(e.helper(_HELPER), inputs[0], e.number(self.rate), e.training),)

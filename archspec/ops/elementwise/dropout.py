@@ -29,7 +29,7 @@ class Dropout(Elementwise):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The operand: references are of evaluation."""
+        """The operand unchanged: references compute evaluation mode."""
         return (inputs[0],)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What ops on each element of one tensor share."""
+"""The base of ops on each element of one tensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of one number: the formula in NumPy beside the PyTorch source."""
+"""Functions of one number: each with its NumPy formula and its PyTorch source."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Function:
         return np.asarray(self.formula(np, x))
 
     def emit(self, e: Emitter, x: str) -> str:
-        """The source for an operand's source, which is named first where it is used twice."""
+        """The source of the function of `x`; an operand used twice is assigned to a name first."""
         if self.source.count("{x}") > 1:
             x = named(e, "x", x)
         return self.source.format(x=operand(x) if self.beside_operator else x)

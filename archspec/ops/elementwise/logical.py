@@ -1,4 +1,4 @@
-"""Logic on true and false."""
+"""Logical operations on bools."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Logical(Primitive):
     kind: Literal["and", "or", "not"]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Broadcast. Raises ShapeError where sizes differ."""
+        """The broadcast type. Raises ShapeError if sizes differ."""
         require(inputs, BOOL)
         return (inputs[0].with_axes(*broadcast(*inputs)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of each, any where an axis is broadcast."""
+        """The same position of each operand; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
 
     def reference(

@@ -34,7 +34,10 @@ class Select(Primitive):
     number: Scalar | None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of `x`. Raises ShapeError where the condition is not over its first axes, or sides differ."""
+        """The type of `x`; its bound is kept only if both sides have it.
+
+        Raises ShapeError if the condition is not over the first axes of `x`, or the sides differ.
+        """
         require(inputs[:1], BOOL)
         condition, x, *others = inputs
         sizes = zip(condition.shape, x.shape, strict=False)
@@ -51,12 +54,13 @@ class Select(Primitive):
         return (kept,)
 
     def _fits(self, number: Scalar, x: TensorType) -> None:
+        """Raise ShapeError unless the number can be an element of `x`."""
         if x.dtype is DType.BOOL or (x.dtype.is_integer and number.as_dim() is None):
             what = "a bool value" if x.dtype is DType.BOOL else "a whole number or a value of integers"
             raise ShapeError(f"what stands elsewhere in {x} is {what}, got a number", (1,))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position: of `x` where the condition holds, of the other where it does not."""
+        """The same position: of `x` where the condition is true, of the other operand where it is false."""
         y, (condition, x, *others) = outputs[0], inputs
         own = [(k, k) for k in range(condition.rank)]
         chosen = _guarded(aligned(y, x, [(k, k) for k in range(x.rank)]), y, condition, negated=False)
@@ -83,12 +87,12 @@ class Select(Primitive):
 
 
 def unbounded(type_: TensorType) -> TensorType:
-    """The type without what it says of its values."""
+    """The type without its bound on values."""
     return TensorType(type_.dtype, type_.axes)
 
 
 def _guarded(relation: Relation, y: TensorType, condition: TensorType, *, negated: bool) -> Relation:
-    """What is read where the condition holds, or does not; without a guard where the axes have other factors."""
+    """The relation guarded by the condition or its negation; without a guard if the axes have other factors."""
     own = y.axes[: condition.rank]
     if not relation.atoms or [axis.factors for axis in own] != [axis.factors for axis in condition.axes]:
         return relation

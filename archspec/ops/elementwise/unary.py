@@ -1,4 +1,4 @@
-"""Functions of value expressions."""
+"""Elementwise functions of value expressions."""
 
 from __future__ import annotations
 

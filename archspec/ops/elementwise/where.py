@@ -28,7 +28,7 @@ class Where(Primitive):
     reads_more = "a condition with an axis of size 1 guards nothing"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Broadcast. Raises ShapeError where sizes differ, or the element types of `a` and `b`."""
+        """The broadcast type. Raises ShapeError if sizes or the element types of `a` and `b` differ."""
         require(inputs, BOOL, NUMERIC)
         _, a, b = inputs
         if a.dtype != b.dtype:
@@ -36,7 +36,7 @@ class Where(Primitive):
         return (a.with_axes(*broadcast(*inputs)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position: of `a` where the condition holds, of `b` where it does not."""
+        """The same position: of `a` where the condition is true, of `b` where it is false."""
         y = outputs[0]
         condition, a, b = (aligned(y, x, broadcast_axes(y, x)) for x in inputs)
         guard = _guard_places(y, inputs[0])
@@ -58,7 +58,7 @@ class Where(Primitive):
 
 
 def _guard_places(out: TensorType, condition: TensorType) -> tuple[Place, ...] | None:
-    """Places of the result that index the condition; None where it is broadcast inside its own axes."""
+    """The coordinates of the result that index the condition; None if it is broadcast inside its own axes."""
     if out.shape[out.rank - condition.rank :] != condition.shape:
         return None
     return tuple(places(out)[out.rank - condition.rank :])

@@ -28,7 +28,7 @@ class WithNumber(Elementwise):
     number_first: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand, without its bound. Raises ShapeError where an integer would not stay one."""
+        """The type of the operand without its bound. Raises ShapeError if integers would not give integers."""
         require(inputs, NUMERIC)
         x = inputs[0]
         refuse_integer_quotient(self.kind, x)

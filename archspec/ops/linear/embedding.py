@@ -32,7 +32,7 @@ class Embedding(Primitive):
     features: Axis
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Append the features. Raises ShapeError where the ids may exceed the rows."""
+        """The axes of the ids followed by the features. Raises ShapeError if the ids may exceed the rows."""
         require(inputs, INTEGER)
         within_bound(inputs[0], self.rows, "a table")
         return (TensorType.of(DType.FLOAT, *inputs[0].axes, self.features),)

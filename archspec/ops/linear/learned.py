@@ -31,7 +31,7 @@ class Learned(Primitive):
     init: Init | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The axes. Raises ShapeError where a stored size is known at run time alone."""
+        """A float with the declared axes. Raises ShapeError if a stored size is only known at run time."""
         for axis, static in zip(self.axes, self.static, strict=True):
             if static and not axis.size.is_constant:
                 raise ShapeError(f"a learned tensor needs fixed sizes, but {axis} is only known at run time")
@@ -49,14 +49,14 @@ class Learned(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The value, repeated."""
+        """The value, repeated along the axes that are not stored."""
         import numpy as np
 
         shape = [axis.size.value(sizes) for axis in self.axes]
         return (np.broadcast_to(parameters["value"], shape),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`value.expand(x.shape[0], -1, -1)`, or the value itself where every axis is stored."""
+        """`value.expand(x.shape[0], -1, -1)`, or the value itself if every axis is stored."""
         value = parameters["value"]
         if all(self.static):
             return (value,)

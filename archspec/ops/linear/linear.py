@@ -33,12 +33,12 @@ class Linear(Primitive):
     """False where its name holds parameters of other ops too, so that it is no `nn.Linear`."""
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Replace the last axis."""
+        """The type of the operand with the last axis replaced."""
         bound = bind(self.signature, inputs)
         return (inputs[0].with_axes(*bound.leading, self.out),)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Weight and, where asked, bias."""
+        """The weight and, if requested, the bias."""
         x = inputs[0]
         specs = {"weight": ParameterSpec(type=x.with_axes(self.out.size, x.shape[-1]))}
         if self.bias:
@@ -61,7 +61,7 @@ class Linear(Primitive):
         return (y + parameters["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.Linear`, where nothing else has its name."""
+        """`nn.Linear`, if nothing else has its name."""
         if not self.layered:
             return None
         bias = None if self.bias else "False"

@@ -30,7 +30,7 @@ class Matmul(Primitive):
     transpose_right: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Leading axes, rows of the left, columns of the right. Raises ShapeError for axes that do not agree."""
+        """The leading axes, the rows of the left, the columns of the right. Raises ShapeError if axes do not agree."""
         require(inputs, FLOAT)
         left, right = inputs
         for number, found in enumerate(inputs):
@@ -47,7 +47,7 @@ class Matmul(Primitive):
         return 2 * outputs[0].elements() * inputs[0].shape[-1]
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """A row of the left and a column of the right, of the same leading position."""
+        """A row of the left and a column of the right operand, at the same leading position."""
         y = outputs[0]
         read = []
         for x, own, place in zip(inputs, (-2, -2 if self.transpose_right else -1), (-2, -1), strict=True):

@@ -39,7 +39,7 @@ class Affine(Primitive):
         return (inputs[0].with_axes(*inputs[0].axes),)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Scale and shift, where asked."""
+        """The scale and the shift, if requested."""
         features = inputs[0].with_axes(inputs[0].shape[-1])
         specs = {"scale": ParameterSpec(type=features, role="scale", init=self.init)} if self.scale else {}
         return specs | ({"shift": ParameterSpec(type=features, role="bias")} if self.shift else {})

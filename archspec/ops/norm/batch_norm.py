@@ -38,7 +38,7 @@ class BatchNorm(Primitive):
     unit_offset: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand. Raises ShapeError for one without channels, or with more than 2 axes of space."""
+        """The type of the operand. Raises ShapeError if it has no channels, or more than 2 space axes."""
         require(inputs, FLOAT)
         if not 2 <= inputs[0].rank <= 4:
             raise ShapeError(f"needs batch, channels and up to 2 spatial axes, got {inputs[0]}", (0,))
@@ -47,7 +47,7 @@ class BatchNorm(Primitive):
         return (inputs[0],)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Weight and bias, where asked, and the statistics."""
+        """The weight and the bias, if requested, and the running statistics."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
         init = Init(kind="constant", value=0.0) if self.unit_offset else None
         specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
@@ -59,7 +59,7 @@ class BatchNorm(Primitive):
         }
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position: outside of training statistics are constants."""
+        """The same position: outside training the statistics are constants."""
         return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
 
     def reference(
@@ -75,7 +75,7 @@ class BatchNorm(Primitive):
         return (y + p["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.BatchNorm2d`; with a unit offset it holds the parameters and is not called."""
+        """`nn.BatchNorm2d`; with a unit offset it only holds the parameters and is not called."""
         affine = None if self.weight else "False"
         bias = "False" if self.weight and not self.bias else None
         name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
@@ -83,7 +83,7 @@ class BatchNorm(Primitive):
 
     @property
     def calls_layer(self) -> bool:
-        """Not with a unit offset, which `nn.BatchNorm2d` does not have."""
+        """False with a unit offset, which `nn.BatchNorm2d` does not support."""
         return not self.unit_offset
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
@@ -97,4 +97,5 @@ class BatchNorm(Primitive):
 
 
 def _eps(eps: float) -> str | None:
+    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
     return None if eps == 1e-5 else literal(eps)

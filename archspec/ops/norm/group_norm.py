@@ -39,7 +39,7 @@ class GroupNorm(Primitive):
     unit_offset: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand. Raises ShapeError where the groups do not divide the channels."""
+        """The type of the operand. Raises ShapeError if the groups do not divide the channels."""
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank < 2:
@@ -49,14 +49,14 @@ class GroupNorm(Primitive):
         return (x,)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Weight and bias, where asked."""
+        """The weight and the bias, if requested."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
         init = Init(kind="constant", value=0.0) if self.unit_offset else None
         specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
         return specs | ({"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {})
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same row of the batch."""
+        """The whole of the same batch row."""
         return ((aligned(outputs[0], inputs[0], [(0, 0)]),),)
 
     def reference(
@@ -74,7 +74,7 @@ class GroupNorm(Primitive):
         return (y + p["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.GroupNorm`; it has no form with a bias alone, and no unit offset."""
+        """`nn.GroupNorm`, which supports neither a bias without a weight nor a unit offset."""
         if not self.weight or self.unit_offset:
             return None
         bias = None if self.bias else "False"

@@ -1,4 +1,4 @@
-"""Vectors of length one."""
+"""Normalisation of vectors to length one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class L2Normalize(Primitive):
         return (inputs[0],)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of every axis but the one that is mixed."""
+        """The same position of every axis except the normalised one, which is read as a whole."""
         x = inputs[0]
         return ((aligned(x, x, [(k, k) for k in range(x.rank) if k != self.axis % x.rank]),),)
 

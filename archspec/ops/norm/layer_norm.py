@@ -43,14 +43,14 @@ class LayerNorm(Primitive):
         return (inputs[0],)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """Weight and bias, where asked."""
+        """The weight and the bias, if requested."""
         features = inputs[0].with_axes(inputs[0].shape[-1])
         init = Init(kind="constant", value=0.0) if self.unit_offset else None
         specs = {"weight": ParameterSpec(type=features, role="norm", init=init)} if self.weight else {}
         return specs | ({"bias": ParameterSpec(type=features, role="bias")} if self.bias else {})
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of every axis but the last, which is mixed."""
+        """The same position of every axis except the last, which is read as a whole."""
         return ((identity(count(inputs[0].axes[:-1])),),)
 
     def reference(
@@ -67,7 +67,7 @@ class LayerNorm(Primitive):
         return (y + parameters["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.LayerNorm`; it has no form with a bias alone, and no unit offset."""
+        """`nn.LayerNorm`, which supports neither a bias without a weight nor a unit offset."""
         if not self.weight or self.unit_offset:
             return None
         bias = None if self.bias else "False"

@@ -41,7 +41,7 @@ class RMSNorm(Primitive):
         return (inputs[0],)
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """The weight, where asked."""
+        """The weight, if requested."""
         if not self.weight:
             return {}
         init = Init(kind="constant", value=0.0) if self.unit_offset else None
@@ -50,7 +50,7 @@ class RMSNorm(Primitive):
         }
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of every axis but the last, which is mixed."""
+        """The same position of every axis except the last, which is read as a whole."""
         return ((identity(count(inputs[0].axes[:-1])),),)
 
     def reference(
@@ -64,7 +64,7 @@ class RMSNorm(Primitive):
         return (y * (parameters["weight"] + self.unit_offset) if self.weight else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.RMSNorm`; it has no unit offset."""
+        """`nn.RMSNorm`, which does not support a unit offset."""
         if self.unit_offset or not self.weight:
             return None
         return call("nn.RMSNorm", str(inputs[0].shape[-1]), eps=literal(self.eps))

@@ -48,7 +48,7 @@ class Alibi(ScoreBias):
     learned: bool = False
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """The slopes, where they are learned; they start at zero, as biases do."""
+        """The slopes, if they are learned; they start at zero, as biases do."""
         return {"table": ParameterSpec(type=inputs[0].with_axes(axis(self.heads)), role="bias")} if self.learned else {}
 
     def reference(
@@ -62,7 +62,7 @@ class Alibi(ScoreBias):
         return (-slopes[None, :, None, None] * np.abs(rows[:, None] - columns),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper that computes it in forward, so that no buffer is kept."""
+        """A call of a helper function that computes it in the forward pass, so that no buffer is stored."""
         slopes = parameters.get("table") or call(e.helper(_SLOPES), inputs[0], str(self.heads))
         return (call(e.helper(_BIAS), *inputs, slopes),)
 

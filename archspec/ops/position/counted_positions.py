@@ -1,4 +1,4 @@
-"""A learned vector for each position that is counted."""
+"""A learned vector for each counted position."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CountedPositions(Primitive):
     offset: int = 0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Features for every position. Raises ShapeError where positions exceed the rows."""
+        """The axes of the operand followed by the features. Raises ShapeError if positions may exceed the rows."""
         require(inputs, BOOL)
         valid = inputs[0]
         fits(bind(self.signature, inputs).size("s") + self.offset, self.rows, "the number of positions")
@@ -50,7 +50,7 @@ class CountedPositions(Primitive):
         return {"positions": ParameterSpec(type=TensorType.of(DType.FLOAT, self.rows, self.features.size))}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same sequence, up to the position itself."""
+        """The same sequence, up to and including the position itself."""
         valid, out = inputs[0], outputs[0]
         last = valid.rank - 1
         sequence = aligned(out, valid, [(k, k) for k in range(last)])
@@ -63,7 +63,7 @@ class CountedPositions(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """Counted one by one."""
+        """The table rows, with positions counted one by one."""
         import numpy as np
 
         valid = inputs[0].astype(bool)
@@ -72,7 +72,7 @@ class CountedPositions(Primitive):
         return (parameters["positions"][rows],)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A running sum, and the table looked up."""
+        """A cumulative sum, and a lookup in the table."""
         valid = named(e, "valid", inputs[0])
         counted = f"{valid}.cumsum(-1) * {valid}"
         shift = self.offset - 1

@@ -50,9 +50,9 @@ class GridSincos(Primitive):
     base: Scalar | float = 10000.0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Positions, with rows and columns as factors, and features.
+        """The positions, an axis with rows and columns as factors, and the features.
 
-        Raises ShapeError where the grid has another size, or the features are no multiple of 4.
+        Raises ShapeError if the size of the grid differs, or the features are not a multiple of 4.
         """
         require(inputs, FLOAT)
         positions = Axis((self.rows, self.columns))
@@ -62,7 +62,7 @@ class GridSincos(Primitive):
         return (inputs[0].with_axes(positions, bound["d"]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Nothing: only the sizes are used."""
+        """Nothing: only the sizes of the operand are used, not its values."""
         return ((NOTHING,),)
 
     def reference(
@@ -80,6 +80,6 @@ class GridSincos(Primitive):
         return (np.concatenate([wave(angle) for angle in angles for wave in (np.sin, np.cos)], axis=1),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper that computes them in forward, so that no buffer is kept."""
+        """A call of a helper function that computes them in the forward pass, so that no buffer is stored."""
         base = e.number(self.base) if isinstance(self.base, Scalar) else literal(self.base)
         return (call(e.helper(_HELPER), inputs[0], e.size(self.rows), e.size(self.columns), base),)

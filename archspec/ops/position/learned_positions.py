@@ -32,7 +32,7 @@ class LearnedPositions(Primitive):
     offset: int = 0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Positions and features of the operand. Raises ShapeError where positions exceed the rows."""
+        """The positions and features of the operand. Raises ShapeError if positions may exceed the rows."""
         require(inputs, FLOAT)
         x = inputs[0]
         bound = bind(self.signature, inputs)
@@ -56,7 +56,7 @@ class LearnedPositions(Primitive):
         return (parameters["positions"][self.offset : self.offset + length],)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A slice of the table, or all of it."""
+        """A slice of the table, or the whole table."""
         table = parameters["positions"]
         length = e.types[0].shape[-2]
         if length == self.rows:

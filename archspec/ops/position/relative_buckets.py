@@ -56,7 +56,7 @@ class RelativeBuckets(ScoreBias):
         return {"table": ParameterSpec(type=inputs[0].with_axes(axis(self.buckets), axis(self.heads)))}
 
     def starts(self) -> list[int]:
-        """The distances at which buckets begin, of those on one side, without the first; exact, in whole numbers."""
+        """The distances at which the buckets of one side begin, without the first; computed exactly, in integers."""
         side = self.buckets // 2 if self.bidirectional else self.buckets
         near, far = side // 2, side - side // 2
         # Bucket near + k begins at the first n with far * log(n / near) >= k * log(max_distance / near).
@@ -80,7 +80,7 @@ class RelativeBuckets(ScoreBias):
         return (looked_up(parameters["table"], numbers),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A helper numbers the buckets; the table is looked up."""
+        """A helper function that computes the bucket numbers, and a lookup in the table."""
         bidirectional = "True" if self.bidirectional else None
         numbers = call(e.helper(_HELPER), *inputs, str(self.starts()), bidirectional=bidirectional)
         return (look_up(parameters["table"], e.assign("buckets", numbers)),)

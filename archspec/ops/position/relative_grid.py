@@ -42,7 +42,7 @@ class RelativeGrid(ScoreBias):
     columns: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """One batch, heads, queries, keys. Raises ShapeError where positions are not those of the grid."""
+        """Float [1 h s t]. Raises ShapeError if the number of positions is not that of the grid."""
         for number, x in enumerate(inputs):
             if x.rank < 2 or compare(x.shape[-2], "==", self.rows * self.columns) is not True:
                 raise ShapeError(
@@ -67,6 +67,6 @@ class RelativeGrid(ScoreBias):
         return (looked_up(parameters["table"], down * (2 * self.columns - 1) + along),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A helper numbers the offsets; the table is looked up."""
+        """A helper function that computes the offset numbers, and a lookup in the table."""
         numbers = call(e.helper(_HELPER), inputs[0], str(self.rows), str(self.columns))
         return (look_up(parameters["table"], e.assign("offsets", numbers)),)

@@ -50,7 +50,7 @@ class ResizedPositions(Primitive):
     offset: int = 0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Positions and features of the operand. Raises ShapeError where the positions are others."""
+        """The positions and features of the operand. Raises ShapeError if the number of positions differs."""
         require(inputs, FLOAT)
         x = inputs[0]
         wanted = self.rows * self.columns + self.tokens
@@ -70,7 +70,7 @@ class ResizedPositions(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """Each new patch is a weighed sum of old ones, along rows and along columns."""
+        """Each new patch is a weighted sum of old ones, along rows and along columns."""
         import numpy as np
 
         table = parameters["positions"][self.offset :]
@@ -81,14 +81,14 @@ class ResizedPositions(Primitive):
         return (np.concatenate((table[: self.tokens], resized.reshape(-1, table.shape[-1]))),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper."""
+        """A call of a helper function."""
         table = f"{parameters['positions']}[{self.offset}:]" if self.offset else parameters["positions"]
         size = f"({e.size(self.rows)}, {e.size(self.columns)})"
         return (call(e.helper(_HELPER), table, str(self.tokens), str(self.grid), size, f'"{self.mode}"'),)
 
 
 def _weights(old: int, new: int, mode: str) -> Array:
-    """What each of the new places takes of each of the old ones."""
+    """The weight of each old position for each new position."""
     import numpy as np
 
     weights = np.zeros((new, old))
@@ -103,7 +103,7 @@ def _weights(old: int, new: int, mode: str) -> Array:
 
 
 def _kernel(distance: float, mode: str) -> float:
-    """The linear kernel, or that of cubic convolution."""
+    """The linear kernel, or the kernel of cubic convolution."""
     if mode == "bilinear":
         return max(1 - distance, 0.0)
     a = -0.75

@@ -1,4 +1,4 @@
-"""Rotary positions: pairs of features turned by the angle of their position."""
+"""Rotary positions: pairs of features rotated by the angle of their position."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Rotary(Primitive):
     layout: Literal["half", "interleaved"]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of x. Raises ShapeError where the table is of other positions or too many features."""
+        """The type of x. Raises ShapeError if the table has other positions or too many features."""
         require(inputs, FLOAT)
         if len(inputs) != 2 or inputs[0].rank != 4 or inputs[1].rank not in (3, 5):
             raise ShapeError("needs x [b h s d] and a table [2 s r] or [2 b 1 s r]")
@@ -82,7 +82,7 @@ class Rotary(Primitive):
         return (y,)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper; the features that pass are put behind."""
+        """A call of a helper function; the features that are not rotated are appended."""
         helper = e.helper(_HALF if self.layout == "half" else _INTERLEAVED)
         turned = 2 * e.types[1].shape[-1]
         if turned == e.types[0].shape[3]:

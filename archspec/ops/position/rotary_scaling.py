@@ -1,4 +1,4 @@
-"""How the frequencies of rotary positions are changed for sequences longer than those of training."""
+"""Scaling of the frequencies of rotary positions for sequences longer than those of training."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class Scaling(ABC):
 
     @property
     def magnitude(self) -> float:
-        """Factor on cosines and sines."""
+        """The factor on cosines and sines."""
         return 1.0
 
     @abstractmethod
     def frequencies(self, plain: Array, base: float) -> Array:
-        """The changed frequencies, from the plain ones `base^(-2i/size)`."""
+        """The scaled frequencies, from the unscaled ones `base^(-2i/size)`."""
 
     @abstractmethod
     def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
-        """Source of the changed frequencies."""
+        """The source of the scaled frequencies."""
 
 
 @record
@@ -92,7 +92,7 @@ class Llama3Scaling(Scaling):
         return np.where(turns < self.low, plain / self.factor, np.where(turns > self.high, plain, blended))
 
     def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
-        """A call of a helper."""
+        """A call of a helper function."""
         numbers = (self.factor, self.low, self.high, self.original)
         return call(e.helper(_LLAMA3), plain, *map(literal, numbers))
 
@@ -115,13 +115,13 @@ class YarnScaling(Scaling):
 
     @property
     def magnitude(self) -> float:
-        """What is given, or `0.1 ln(factor) + 1`, which is 1 for a factor of at most 1."""
+        """The given factor, otherwise `0.1 ln(factor) + 1`, or 1 for a factor of at most 1."""
         if self.given is not None:
             return self.given
         return 0.1 * math.log(self.factor) + 1 if self.factor > 1 else 1.0
 
     def _range(self, size: int, base: float) -> tuple[float, float]:
-        """Numbers of the last frequency that is kept and of the first that is divided."""
+        """The indices of the last frequency that is kept and of the first that is divided."""
         first, last = (
             size * math.log(self.original / (turns * 2 * math.pi)) / (2 * math.log(base))
             for turns in (self.fast, self.slow)
@@ -132,7 +132,7 @@ class YarnScaling(Scaling):
         return low, (high if high != low else high + 0.001)
 
     def frequencies(self, plain: Array, base: float) -> Array:
-        """Interpolated and kept frequencies, weighed by the ramp."""
+        """Divided and kept frequencies, weighted by the ramp."""
         import numpy as np
 
         first, last = self._range(2 * len(plain), base)
@@ -141,5 +141,5 @@ class YarnScaling(Scaling):
         return blended
 
     def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
-        """A call of a helper."""
+        """A call of a helper function."""
         return call(e.helper(_YARN), plain, literal(self.factor), *map(literal, self._range(size, base)))

@@ -57,7 +57,7 @@ class RotaryTable(Primitive):
     ids: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The table. Raises ShapeError for an odd size, or ids of other positions."""
+        """The type of the table. Raises ShapeError for an odd size, or ids over other positions."""
         require(inputs, FLOAT, INTEGER)
         if len(inputs) != 1 + self.ids:
             raise ShapeError("needs an operand that gives the number of positions, and optionally position ids")
@@ -73,7 +73,7 @@ class RotaryTable(Primitive):
         return (x.with_axes(2, *leading, ids.axes[-1], half),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The id of the same position; else nothing."""
+        """The id of the same position, if there are ids; otherwise nothing."""
         if not self.ids:
             return ((NOTHING,),)
         pairs = [(1, 0)] if inputs[1].rank == 1 else [(1, 0), (3, 1)]
@@ -95,7 +95,7 @@ class RotaryTable(Primitive):
         return (magnitude * np.stack((np.cos(angles), np.sin(angles))),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """Calls of helpers that compute it in forward, so that no buffer is kept."""
+        """Calls of helper functions that compute it in the forward pass, so that no buffer is stored."""
         frequencies = call(e.helper(_FREQUENCIES), inputs[0], str(self.size), literal(self.base))
         magnitude = None
         if self.scaling is not None:

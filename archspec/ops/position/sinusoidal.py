@@ -54,7 +54,7 @@ class SinusoidalPositions(Primitive):
     endpoint: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Positions and features of the operand. Raises ShapeError for an odd number of features."""
+        """The positions and features of the operand. Raises ShapeError for an odd number of features."""
         require(inputs, FLOAT)
         features = bind(self.signature, inputs).size("d")
         if compare(features % 2, "==", 0) is not True:
@@ -62,7 +62,7 @@ class SinusoidalPositions(Primitive):
         return (inputs[0].with_axes(*inputs[0].axes[-2:]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Nothing: only the sizes are used."""
+        """Nothing: only the sizes of the operand are used, not its values."""
         return ((NOTHING,),)
 
     def reference(
@@ -79,7 +79,7 @@ class SinusoidalPositions(Primitive):
         return (waves.reshape(length, features),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper that computes them in forward, so that no buffer is kept."""
+        """A call of a helper function that computes them in the forward pass, so that no buffer is stored."""
         base = e.number(self.base) if isinstance(self.base, Scalar) else literal(self.base)
         halves = "True" if self.layout == "halves" else None
         endpoint = "True" if self.endpoint else None

@@ -1,4 +1,4 @@
-"""Where the largest element of an axis stands."""
+"""The index of the largest element along an axis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Argmax(Primitive):
     axis: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Integers below the size of the axis. Raises ShapeError for an axis that is not there, or bools."""
+        """Integers below the size of the axis. Raises ShapeError for a missing axis, or for bools."""
         x = inputs[0]
         place = axis_number(x, self.axis)
         if x.dtype is DType.BOOL:
@@ -36,7 +36,7 @@ class Argmax(Primitive):
         return (TensorType.of(DType.INT64, *rest, bound=x.shape[place]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of the axes that stay."""
+        """The same position of the axes that remain, and the whole of the others."""
         x = inputs[0]
         stay = [k for k in range(x.rank) if k != self.axis % x.rank]
         return ((aligned(outputs[0], x, enumerate(stay)),),)

@@ -1,4 +1,4 @@
-"""One vector of those at valid positions."""
+"""A pooled vector of the valid positions."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class MaskedPool(Primitive):
     kind: Kind
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Drop the positions."""
+        """The type of the operand without the positions."""
         require(inputs, FLOAT, BOOL)
         bound = bind(self.signature, inputs)
         return (inputs[0].with_axes(bound["b"], bound["d"]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Valid positions of the same row, and all of the row of `valid`."""
+        """The valid positions of the same row, and the whole row of `valid`."""
         (x, valid), y = inputs, outputs[0]
         (row,) = aligned(y, x, [(0, 0), (1, 2)]).atoms
         guard = Guard(side="in", predicate=1, coordinates=tuple(places(x)[:2]))
@@ -83,5 +83,5 @@ class MaskedPool(Primitive):
         return (y,)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper."""
+        """A call of a helper function."""
         return (call(e.helper(_HELPERS[self.kind]), *inputs),)

@@ -30,7 +30,7 @@ class Reduce(Primitive):
     axes: tuple[int, ...]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Drop the axes. Raises ShapeError where one is missing or named twice."""
+        """The type of the operand without the axes. Raises ShapeError if an axis is missing or named twice."""
         require(inputs, FLOAT)
         x = inputs[0]
         reduced = [axis_number(x, axis) for axis in self.axes]
@@ -39,7 +39,7 @@ class Reduce(Primitive):
         return (x.with_axes(*(axis for k, axis in enumerate(x.axes) if k not in reduced)),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of the axes that stay."""
+        """The same position of the axes that remain, and the whole of the others."""
         x = inputs[0]
         reduced = {axis % x.rank for axis in self.axes}
         stay = [k for k in range(x.rank) if k not in reduced]

@@ -1,4 +1,4 @@
-"""Feed-forward layers side by side, weighed token by token."""
+"""Parallel feed-forward layers, weighted per token."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Experts(Primitive):
         return specs
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
-        """`2 * tokens * e * d * hidden` for every map: experts that a token does not pass count too."""
+        """`2 * tokens * e * d * hidden` for every map: experts that a token does not use are counted too."""
         return 2 * inputs[0].elements() * inputs[1].shape[-1] * self.hidden * len(self._maps)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

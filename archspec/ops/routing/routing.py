@@ -1,4 +1,4 @@
-"""Which experts a token passes, and with which weights."""
+"""Choice of the experts of each token, and their weights."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Routing(Primitive):
     groups: Groups | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand. Raises ShapeError where there are fewer experts than a token passes."""
+        """The type of the operand. Raises ShapeError if there are fewer experts than a token uses."""
         require(inputs, FLOAT)
         if inputs[0].rank < 1 or compare(inputs[0].shape[-1], ">=", self.top_k) is not True:
             raise ShapeError(f"cannot choose {self.top_k} experts from {inputs[0]}", (0,))
@@ -78,6 +78,7 @@ class Routing(Primitive):
         return (inputs[0],)
 
     def _check_groups(self, experts: int, groups: Groups) -> None:
+        """Raise ShapeError unless the experts fill the groups and the best groups hold at least `top_k` experts."""
         size, rest = divmod(experts, groups.count)
         if rest or size < 2:
             raise ShapeError(f"{experts} experts cannot be split into {groups.count} equal groups of at least 2")
@@ -97,12 +98,13 @@ class Routing(Primitive):
 
     @property
     def _ranks_scores(self) -> bool:
+        """Whether experts are ranked by scores instead of logits."""
         return self.selection_bias or self.groups is not None
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The formula, in logarithms of the scores."""
+        """The formula, computed with logarithms of the scores."""
         import numpy as np
 
         x = inputs[0]
@@ -118,7 +120,7 @@ class Routing(Primitive):
         return (self.scale * (weights / weights.sum(-1, keepdims=True) if self.normalise else weights),)
 
     def _within_groups(self, ranks: Array) -> Array:
-        """The ranks, minus infinity outside the best groups."""
+        """The ranks, with minus infinity outside the best groups."""
         import numpy as np
 
         if self.groups is None:
@@ -128,7 +130,7 @@ class Routing(Primitive):
         return np.where(kept[..., None], grouped, -np.inf).reshape(ranks.shape)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """The best are marked; a softmax over their logarithms normalises, which divides by no sum that is 0."""
+        """Marks the best experts and normalises by a softmax over their logarithms, which never divides by 0."""
         logits = named(e, "logits", inputs[0])
         scores = "" if self.normalise and not self._ranks_scores else self._emit_scores(e, logits)
         chosen = f"{e.helper(_BEST)}({self._emit_ranks(e, logits, scores, parameters)}, {self.top_k})"
@@ -142,12 +144,14 @@ class Routing(Primitive):
         return (weights if self.scale == 1 else f"{literal(self.scale)} * {weights}",)
 
     def _emit_scores(self, e: Emitter, logits: str) -> str:
+        """The name of the scores of all experts."""
         # Half precision would round a small bias away.
         wide = f"{logits}.to(torch.promote_types({logits}.dtype, torch.float32))" if self._ranks_scores else logits
         dim = ", dim=-1" if self.scores == "softmax" else ""
         return e.assign("scores", f"torch.{self.scores}({wide}{dim})")
 
     def _emit_ranks(self, e: Emitter, logits: str, scores: str, parameters: Mapping[str, str]) -> str:
+        """The source of the ranks, with minus infinity outside the best groups."""
         if not self._ranks_scores:
             return logits
         ranks = f"{scores} + {parameters['bias']}" if self.selection_bias else scores
@@ -160,7 +164,7 @@ class Routing(Primitive):
 
 
 def _best(ranks: Array, count: int) -> Array:
-    """Which ranks of the last axis are the highest, of equal ones the first, by counting the better ones."""
+    """Which elements of the last axis are the highest, found by counting better ones; ties go to the first."""
     import numpy as np
 
     order = np.arange(ranks.shape[-1])

@@ -1,4 +1,4 @@
-"""One position of an axis for all."""
+"""Repetition of an axis of size 1."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BroadcastAxis(Primitive):
     size: Axis
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Replace the axis. Raises ShapeError where it has several positions."""
+        """The type with the axis replaced. Raises ShapeError if the axis has more than one position."""
         x = inputs[0]
         place = axis_number(x, self.axis)
         if x.shape[place] != 1:
@@ -44,7 +44,7 @@ class BroadcastAxis(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """A repetition."""
+        """The operand, repeated along the axis."""
         import numpy as np
 
         return (np.repeat(inputs[0], self.size.size.value(sizes), axis=self.axis),)

@@ -1,4 +1,4 @@
-"""Tensors one after another."""
+"""Concatenation of tensors along an axis."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Concat(Primitive):
     axis: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Add up the sizes of the axis. Raises ShapeError with operands that disagree elsewhere."""
+        """The type with the sizes of the axis added up. Raises ShapeError for operands that differ in other axes."""
         first = _bounded(inputs)
         place = axis_number(first, self.axis)
         for number, other in enumerate(inputs):
@@ -46,7 +46,7 @@ class Concat(Primitive):
                 raise ShapeError(f"axis {k} is {a} in one operand and {b} in another", (0, number))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Each operand in its own stretch."""
+        """Each operand in its own range of the axis."""
         offset = Dim.of(0)
         relations = []
         for x in inputs:

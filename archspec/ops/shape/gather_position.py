@@ -1,4 +1,4 @@
-"""The vector at a position that data give."""
+"""The vector at a position that is given by data."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class GatherPosition(Primitive):
     reads_more = "which position is read depends on the data"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Drop the positions. Raises ShapeError where the index may exceed them."""
+        """The type of `x` without the positions. Raises ShapeError if the index may exceed them."""
         require(inputs, FLOAT, INTEGER)
         bound = bind(self.signature, inputs)
         within_bound(inputs[1], bound.size("s"), "an axis", operand=1)
         return (inputs[0].with_axes(bound["b"], bound["d"]),)
 
     def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
-        """The positions."""
+        """The index selects among the positions of `x`."""
         return {1: bind(self.signature, inputs).size("s")}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """All positions of the same row, and the row's index."""
+        """All positions of the same row, and the index of the row."""
         x, index = inputs
         return ((aligned(outputs[0], x, [(0, 0), (1, 2)]), aligned(outputs[0], index, [(0, 0)])),)
 

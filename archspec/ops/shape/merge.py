@@ -1,4 +1,4 @@
-"""Adjacent axes into one."""
+"""Merging of adjacent axes into one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Merge(Primitive):
     count: int = 2
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Replace the axes by one. Raises ShapeError where there are fewer."""
+        """The type with the axes merged into one. Raises ShapeError if it has too few axes."""
         x = inputs[0]
         first = axis_number(x, self.axis)
         if first + self.count > x.rank:
@@ -57,7 +57,7 @@ class Merge(Primitive):
         return (x.reshape(*x.shape[:first], merged, *x.shape[last:]),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`x.flatten(2)`, or with the last axis where it is not the operand's."""
+        """`x.flatten(2)`, with the last merged axis as a second argument if it is not the last axis of the operand."""
         first = self.axis % e.types[0].rank
         last = first + self.count - 1
         end = "" if last == e.types[0].rank - 1 else f", {last}"

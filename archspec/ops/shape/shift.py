@@ -1,4 +1,4 @@
-"""Moving positions along an axis."""
+"""Shift of positions along an axis."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Shift(Primitive):
     fill: Scalar
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand, without a bound. Raises ShapeError where the way may be longer than the axis."""
+        """The type of the operand without its bound. Raises ShapeError if the shift may be longer than the axis."""
         x = inputs[0]
         size = x.shape[axis_number(x, self.axis)]
         if compare(self.by, "<=", size) is not True or compare(-self.by, "<=", size) is not True:
@@ -42,7 +42,7 @@ class Shift(Primitive):
         return (x.with_axes(*x.axes),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The position at the other end of the way."""
+        """The position that is shifted to this one."""
         x, y = inputs[0], outputs[0]
         place = self.axis % x.rank
         found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
@@ -52,7 +52,7 @@ class Shift(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """A copy of the part that stays."""
+        """A copy of the part that stays inside the axis."""
         import numpy as np
 
         x, by = inputs[0], self.by.value(sizes)
@@ -65,7 +65,7 @@ class Shift(Primitive):
         return (y,)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.pad(x, (0, 0, 1, -1))`: a negative padding cuts off."""
+        """`F.pad(x, (0, 0, 1, -1))`: a negative padding removes positions."""
         rank = e.types[0].rank
         pads = ["0"] * (2 * (rank - 1 - self.axis % rank)) + [e.size(self.by), e.size(-self.by)]
         value = None if self.fill == Scalar.of(0) else e.number(self.fill)

@@ -1,4 +1,4 @@
-"""A stretch of an axis."""
+"""A slice of an axis."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Slice(Primitive):
     stop: Dim | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Shorten the axis. Raises ShapeError where the stretch may reach over the ends or be negative."""
+        """The type with the axis shortened. Raises ShapeError if the slice may exceed the axis or be negative."""
         x = inputs[0]
         place = axis_number(x, self.axis)
         size = x.shape[place]
@@ -42,10 +42,12 @@ class Slice(Primitive):
         inside = (compare(0, "<=", start), compare(start, "<=", stop), compare(stop, "<=", size))
         if inside != (True, True, True):
             raise ShapeError(f"the range {start} to {stop} may exceed axis {self.axis} of {x}", (0,))
+        # A slice of the whole axis keeps the factors of the axis.
         whole = start == 0 and stop == size
         return (x.with_axes(*x.axes[:place], x.axes[place] if whole else stop - start, *x.axes[place + 1 :]),)
 
     def _ends(self, size: Dim) -> tuple[Dim, Dim]:
+        """The start and the stop, counted from the start of an axis of this size."""
         return _from_end(self.start, size), size if self.stop is None else _from_end(self.stop, size)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
@@ -78,5 +80,6 @@ class Slice(Primitive):
 
 
 def _from_end(position: Dim, size: Dim) -> Dim:
+    """A position counted from the start of the axis; only a negative constant counts from the end."""
     constant = position.constant
     return size + position if constant is not None and constant < 0 else position

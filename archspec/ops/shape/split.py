@@ -1,4 +1,4 @@
-"""One axis into several."""
+"""Splitting of one axis into several."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Split(Primitive):
     sizes: tuple[Axis, ...]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Replace the axis. Raises ShapeError where the product of the sizes is another."""
+        """The type with the axis replaced by several. Raises ShapeError if the product of their sizes differs."""
         x = inputs[0]
         place = axis_number(x, self.axis)
         if compare(product(size.size for size in self.sizes), "==", x.shape[place]) is not True:
@@ -57,8 +57,9 @@ class Split(Primitive):
         return (x.reshape(*x.shape[:place], *parts, *x.shape[place + 1 :]),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`x.unflatten(2, (8, 64))`; the one size known at run time alone is written -1."""
+        """`x.unflatten(2, (8, 64))`; the one size that is only known at run time is written as -1."""
         dynamic = [size for size in self.sizes if not size.size.is_constant]
+        # PyTorch infers at most one size, so -1 stands for a dynamic size only if there is just one.
         parts = ["-1" if dynamic == [size] else e.size(size.size) for size in self.sizes]
         place = self.axis % e.types[0].rank
         return (f"{operand(inputs[0])}.unflatten({place}, ({', '.join(parts)}))",)

@@ -30,7 +30,7 @@ class Take(Primitive):
     index: int
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Drop the axis. Raises ShapeError where it may be too short."""
+        """The type without the axis. Raises ShapeError if the axis may be too short."""
         x = inputs[0]
         place = axis_number(x, self.axis)
         if compare(x.shape[place], ">", -1 - self.index if self.index < 0 else self.index) is not True:
@@ -38,7 +38,7 @@ class Take(Primitive):
         return (x.with_axes(*x.axes[:place], *x.axes[place + 1 :]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """That position."""
+        """The taken position, at the same position of all other axes."""
         x, y = inputs[0], outputs[0]
         place = self.axis % x.rank
         kept = [(k if k < place else k - 1, k) for k in range(x.rank) if k != place]

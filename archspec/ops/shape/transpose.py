@@ -1,4 +1,4 @@
-"""Axes in another order."""
+"""Permutation of axes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Transpose(Primitive):
     order: tuple[int, ...]
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Permute the axes. Raises ShapeError where `order` is no permutation of them."""
+        """The type with its axes permuted. Raises ShapeError if `order` is not a permutation of them."""
         x = inputs[0]
         if sorted(self.order) != list(range(x.rank)):
             raise ShapeError(f"{list(self.order)} is not a permutation of the axes of {x}", (0,))
@@ -43,7 +43,7 @@ class Transpose(Primitive):
         return (inputs[0].transpose(self.order),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`x.transpose(1, 2)` where two axes change places, else `x.permute`."""
+        """`x.transpose(1, 2)` if two axes change places, otherwise `x.permute`."""
         moved = [k for k, axis in enumerate(self.order) if k != axis]
         if not moved:
             return (inputs[0],)

@@ -1,4 +1,4 @@
-"""What is said of attention: its heads, its positions, its mask."""
+"""Descriptions of attention for diagrams: its heads, positions and mask."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _THUMB = 12
 
 
 class AttentionWords:
-    """Describes the attention of one graph."""
+    """Describes the attention nodes of one graph; `shown` gives the sizes and inputs at which masks are drawn."""
 
     def __init__(self, scopes: Scopes, shown: Example) -> None:
         self._scopes, self._shown = scopes, shown
 
     def module(self, kind: str, region: Graph) -> DiagramPart | None:
-        """A module that is attention with its projections; None where it is something else."""
+        """The part for a module that consists of one attention and its projections; None for any other module."""
         found = [node for node in region.nodes if isinstance(node.op, Attention)]
         projections = {node.name for node in region.nodes if node.parameters}
         if len(found) != 1 or "out" not in projections or any(node.regions for node in region.nodes):
             return None
         cross = kind.startswith("Cross")
         more = ["latent"] if any("down" in name for name in projections) else []
-        # Latent attention has a norm of that name on what is compressed.
+        # Latent attention has a norm of that name too, but on the compressed values.
         more += ["QK norm"] if not more and projections & {"q_norm", "k_norm"} else []
         return self._part("Cross-attention" if cross else "Self-attention", kind, found[0], region, more)
 
     def alone(self, node: Node) -> DiagramPart:
-        """An attention without projections."""
+        """The part for an attention without projections."""
         assert isinstance(node.op, Attention)
         return self._part("Attention", node.op.name, node, None, [])
 
@@ -57,6 +57,7 @@ class AttentionWords:
         return DiagramPart(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))
 
     def _positions(self, node: Node, region: Graph | None) -> Iterator[str]:
+        """Words for the position encodings of queries, keys and scores."""
         turned = [inner for inner in (region.nodes if region else ()) if isinstance(inner.op, Rotary)]
         if turned:
             table = self._scopes.origin(turned[0].inputs[1]).producer
@@ -77,6 +78,7 @@ class AttentionWords:
 
 
 def _heads(node: Node) -> str:
+    """The number of heads and their width, and the number of key heads if it differs."""
     queries, keys = node.inputs[0].type, node.inputs[1].type
     heads, kept = queries.shape[1], keys.shape[1]
     words = f"{heads} heads of {queries.shape[3]}" if heads != 1 else f"one head of {queries.shape[3]}"
@@ -84,6 +86,7 @@ def _heads(node: Node) -> str:
 
 
 def _options(op: Attention) -> Iterator[str]:
+    """Words for options of an attention: soft cap, sink, and the function used in place of softmax."""
     if op.softcap is not None:
         yield f"softcap {op.softcap.constant() or ''}".strip()
     if op.sink is not None:

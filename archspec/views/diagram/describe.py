@@ -1,4 +1,4 @@
-"""What one node is in a picture: a part, or nothing where it only rearranges."""
+"""Descriptions of single nodes for diagrams: a part, or nothing for a node that only rearranges."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _SMALL = {
 
 
 def primitive(node: Node) -> DiagramPart | None:
-    """The part that a primitive is; None for one that is not drawn."""
+    """The part for a primitive; None for one that is not drawn."""
     name = node.op.name
     if name in HIDDEN:
         return None
@@ -68,6 +68,7 @@ def primitive(node: Node) -> DiagramPart | None:
 
 
 def _linear(node: Node) -> DiagramPart:
+    """A linear map with its widths, and the parameter to which its weight is tied."""
     into, out = node.inputs[0].type.shape[-1], node.outputs[0].type.shape[-1]
     tied = node.parameters.get("weight")
     notes = [f"{size(into)} → {size(out)}"]
@@ -196,7 +197,7 @@ _SAYING: Mapping[type[Op], Callable[[Node], DiagramPart]] = {
 
 
 def feed_forward(kind: str, region: Graph) -> DiagramPart | None:
-    """A module that is a feed-forward or a mixture of them; None where it is something else."""
+    """The part for a module that is a feed-forward layer or a mixture of experts; None for any other module."""
     if any(node.regions for node in region.nodes):
         return None
     experts = next((node for node in region.nodes if isinstance(node.op, Experts)), None)
@@ -213,6 +214,7 @@ def feed_forward(kind: str, region: Graph) -> DiagramPart | None:
 
 
 def _mixture(kind: str, experts: Node, region: Graph) -> DiagramPart:
+    """A mixture of experts: routing, widths, activation, and whether there is a shared expert."""
     op = experts.op
     assert isinstance(op, Experts)
     number, width = experts.inputs[1].type.shape[-1], experts.inputs[0].type.shape[-1]

@@ -1,4 +1,4 @@
-"""A layout as SVG, in the colours that people know from papers."""
+"""Drawing of a layout as SVG, in colours that are common in papers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _TEXT_WIDTH = 420.0
 
 
 def plan_of(spec: Spec) -> DiagramPlan:
-    """What is drawn of a spec."""
+    """The plan of the diagram of a spec."""
     return surveyed(spec.graph, AttentionWords(Scopes(spec.graph), example(spec)))
 
 
@@ -74,15 +74,17 @@ def diagram(spec: Spec) -> str:
 
 
 def _head(spec: Spec, room: float) -> list[str]:
+    """The lines above the diagram: the description of the spec, and its number of parameters."""
     about = spec.about or ""
     if width(about, 10) > room:
-        # The source stands better on a line of its own than its last word.
+        # A long description is broken before the source in brackets, rather than somewhere inside it.
         about = about.replace(" (", "\n(", 1)
     lines = [line for part in about.split("\n") if part for line in wrapped(part, 10, room)]
     return [*lines, count(cost(spec.graph).parameters)]
 
 
 def _foot(spec: Spec, room: float) -> list[str]:
+    """The lines below the diagram: the range of each dim, and the inputs that are not drawn."""
     dims = ", ".join(f"{name} {symbol.min} to {symbol.max:,}" for name, symbol in spec.dims.items())
     drawn = {part.title for part in plan_of(spec).parts if part.role == "input"}
     hidden = [f"{value.name}: {value.type}" for value in spec.graph.inputs if value.name not in drawn]
@@ -93,17 +95,17 @@ def _foot(spec: Spec, room: float) -> list[str]:
 
 
 class _Drawing:
-    """One layout on a canvas; `at` is where its lower left corner stands."""
+    """One layout on a canvas; `at` is the position of its lower left corner."""
 
     def __init__(self, canvas: Canvas, layout: PlacedDiagram, at: Point) -> None:
         self.canvas, self.layout, self.at = canvas, layout, at
 
     def place(self, point: Point) -> Point:
-        """A point of the layout on the canvas, where y runs down."""
+        """The position on the canvas of a point of the layout: y is upwards there and downwards on the canvas."""
         return self.at[0] + point[0], self.at[1] - point[1]
 
     def draw(self) -> None:
-        """Frames, lines and then what stands on them."""
+        """Draw frames with their contents, then lines and labels, then boxes, so that boxes cover lines."""
         for box in self.layout.boxes:
             if box.inside is not None:
                 self._frame(box)
@@ -120,6 +122,7 @@ class _Drawing:
         group.line([self.place(point) for point in line.points], arrow=line.arrow)
 
     def _frame(self, box: Box) -> None:
+        """Draw the frame of an opened part with its header and repetitions, and the layout inside it."""
         assert box.inside is not None
         margin = TIMES if box.part.times > 1 else 0.0
         x, y = self.place((box.x + margin, box.top))
@@ -139,7 +142,7 @@ class _Drawing:
         _Drawing(self.canvas, box.inside, self.place((inner, box.y))).draw()
 
     def _to_rim(self, box: Box, margin: float) -> None:
-        """What comes out of the layout inside goes on to the frame, and what comes in comes from there."""
+        """Extend the lines at the edges of the inner layout to the frame around it."""
         assert box.inside is not None
         top = box.y + box.inside.height
         self._line(PlacedWire(points=[(box.axis, top), (box.axis, box.top)], arrow=False))
@@ -171,6 +174,7 @@ class _Drawing:
         group.text((x, y + 3.5), words, size=ASIDE, anchor="middle")
 
     def _texts(self, group: Canvas, box: Box, middle: float) -> None:
+        """Draw the title and notes of a part, centred at the x `middle` and at half the height of the box."""
         notes = notes_of(box.part)
         high = TITLE_LINE + NOTE_LINE * len(notes)
         x, y = self.place((middle, box.middle + high / 2))
@@ -181,6 +185,7 @@ class _Drawing:
             group.text(at, note, size=NOTE, color=GREY, anchor="middle")
 
     def _circle(self, box: Box) -> None:
+        """Draw a sum or product as a circle with its sign."""
         x, y = self.place((box.axis, box.middle))
         group = self.canvas.group(kind="join", part=box.part.title)
         radius = box.width / 2
@@ -189,6 +194,7 @@ class _Drawing:
             group.line([(x + turn[0], y + turn[1]), (x - turn[0], y - turn[1])])
 
     def _thumb(self, group: Canvas, box: Box) -> None:
+        """Draw the small picture of a mask at the right edge of a box, if the part has one."""
         mask = box.part.mask
         if mask is None:
             return
@@ -203,7 +209,7 @@ class _Drawing:
 
 
 def _strokes(part: DiagramPart, reach: float) -> list[Point]:
-    """The sign in a circle, as half strokes from its middle."""
+    """The sign in a circle, as vectors from its centre to the ends of its strokes; the other ends are opposite."""
     if part.role == "sum":
         return [(reach, 0), (0, reach)]
     slanted = reach * 0.75
@@ -211,6 +217,6 @@ def _strokes(part: DiagramPart, reach: float) -> list[Point]:
 
 
 def _runs(cells: Sequence[bool]) -> list[tuple[int, int]]:
-    """Stretches of cells that are open."""
+    """Ranges of neighbouring true cells: start and end."""
     edges = [k for k in range(len(cells) + 1) if (k > 0 and cells[k - 1]) != (k < len(cells) and cells[k])]
     return list(zip(edges[::2], edges[1::2], strict=True))

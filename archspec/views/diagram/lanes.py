@@ -1,4 +1,4 @@
-"""Columns of a plan: paths of parts that stand above one another, and their order from left to right."""
+"""Columns of a plan: paths of parts placed above one another, and the order of columns from left to right."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ _JOINS = ("sum", "product", "norm", "small", "output", "pool")
 
 @record
 class Lanes:
-    """`columns` are parts from the bottom up, from left to right; `asides` stand beside the part that reads them."""
+    """Columns from left to right, each with its parts from the bottom up.
+
+    `asides` are the parts placed beside the part that reads them, by the number of that part.
+    """
 
     columns: tuple[tuple[int, ...], ...]
     asides: dict[int, tuple[int, ...]]
 
     def of(self, part: int) -> int:
-        """The column of a part."""
+        """The number of the column that contains a part."""
         return next(number for number, column in enumerate(self.columns) if part in column)
 
 
 def lanes(plan: DiagramPlan) -> Lanes:
-    """The longest way to the result is one column; what branches off or flows in stands beside it."""
+    """Assign the parts of a plan to columns: the longest path to the result is one, and other paths are beside it."""
     asides = _asides(plan)
     taken = {part for beside in asides.values() for part in beside}
     far = depths(plan)
@@ -37,6 +40,7 @@ def lanes(plan: DiagramPlan) -> Lanes:
 
 
 def _asides(plan: DiagramPlan) -> dict[int, tuple[int, ...]]:
+    """Parts to place beside their only reader, at most one for each reader that is not opened."""
     found: dict[int, list[int]] = {}
     for number, part in enumerate(plan.parts):
         readers = {wire.target for wire in plan.out_of(number)}
@@ -48,7 +52,7 @@ def _asides(plan: DiagramPlan) -> dict[int, tuple[int, ...]]:
 
 
 def depths(plan: DiagramPlan) -> list[int]:
-    """How many parts lie on the longest way to each."""
+    """The number of parts on the longest path to each part, itself included."""
     found: list[int] = []
     for number in range(len(plan.parts)):
         found.append(1 + max((found[source] for source in _sources(plan, number)), default=0))
@@ -56,12 +60,13 @@ def depths(plan: DiagramPlan) -> list[int]:
 
 
 def _sources(plan: DiagramPlan, part: int) -> list[int]:
-    """The parts that one may stand above: of several what it works on, or where things join any."""
+    """The parts above which a part may be placed: all sources if it joins values, else its main ones."""
     joins = plan.parts[part].role in _JOINS
     return [wire.source for wire in plan.into(part) if wire.source >= 0 and (joins or wire.main)]
 
 
 def _back(plan: DiagramPlan, end: int, far: list[int], taken: set[int]) -> Iterator[int]:
+    """The longest path from a part back through parts that are in no column yet."""
     part: int | None = end
     while part is not None:
         yield part
@@ -70,7 +75,7 @@ def _back(plan: DiagramPlan, end: int, far: list[int], taken: set[int]) -> Itera
 
 
 def _ordered(plan: DiagramPlan, columns: list[list[int]]) -> list[list[int]]:
-    """What flows into a column stands at its left, what only branches off at its right."""
+    """Columns in order: one that flows into another is on its left, one that only branches off is on its right."""
     home = {part: number for number, column in enumerate(columns) for part in column}
     left: dict[int, list[int]] = {}
     right: dict[int, list[int]] = {}
@@ -93,7 +98,7 @@ def _ordered(plan: DiagramPlan, columns: list[list[int]]) -> list[list[int]]:
 
 
 def folded(lanes: Lanes, pieces: list[list[int]]) -> Lanes:
-    """The same with its one column cut into several."""
+    """The same lanes with their single column cut into the given pieces."""
     return Lanes(columns=tuple(map(tuple, pieces)), asides=lanes.asides)
 
 

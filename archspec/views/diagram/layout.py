@@ -1,4 +1,4 @@
-"""Where things stand: a picture of a plan, its coordinates with y upwards from its lower edge."""
+"""Positions in a diagram: the layout of a plan, in pixels, with y upwards from its lower edge."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Point = tuple[float, float]
 
 @dataclass(kw_only=True)
 class Box:
-    """A part at its place. `x` and `y` are its lower left corner, `axis` the x through which its value flows."""
+    """A placed part. `x` and `y` are its lower left corner, `axis` is the x at which its value enters and leaves."""
 
     part: DiagramPart
     x: float
@@ -24,18 +24,18 @@ class Box:
 
     @property
     def top(self) -> float:
-        """Its upper edge."""
+        """The y of its upper edge."""
         return self.y + self.height
 
     @property
     def middle(self) -> float:
-        """Half its height."""
+        """The y of its centre."""
         return self.y + self.height / 2
 
 
 @dataclass(kw_only=True)
 class PlacedWire:
-    """A wire at its place; an arrow ends at a part, others at the frame of what goes on inside."""
+    """A placed wire. With an arrow it ends at a part; without, it continues in another layout or line."""
 
     points: list[Point]
     arrow: bool = True
@@ -43,7 +43,7 @@ class PlacedWire:
 
 @dataclass(kw_only=True)
 class TypeLabel:
-    """The type of a value, beside the line that it flows along."""
+    """The type of a value, written beside its line."""
 
     at: Point
     text: str
@@ -51,9 +51,9 @@ class TypeLabel:
 
 @dataclass(kw_only=True)
 class PlacedDiagram:
-    """A plan whose parts have places. `axis` is the x at which its value comes in below and leaves above.
+    """A plan with placed parts. `axis` is the x at which its value enters at the bottom and leaves at the top.
 
-    `ports` are the y at which further inputs come in at the left edge.
+    `ports` gives, by number, the y at which further inputs enter at the left edge.
     """
 
     width: float = 0.0

@@ -1,4 +1,4 @@
-"""How large parts are drawn."""
+"""Sizes of parts in a diagram, in pixels."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Size:
 
 
 def thumb_side(part: DiagramPart) -> float:
-    """The side of the small picture of a mask, with the space before it; 0 where there is none."""
+    """The side of the small picture of a mask, including the space before it; 0 without a mask."""
     return 0.0 if part.mask is None else max(len(part.mask.cells), len(part.mask.cells[0])) * THUMB_CELL + PAD
 
 
 def title_of(part: DiagramPart) -> str:
-    """The first line of a box."""
+    """The full title of a box, with the number of repetitions."""
     return f"{part.times} × {part.title}" if part.times > 1 else part.title
 
 
 def notes_of(part: DiagramPart) -> list[str]:
-    """The small lines of a box, none too long."""
+    """The notes of a box, wrapped to its largest width."""
     room = _WIDEST - 2 * PAD - thumb_side(part)
     return [line for note in part.notes for line in wrapped(note, NOTE, room)]
 
 
 def box_title(part: DiagramPart) -> str:
-    """The title, cut where it is too long for any box."""
+    """The title of a box, shortened to its largest width."""
     return fitted(title_of(part), TITLE, _WIDEST - 2 * PAD - thumb_side(part), bold=True)
 
 
 def size_of(part: DiagramPart) -> Size:
-    """The size of a part that is not opened."""
+    """The size of a part whose inside is not drawn."""
     if part.role in ("sum", "product"):
         return Size(2 * CIRCLE, 2 * CIRCLE)
     if part.role == "aside":

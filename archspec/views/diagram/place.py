@@ -1,4 +1,4 @@
-"""Places of parts: columns side by side, in each the parts from the bottom up, what is opened laid out by itself."""
+"""Placement of parts: columns side by side, each from the bottom up; the inside of opened parts is laid out first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ _MOST_PIECES, _WORTH = 3, 0.75
 
 
 def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
-    """A layout of a plan; the whole picture's is folded where it would be too tall, and says types beside its lines."""
+    """The layout of a plan.
+
+    A single column that is too tall is folded into several.
+
+    Args:
+        plan: the plan.
+        top: whether this is the whole diagram, which may be taller and has types beside its lines.
+    """
     placing = Placing(plan=plan, lanes=lanes(plan), labelled=top)
     _measure(placing)
     _stand(placing)
@@ -30,9 +37,10 @@ def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
 
 
 def _measure(placing: Placing) -> None:
+    """Determine the size of each part; boxes in one column get the width of the widest."""
     plan = placing.plan
     for number, part in enumerate(plan.parts):
-        # A body in which nothing is drawn, such as one of rearrangements alone, stays closed.
+        # A body without drawn parts, such as one that only rearranges, is not opened.
         is_open = part.inside is not None and bool(part.inside.parts)
         placing.frames[number] = _opened(part) if is_open else _closed(part)
     for column in placing.lanes.columns:
@@ -54,6 +62,7 @@ def _closed(part: DiagramPart) -> SizedPart:
 
 
 def _opened(part: DiagramPart) -> SizedPart:
+    """A part with the layout of its inside, a header above it, and a margin for the number of repetitions."""
     assert part.inside is not None
     inner = laid_out(part.inside)
     axis = inner.axis + FRAME
@@ -68,7 +77,7 @@ def _opened(part: DiagramPart) -> SizedPart:
 
 
 def _stand(placing: Placing) -> None:
-    """Every part above what it reads, wherever that flows in from."""
+    """Place every part above its sources, in its own column and in others."""
     plan = placing.plan
     first = {column[0] for column in placing.lanes.columns if column}
     beside = {k for found in placing.lanes.asides.values() for k in found}
@@ -92,7 +101,7 @@ def _stand(placing: Placing) -> None:
 
 
 def _raise(placing: Placing) -> None:
-    """A column that nothing flows into from elsewhere stands right below what reads it."""
+    """Move columns without sources in other columns up, to just below their lowest reader."""
     for column in placing.lanes.columns:
         own = {*column, *(k for part in column for k in placing.lanes.asides.get(part, ()))}
         given = {wire.source for part in column for wire in placing.plan.into(part)}
@@ -106,6 +115,7 @@ def _raise(placing: Placing) -> None:
 
 
 def _gap(placing: Placing, column: tuple[int, ...], number: int) -> float:
+    """The space between a part and the one below it, with room for a label, a fork and taller asides."""
     before = column[column.index(number) - 1]
     extra = (_LABEL_LINE if placing.label(before) else 0.0) + (FORK if placing.forks(before) else 0.0)
     frames = [placing.frames[number], placing.frames[before]]
@@ -114,7 +124,7 @@ def _gap(placing: Placing, column: tuple[int, ...], number: int) -> float:
 
 
 def _fold(placing: Placing, tallest: float) -> None:
-    """Cut the one column where it is too tall, into as few pieces as do, of about one height, if that helps much."""
+    """Cut a single column that is too tall into pieces of similar height, if this makes it much less tall."""
     (column,) = placing.lanes.columns
     whole = placing.top(column[-1])
     count = min(int(-(-whole // tallest)), _MOST_PIECES)
@@ -133,7 +143,7 @@ def _fold(placing: Placing, tallest: float) -> None:
 
 
 def _may_cut(placing: Placing, below: Sequence[int]) -> bool:
-    """Whether only one value goes from these parts, and from below, to those above."""
+    """Whether only the value of the last of these parts is read by parts above them, so that one line connects both."""
     kept = {*below, -1, *(k for number in below for k in placing.lanes.asides.get(number, ()))}
     passing = {wire.source for wire in placing.plan.wires if wire.target not in kept and wire.source in kept}
     return passing == {below[-1]} and all(wire.source >= -1 for wire in placing.plan.wires)
@@ -145,7 +155,7 @@ def _pieces(column: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
 
 
 def _collected(placing: Placing) -> PlacedDiagram:
-    """Columns beside one another with channels between, and the lines through them."""
+    """The finished layout: lines, boxes and labels."""
     layout = routed(placing)
     for number in placing.bottoms:
         axis = placing.axes[placing.lanes.of(number)]

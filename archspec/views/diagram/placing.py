@@ -1,4 +1,4 @@
-"""A diagram while its parts get places."""
+"""State of a diagram during placement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ FORK, BESIDE = 8.0, 26.0
 
 @dataclass(kw_only=True)
 class SizedPart:
-    """A part with its size, and what is inside it."""
+    """A part with its size and inner layout.
+
+    `axis` is the distance of its value's line from its left edge. `beside` is the size of an aside, placed on the left
+    or, with `on_right`, on the right.
+    """
 
     part: DiagramPart
     size: Size
@@ -27,17 +31,17 @@ class SizedPart:
 
     @property
     def left(self) -> float:
-        """What it takes at the left of its axis, with what stands beside it."""
+        """The width on the left of its axis, including an aside there."""
         return self.axis + (self._room if not self.on_right else 0.0)
 
     @property
     def edge(self) -> float:
-        """How far its own right edge is from its axis."""
+        """The distance from its axis to its own right edge."""
         return self.size.width - self.axis
 
     @property
     def right(self) -> float:
-        """What it takes at the right of its axis, with what stands beside it."""
+        """The width on the right of its axis, including an aside there."""
         return self.edge + (self._room if self.on_right else 0.0)
 
     @property
@@ -47,7 +51,10 @@ class SizedPart:
 
 @dataclass(kw_only=True)
 class Placing:
-    """A plan while its parts get places: `bottoms` are the lower edges of parts, `axes` the x of columns."""
+    """A plan during placement: `bottoms` are the y of the lower edges of parts, `axes` the x of columns.
+
+    `labelled` says whether types are written beside lines, `cut` whether a single column was folded.
+    """
 
     plan: DiagramPlan
     lanes: Lanes
@@ -58,11 +65,11 @@ class Placing:
     axes: list[float] = field(default_factory=list)
 
     def top(self, part: int) -> float:
-        """The upper edge of a part."""
+        """The y of the upper edge of a part."""
         return self.bottoms[part] + self.frames[part].size.height
 
     def forks(self, source: int) -> bool:
-        """Whether a value goes anywhere but straight up."""
+        """Whether a value has another reader than the part directly above."""
         return len({wire.target for wire in self.plan.out_of(source)}) > 1 or any(
             wire.target not in self._above(source) for wire in self.plan.out_of(source)
         )
@@ -76,15 +83,15 @@ class Placing:
 
     @property
     def home(self) -> int:
-        """The column that the plan's value comes in at."""
+        """The column at which the value of the plan enters."""
         return 0 if self.cut or self.plan.result < 0 else self.lanes.of(self.plan.result)
 
     def label_at(self, part: int) -> float:
-        """The base line of that."""
+        """The y of the baseline of the label of a part."""
         return self.top(part) + (FORK + 5 if self.forks(part) else 5)
 
     def label(self, part: int) -> str:
-        """The type that is written beside the line out of a part."""
+        """The type written beside the line out of a part; "" if there is no label or the type is as below."""
         if not self.labelled or not self.plan.parts[part].gives:
             return ""
         above = self._above(part)

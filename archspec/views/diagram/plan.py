@@ -1,4 +1,4 @@
-"""What a diagram shows: parts, what is inside them, and the wires between them. Nothing here has a place yet."""
+"""The contents of a diagram: parts, their insides, and the wires between them, without positions."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class Thumb:
 
 @record
 class DiagramPart:
-    """One thing that is drawn. `kind` is the op or module that it is, `gives` the type of its value.
+    """One drawn element. `kind` is the word of its op or module, `gives` the type of its value.
 
-    `times` says how often it runs, and `inside` what it is made of, where that is drawn.
+    `times` is the number of repetitions, and `inside` the plan of its contents if they are drawn. Types and names do
+    not count when parts are compared, so that parts that look alike are equal.
     """
 
     role: Role
@@ -54,15 +55,15 @@ class DiagramPart:
 
     @property
     def is_box(self) -> bool:
-        """Whether it is drawn as a box with text, all of one width in a column."""
+        """Whether it is drawn as a box with text; boxes in one column have the same width."""
         return self.inside is None and self.role not in ("input", "output", "sum", "product", "aside")
 
 
 @record(kw_only=False)
 class DiagramWire:
-    """A value that flows. `source` is a part, or for `-1 - k` input k of the plan.
+    """A value that flows to `target`. `source` is the number of a part, or `-1 - k` for input k of the plan.
 
-    `main` marks what a part works on; `port` is the number of the input of what is inside the target.
+    `main` marks the main operand of a part; `port` is the number of the input inside the target.
     """
 
     source: int
@@ -73,7 +74,7 @@ class DiagramWire:
 
 @record
 class DiagramPlan:
-    """Parts in an order in which each comes after what it reads; `result` is where the plan's value is from."""
+    """Parts in topological order, and their wires; `result` is the source of the plan's value."""
 
     parts: tuple[DiagramPart, ...]
     wires: tuple[DiagramWire, ...]
@@ -81,20 +82,20 @@ class DiagramPlan:
 
     @property
     def asked(self) -> tuple[int, ...]:
-        """The numbers of the inputs that are read."""
+        """The numbers of the plan's inputs that are read, in order."""
         found = {-1 - wire.source for wire in self.wires if wire.source < 0}
         return tuple(sorted(found | ({-1 - self.result} if self.result < 0 else set())))
 
     def into(self, part: int) -> list[DiagramWire]:
-        """What a part reads."""
+        """The wires into a part."""
         return [wire for wire in self.wires if wire.target == part]
 
     def out_of(self, part: int) -> list[DiagramWire]:
-        """What reads a part."""
+        """The wires out of a part, or out of an input given as `-1 - k`."""
         return [wire for wire in self.wires if wire.source == part]
 
     def walk(self) -> Iterator[DiagramPart]:
-        """All parts, those inside others after them."""
+        """All parts, each followed by those inside it."""
         for part in self.parts:
             yield part
             if part.inside is not None:

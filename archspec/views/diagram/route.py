@@ -1,4 +1,4 @@
-"""Lines between parts: straight up in a column, beside it past what is skipped, through channels between columns."""
+"""Routing of lines: straight up in a column, beside it past skipped parts, or in channels between columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Net = tuple[int, int]
 
 
 def routed(placing: Placing) -> PlacedDiagram:
-    """A layout with lines and ports and no boxes yet, but for asides; the columns get their places."""
+    """A layout with lines, ports and asides, but without other boxes; this also determines the x of columns."""
     router = _Router(placing)
     router.assign()
     router.spread()
@@ -44,35 +44,35 @@ class _Router:
         self.sides: dict[tuple[int, bool], list[int]] = {}
         self.levels: dict[int, float] = {}
 
-    # Which way each wire goes.
+    # The route of each wire.
 
     def wires(self) -> Iterable[DiagramWire]:
-        """Wires but for those of asides."""
+        """All wires except those of asides."""
         return (wire for wire in self.plan.wires if wire.source not in self.beside)
 
     def column(self, source: int) -> int:
-        """The column that a value flows up in; that of a further input is the left edge."""
+        """The column in which a value flows upwards; -1, the left edge, for a further input."""
         if source >= 0:
             return self.column_of[source]
         return self.home if source == -1 else -1
 
     def is_straight(self, wire: DiagramWire) -> bool:
-        """Whether a wire goes to what stands right above."""
+        """Whether a wire goes to the part directly above its source."""
         column = self.columns[self.column_of[wire.target]]
         place = column.index(wire.target)
         below = column[place - 1] if place else -1 if self.column_of[wire.target] == self.home else None
         return below == wire.source
 
     def is_skip(self, wire: DiagramWire) -> bool:
-        """Whether a wire goes past something in its own column."""
+        """Whether a wire passes other parts of its own column."""
         return not self.is_straight(wire) and self.column(wire.source) == self.column_of[wire.target]
 
     def from_below(self, wire: DiagramWire) -> bool:
-        """Whether a wire comes in at the lower edge of a part of another column."""
+        """Whether a wire from another column enters its target at the lower edge."""
         return wire.target in self.first and (wire.main or self.placing.plan.parts[wire.target].role == "output")
 
     def assign(self) -> None:
-        """Give skips their tracks, and wires between columns theirs in the channels."""
+        """Assign tracks beside the columns to skips, and tracks in the channels to wires between columns."""
         for number, column in enumerate(self.columns):
             self._assign_skips(number, column)
         for wire in self.wires():
@@ -99,7 +99,7 @@ class _Router:
             self.tracks[net] = sum(1 for channel, _ in self.tracks if channel == net[0])
 
     def _assign_skips(self, number: int, column: Sequence[int]) -> None:
-        """Short ones inside, long ones outside, none over another."""
+        """Assign tracks to the skips of a column: short ones first and nearest, and no two overlapping in a track."""
         place = {part: k for k, part in enumerate(column)}
         skips = [wire for wire in self.wires() if wire.target in place and self.is_skip(wire)]
         spans = sorted(
@@ -117,10 +117,10 @@ class _Router:
             self.skips[wire.source, wire.target] = track
         self.skip_count[number] = len(taken)
 
-    # Places of columns.
+    # Positions of columns.
 
     def spread(self) -> None:
-        """Lay columns and channels from left to right."""
+        """Determine the x of columns and channels from left to right."""
         x = 0.0
         for number, column in enumerate(self.columns):
             count = sum(1 for channel, _ in self.tracks if channel == number)
@@ -135,12 +135,12 @@ class _Router:
         self.layout.axis = self.placing.axes[self.home]
 
     def _right(self, number: int, column: Sequence[int]) -> float:
-        """What a column takes at the right of its axis, its skips included."""
+        """The width of a column on the right of its axis, including its skips."""
         count = self.skip_count[number]
         return self._reach(column) + (_NEAR + _TRACK * (count - 1) + 3 if count else 0.0)
 
     def _reach(self, column: Sequence[int]) -> float:
-        """How far boxes and labels of a column go to the right."""
+        """The width of the boxes and labels of a column on the right of its axis."""
         labels = max(width(self.placing.label(part), NOTE) + 10 for part in column)
         return max(labels, *(self.placing.frames[part].right for part in column))
 
@@ -153,13 +153,13 @@ class _Router:
     # Lines.
 
     def _level(self, source: int) -> float:
-        """The height at which a value turns aside; values that run to other columns do so at heights of their own."""
+        """The y at which a value leaves its column; values that run to other columns have different ones."""
         return self.levels.get(source, self._rim(source) + FORK)
 
     def _assign_levels(self) -> None:
         straight = {wire.source for wire in self.wires() if self.is_straight(wire)}
         across = {wire.source for wire in self.wires() if not (self.is_straight(wire) or self.is_skip(wire))}
-        # What also goes straight on has only the gap above it to turn aside in, and so comes first.
+        # A value that also goes straight up must leave in the gap above its part, and so is assigned first.
         own = {source for source in across if source >= -1}
         for source in sorted(own, key=lambda source: (source not in straight, source)):
             level = self._rim(source) + FORK
@@ -168,7 +168,7 @@ class _Router:
             self.levels[source] = level
 
     def draw(self) -> PlacedDiagram:
-        """The layout with every line."""
+        """The layout with all lines."""
         self._assign_levels()
         tops = [self.placing.top(part) for part in self.placing.bottoms]
         self.layout.height = max(tops) + (0 if self.plan.parts[self.plan.result].role == "output" else _ABOVE)
@@ -189,7 +189,7 @@ class _Router:
         return self.layout
 
     def _result(self) -> None:
-        """From the part that gives the plan's value to the upper edge, above where its input comes in."""
+        """Add the line from the part of the result to the upper edge, at the x at which the input enters."""
         result = self.plan.result
         if result >= 0 and self.plan.parts[result].role != "output":
             x, axis, height = self._axis(result), self.layout.axis, self.layout.height
@@ -200,7 +200,7 @@ class _Router:
             self.layout.lines.append(PlacedWire(points=points, arrow=False))
 
     def _stubs(self) -> None:
-        """Between a part and the place where its value turns aside, where nothing goes on straight up."""
+        """Add short lines from parts to the points at which their values leave, if nothing goes straight up."""
         straight = {wire.source for wire in self.wires() if self.is_straight(wire)} | {self.plan.result}
         for source in sorted({wire.source for wire in self.wires()} - straight):
             if source >= 0:
@@ -221,7 +221,7 @@ class _Router:
         return self.placing.axes[self.column_of[target]], self.placing.bottoms[target]
 
     def _entry(self, wire: DiagramWire) -> Point:
-        """Where a wire comes in at a side of its target."""
+        """The point at which a wire enters a side of its target; several wires are spread over the side."""
         target, right = wire.target, self._from_right(wire)
         frame, axis = self.placing.frames[target], self.placing.axes[self.column_of[target]]
         if frame.inside is not None:
@@ -259,14 +259,14 @@ class _Router:
         self._line([start, (x, start[1]), (x, between), (end, between), (end, entry[1]), entry], wire.target)
 
     def _at_level(self, wire: DiagramWire, entry: Point, level: float) -> Point:
-        """The entry at the height that a wire has anyway, where it is alone at that side of a tall enough box."""
+        """The entry moved to the y of the wire, to save a bend, if it is alone on that side of a box tall enough."""
         low, high = self.placing.bottoms[wire.target] + 5, self.placing.top(wire.target) - 5
         alone = len(set(self.sides[wire.target, self._from_right(wire)])) == 1
         is_box = self.plan.parts[wire.target].is_box
         return (entry[0], level) if alone and is_box and low < level < high else entry
 
     def _from_below(self, wire: DiagramWire, start: Point, a: int, b: int) -> None:
-        """Up into the first part of another column, from under it."""
+        """Add a line that enters the first part of another column from below."""
         foot = self._foot(wire.target)
         crossed = range(min(a, b) + 1, max(a, b))
         level = self._free(crossed, start[1], wire.source)
@@ -279,7 +279,7 @@ class _Router:
         self._line(points, wire.target)
 
     def _port(self, wire: DiagramWire) -> None:
-        """From the left edge, at the height of the first part that reads the input."""
+        """Add a line from the left edge; the first reader of an input determines the y of its port."""
         b, entry, port = self.column_of[wire.target], self._entry(wire), -1 - wire.source
         level = self._free(range(b), entry[1], wire.source)
         end = self._channel_x(b, wire.source)
@@ -297,7 +297,7 @@ class _Router:
         return range(min(first, last), max(first, last))
 
     def _free(self, columns: Iterable[int], wanted: float, source: int) -> float:
-        """The height nearest the wanted one at which no part, nor another line, of these columns is in the way."""
+        """The y nearest to `wanted` at which no part, label or leaving line of these columns is in the way."""
         parts = [part for k in columns for part in self.columns[k]]
         spans = [(self.placing.bottoms[part] - _UNDER, self.placing.top(part) + 4) for part in parts]
         spans += [(self._level(part) - 4, self._level(part) + 4) for part in parts if part != source]
@@ -308,7 +308,7 @@ class _Router:
         return min(free, key=lambda y: (abs(y - wanted), y), default=wanted)
 
     def _asides(self) -> None:
-        """What stands beside the part that reads it, and the short line between."""
+        """Add the boxes of asides beside their readers, and the short lines between them."""
         for reader, beside in self.placing.lanes.asides.items():
             frame, axis = self.placing.frames[reader], self.placing.axes[self.column_of[reader]]
             middle = self.placing.bottoms[reader] + frame.size.height / 2

@@ -1,4 +1,4 @@
-"""From a graph to what is drawn of it: steps that only rearrange are left out, modules are opened or named."""
+"""Makes the plan of a diagram from a graph: rearranging steps are left out, modules are opened or only named."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Refs = tuple[int, ...]
 
 
 def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
-    """What is drawn of a whole graph: its inputs that flow somewhere, its nodes and its outputs."""
+    """The plan of a whole graph: its inputs that are read by drawn parts, its nodes and its outputs."""
     body = _Body(words, 0)
     for value in graph.inputs:
         part = DiagramPart(role="input", title=value.name, notes=(f"{value.type.dtype}{shape(value.type)}",))
@@ -43,7 +43,7 @@ def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
 
 
 class _Body:
-    """One plan while it is made: `known` says from which parts each value comes."""
+    """One plan under construction: `known` gives the parts from which each value comes."""
 
     def __init__(self, words: AttentionWords, depth: int) -> None:
         self.words, self.depth = words, depth
@@ -51,7 +51,7 @@ class _Body:
         self.known: dict[Value, Refs] = {}
 
     def run(self, nodes: Iterable[Node]) -> None:
-        """Go over nodes in order."""
+        """Add the parts of nodes, in order."""
         for node in nodes:
             match node.op:
                 case Repeat():
@@ -64,7 +64,7 @@ class _Body:
                     self._primitive(node)
 
     def add(self, part: DiagramPart, sources: Mapping[int, Refs]) -> int:
-        """Add a part that reads at each port what stands at the sources; the first of them is what it works on."""
+        """Add a part with wires from its sources by port, the first of which is the main one; returns its number."""
         number = len(self.draft.parts)
         self.draft.parts.append(part)
         met: set[tuple[int, int]] = set()
@@ -78,7 +78,7 @@ class _Body:
         return number
 
     def plan(self, node: Node, number: int = 0) -> DiagramPlan:
-        """What is drawn of a region of a node by itself; inputs that come from nothing drawn are left out."""
+        """The plan of a region of a node; inputs that do not come from a drawn part are left out."""
         region, body = node.regions[number], _Body(self.words, self.depth + 1)
         for k, (inner, outer) in enumerate(zip(region.inputs, node.inputs, strict=True)):
             body.known[inner] = (-1 - k,) if self.known.get(outer) else ()
@@ -119,7 +119,7 @@ class _Body:
         self._keep(node, part, self._sources(node, inside.asked))
 
     def _open(self, node: Node, kind: str) -> None:
-        """Draw what is in a module as if it stood here."""
+        """Draw the contents of a module in place of the module."""
         (region,) = node.regions
         before = len(self.draft.parts)
         self.known.update({x: self.known.get(outer, ()) for x, outer in zip(region.inputs, node.inputs, strict=True)})
@@ -130,7 +130,7 @@ class _Body:
             self._call_patches(before)
 
     def _call_patches(self, first: int) -> None:
-        """Name the convolution that embeds patches for what it does."""
+        """Draw the convolution of a patch embedding as an embedding, with its purpose as title."""
         for number, part in enumerate(self.draft.parts[first:], first):
             if part is not None and part.role == "convolution":
                 notes = (
@@ -151,12 +151,12 @@ class _Body:
 
 
 def _grouped(bodies: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of one body: its number and how often it stands there."""
+    """Runs of the same body: its number and the length of the run."""
     return [(body, len(list(group))) for body, group in groupby(bodies)]
 
 
 class _Runs:
-    """The layers of one stack, laid in turn; a kind that was drawn before is only named."""
+    """The layers of one stack, added run by run; the inside of a body is drawn only for its first run."""
 
     def __init__(self, body: _Body, node: Node, op: Repeat) -> None:
         self.node, self.op = node, op
@@ -167,7 +167,7 @@ class _Runs:
         self.stack = node.scope.rpartition(".")[2] or node.name
 
     def lay(self, body: _Body, runs: Sequence[tuple[int, int]]) -> None:
-        """Add runs of layers, each reading what the one before gives."""
+        """Add runs of layers, each of which reads the result of the one before."""
         for number, times in runs:
             plan = self.plans[number]
             part = replace(self._part(number, times), gives=shape(self.node.outputs[0].type))
@@ -175,7 +175,7 @@ class _Runs:
             self.carried = (body.add(part, sources),)
 
     def lay_repeated(self, body: _Body, schedule: Schedule) -> None:
-        """Add what a pattern repeats, in a frame where that is more than one run."""
+        """Add the repeated part of a schedule, in a frame if it consists of more than one run and is repeated."""
         runs = _grouped(schedule.repeat)
         if not schedule.times or schedule.times == 1 or len(runs) == 1:
             self.lay(body, [(number, times * schedule.times) for number, times in runs if schedule.times])
@@ -216,7 +216,7 @@ class _Runs:
         )
 
     def _parameters(self, runs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
-        """How many parameters some layers have, each body with the number of its layers."""
+        """A note with the number of parameters of some runs, given as body and number of layers; empty for none."""
         total = 0
         for number, times in runs:
             groups = parameter_groups(self.node.regions[number])
@@ -225,7 +225,7 @@ class _Runs:
 
 
 def data_operands(node: Node) -> list[int]:
-    """The numbers of the operands that flow: neither those of masks nor those whose values are not read."""
+    """The numbers of the operands to draw: neither masks and bools, nor operands whose values are not read."""
     op = node.op
     last = op.first if isinstance(op, Attention) else 1 if isinstance(op, MaskedPool) else len(node.inputs)
     found = [k for k in range(min(last, len(node.inputs))) if node.inputs[k].type.dtype is not DType.BOOL]

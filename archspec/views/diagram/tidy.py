@@ -1,4 +1,4 @@
-"""What people draw as one: a sum and the norm after it, a convolution with its norm, equal layers that follow."""
+"""Merges parts that are commonly drawn as one: a sum and its norm, a convolution and its norm, equal layers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from archspec.views.diagram.plan import DiagramPart, DiagramPlan, DiagramWire
 
 @dataclass(kw_only=True)
 class Draft:
-    """A plan that is being made."""
+    """A plan under construction; a part that was merged into another or dropped is None."""
 
     parts: list[DiagramPart | None] = field(default_factory=list)
     wires: list[DiagramWire] = field(default_factory=list)
 
     def merge(self, gone: int, kept: int, part: DiagramPart) -> None:
-        """Let one part be drawn as another, which then reads what both read."""
+        """Replace two parts by one in the place of `kept`, which has the wires of both except those between them."""
         self.parts[gone], self.parts[kept] = None, part
         found = []
         for wire in self.wires:
@@ -28,7 +28,7 @@ class Draft:
         self.wires = list({(wire.source, wire.target, wire.port): wire for wire in found}.values())
 
     def pairs(self) -> list[tuple[int, int]]:
-        """Parts of which the first is read by the second alone, which reads nothing else that flows on."""
+        """Pairs of parts, by wire, of which the first is read by the second only."""
         readers: dict[int, set[int]] = {}
         for wire in self.wires:
             readers.setdefault(wire.source, set()).add(wire.target)
@@ -46,7 +46,12 @@ Merging = Callable[[DiagramPart, DiagramPart, bool], DiagramPart | None]
 
 
 def tidied(draft: Draft, result: int) -> DiagramPlan:
-    """The plan of a draft. `result` is the part (or input) whose value the plan gives."""
+    """The plan of a draft, after merging parts and dropping unread inputs.
+
+    Args:
+        draft: the draft, which is changed.
+        result: the number of the part, or `-1 - k` for input k, whose value is that of the plan.
+    """
     for rule in (_with_activation, _with_norm, _with_softcap, _sums, _add_and_norm, _equal):
         again = True
         while again:
@@ -66,6 +71,7 @@ def tidied(draft: Draft, result: int) -> DiagramPlan:
 
 
 def _drop_unread_inputs(draft: Draft) -> None:
+    """Drop inputs and asides that no part reads."""
     read = {wire.source for wire in draft.wires}
     for number, part in enumerate(draft.parts):
         if part is not None and part.role in ("input", "aside") and number not in read:
@@ -73,6 +79,7 @@ def _drop_unread_inputs(draft: Draft) -> None:
 
 
 def _frozen(draft: Draft, result: int) -> DiagramPlan:
+    """The plan of a draft, with the remaining parts numbered anew."""
     numbers = [number for number, part in enumerate(draft.parts) if part is not None]
     inputs = {source for source in (result, *(wire.source for wire in draft.wires)) if source < 0}
     place = {number: k for k, number in enumerate(numbers)} | {source: source for source in inputs}
@@ -105,12 +112,12 @@ def _with_norm(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart
 
 
 def _small(title: str) -> str:
-    """A title inside a line; words that are all capitals stay."""
+    """A title for use inside a line, with a small first letter unless it seems to be an abbreviation, such as GELU."""
     return title if title[1:2].isupper() or title[2:3].isupper() else title[:1].lower() + title[1:]
 
 
 def _joined(notes: tuple[str, ...], word: str) -> tuple[str, ...]:
-    """A word on a line of its own, or after others like it."""
+    """The notes with a word added: on a line of its own if there is at most one note, else on the last line."""
     if len(notes) > 1:
         return (*notes[:-1], f"{notes[-1]}, {word}")
     return (*notes, word)
@@ -133,14 +140,14 @@ def _add_and_norm(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramP
 
 
 def _equal(one: DiagramPart, other: DiagramPart, alone: bool) -> DiagramPart | None:
-    """Layers that are drawn alike and follow one another."""
+    """Merge consecutive groups that look the same, with the sum of their repetitions."""
     if one.role == "group" and alone and replace(one, times=1) == replace(other, times=1):
         return replace(other, times=one.times + other.times, name="")
     return None
 
 
 def _closed(draft: Draft) -> Draft:
-    """Groups whose like was drawn before are only named, with what is in them."""
+    """Close larger parts that look like one drawn before: they are only named, with a list of the groups inside."""
     met: dict[object, str] = {}
     for number, part in enumerate(draft.parts):
         if part is None or part.inside is None:
@@ -154,7 +161,7 @@ def _closed(draft: Draft) -> Draft:
 
 
 def _as_before(part: DiagramPart, inside: DiagramPlan, place: str) -> DiagramPart:
-    """A group that is only named, with what is in it and where the like of it was drawn."""
+    """A closed part, with a note of the place where its like is drawn."""
     if part.name and part.role == "stack":
         own = f"{part.times} × {part.title}" if part.times > 1 else part.title
         return replace(part, inside=None, title=part.name, times=1, notes=(own, *part.notes, f"as in {place}"))
@@ -162,7 +169,7 @@ def _as_before(part: DiagramPart, inside: DiagramPlan, place: str) -> DiagramPar
 
 
 def _inner(plan: DiagramPlan) -> list[str]:
-    """How many there are of each group inside."""
+    """The number of groups of each title inside a plan, as text."""
     found: dict[str, int] = {}
     for part in plan.parts:
         if part.role == "group":
@@ -171,7 +178,7 @@ def _inner(plan: DiagramPlan) -> list[str]:
 
 
 def _look(part: DiagramPart) -> object:
-    """What of a part does not depend on sizes and counts."""
+    """A key for the look of a part, without sizes and repetitions."""
     inside = part.inside
     if inside is None:
         return (part.role, part.kind, part.mask)

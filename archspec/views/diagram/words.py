@@ -1,4 +1,4 @@
-"""How things are called in a picture."""
+"""Words and numbers in diagrams."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ _SAID = {
 
 
 def said(word: str) -> str:
-    """A word of the language as people write it."""
+    """The usual spelling of a word of the language, such as `ReLU` for `relu`."""
     return _SAID.get(word, word.replace("_", " "))
 
 
 def class_words(name: str) -> str:
-    """`LocalDecoderLayer` is `local decoder layer`."""
+    """A class name in words: `LocalDecoderLayer` is `local decoder layer`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
 
 
 def sentence(text: str) -> str:
-    """With a capital letter first."""
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def shape(type_: TensorType) -> str:
-    """`[batch, src, 512]`."""
+    """The axes of a type: `[batch, src, 512]`."""
     return f"[{', '.join(map(str, type_.axes))}]"
 
 
 def size(dim: Dim) -> str:
-    """A size, its thousands apart."""
+    """A size as text, with separators between thousands."""
     return f"{dim.constant:,}" if dim.constant is not None else str(dim)
 
 
 def count(number: int) -> str:
-    """`63.1M parameters`."""
+    """A number of parameters, to three digits: `63.1M parameters`."""
     power = min((len(str(number)) - 1) // 3, len(_UNITS) - 1)
     return f"{number / 1000**power:.3g}{_UNITS[power]} parameters"

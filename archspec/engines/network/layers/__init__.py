@@ -1,4 +1,4 @@
-"""One function for each kind of layer; importing this package registers them all."""
+"""One function for each kind of layer; importing this package registers all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations, with the two numbers that some of them take."""
+"""Activations; some take two parameters, alpha and beta."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ FORMULAS: dict[str, Formula] = {
 
 @computes("ACTIVATION")
 def activation(at: Attributes, x: Tensor) -> Tensor:
-    """A function of each number."""
+    """Apply a function to each element."""
     formula: Formula = given("type", FORMULAS, at)
     return formula(x, at["alpha"], at["beta"])
 
 
 @computes("PARAMETRIC_RELU")
 def parametric_relu(at: Attributes, x: Tensor, slopes: Tensor) -> Tensor:
-    """A rectifier whose slope below zero is given for each channel."""
+    """Rectify with a given slope below zero, broadcast over x."""
     return torch.where(x >= 0, x, slopes * x)

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, which TensorRT keeps as a pair of layers around one object."""
+"""Scaled dot-product attention, which TensorRT represents as a pair of layers around one object."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ _PADDED = "PADDED_BHND"
 def attention(
     at: Attributes, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *more: Tensor | None
 ) -> Tensor:
-    """query [b h s d], key [b g t d], value [b g t v]: softmax(query @ key') @ value, the query scaled before.
+    """Compute softmax(query @ key') @ value; the query is scaled by an earlier layer.
 
-    A bool mask says which keys may be seen, any other is added. Raises UnsupportedError for packed sequences, lengths
-    and quantized scores.
+    Shapes are query [b h s d], key [b g t d], value [b g t v]; h is a multiple of g. A bool mask says which keys are
+    visible, any other mask is added to the scores. Raises UnsupportedError for packed sequences, lengths and quantized
+    scores.
     """
     if any(one is not None for one in more):
         raise UnsupportedError("it has lengths or scales of quantized scores")
     if any(at.get(name, _PADDED) != _PADDED for name in ("query_form", "key_value_form")):
         raise UnsupportedError("its sequences are packed")
+    # In grouped-query attention several query heads share a key head.
     repeats = query.shape[1] // key.shape[1]
     key, value = (one.repeat_interleave(repeats, 1) if repeats > 1 else one for one in (key, value))
     scores = query @ key.mT
@@ -43,5 +45,5 @@ def attention(
 
 @computes("ATTENTION_OUTPUT", moves=True)
 def attention_output(at: Attributes, x: Tensor) -> Tensor:
-    """The result of the layer that it belongs to."""
+    """Return the result of the layer it is paired with."""
     return x

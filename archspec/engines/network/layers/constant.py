@@ -1,4 +1,4 @@
-"""Numbers that the network holds, and layers that change their type alone."""
+"""Constants, and layers that only change the type of their input."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from archspec.engines.network.plan import Attributes
 
 @computes("CONSTANT", moves=True)
 def constant(at: Attributes) -> Tensor:
-    """A tensor on TensorRT's own memory."""
+    """Return a tensor on TensorRT's own memory."""
     return weights(at["weights"]).reshape(at["shape"])
 
 
 def weights(array: Any) -> Tensor:
-    """An array of weights as a tensor on the same memory; uint16 stands for bfloat16."""
+    """Return an array of weights as a tensor on the same memory; uint16 stands for bfloat16."""
     with warnings.catch_warnings():
         # The memory may be read-only; nothing here writes to it.
         warnings.simplefilter("ignore", UserWarning)
@@ -29,19 +29,19 @@ def weights(array: Any) -> Tensor:
 
 @computes("CAST", moves=True)
 def cast(at: Attributes, x: Tensor) -> Tensor:
-    """The same numbers: whoever keeps the result gives it the declared type."""
+    """Return x; `Execution` converts every result to its declared type."""
     return x
 
 
 @computes("IDENTITY", moves=True)
 def identity(at: Attributes, x: Tensor) -> Tensor:
-    """The same numbers."""
+    """Return x."""
     return x
 
 
 @computes("ASSERTION", moves=True)
 def assertion(at: Attributes, *conditions: Tensor) -> tuple[Tensor, ...]:
-    """Nothing, where all conditions hold. Raises UnsupportedError where one does not."""
+    """Return nothing if all conditions hold. Raises UnsupportedError if one does not."""
     if not all(bool(condition.all()) for condition in conditions):
         raise UnsupportedError(f"it asserts: {at['message']}")
     return ()

@@ -1,4 +1,4 @@
-"""Convolutions over any number of spatial axes, and their transposes."""
+"""Convolutions and transposed convolutions over one to three spatial axes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRANSPOSED: Any = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_tran
 
 @computes("CONVOLUTION")
 def convolution(at: Attributes, x: Tensor, kernel: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """x [b c space...] with a kernel [o c/groups k...]; the kernel is an input, or the layer's own."""
+    """Convolve x [b c space...] with a kernel [o c/groups k...], which is an input or the layer's own."""
     window, groups = at["kernel_size_nd"], at["num_groups"]
     shape = (at["num_output_maps"], x.shape[1] // groups, *window)
     kernel, bias = _parameters(at, x, shape, kernel, bias)
@@ -32,7 +32,10 @@ def convolution(at: Attributes, x: Tensor, kernel: Tensor | None = None, bias: T
 
 @computes("DECONVOLUTION")
 def deconvolution(at: Attributes, x: Tensor, kernel: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """The transpose of a convolution: x [b c space...], kernel [c o/groups k...]; what pads the result is cut off."""
+    """Apply the transpose of a convolution: x [b c space...], kernel [c o/groups k...].
+
+    Padding is removed from the result.
+    """
     window, groups = at["kernel_size_nd"], at["num_groups"]
     shape = (x.shape[1], at["num_output_maps"] // groups, *window)
     kernel, bias = _parameters(at, x, shape, kernel, bias)
@@ -47,6 +50,7 @@ def deconvolution(at: Attributes, x: Tensor, kernel: Tensor | None = None, bias:
 def _parameters(
     at: Attributes, x: Tensor, shape: tuple[int, ...], kernel: Tensor | None, bias: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
+    """Return kernel and bias: the inputs where there are any, otherwise the layer's own."""
     if kernel is None:
         kernel = weights(at["kernel"]).to(x.dtype).reshape(shape)
     if bias is None and at["bias"] is not None and at["bias"].size:

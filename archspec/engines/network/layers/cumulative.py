@@ -1,4 +1,4 @@
-"""Sums along an axis, each position with those before it."""
+"""Cumulative sums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archspec.engines.network.plan import Attributes
 
 @computes("CUMULATIVE")
 def cumulative(at: Attributes, x: Tensor, axis: Tensor) -> Tensor:
-    """The sum up to each position, without it where `exclusive`, from the end where `reverse`."""
+    """Sum up to each position along an axis: without that position if `exclusive`, from the end if `reverse`."""
     if at["op"] != "SUM":
         raise UnsupportedError(f"its op `{at['op']}` is not known")
     place = int(axis)

@@ -1,4 +1,4 @@
-"""Two tensors, number by number; axes of size 1 are broadcast."""
+"""Element-wise operations on two tensors; axes of size 1 are broadcast."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Operation = Callable[[Tensor, Tensor], Tensor]
 
 
 def _divide(x: Tensor, y: Tensor) -> Tensor:
+    """Divide; integers are truncated towards zero."""
     return x / y if x.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
 
 
@@ -37,6 +38,6 @@ OPERATIONS: dict[str, Operation] = {
 
 @computes("ELEMENTWISE")
 def elementwise(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
-    """An operation on two tensors of one rank; integers divide towards zero."""
+    """Apply an operation to two tensors of the same rank; integers divide towards zero."""
     operation: Operation = given("op", OPERATIONS, at)
     return operation(x, y)

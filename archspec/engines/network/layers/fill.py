@@ -1,4 +1,4 @@
-"""Tensors that are made, not read: ranges."""
+"""Tensors made from their settings: ranges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from archspec.engines.network.plan import Attributes
 def fill(
     at: Attributes, shape: Tensor | None = None, start: Tensor | None = None, step: Tensor | None = None
 ) -> Tensor:
-    """A number that grows by a step along each axis. Random fillings are refused: they cannot be compared."""
+    """Return a tensor of the given shape: start + the sum over the axes of step times position.
+
+    `shape`, `start` and `step` [rank] may be inputs or the layer's own. Raises UnsupportedError for random fillings,
+    which cannot be compared, and if the numbers of steps and axes differ.
+    """
     if at["operation"] != "LINSPACE":
         raise UnsupportedError(f"its operation `{at['operation']}` is random")
     sizes: Sequence[int] = at["shape"] if shape is None else integers(shape)

@@ -1,4 +1,4 @@
-"""Products of matrices, and sums of products by an equation."""
+"""Matrix products, and sums of products by an equation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from archspec.engines.network.plan import Attributes
 
 @computes("MATRIX_MULTIPLY")
 def matrix_multiply(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
-    """x @ y over the last two axes, each as it is, transposed, or a vector; leading axes are broadcast."""
+    """Compute x @ y over the last two axes.
+
+    Each operand may be transposed (TRANSPOSE) or have no row or column axis (VECTOR); leading axes are broadcast.
+    """
     left = x.unsqueeze(-2) if at["op0"] == "VECTOR" else _turned(x, at["op0"])
     right = y.unsqueeze(-1) if at["op1"] == "VECTOR" else _turned(y, at["op1"])
     found = left @ right
@@ -21,6 +24,7 @@ def matrix_multiply(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _turned(x: Tensor, operation: str) -> Tensor:
+    """Return an operand as it is or transposed. Raises UnsupportedError for anything else."""
     if operation not in ("NONE", "TRANSPOSE"):
         raise UnsupportedError(f"its operation `{operation}` is not known")
     return x.mT if operation == "TRANSPOSE" else x
@@ -28,5 +32,5 @@ def _turned(x: Tensor, operation: str) -> Tensor:
 
 @computes("EINSUM")
 def einsum(at: Attributes, *operands: Tensor) -> Tensor:
-    """A sum of products, as the equation says."""
+    """Compute the sum of products that the equation describes."""
     return torch.einsum(at["equation"], *operands)

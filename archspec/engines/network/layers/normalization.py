@@ -1,4 +1,4 @@
-"""Normalization by the mean and the variance over some axes."""
+"""Normalization by mean and variance over some axes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from archspec.engines.network.plan import Attributes
 
 @computes("NORMALIZATION")
 def normalization(at: Attributes, x: Tensor, scale: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-    """(x - mean) / sqrt(variance + epsilon) * scale + bias, over the axes, or over the channels of each group too."""
+    """Compute (x - mean) / sqrt(variance + epsilon) * scale + bias over the axes.
+
+    With groups, channels (axis 1) are normalized within each group too.
+    """
     groups, axes = at["num_groups"], bits(at["axes"])
     if groups == 1:
         return _scaled(_normal(x, axes, at["epsilon"]), scale, bias)
@@ -26,10 +29,12 @@ def normalization(at: Attributes, x: Tensor, scale: Tensor | None = None, bias: 
 
 
 def _normal(x: Tensor, axes: list[int], epsilon: float) -> Tensor:
+    """Return x with mean 0 and variance 1 over the axes."""
     centred = x - x.mean(axes, keepdim=True)
     return centred * (centred.square().mean(axes, keepdim=True) + epsilon).rsqrt()
 
 
 def _scaled(x: Tensor, scale: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Apply scale and bias where they are given."""
     found = x if scale is None else x * scale
     return found if bias is None else found + bias

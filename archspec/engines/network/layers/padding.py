@@ -1,4 +1,4 @@
-"""Zeros around an image."""
+"""Zero padding."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from archspec.engines.network.plan import Attributes
 
 @computes("PADDING", moves=True)
 def padding(at: Attributes, x: Tensor) -> Tensor:
-    """Zeros before and after each of the last axes; a negative count cuts off."""
+    """Add zeros before and after each of the last axes; a negative count removes positions."""
     return spread(x, at["pre_padding_nd"], at["post_padding_nd"])

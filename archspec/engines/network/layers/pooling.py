@@ -1,4 +1,4 @@
-"""Pooling over windows of an image."""
+"""Pooling over spatial windows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ _MEAN: Any = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 @computes("POOLING")
 def pooling(at: Attributes, x: Tensor) -> Tensor:
-    """x [b c space...]: the largest, or the mean, of each window."""
+    """Return the maximum or the mean of each window of x [b c space...].
+
+    Raises UnsupportedError for other types, and for means that count padding of a rounded-up size.
+    """
     window = at["window_size_nd"]
     before, after = padding(at, x.shape[2:], window, [1] * len(window))
     if at["type"] == "MAX":
+        # Padding must never be the maximum.
         padded = spread(x, before, after, -torch.inf)
         largest: Tensor = _LARGEST[len(window)](padded, window, at["stride_nd"])
         return largest
@@ -31,6 +35,7 @@ def pooling(at: Attributes, x: Tensor) -> Tensor:
     if not any((*before, *after)):
         return mean
     if at["average_count_excludes_padding"]:
+        # The mean of ones is the share of each window that is not padding.
         counted: Tensor = _MEAN[len(window)](spread(torch.ones_like(x), before, after), window, at["stride_nd"])
         return mean / counted
     if at["padding_mode"] == "EXPLICIT_ROUND_UP":

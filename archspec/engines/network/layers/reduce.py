@@ -1,4 +1,4 @@
-"""Axes to one number, and softmax over an axis."""
+"""Reductions over axes, and softmax."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ Reduction = Callable[[Tensor, list[int]], Tensor]
 
 
 def _product(x: Tensor, axes: list[int]) -> Tensor:
+    """Multiply over several axes, which torch does for one axis only."""
     for axis in axes:
         x = x.prod(axis, keepdim=True)
     return x
@@ -30,7 +31,10 @@ REDUCTIONS: dict[str, Reduction] = {
 
 @computes("REDUCE")
 def reduce(at: Attributes, x: Tensor) -> Tensor:
-    """The sum, product, largest, least or mean over some axes."""
+    """Return the sum, product, maximum, minimum or mean over some axes.
+
+    The axes are kept with size 1 if `keep_dims` is set, otherwise removed.
+    """
     axes = bits(at["axes"])
     reduction: Reduction = given("op", REDUCTIONS, at)
     found = reduction(x, axes)
@@ -39,7 +43,7 @@ def reduce(at: Attributes, x: Tensor) -> Tensor:
 
 @computes("SOFTMAX")
 def softmax(at: Attributes, x: Tensor) -> Tensor:
-    """exp(x) over its sum along one axis."""
+    """Return exp(x) divided by its sum along one axis."""
     axes = bits(at["axes"])
     if len(axes) != 1:
         raise UnsupportedError(f"it is over {len(axes)} axes")

@@ -1,4 +1,4 @@
-"""Images at other sizes: nearest, linear or cubic, one axis after another."""
+"""Resize images with nearest, linear or cubic interpolation, one axis after another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ ROUNDINGS: dict[str, Rounding] = {
 
 @computes("RESIZE")
 def resize(at: Attributes, x: Tensor, shape: Tensor | None = None, scales: Tensor | None = None) -> Tensor:
-    """x at a shape, or with its sizes scaled and rounded down."""
+    """Resize x to a shape, or to its sizes times scales, rounded down.
+
+    Interpolation is separable: each axis is multiplied by a matrix of weights. Raises UnsupportedError for an unknown
+    mode, rounding or transformation of coordinates, or if there is neither a shape nor scales.
+    """
     sizes, factors = _sizes(at, x.shape, shape, scales)
     for axis, (old, new) in enumerate(zip(x.shape, sizes, strict=True)):
         if old == new and factors[axis] == 1:
@@ -40,6 +44,7 @@ def resize(at: Attributes, x: Tensor, shape: Tensor | None = None, scales: Tenso
 def _sizes(
     at: Attributes, old: Sequence[int], shape: Tensor | None, scales: Tensor | None
 ) -> tuple[list[int], list[float]]:
+    """Return the new size and the scale factor of each axis. Raises UnsupportedError if neither is given."""
     factors = [float(one) for one in (at["scales"] if scales is None else scales.tolist()) or ()]
     if shape is not None or at["shape"]:
         sizes = list(at["shape"]) if shape is None else integers(shape)
@@ -50,7 +55,7 @@ def _sizes(
 
 
 def _weights(at: Attributes, old: int, new: int, scale: float) -> Tensor:
-    """What each new position takes of each old one: [new, old]."""
+    """Return the weights of old positions for each new position: [new, old]."""
     places = torch.arange(new, dtype=torch.float64)
     coordinates: Coordinates = given("coordinate_transformation", COORDINATES, at)
     where = coordinates(places, old, new, scale)
@@ -66,7 +71,7 @@ def _weights(at: Attributes, old: int, new: int, scale: float) -> Tensor:
 
 
 def _taps(at: Attributes, where: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """The old positions that each new one takes, with their weights."""
+    """Return the old positions that each new one reads, with their weights."""
     mode, low = at["resize_mode"], where.floor()
     share = where - low
     if mode == "NEAREST":
@@ -80,7 +85,7 @@ def _taps(at: Attributes, where: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 def _cubic(far: Tensor, a: float) -> Tensor:
-    """Keys' kernel of cubic convolution."""
+    """Keys' cubic convolution kernel at distance `far`, with its coefficient `a`."""
     near = (a + 2) * far**3 - (a + 3) * far**2 + 1
     outer = a * far**3 - 5 * a * far**2 + 8 * a * far - 4 * a
     return torch.where(far <= 1, near, torch.where(far < 2, outer, torch.zeros_like(far)))

@@ -1,4 +1,4 @@
-"""Rotary positions from tables, and the caches of keys and values."""
+"""Rotary position embedding from tables, and updates of key and value caches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from archspec.engines.network.plan import Attributes
 
 @computes("ROTARY_EMBEDDING")
 def rotary(at: Attributes, x: Tensor, cosines: Tensor, sines: Tensor, positions: Tensor | None = None) -> Tensor:
-    """x [b h s d]: pairs of its first features turned; the tables are [b s d/2], or [rows d/2] with positions."""
+    """Rotate pairs among the first features of x [b h s d].
+
+    The tables are [b s d/2], or [rows d/2] if `positions` select their rows.
+    """
     width = at["rotary_embedding_dim"] or x.shape[-1]
     if positions is not None:
         cosines, sines = cosines[positions.long()], sines[positions.long()]
@@ -27,7 +30,10 @@ def rotary(at: Attributes, x: Tensor, cosines: Tensor, sines: Tensor, positions:
 
 @computes("KV_CACHE_UPDATE", moves=True)
 def cache_update(at: Attributes, cache: Tensor, update: Tensor, starts: Tensor) -> Tensor:
-    """cache [b h rows d] with `update` [b h s d] written from a row on that each of the batch names."""
+    """Write `update` [b h s d] into cache [b h rows d], from the row that `starts` gives for each batch item.
+
+    Raises IndexError if it does not fit.
+    """
     if at["cache_mode"] != "LINEAR":
         raise UnsupportedError(f"its cache_mode `{at['cache_mode']}` is not known")
     rows = []

@@ -1,4 +1,4 @@
-"""A scale, a shift and a power: for all numbers, for each channel, or for each number."""
+"""Scale, shift and power: one for all elements, for each channel, or for each element."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archspec.engines.network.plan import Attributes
 
 @computes("SCALE")
 def scale(at: Attributes, x: Tensor) -> Tensor:
-    """(x * scale + shift) ** power; what is left out is 1, 0 and 1."""
+    """Compute (x * scale + shift) ** power; the defaults are 1, 0 and 1."""
     factor, shift, power = (_shaped(at, name, x) for name in ("scale", "shift", "power"))
     found = x if factor is None else x * factor
     found = found if shift is None else found + shift
@@ -20,6 +20,10 @@ def scale(at: Attributes, x: Tensor) -> Tensor:
 
 
 def _shaped(at: Attributes, name: str, x: Tensor) -> Tensor | None:
+    """Return a parameter in the shape that broadcasts over x, None if it is not given.
+
+    Raises UnsupportedError for a mode other than UNIFORM, CHANNEL and ELEMENTWISE.
+    """
     array, mode, axis = at[name], at["mode"], at["channel_axis"]
     if array is None or not array.size:
         return None

@@ -1,4 +1,4 @@
-"""A tensor with other values at given indices."""
+"""Write values into a tensor at given indices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from archspec.engines.network.plan import Attributes
 
 @computes("SCATTER", moves=True)
 def scatter(at: Attributes, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
-    """Single numbers along an axis, or slices at places of several axes."""
+    """Write single elements along an axis (ELEMENT), or slices at positions of several axes (ND).
+
+    In the mode ND the last axis of `indices` holds one index for each indexed axis of x. Raises IndexError for an index
+    outside its axis, UnsupportedError for another mode.
+    """
     indices = indices.long()
     if at["mode"] == "ELEMENT":
         axis = at["axis"] % x.ndim

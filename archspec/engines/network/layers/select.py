@@ -1,4 +1,4 @@
-"""One of two tensors, number by number, and tensors put together."""
+"""Element-wise selection between two tensors, and concatenation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from archspec.engines.network.plan import Attributes
 
 @computes("SELECT", moves=True)
 def select(at: Attributes, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """x where the condition holds, y elsewhere."""
+    """Return x where the condition holds, y elsewhere."""
     return torch.where(condition, x, y)
 
 
 @computes("CONCATENATION", moves=True)
 def concatenation(at: Attributes, *parts: Tensor) -> Tensor:
-    """Tensors one after another along an axis."""
+    """Concatenate tensors along an axis."""
     return torch.cat(parts, at["axis"])

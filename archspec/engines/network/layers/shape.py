@@ -1,4 +1,4 @@
-"""Shapes as numbers, and axes of size 1."""
+"""Shapes as tensors, and axes of size 1."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from archspec.engines.network.plan import Attributes
 
 @computes("SHAPE", moves=True)
 def shape(at: Attributes, x: Tensor) -> Tensor:
-    """The sizes of all axes."""
+    """Return the sizes of all axes."""
     return torch.tensor(x.shape, dtype=torch.int64)
 
 
 @computes("SQUEEZE", moves=True)
 def squeeze(at: Attributes, x: Tensor, axes: Tensor | None = None) -> Tensor:
-    """x without some axes of size 1; without all of them where none is named."""
+    """Remove the named axes, which must have size 1, or all axes of size 1 if none is named.
+
+    Raises ValueError for an axis of another size.
+    """
     if axes is None:
         return x.squeeze()
     gone = [axis % x.ndim for axis in integers(axes)]
@@ -28,7 +31,7 @@ def squeeze(at: Attributes, x: Tensor, axes: Tensor | None = None) -> Tensor:
 
 @computes("UNSQUEEZE", moves=True)
 def unsqueeze(at: Attributes, x: Tensor, axes: Tensor) -> Tensor:
-    """x with axes of size 1 put in, at their places in the result."""
+    """Insert axes of size 1 at positions of the result."""
     places = integers(axes)
     rank = x.ndim + len(places)
     for axis in sorted(place % rank for place in places):

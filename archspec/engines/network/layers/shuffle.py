@@ -1,4 +1,4 @@
-"""Axes in another order and of other sizes."""
+"""Permute and reshape axes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archspec.engines.network.plan import Attributes
 
 @computes("SHUFFLE", moves=True)
 def shuffle(at: Attributes, x: Tensor, shape: Tensor | None = None) -> Tensor:
-    """x with its axes in an order, then reshaped, then in an order again.
+    """Permute the axes of x, reshape it, and permute again.
 
-    In the shape -1 stands for what is left, and 0 for the size of the axis there, unless it is said to mean nothing.
+    In the shape -1 stands for the remaining size, and 0 for the size of that axis of x if zero is a placeholder.
     """
     x = _ordered(x, at["first_transpose"])
     wanted: Sequence[int] | None = at["reshape_dims"] if shape is None else integers(shape)
@@ -26,4 +26,5 @@ def shuffle(at: Attributes, x: Tensor, shape: Tensor | None = None) -> Tensor:
 
 
 def _ordered(x: Tensor, order: Sequence[int]) -> Tensor:
+    """Permute axes; TensorRT's permutations are longer than the rank, so the rest is cut off."""
     return x.permute(*order[: x.ndim]) if x.ndim else x

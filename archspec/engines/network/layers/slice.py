@@ -1,4 +1,4 @@
-"""Parts of a tensor: a start, a size and a stride along each axis, all of which may be tensors."""
+"""Slices of a tensor: start, size and stride along each axis, each of which may be a tensor."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ def slice_(
     fill: Tensor | None = None,
     axes: Tensor | None = None,
 ) -> Tensor:
-    """Positions start, start + stride, ... of each axis; a stride of 0 repeats one. The mode says what lies outside."""
+    """Return positions start, start + stride, ... of each axis; a stride of 0 repeats one.
+
+    The mode decides what positions outside the axis read: an error (STRICT_BOUNDS), the value `fill`, or another
+    position (WRAP, CLAMP, REFLECT).
+    """
     starts, sizes, strides = _numbers(at["start"], start), _numbers(at["shape"], size), _numbers(at["stride"], stride)
     places = _numbers(at["axes"], axes) if axes is not None or at["axes"] else range(x.ndim)
     mode = at["mode"]
     for axis, first, count, step in zip(places, starts, sizes, strides, strict=True):
         axis = axis % x.ndim
+        # The whole axis is selected.
         if mode == "STRICT_BOUNDS" and (first, count, step) == (0, x.shape[axis], 1):
             continue
         x = _along(x, axis, torch.arange(count) * step + first, mode, fill)
@@ -36,6 +41,10 @@ def slice_(
 
 
 def _numbers(static: Sequence[int] | None, given: Tensor | None) -> Sequence[int]:
+    """Return the values of a tensor if it is given, otherwise the static ones.
+
+    Raises UnsupportedError if there are neither.
+    """
     if given is not None:
         return integers(given)
     if static is None:
@@ -44,6 +53,7 @@ def _numbers(static: Sequence[int] | None, given: Tensor | None) -> Sequence[int
 
 
 def _along(x: Tensor, axis: int, places: Tensor, mode: str, fill: Tensor | None) -> Tensor:
+    """Select positions along one axis. Raises IndexError for one outside in strict mode."""
     size = x.shape[axis]
     outside = (places < 0) | (places >= size)
     if mode == "FILL":

@@ -1,4 +1,4 @@
-"""One tensor, number by number."""
+"""Element-wise functions of one tensor."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ OPERATIONS: dict[str, Operation] = {
 
 @computes("UNARY")
 def unary(at: Attributes, x: Tensor) -> Tensor:
-    """A function of each number; halves round to even."""
+    """Apply a function to each element; ROUND rounds halves to even."""
     operation: Operation = given("op", OPERATIONS, at)
     return operation(x)

@@ -1,4 +1,4 @@
-"""What windows that slide over an image do at its edges."""
+"""Padding of sliding windows at the edges of an image."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Sizes = Sequence[int]
 
 
 def padding(at: Attributes, sizes: Sizes | None, window: Sizes, dilation: Sizes) -> tuple[list[int], list[int]]:
-    """How many positions are added before and after each spatial axis.
+    """Return how many positions are added before and after each spatial axis.
 
-    `sizes` are those of the image; None where what pads them does not depend on them. Raises UnsupportedError for a
-    way of padding that is not known there.
+    `sizes` are those of the image, None if padding cannot depend on them (transposed convolutions). Raises
+    UnsupportedError for a padding mode that is not supported there.
     """
     mode, stride = at["padding_mode"], at["stride_nd"]
     before, after = list(at["pre_padding"]), list(at["post_padding"])
@@ -28,7 +28,7 @@ def padding(at: Attributes, sizes: Sizes | None, window: Sizes, dilation: Sizes)
     for axis, size in enumerate(sizes):
         reach = (window[axis] - 1) * dilation[axis] + 1
         if mode == "EXPLICIT_ROUND_UP":
-            # As many more as the last window lacks.
+            # Add the positions that the last window lacks.
             after[axis] += -(size + before[axis] + after[axis] - reach) % stride[axis]
             continue
         total = max(0, (-(-size // stride[axis]) - 1) * stride[axis] + reach - size)
@@ -38,7 +38,7 @@ def padding(at: Attributes, sizes: Sizes | None, window: Sizes, dilation: Sizes)
 
 
 def spread(x: Tensor, before: Sizes, after: Sizes, value: float = 0.0) -> Tensor:
-    """The image with positions of a value added before and after its last axes; fewer than none are cut off."""
+    """Pad the last axes with a value; negative counts remove positions."""
     if not any((*before, *after)):
         return x
     pairs = [size for pair in zip(reversed(before), reversed(after), strict=True) for size in pair]
