@@ -59,11 +59,8 @@ def build(
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
         progress: called with each step's name and the share of it that is done (None: not known).
 
-    Returns the bundle, opened.
-
-    Raises:
-        SpecError: for a spec that does not hold, a target, dtype or output that is not possible, weights that do not
-            fit, a failed step, or an artifact whose results differ from the spec's.
+    Returns the bundle, opened. Raises SpecError for a spec that does not hold, a target, dtype or output that is not
+    possible, weights that do not fit, a failed step, or an artifact whose results differ from the spec's.
     """
     checked = accepted(spec, unproved=unproved)
     wanted = read_targets(targets, dtype)

@@ -35,11 +35,7 @@ def elaborate(
         as_written: whether the tree has the constants of the file; only then are declared counts compared.
         expose: paths of inner values that become outputs.
 
-    Returns:
-        the spec, with its warnings in the order of the file.
-
-    Raises:
-        SpecError: with every independent error, in the order of the file.
+    Returns the spec, with its warnings in the order of the file. Raises SpecError with every independent error.
     """
     findings = Collector()
     places = check_names(tree, findings)
