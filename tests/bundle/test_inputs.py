@@ -110,7 +110,9 @@ def test_a_number_that_overflows_the_artifact_is_refused_by_name(value: float, d
 
 def test_promised_padding_is_taken() -> None:
     right = np.array([[1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 0]], dtype=bool)
-    prepare(INTERFACE, {"ids": IDS, "right": right, "left": right[:, ::-1]}, "float32")
+    taken = prepare(INTERFACE, {"ids": IDS, "right": right, "left": right[:, ::-1]}, "float32")
+    np.testing.assert_array_equal(taken["right"], right)
+    np.testing.assert_array_equal(taken["left"], right[:, ::-1])
 
 
 def test_all_mistakes_come_in_one_run() -> None:
