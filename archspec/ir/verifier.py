@@ -94,7 +94,7 @@ def _equal(what: str, found: Sequence[TensorType], wanted: Sequence[TensorType])
 def _regions(node: Node) -> Iterator[str]:
     """Findings on the regions that an op may own, and on their types."""
     for region in node.regions:
-        yield from _equal("region input", [v.type for v in region.inputs], [v.type for v in node.inputs])
+        yield from _equal("region input", [v.type for v in region.inputs], _taken(node))
     match node.op:
         case Call():
             if len(node.regions) != 1:
@@ -108,6 +108,27 @@ def _regions(node: Node) -> Iterator[str]:
                 yield "a primitive has no body"
 
 
+def _stacks(node: Node, op: Repeat) -> Iterator[str]:
+    """Findings on the operands and outputs of which each layer has a part."""
+    counts = [op.schedule.count(number) for number in range(len(node.regions))]
+    for operand, body in op.stacked.items():
+        if node.inputs[operand].type.shape[:1] != (counts[body],):
+            yield f"operand {operand} is {node.inputs[operand].type}, and {counts[body]} layers take a part of it"
+    for scan, value in zip(op.stacks, node.outputs[1 + len(op.taps) :], strict=True):
+        part = node.regions[scan.body].outputs[scan.output or 0].type
+        yield from _equal("stack", [value.type], [part.with_axes(counts[scan.body], *part.axes)])
+
+
+def _taken(node: Node) -> list[TensorType]:
+    """The types that a region takes: those of the operands, of a stack the type of a part."""
+    stacked = node.op.stacked if isinstance(node.op, Repeat) else {}
+    return [_part(v.type) if number in stacked else v.type for number, v in enumerate(node.inputs)]
+
+
+def _part(stack: TensorType) -> TensorType:
+    return TensorType(stack.dtype, stack.axes[1:], stack.bound)
+
+
 def _repeat(node: Node, op: Repeat) -> Iterator[str]:
     """Findings on the bodies, the schedule and the taps of repeated layers."""
     if len(node.regions) != len(op.kinds) or not node.regions:
@@ -119,10 +140,11 @@ def _repeat(node: Node, op: Repeat) -> Iterator[str]:
     for region in node.regions:
         # The next layer takes what this one returns, so the types must be equal.
         yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
-    if len(node.outputs) != 1 + len(op.taps):
-        yield f"{len(op.taps)} taps of {len(node.outputs) - 1} outputs"
+    if len(node.outputs) != 1 + len(op.taps) + len(op.stacks):
+        yield f"{len(op.taps)} taps and {len(op.stacks)} stacks of {len(node.outputs) - 1} outputs"
         return
-    for tap, value in zip(op.taps, node.outputs[1:], strict=True):
+    yield from _stacks(node, op)
+    for tap, value in zip(op.taps, node.outputs[1:], strict=False):
         if tap.layer >= len(op.schedule) or tap.output >= len(node.regions[op.schedule[tap.layer]].outputs):
             yield f"tap of layer {tap.layer} names an output that does not exist"
         else:

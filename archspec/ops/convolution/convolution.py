@@ -33,6 +33,7 @@ class Convolution(Primitive):
 
     name = "convolution"
     signature = "b c ... -> b o ..."
+    anywhere = True
     reads_more = (
         "many groups of several channels, and dilated kernels of many taps, are bounded by an interval; "
         "channels and space of several factors are not tracked"

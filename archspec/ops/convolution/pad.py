@@ -28,6 +28,7 @@ class Pad(Primitive):
 
     name = "pad"
     signature = "b c ... -> b c ..."
+    anywhere = True
     reads_more = "space of several factors is not tracked"
 
     before: tuple[int, ...]

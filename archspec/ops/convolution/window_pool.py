@@ -28,6 +28,7 @@ class WindowPool(Primitive):
 
     name = "window_pool"
     signature = "b c ... -> b c ..."
+    anywhere = True
     reads_more = "space of several factors is not tracked"
 
     kind: Literal["max", "mean"]

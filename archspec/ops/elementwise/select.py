@@ -29,6 +29,7 @@ class Select(Primitive):
 
     name = "select"
     signature = "..., ..., ... -> ..."
+    anywhere = True
     reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
 
     number: Scalar | None

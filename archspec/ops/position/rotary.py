@@ -45,6 +45,7 @@ class Rotary(Primitive):
 
     name = "rotary"
     signature = "b h s d, 2 s r -> b h s d"
+    anywhere = True
     reads_more = "a feature depends on its own pair alone, and one that passes on no angle"
 
     layout: Literal["half", "interleaved"]

@@ -22,6 +22,7 @@ class Argmax(Primitive):
 
     name = "argmax"
     signature = "... -> ..."
+    anywhere = True
     reads_more = "an element that is far from the largest may change and stay unnoticed"
 
     axis: int

@@ -34,6 +34,7 @@ class Experts(Primitive):
 
     name = "experts"
     signature = "... d, ... e -> ... d"
+    anywhere = True
 
     hidden: int
     activation: Kind | None

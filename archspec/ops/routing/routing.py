@@ -58,6 +58,7 @@ class Routing(Primitive):
 
     name = "routing"
     signature = "... e -> ... e"
+    anywhere = True
 
     reads_more = "scores that are not chosen are compared alone"
 

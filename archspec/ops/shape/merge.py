@@ -26,6 +26,7 @@ class Merge(Primitive):
 
     name = "merge"
     signature = "... -> ..."
+    anywhere = True
 
     axis: int
     count: int = 2
