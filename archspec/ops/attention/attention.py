@@ -284,6 +284,7 @@ def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: Tenso
     scores = out.with_axes(*out.axes[:3], keys.axes[2])
     pairs = broadcast_axes(scores, found)
     read = aligned(scores, found, [pair for pair in pairs if pair[0] != 3])
-    if found.rank == 4 and found.axes[0] == out.axes[0] and found.axes[3] == keys.axes[2]:
-        return meet(read, operands.allowed(out, 2, found, 3))
-    return read
+    if found.rank == 0 or found.axes[-1] != keys.axes[2]:
+        return read
+    batched = found.rank == 4 and found.axes[0] == out.axes[0]
+    return meet(read, operands.allowed(out, 2, found, found.rank - 1, batched=batched))

@@ -97,12 +97,12 @@ class MaskOperands:
         own = [1 if use.at else 0 for use in self.uses() if use.control == control]
         return bool(own) and self.types[control].rank == own[0]
 
-    def allowed(self, out: TensorType, query: int, inp: TensorType, key: int) -> Relation:
+    def allowed(self, out: TensorType, query: int, inp: TensorType, key: int, *, batched: bool = True) -> Relation:
         """The mask as a relation between axis `query` of the output and axis `key` of an input.
 
-        Axis 0 of both is the batch.
+        Axis 0 of both is the batch; an input that is not `batched` has none.
         """
-        return relation(self.mask, self._places(out, query, inp, key, batched=True))
+        return relation(self.mask, self._places(out, query, inp, key, batched=batched))
 
     def reads(self, out: TensorType, query: int, control: int) -> Relation:
         """The positions of a control that an output restricted by the mask depends on, whatever the control holds.

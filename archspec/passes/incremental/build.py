@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from archspec.algebra.dim import Dim
-from archspec.analyses.cache import KeptValue
+from archspec.analyses.cache import Kept
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Op, Positions, Primitive, ShapeError
@@ -27,25 +27,33 @@ Key = tuple[Hashable, ...]
 class Asked:
     """What a body takes from outside: a value of the state, or one made before the first step.
 
-    `value` is the value of the full graph, `kind` and `mode` say how it is kept, `scope` is the path of its body.
+    `value` is the value of the full graph, `kind` says how it is kept, `path` where it is computed.
     """
 
     value: Value
-    kind: str
-    mode: Mode
+    kind: Kept
     path: str
+
+    @property
+    def key(self) -> Key:
+        """What distinguishes it from all others."""
+        return ("state", self.value, self.kind)
 
 
 class BodyBuilder:
-    """Builds one body of the step; `around` is the builder of the body that contains it."""
+    """Builds one body of the step; `around` builds the body that contains it, in which `node` of the full graph is."""
 
-    def __init__(self, planner: Planner, plan: BodyPlan, around: BodyBuilder | None) -> None:
-        self.planner, self.plan, self.around = planner, plan, around
+    def __init__(
+        self, planner: Planner, plan: BodyPlan, around: BodyBuilder | None = None, node: Node | None = None
+    ) -> None:
+        self.planner, self.plan, self.around, self.node = planner, plan, around, node
         self.fed: Fed = planner.fed
         self.inputs: dict[Key, Value] = {}
         self.nodes: list[Node] = []
         self.made: dict[tuple[Value, Form], Value] = {}
         self.updates: list[tuple[Asked, Value]] = []
+        # What is asked of the state in this body or inside it, and the input of this body for it.
+        self.state: dict[Key, tuple[Asked, Value]] = {}
 
     # -- values from outside
 
@@ -133,26 +141,34 @@ class BodyBuilder:
 
     def _input(self, value: Value, form: Form) -> None:
         number = self.plan.graph.inputs.index(value)
-        key = ("value", number, form)
-        self.made[value, form] = self.take(key, value.name, self.fed.sized(value.type, form))
+        type_ = self.fed.sized(value.type, form)
+        if self.around is not None and self.node is not None:
+            # The operand may have rows that the full graph's value does not have.
+            type_ = self.around.get(self.node.inputs[number], form).type
+        self.made[value, form] = self.take(("value", number, form), value.name, type_)
 
     def get(self, value: Value, form: Form) -> Value:
         """A value of the full graph in a form."""
         if value in self.plan.once:
-            return self.asked(Asked(value=value, kind="once", mode=None, path=_path(value)), value.type)
+            return self.asked(Asked(value=value, kind="once", path=_path(value)), value.type)
         return self.made[value, form]
 
     def asked(self, asked: Asked, type_: TensorType) -> Value:
         """The input of this body that holds a value of the state."""
-        key = ("state", asked.value, asked.kind)
-        return self.take(key, asked.value.name or "kept", type_)
+        found = self.take(asked.key, asked.value.name or "kept", type_)
+        self.state.setdefault(asked.key, (asked, found))
+        return found
+
+    def given(self) -> list[Value]:
+        """The inputs of this body that are inputs of the full graph."""
+        return [value for key, value in self.inputs.items() if key[0] == "value"]
 
     def _kept(self, value: Value) -> None:
         """Read and write what is kept of a value."""
         for (found, form), _ in [item for item in self.plan.kept.items() if item[0][0] is value]:
             (mode,) = form
             ((axis, _),) = self.fed.axes(value.type)
-            asked = Asked(value=value, kind="whole" if mode is WHOLE else "last", mode=mode, path=_path(value))
+            asked = Asked(value=value, kind="whole" if mode is WHOLE else "last", path=_path(value))
             new = self.made[value, self.planner.new(value)]
             old = self.asked(asked, self._state_type(value, axis, mode))
             counts = [self.counts("past")] + ([] if mode is WHOLE else [self.counts("count")])
@@ -228,7 +244,7 @@ class BodyBuilder:
     # -- regions
 
     def _regions(self, node: Node) -> None:
-        bodies = [BodyBuilder(self.planner, plan, self) for plan in self.plan.inner[node]]
+        bodies = [BodyBuilder(self.planner, plan, self, node) for plan in self.plan.inner[node]]
         for body in bodies:
             body.run()
         if isinstance(node.op, Repeat):
@@ -236,15 +252,19 @@ class BodyBuilder:
         else:
             self._call(node, bodies[0])
 
-    def _given(self, node: Node, key: Key, type_: TensorType, name: str) -> Value:
-        """The operand for an input of a region."""
+    def _given(self, node: Node, key: Key, body: BodyBuilder, layers: int | None = None) -> Value:
+        """The operand for an input of a region; with `layers` a part of the state is stacked over as many layers."""
         match key:
             case ("value", int(number), form):
-                return self.get(node.inputs[number], form)
+                return self.get(node.inputs[number], form)  # type: ignore[arg-type]
             case ("positions", mode):
-                return self.positions(mode)
+                return self.positions(mode)  # type: ignore[arg-type]
+            case ("state", *_):
+                asked, value = body.state[key]
+                axes = value.type.axes if layers is None else (Axis((Dim.of(layers),)), *value.type.axes)
+                return self.asked(asked, TensorType(value.type.dtype, axes, value.type.bound))
             case _:
-                return self.take(key, name, type_)
+                return self.counts(str(key[0]))
 
     def _call(self, node: Node, body: BodyBuilder) -> None:
         wanted = [(value, form) for value in node.outputs for form in self.plan.wanted.get(value, ())]
@@ -252,7 +272,7 @@ class BodyBuilder:
         results = [body.get(region.outputs[value.index], form) for value, form in wanted]
         outputs = [*results, *(value for _, value in body.updates)]
         graph = Graph(name=region.name, inputs=tuple(body.inputs.values()), nodes=tuple(body.nodes), outputs=tuple(outputs))
-        operands = [self._given(node, key, value.type, value.name) for key, value in body.inputs.items()]
+        operands = [self._given(node, key, body) for key in body.inputs]
         op = node.op
         assert isinstance(op, Call)
         types = [value.type for value in outputs]
@@ -265,13 +285,10 @@ class BodyBuilder:
         keys = _aligned(bodies, self.planner.new(node.inputs[0]))
         counts = [op.schedule.count(number) for number in range(len(bodies))]
         operands, scans = [], []
-        for number, (key, (body, value)) in enumerate(keys.items()):
+        for number, (key, (body, _)) in enumerate(keys.items()):
+            operands.append(self._given(node, key, bodies[body], counts[body]))
             if key[0] == "state":
-                type_ = value.type.with_axes(counts[body], *value.type.axes)
-                operands.append(self.take(key, value.name, replace(type_, bound=value.type.bound)))
                 scans.append(Scan(body=body, operand=number))
-            else:
-                operands.append(self._given(node, key, value.type, value.name))
         taps = [(tap, value) for tap, value in zip(op.taps, node.outputs[1:], strict=False) if value in self.plan.wanted]
         regions, found = [], []
         for number, body in enumerate(bodies):
@@ -290,9 +307,8 @@ class BodyBuilder:
                 )
             )
             found.append(needed)
-            for place, (asked, value) in enumerate(body.updates, len(results)):
-                key = ("state", asked.value, asked.kind)
-                at = list(keys).index(key)
+            for place, (asked, _) in enumerate(body.updates, len(results)):
+                at = list(keys).index(asked.key)
                 scans[[scan.operand for scan in scans].index(at)] = Scan(body=number, operand=at, output=place)
         new_taps = tuple(Tap(layer=t.layer, output=1 + found[op.schedule[t.layer]].index(t.output)) for t, _ in taps)
         stacks = [scan for scan in scans if scan.output is not None]
@@ -307,7 +323,7 @@ class BodyBuilder:
         self.made[carried] = made[0]
         for (_, value), one in zip(taps, made[1:], strict=False):
             self.made[value, self.planner.new(value)] = one
-        by_key = {("state", a.value, a.kind): a for body in bodies for a, _ in body.updates}
+        by_key = {asked.key: asked for body in bodies for asked, _ in body.updates}
         for scan, one in zip(stacks, made[1 + len(taps) :], strict=True):
             self.updates.append((by_key[list(keys)[scan.operand or 0]], one))
 
@@ -341,5 +357,3 @@ def _path(value: Value) -> str:
     scope = "" if node is None else node.scope
     return ".".join(part for part in (scope, value.name or "kept") if part)
 
-
-KeptKinds = KeptValue

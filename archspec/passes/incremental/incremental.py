@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from archspec.algebra.dim import Dim, Symbol
-from archspec.analyses.cache import Kept, KeptValue
+from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.ir.verifier import verify
 from archspec.passes.incremental.build import Asked, BodyBuilder
 from archspec.passes.incremental.forms import Fed
+from archspec.passes.incremental.once import once_graph
 from archspec.passes.incremental.plan import Planner, refuse
 from archspec.record import record
 
@@ -21,10 +23,12 @@ class Incremental:
     `step` takes the fed inputs at new positions, `past` (int64 [rows], the number of positions that each row has had),
     where a ring is kept `count` (int64 [rows], how many of the new entries are positions of the row: the first ones),
     the inputs that are not fed and that it reads, and the state. It returns the outputs at the new positions and what
-    replaces the state. `new` is the dim of new positions; the dim of the full graph, `length`, is the capacity.
+    replaces the state. `once` makes the part of the state of kind `once` from the inputs that are not fed; None where
+    there is none. `new` is the dim of new positions; the dim of the full graph, `length`, is the capacity.
     """
 
     step: Graph
+    once: Graph | None
     state: tuple[KeptValue, ...]
     length: Symbol
     new: Symbol
@@ -57,7 +61,7 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) ->
     named = dict(zip(graph.output_names, graph.outputs, strict=True))
     names = list(named) if outputs is None else list(outputs)
     planner = Planner(graph, layout, [named[name] for name in names])
-    body = BodyBuilder(planner, planner.root, None)
+    body = BodyBuilder(planner, planner.root)
     body.run()
     results = [body.get(named[name], planner.new(named[name])) for name in names]
     return _finished(graph, body, layout, names, results)
@@ -81,35 +85,28 @@ def _fresh(graph: Graph, name: str) -> str:
 def _finished(graph: Graph, body: BodyBuilder, fed: Fed, names: list[str], results: list[Value]) -> Incremental:
     """The graph with its inputs in order and its state named."""
     taken = [*(value.name for value in graph.inputs), "past", "count"]
-    order: list[Value] = []
-    kept: dict[Value, KeptValue] = {}
     updates = {asked.value: value for asked, value in body.updates}
-    asked_by = {asked.value: asked for asked, _ in body.updates}
-    for key, value in body.inputs.items():
-        if key[0] != "state":
-            continue
-        asked = asked_by.get(key[1])  # type: ignore[call-overload]
-        name = _unique(_identifier(asked, key[1]), taken)  # type: ignore[arg-type]
-        taken.append(name)
-        value.name = name
-        kept[value] = _kept_value(name, asked, key[1], value, fed)  # type: ignore[arg-type]
-    inputs = sorted((key, value) for key, value in ())  # placeholder
-    order = [value for key, value in body.inputs.items() if key[0] == "value"]
-    order.sort(key=lambda value: [one.name for one in graph.inputs].index(value.name))
-    order += [body.inputs[(name,)] for name in ("past", "count") if (name,) in body.inputs]
-    order += kept
-    changed = [(one, updates[source]) for value, one in kept.items() for source in [_source(body, value)] if source in updates]
+    state: dict[Value, KeptValue] = {}
+    for asked, value in body.state.values():
+        value.name = _unique(_identifier(asked.path), taken)
+        taken.append(value.name)
+        state[asked.value] = _kept_value(value, asked, fed)
+    file_order = [value.name for value in graph.inputs]
+    given = sorted(body.given(), key=lambda value: file_order.index(value.name))
+    counts = [body.inputs[(name,)] for name in ("past", "count") if (name,) in body.inputs]
+    changed = [(one.update, updates[source]) for source, one in state.items() if one.update is not None]
     step = Graph(
         name=graph.name,
-        inputs=tuple(order),
+        inputs=(*given, *counts, *(value for _, value in body.state.values())),
         nodes=tuple(body.nodes),
         outputs=(*results, *(value for _, value in changed)),
-        output_names=(*names, *(one.update or "" for one, _ in changed)),
+        output_names=(*names, *(name for name, _ in changed)),
     )
     verify(step)
     return Incremental(
         step=step,
-        state=tuple(kept.values()),
+        once=once_graph(body.plan, {source: one.name for source, one in state.items()}),
+        state=tuple(state.values()),
         length=fed.length,
         new=fed.new,
         rows=fed.rows,
@@ -117,13 +114,8 @@ def _finished(graph: Graph, body: BodyBuilder, fed: Fed, names: list[str], resul
     )
 
 
-def _source(body: BodyBuilder, value: Value) -> Value:
-    return next(key[1] for key, found in body.inputs.items() if found is value)  # type: ignore[return-value]
-
-
-def _identifier(asked: Asked | None, value: Value) -> str:
-    path = value.name if asked is None else asked.path
-    return "_".join(part for part in path.split(".") if part != "*") or "kept"
+def _identifier(path: str) -> str:
+    return "_".join(part for part in path.split(".") if part != "*")
 
 
 def _unique(name: str, taken: Sequence[str]) -> str:
@@ -133,18 +125,10 @@ def _unique(name: str, taken: Sequence[str]) -> str:
     return found
 
 
-def _kept_value(name: str, asked: Asked | None, source: Value, value: Value, fed: Fed) -> KeptValue:
-    layers = value.type.rank - source.type.rank
-    if asked is None:
-        return KeptValue(name=name, path=name, kind="once", type=value.type, layers=layers)
-    ((axis, _),) = fed.axes(source.type)
-    kind: Kept = "whole" if asked.kind == "whole" else "last"
-    return KeptValue(
-        name=name,
-        path=asked.path,
-        kind=kind,
-        type=value.type,
-        layers=layers,
-        axis=axis + layers,
-        update=f"{name}_next",
-    )
+def _kept_value(value: Value, asked: Asked, fed: Fed) -> KeptValue:
+    layers = value.type.rank - asked.value.type.rank
+    kept = KeptValue(name=value.name, path=asked.path, kind=asked.kind, type=value.type, layers=layers)
+    if asked.kind == "once":
+        return kept
+    ((axis, _),) = fed.axes(asked.value.type)
+    return replace(kept, axis=axis + layers, update=f"{value.name}_next")

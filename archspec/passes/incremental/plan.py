@@ -77,7 +77,7 @@ class Planner:
         """Something of a body reads a value in a form."""
         found = self.influences.of(value)
         if not found.is_late:
-            if found.given and (value.producer is not None or plan.carried is value):
+            if found.given and value.producer is not None and not self._is_mixed(value.producer):
                 plan.once[value] = None
             else:
                 plan.wanted.setdefault(value, {})[()] = None
@@ -85,6 +85,10 @@ class Planner:
             self._keep(plan, value, form)
         else:
             plan.wanted.setdefault(value, {})[form] = None
+
+    def _is_mixed(self, node: Node) -> bool:
+        """Whether a call gives values that change with every step beside others."""
+        return isinstance(node.op, Call) and any(self.influences.of(value).is_late for value in node.outputs)
 
     def _keep(self, plan: BodyPlan, value: Value, form: Form) -> None:
         if len(form) != 1 or self.fed.row(value.type) is None or len(value.type.axes[self.axes(value)[0][0]].factors) > 1:
