@@ -33,6 +33,13 @@ class Positions:
     axis: int
 
 
+@record(kw_only=False)
+class OwnEntries:
+    """The entries of an operand at the positions of the result, where it is also read at others."""
+
+    operand: int
+
+
 @record
 class ParameterSpec:
     """A parameter that an op declares: its type, its role (which selects the default initialisation), and its own init.
@@ -161,12 +168,14 @@ class Primitive(Op):
 
 @record
 class Placement:
-    """An op that takes positions: `op` is applied to `operands`, which are numbers of the original op's operands and
-    the positions along their axes, int64 [rows, entries] or [entries]; where a position is negative, nothing stands.
+    """An op that takes positions: `op` is applied to `operands`.
+
+    These are numbers of the original op's operands, and the positions along their axes, int64 [rows, entries] or
+    [entries]; where a position is negative, nothing stands.
     """
 
     op: Primitive
-    operands: tuple[int | Positions, ...]
+    operands: tuple[int | Positions | OwnEntries, ...]
 
 
 class ShapeError(Exception):

@@ -7,11 +7,12 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
-from archspec.masks.coordinates import Coordinates
+from archspec.masks.atom import MaskAtom
+from archspec.masks.coordinates import Coordinates, MaskSide
 from archspec.masks.leaf import Fact, Leaf, Padding, Pairs, Place, Resizable
 from archspec.masks.mask import Mask
 from archspec.masks.source import AND, OR, PRIMARY, Control, MaskSource, MaskWriter, joined
-from archspec.masks.walk import controls, fold, leaves, renumbered
+from archspec.masks.walk import controls, fold, leaves, renumbered, replaced
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
 
@@ -102,6 +103,20 @@ class Placed(Leaf):
 def takes_positions(mask: Mask) -> bool:
     """Whether a mask is computed from positions, and not from controls alone."""
     return any(leaf.compares or leaf.absolute for leaf in leaves(mask))
+
+
+def read_twice(mask: Mask) -> tuple[int, ...]:
+    """The controls that a mask reads at the query and at the key."""
+    sides: dict[int, set[MaskSide]] = {}
+    for leaf in leaves(mask):
+        for use in leaf.uses() if isinstance(leaf, MaskAtom) else ():
+            sides.setdefault(use.control, set()).update(use.at)
+    return tuple(control for control, found in sides.items() if len(found) == 2)
+
+
+def parted(mask: Mask, own: Mapping[int, int]) -> Mask:
+    """The mask with control `own[n]` in place of n where it is read at the query."""
+    return replaced(mask, lambda leaf: leaf.parted(own) if isinstance(leaf, MaskAtom) else leaf)
 
 
 class _Placing:

@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim
 from archspec.analyses.cache import Kept
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.op import Op, Positions, Primitive, ShapeError
+from archspec.ir.op import Op, OwnEntries, Positions, Primitive, ShapeError
 from archspec.ir.repeat import Repeat, Scan, Tap
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.ops.shape.concat import Concat
@@ -202,8 +202,7 @@ class BodyBuilder:
             placement = op.placed(len(node.inputs))
             assert placement is not None
             op = placement.op
-            for one in placement.operands:
-                operands.append(self._positions_of(run, one) if isinstance(one, Positions) else self._operand(run, one))
+            operands = [self._taken(run, one) for one in placement.operands]
         else:
             operands = [self._operand(run, number) for number in range(len(node.inputs))]
             op = self._resized(op, run)
@@ -217,6 +216,17 @@ class BodyBuilder:
 
     def _operand(self, run: Run, number: int) -> Value:
         return self.get(run.node.inputs[number], run.operands[number])
+
+    def _taken(self, run: Run, one: int | Positions | OwnEntries) -> Value:
+        """What an op that takes positions is applied to."""
+        match one:
+            case Positions():
+                return self._positions_of(run, one)
+            case OwnEntries(operand=number):
+                value = run.node.inputs[number]
+                return self.get(value, self.planner.new(value))
+            case _:
+                return self._operand(run, one)
 
     def _positions_of(self, run: Run, asked: Positions) -> Value:
         mode = self.planner.mode(run, asked)

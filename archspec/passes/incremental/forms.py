@@ -48,11 +48,9 @@ class Fed:
                 coordinate += 1
         return tuple(found)
 
-    def row(self, type_: TensorType) -> int | None:
-        """The coordinate that is the row; None for a type without rows, or where a fixed number does not tell."""
-        if self.rows.is_constant or not type_.axes or type_.axes[0].factors != (self.rows,):
-            return None
-        return 0
+    def row(self, type_: TensorType) -> tuple[int, ...]:
+        """The coordinates that are the row: none for a type without rows, or where their number is fixed."""
+        return () if self.rows.is_constant else tuple(k for k, size in enumerate(type_.space) if size == self.rows)
 
     def is_in(self, thing: object) -> bool:
         """Whether the number of positions occurs in a type, an op or a part of one."""

@@ -9,7 +9,7 @@ from archspec.analyses.cost import BYTES
 from archspec.diagnostics import fail
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.op import Positions, Primitive
+from archspec.ir.op import OwnEntries, Positions, Primitive
 from archspec.ir.repeat import Repeat
 from archspec.passes.incremental.forms import NEW, Fed, Form, Mode, UnplacedAxis, widest
 from archspec.passes.incremental.influence import Influences
@@ -91,7 +91,8 @@ class Planner:
         return isinstance(node.op, Call) and any(self.influences.of(value).is_late for value in node.outputs)
 
     def _keep(self, plan: BodyPlan, value: Value, form: Form) -> None:
-        if len(form) != 1 or self.fed.row(value.type) is None or len(value.type.axes[self.axes(value)[0][0]].factors) > 1:
+        axes = value.type.axes
+        if len(form) != 1 or axes[0].size != self.fed.rows or len(axes[self.axes(value)[0][0]].factors) > 1:
             refuse(value.producer, f"{value.type} would be kept from step to step, and it does not have rows and positions")
         plan.kept[value, form] = None
         # What is kept is written from the new entries.
@@ -195,13 +196,20 @@ class Planner:
         for number, (operand, found) in enumerate(zip(node.inputs, run.operands, strict=True)):
             if self.reads_operand(run, number):
                 self.want(plan, operand, found)
+            if run.placed and OwnEntries(number) in self.taken(run):
+                self.want(plan, operand, self.new(operand))
 
     def reads_operand(self, run: Run, number: int) -> bool:
         """Whether a run takes an operand of the original node."""
+        return not run.placed or number in self.taken(run)
+
+    def taken(self, run: Run) -> tuple[int | Positions | OwnEntries, ...]:
+        """What the op of a placed run takes."""
         op = run.node.op
         assert isinstance(op, Primitive)
-        placement = op.placed(len(run.node.inputs)) if run.placed else None
-        return placement is None or number in placement.operands
+        placement = op.placed(len(run.node.inputs))
+        assert placement is not None
+        return placement.operands
 
     def _placed(self, node: Node, value: Value, form: Form, operands: list[Form]) -> Run:
         """The run, with positions where the op takes some. Refuses what cannot stand at other positions."""
@@ -277,10 +285,9 @@ class Planner:
     def _check_rows(self, node: Node, value: Value, number: int) -> None:
         """Refuse an op that reads another row of an operand."""
         operand = node.inputs[number]
-        inp, out = self.fed.row(operand.type), self.fed.row(value.type)
-        if inp is None:
-            return
-        if out is None or not same(self.influences.reads(node)[value.index][number], out, inp):
+        relation = self.influences.reads(node)[value.index][number]
+        rows = self.fed.row(operand.type)
+        if not all(any(same(relation, out, inp) for out in self.fed.row(value.type)) for inp in rows):
             refuse(node, f"operand {number} of `{node.op.name}`, {operand.type}, may be read in other rows")
 
 

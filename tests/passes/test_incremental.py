@@ -1,0 +1,87 @@
+"""A step on new positions gives what the full run gives, whatever the chunks, for each row alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archspec.spec import Spec, load
+from archspec.spec.shipped import shipped_specs_dir
+from tests.decoding import specs
+from tests.passes.stepping import Stepping, evenly, largest
+
+DECODERS = [
+    path.stem for path in sorted(shipped_specs_dir().glob("*.yaml")) if "\ndecode:" in path.read_text(encoding="utf-8")
+]
+ROWS, TOTAL = 3, 11
+RAGGED = [(5, 1, 3), (1, 1, 1), (0, 4, 2), (2, 2, 2), (3, 0, 1)]
+"""Rows of 11, 8 and 9 positions, in chunks of their own."""
+SCHEDULES = {"1": evenly(ROWS, TOTAL, 1), "3": evenly(ROWS, TOTAL, 3), "all": [(TOTAL,) * ROWS], "ragged": RAGGED}
+
+
+def stepping(spec: Spec) -> Stepping:
+    assert spec.decode is not None
+    return Stepping(spec.graph, spec.decode.input, spec.decode.output, rows=ROWS, total=TOTAL)
+
+
+def check(run: Stepping) -> None:
+    for schedule in SCHEDULES.values():
+        assert largest(run, schedule) < 1e-10
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_shipped_decoders(name: str) -> None:
+    check(stepping(load(name, reduced=True)))
+
+
+ROTARY = "positions: {{kind: rotary, layout: half{}}}"
+OPTIONS = {
+    "grouped": "kv_heads: 1",
+    "bias": "bias: [q, v]",
+    "softcap": "softcap: 3",
+    "scale": "scale: 0.2",
+    "value-dim": "value_dim: 5",
+    "qk-norm": "qk_norm: {norm: rms_norm, over: head}",
+    "sink": "sink: learned",
+    "zero-sink": "sink: zero",
+    "interleaved": "positions: {kind: rotary, layout: interleaved, size: 4}",
+    "linear": ROTARY.format(", scaling: {kind: linear, factor: 4}"),
+    "llama3": ROTARY.format(", scaling: {kind: llama3, factor: 8, low: 1, high: 4, original: 8}"),
+    "yarn": ROTARY.format(", scaling: {kind: yarn, factor: 4, original: 8}"),
+    "alibi": "positions: alibi",
+    "learned-slopes": "positions: {kind: alibi, slopes: learned}",
+    "shared-buckets": "positions: {kind: relative_buckets, buckets: 8, max_distance: 9, bidirectional: false, share: true}",
+    "buckets": "positions: {kind: relative_buckets, buckets: 8, max_distance: 9, bidirectional: true, share: false}",
+    "latent": "head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: {kind: rotary, layout: half}",
+}
+MASKS = {"causal": "causal", "window": "last(3)", "wide": "last(30)", "either": "last(2) | causal & within(4)"}
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("option", OPTIONS)
+def test_options_of_attention(option: str, mask: str, tmp_path: Path) -> None:
+    source = "" if "positions" in OPTIONS[option] else specs.LEARNED
+    check(stepping(specs.decoder(tmp_path, source=source, attention=f", {OPTIONS[option]}", mask=MASKS[mask])))
+
+
+VALID = 'valid: {type: "bool[batch, length]", default: true, padding: any}'
+GROWN = {
+    "key-valid": {"more": VALID, "mask": "causal & key_valid(valid)"},
+    "window-valid": {"more": VALID, "mask": "last(3) & key_valid(valid)"},
+    "query-valid": {"more": VALID, "mask": "causal & query_valid(valid)"},
+    "both-valid": {"more": VALID, "mask": "causal & (key_valid(valid) | query_valid(valid))"},
+    "segments": {"more": "parts: int64[batch, length] < 3", "mask": "causal & same_segment(parts)"},
+    "window-segments": {"more": "parts: int64[batch, length] < 3", "mask": "last(3) & same_segment(parts)"},
+    "places": {
+        "more": "places: int64[batch, length] < context",
+        "source": "",
+        "attention": ", positions: {kind: rotary, layout: half, ids: places}",
+    },
+    "row": {"more": "given: float[batch, 1, d_model]", "nodes": "\n  back: {block: add, left: source, right: given}"},
+}
+
+
+@pytest.mark.parametrize("case", GROWN)
+def test_other_inputs_that_grow(case: str, tmp_path: Path) -> None:
+    check(stepping(specs.decoder(tmp_path, **GROWN[case])))
