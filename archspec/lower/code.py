@@ -34,14 +34,26 @@ def hint_of(node: Node, value: Value) -> str:
 
 
 @record
-class Need:
-    """Something that a body uses but cannot access: a size that none of its tensors has, or another's parameter."""
+class Slots:
+    """The places of new entries in what a step keeps: a ring of `ring` entries, or one place a position if None."""
 
-    what: Symbol | Parameter
+    ring: int | None = None
+
+
+@record
+class Need:
+    """Something that a body uses but cannot access.
+
+    It is a size that none of its tensors has, another's parameter, or the places at which a step writes.
+    """
+
+    what: Symbol | Parameter | Slots
 
     @property
     def variable(self) -> Variable:
-        """The argument of `forward` that passes it in."""
+        """The argument of the method that passes it in."""
+        if isinstance(self.what, Slots):
+            return Variable(hint="slots" if self.what.ring is None else "ring_slots")
         if isinstance(self.what, Symbol):
             return Variable(hint=self.what.name, annotation="int")
         return Variable(hint="_".join(self.what.path.split(".")[-2:]))
@@ -126,7 +138,23 @@ class Loop:
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
 
 
-Statement = Assignment | Default | Require | Loop
+@record
+class Do:
+    """`value` as a statement, for what it does."""
+
+    value: ast.expr
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """None: the statement creates no variable."""
+        return ()
+
+    def reads(self) -> Iterator[str]:
+        """Names that are read, in the order of the text."""
+        return names(self.value)
+
+
+Statement = Assignment | Default | Require | Loop | Do
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from archspec.ir.types import DType
 from archspec.lower.code import ClassCode, Default, Require
 from archspec.lower.syntax import parse
 
-_DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
+DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
 
 Number = int | float | bool
 
@@ -27,7 +27,7 @@ def make_optional(code: ClassCode, graph: Graph, defaults: Mapping[str, Number])
     required = {value: token for value, token in tokens.items() if value.name not in defaults}
     code.optional = frozenset(optional.values())
     code.statements[:0] = [
-        Default(target=token, value=parse(_filled(code, value, defaults[value.name], required)))
+        Default(target=token, value=parse(filled(code, value, defaults[value.name], required)))
         for value, token in optional.items()
     ]
 
@@ -52,9 +52,9 @@ def _refusal(name: str, token: str) -> str:
     return f'TypeError(f"`{name}` must be torch.bool, not {{{token}.dtype}}")'
 
 
-def _filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
+def filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
     """Source of a default: like a required input of the same shape if there is one, else from the sizes."""
-    dtype = _DTYPES.get(value.type.dtype)
+    dtype = DTYPES.get(value.type.dtype)
     like = next((token for other, token in required.items() if other.type.shape == value.type.shape), None)
     if like:
         word, number = {0.0: ("zeros", ""), 1.0: ("ones", "")}.get(float(default), ("full", f", {default!r}"))

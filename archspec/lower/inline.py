@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.lower.code import Assignment, ClassCode, Default, Loop, Require, Statement
+from archspec.lower.code import Assignment, ClassCode, Default, Do, Loop, Require, Statement
 from archspec.lower.syntax import name, names, substitute
 from archspec.record import record
 
@@ -114,7 +114,7 @@ def with_expressions(statement: Statement, change: Callable[[ast.expr], ast.expr
 
 
 def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[Statement]:
-    """The statements that the results depend on, and all `Require` statements, in order."""
+    """The statements that the results depend on, and all that do more than make a value, in order."""
     live = {found for result in results for found in names(result)}
     kept = []
     for statement in reversed(list(statements)):
@@ -125,7 +125,7 @@ def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[S
 
 
 def _is_wanted(statement: Statement, live: set[str]) -> bool:
-    if isinstance(statement, Require):
+    if isinstance(statement, Require | Do):
         return True
     return statement.target in live if isinstance(statement, Default) else not live.isdisjoint(statement.targets)
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archspec.lower.code import ClassCode, Default, Loop, Require, Statement
+from archspec.lower.code import ClassCode, Default, Do, Loop, Require, Statement
 from archspec.lower.inline import InlinePlan
 from archspec.lower.layout import is_settled, statement
 from archspec.lower.syntax import name, parse, substitute
@@ -44,6 +44,8 @@ def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[Statemen
     if isinstance(one, Require):
         test = StatementRow(before="if ", tree=substitute(one.test, named), after=":", indent=indent)
         return [test, StatementRow(before="raise ", tree=value, indent=indent + _STEP)]
+    if isinstance(one, Do):
+        return [StatementRow(before="", tree=value, indent=indent)]
     if isinstance(one, Loop):
         return list(_loop(one, given, named, value, indent))
     return [StatementRow(before=f"{', '.join(given[target] for target in one.targets)} = ", tree=value, indent=indent)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Op
 from archspec.ir.repeat import Repeat
 from archspec.ir.rewriter import Rewriter
 from archspec.passes.base import Pass
@@ -48,7 +51,7 @@ def _body(graph: Graph, keep: range | list[int]) -> tuple[Graph, list[int]] | No
     for node in reversed(kept):
         made = nodes[node]
         regions = None if made is None else made[0]
-        copied.add(node, copied.operands(_operands(node, made)), regions=regions)
+        copied.add(node, copied.operands(_operands(node, made)), op=_op(node, made), regions=regions)
     return copied.finish(), inputs
 
 
@@ -70,6 +73,15 @@ def _node(node: Node) -> tuple[list[Graph], list[int]] | None:
 
 def _operands(node: Node, made: tuple[list[Graph], list[int]] | None) -> list[Value]:
     return list(node.inputs) if made is None else [node.inputs[number] for number in made[1]]
+
+
+def _op(node: Node, made: tuple[list[Graph], list[int]] | None) -> Op:
+    """The op of a node, with the numbers that its operands have where some are dropped."""
+    if made is None or not isinstance(node.op, Repeat):
+        return node.op
+    kept = [one for one in node.op.scans if one.operand is None or one.operand in made[1]]
+    scans = [one if one.operand is None else replace(one, operand=made[1].index(one.operand)) for one in kept]
+    return replace(node.op, scans=tuple(scans))
 
 
 def _holds_state(node: Node) -> bool:
