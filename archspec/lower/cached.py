@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 
-from archspec.algebra.dim import Symbol
+from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.lower.attributes import Attributes
@@ -14,6 +15,7 @@ from archspec.lower.code import Assignment, ClassCode, Default, Slots, Statement
 from archspec.lower.defaults import DTYPES, Number, filled
 from archspec.lower.docs import new_cache_docstring, step_docstring
 from archspec.lower.inline import InlinePlan
+from archspec.lower.naming import identifier
 from archspec.lower.region import Lowering, finished
 from archspec.lower.site import Site
 from archspec.lower.syntax import parse
@@ -66,12 +68,19 @@ class Cached:
     def fields(self) -> dict[str, str]:
         """The field of the cache for each value of the state: the end of its path that tells it from the others."""
         paths = {one.name: [part for part in one.path.split(".") if part != "*"] for one in self.found.state}
+        kinds = {one.name: "last_" if one.kind == "last" else "" for one in self.found.state}
+        held = ["past", "longest", *(value.name for value in self.held)]
         for count in range(1, max((len(path) for path in paths.values()), default=0) + 1):
-            short = {name: "_".join(path[-count:]) for name, path in paths.items()}
-            taken = [*short.values(), "past", "longest", *(value.name for value in self.held)]
+            short = {name: identifier(kinds[name] + "_".join(path[-count:])) for name, path in paths.items()}
+            taken = [*short.values(), *held]
             if len(set(taken)) == len(taken):
                 return short
         return {name: name for name in paths}
+
+    @property
+    def whole(self) -> KeptValue | None:
+        """A value of which all positions are kept; None where there is none."""
+        return next((one for one in self.found.state if one.kind == "whole"), None)
 
     def _is_given(self, value: Value) -> bool:
         return value.name not in {"past", "count", "last", *(one.name for one in self.found.state)}
@@ -116,6 +125,11 @@ class _Step:
         self.cache = code.variable(Variable(hint="cache", annotation="Cache"))
         self.counts = code.variable(Variable(hint="counts"))
         self.length = code.variable(Variable(hint="length", annotation="int"))
+        most = str(cached.found.length.max)
+        code.known[Dim.of(cached.found.length)] = most if cached.whole is None else self.length
+        for one in cached.found.state:
+            token = self.tokens[one.name]
+            code.variables[token] = replace(code.variables[token], hint=cached.fields[one.name])
 
     def run(self) -> ClassCode:
         code, cached = self.code, self.cached
@@ -133,7 +147,8 @@ class _Step:
         code.optional = frozenset([self.counts, *optional.values()])
         code.needs = []
         past = self.tokens["past"]
-        code.results.append(parse(f"{self.cache}._replace(past={past} + {self.counts}, longest={self.length})"))
+        longest = "" if cached.whole is None else f", longest={self.length}"
+        code.results.append(parse(f"{self.cache}._replace(past={past} + {self.counts}{longest})"))
         return code
 
     def assign(self, token: str, source: str) -> Assignment:
@@ -170,7 +185,7 @@ class _Step:
                 case Slots(ring=ring):
                     source = f"{helpers.add(RING_SLOTS)}({past}, {self.counts}, {ids}.shape[1], {ring})"
                 case Symbol() as symbol if symbol == self.cached.found.length:
-                    source = self.length
+                    source = self.code.known[Dim.of(symbol)]
                 case _:
                     raise ValueError(f"a step has no {need.what}")
             made.append(self.assign(token, source))
@@ -199,7 +214,8 @@ def new_cache_code(lowering: Lowering, cached: Cached, attributes: Attributes) -
     like = code.variable(Variable(hint="like"))
     code.statements.append(Assignment(targets=(like,), value=parse("next(self.parameters())")))
     made = dict(zip(once.output_names, code.results, strict=True)) if once is not None else {}
-    fields = [f"past={like}.new_zeros({rows}, dtype=torch.int64)", "longest=0"]
+    fields = [f"past={like}.new_zeros({rows}, dtype=torch.int64)"]
+    fields += [] if cached.whole is None else ["longest=0"]
     fields += [f"{value.name}={tokens[value]}" for value in tokens if value.name in {x.name for x in cached.held}]
     source = f"Cache({', '.join(fields)})"
     call = parse(source)
@@ -226,35 +242,36 @@ def _zeros(one: KeptValue, cached: Cached, like: str, rows: str, capacity: str) 
 
 def cache_class(cached: Cached) -> list[str]:
     """Lines of the class `Cache`."""
-    whole = next((one for one in cached.found.state if one.kind == "whole"), None)
+    whole = cached.whole
     lines = ["class Cache(NamedTuple):", '    """What steps keep, in buffers that they write in place.', ""]
-    lines += [
-        "    past: int64 [rows], how many positions each row has had.",
-        "    longest: the most positions that a row has had, or more.",
-    ]
+    lines += ["    past: int64 [rows], how many positions each row has had."]
+    lines += [] if whole is None else ["    longest: the most positions that a row has had, or more."]
     for one in cached.found.state:
-        lines.append(f"    {cached.fields[one.name]}: {one.type.dtype} {_axes(one, cached)}.")
-    lines += ['    """', "", "    past: Tensor", "    longest: int"]
+        lines.append(f"    {cached.fields[one.name]}: {one.type.dtype} {_axes(one)}{_ABOUT[one.kind]}.")
+    lines += ['    """', "", "    past: Tensor"]
+    lines += [] if whole is None else ["    longest: int"]
     lines += [f"    {value.name}: Tensor" for value in cached.held]
     lines += [f"    {cached.fields[one.name]}: Tensor" for one in cached.found.state]
-    lines += ["", "    def length(self, new: int) -> int:"]
-    if whole is None:
-        return [
-            *lines,
-            '        """The most positions that a row has had after a step of new ones."""',
-            "        return self.longest + new",
-        ]
+    return lines if whole is None else [*lines, "", *_length(f"self.{cached.fields[whole.name]}.shape[{whole.axis}]")]
+
+
+_ABOUT = {"whole": "", "last": ", position p at p modulo its length", "once": ", made once"}
+
+
+def _length(capacity: str) -> list[str]:
+    """Lines of the method that says how much of the buffers a step reads."""
     return [
-        *lines,
-        '        """How many entries a step of new positions reads: when compiled all, in one shape."""',
-        f"        capacity = self.{cached.fields[whole.name]}.shape[{whole.axis}]",
+        "    def length(self, new: int) -> int:",
+        '        """How many entries of whole buffers a step of new positions reads."""',
+        f"        capacity = {capacity}",
+        "        # Compiled code reads all of them: every step then has the same shapes.",
         "        if torch.compiler.is_compiling():",
         "            return capacity",
         "        return min(self.longest + new, capacity)",
     ]
 
 
-def _axes(one: KeptValue, cached: Cached) -> str:
+def _axes(one: KeptValue) -> str:
     names = [str(size) for size in one.type.shape]
     names[one.layers] = "rows"
     if one.axis is not None and one.kind == "whole":

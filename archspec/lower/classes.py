@@ -94,11 +94,12 @@ class Classes:
         return given
 
 
-_LEVELS = 4
+_LEVELS = 5
 
 
 def _options(kind: str, one: Class) -> list[str]:
-    """Candidate names from short to long: by the node, with the outer module, with the path's first node, by the path.
+    """Candidate names from short to long: by the node, with the outer module, with the path's first node, by the path,
+    with the innermost module.
 
     The name of the node is used only if all nodes of the class have it and it ends in the kind.
     """
@@ -109,7 +110,8 @@ def _options(kind: str, one: Class) -> list[str]:
     outer = next((class_name(found) for found in one.code.around if found and class_name(found) not in own), "")
     path = "".join(camel(part) for part in parts[:-1])
     first = "" if own.startswith(camel(parts[0])) else camel(parts[0])
-    return [own, outer + own, first + own, path + own]
+    inner = class_name(one.code.around[-1]) if one.code.around else ""
+    return [own, outer + own, first + own, path + own, inner + own]
 
 
 def token(number: int) -> str:

@@ -110,6 +110,7 @@ class Require:
 class Loop:
     """`for header in over: carried, *extra = value`, where `value` reads `carried`, which starts as `start`.
 
+    `carried` is "" where an iteration hands nothing on to the next.
     `locals` are the tokens of the header. `collected` pairs the token of a list with the output that is appended to it
     in every iteration.
     """
@@ -126,7 +127,7 @@ class Loop:
     @property
     def targets(self) -> tuple[str, ...]:
         """Variables that exist after the loop: the carried one, and the lists."""
-        return (self.carried, *(found for found, _ in self.collected))
+        return (*([self.carried] if self.carried else []), *(found for found, _ in self.collected))
 
     def reads(self) -> Iterator[str]:
         """Names that are read from outside the loop, those of `start` first."""
@@ -163,7 +164,8 @@ class ClassCode:
 
     `around` gives the kinds of the enclosing modules, outermost first. `inputs` are the numbers of the region's inputs
     that are arguments; the arguments of `needs` follow them. `optional` are the arguments that may be None. `variables`
-    and `sizes` resolve the tokens. `output_names` are set for the whole model only.
+    and `sizes` resolve the tokens; `known` holds sources of sizes that need no tensor. `output_names` are set for the
+    whole model only.
     """
 
     kind: str
@@ -176,6 +178,7 @@ class ClassCode:
     inputs: tuple[int, ...] = ()
     needs: list[Need] = field(default_factory=list)
     optional: frozenset[str] = frozenset()
+    known: dict[Dim, str] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     results: list[ast.expr] = field(default_factory=list)
     output_names: tuple[str, ...] = ()

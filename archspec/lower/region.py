@@ -59,6 +59,7 @@ class Lowering:
         forced: Sequence[int] = (),
         needs: Sequence[Need] = (),
         width: int = 0,
+        first: int = 0,
         attributes: Attributes | None = None,
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
@@ -69,6 +70,7 @@ class Lowering:
             forced: numbers of inputs that become arguments even if nothing reads them.
             needs: needs that become arguments, whether they are used or not.
             width: the least number of results; missing ones are None.
+            first: the number of the first output that is a result.
             attributes: those of the class, for another method than `forward`, which makes them.
 
         Returns:
@@ -83,7 +85,7 @@ class Lowering:
         inputs = list(tokens.values())
         for need in needs:
             code.need(need)
-        _Body(self, code, tokens, site, is_forward=attributes is None).run(region)
+        _Body(self, code, tokens, site, is_forward=attributes is None).run(region, first)
         code.results += [parse("None")] * (width - len(code.results))
         plan = finished(code, inputs)
         read = set(reads(plan))
@@ -101,6 +103,7 @@ class Lowering:
         forced: Sequence[int] = (),
         needs: Sequence[Need] = (),
         width: int = 0,
+        first: int = 0,
         attributes: Attributes | None = None,
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower the body of one kind of layers of a stack; the rest as for `body`."""
@@ -111,7 +114,7 @@ class Lowering:
             module=f"{op.module}.*",
             place=body_place(stack.place, kind),
         )
-        return self.body(region, site, forced=forced, needs=needs, width=width, attributes=attributes)
+        return self.body(region, site, forced=forced, needs=needs, width=width, first=first, attributes=attributes)
 
     def other_calls(self, site: Site, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
         """The methods of a module beside `forward`, whose code is given, in the other graphs that call it."""
@@ -158,8 +161,15 @@ def reads(plan: InlinePlan) -> list[str]:
 
 
 def _hint(region: Graph, value: Value) -> str:
-    """The preferred name of an input; what is written into is told from the new entries, which have the same name."""
-    return f"{value.name}_cache" if value.name and is_written(region, value) else value.name
+    """The preferred name of an input; of what is kept it tells entries from new ones, and one layer from all."""
+    kept = "_cache" if is_written(region, value) else ""
+    return f"{value.name}{kept}{'s' if _is_stack(region, value) else ''}" if value.name else ""
+
+
+def _is_stack(region: Graph, value: Value) -> bool:
+    """Whether layers take parts of a value."""
+    users = [node for node in region.nodes if isinstance(node.op, Repeat) and value in node.inputs]
+    return any(isinstance(one.op, Repeat) and one.inputs.index(value) in one.op.stacked for one in users)
 
 
 class _Body:
@@ -177,7 +187,7 @@ class _Body:
         self.is_forward = is_forward
         self.writer = Writer(code, lowering.helpers)
 
-    def run(self, region: Graph) -> None:
+    def run(self, region: Graph, first: int) -> None:
         for node in region.nodes:
             try:
                 made = self.node(node, [self.tokens[value] for value in node.inputs])
@@ -186,7 +196,7 @@ class _Body:
                 raise
             self.tokens.update(zip(node.outputs, made, strict=True))
         self.writer.finish(region, self.tokens)
-        self.code.results = [name(self.tokens[value]) for value in results(region)]
+        self.code.results = [name(self.tokens[value]) for value in results(region, first)]
 
     def node(self, node: Node, operands: Sequence[str]) -> list[str]:
         """Append the statements of a node, given the tokens of its inputs; returns the tokens of its outputs."""

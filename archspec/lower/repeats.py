@@ -37,6 +37,7 @@ class BodyLowering(Protocol):
         forced: Sequence[int] = (),
         needs: Sequence[Need] = (),
         width: int = 0,
+        first: int = 0,
         attributes: Attributes | None = None,
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body of a stack of layers; see `archspec.lower.region.Lowering`."""
@@ -63,13 +64,20 @@ class LayerStack:
         self.methods: dict[str, LayerStack] = {}
         # A body that no layer has needs no class.
         self.kinds = [kind for kind in range(len(node.regions)) if op.schedule.count(kind)]
-        self.width = max(len(results(node.regions[kind])) for kind in self.kinds)
+        # Layers of which each makes something of its own alone hand nothing on.
+        self.carries = any(node.regions[kind].outputs[0] is not node.regions[kind].inputs[0] for kind in self.kinds)
+        self.width = max(len(results(node.regions[kind], self.first)) for kind in self.kinds)
         bodies = self.bodies((), ())
         if not self.is_uniform([code for code, _ in bodies]):
             inputs = sorted({n for code, _ in bodies for n in code.inputs})
             bodies = self.bodies(inputs, list(dict.fromkeys(need for code, _ in bodies for need in code.needs)))
         self.made_of = dict(zip(self.kinds, bodies, strict=True))
         self.codes = {kind: code for kind, (code, _) in self.made_of.items()}
+
+    @property
+    def first(self) -> int:
+        """The number of the first output of a body that its code returns."""
+        return 0 if self.carries else 1
 
     def bodies(self, inputs: Sequence[int], needs: Sequence[Need]) -> list[tuple[ClassCode, InlinePlan]]:
         return [
@@ -78,9 +86,10 @@ class LayerStack:
                 self.site,
                 self.op,
                 kind,
-                forced=(0, *inputs),
+                forced=(0, *inputs) if self.carries else inputs,
                 needs=needs,
                 width=self.width,
+                first=self.first,
                 attributes=None if self.base is None else self.base.codes[kind].attributes,
             )
             for kind in self.kinds
@@ -101,7 +110,11 @@ class LayerStack:
         stacked = self.op.stacked
         if a in stacked or b in stacked:
             return a in stacked and b in stacked
-        return self.node.inputs[a].type.matches(self.node.inputs[b].type)
+        one, other = self.node.inputs[a].type, self.node.inputs[b].type
+        if self.base is not None:
+            # In a step the keys of layers with a window are others than those of layers without.
+            return (one.dtype, one.rank) == (other.dtype, other.rank)
+        return one.matches(other)
 
     def equals(self, other: LayerStack) -> bool:
         """Whether the bodies have the same code as those of another stack, for all kinds of layers."""
@@ -176,22 +189,24 @@ class LoopWriter:
 
     def run(self) -> list[str]:
         """Append the loop; returns the tokens of the node's outputs, "" for what is written in place."""
-        first = self.stack.node.outputs[0]
-        carried = self.code.variable(Variable(hint=first.name or "x", type=first.type))
+        stack, value = self.stack, self.stack.node.outputs[0]
+        carried = self.code.variable(Variable(hint=value.name or "x", type=value.type)) if stack.carries else ""
         layer = self.layer()
-        arguments = [carried, *(self.argument(position) for position in range(1, self.arity)), *self.needed()]
-        outputs = [carried, *(self.code.variable(Variable(hint=self.hint(n))) for n in range(1, self.stack.width))]
-        collected = {tap.output for tap in self.stack.op.taps} | {output for _, output in self.made_stacks()}
+        arguments = [self.argument(position) for position in range(stack.carries, self.arity)]
+        arguments = [*([carried] if carried else []), *arguments, *self.needed()]
+        extra = [self.code.variable(Variable(hint=self.hint(n))) for n in range(stack.carries, stack.width)]
+        outputs = dict(enumerate([carried, *extra]))
+        collected = {tap.output for tap in stack.op.taps} | {output for _, output in self.made_stacks()}
         lists = {output: self.list_of(output) for output in sorted(collected)}
         header, over = self.over()
         loop = Loop(
             carried=carried,
-            start=name(self.operands[0]),
+            start=name(self.operands[0]) if carried else parse("None"),
             header=header,
             over=over,
-            value=parse(f"{layer}{'.' if self.stack.method else ''}{self.stack.method}({', '.join(arguments)})"),
+            value=parse(f"{layer}{'.' if stack.method else ''}{stack.method}({', '.join(arguments)})"),
             locals=tuple(one for one in (self.number, *(column for column, _ in self.columns)) if one),
-            extra=tuple(outputs[1:]),
+            extra=tuple(extra),
             collected=tuple((found, outputs[output]) for output, found in lists.items()),
         )
         self.code.statements.append(loop)
@@ -295,12 +310,12 @@ class LoopWriter:
 
     def list_of(self, output: int) -> str:
         """The list that collects one output of every layer."""
-        hint = f"all_{self.hint(output)}" if output else "states"
+        hint = f"all_{self.hint(output - self.stack.first)}" if output else "states"
         return self.code.variable(Variable(hint=hint, annotation="list[Tensor]"))
 
     def hint(self, output: int) -> str:
         """The name of a further output of the layers, as the first body that names it does."""
-        regions = [results(self.stack.node.regions[kind]) for kind in self.stack.kinds]
+        regions = [results(self.stack.node.regions[kind], self.stack.first) for kind in self.stack.kinds]
         return next((one[output].name for one in regions if output < len(one)), "") or "output"
 
     def taps(self, lists: Mapping[int, str]) -> list[str]:

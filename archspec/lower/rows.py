@@ -57,13 +57,13 @@ def _loop(
     for found, _ in one.collected:
         yield StatementRow(before=f"{given[found]} = ", tree=parse("[]"), indent=indent)
     start = substitute(one.start, named)
-    if flat(start) != given[one.carried]:
+    if one.carried and flat(start) != given[one.carried]:
         yield StatementRow(before=f"{given[one.carried]} = ", tree=start, indent=indent)
     header = substitute(one.header, named)
     targets = ", ".join(map(flat, header.elts)) if isinstance(header, ast.Tuple) else flat(header)
     yield StatementRow(before=f"for {targets} in ", tree=substitute(one.over, named), after=":", indent=indent)
-    made = ", ".join(given[token] for token in (one.carried, *one.extra))
-    yield StatementRow(before=f"{made} = ", tree=value, indent=indent + _STEP)
+    made = ", ".join(given[token] for token in (one.carried, *one.extra) if token)
+    yield StatementRow(before=f"{made} = " if made else "", tree=value, indent=indent + _STEP)
     for found, token in one.collected:
         yield StatementRow(before="", tree=parse(f"{given[found]}.append({given[token]})"), indent=indent + _STEP)
 

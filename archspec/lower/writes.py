@@ -15,26 +15,26 @@ from archspec.ops.state.write_positions import WritePositions
 
 WRITE = '''
 def write(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> None:
-    """Write entries slots[1] [b, n] of new, along an axis, into places slots[0] [b, n] of kept."""
+    """Write entries slots[1] [b, n] of new along an axis into places slots[0] of kept."""
     shape = [1] * new.dim()
     shape[0], shape[axis] = slots.shape[1:]
     size = list(new.shape)
     size[axis] = slots.shape[2]
     places, entries = slots.view(2, *shape).expand(2, *size).unbind()
-    kept.scatter_(axis, places, new.gather(axis, entries))
+    kept.scatter_(axis, places, new.detach().gather(axis, entries))
 '''
 WHOLE_SLOTS = '''
-def whole_slots(past: Tensor, new: int, size: int) -> Tensor:
-    """Places and entries [2, b, new] that are written after past [b] positions, at their positions below size."""
-    entries = torch.arange(new, device=past.device).minimum(size - 1 - past[:, None])
-    entries = entries.clamp(min=0)
+def slots_at(past: Tensor, new: int, size: int) -> Tensor:
+    """Places and entries [2, b, new] to write after past [b] positions, below a size."""
+    room = (size - 1 - past[:, None]).clamp(min=0)
+    entries = torch.arange(new, device=past.device).minimum(room)
     return torch.stack(((past[:, None] + entries).clamp(max=size - 1), entries))
 '''
 RING_SLOTS = '''
-def ring_slots(past: Tensor, counts: Tensor, new: int, size: int) -> Tensor:
-    """Places and entries [2, b, new] that are written to a ring of a size, of its own and counts [b] new ones.
+def ring_slots_at(past: Tensor, counts: Tensor, new: int, size: int) -> Tensor:
+    """Places and entries [2, b, new] to write to a ring of a size after past [b] positions.
 
-    The last entries of each row are written, some of them twice; a row without new ones keeps its own.
+    Of its own entries and counts [b] new ones each row keeps the last, some written twice.
     """
     entries = torch.arange(new, device=past.device).minimum(counts[:, None] - 1)
     entries = entries.maximum(counts[:, None] - size)
@@ -77,9 +77,9 @@ def is_written(region: Graph, value: Value) -> bool:
     return False
 
 
-def results(region: Graph) -> list[Value]:
-    """The outputs of a body that its code returns."""
-    return [value for value in region.outputs if not is_update(value)]
+def results(region: Graph, first: int = 0) -> list[Value]:
+    """The outputs of a body that its code returns, from the number `first` on."""
+    return [value for value in region.outputs[first:] if not is_update(value)]
 
 
 class Writer:
