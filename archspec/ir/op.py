@@ -26,7 +26,7 @@ Reads = tuple[tuple[Relation, ...], ...]
 
 
 @record(kw_only=False)
-class Positions:
+class PositionsOf:
     """The positions of the entries along one axis: of an operand, or of the first output where `operand` is None."""
 
     operand: int | None
@@ -175,7 +175,7 @@ class Placement:
     """
 
     op: Primitive
-    operands: tuple[int | Positions | OwnEntries, ...]
+    operands: tuple[int | PositionsOf | OwnEntries, ...]
 
 
 class ShapeError(Exception):

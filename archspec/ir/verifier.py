@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from archspec.algebra.dim import Dim
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import ShapeError
@@ -112,7 +113,7 @@ def _stacks(node: Node, op: Repeat) -> Iterator[str]:
     """Findings on the operands and outputs of which each layer has a part."""
     counts = [op.schedule.count(number) for number in range(len(node.regions))]
     for operand, body in op.stacked.items():
-        if node.inputs[operand].type.shape[:1] != (counts[body],):
+        if node.inputs[operand].type.shape[:1] != (Dim.of(counts[body]),):
             yield f"operand {operand} is {node.inputs[operand].type}, and {counts[body]} layers take a part of it"
     for scan, value in zip(op.stacks, node.outputs[1 + len(op.taps) :], strict=True):
         part = node.regions[scan.body].outputs[scan.output or 0].type

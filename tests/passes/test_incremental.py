@@ -36,6 +36,7 @@ def test_shipped_decoders(name: str) -> None:
 
 
 ROTARY = "positions: {{kind: rotary, layout: half{}}}"
+BUCKETS = "positions: {{kind: relative_buckets, buckets: 8, max_distance: 9, bidirectional: {}, share: {}}}"
 OPTIONS = {
     "grouped": "kv_heads: 1",
     "bias": "bias: [q, v]",
@@ -51,8 +52,8 @@ OPTIONS = {
     "yarn": ROTARY.format(", scaling: {kind: yarn, factor: 4, original: 8}"),
     "alibi": "positions: alibi",
     "learned-slopes": "positions: {kind: alibi, slopes: learned}",
-    "shared-buckets": "positions: {kind: relative_buckets, buckets: 8, max_distance: 9, bidirectional: false, share: true}",
-    "buckets": "positions: {kind: relative_buckets, buckets: 8, max_distance: 9, bidirectional: true, share: false}",
+    "shared-buckets": BUCKETS.format("false", "true"),
+    "buckets": BUCKETS.format("true", "false"),
     "latent": "head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: {kind: rotary, layout: half}",
 }
 MASKS = {"causal": "causal", "window": "last(3)", "wide": "last(30)", "either": "last(2) | causal & within(4)"}
@@ -78,7 +79,7 @@ GROWN = {
         "source": "",
         "attention": ", positions: {kind: rotary, layout: half, ids: places}",
     },
-    "row": {"more": "given: float[batch, 1, d_model]", "nodes": "\n  back: {block: add, left: source, right: given}"},
+    "row": {"more": "given: float[batch, 1, d_model]", "nodes": "\n  back: source + given"},
 }
 
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
-from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, Positions, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType, axis
+from archspec.masks.at_positions import AtPositions, parted, read_twice, takes_positions
 from archspec.masks.emit import emit
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
 from archspec.masks.evaluate import evaluate
 from archspec.masks.given import Given
 from archspec.masks.mask import Mask
-from archspec.masks.placed import Placed, parted, read_twice, takes_positions
 from archspec.masks.source import Control
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
@@ -109,9 +109,9 @@ class Attention(Primitive):
             return Placement(op=self, operands=own)
         controls = count - self.first
         mask = parted(self.mask, {control: controls + number for number, control in enumerate(twice, 2)})
-        mask = Placed(mask, queries=controls, keys=controls + 1)
+        mask = AtPositions(mask, queries=controls, keys=controls + 1)
         queries = (OwnEntries(self.first + control) for control in twice)
-        return Placement(op=replace(self, mask=mask), operands=(*own, Positions(0, 2), Positions(1, 2), *queries))
+        return Placement(op=replace(self, mask=mask), operands=(*own, PositionsOf(0, 2), PositionsOf(1, 2), *queries))
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """`2 * b * h * s * t * (d + v)`: the mask is not discounted."""

@@ -10,12 +10,12 @@ from archspec.ir.coordinates import aligned, places
 from archspec.ir.op import ShapeError
 from archspec.ir.types import Axis, DType, TensorType, axis
 from archspec.masks import examples
+from archspec.masks.at_positions import AtPositions
 from archspec.masks.atom import MaskAtom
 from archspec.masks.coordinates import Coordinates, MaskSide
 from archspec.masks.given import Given
 from archspec.masks.leaf import ControlUse, Leaf
 from archspec.masks.mask import Mask
-from archspec.masks.placed import Placed
 from archspec.masks.relation import decisive, relation
 from archspec.masks.walk import compares_positions, controls, leaves
 from archspec.record import record
@@ -51,7 +51,7 @@ class MaskOperands:
                 case MaskAtom():
                     for use in leaf.uses():
                         self._fits(use, batch, queries if use.at[:1] == ("query",) else keys)
-                case Placed(mask=inner, queries=at, keys=of):
+                case AtPositions(mask=inner, queries=at, keys=of):
                     self._fits(_positions(at, "query"), batch, queries)
                     self._fits(_positions(of, "key"), batch, keys)
                     self._check_leaves(inner, batch, queries, keys)
@@ -118,7 +118,7 @@ class MaskOperands:
                             result |= self._use(use, out, query)
                 case Given() if control in leaf.controls():
                     result |= _same(out, found, [(0, 0), (query, 2)])
-                case Placed():
+                case AtPositions():
                     for use in _uses(leaf):
                         if use.control == control:
                             result |= self._use(use, out, query)
@@ -190,7 +190,7 @@ def _uses(mask: Mask) -> Iterator[ControlUse]:
         match leaf:
             case MaskAtom():
                 yield from leaf.uses()
-            case Placed(mask=inner, queries=queries, keys=keys):
+            case AtPositions(mask=inner, queries=queries, keys=keys):
                 yield _positions(queries, "query")
                 yield _positions(keys, "key")
                 yield from _uses(inner)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Placement, Positions, Primitive, Reads
+from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.signature import bind
 from archspec.ir.types import TensorType, axis
@@ -44,7 +44,7 @@ class ScoreBias(Primitive):
 
     def placed(self, count: int) -> Placement | None:
         """The bias of given positions."""
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 2), Positions(None, 3)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(None, 3)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The ids of the query and of the key; without ids nothing: only the number of positions is used."""

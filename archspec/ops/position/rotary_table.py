@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Placement, Positions, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import TensorType, axis
@@ -77,7 +77,7 @@ class RotaryTable(Primitive):
         """The table of given position ids."""
         if self.ids:
             return Placement(op=self, operands=(0, 1))
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 1)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 1)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id of the same position, if there are ids; otherwise nothing."""

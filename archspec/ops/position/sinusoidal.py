@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Placement, Positions, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal
@@ -74,7 +74,7 @@ class SinusoidalPositions(Primitive):
 
     def placed(self, count: int) -> Placement | None:
         """The sines and cosines of given positions."""
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 0)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 0)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id of the same position, if there are ids; otherwise nothing: only sizes are used."""

@@ -11,7 +11,7 @@ from archspec.masks.atom import MaskAtom
 from archspec.masks.coordinates import Coordinates, MaskSide
 from archspec.masks.leaf import Fact, Leaf, Padding, Pairs, Place, Resizable
 from archspec.masks.mask import Mask
-from archspec.masks.source import AND, OR, PRIMARY, Control, MaskSource, MaskWriter, joined
+from archspec.masks.source import AND, OR, Control, MaskSource, MaskWriter, joined
 from archspec.masks.walk import controls, fold, leaves, renumbered, replaced
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class Placed(Leaf):
+class AtPositions(Leaf):
     """`mask` for queries and keys whose positions two controls give, [batch, queries] and [batch, keys] or [keys].
 
     Nothing stands at a key with a negative position, and no query sees it.
@@ -42,7 +42,7 @@ class Placed(Leaf):
 
     def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
         """The same leaf over other controls."""
-        return Placed(renumbered(self.mask, numbers), numbers[self.queries], numbers[self.keys])
+        return AtPositions(renumbered(self.mask, numbers), numbers[self.queries], numbers[self.keys])
 
     def sizes(self) -> tuple[Dim, ...]:
         """The sizes of the mask."""
@@ -91,9 +91,7 @@ class Placed(Leaf):
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
         """A query's own key, where the mask does: it is among the new ones."""
-        return key == "own" and fold(
-            self.mask, lambda leaf: leaf.surely_allows(key, promises), all, any
-        )
+        return key == "own" and fold(self.mask, lambda leaf: leaf.surely_allows(key, promises), all, any)
 
     def text(self, names: Sequence[str]) -> str:
         """The mask and the names of the positions."""
