@@ -94,8 +94,9 @@ class Repeat(Op):
     """Run layers in turn: operand 0 is carried from each to the next, the other operands are captured by all.
 
     Every region has as many inputs as the node has operands; its output 0 is the carried value. The node outputs the
-    last carried value, one value for each tap, and one for each of `scans` that has an output. `module` is the path of the list of layers (`states.layers`);
-    `shared` says that the layers of one body use one set of parameters, held by the first of them.
+    last carried value, one value for each tap, and one for each of `scans` that has an output. `module` is the path of
+    the list of layers (`states.layers`); `shared` says that the layers of one body use one set of parameters, held by
+    the first of them.
     """
 
     name = "repeat"
