@@ -1,4 +1,4 @@
-"""Pictures of the dependence of a value on an input: the proven bound and the exact wiring at small sizes."""
+"""Pictures of the dependence of a value on an input: the proved bound and the exact wiring at small sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from archspec.views.sides import axis_of, positions
 
 IMPOSSIBLE, POSSIBLE, WIRED = 0, 1, 2
 LEVELS = (
-    Level("·", "#e6e9ee", "proven impossible"),
+    Level("·", "#e6e9ee", "proved impossible"),
     Level("▒", "#f2b84b", "allowed by the bound, not wired here"),
     Level("■", "#2f6db5", "wired"),
 )
@@ -67,7 +67,7 @@ def relation_chart(spec: Spec, input: str, output: str) -> Chart:
     at = "[i]" if sides.own[0] else ""
     return Chart(
         title=f"Dependence of {output} on {input} in {spec.name}",
-        about=_short(f"proven at all sizes: {output}{at} reads {input}[j] {_where(formula(bound, value, source))}"),
+        about=_short(f"proved at all sizes: {output}{at} reads {input}[j] {_where(formula(bound, value, source))}"),
         panels=(
             Panel(
                 title=f"{output} ← {input}",

@@ -74,7 +74,7 @@ class AttentionWords:
                 case RelativeGrid():
                     yield "relative grid"
                 case _:
-                    yield "scores from outside"
+                    yield "external scores"
 
 
 def _heads(node: Node) -> str:
