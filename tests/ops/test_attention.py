@@ -159,7 +159,7 @@ def test_dropout_acts_in_training_alone() -> None:
     ("op", "types", "message"),
     [
         (Attention(mask=All()), [floats(BATCH, 3, SRC, 4), *SELF[1:]], "3 query heads cannot share 2 key heads evenly"),
-        (Attention(mask=Causal()), [floats(BATCH, 2, TGT, 4), *SELF[1:]], "which are tgt and src"),
+        (Attention(mask=Causal()), [floats(BATCH, 2, TGT, 4), *SELF[1:]], "but their axes are tgt and src"),
         (Attention(mask=SameSegment(0)), [floats(BATCH, 2, TGT, 4), *SELF[1:], integers(BATCH, SRC)], "compares"),
         (Attention(mask=VALID), [*SELF, bools(BATCH, TGT)], "needs bool[batch, src], with or without the first axis"),
         (Attention(mask=VALID), [*SELF, integers(BATCH, SRC)], "got int64[batch, src]"),
