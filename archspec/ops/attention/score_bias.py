@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @record
 class ScoreBias(Primitive):
-    """A bias [1 h s t] for `heads` heads; operands give the queries' and the keys' positions, and are not read.
+    """A bias [1 h s t] for `heads` heads; of queries [... s d] and keys [... t e], only the sizes are used.
 
     With `ids` the operands are one that gives precision and device, the positions of the queries [b s] and those of
     the keys [b t] or [t]; the result is [b h s t].

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @record
 class LearnedPositions(Primitive):
-    """Rows `offset` to `offset + s` of a table, for an operand of s positions, whose values are not read.
+    """Rows `offset` to `offset + s` (excluded) of a table. The operand only provides the number of positions, s.
 
     With `ids` a second operand gives the positions [... s], of which those below 0 take the row of 0.
 
