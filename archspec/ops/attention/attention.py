@@ -50,7 +50,7 @@ class Attention(Primitive):
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
         "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
-        "does not depend on a prefix, and a precomputed mask, or the mask of a bias without a batch, is not tracked"
+        "does not depend on a prefix, and neither a precomputed mask nor given positions are tracked"
     )
 
     mask: Mask

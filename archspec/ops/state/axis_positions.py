@@ -28,6 +28,7 @@ class AxisPositions(Primitive):
 
     name = "axis_positions"
     signature = "... -> n"
+    reads_more = "a position behind every end that the counts can give depends on none"
 
     size: Dim
     filled: bool = False
