@@ -64,10 +64,8 @@ def test_lines_and_data(tmp_path: Path) -> None:
     assert cache_data(cache) == {"position_bytes": "73728", "row_bytes": "0", "most_row_bytes": 75497472}
     assert cache_lines(decoding_cache(load("bert-base"))) == []
     barred = decoding_cache(specs.decoder(tmp_path, attention=", scale: 1/length"))
-    assert cache_lines(barred) == [
-        "  no cache: `states.layers.*.attention`: `scale` of `attention` is computed from `length`, which grows with "
-        "each step"
-    ]
+    (line,) = cache_lines(barred)
+    assert line.startswith("  no cache: `states.layers.*.attention`: `scale` of `attention` is computed from `length`,")
     data = cache_data(barred)
     assert data is not None
     assert data["refused"]["code"] == "E748"  # type: ignore[index]
