@@ -22,17 +22,31 @@ if TYPE_CHECKING:
 
 _HELPER = '''
 def sinusoidal_positions(
+    x: Tensor, base: float, halves: bool = False, endpoint: bool = False
+) -> Tensor:
+    """Sines and cosines [s, d] of the positions of x [..., s, d]."""
+    length, half = x.shape[-2], x.shape[-1] // 2
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    steps = torch.arange(half, device=x.device, dtype=dtype)
+    frequencies = base ** (-steps / (max(half - 1, 1) if endpoint else half))
+    angles = torch.arange(length, device=x.device, dtype=dtype)[:, None] * frequencies
+    if halves:
+        waves = torch.cat((angles.sin(), angles.cos()), dim=1)
+    else:
+        waves = torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
+    return waves.to(x.dtype)
+'''
+_PLACED = '''
+def sinusoidal_at(
     x: Tensor,
+    positions: Tensor,
     base: float,
     halves: bool = False,
     endpoint: bool = False,
-    positions: Tensor | None = None,
 ) -> Tensor:
-    """Sines and cosines [..., s, d] of positions [..., s], or of the indices of x [..., s, d]."""
+    """Sines and cosines [..., s, d] of positions [..., s], for d features of x."""
     half = x.shape[-1] // 2
     dtype = torch.promote_types(x.dtype, torch.float32)
-    if positions is None:
-        positions = torch.arange(x.shape[-2], device=x.device)
     steps = torch.arange(half, device=x.device, dtype=dtype)
     frequencies = base ** (-steps / (max(half - 1, 1) if endpoint else half))
     angles = positions[..., None].to(dtype) * frequencies
@@ -100,6 +114,5 @@ class SinusoidalPositions(Primitive):
         base = e.number(self.base) if isinstance(self.base, Scalar) else literal(self.base)
         halves = "True" if self.layout == "halves" else None
         endpoint = "True" if self.endpoint else None
-        helper = e.helper(_HELPER)
-        positions = inputs[1] if self.ids else None
-        return (call(helper, inputs[0], base, halves=halves, endpoint=endpoint, positions=positions),)
+        helper = e.helper(_PLACED if self.ids else _HELPER)
+        return (call(helper, *inputs, base, halves=halves, endpoint=endpoint),)
