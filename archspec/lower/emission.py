@@ -12,7 +12,7 @@ from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
 from archspec.lower.region import Lowering
 from archspec.model.checked import Checked
-from archspec.model.exposing import exposed_checked
+from archspec.model.exposing import exposed
 from archspec.passes.base import run_passes
 from archspec.passes.hoist_masks import HoistMasks
 from archspec.spec.spec import Spec
@@ -31,8 +31,7 @@ def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
     Raises:
         SpecError: E501 or E502 if a module cannot express the graph, E201 or E218 for a path that names no value.
     """
-    checked = exposed_checked(checked, expose)
-    spec = checked.spec
+    spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
     return emit_graph(with_masks(spec), spec.name, checked, defaults)
 

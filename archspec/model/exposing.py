@@ -1,17 +1,12 @@
-"""Specs with inner values as outputs, and what was judged of them."""
+"""Specs with inner values as outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from archspec.analyses.cost import cost
 from archspec.diagnostics import Collector, Label, fail
-from archspec.ir.graph import Value
-from archspec.model.checked import Checked
 from archspec.passes.expose import UnknownPath, expose, inner_paths
-from archspec.rules.independence import Independent
-from archspec.rules.verdict import Verdict
 from archspec.spec import Spec
 from archspec.spec.claims import Claims, claims_of
 from archspec.spec.names import check_names
@@ -24,31 +19,14 @@ from archspec.text.path import Path, parse_path
 def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
     """The spec with inner values as additional outputs: `states.layers.2` as `states_layers_2`.
 
+    Its rules are about the same values, so that what was judged of them holds; nothing is known of the new outputs.
+
     Raises:
         SpecError: E201 or E218 for a path that names no value, E209 for one whose name is that of another output.
     """
     for path in paths:
         spec = _with(spec, parse_path(TextNode.of(path, "--expose")))
     return spec
-
-
-def exposed_checked(checked: Checked, paths: Sequence[str]) -> Checked:
-    """The judged spec with inner values as additional outputs.
-
-    Its verdicts are those of the spec: they are about the same values, and say nothing about the additional ones.
-
-    Raises:
-        SpecError: as `exposed`.
-    """
-    spec = exposed(checked.spec, paths)
-    if spec is checked.spec:
-        return checked
-    # One verdict for each rule, in their order; those on independence follow.
-    count = len(spec.rules)
-    own = (replace(one, rule=rule) for one, rule in zip(checked.verdicts[:count], spec.rules, strict=True))
-    moved = dict(_moved_outputs(checked.spec, spec))
-    others = (_independence(one, moved) for one in checked.verdicts[count:])
-    return replace(checked, spec=spec, cost=cost(spec.graph), verdicts=(*own, *others))
 
 
 def with_inner(spec: Spec) -> Claims:
@@ -83,16 +61,3 @@ def _with(spec: Spec, path: Path) -> Spec:
 def _declared(spec: Spec, name: str) -> tuple[Label, ...]:
     place = check_names(spec.tree, Collector()).get(name)
     return () if place is None else (Label(place),)
-
-
-def _moved_outputs(old: Spec, new: Spec) -> Iterator[tuple[Value, Value]]:
-    """The outputs and the inputs of a spec with those of the same spec after some were added."""
-    yield from zip(old.graph.outputs, new.graph.outputs, strict=False)
-    yield from zip(old.graph.inputs, new.graph.inputs, strict=True)
-
-
-def _independence(verdict: Verdict, moved: Mapping[Value, Value]) -> Verdict:
-    """A verdict on independence, about the values of another graph."""
-    assert isinstance(verdict.rule, Independent)
-    pairs = (replace(one, output=moved[one.output], input=moved[one.input]) for one in verdict.rule.pairs)
-    return replace(verdict, rule=replace(verdict.rule, pairs=tuple(pairs)))
