@@ -12,7 +12,7 @@ from archspec.ir.init import Init
 from archspec.ir.op import Op, ParameterSpec, ShapeError
 from archspec.ir.parameter_book import ParameterBook, Settings
 from archspec.ir.repeat import Repeat, Schedule, Tap
-from archspec.ir.scope import ScopeFrame, align, below, join, names_something
+from archspec.ir.scope import RepeatMismatch, ScopeFrame, align, below, join, names_something
 from archspec.ir.types import TensorType
 
 Body = Callable[..., Value | Sequence[Value]]
@@ -396,12 +396,3 @@ class Builder:
         (frame,) = self._frames
         frame.inner.update((name, Inner(value=value)) for name, value in (names or {}).items())
         return frame.graph(list(outputs.values()), list(outputs))
-
-
-class RepeatMismatch(Exception):
-    """A repeated body returns another type than that of the value it carries."""
-
-    def __init__(self, before: TensorType, after: TensorType) -> None:
-        super().__init__(f"a repeated body must keep its type: it takes {before} and gives {after}")
-        self.before = before
-        self.after = after

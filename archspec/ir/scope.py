@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archspec.ir.graph import Graph, Inner, Node, Value
+from archspec.ir.types import TensorType
 
 
 @dataclass(eq=False)
@@ -63,6 +64,15 @@ class ScopeFrame:
             output_names=tuple(names),
             inner=self.inner,
         )
+
+
+class RepeatMismatch(Exception):
+    """A repeated body returns another type than that of the value it carries."""
+
+    def __init__(self, before: TensorType, after: TensorType) -> None:
+        super().__init__(f"a repeated body must keep its type: it takes {before} and gives {after}")
+        self.before = before
+        self.after = after
 
 
 def join(*parts: str) -> str:

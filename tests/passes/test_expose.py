@@ -135,7 +135,7 @@ def test_the_pass_by_itself() -> None:
     assert "taps=(Tap(0, 0))" in print_graph(result.graph)
     with pytest.raises(UnknownPath, match=r"no value at states\.layers\.9"):
         Expose(outputs={"h": "states.layers.9"}).run(graph)
-    with pytest.raises(InvalidGraph, match="outputs do not have one name each"):
+    with pytest.raises(InvalidGraph, match="expected one distinct name per output"):
         Expose(outputs={graph.output_names[0]: "states.layers.0"}).run(graph)
 
 
