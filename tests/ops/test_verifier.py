@@ -8,6 +8,7 @@ import pytest
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.printer import print_graph
 from archspec.ir.repeat import Repeat, Schedule, Tap
 from archspec.ir.rewriter import Rewriter, copy
 from archspec.ir.verifier import InvalidGraph, verify
@@ -19,8 +20,28 @@ WIDE = GRAPHS["chain"]().outputs[0].type
 @pytest.mark.parametrize("name", GRAPHS)
 def test_what_the_builder_makes_and_its_copy_are_valid(name: str) -> None:
     graph = GRAPHS[name]()
-    verify(graph)
-    verify(copy(graph))
+    made = copy(graph)
+    for one in (graph, made):
+        verify(one)
+        assert unmade(one) == []
+    assert print_graph(made) == print_graph(graph)
+    assert values(made).isdisjoint(values(graph))
+
+
+def values(graph: Graph) -> set[Value]:
+    """Every value of a graph and of its regions."""
+    found = {*graph.inputs, *(value for node in graph.nodes for value in node.outputs)}
+    return found.union(*(values(region) for node in graph.nodes for region in node.regions))
+
+
+def unmade(graph: Graph) -> list[Value]:
+    """What is read of a value that neither an input nor a node before gives, in a graph and in its regions."""
+    known, found = set(graph.inputs), []
+    for node in graph.nodes:
+        found += [value for value in node.inputs if value not in known]
+        found += [value for region in node.regions for value in unmade(region)]
+        known.update(node.outputs)
+    return found + [value for value in graph.outputs if value not in known]
 
 
 def broken(graph: Graph, wanted: str) -> None:
