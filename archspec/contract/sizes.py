@@ -27,7 +27,7 @@ MOST_ELEMENTS = 20_000_000
 MOST_RULE_FLOPS = 200_000_000
 MOST_RULE_ELEMENTS = 2_000_000
 """A rule takes many runs: sizes at which one is dearer than this are left out."""
-RULE_FLOPS = 5_000_000_000
+RULE_FLOPS = 10_000_000_000
 RULE_ELEMENTS = 40_000_000
 """One rule at one point takes as many runs as stay below this in sum, within the limits of `_RUNS`."""
 _RUNS = (8, 128)

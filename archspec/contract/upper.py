@@ -105,7 +105,7 @@ class _Judging:
         if not trials:
             detail = f"nothing can change at {shown(self.point.sizes)}"
             return Finding(claim=claim, status="not measured", detail=detail)
-        partly = f"some pairs only at {shown(self.point.sizes)}" if is_partial else ""
+        partly = f"not every pair was tried at {shown(self.point.sizes)}" if is_partial else ""
         detail = "; ".join(part for part in (promise, self.point.note, partly) if part)
         return Finding(claim=claim, status="holds", detail=detail, trials=trials, largest=largest)
 
