@@ -39,23 +39,23 @@ def changed(graph: Graph, number: int, **fields: object) -> Graph:
     return under_way.finish()
 
 
-def test_an_operand_from_nowhere() -> None:
+def test_undefined_operand() -> None:
     graph = GRAPHS["chain"]()
-    broken(changed(graph, 0, inputs=(Value("stray", graph.inputs[0].type),)), "not made before it")
+    broken(changed(graph, 0, inputs=(Value("stray", graph.inputs[0].type),)), "not defined before use")
 
 
-def test_a_body_that_sees_what_is_around_it() -> None:
+def test_region_that_reads_an_outer_value() -> None:
     graph = GRAPHS["numbered_layers"]()
     (node,) = graph.nodes
     region = node.regions[0]
     inner = replace(region.nodes[0], inputs=(graph.inputs[0],), outputs=region.nodes[0].outputs)
     leaky = replace(region, nodes=(inner, *region.nodes[1:]))
-    broken(replace(graph, nodes=(replace(node, regions=(leaky,)),)), "not made before it in its body")
+    broken(replace(graph, nodes=(replace(node, regions=(leaky,)),)), "not defined before use in this region")
 
 
 def test_nodes_in_the_wrong_order() -> None:
     graph = GRAPHS["chain"]()
-    broken(replace(graph, nodes=graph.nodes[::-1]), "not made before it")
+    broken(replace(graph, nodes=graph.nodes[::-1]), "not defined before use")
 
 
 def test_another_type_than_inferred() -> None:
@@ -63,26 +63,26 @@ def test_another_type_than_inferred() -> None:
     node = graph.nodes[0]
     value = Value("wrong", graph.inputs[0].type)
     wrong = replace(node, outputs=(value,))
-    broken(replace(graph, nodes=(wrong,), outputs=(value,)), "output 0 is float[batch, src, 8] instead of")
+    broken(replace(graph, nodes=(wrong,), outputs=(value,)), "output 0 is float[batch, src, 8], expected")
 
 
 def test_parameters_that_are_not_the_ops() -> None:
     graph = GRAPHS["chain"]()
     node = graph.nodes[0]
-    broken(changed(graph, 0, parameters={}, owned=frozenset()), "the op has ['bias', 'weight']")
-    broken(changed(graph, 0, owned=frozenset({"weight", "bias", "more"})), "owns a parameter")
+    broken(changed(graph, 0, parameters={}, owned=frozenset()), "expected the parameters ['bias', 'weight'], found []")
+    broken(changed(graph, 0, owned=frozenset({"weight", "bias", "more"})), "`owned` names a parameter")
     swapped = {"weight": node.parameters["bias"], "bias": node.parameters["weight"]}
-    broken(changed(graph, 0, parameters=swapped), "another shape")
+    broken(changed(graph, 0, parameters=swapped), "the shape of a parameter differs")
 
 
 def test_a_body_with_other_inputs_or_outputs() -> None:
     graph = GRAPHS["frozen"]()
     region = graph.nodes[0].regions[0]
     extra = replace(region, inputs=(*region.inputs, Value("extra", region.inputs[0].type)))
-    broken(changed(graph, 0, regions=(extra,)), "2 region inputs instead of 1")
+    broken(changed(graph, 0, regions=(extra,)), "expected 1 region input, found 2")
     none = replace(region, outputs=())
-    broken(changed(graph, 0, regions=(none,)), "0 results instead of 1")
-    broken(changed(graph, 0, regions=()), "a call has one body")
+    broken(changed(graph, 0, regions=(none,)), "expected 1 result, found 0")
+    broken(changed(graph, 0, regions=()), "expected 1 region of a call, found 0")
 
 
 def repeat_of(graph: Graph) -> tuple[Node, Repeat]:
@@ -94,21 +94,21 @@ def repeat_of(graph: Graph) -> tuple[Node, Repeat]:
 def test_schedules_and_taps_that_name_nothing() -> None:
     graph = exposed(frozenset({"layers.1"}))
     _, op = repeat_of(graph)
-    broken(changed(graph, 0, op=replace(op, schedule=Schedule(repeat=(1,), times=4))), "a body that does not exist")
+    broken(changed(graph, 0, op=replace(op, schedule=Schedule(repeat=(1,), times=4))), "a region that does not exist")
     broken(changed(graph, 0, op=replace(op, taps=(Tap(layer=9, output=0),))), "tap of layer 9")
-    broken(changed(graph, 0, op=replace(op, taps=())), "0 taps of 1 outputs")
-    broken(changed(graph, 0, op=replace(op, kinds=("A", "B"))), "1 bodies of 2 kinds")
+    broken(changed(graph, 0, op=replace(op, taps=())), "expected one tap for each of 1 extra outputs, found 0")
+    broken(changed(graph, 0, op=replace(op, kinds=("A", "B"))), "expected one region for each of 2 kinds, found 1")
 
 
 def test_names_of_outputs() -> None:
     graph = GRAPHS["chain"]()
-    broken(replace(graph, output_names=()), "one name each")
-    broken(replace(graph, outputs=graph.outputs * 2, output_names=("y", "y")), "one name each")
+    broken(replace(graph, output_names=()), "expected one distinct name per output, found 0 names")
+    broken(replace(graph, outputs=graph.outputs * 2, output_names=("y", "y")), "one distinct name per output")
 
 
-def test_a_value_that_stands_twice() -> None:
+def test_duplicate_values() -> None:
     b, x = start()
     graph = b.finish({"x": x})
     broken(replace(graph, inputs=(x, x)), "duplicate input")
     node = Node(op=Call(kind="K", module="m", results=(x.type,)), inputs=(), outputs=(x,))
-    broken(replace(graph, nodes=(node,)), "made twice")
+    broken(replace(graph, nodes=(node,)), "defined twice")

@@ -33,22 +33,22 @@ if TYPE_CHECKING:
 class Attention(Primitive):
     """`softmax(softcap(scale * q k^T), over the keys that the mask allows) v`, per head; a row with no key gives zeros.
 
-    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor` one that multiplies the capped scores, with `bias`
-    one that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query head h reads key
-    head `h // (heads / kv_heads)`. `scale` None is `1 / sqrt(d)`. `sink` is a score in every softmax that belongs to
-    no key: `learned`, one a head, or `zero`. With `weights` a second output holds the weights [b h s t], after
-    softmax and before dropout.
+    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor`, a tensor that multiplies the capped scores; with
+    `bias`, a tensor that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query
+    head h reads key head `h // (heads / kv_heads)`. `scale` defaults to `1 / sqrt(d)`. `sink` adds a score to every
+    softmax that belongs to no key: `learned` (one per head) or `zero`. With `weights`, a second output holds the
+    attention weights [b h s t], after softmax and before dropout.
 
-    Parameters: `sink` [h], where it is learned.
+    Parameters: `sink` [h], if it is learned.
     Source: Vaswani et al. 2017, arXiv 1706.03762, equation 1; grouped heads: Ainslie et al. 2023, arXiv 2305.13245;
-    sink: Xiao et al. 2023, arXiv 2309.17453, zero as in Miller 2023, learned as in gpt-oss.
+    sink: Xiao et al. 2023, arXiv 2309.17453; `zero` as in Miller 2023, `learned` as in gpt-oss.
     """
 
     name = "attention"
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
-        "a row with one key weighs it 1 whatever the scores are, a row with none is zero, a row that sees every key "
-        "needs no prefix, and neither a mask made elsewhere nor, for a bias without a batch, the mask is tracked"
+        "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
+        "does not depend on a prefix, and a precomputed mask, or the mask of a bias without a batch, is not tracked"
     )
 
     mask: Mask

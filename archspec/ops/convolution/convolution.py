@@ -27,15 +27,16 @@ _MOST_ATOMS = 12
 class Convolution(Primitive):
     """`y[b, o, i] = bias[o] + sum over c and k of weight[o, c, k] * x[b, c, stride*i - padding + dilation*k]`.
 
-    One number an axis of space; padding is of zeros, as much at the beginning as at the end. With `groups`, output
-    channel o sees only its own group of input channels. Parameters: `weight` [o, c/groups, kernel ...], `bias` [o].
+    Kernel, stride, padding and dilation have one number per spatial axis. Padding is with zeros, equal at both ends.
+    With `groups`, output channel o reads only its own group of input channels.
+    Parameters: `weight` [o, c/groups, kernel...], `bias` [o].
     """
 
     name = "convolution"
     signature = "b c ... -> b o ..."
     reads_more = (
-        "many groups of several channels, and dilated kernels of many taps, are bounded by an interval; "
-        "channels and space of several factors are not tracked"
+        "for many groups of several channels, and for dilated kernels with many taps, the bound is an interval; "
+        "channels and spatial axes with several factors are not tracked"
     )
 
     channels: Dim
