@@ -188,7 +188,7 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
     except ParameterMismatch as error:
         owner = error.parameter
         secondary = () if owner.span is None else (Label(owner.span, f"`{owner.path}` is {owner.type}"),)
-        message = f"the shared `{owner.path}` is {owner.type}, but here it would be {error.wanted}"
+        message = f"the shared `{owner.path}` is {owner.type}, but {error.wanted} is needed here"
         help = "a shared module needs inputs of the same sizes"
         raise _error("E306", message, part.span, part, secondary, help) from None
     except RepeatMismatch as error:

@@ -136,7 +136,7 @@ def test_every_relation_is_shown(name: str, tmp_path: Path) -> None:
 
 def test_a_relation_is_drawn_over_rows_and_columns() -> None:
     found = shown(str(path_of("relation-channels-last")), "--relation", "x", "y")
-    drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proven" not in line]
+    drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proved" not in line]
     assert sum(drawn) == 9
     assert max(drawn) == 3
 
