@@ -17,7 +17,19 @@ WIDE = GRAPHS["chain"]().outputs[0].type
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_what_the_builder_makes_is_valid(name: str) -> None:
-    verify(GRAPHS[name]())
+    graph = GRAPHS[name]()
+    verify(graph)
+    assert unmade(graph) == []
+
+
+def unmade(graph: Graph) -> list[Value]:
+    """What is read of a value that neither an input nor a node before gives, in a graph and in its regions."""
+    known, found = set(graph.inputs), []
+    for node in graph.nodes:
+        found += [value for value in node.inputs if value not in known]
+        found += [value for region in node.regions for value in unmade(region)]
+        known.update(node.outputs)
+    return found + [value for value in graph.outputs if value not in known]
 
 
 def broken(graph: Graph, wanted: str) -> None:
