@@ -72,6 +72,10 @@ class Attention(Primitive):
         """Whether the scores are computed explicitly because no kernel supports the options."""
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
 
+    def inner(self) -> Mapping[str, Primitive]:
+        """The `weights`."""
+        return {} if self.weights else {"weights": replace(self, weights=True)}
+
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The result [b h s v] and, with `weights`, the weights [b h s t].
 
