@@ -94,6 +94,15 @@ class Op(ABC):
     carried: ClassVar[int] = 0
     """How many of the first operands are only where the regions start: each run gives the next its own."""
 
+    @property
+    def stacked(self) -> Mapping[int, int]:
+        """The operands of which each run of one region takes its own part, with the number of that region."""
+        return {}
+
+    def of_operands(self, kept: Sequence[int]) -> Op:
+        """The op where only these operands are left."""
+        return self
+
     @abstractmethod
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Types of the outputs. Raises ShapeError when the inputs do not fit."""
