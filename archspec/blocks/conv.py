@@ -47,7 +47,7 @@ class ConvBlock(Block):
     stride: SizeField | None = Field(default=None, description="stride of the kernel; 1 when left out")
     padding: PaddingField | None = Field(
         default=None,
-        description="zeros at both ends, 0 when left out; `same` keeps the size; `circular` also wraps around",
+        description="zeros added at each end, 0 when left out; `same` keeps the size; `circular` also wraps around",
     )
     dilation: SizeField | None = Field(
         default=None, description="distance between positions of the kernel; 1 when left out"

@@ -52,7 +52,7 @@ class Stack(Block):
 
     makes_sequence = True
     kind: ClassVar[str]
-    """The class of the emitted module; a layer's is this with `Layer`."""
+    """The class name of the emitted module; that of its layers is this name followed by `Layer`."""
     sublayer_fields: ClassVar[tuple[str, ...]] = ("attention", "feed_forward")
 
     input: ValueField = Field(description="float[batch, positions, features]")

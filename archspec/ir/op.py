@@ -26,7 +26,7 @@ Reads = tuple[tuple[Relation, ...], ...]
 
 
 @record(kw_only=False)
-class Positions:
+class PositionsOf:
     """The positions of the entries along one axis: of an operand, or of the first output where `operand` is None."""
 
     operand: int | None
@@ -91,6 +91,17 @@ class Op(ABC):
 
     name: ClassVar[str]
     signature: ClassVar[str]
+    carried: ClassVar[int] = 0
+    """How many of the first operands are only where the regions start: each run gives the next its own."""
+
+    @property
+    def stacked(self) -> Mapping[int, int]:
+        """The operands of which each run of one region takes its own part, with the number of that region."""
+        return {}
+
+    def of_operands(self, kept: Sequence[int]) -> Op:
+        """The op where only these operands are left."""
+        return self
 
     @abstractmethod
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -121,6 +132,10 @@ class Primitive(Op):
 
     def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
         """How many rows or positions the values of an integer operand number, by the number of the operand."""
+        return {}
+
+    def inner(self) -> Mapping[str, Primitive]:
+        """Values that the op computes on the way, by name: the same op with that value as one more, last output."""
         return {}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
@@ -175,7 +190,7 @@ class Placement:
     """
 
     op: Primitive
-    operands: tuple[int | Positions | OwnEntries, ...]
+    operands: tuple[int | PositionsOf | OwnEntries, ...]
 
 
 class ShapeError(Exception):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType
@@ -94,12 +95,14 @@ class Repeat(Op):
     """Run layers in turn: operand 0 is carried from each to the next, the other operands are captured by all.
 
     Every region has as many inputs as the node has operands; its output 0 is the carried value. The node outputs the
-    last carried value, one value for each tap, and one for each of `scans` that has an output. `module` is the path of the list of layers (`states.layers`);
-    `shared` says that the layers of one body use one set of parameters, held by the first of them.
+    last carried value, one value for each tap, and one for each of `scans` that has an output. `module` is the path of
+    the list of layers (`states.layers`); `shared` says that the layers of one body use one set of parameters, held by
+    the first of them.
     """
 
     name = "repeat"
     signature = "... -> ..."
+    carried = 1
 
     module: str
     kinds: tuple[str, ...]
@@ -111,14 +114,20 @@ class Repeat(Op):
     scans: tuple[Scan, ...] = ()
 
     @property
-    def stacked(self) -> dict[int, int]:
-        """The number of the body that takes parts of an operand, by the number of the operand."""
+    def stacked(self) -> Mapping[int, int]:
+        """The operands of which each layer of one body takes its own part, with the number of that body."""
         return {scan.operand: scan.body for scan in self.scans if scan.operand is not None}
 
     @property
     def stacks(self) -> list[Scan]:
         """The scans that give an output of the node, in the order of these."""
         return [scan for scan in self.scans if scan.output is not None]
+
+    def of_operands(self, kept: Sequence[int]) -> Repeat:
+        """The layers where only these operands are left."""
+        left = [scan for scan in self.scans if scan.operand is None or scan.operand in kept or scan.output is not None]
+        moved = {number: place for place, number in enumerate(kept)}
+        return replace(self, scans=tuple(replace(scan, operand=moved.get(scan.operand or -1)) for scan in left))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The carried type, the types of the taps, and those of the stacks."""

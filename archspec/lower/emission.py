@@ -16,11 +16,11 @@ from archspec.lower.region import Lowering
 from archspec.lower.site import Site
 from archspec.masks.leaf import Padding
 from archspec.model.checked import Checked
+from archspec.model.exposing import exposed
 from archspec.passes.base import run_passes
 from archspec.passes.hoist_masks import HoistMasks
 from archspec.passes.incremental.incremental import incremental
 from archspec.passes.last_position import LastPosition
-from archspec.spec.elaborate import elaborate
 from archspec.spec.spec import Spec
 
 
@@ -63,13 +63,6 @@ def with_masks(spec: Spec) -> Graph:
 
 def _promises(spec: Spec) -> dict[str, Padding]:
     return {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
-
-
-def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
-    """The spec with inner values as additional outputs. Raises SpecError E201 or E218 for a path that names none."""
-    if not paths:
-        return spec
-    return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=tuple(paths))
 
 
 def require_module(spec: Spec) -> None:

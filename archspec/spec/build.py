@@ -10,10 +10,11 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built
 from archspec.blocks.transformer import Stack
 from archspec.diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
-from archspec.ir.builder import PlacedShapeError, RepeatMismatch
+from archspec.ir.builder import PlacedShapeError
 from archspec.ir.graph import Value
 from archspec.ir.parameter_book import ParameterMismatch
 from archspec.ir.repeat import Schedule
+from archspec.ir.scope import RepeatMismatch
 from archspec.record import record
 from archspec.spec.constants import report_circles
 from archspec.spec.context import NodeContext, Surroundings
@@ -188,7 +189,7 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
     except ParameterMismatch as error:
         owner = error.parameter
         secondary = () if owner.span is None else (Label(owner.span, f"`{owner.path}` is {owner.type}"),)
-        message = f"the shared `{owner.path}` is {owner.type}, but here it would be {error.wanted}"
+        message = f"the shared `{owner.path}` is {owner.type}, but {error.wanted} is needed here"
         help = "a shared module needs inputs of the same sizes"
         raise _error("E306", message, part.span, part, secondary, help) from None
     except RepeatMismatch as error:

@@ -44,7 +44,7 @@ def report_circles(
         following = (*circle[1:], circle[0])
         first, *rest = (Label(places[name], f"uses `{used}`") for name, used in zip(circle, following, strict=True))
         chain = " -> ".join(f"`{name}`" for name in (*circle, circle[0]))
-        message = f"{what} use each other in a circle: {chain}" if rest else f"`{circle[0]}` uses itself"
+        message = f"cyclic definition of {what}: {chain}" if rest else f"`{circle[0]}` uses itself"
         errors.error("E211", message, first.span, first.text if rest else "", secondary=rest, help=_WAY_OUT.get(what))
 
 

@@ -47,7 +47,7 @@ def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
     spans = [span for _, span in seen[files.index(parent.resolve()) :]]
     fail(
         "E207",
-        "files extend each other in a circle" if len(spans) > 1 else "the file extends itself",
+        "cyclic `extends`" if len(spans) > 1 else "the file extends itself",
         spans[-1],
         secondary=[Label(span, "which is extended here") for span in spans[:-1]],
         help="extend a file that does not extend this one",

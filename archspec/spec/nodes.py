@@ -143,7 +143,7 @@ class NodeReader:
             what = "a chain" if isinstance(target, ListNode) else "an expression"
             fail("E217", f"`{word.value}` is {what}", word.span, help="only a node that is one block can be reused")
         if word.value in seen:
-            fail("E217", "nodes reuse each other in a circle", word.span, help="one of them must be a block")
+            fail("E217", "cyclic reuse of nodes", word.span, help="one of them must be a block")
         if target.get("reuse") is not None:
             return self._source(target, (*seen, word.value))
         return word.value, target

@@ -82,7 +82,7 @@ class Cursor:
         found = self.take(text)
         if found is None:
             places = [] if opened is None else [Label(opened.span, "opened here")]
-            help = "one argument is expected" if self.at(",") else None
+            help = "expected one argument" if self.at(",") else None
             self.fail(f"`{text}`", help=help, secondary=places)
         return found
 

@@ -75,7 +75,7 @@ class AttentionFields(Model):
     dropout: ExprField | None = Field(default=None, description="dropout rate of attention weights; 0 when left out")
     bias: BiasField = Field(
         default=None,
-        description="whether projections have a bias, or the list of those that do; defaults.bias when left out",
+        description="whether projections have a bias, or a list of q, k, v and out; defaults.bias when left out",
     )
     qk_norm: Annotated[QkNormFields | None, MAYBE] = Field(default=None, description="norms of queries and keys")
     sink: Annotated[Literal["learned", "zero"] | None, MAYBE] = Field(

@@ -92,7 +92,11 @@ class SameSegment(MaskAtom):
     def relation(self, at: Coordinates) -> Relation:
         """Equality of the segments of both sides; everything where positions are not compared."""
         # An equality needs a place on both sides: without one it is left out, which widens the relation.
-        if self.own is not None or at.apart or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")}):
+        if (
+            self.own is not None
+            or at.apart
+            or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")})
+        ):
             return EVERYTHING
         out, inp = at.indices(self.control, "query"), at.indices(self.control, "key")
         equality = SegmentsEqual(segments=at.first + self.control, out=out, inp=inp)

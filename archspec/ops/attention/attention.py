@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
-from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, Positions, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType, axis
+from archspec.masks.at_positions import AtPositions, parted, read_twice, takes_positions
 from archspec.masks.emit import emit
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
 from archspec.masks.evaluate import evaluate
 from archspec.masks.given import Given
 from archspec.masks.mask import Mask
-from archspec.masks.placed import Placed, parted, read_twice, takes_positions
 from archspec.masks.source import Control
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 class Attention(Primitive):
     """`softmax(softcap(scale * q k^T), over the keys that the mask allows) v`, per head; a row with no key gives zeros.
 
-    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor` one that multiplies the capped scores, with `bias`
-    one that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query head h reads key
-    head `h // (heads / kv_heads)`. `scale` None is `1 / sqrt(d)`. `sink` is a score in every softmax that belongs to
-    no key: `learned`, one a head, or `zero`. With `weights` a second output holds the weights [b h s t], after
-    softmax and before dropout.
+    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor`, a tensor that multiplies the capped scores; with
+    `bias`, a tensor that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query
+    head h reads key head `h // (heads / kv_heads)`. `scale` defaults to `1 / sqrt(d)`. `sink` adds a score to every
+    softmax that belongs to no key: `learned` (one per head) or `zero`. With `weights`, a second output holds the
+    attention weights [b h s t], after softmax and before dropout.
 
-    Parameters: `sink` [h], where it is learned.
+    Parameters: `sink` [h], if it is learned.
     Source: Vaswani et al. 2017, arXiv 1706.03762, equation 1; grouped heads: Ainslie et al. 2023, arXiv 2305.13245;
-    sink: Xiao et al. 2023, arXiv 2309.17453, zero as in Miller 2023, learned as in gpt-oss.
+    sink: Xiao et al. 2023, arXiv 2309.17453; `zero` as in Miller 2023, `learned` as in gpt-oss.
     """
 
     name = "attention"
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
-        "a row with one key weighs it 1 whatever the scores are, a row with none is zero, a row that sees every key "
-        "needs no prefix, and neither a mask made elsewhere nor, for a bias without a batch, the mask is tracked"
+        "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
+        "does not depend on a prefix, and neither a precomputed mask nor given positions are tracked"
     )
 
     mask: Mask
@@ -71,6 +71,10 @@ class Attention(Primitive):
     def is_explicit(self) -> bool:
         """Whether the scores are computed explicitly because no kernel supports the options."""
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
+
+    def inner(self) -> Mapping[str, Primitive]:
+        """The `weights`."""
+        return {} if self.weights else {"weights": replace(self, weights=True)}
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The result [b h s v] and, with `weights`, the weights [b h s t].
@@ -109,9 +113,9 @@ class Attention(Primitive):
             return Placement(op=self, operands=own)
         controls = count - self.first
         mask = parted(self.mask, {control: controls + number for number, control in enumerate(twice, 2)})
-        mask = Placed(mask, queries=controls, keys=controls + 1)
+        mask = AtPositions(mask, queries=controls, keys=controls + 1)
         queries = (OwnEntries(self.first + control) for control in twice)
-        return Placement(op=replace(self, mask=mask), operands=(*own, Positions(0, 2), Positions(1, 2), *queries))
+        return Placement(op=replace(self, mask=mask), operands=(*own, PositionsOf(0, 2), PositionsOf(1, 2), *queries))
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """`2 * b * h * s * t * (d + v)`: the mask is not discounted."""

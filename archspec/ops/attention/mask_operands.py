@@ -10,12 +10,12 @@ from archspec.ir.coordinates import aligned, places
 from archspec.ir.op import ShapeError
 from archspec.ir.types import Axis, DType, TensorType, axis
 from archspec.masks import examples
+from archspec.masks.at_positions import AtPositions
 from archspec.masks.atom import MaskAtom
 from archspec.masks.coordinates import Coordinates, MaskSide
 from archspec.masks.given import Given
 from archspec.masks.leaf import ControlUse, Leaf
 from archspec.masks.mask import Mask
-from archspec.masks.placed import Placed
 from archspec.masks.relation import decisive, relation
 from archspec.masks.walk import compares_positions, controls, leaves
 from archspec.record import record
@@ -51,7 +51,7 @@ class MaskOperands:
                 case MaskAtom():
                     for use in leaf.uses():
                         self._fits(use, batch, queries if use.at[:1] == ("query",) else keys)
-                case Placed(mask=inner, queries=at, keys=of):
+                case AtPositions(mask=inner, queries=at, keys=of):
                     self._fits(_positions(at, "query"), batch, queries)
                     self._fits(_positions(of, "key"), batch, keys)
                     self._check_leaves(inner, batch, queries, keys)
@@ -60,7 +60,7 @@ class MaskOperands:
                     if keep is not None:
                         self._is_mask(keep, (batch, queries, axis(1)))
                 case _:
-                    raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
+                    raise TypeError(f"unknown leaf of a mask: {leaf!r}")
 
     def _fits(self, use: ControlUse, batch: Axis, positions: Axis) -> None:
         """Check that a control has all expected axes, or all but the first. Raises ShapeError."""
@@ -74,12 +74,13 @@ class MaskOperands:
             )
 
     def _is_mask(self, control: int, axes: tuple[Axis, Axis, Axis]) -> None:
-        """Raise ShapeError unless a made mask is bool and broadcasts to [batch, 1, queries, keys], with all keys."""
+        """Raise ShapeError unless a precomputed mask is bool and broadcasts to [batch, 1, queries, keys]."""
         found = self.types[control]
         sizes = [axes[0].size, ONE, axes[1].size, axes[2].size]
         fits = found.dtype == DType.BOOL and found.rank == 4 and _broadcasts(found.shape, sizes)
         if not fits or compare(found.shape[3], "==", sizes[3]) is not True:
-            raise ShapeError(f"a made mask is bool[{', '.join(map(str, sizes))}], got {found}", (self.first + control,))
+            expected = f"bool[{', '.join(map(str, sizes))}]"
+            raise ShapeError(f"a precomputed mask must be {expected}, got {found}", (self.first + control,))
 
     def uses(self) -> Iterator[ControlUse]:
         """How the leaves of the mask read the controls."""
@@ -118,14 +119,14 @@ class MaskOperands:
                             result |= self._use(use, out, query)
                 case Given() if control in leaf.controls():
                     result |= _same(out, found, [(0, 0), (query, 2)])
-                case Placed():
+                case AtPositions():
                     for use in _uses(leaf):
                         if use.control == control:
                             result |= self._use(use, out, query)
                 case Given():
                     pass
                 case _:
-                    raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
+                    raise TypeError(f"unknown leaf of a mask: {leaf!r}")
         return result
 
     def _use(self, use: ControlUse, out: TensorType, query: int) -> Relation:
@@ -190,7 +191,7 @@ def _uses(mask: Mask) -> Iterator[ControlUse]:
         match leaf:
             case MaskAtom():
                 yield from leaf.uses()
-            case Placed(mask=inner, queries=queries, keys=keys):
+            case AtPositions(mask=inner, queries=queries, keys=keys):
                 yield _positions(queries, "query")
                 yield _positions(keys, "key")
                 yield from _uses(inner)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Placement, Positions, Primitive, Reads
+from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.signature import bind
 from archspec.ir.types import TensorType, axis
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @record
 class ScoreBias(Primitive):
-    """A bias [1 h s t] for `heads` heads; operands give the queries' and the keys' positions, and are not read.
+    """A bias [1 h s t] for `heads` heads; of queries [... s d] and keys [... t e], only the sizes are used.
 
     With `ids` the operands are one that gives precision and device, the positions of the queries [b s] and those of
     the keys [b t] or [t]; the result is [b h s t].
@@ -44,7 +44,7 @@ class ScoreBias(Primitive):
 
     def placed(self, count: int) -> Placement | None:
         """The bias of given positions."""
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 2), Positions(None, 3)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(None, 3)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The ids of the query and of the key; without ids nothing: only the number of positions is used."""

@@ -27,16 +27,17 @@ _MOST_ATOMS = 12
 class Convolution(Primitive):
     """`y[b, o, i] = bias[o] + sum over c and k of weight[o, c, k] * x[b, c, stride*i - padding + dilation*k]`.
 
-    One number an axis of space; padding is of zeros, as much at the beginning as at the end. With `groups`, output
-    channel o sees only its own group of input channels. Parameters: `weight` [o, c/groups, kernel ...], `bias` [o].
+    Kernel, stride, padding and dilation have one number per spatial axis. Padding is with zeros, equal at both ends.
+    With `groups`, output channel o reads only its own group of input channels.
+    Parameters: `weight` [o, c/groups, kernel...], `bias` [o].
     """
 
     name = "convolution"
     signature = "b c ... -> b o ..."
     anywhere = True
     reads_more = (
-        "many groups of several channels, and dilated kernels of many taps, are bounded by an interval; "
-        "channels and space of several factors are not tracked"
+        "for many groups of several channels, and for dilated kernels with many taps, the bound is an interval; "
+        "channels and spatial axes with several factors are not tracked"
     )
 
     channels: Dim
@@ -139,23 +140,28 @@ class Convolution(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The sum over taps, group by group."""
+        """The sum over taps, of all groups at once."""
         import numpy as np
 
         x, weight = inputs[0], parameters["weight"]
         padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in self.padding)])
-        groups = zip(np.split(padded, self.groups, axis=1), np.split(weight, self.groups), strict=True)
-        y = np.concatenate([sum(self._products(part, taps)) for part, taps in groups], axis=1)
+        apart = padded.reshape(len(x), self.groups, x.shape[1] // self.groups, *padded.shape[2:])
+        taps = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
+        summed = sum(self._products(apart, taps))
+        y = np.reshape(summed, (len(x), len(weight), *np.shape(summed)[3:]))
         if self.bias:
             y = y + parameters["bias"].reshape(-1, *(1 for _ in self.kernel))
         return (y,)
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:
+        """What each tap adds: `x` is [b, group, c, places ...], `weight` is [group, o, c, kernel ...]."""
         import numpy as np
 
         for tap in np.ndindex(*self.kernel):
-            covered = tuple(self._covered(x.shape[2 + k], k, tap[k]) for k in range(len(tap)))
-            yield np.einsum("bc...,oc->bo...", x[:, :, *covered], weight[:, :, *tap])
+            covered = tuple(self._covered(x.shape[3 + k], k, tap[k]) for k in range(len(tap)))
+            part = x[:, :, :, *covered]
+            added = weight[:, :, :, *tap] @ part.reshape(*part.shape[:3], -1)
+            yield added.reshape(*added.shape[:3], *part.shape[3:])
 
     def _covered(self, padded: int, k: int, tap: int) -> slice:
         """The positions of the padded input that a tap covers, one per output position."""

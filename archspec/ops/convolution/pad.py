@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @record
 class Pad(Primitive):
-    """`before` and `after` positions added along each axis of space: zeros or, where `circular`, the other end.
+    """Add `before` and `after` positions along each spatial axis: zeros or, if `circular`, values from the other end.
 
-    `y[b, c, i] = x[b, c, i - before]`, the index taken modulo the size where it is circular.
+    `y[b, c, i] = x[b, c, i - before]`; if `circular`, the index is taken modulo the size.
     """
 
     name = "pad"
     signature = "b c ... -> b c ..."
     anywhere = True
-    reads_more = "space of several factors is not tracked"
+    reads_more = "spatial axes with several factors are not tracked"
 
     before: tuple[int, ...]
     after: tuple[int, ...]

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 @record
 class WindowPool(Primitive):
-    """`y[b, c, i]` is the largest, or the mean, of `x[b, c, stride*i - padding + k]` over the places k of the kernel.
+    """`y[b, c, i]` is the maximum or the mean of `x[b, c, stride*i - padding + k]` over the kernel positions k.
 
-    One number an axis of space. Padding is passed over by the maximum, and counts as zeros in the mean.
+    Kernel, stride and padding have one number per spatial axis. The maximum ignores padding; the mean counts it as
+    zeros.
     """
 
     name = "window_pool"
     signature = "b c ... -> b c ..."
     anywhere = True
-    reads_more = "space of several factors is not tracked"
+    reads_more = "spatial axes with several factors are not tracked"
 
     kind: Literal["max", "mean"]
     kernel: tuple[int, ...]

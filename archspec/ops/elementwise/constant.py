@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class Constant(Primitive):
-    """Every element is one number, or true or false. The operand gives device and precision; it is not read."""
+    """A tensor filled with one number, or with true or false. The operand only provides device and precision."""
 
     name = "constant"
     signature = "... -> ..."

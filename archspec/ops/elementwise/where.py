@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @record
 class Where(Primitive):
-    """`a` where the condition holds, else `b`, element by element, broadcast as PyTorch does."""
+    """Elementwise `a` where the condition holds, otherwise `b`, with PyTorch's broadcasting."""
 
     name = "where"
     signature = "..., ..., ... -> ..."
     anywhere = True
-    reads_more = "a condition with an axis of size 1 guards nothing"
+    reads_more = "a condition with an axis of size 1 is not used as a guard"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The broadcast type. Raises ShapeError if sizes or the element types of `a` and `b` differ."""

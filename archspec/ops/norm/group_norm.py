@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @record
 class GroupNorm(Primitive):
-    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance over the channels of a group and all space;
-    with `unit_offset`, `* (1 + weight)`.
+    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, over the channels of each group and all spatial axes.
 
-    Axis 1 is the channels; var is the biased variance. Parameters: `weight` [c], which starts at zeros with
-    `unit_offset`, `bias` [c].
+    Channels are axis 1; the variance is the biased one. With `unit_offset`, the factor is `1 + weight`.
+
+    Parameters: `weight` [c] (initialised to zeros with `unit_offset`), `bias` [c].
     Source: Wu and He 2018, arXiv 1803.08494.
     """
 
     name = "group_norm"
     signature = "b c ... -> b c ..."
     anywhere = True
-    reads_more = "groups of channels are not told apart"
+    reads_more = "groups of channels are not tracked separately"
 
     groups: int
     eps: float = 1e-5

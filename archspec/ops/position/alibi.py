@@ -42,11 +42,12 @@ def placed_alibi(x: Tensor, queries: Tensor, keys: Tensor, slopes: Tensor) -> Te
 class Alibi(ScoreBias):
     """`-slope_h * |i - j|` for query i and key j of head h.
 
-    The slopes are powers of two, `2^(-8 h / heads)` for h = 1 ... heads; where `heads` is no power of two, those of
-    the next smaller one, then every other of the next larger one's. With `learned` they are a parameter.
+    The slopes are powers of two, `2^(-8 h / heads)` for h = 1 ... heads. If `heads` is not a power of two, they are
+    the slopes for the next lower power of two, followed by every second slope for the next higher one. With `learned`,
+    the slopes are a parameter.
 
-    Parameters: `table` [heads], where slopes are learned.
-    Source: Press et al. 2021, arXiv 2108.12409, and its reference implementation for other numbers of heads.
+    Parameters: `table` [heads], if slopes are learned.
+    Source: Press et al. 2021, arXiv 2108.12409; its reference implementation for other numbers of heads.
     """
 
     name = "alibi"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, ParameterSpec, Placement, Positions, Primitive, Reads
+from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, fits, require
 from archspec.ir.signature import bind
 from archspec.ir.source import operand
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @record
 class LearnedPositions(Primitive):
-    """Rows `offset` to `offset + s` of a table, for an operand of s positions, whose values are not read.
+    """Rows `offset` to `offset + s` (excluded) of a table. The operand only provides the number of positions, s.
 
     With `ids` a second operand gives the positions [... s], of which those below 0 take the row of 0.
 
@@ -56,7 +56,7 @@ class LearnedPositions(Primitive):
 
     def placed(self, count: int) -> Placement | None:
         """The rows of given positions."""
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 0)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 0)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id of the same position, if there are ids; otherwise nothing: only the number of positions is used."""

@@ -36,7 +36,7 @@ def yarn_frequencies(
 
 
 class Scaling(ABC):
-    """A change of the frequencies; `magnitude` multiplies cosines and sines."""
+    """A change of the rotary frequencies; `magnitude` multiplies the cosines and sines."""
 
     @property
     def magnitude(self) -> float:
@@ -72,9 +72,9 @@ class LinearScaling(Scaling):
 
 @record
 class Llama3Scaling(Scaling):
-    """Frequencies below `low` turns in `original` positions are divided by `factor`, those above `high` kept.
+    """Divide frequencies below `low` turns in `original` positions by `factor`, keep those above `high`, blend between.
 
-    Source: Llama 3.1 (arXiv 2407.21783), its reference implementation.
+    Source: Llama 3.1, arXiv 2407.21783, reference implementation.
     """
 
     factor: float
@@ -99,11 +99,11 @@ class Llama3Scaling(Scaling):
 
 @record
 class YarnScaling(Scaling):
-    """Frequencies of more than `fast` turns in `original` positions are kept, those of fewer than `slow` divided.
+    """Keep frequencies of more than `fast` turns in `original` positions, divide those of fewer than `slow`.
 
-    Between them the blend is linear in the number of the frequency. `truncate` rounds the numbers at which the blend
-    begins and ends outwards to whole ones. Cosines and sines are multiplied by `given`, or by `0.1 ln(factor) + 1`.
-    Source: Peng et al. 2023, arXiv 2309.00071, its reference implementation.
+    Between them the blend is linear in the index of the frequency. `truncate` rounds the indices at which the blend
+    begins and ends outwards to whole numbers. Cosines and sines are multiplied by `given`, or by `0.1 ln(factor) + 1`.
+    Source: Peng et al. 2023 (YaRN), arXiv 2309.00071, reference implementation.
     """
 
     factor: float

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Placement, Positions, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import TensorType, axis
@@ -43,9 +43,9 @@ def rotary_table(
 class RotaryTable(Primitive):
     """`cos(p f_i)` and `sin(p f_i)` for position p, with frequencies `f_i = base^(-2i/size)`, i < size/2.
 
-    Operands: one that gives the number of positions and the device, whose values are not read, [... s d]; with `ids`
-    the positions [s] or [b s]. Without them position p is p. The result is [2 s size/2], or [2 b 1 s size/2], the
-    cosines first. `scaling` changes the frequencies. It is computed in float32 at least.
+    Operands: a tensor [... s d] that only provides the number of positions and the device, and with `ids` the
+    positions [s] or [b s]; without ids, the positions are 0 to s - 1. The result is [2 s size/2] or [2 b 1 s size/2],
+    cosines first. `scaling` changes the frequencies. The table is computed in float32 or higher.
     Source: Su et al. 2021, arXiv 2104.09864, section 3.2.
     """
 
@@ -77,7 +77,7 @@ class RotaryTable(Primitive):
         """The table of given position ids."""
         if self.ids:
             return Placement(op=self, operands=(0, 1))
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 1)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 1)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id of the same position, if there are ids; otherwise nothing."""

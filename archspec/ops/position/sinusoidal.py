@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Placement, Positions, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal
@@ -22,17 +22,31 @@ if TYPE_CHECKING:
 
 _HELPER = '''
 def sinusoidal_positions(
+    x: Tensor, base: float, halves: bool = False, endpoint: bool = False
+) -> Tensor:
+    """Sines and cosines [s, d] of the positions of x [..., s, d]."""
+    length, half = x.shape[-2], x.shape[-1] // 2
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    steps = torch.arange(half, device=x.device, dtype=dtype)
+    frequencies = base ** (-steps / (max(half - 1, 1) if endpoint else half))
+    angles = torch.arange(length, device=x.device, dtype=dtype)[:, None] * frequencies
+    if halves:
+        waves = torch.cat((angles.sin(), angles.cos()), dim=1)
+    else:
+        waves = torch.stack((angles.sin(), angles.cos()), dim=2).flatten(1)
+    return waves.to(x.dtype)
+'''
+_PLACED = '''
+def sinusoidal_at(
     x: Tensor,
+    positions: Tensor,
     base: float,
     halves: bool = False,
     endpoint: bool = False,
-    positions: Tensor | None = None,
 ) -> Tensor:
-    """Sines and cosines [..., s, d] of positions [..., s], or of the indices of x [..., s, d]."""
+    """Sines and cosines [..., s, d] of positions [..., s], for d features of x."""
     half = x.shape[-1] // 2
     dtype = torch.promote_types(x.dtype, torch.float32)
-    if positions is None:
-        positions = torch.arange(x.shape[-2], device=x.device)
     steps = torch.arange(half, device=x.device, dtype=dtype)
     frequencies = base ** (-steps / (max(half - 1, 1) if endpoint else half))
     angles = positions[..., None].to(dtype) * frequencies
@@ -48,11 +62,11 @@ def sinusoidal_positions(
 class SinusoidalPositions(Primitive):
     """`sin(s * f_i)` and `cos(s * f_i)` for position s, with frequencies `f_i = base^(-2i/d)`, i < d/2.
 
-    `layout`: `interleaved` puts sine and cosine of one frequency side by side, `halves` all sines first.
-    `endpoint` makes the lowest frequency exactly 1/base: `f_i = base^(-i/(d/2 - 1))`. The operand gives the sizes,
-    its values are not read; it is computed in float32 at least. The number of features must be even. With `ids` a
-    second operand gives the positions [... s].
-    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.5; halves and endpoint as in tensor2tensor.
+    The layout `interleaved` puts the sine and cosine of each frequency side by side, `halves` puts all sines first.
+    `endpoint` makes the lowest frequency exactly 1/base: `f_i = base^(-i/(d/2 - 1))`. The operand only provides the
+    sizes. The result is computed in float32 or higher. The number of features must be even. With
+    `ids` a second operand gives the positions [... s].
+    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.5; `halves` and `endpoint` as in tensor2tensor.
     """
 
     name = "sinusoidal"
@@ -74,7 +88,7 @@ class SinusoidalPositions(Primitive):
 
     def placed(self, count: int) -> Placement | None:
         """The sines and cosines of given positions."""
-        return Placement(op=replace(self, ids=True), operands=(0, Positions(None, 0)))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 0)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id of the same position, if there are ids; otherwise nothing: only sizes are used."""
@@ -100,6 +114,5 @@ class SinusoidalPositions(Primitive):
         base = e.number(self.base) if isinstance(self.base, Scalar) else literal(self.base)
         halves = "True" if self.layout == "halves" else None
         endpoint = "True" if self.endpoint else None
-        helper = e.helper(_HELPER)
-        positions = inputs[1] if self.ids else None
-        return (call(helper, inputs[0], base, halves=halves, endpoint=endpoint, positions=positions),)
+        helper = e.helper(_PLACED if self.ids else _HELPER)
+        return (call(helper, *inputs, base, halves=halves, endpoint=endpoint),)

@@ -46,12 +46,12 @@ def last_valid(x: Tensor, valid: Tensor) -> Tensor:
 
 @record
 class MaskedPool(Primitive):
-    """Mean or maximum over the valid positions, or the last of them; zeros where there is none."""
+    """Mean or maximum over the valid positions, or the last valid position; zeros for rows without a valid position."""
 
     name = "masked_pool"
     signature = "b s d, b s -> b d"
     anywhere = True
-    reads_more = "which valid position is the last depends on the data"
+    reads_more = "the index of the last valid position depends on the data"
 
     kind: Kind
 

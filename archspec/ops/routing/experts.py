@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Experts(Primitive):
     """`sum over experts e of w_e * down_e(act(gate_e x) * up_e x)`, or of `w_e * down_e(act(up_e x))` without gates.
 
-    Operands: x [... d], the weights of each token's experts [... e], zero where a token does not pass one. Every
-    expert is computed for every token, whatever its weight is, and FLOPs count them all: no shape depends on data.
+    Operands: x [... d] and the weights of each token's experts [... e], zero for experts that are not chosen. Every
+    expert is computed for every token, and FLOPs count all of them: no shape depends on data.
 
     Parameters: `gate`, `up` [e, hidden, d], `down` [e, d, hidden] and, with `bias`, `gate_bias`, `up_bias`
     [e, hidden], `down_bias` [e, d].

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @record
 class Concat(Primitive):
-    """Join tensors along an axis; all other axes agree."""
+    """Concatenate tensors along an axis; all other axes must be equal."""
 
     name = "concat"
     signature = "..., ... -> ..."

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Shift(Primitive):
     """`y[i] = x[i - by]` along an axis, and `fill` where there is no such position; a negative `by` moves to the front.
 
-    At every admitted size the axis is at least as long as the way.
+    The axis must be at least as long as the shift at every admitted size.
     """
 
     name = "shift"

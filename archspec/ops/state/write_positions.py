@@ -68,7 +68,7 @@ class WritePositions(Primitive):
         return (TensorType(kept.dtype, kept.axes, kept.bound),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same entry of what is kept, every new entry at the same place of the other axes, the counts of the row."""
+        """The same entry of what is kept, every new one at the same place of the other axes, the counts of the row."""
         out, (kept, new, *counts) = outputs[0], inputs
         others = [(k, k) for k in range(out.rank) if k != self.axis % out.rank]
         own = aligned(out, kept, [(k, k) for k in range(out.rank)])

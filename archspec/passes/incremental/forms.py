@@ -7,6 +7,8 @@ already written. A form is one mode for each fed axis of a value, in order.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.size_use import sizes_in
 from archspec.ir.types import Axis, TensorType
@@ -58,24 +60,19 @@ class Fed:
 
     def entries(self, mode: Mode) -> Dim:
         """The number of entries of an axis in a mode."""
-        return Dim.of(self.length) if mode is WHOLE else Dim.of(self.new) + mode
+        return Dim.of(self.length) if mode is None else Dim.of(self.new) + mode
 
     def sized(self, type_: TensorType, form: Form) -> TensorType:
         """A type of the full graph with its fed axes in a form."""
         modes = iter(form)
         return TensorType(type_.dtype, tuple(self._axis(axis, modes) for axis in type_.axes), type_.bound)
 
-    def _axis(self, axis: Axis, modes: object) -> Axis:
-        is_fed = [factor == Dim.of(self.length) for factor in axis.factors]
-        return Axis(
-            tuple(
-                self.entries(next(modes)) if fed else factor  # type: ignore[call-overload]
-                for factor, fed in zip(axis.factors, is_fed, strict=True)
-            )
-        )
+    def _axis(self, axis: Axis, modes: Iterator[Mode]) -> Axis:
+        own = Dim.of(self.length)
+        return Axis(tuple(self.entries(next(modes)) if factor == own else factor for factor in axis.factors))
 
 
-def widest(modes: list[Mode]) -> Mode:
-    """The mode that has the entries of all."""
-    kept = [mode for mode in modes if mode is not None]
-    return WHOLE if len(kept) < len(modes) else max(kept, default=0)
+def widest(modes: Iterable[Mode]) -> Mode:
+    """The mode that has the entries of all; `NEW` for none."""
+    found = list(modes)
+    return WHOLE if None in found else max((mode for mode in found if mode is not None), default=NEW)

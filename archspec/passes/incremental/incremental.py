@@ -9,22 +9,27 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.ir.verifier import verify
-from archspec.passes.incremental.build import Asked, BodyBuilder
+from archspec.passes.incremental.body import Asked, Body, CountOf, Operand
+from archspec.passes.incremental.build import build_body
 from archspec.passes.incremental.forms import Fed
 from archspec.passes.incremental.once import once_graph
-from archspec.passes.incremental.plan import Planner, refuse
+from archspec.passes.incremental.plan import Planner
+from archspec.passes.incremental.refusal import refusal
 from archspec.record import record
+
+PAST, COUNT = CountOf(name="past"), CountOf(name="count")
 
 
 @record(eq=False)
 class Incremental:
     """A graph as steps.
 
-    `step` takes the fed inputs at new positions, `past` (int64 [rows], the number of positions that each row has had),
-    where a ring is kept `count` (int64 [rows], how many of the new entries are positions of the row: the first ones),
-    the inputs that are not fed and that it reads, and the state. It returns the outputs at the new positions and what
-    replaces the state. `once` makes the part of the state of kind `once` from the inputs that are not fed; None where
-    there is none. `new` is the dim of new positions; the dim of the full graph, `length`, is the capacity.
+    `step` takes the inputs that it reads, those that are fed at new positions; `past` (int64 [rows], the number of
+    positions that each row has had); with `has_count` `count` (int64 [rows], how many of the new entries are positions
+    of the row: the first ones); and the state. It returns the outputs at the new positions and what replaces the state.
+    `once` makes the part of the state of kind `once`; None where there is none. With `has_prefix` the positions of a
+    prefix read later ones of it, so that the first chunk of a row must cover it, or all of a shorter row. `new` is the
+    dim of new positions; the dim of the full graph, `length`, is the capacity.
     """
 
     step: Graph
@@ -34,6 +39,7 @@ class Incremental:
     new: Symbol
     rows: Dim
     has_count: bool
+    has_prefix: bool
 
 
 def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) -> Incremental:
@@ -61,17 +67,16 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) ->
     named = dict(zip(graph.output_names, graph.outputs, strict=True))
     names = list(named) if outputs is None else list(outputs)
     planner = Planner(graph, layout, [named[name] for name in names])
-    body = BodyBuilder(planner, planner.root)
-    body.run()
-    results = [body.get(named[name], planner.new(named[name])) for name in names]
-    return _finished(graph, body, layout, names, results)
+    body = build_body(planner, planner.root)
+    results = [body.get(named[name], planner.needs.new(named[name])) for name in names]
+    return _finished(body, names, results)
 
 
 def _dim(source: Value) -> Symbol:
     size = source.type.shape[1] if source.type.rank > 1 else None
     symbols = () if size is None else tuple(size.symbols())
     if size is None or len(symbols) != 1 or size != Dim.of(symbols[0]):
-        refuse(None, f"the positions of `{source.name}`, {source.type}, have no dim of their own")
+        raise refusal(None, f"the positions of `{source.name}`, {source.type}, have no dim of their own")
     return symbols[0]
 
 
@@ -82,22 +87,16 @@ def _fresh(graph: Graph, name: str) -> str:
     return name
 
 
-def _finished(graph: Graph, body: BodyBuilder, fed: Fed, names: list[str], results: list[Value]) -> Incremental:
+def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Incremental:
     """The graph with its inputs in order and its state named."""
-    taken = [*(value.name for value in graph.inputs), "past", "count"]
-    updates = {asked.value: value for asked, value in body.updates}
-    state: dict[Value, KeptValue] = {}
-    for asked, value in body.state.values():
-        value.name = _unique(_identifier(asked.path), taken)
-        taken.append(value.name)
-        state[asked.value] = _kept_value(value, asked, fed)
-    file_order = [value.name for value in graph.inputs]
-    given = sorted(body.given(), key=lambda value: file_order.index(value.name))
-    counts = [body.inputs[(name,)] for name in ("past", "count") if (name,) in body.inputs]
-    changed = [(one.update, updates[source]) for source, one in state.items() if one.update is not None]
+    graph, fed = body.plan.graph, body.fed
+    operands = sorted((key.number, value) for key, value in body.inputs.items() if isinstance(key, Operand))
+    counts = [body.inputs[key] for key in (PAST, COUNT) if key in body.inputs]
+    state = _named(body, [*(value.name for value in graph.inputs), "past", "count"])
+    changed = [(one.update, body.updates[asked]) for asked, one in state.items() if one.update is not None]
     step = Graph(
         name=graph.name,
-        inputs=(*given, *counts, *(value for _, value in body.state.values())),
+        inputs=(*(value for _, value in operands), *counts, *(body.inputs[asked] for asked in state)),
         nodes=tuple(body.nodes),
         outputs=(*results, *(value for _, value in changed)),
         output_names=(*names, *(name for name, _ in changed)),
@@ -105,20 +104,28 @@ def _finished(graph: Graph, body: BodyBuilder, fed: Fed, names: list[str], resul
     verify(step)
     return Incremental(
         step=step,
-        once=once_graph(body.plan, {source: one.name for source, one in state.items()}),
+        once=once_graph(body.plan, {asked.value: one.name for asked, one in state.items()}),
         state=tuple(state.values()),
         length=fed.length,
         new=fed.new,
         rows=fed.rows,
-        has_count=("count",) in body.inputs,
+        has_count=COUNT in body.inputs,
+        has_prefix=body.planner.needs.has_prefix,
     )
 
 
-def _identifier(path: str) -> str:
-    return "_".join(part for part in path.split(".") if part != "*")
+def _named(body: Body, taken: Sequence[str]) -> dict[Asked, KeptValue]:
+    """The state in the order of its inputs, which get names of their own."""
+    used, found = set(taken), {}
+    for asked, value in body.inputs.items():
+        if isinstance(asked, Asked):
+            value.name = _unique("_".join(part for part in asked.path.split(".") if part != "*"), used)
+            used.add(value.name)
+            found[asked] = _kept_value(value, asked, body.fed)
+    return found
 
 
-def _unique(name: str, taken: Sequence[str]) -> str:
+def _unique(name: str, taken: set[str]) -> str:
     found, number = name, 2
     while found in taken:
         found, number = f"{name}_{number}", number + 1

@@ -20,7 +20,7 @@ class Influence(NamedTuple):
     size: bool = False
     given: bool = False
 
-    def __or__(self, other: Influence) -> Influence:  # type: ignore[override]
+    def __or__(self, other: Influence) -> Influence:
         return Influence(self.fed or other.fed, self.size or other.size, self.given or other.given)
 
     @property

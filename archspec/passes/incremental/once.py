@@ -8,7 +8,7 @@ from dataclasses import replace
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat, Scan
-from archspec.ir.rewriter import copy, like
+from archspec.ir.rewriter import remade
 from archspec.ir.types import TensorType
 from archspec.ir.verifier import verify
 from archspec.passes.incremental.plan import BodyPlan
@@ -48,7 +48,7 @@ class _Once:
     def run(self) -> None:
         """Build the part."""
         needed = self._needed()
-        self.inputs = {value: like(value) for value in self.plan.graph.inputs if value in needed}
+        self.inputs = {value: _like(value) for value in self.plan.graph.inputs if value in needed}
         self._made.update(self.inputs)
         for node in self.plan.graph.nodes:
             if node in self._inner:
@@ -75,9 +75,9 @@ class _Once:
         return needed
 
     def _copy(self, node: Node) -> None:
-        outputs = tuple(like(value) for value in node.outputs)
-        self._add(node, [self._made[x] for x in node.inputs], outputs, [copy(region) for region in node.regions])
-        self._made.update(zip(node.outputs, outputs, strict=True))
+        made = remade(node, inputs=[self._made[x] for x in node.inputs])
+        self.nodes.append(made)
+        self._made.update(zip(node.outputs, made.outputs, strict=True))
 
     def _add(
         self, node: Node, inputs: Sequence[Value], outputs: Sequence[Value], regions: Sequence[Graph], **changed: object
@@ -93,7 +93,7 @@ class _Once:
         if isinstance(node.op, Call):
             (body,) = bodies
             region = _region(body, [body.inputs[body.plan.graph.inputs[n]] for n in numbers], body.results.values())
-            op, outputs = replace(node.op, results=_types(region)), tuple(like(value) for value in region.outputs)
+            op, outputs = replace(node.op, results=_types(region)), tuple(_like(value) for value in region.outputs)
             self._add(node, operands, outputs, [region], op=op)
             self.results.update(zip(body.results, outputs, strict=True))
         else:
@@ -106,17 +106,21 @@ class _Once:
         # Layers must carry something: here an operand, unchanged.
         for number, body in enumerate(bodies):
             given = [body.inputs.get(body.plan.graph.inputs[n]) for n in numbers]
-            inputs = [value or like(operand) for value, operand in zip(given, operands, strict=True)]
-            carried = like(operands[0])
+            inputs = [value or _like(operand) for value, operand in zip(given, operands, strict=True)]
+            carried = _like(operands[0])
             regions.append(_region(body, [carried, *inputs], [carried, *body.results.values()]))
             for place, (value, made) in enumerate(body.results.items(), 1):
                 scans.append(Scan(body=number, output=place))
                 count = op.schedule.count(number)
                 stacks.append((value, Value(made.name, made.type.with_axes(count, *made.type.axes))))
-        outputs = [like(operands[0]), *(stack for _, stack in stacks)]
+        outputs = [_like(operands[0]), *(stack for _, stack in stacks)]
         changed = replace(op, results=tuple(x.type for x in outputs), taps=(), scans=tuple(scans))
         self._add(node, [operands[0], *operands], outputs, regions, op=changed)
         self.results.update(stacks)
+
+
+def _like(value: Value) -> Value:
+    return Value(value.name, value.type)
 
 
 def _region(body: _Once, inputs: Sequence[Value], outputs: Sequence[Value] | object) -> Graph:
