@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -79,15 +80,41 @@ def _part(graph: Graph, word: str, checked: Checked, tensors: Mapping[str, Tenso
     name = f"{checked.spec.name}-{word}"
     with torch.device("meta"):
         module = class_in(emit_graph(graph, name, checked), name)()
+    inputs = tuple(value.name for value in graph.inputs)
+    return GraphPart(module=loaded(module, checked.spec.name, tensors), inputs=inputs, outputs=graph.output_names)
+
+
+def loaded(
+    module: nn.Module, name: str, tensors: Mapping[str, Tensor], needed: Collection[str] | None = None
+) -> nn.Module:
+    """A module in eval mode whose parameters are tensors that it shares.
+
+    Args:
+        module: a module on the device `meta`.
+        name: the name of the spec.
+        tensors: parameters and buffers by name; those that the module does not have are ignored.
+        needed: the parameters that are used, with `*` for the number of a layer; others may be missing, and then take
+            no memory. All if left out.
+
+    Raises:
+        SpecError: E607 if a parameter is missing or has another shape.
+    """
     wanted = module.state_dict()
-    missing = [one for one in wanted if one not in tensors]
+    unused = {one for one in wanted if one not in tensors and needed is not None and _starred(one) not in needed}
+    missing = [one for one in wanted if one not in tensors and one not in unused]
     other = [one for one in wanted if one in tensors and tensors[one].shape != wanted[one].shape]
     if missing or other:
         notes = [f"it has no `{one}`" for one in missing[:3]]
         notes += [f"`{one}` is {list(tensors[one].shape)}, not {list(wanted[one].shape)}" for one in other[:3]]
         help = "pass the module that `archspec.compile` returns for this spec"
-        fail("E607", f"the parameters do not match `{checked.spec.name}`", None, notes=notes, help=help)
+        fail("E607", f"the parameters do not match `{name}`", None, notes=notes, help=help)
     # Detached, because `requires_grad_(False)` below must not change the parameters of the module they come from.
-    module.load_state_dict({one: tensors[one].detach() for one in wanted}, strict=True, assign=True)
-    inputs = tuple(value.name for value in graph.inputs)
-    return GraphPart(module=module.eval().requires_grad_(False), inputs=inputs, outputs=graph.output_names)
+    given = {one: tensors[one].detach() for one in wanted if one not in unused}
+    like = next((one for one in given.values() if one.is_floating_point()), torch.empty(0))
+    given |= {one: like.new_zeros(()).expand(wanted[one].shape) for one in unused}
+    module.load_state_dict(given, strict=True, assign=True)
+    return module.eval().requires_grad_(False)
+
+
+def _starred(name: str) -> str:
+    return re.sub(r"\.\d+(?=\.)", ".*", name)

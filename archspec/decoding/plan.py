@@ -47,6 +47,16 @@ class GenerationPlan:
             return self.most
         return length if self.side == "none" else at_least(self.length, length)
 
+    def batch(self, rows: int) -> int:
+        """The admitted batch size for `rows` rows: the batch may have a fixed or a least size, or a multiple."""
+        if self.rows is not None:
+            return at_least(self.rows, rows)
+        return self.spec.inputs[self.decode.input].type.shape[0].constant or rows
+
+    def capacity(self, length: int) -> int:
+        """The admitted number of positions for a cache of rows that grow to `length`."""
+        return self.most if self.length is None else at_least(self.length, length)
+
 
 def plan(spec: Spec) -> GenerationPlan:
     """Determine how a spec generates.

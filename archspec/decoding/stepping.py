@@ -2,46 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from archspec.decoding.cached import CachedSteps
+from archspec.decoding.feeding import Feeding
+from archspec.decoding.full import FullForward
 from archspec.decoding.parts import Parts, parts
-from archspec.decoding.plan import GenerationPlan, at_least, plan
+from archspec.decoding.plan import GenerationPlan, plan
 from archspec.decoding.prompts import Sequences, as_arrays, prepared, read_prompts
-from archspec.decoding.rows import DecodingStep, Generated, RowBlock, block
+from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
-from archspec.ir.types import DType
+from archspec.decoding.step_module import StepModule, step_module
+from archspec.diagnostics import Diagnostic, fail
 from archspec.model.checked import Checked
 
-_DTYPES = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
 GREEDY = Sampling()
+CHUNK = 1024
 
 
 class Decoder:
     """Generates with one spec and one set of parameters, which are shared with the module that they come from.
 
-    Every step runs the graph on the whole sequences, except for the part that does not depend on them, which runs once
-    per call for all rows. Rows that have ended are left out where the batch size allows it.
+    Every step computes the new positions alone, from a cache of what they read of earlier ones. Where the spec has no
+    such step, `refused` says why (E748), and every step runs the full forward on the whole sequences.
     """
 
-    def __init__(self, checked: Checked, parameters: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, checked: Checked, parameters: Mapping[str, Tensor], *, cached: bool = True, chunk: int = CHUNK
+    ) -> None:
         """Prove what generation requires and create its modules.
 
         Args:
             checked: the spec.
             parameters: its parameters by name; the first float one gives the device and the dtype of float inputs.
+            cached: False runs the full forward at every step, which gives the same ids.
+            chunk: the largest number of positions that a cached step takes at once; longer prompts are fed in parts.
 
         Raises:
             SpecError: E740 to E746 if the spec cannot generate, E501 to E503 and E607 as in `parts`.
         """
+        if chunk < 1:
+            fail("E744", f"`chunk` must be at least 1, got {chunk}", None)
         self.plan: GenerationPlan = plan(checked.spec)
-        self.parts: Parts = parts(checked, self.plan.decode, parameters)
         first = next((one for one in parameters.values() if one.is_floating_point()), torch.empty(0))
-        self.device, self.dtype = first.device, first.dtype
+        self._feeding = Feeding(plan=self.plan, device=first.device, dtype=first.dtype)
+        self._chunk = chunk
+        made = step_module(checked, parameters) if cached else None
+        self.refused: Diagnostic | None = made if isinstance(made, Diagnostic) else None
+        self.runs: StepModule | Parts
+        self.runs = made if isinstance(made, StepModule) else parts(checked, self.plan.decode, parameters)
+
+    def logits_of(self, sequences: Sequences, given: Mapping[str, Tensor], max_new: int) -> CachedSteps | FullForward:
+        """What computes the logits of sequences that grow in place, from the inputs that stay the same."""
+        if isinstance(self.runs, StepModule):
+            return CachedSteps(self.runs, self._feeding, sequences, given, max_new=max_new, chunk=self._chunk)
+        return FullForward(self.runs, self._feeding, sequences, given)
 
     def generate(
         self,
@@ -91,31 +111,28 @@ class Decoder:
 
     def _tensor(self, array: Any) -> Tensor:
         found = torch.from_numpy(np.ascontiguousarray(array))
-        return found.to(self.device, self.dtype if found.is_floating_point() else None)
+        return found.to(self._feeding.device, self._feeding.dtype if found.is_floating_point() else None)
 
 
 class _Run:
-    """One generation: its sequences, which are extended in place, and the tensors that stay the same."""
+    """One generation: its sequences, which are extended in place, and the random numbers of each."""
 
     def __init__(self, decoder: Decoder, sequences: Sequences, given: dict[str, Tensor], sampling: Sampling) -> None:
-        self.plan, self.parts, self.device = decoder.plan, decoder.parts, decoder.device
-        self.dtype = decoder.dtype
+        self.decoder, self.plan = decoder, decoder.plan
         self.sequences = sequences
         self.sampling = sampling
         self.streams = [sampling.stream(row) for row in range(len(sequences))]
         self.given = given
-        self.sizes = _sizes(self.plan, given)
 
     def steps(self, max_new: int) -> Iterator[DecodingStep]:
         """Yield the steps, until every row has ended or has `max_new` new ids."""
         active = list(range(len(self.sequences)))
         # No `no_grad` around the whole loop: it would stay active in the caller's code between two steps.
         with torch.no_grad():
-            if self.parts.once is not None:
-                self.given = {**self.given, **self.parts.once.run(self.given)}
+            source = self.decoder.logits_of(self.sequences, self.given, max_new)
         for _ in range(max_new):
             with torch.no_grad():
-                logits = self._logits(active)
+                logits = source.logits(active)
                 ids = choose(self._allowed(logits), self.sampling, [self.streams[row] for row in active])
             for row, id in zip(active, ids, strict=True):
                 self.sequences[row].append(id)
@@ -130,73 +147,3 @@ class _Run:
         if not banned:
             return logits
         return logits.index_fill(-1, torch.tensor(banned, device=logits.device), -torch.inf)
-
-    def _logits(self, rows: Sequence[int]) -> Tensor:
-        """Logits [rows, vocab] at the last position of each row; with side `none` only equal lengths run together."""
-        lengths = [len(self.sequences[row]) if self.plan.side == "none" else 0 for row in rows]
-        found: dict[int, Tensor] = {}
-        for length in dict.fromkeys(lengths):
-            together = [row for row, own in zip(rows, lengths, strict=True) if own == length]
-            found.update(zip(together, self._run(together), strict=True))
-        return torch.stack([found[row] for row in rows])
-
-    def _run(self, rows: Sequence[int]) -> Tensor:
-        """Logits [rows, vocab] of rows that run together."""
-        index = self._beside(rows)
-        # Other rows only fill up the batch: rows are proved to be independent, so that their contents do not matter.
-        sequences = [self.sequences[row if row in rows else rows[0]] for row in index]
-        filled = block(sequences, self.plan.admitted(max(map(len, sequences))), self.plan.side)
-        whole = index == list(range(len(self.sequences)))
-        kept = {name: one if whole or name not in self.parts.led else one[index] for name, one in self.given.items()}
-        result = self.parts.step.run({**kept, **self._grown(filled)})[self.plan.decode.output]
-        places = torch.tensor([index.index(row) for row in rows], device=self.device)
-        return result[places, torch.from_numpy(filled.last).to(self.device)[places]]
-
-    def _beside(self, rows: Sequence[int]) -> list[int]:
-        """Numbers of the rows to run: these, with copies of the last up to an admitted batch size, or else all.
-
-        All must run if single rows cannot be selected from an input.
-        """
-        if self.parts.inside:
-            return list(range(len(self.sequences)))
-        return [*rows, *[rows[-1]] * (self._count(len(rows)) - len(rows))]
-
-    def _count(self, rows: int) -> int:
-        """The admitted batch size for `rows` rows: the batch may have a fixed or a least size, or a multiple."""
-        if self.plan.rows is not None:
-            return at_least(self.plan.rows, rows)
-        return self.plan.spec.inputs[self.plan.decode.input].type.shape[0].constant or rows
-
-    def _grown(self, filled: RowBlock) -> dict[str, Tensor]:
-        """The fed-back input and the other growing inputs as tensors, by name."""
-        growing, spec = self.plan.growing, self.plan.spec
-        arrays: dict[str, Any] = {self.plan.decode.input: filled.ids}
-        if growing.valid is not None:
-            arrays[growing.valid] = filled.valid
-        arrays |= dict.fromkeys(growing.positions, filled.positions)
-        found = {name: torch.from_numpy(one).to(self.device, self._dtype(name)) for name, one in arrays.items()}
-        sizes = dict(self.sizes)
-        for symbol, size in ((self.plan.rows, filled.ids.shape[0]), (self.plan.length, filled.ids.shape[1])):
-            if symbol is not None:
-                sizes[symbol.name] = size
-        for name in growing.constant:
-            shape = tuple(size.value(sizes) for size in spec.inputs[name].type.shape)
-            fill = spec.inputs[name].default
-            # `growing` raises SpecError E745 for such an input without a default.
-            assert fill is not None
-            found[name] = torch.full(shape, fill, dtype=self._dtype(name), device=self.device)
-        return found
-
-    def _dtype(self, name: str) -> torch.dtype:
-        return _DTYPES.get(self.plan.spec.inputs[name].type.dtype, self.dtype)
-
-
-def _sizes(plan: GenerationPlan, given: Mapping[str, Tensor]) -> dict[str, int]:
-    """The size of each dim: that of an axis of a given input that consists of the dim alone, else the typical size."""
-    ports = {port.name: port for port in plan.interface.input_ports}
-    found = {symbol.name: symbol.typical for symbol in plan.interface.symbols}
-    for name, tensor in given.items():
-        for dim, size in zip(ports[name].type.shape, tensor.shape, strict=True):
-            if len(dim.symbols()) == 1 and str(dim) in found:
-                found[str(dim)] = int(size)
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +44,11 @@ def largest_difference(
     dtype: torch.dtype = torch.float64,
     max_new: int = 5,
     module: nn.Module | None = None,
+    **how: Any,
 ) -> float:
     """How far any step is from the full forward of the row alone."""
     module = compiled(spec, dtype) if module is None else module
-    found = Decoder(accepted(spec), module.state_dict())
+    found = Decoder(accepted(spec), module.state_dict(), **how)
     start = [] if found.plan.decode.start is None else [found.plan.decode.start]
     rows = [start + prompt for prompt in prompts]
     largest = 0.0

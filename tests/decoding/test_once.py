@@ -16,7 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archspec
 from archspec.analyses.cost import cost
-from archspec.decoding import decoder
+from archspec.checking import accepted
+from archspec.decoding import Decoder
 from archspec.passes.cut import cut
 from archspec.spec import load
 
@@ -43,7 +44,8 @@ def test_the_encoder_runs_once(name: str) -> None:
     spec = load(name, reduced=True)
     source = torch.randint(2, 97, (2, 6), generator=torch.Generator().manual_seed(0))
     inputs = {"src_ids": source, "src_valid": torch.ones(2, 6, dtype=torch.bool)}
-    found = decoder(spec, archspec.compile(spec))
+    state = archspec.compile(spec).state_dict()
+    found = Decoder(accepted(spec), state, cached=False)
     with counted() as calls, FlopCounterMode(display=False) as flops, sdpa_kernel(SDPBackend.MATH):
         rows = found.generate([[7], [8]], max_new=NEW, inputs=inputs)
     assert {len(row.ids) for row in rows} == {NEW}
@@ -56,3 +58,6 @@ def test_the_encoder_runs_once(name: str) -> None:
     sizes = [{"batch": 2, "src": 6, "tgt": first + step} for step in range(NEW)]
     expected = cost(parts.once).flops.value(sizes[0]) + sum(cost(parts.step).flops.value(size) for size in sizes)
     assert flops.get_total_flops() == expected
+    with counted() as calls:
+        assert Decoder(accepted(spec), state).generate([[7], [8]], max_new=NEW, inputs=inputs) == rows
+    assert calls["Encoder"] == 1

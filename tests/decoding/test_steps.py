@@ -12,6 +12,7 @@ from torch import Tensor
 from archspec.checking import accepted
 from archspec.decoding import Decoder
 from archspec.decoding.sampling import Sampling
+from archspec.decoding.step_module import StepModule
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
 from tests.decoding import specs
@@ -87,8 +88,13 @@ def test_prompts_of_different_lengths(side: str, options: dict[str, str], tmp_pa
     spec = specs.decoder(tmp_path, **options)
     prompts = PROMPTS[:2] + PROMPTS[1:] if options.get("batch") == "[4, 4, 4]" else PROMPTS
     module = compiled(spec)
-    assert Decoder(accepted(spec), module.state_dict()).plan.side == side
+    full = Decoder(accepted(spec), module.state_dict(), cached=False)
+    assert full.plan.side == side
+    assert full.generate(prompts, max_new=5) == Decoder(accepted(spec), module.state_dict()).generate(
+        prompts, max_new=5
+    )
     assert largest_difference(spec, prompts, module=module) < 1e-10
+    assert largest_difference(spec, prompts, module=module, cached=False) < 1e-10
 
 
 def test_a_table_that_only_the_source_embeds(tmp_path: Path) -> None:
@@ -105,13 +111,13 @@ STYLED = """
 """
 
 
-@pytest.mark.parametrize("attention", ["", ", scale: 1/length"])
-def test_rows_that_are_not_in_front(attention: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("attention", "cached"), [("", True), ("", False), (", scale: 1/length", True)])
+def test_rows_that_are_not_in_front(attention: str, cached: bool, tmp_path: Path) -> None:
     """Where a value has the batch at another axis, rows that have ended stay where they are."""
     style = "style: float[1, batch, d_model]"
     spec = specs.decoder(tmp_path, more=style, end="[4, 9]", attention=attention, nodes=STYLED)
-    found = Decoder(accepted(spec), compiled(spec).state_dict())
-    assert found.parts.inside
+    found = Decoder(accepted(spec), compiled(spec).state_dict(), cached=cached)
+    assert isinstance(found.runs, StepModule) or found.runs.inside
     given = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))
     drawn = Sampling(temperature=3)
     together = list(found.stream(PROMPTS, max_new=12, inputs={"style": given}, sampling=drawn))
@@ -128,7 +134,7 @@ def test_a_forgotten_mask_would_be_seen(tmp_path: Path) -> None:
     """The comparison is sharp: positions counted from the wrong place differ by far more."""
     spec = specs.decoder(tmp_path, more=VALID["left"], mask=BOTH)
     module = compiled(spec)
-    found = Decoder(accepted(spec), module.state_dict())
+    found = Decoder(accepted(spec), module.state_dict(), cached=False)
     object.__setattr__(found.plan, "side", "left")
     padded = next(found.stream([[1], [5, 6, 7]], max_new=1))
     by_itself = next(Decoder(accepted(spec), module.state_dict()).stream([[1]], max_new=1))

@@ -1,0 +1,106 @@
+"""Generation with a cache gives the ids of the full forward, whatever the chunks and whichever rows have ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from archspec.checking import accepted
+from archspec.decoding import Decoder
+from archspec.decoding.sampling import Sampling
+from archspec.decoding.step_module import StepModule
+from archspec.diagnostics import SpecError
+from archspec.spec import Spec, load
+from tests.decoding import specs
+from tests.decoding.running import compiled, largest_difference
+
+PROMPTS = [[5, 6, 7], [1], [9, 8, 7, 6, 5, 4, 3], [2, 3]]
+
+
+def both(spec: Spec, **how: int) -> tuple[Decoder, Decoder]:
+    """The same parameters with a cache and without."""
+    state = compiled(spec).state_dict()
+    return Decoder(accepted(spec), state, **how), Decoder(accepted(spec), state, cached=False)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+@pytest.mark.parametrize("name", ["gpt2", "gemma-2-2b", "mistral-7b", "mixtral-8x7b", "t5-small"])
+def test_long_prompts_are_fed_in_chunks(name: str, chunk: int) -> None:
+    spec = load(name, reduced=True)
+    inputs: dict[str, Tensor] = {}
+    if "src_ids" in spec.inputs:
+        inputs = {"src_ids": torch.arange(12).reshape(3, 4), "src_valid": torch.ones(3, 4).bool()}
+    assert largest_difference(spec, PROMPTS[:3], inputs, max_new=3, chunk=chunk) < 1e-10
+
+
+@pytest.mark.parametrize("options", [{"mask": "last(3)"}, {"batch": "{min: 2, typical: 2, max: 4, multiple: 2}"}])
+def test_rows_that_end_leave_the_cache(options: dict[str, str], tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path, end="[4, 9, 17, 30]", **options)
+    cached, full = both(spec, chunk=2)
+    drawn = Sampling(temperature=3, seed=1)
+    steps = list(cached.stream(PROMPTS, max_new=12, sampling=drawn))
+    assert {len(step.rows) for step in steps} >= {1, 4}
+    for step, expected in zip(steps, full.stream(PROMPTS, max_new=12, sampling=drawn), strict=True):
+        assert (step.rows, step.ids) == (expected.rows, expected.ids)
+        torch.testing.assert_close(step.logits, expected.logits, atol=1e-10, rtol=0)
+
+
+def test_the_cache_shrinks_with_its_rows(tmp_path: Path) -> None:
+    cached, _ = both(specs.decoder(tmp_path))
+    sequences = [list(prompt) for prompt in PROMPTS]
+    steps = cached.logits_of(sequences, {}, 4)
+    with torch.no_grad():
+        for rows, kept in (([0, 1, 2, 3], 4), ([0, 1, 3], 4), ([1, 3], 2), ([3], 1)):
+            steps.logits(rows)
+            assert len(steps.cache.past) == kept
+            for row in rows:
+                sequences[row].append(1)
+    assert steps.cache.past.tolist() == [5]
+
+
+def test_a_step_computes_new_positions_alone(tmp_path: Path) -> None:
+    """No tensor of a step has the positions that came before, but for what is kept."""
+    cached, full = both(specs.decoder(tmp_path))
+    assert isinstance(cached.runs, StepModule)
+    seen: list[int] = []
+    for layer in cached.runs.module.modules():
+        if isinstance(layer, torch.nn.Linear):
+            layer.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[1]))
+    cached.generate([[1, 2, 3, 4]], max_new=3)
+    assert set(seen) == {4, 1}
+
+
+def test_what_has_no_step_runs_in_full(tmp_path: Path) -> None:
+    found, _ = both(specs.decoder(tmp_path, attention=", scale: 1/length"))
+    assert found.refused is not None
+    assert found.refused.code == "E748"
+    assert not isinstance(found.runs, StepModule)
+    assert both(specs.decoder(tmp_path))[0].refused is None
+
+
+def test_parameters_of_other_outputs_may_be_missing(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    text = spec.path.read_text("utf-8")
+    text = text.replace(
+        "outputs:\n", "  more: {block: linear, input: states, dim: 3}\noutputs:\n  more: float[batch, length, 3]\n"
+    )
+    spec.path.write_text(text, encoding="utf-8")
+    state = compiled(load(spec.path)).state_dict()
+    expected = Decoder(accepted(load(spec.path)), state).generate([[1, 2]], max_new=3)
+    less = {name: one for name, one in state.items() if not name.startswith("more.")}
+    assert len(less) < len(state)
+    assert Decoder(accepted(load(spec.path)), less).generate([[1, 2]], max_new=3) == expected
+    del less["source.table"]
+    with pytest.raises(SpecError) as raised:
+        Decoder(accepted(load(spec.path)), less)
+    assert raised.value.diagnostics[0].code == "E607"
+
+
+def test_a_chunk_has_a_position(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    with pytest.raises(SpecError) as raised:
+        Decoder(accepted(spec), compiled(spec).state_dict(), chunk=0)
+    assert [one.code for one in raised.value.diagnostics] == ["E744"]
