@@ -1,4 +1,4 @@
-"""archspec compiles a YAML description of a transformer into a checked, tested, deployable model.
+"""archspec compiles a YAML description of a neural architecture into a checked, tested, deployable model.
 
 The names below are resolved on first use, so that importing the package loads neither torch nor the compiler.
 """

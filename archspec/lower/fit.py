@@ -15,7 +15,7 @@ from archspec.lower.text import flat
 from archspec.lower.variables import name_variables
 
 _WORTH_A_NAME = 16
-"""A shorter part is not worth a variable."""
+"""Shorter parts do not become variables."""
 
 
 def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict[str, str], list[str]]:

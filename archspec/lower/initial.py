@@ -18,7 +18,9 @@ _OWN_DEFAULTS = {
     "nn.BatchNorm1d": _BATCH_NORM,
     "nn.BatchNorm2d": _BATCH_NORM,
 }
-"""Constants with which layers of `torch.nn` start; all else starts in ways that no spec asks for."""
+"""Constants to which layers of `torch.nn` initialise parameters; they initialise all others in ways that no spec
+requests.
+"""
 
 
 def reset_lines(attributes: Attributes, indent: str) -> list[str]:

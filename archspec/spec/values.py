@@ -74,8 +74,8 @@ class Values:
         if name not in self._values:
             if name in self._places:
                 label = Label(self._places[name], "defined here")
-                told = "values are inputs, nodes and their parts"
-                fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=told)
+                note = "values are inputs, nodes and their parts"
+                fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=note)
             help = did_you_mean(name, (known for known in self._values if "." not in known), kind="values")
             fail("E201", f"unknown value `{name}`", path.part_span(0), help=help)
         inner = (known for known in (*self._values, *sorted(self._offered)) if known.startswith(f"{name}."))
