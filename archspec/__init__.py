@@ -52,7 +52,7 @@ __all__ = [
     "open",
 ]
 
-# The one place that knows all rooms tells those above what those below declare.
+# This module imports all packages, so it registers with the upper ones what the lower ones declare.
 RULE_KINDS.read_from("archspec.rules.kinds")
 
 

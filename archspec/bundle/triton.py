@@ -1,4 +1,4 @@
-"""The layout `triton`: artifacts in a model repository of Triton Inference Server, beside the bundle's manifest.
+"""The layout `triton`: artifacts in a model repository of Triton Inference Server, inside the bundle.
 
 Each artifact is a model, `triton/NAME/1/FILES`, with the `config.pbtxt` that Triton requires. The bundle can be checked
 and opened as usual: only the location of its artifacts differs.

@@ -31,6 +31,7 @@ def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict
     """
     variables: frozenset[str] = frozenset()
     plan = finished(code, code.arguments)
+    # Each round adds a variable for an inlined value or a part of a statement, of which there are finitely many.
     while True:
         given = name_variables(code, plan, reserved)
         written = [*(rows(one, given, indent) for one in plan.statements), [returned(code, plan, given, indent)]]

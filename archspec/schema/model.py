@@ -41,7 +41,7 @@ TWO = Before(_two)
 
 
 class Model(BaseModel):
-    """A map of the language. `at` is where it stands; `given` are the keys that the user wrote."""
+    """A map of the language. `at` is its span; `given` are the keys that the user wrote."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, populate_by_name=True
