@@ -8,7 +8,7 @@ from archspec.ir.repeat import Repeat
 from archspec.ir.types import TensorType, axis
 from archspec.ops.shape.concat import Concat
 from archspec.ops.state.write_positions import WritePositions
-from archspec.passes.incremental.body import StateOf, Body, path_of
+from archspec.passes.incremental.body import Body, StateOf, path_of
 from archspec.passes.incremental.forms import Form, Mode
 from archspec.passes.incremental.plan import BodyPlan, Planner
 from archspec.passes.incremental.regions import add_call, add_repeat

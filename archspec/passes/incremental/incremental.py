@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.ir.verifier import verify
-from archspec.passes.incremental.body import StateOf, Body, CountOf, Operand
+from archspec.passes.incremental.body import Body, CountOf, Operand, StateOf
 from archspec.passes.incremental.build import build_body
 from archspec.passes.incremental.forms import Fed
 from archspec.passes.incremental.once import once_graph

@@ -10,7 +10,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat, Scan, Tap
 from archspec.ir.types import Axis, TensorType
-from archspec.passes.incremental.body import StateOf, Body, CountOf, Key, Operand, PlacesOf
+from archspec.passes.incremental.body import Body, CountOf, Key, Operand, PlacesOf, StateOf
 
 
 def add_call(body: Body, node: Node, op: Call, inner: Body) -> None:
