@@ -64,6 +64,7 @@ def default_values(code: ClassCode, tokens: Mapping[Value, str], defaults: Mappi
 
 
 def _refusal(name: str, token: str) -> str:
+    """Source of the exception; the dtype that was given is inserted when the statement runs."""
     return f'TypeError(f"`{name}` must be torch.bool, not {{{token}.dtype}}")'
 
 

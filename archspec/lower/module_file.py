@@ -34,6 +34,7 @@ def module_file(
     """
     lowering = Lowering() if cached is None else Lowering(cached.graphs, METHODS)
     everything = range(len(graph.inputs))
+    # Inputs that nothing reads stay arguments: callers pass all declared inputs.
     code, _ = lowering.body(graph, Site(), forced=everything)
     make_optional(code, graph, defaults or {})
     require_bools(code, graph)
