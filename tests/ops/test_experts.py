@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
@@ -182,3 +184,35 @@ def test_a_trace_computes_all_experts() -> None:
     traced = torch.jit.trace(lambda x, w: code(x, w, *parameters, {}, False)[0], (x, weights))
     wanted = code(x, others, *parameters, {}, False)[0]
     np.testing.assert_allclose(traced(x, others), wanted, rtol=1e-5, atol=1e-5)
+
+
+class Network(nn.Module):
+    """What the op writes, without its router."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        super().__init__()
+        self.code, self.given = emitted(mixture), mixture.given
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        (y,) = self.code(x, weights, *self.given.values(), {}, False)
+        return y
+
+
+def test_networks_compute_what_the_module_computes(tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    mixture, path = Mixture(32, 48, bias=True), tmp_path / "experts.onnx"
+    sizes = {0: torch.export.Dim("tokens", min=2, max=64)}
+    given = (tokens(32), mixture.weights(tokens(32)).detach())
+    program = torch.onnx.export(
+        Network(mixture).eval(), given, dynamic_shapes=(sizes, sizes), dynamo=True, opset_version=18, verbose=False
+    )
+    assert program is not None
+    program.save(path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    other = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for count in (2, TOKENS):
+        x = tokens(32, seed=8)[:count]
+        arrays = [x.numpy(), mixture.weights(x).detach().numpy()]
+        (found,) = session.run(None, dict(zip([port.name for port in session.get_inputs()], arrays, strict=True)))
+        for one in (found, other(arrays)[0]):
+            np.testing.assert_allclose(one, mixture.dense(x).detach(), rtol=1e-5, atol=1e-5)

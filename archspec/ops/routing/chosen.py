@@ -8,7 +8,7 @@ class ChosenExperts:
 
     Each expert multiplies its own rows alone, and no size depends on data. What is
     exported, or compiled in another dtype than bfloat16, computes all experts instead:
-    `rows` is then x, and an axis of experts precedes that of the tokens.
+    rows then have an axis of experts before that of the tokens.
     """
 
     def __init__(self, x: Tensor, weights: Tensor, count: int, maps: Tensor) -> None:
@@ -16,7 +16,8 @@ class ChosenExperts:
 
         `maps` [experts, out, in] are any of those that multiply the rows.
         """
-        self.rows, self.weights, self.count = x, weights, count
+        # Some runtimes multiply only operands of equal rank and batch.
+        self.rows, self.weights, self.count = x.expand(*maps.shape[:1], -1, -1), weights, count
         is_exported = torch.compiler.is_exporting() or torch.jit.is_tracing()
         is_traced = is_exported or torch.compiler.is_compiling()
         self.is_grouped = x.dtype == maps.dtype and self.can_group(maps, is_traced)
