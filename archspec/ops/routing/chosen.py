@@ -16,13 +16,15 @@ class ChosenExperts:
 
         `maps` [experts, out, in] are any of those that multiply the rows.
         """
-        # Some runtimes multiply only operands of equal rank and batch.
-        self.rows, self.weights, self.count = x.expand(*maps.shape[:1], -1, -1), weights, count
+        self.weights, self.count = weights, count
         is_exported = torch.compiler.is_exporting() or torch.jit.is_tracing()
         is_traced = is_exported or torch.compiler.is_compiling()
         self.is_grouped = x.dtype == maps.dtype and self.can_group(maps, is_traced)
         self.is_dense = x.is_meta or is_exported or (is_traced and not self.is_grouped)
-        if not self.is_dense:
+        if self.is_dense:
+            # Some runtimes multiply only operands of equal rank and batch.
+            self.rows = x.expand(*maps.shape[:1], -1, -1)
+        else:
             self.weights, experts = weights.topk(count, dim=-1)
             self.experts, self.order = experts.flatten().sort(stable=True)
             every = torch.arange(weights.shape[-1], device=x.device)
@@ -35,7 +37,10 @@ class ChosenExperts:
         dtypes = (torch.float32, torch.float16, torch.bfloat16)
         is_taken = maps.dtype == torch.bfloat16 if is_traced else maps.dtype in dtypes
         whole = all(size * maps.element_size() % 16 == 0 for size in maps.shape[1:])
-        return is_taken and whole and maps.device.type in ("cpu", "cuda")
+        is_able = maps.device.type == "cpu"
+        if maps.device.type == "cuda":
+            is_able = torch.cuda.get_device_capability(maps.device) >= (8, 0)
+        return is_taken and whole and is_able
 
     def map(self, rows: Tensor, maps: Tensor, biases: Tensor | None = None) -> Tensor:
         """Multiply the rows of each expert by its map."""
