@@ -188,7 +188,7 @@ def compare(a: Dim | Symbol | int, op: str, b: Dim | Symbol | int) -> bool | Non
         opposite = compare(a, {"!=": "==", ">": "<=", ">=": "<"}[op], b)
         return None if opposite is None else not opposite
     if op not in ("==", "<", "<="):
-        raise ValueError(f"no comparison: {op!r}")
+        raise ValueError(f"unknown comparison {op!r}")
     difference = Dim.of(a) - Dim.of(b)
     whole = difference.constant
     low, high = difference.bounds() if whole is None else (whole, whole)

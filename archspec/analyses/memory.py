@@ -33,7 +33,7 @@ def require(size: int, what: str, help: str) -> None:
     """
     free = available()
     if free is not None and size > free:
-        fail("E504", f"{what}, {in_words(size)}, and {in_words(free)} of memory is free", None, help=help)
+        fail("E504", f"{what} ({in_words(size)}), but only {in_words(free)} of memory is free", None, help=help)
 
 
 def require_parameters(name: str, elements: int, element_bytes: int, *, allocated: bool) -> None:

@@ -15,7 +15,7 @@ from archspec.schema.words import AxisField
 
 
 class ArgmaxBlock(Block):
-    """The position of the largest element along one axis, which goes away: int64, below the axis's size."""
+    """The index of the largest element along one axis, which is removed: int64, below the size of the axis."""
 
     block: ClassVar[str] = "argmax"
 

@@ -43,7 +43,7 @@ def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
     for name, entry in entries.items():
         problem = _problem(folder / name, entry)
         if problem:
-            found.error("E708", f"`{name}` {problem}", None, help="copy the bundle again, whole, or build it again")
+            found.error("E708", f"`{name}` {problem}", None, help="copy the whole bundle again, or rebuild it")
     found.raise_if_errors()
 
 

@@ -86,11 +86,11 @@ def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new
     fed = len(row) + max_new - 1
     if fed > plan.most:
         message = f"row {number} would be fed back at {fed} positions, and `{plan.decode.input}` takes {plan.most}"
-        notes = [f"{len(row)} ids stand first, and {max_new} are to be generated; the last is not fed back"]
+        notes = [f"the row starts with {len(row)} ids and {max_new} are requested; the last one is not fed back"]
         found.error("E742", message, None, notes=notes, help=f"generate at most {max(0, plan.most - len(row) + 1)}")
     if plan.side == "none" and plan.length is not None and plan.length.multiple > 1 and max_new > 1:
         message = f"`{plan.length.name}` is a multiple of {plan.length.multiple}, so sequences cannot grow one by one"
-        notes = ["what the spec computes depends on the number of positions, so they cannot be filled up"]
+        notes = ["the results depend on the number of positions, so rows cannot be padded to an admitted size"]
         found.error("E742", message, None, notes=notes)
 
 

@@ -129,7 +129,7 @@ class Recipe:
             artifact = Artifact.from_json(about["artifact"])
             # An entry is only data from the disk: its names must not lead out of the folder.
             if {*about["files"]} != {*artifact.files} or not all(_is_name(name) for name in artifact.files):
-                raise ValueError("an entry that names other files")
+                raise ValueError("the entry has an invalid list of files")
             for name in artifact.files:
                 if _copied(entry / name, place / name) != about["files"][name]:
                     raise ValueError(f"{name} differs from what was cached")

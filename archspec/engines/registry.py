@@ -26,7 +26,7 @@ def _engine_in(module: str) -> Engine:
         # A file may import other engines, as `torch_tensorrt` imports its base class.
         if isinstance(value, type) and issubclass(value, Engine) and value.__module__ == module:
             return value()
-    raise TypeError(f"{module} holds no engine")
+    raise TypeError(f"{module} defines no engine")
 
 
 def engine_of(target: Target) -> Engine:

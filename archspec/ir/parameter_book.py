@@ -1,4 +1,4 @@
-"""The parameters of a graph under construction: made once, and found again by modules that are reused."""
+"""The parameters of a graph under construction: created once, and looked up by reused modules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROLE_INIT = {
 
 @record
 class Settings:
-    """Attributes that new nodes inherit from their place in the spec."""
+    """Attributes that new nodes and parameters inherit from the node of the spec that they are built for."""
 
     span: Span | None = None
     init: Init | None = None
@@ -32,23 +32,23 @@ class Settings:
 
 
 class ParameterBook:
-    """Parameters by key: the full path, with the bodies of one repeat told apart by number (`*0`, `*1`)."""
+    """Parameters by key: the full path, where numbers distinguish the bodies of one repeat (`*0`, `*1`)."""
 
     def __init__(self) -> None:
         self._known: dict[str, Parameter] = {}
 
     def take(self, key: str, path: str, spec: ParameterSpec, settings: Settings, *, reuse: bool) -> Parameter:
-        """Make a parameter, or with `reuse` find the one of a module that is used again.
+        """Create a parameter, or with `reuse` return the existing one of a reused module.
 
-        Raises ParameterMismatch when the existing one has another shape, SpecError E341 for a size that is only known
-        at run time, and ValueError when a parameter would be made twice without `reuse`.
+        Raises ParameterMismatch if the existing one has another shape, SpecError E341 for a size that is only known
+        at run time, and ValueError if the parameter exists and `reuse` is false.
         """
         if key not in self._known:
             self._known[key] = self._make(path, spec, settings)
             return self._known[key]
         found = self._known[key]
         if not reuse:
-            raise ValueError(f"parameter {key} is made twice")
+            raise ValueError(f"parameter {key} already exists")
         if not found.type.matches(spec.type):
             raise ParameterMismatch(found, spec.type)
         return found
@@ -72,16 +72,16 @@ class ParameterBook:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All keys, in the order in which the parameters were made."""
+        """All keys, in order of creation."""
         return tuple(self._known)
 
 
 def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
-    """The initialisation of a parameter: its own, else that of the spec for weights, else the default of its role.
+    """The initialisation of a parameter: its own, otherwise that of the spec (weights only), otherwise its role's.
 
-    Raises SpecError E242 where the initialisation needs fan-in and fan-out and the parameter has too few axes.
+    Raises SpecError E242 if the initialisation needs fan-in and fan-out and the parameter has too few axes.
     """
-    # A spec's `init` is meant for weights: biases, norms and statistics keep the start of their role.
+    # `init` of a spec applies to weights only: biases, norms and statistics are initialised by their role.
     init = spec.init or (settings.init if spec.role == "weight" else None) or _ROLE_INIT[spec.role]
     if init.kind not in ("xavier_uniform", "kaiming_normal"):
         return init
@@ -94,7 +94,7 @@ def _start(path: str, spec: ParameterSpec, settings: Settings) -> Init:
 
 
 def _of_one_map(stack: TensorType, init: Init) -> Init:
-    """The initialisation of each [out, in] map of a stack, where torch would count the number of maps as a fan."""
+    """The initialisation of each [out, in] map of a stack; torch would count the number of maps as a fan."""
     out, into = (size.constant or 1 for size in stack.shape[1:])
     if init.kind == "xavier_uniform":
         return Init(kind="uniform", value=sqrt(6 / (into + out)))
@@ -102,9 +102,9 @@ def _of_one_map(stack: TensorType, init: Init) -> Init:
 
 
 class ParameterMismatch(Exception):
-    """A reused module needs a parameter of another shape than the existing one."""
+    """A reused module needs a parameter whose shape differs from that of the existing one."""
 
     def __init__(self, parameter: Parameter, wanted: TensorType) -> None:
-        super().__init__(f"{parameter.path} is {parameter.type}, but here it would be {wanted}")
+        super().__init__(f"{parameter.path} is {parameter.type}, but {wanted} is needed here")
         self.parameter = parameter
         self.wanted = wanted

@@ -1,6 +1,6 @@
-"""Invariants of every graph: values are made before use, regions see only their inputs, types are as inferred.
+"""The invariants of a graph: values are defined before use, regions read only their inputs, types are as inferred.
 
-Passes verify their graph before and after, so that a broken graph is found where it was made.
+Passes verify their graph before and after, so that an invalid graph is reported at the pass that built it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from archspec.ir.types import TensorType
 
 
 class InvalidGraph(Exception):
-    """A graph that breaks the invariants of the IR; `findings` says where and how, one line each."""
+    """A graph violates the invariants of the IR; `findings` has one line with the place and the reason of each."""
 
     def __init__(self, graph: Graph, findings: Sequence[str]) -> None:
         super().__init__(f"{graph.name}: " + "; ".join(findings))
@@ -26,7 +26,7 @@ def verify(graph: Graph) -> None:
     """Check a graph and all its regions. Raises InvalidGraph with all findings."""
     findings = list(_graph(graph))
     if len(graph.output_names) != len(graph.outputs) or len(set(graph.output_names)) != len(graph.outputs):
-        findings.append("outputs do not have one name each")
+        findings.append(f"expected one distinct name per output, found {len(graph.output_names)} names")
     if findings:
         raise InvalidGraph(graph, findings)
 
@@ -38,12 +38,12 @@ def _graph(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         yield from (f"{_at(node)}: {finding}" for finding in _node(node, known))
         for region in node.regions:
-            # A region starts from its own inputs alone, so an outer value that is not captured is a finding.
+            # A region reads only its own inputs: an outer value that is not passed as an input is a finding.
             yield from _graph(region)
         known.update(node.outputs)
     for value in graph.outputs:
         if value not in known:
-            yield f"{graph.name}: output {value!r} is not made in it"
+            yield f"{graph.name}: output {value!r} is not defined in the graph"
 
 
 def _at(node: Node) -> str:
@@ -53,21 +53,21 @@ def _at(node: Node) -> str:
 def _node(node: Node, known: set[Value]) -> Iterator[str]:
     for value in node.inputs:
         if value not in known:
-            yield f"operand {value!r} is not made before it in its body"
+            yield f"operand {value!r} is not defined before use in this region"
     for number, value in enumerate(node.outputs):
         if value.producer is not node or value.index != number:
             yield f"output {number} has a different producer"
         if value in known:
-            yield f"output {number} is made twice"
+            yield f"output {number} is defined twice"
     yield from _types(node)
     yield from _regions(node)
 
 
 def _types(node: Node) -> Iterator[str]:
-    """Findings on the types of outputs and parameters, inferred again from the operands."""
+    """Findings on the types of outputs and parameters, which are inferred again from the operands."""
     inputs = [value.type for value in node.inputs]
     try:
-        # Inferred again, so that a pass which changes an op or its operands cannot leave stale types behind.
+        # A pass that changes an op or its operands must not leave stale types.
         inferred = node.op.infer(*inputs)
         wanted = {name: spec.type for name, spec in node.op.parameters(*inputs).items()}
     except ShapeError as error:
@@ -75,52 +75,56 @@ def _types(node: Node) -> Iterator[str]:
         return
     yield from _equal("output", [value.type for value in node.outputs], inferred)
     if set(wanted) != set(node.parameters):
-        yield f"parameters are {sorted(node.parameters)}, the op has {sorted(wanted)}"
+        yield f"expected the parameters {sorted(wanted)}, found {sorted(node.parameters)}"
     elif any(not node.parameters[name].type.matches(type_) for name, type_ in wanted.items()):
-        yield "a parameter has another shape than the op's"
+        yield "the shape of a parameter differs from the shape that the op declares"
     if not node.owned <= set(node.parameters):
-        yield "owns a parameter that it does not have"
+        yield "`owned` names a parameter that the node does not have"
 
 
 def _equal(what: str, found: Sequence[TensorType], wanted: Sequence[TensorType]) -> Iterator[str]:
     if len(found) != len(wanted):
-        yield f"{len(found)} {what}s instead of {len(wanted)}"
+        yield f"expected {_counted(wanted, what)}, found {len(found)}"
         return
     for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
         if not one.matches(other):
-            yield f"{what} {number} is {one} instead of {other}"
+            yield f"{what} {number} is {one}, expected {other}"
+
+
+def _counted(items: Sequence[TensorType], what: str) -> str:
+    return f"{len(items)} {what}" + "s" * (len(items) != 1)
 
 
 def _regions(node: Node) -> Iterator[str]:
-    """Findings on the regions that an op may own, and on their types."""
+    """Findings on the number of regions of a node and on the types of their inputs and results."""
     for region in node.regions:
         yield from _equal("region input", [v.type for v in region.inputs], [v.type for v in node.inputs])
     match node.op:
         case Call():
             if len(node.regions) != 1:
-                yield "a call has one body"
+                yield f"expected 1 region of a call, found {len(node.regions)}"
             for region in node.regions:
                 yield from _equal("result", [v.type for v in region.outputs], [v.type for v in node.outputs])
         case Repeat() as op:
             yield from _repeat(node, op)
         case _:
             if node.regions:
-                yield "a primitive has no body"
+                yield f"expected no region of a primitive, found {len(node.regions)}"
 
 
 def _repeat(node: Node, op: Repeat) -> Iterator[str]:
-    """Findings on the bodies, the schedule and the taps of repeated layers."""
+    """Findings on the regions, the schedule and the taps of repeated layers."""
     if len(node.regions) != len(op.kinds) or not node.regions:
-        yield f"{len(node.regions)} bodies of {len(op.kinds)} kinds"
+        yield f"expected one region for each of {len(op.kinds)} kinds, found {len(node.regions)}"
         return
     if any(not 0 <= body < len(node.regions) for body in (*op.schedule.start, *op.schedule.repeat, *op.schedule.end)):
-        yield "the schedule names a body that does not exist"
+        yield "the schedule names a region that does not exist"
         return
     for region in node.regions:
-        # The next layer takes what this one returns, so the types must be equal.
+        # The next layer takes the result of this one, so the types must be equal.
         yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
     if len(node.outputs) != 1 + len(op.taps):
-        yield f"{len(op.taps)} taps of {len(node.outputs) - 1} outputs"
+        yield f"expected one tap for each of {len(node.outputs) - 1} extra outputs, found {len(op.taps)}"
         return
     for tap, value in zip(op.taps, node.outputs[1:], strict=True):
         if tap.layer >= len(op.schedule) or tap.output >= len(node.regions[op.schedule[tap.layer]].outputs):

@@ -33,7 +33,7 @@ class Operation(ABC):
     holds: ClassVar[str]
 
     @classmethod
-    def told(cls) -> str:
+    def summary(cls) -> str:
         """Return the first sentence of the docstring as the language reference prints it."""
         first = (cls.__doc__ or "").split("\n")[0].rstrip(".")
         return first[:1].lower() + first[1:]
@@ -195,7 +195,7 @@ def _joined(rows: Rows, axis: int) -> Rows:
     tensors = [x for (x,) in rows]
     place = _place(axis, tensors[0].dim())
     if len({(*x.shape[:place], *x.shape[place + 1 :]) for x in tensors}) > 1 or len({x.dim() for x in tensors}) > 1:
-        raise Misfit(f"only tensors that differ in axis {axis} alone can be concatenated: {_listed(tensors)}")
+        raise Misfit(f"tensors can be concatenated only if all axes except {axis} are equal: {_listed(tensors)}")
     return [[_concatenated(tensors, place)]]
 
 

@@ -15,7 +15,7 @@ from archspec.relation.join import join, loss
 from archspec.relation.normal import normal
 
 MOST_ATOMS = 12
-"""Over this many, atoms are joined, which loses precision and nothing else."""
+"""With more atoms than this, atoms are joined, which costs precision but stays sound."""
 
 
 def union(atoms: Iterable[Atom], out: Space, inp: Space) -> Relation:

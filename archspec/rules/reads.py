@@ -182,7 +182,7 @@ def key_of(constraint: Constraint) -> Term:
         ):
             return term
         case _:
-            raise TypeError(f"the key of {constraint} is no term")
+            raise TypeError(f"the key of {constraint} is not a term")
 
 
 def _operand(constraint: Constraint) -> int:
@@ -191,7 +191,7 @@ def _operand(constraint: Constraint) -> int:
         case Guard(predicate=int(n)) | PrefixBound(prefix=int(n)) | SegmentEquality(segments=int(n)):
             return n
         case _:
-            raise TypeError(f"the key of {constraint} is no operand")
+            raise TypeError(f"the key of {constraint} is not an operand")
 
 
 def keys(atom: Atom) -> Iterator[Term]:

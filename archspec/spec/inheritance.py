@@ -10,7 +10,7 @@ from archspec.spec.files import locate_parent, read_file
 from archspec.text.nodes import MapNode, Node, TextNode
 
 NOT_INHERITED = ("extends", "counts")
-"""Sections that hold for the file that they stand in: counts are those of its own constants."""
+"""Sections that apply only to the file that contains them: counts are those of its own constants."""
 
 
 def inherited(path: Path) -> MapNode:
@@ -23,6 +23,7 @@ def inherited(path: Path) -> MapNode:
 
 
 def _merged(path: Path, own: MapNode, seen: tuple[tuple[Path, Span], ...]) -> MapNode:
+    """A file merged over the files that it extends; `seen` are the files that lead to it, with their `extends`."""
     extends = own.get("extends")
     if extends is None:
         return own
@@ -47,7 +48,7 @@ def _check_circle(parent: Path, seen: tuple[tuple[Path, Span], ...]) -> None:
     spans = [span for _, span in seen[files.index(parent.resolve()) :]]
     fail(
         "E207",
-        "files extend each other in a circle" if len(spans) > 1 else "the file extends itself",
+        "cyclic `extends`" if len(spans) > 1 else "the file extends itself",
         spans[-1],
         secondary=[Label(span, "which is extended here") for span in spans[:-1]],
         help="extend a file that does not extend this one",

@@ -11,8 +11,8 @@ from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import SpecError, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
-from archspec.lower.emission import exposed
 from archspec.model.checked import Checked
+from archspec.model.exposing import exposed
 from archspec.spec import Spec
 from archspec.views.heat_map import AttentionMap
 from archspec.views.sites import Site, nothing_at, sites, sites_at
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _MANIFEST = "manifest.json"
+# Cells and labels of longer sequences would be too small to read.
 _MOST = 128
 
 
@@ -115,6 +116,7 @@ def _with(spec: Spec, path: str) -> Spec:
     try:
         return exposed(spec, (path,))
     except SpecError as error:
+        # The path was found in the graph, so an unknown name means that its block does not offer the value.
         if all(found.code not in ("E201", "E218") for found in error.diagnostics):
             raise
         message = f"the weights of `{path.removesuffix('.weights')}` cannot be drawn"
@@ -141,7 +143,18 @@ def _computed(
     layout: str | None,
     arrays: Mapping[str, Array],
 ) -> Array:
-    """The value at the path `wanted`, which is one of `outputs`, computed by the compiled module."""
+    """The value at a path, computed by the compiled module in evaluation mode.
+
+    Args:
+        checked: the accepted spec.
+        wanted: the path of the weights, which is one of the outputs.
+        outputs: the outputs of the spec with the weights exposed.
+        weights, layout: as for `attend`.
+        arrays: all inputs by name.
+
+    Returns:
+        the weights [batch, heads, queries, keys]; the batch is 1 if they do not depend on the row.
+    """
     from archspec.contract.torch_module import TorchRunner
     from archspec.lower import compile
     from archspec.weights import load as load_weights
@@ -153,6 +166,7 @@ def _computed(
 
 
 def _check_size(weights: Array, path: str) -> None:
+    """Raise SpecError E752 if weights [heads, queries, keys] have too many positions to draw."""
     _, queries, keys = weights.shape
     if max(queries, keys) > _MOST:
         message = f"`{path}` has {queries} queries and {keys} keys here, and at most {_MOST} of each are drawn"
@@ -172,6 +186,7 @@ def _labels(
             fail("E753", message, None, help="give one label for each position, padding included")
         return tuple(given)
     for value in spec.graph.inputs:
+        # Integers without a bound may be positions or lengths; only bounded ones are taken for ids.
         is_ids = (
             value.type.dtype in (DType.INT64, DType.INT32) and value.type.rank == 2 and value.type.bound is not None
         )

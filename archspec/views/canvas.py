@@ -16,6 +16,7 @@ PAPER = "#ffffff"
 Point = tuple[float, float]
 # Characters that XML 1.0 cannot contain, not even escaped.
 _UNSPEAKABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The length of the head of an arrow, in pixels.
 _HEAD = 5.0
 
 
@@ -113,11 +114,13 @@ class Canvas:
         return tostring(self._element, encoding="unicode") + "\n"
 
     def _add(self, name: str, *, optional: Mapping[str, str] | None = None, **attributes: str | float) -> Element:
+        """Add an element; optional attributes are written only if they are not empty, to keep documents small."""
         written = {key: value if isinstance(value, str) else _number(value) for key, value in attributes.items()}
         return SubElement(self._element, name, written | {k: v for k, v in (optional or {}).items() if v})
 
 
 def _attribute(key: str) -> str:
+    """The SVG name of an attribute. `class` is a keyword of Python, and a hyphen cannot be part of a name."""
     return {"kind": "class", "rendering": "shape-rendering"}.get(key, f"data-{key}")
 
 
@@ -143,6 +146,7 @@ def _rounded(points: Sequence[Point], radius: float = 4.0) -> str:
     """SVG path data through points, with small curves at the corners."""
     found = [f"M{_pair(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        # A curve takes at most half of each of its lines, so that the curves of two near corners do not overlap.
         enter = _towards(corner, ((before[0] + corner[0]) / 2, (before[1] + corner[1]) / 2), radius)
         leave = _towards(corner, ((after[0] + corner[0]) / 2, (after[1] + corner[1]) / 2), radius)
         found.append(f"L{_pair(enter)}Q{_pair(corner)} {_pair(leave)}")
@@ -150,4 +154,5 @@ def _rounded(points: Sequence[Point], radius: float = 4.0) -> str:
 
 
 def _pair(point: Point) -> str:
+    """A point in the notation of path data: `x y`."""
     return f"{_number(point[0])} {_number(point[1])}"

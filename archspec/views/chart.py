@@ -8,6 +8,7 @@ from archspec.record import record
 from archspec.views.canvas import GREY, INK, Canvas
 from archspec.views.fonts import fitted, width, wrapped
 
+# All lengths are in pixels, except `_COLUMNS`, the width of the text in characters; every fourth position is numbered.
 _CELL, _TICK = 15.0, 8.0
 _MARGIN, _GAP = 20.0, 26.0
 _WIDEST, _WIDEST_TITLE = 900.0, 340.0
@@ -47,6 +48,7 @@ class Chart:
 
     def text(self) -> str:
         """The chart as text, with panels side by side up to a fixed number of columns."""
+        # Trailing spaces of padded lines would show as differences in documents that contain the output.
         blocks = [_lines(panel, self.levels) for panel in self.panels]
         legend = "   ".join(f"{level.glyph} {level.meaning}" for level in self.levels)
         parts = [[self.title, *([self.about] if self.about else [])]]
@@ -93,6 +95,7 @@ class Chart:
 def _size(panel: Panel) -> tuple[float, float]:
     """Width and height of a drawn panel, in pixels."""
     cells = len(panel.cells[0]) * _CELL
+    # A long title widens its panel only up to a limit, beyond which it is shortened.
     title = width(panel.title, 12, bold=True)
     texts = max(title, *(width(line, 11) for line in (*panel.notes, panel.columns)))
     room = max(cells, min(_WIDEST_TITLE, texts))

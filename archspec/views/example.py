@@ -42,7 +42,7 @@ class Example:
         tensor = self.world.value(term)
         return list(tensor.items[: tensor.shape[-1] if tensor.shape else 1])
 
-    def told(self, values: Iterable[Value]) -> list[str]:
+    def notes(self, values: Iterable[Value]) -> list[str]:
         """Lines `name = elements` for the inputs from which the given values are computed, each once."""
         known = [term for value in values if (term := self.terms.of(value)) is not None]
         leaves_ = {leaf.text: leaf for term in known for leaf in term.leaves() if leaf.op is None}
@@ -50,9 +50,14 @@ class Example:
 
 
 def example(spec: Spec, positions: int = POSITIONS) -> Example:
-    """An example of one batch row with about `positions` positions, some of them padding, segments or prefixes.
+    """An example of one batch row in which masks have a visible effect: some padding, several segments, a prefix.
 
-    Inputs that are not float get values by the way in which masks read them.
+    Args:
+        spec: the spec.
+        positions: about how many positions each dim gets; ranges and multiples of dims may require other sizes.
+
+    Returns:
+        the sizes, and a value for every input that is not float. Masks do not read floats.
     """
     terms = Terms(spec.graph)
     roles = dict(_roles(spec.graph, terms))
@@ -66,7 +71,7 @@ def example(spec: Spec, positions: int = POSITIONS) -> Example:
 
 
 Role = tuple[ControlUse | None, Compare | None]
-"""What an input does for a mask, and what it is compared with on the way."""
+"""How a mask uses an input, and the comparison through which it reads it."""
 
 
 def _roles(graph: Graph, terms: Terms) -> Iterator[tuple[str, Role]]:
@@ -95,6 +100,7 @@ def _tensor(value: Value, role: Role | None, spec: InputSpec | None, sizes: Mapp
     length = shape[-1] if shape else 1
     values = examples.valid if use is None else use.example
     row = values(length, max(sizes.values(), default=1), "right" if spec is None else spec.padding)
+    # A mask that needs a bool reads an integer input through a comparison, such as `ids != 0`.
     holds = use is None or use.dtypes == (DType.BOOL,)
     if holds and value.type.dtype is not DType.BOOL:
         row = [_compared(k, held, compare, sizes) for k, held in enumerate(row)]

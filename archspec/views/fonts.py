@@ -33,6 +33,7 @@ _KNOWN = {
     "≠": 838,
     "−": 838,
 }
+# Wider than any character of these fonts.
 _WIDEST = 1600
 _FIRST = 0x20
 
@@ -44,6 +45,7 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def _advance(character: str, table: tuple[int, ...]) -> int:
+    """The advance width of a character in thousandths of the font size."""
     # Unknown characters count as very wide, so that the estimate is not too small.
     place = ord(character) - _FIRST
     return table[place] if 0 <= place < len(table) else _KNOWN.get(character, _WIDEST)

@@ -30,7 +30,11 @@ def formula(relation: Relation, output: Value, source: Value) -> str:
 
 
 class _Names:
-    """Names of the coordinates of both sides."""
+    """Names of the coordinates of both sides.
+
+    A position is `i` in the output and `j` in the input, with a number if there are several (`i1`, `i2`). Any other
+    coordinate has its index: `i.0`.
+    """
 
     def __init__(self, relation: Relation, output: Value, source: Value) -> None:
         self.positions = positions(relation, output, source, "out"), positions(relation, source, output, "in")
@@ -49,6 +53,7 @@ class _Names:
 
 
 def _called(value: Value, own: Sequence[int], letter: str) -> list[str]:
+    """The names of all coordinates of a value, of which `own` are its positions."""
     found = []
     for place in range(len(value.type.space)):
         if place not in own:
@@ -72,6 +77,7 @@ def _parts(atom: Atom, names: _Names) -> Iterator[str]:
 
 
 def _difference(d: Difference, names: _Names) -> str:
+    """An interval for `a*i - b*j`: a mask if there is one with the same pairs, an equation, or an inequality."""
     if d.a == d.b == 1 and names.between(d.out, d.inp):
         known = _window(d.lo, d.hi)
         if known:
@@ -85,6 +91,7 @@ def _difference(d: Difference, names: _Names) -> str:
 
 
 def _flat(one: Flat, names: _Names) -> str:
+    """An interval for the difference of two flat positions, which are linear in the coordinates of a merged axis."""
     i, j = _place(as_place(one.out), names.out), _place(as_place(one.inp), names.inp)
     if one.lo is not None and one.lo == one.hi:
         return f"{j} = {i}" if one.lo == 0 else f"{i} - ({j}) = {one.lo}"
@@ -101,6 +108,7 @@ def _place(place: Place, names: Sequence[str]) -> str:
 
 def _window(lo: Dim | None, hi: Dim | None) -> str:
     """The mask that bounds a difference of positions in the same way; "" if there is none."""
+    # The difference is i - j: 0 or more means that the key is not later than the query.
     if lo == 0 and hi is None:
         return "causal"
     if lo == 0 and hi is not None and hi != 0:
@@ -111,6 +119,7 @@ def _window(lo: Dim | None, hi: Dim | None) -> str:
 
 
 def _range(found: Range, names: _Names) -> str:
+    """An interval for one coordinate of one side."""
     name = (names.out if found.side == "out" else names.inp)[found.coordinate]
     if found.lo is not None and found.lo == found.hi:
         return f"{name} = {found.lo}"
@@ -119,12 +128,14 @@ def _range(found: Range, names: _Names) -> str:
 
 
 def _prefix(bound: PrefixBound, names: _Names) -> str:
+    """An upper bound of an input position by a value: `prefix(p)`, or an inequality where the position is shifted."""
     if bound.offset == 0 and names.single and bound.inp == names.positions[1][0]:
         return f"prefix({bound.prefix})"
     return f"{_place(bound.inp, names.inp)} < {bound.prefix}{_shift(bound.offset)}"
 
 
 def _guard(guard: Guard, names: _Names) -> str:
+    """A predicate at a position: `key_valid(p)` for the key itself, else `p[position]`."""
     negated = "not " if guard.negated else ""
     places, own = (names.out, names.positions[0]) if guard.side == "out" else (names.inp, names.positions[1])
     last = guard.coordinates[-1]
@@ -135,6 +146,7 @@ def _guard(guard: Guard, names: _Names) -> str:
 
 
 def _segment(equality: SegmentEquality, names: _Names) -> str:
+    """An equality of segments: `same_segment(s)` for query and key themselves, else `s[...] = s[...]`."""
     if names.between(equality.out[-1], equality.inp[-1]):
         return f"same_segment({equality.segments})"
     there, here = _place(equality.inp[-1], names.inp), _place(equality.out[-1], names.out)
@@ -142,6 +154,7 @@ def _segment(equality: SegmentEquality, names: _Names) -> str:
 
 
 def _shift(offset: Dim | int) -> str:
+    """An offset as text to append: ` + 1`, ` - 1`, or nothing for 0."""
     size = Dim.of(offset)
     if size == 0:
         return ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 LEVELS = 64
-"""Weights are drawn in so many shades, from 0 to the largest weight."""
+"""The number of shades for weights from 0 to the largest weight."""
 _STOPS = ((255, 255, 255), (222, 235, 247), (158, 202, 225), (66, 146, 198), (8, 81, 156), (8, 38, 92))
 _MARGIN, _GAP = 24.0, 18.0
 _LONGEST_LABEL = 90.0
@@ -26,9 +26,10 @@ _LARGE, _SMALL = 420.0, 150.0
 
 @record(eq=False)
 class AttentionMap:
-    """Attention weights of one batch row, [heads, queries, keys], with a label for each position.
+    """Attention weights of one batch row with a label for each position, as `archspec.attend` returns them.
 
-    `unproved` holds the messages of the faults of a spec that was accepted in spite of them.
+    `weights` is [heads, queries, keys], after softmax; the row of a query without keys is zero. `path` is that of the
+    attention, with all layer numbers. `unproved` lists the faults of a spec that was accepted with `unproved=True`.
     """
 
     name: str
@@ -48,6 +49,7 @@ def shade(level: int) -> str:
     place = level / (LEVELS - 1) * (len(_STOPS) - 1)
     low = min(int(place), len(_STOPS) - 2)
     part = place - low
+    # Linear interpolation between the two nearest stops; 64 shades keep the number of different colours small.
     mixed = (round(a + (b - a) * part) for a, b in zip(_STOPS[low], _STOPS[low + 1], strict=True))
     return "#" + "".join(f"{one:02x}" for one in mixed)
 
@@ -68,6 +70,7 @@ class _Sheet:
     def __init__(self, found: AttentionMap) -> None:
         self.found = found
         heads, queries, keys = found.weights.shape
+        # One scale for all maps: shades of different heads can be compared.
         self.mean, self.most = found.weights.mean(0), float(found.weights.max(initial=0.0))
         self.heads, self.across = heads, max(2, ceil(sqrt(heads)))
         self.cell = _cell(max(queries, keys), _LARGE, 26.0)

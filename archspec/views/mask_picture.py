@@ -30,7 +30,8 @@ _MOST = 16
 class DrawnMask:
     """A mask at small sizes: `cells[query][key]` is true where attention is allowed.
 
-    `mask` is the mask that is drawn; `shrunk` lists the windows that were made smaller to fit. `text` is the original.
+    `mask` is the drawn mask, whose windows may be smaller than those of the original, which `text` shows. `shrunk` has
+    a line for each such window. `queries` and `keys` are the numbers of drawn positions.
     """
 
     mask: Mask
@@ -44,7 +45,13 @@ class DrawnMask:
 def mask_chart(spec: Spec, path: str) -> Chart:
     """A chart of the masks of the attention that a path names, with one panel for each different mask.
 
-    Raises SpecError E751 if the path names no attention.
+    Args:
+        spec: the spec.
+        path: the path of a node (`states`), of a part of it (`states.layers.3.attention`), or of a kind of layers
+            (`states.local`).
+
+    Raises:
+        SpecError: E751 if the path names no attention.
     """
     shown = example(spec)
     panels: dict[object, list[Site]] = {}
@@ -52,7 +59,7 @@ def mask_chart(spec: Spec, path: str) -> Chart:
         names = tuple(_name(value, shown) for value in _controls(site))
         panels.setdefault((site.op.mask, names, _lengths(site)), []).append(site)
     drawn = [(places, drawn_mask(places[0], shown)) for places in panels.values()]
-    inputs = dict.fromkeys(line for places, _ in drawn for line in shown.told(_read(places[0])))
+    inputs = dict.fromkeys(line for places, _ in drawn for line in shown.notes(_read(places[0])))
     sizes = ", ".join(f"{name} = {size}" for name, size in shown.sizes.items())
     return Chart(
         title=f"Masks of {path} in {spec.name}",
@@ -107,11 +114,11 @@ def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
     queries, keys = (_shown_length(size, site, shown, most) for size in _lengths(site))
     controls = [_row(value, shown, keys) for value in _controls(site)]
     names = [_name(value, shown) for value in _controls(site)]
-    small, told = _shrunk(mask, min(queries, keys, most))
+    small, shrunk = _shrunk(mask, min(queries, keys, most))
     allowed = evaluate(small, queries, keys, controls, shown.sizes)
     queries, keys = min(queries, most), min(keys, most)
     cells = tuple(tuple(bool(cell) for cell in row[:keys]) for row in allowed[:queries])
-    return DrawnMask(mask=small, cells=cells, text=text(mask, names), shrunk=told, queries=queries, keys=keys)
+    return DrawnMask(mask=small, cells=cells, text=text(mask, names), shrunk=shrunk, queries=queries, keys=keys)
 
 
 def _shown_length(size: Dim, site: Site, shown: Example, most: int) -> int:
@@ -125,6 +132,7 @@ def _shown_length(size: Dim, site: Site, shown: Example, most: int) -> int:
 
 
 def _lengths(site: Site) -> tuple[Dim, Dim]:
+    """The numbers of queries and of keys: axis 2 of q [b h s d] and of k [b g t d]."""
     return site.node.inputs[0].type.shape[2], site.node.inputs[1].type.shape[2]
 
 
@@ -139,6 +147,7 @@ def _read(site: Site) -> list[Value]:
 
 
 def _name(value: Value, shown: Example) -> str:
+    """What the mask's text shows for a control: its expression over inputs where that is known."""
     term = shown.terms.of(value)
     return term.text if term is not None else value.name or "computed"
 
@@ -162,14 +171,16 @@ def _shrunk(mask: Mask, positions: int) -> tuple[Mask, tuple[str, ...]]:
         if found is not None and 2 * _fixed(found) > positions:
             windows.setdefault(type(leaf), {})[leaf] = found
     smaller: dict[Leaf, Leaf] = {}
+    # Windows of one kind keep their order of size, so that the picture shows which of two is wider.
     for kind in sorted(windows, key=lambda kind: kind.hint):
         ordered = sorted(windows[kind].items(), key=lambda item: _fixed(item[1]))
         smaller |= {
             leaf: own.make(Dim.of(size)) for (leaf, own), size in zip(ordered, ordered[0][1].drawn, strict=False)
         }
-    told = tuple(f"{text(old, [])} is drawn as {text(new, [])}" for old, new in smaller.items())
-    return replaced(mask, lambda leaf: smaller.get(leaf, leaf)), told
+    notes = tuple(f"{text(old, [])} is drawn as {text(new, [])}" for old, new in smaller.items())
+    return replaced(mask, lambda leaf: smaller.get(leaf, leaf)), notes
 
 
 def _fixed(found: Resizable) -> int:
+    """The size of a window; 0 if it depends on run-time sizes, in which case it is never too large to draw."""
     return found.size.constant or 0

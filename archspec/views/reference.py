@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from inspect import cleandoc
 from types import NoneType, UnionType
@@ -19,7 +19,8 @@ from archspec.layouts import layout, line
 from archspec.ops.registry import all_primitives
 from archspec.schema.model import Model
 from archspec.schema.words import AxisText, Word
-from archspec.spec.document import FileModel
+from archspec.spec.document import FileModel, LayoutField, NodeField
+from archspec.spec.rule_item import RuleField
 from archspec.spec.rules import RuleWord, rule_words
 from archspec.text import expr, value
 from archspec.text.expr import Expr
@@ -27,6 +28,7 @@ from archspec.text.mask import MaskSyntax
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
+from archspec.text.rearrange import RearrangePattern
 from archspec.text.reserved import RESERVED
 from archspec.text.types import TypeSyntax
 from archspec.text.value import ValueExpr
@@ -38,9 +40,10 @@ Every section, block and field of the language, and every primitive of which blo
 this page from the code; [the language](language.md) explains the ideas.
 
 The column *holds* gives the type of a field: an *expr* is arithmetic over constants and dims; a *value* is a node, an
-input or elementwise arithmetic on them; the page on the language describes *pred*, *mask*, *axis*, *path* and *type*. A
-field with fields of its own is a map, or its main word alone if all others keep their defaults. The column *left out*
-gives the default. Where it is empty, the field is off when it is left out, or the description gives the default.
+input or elementwise arithmetic on them; the page on the language describes *pred*, *mask*, *axis*, *path*, *type* and
+*node*. The description gives the form of a field that holds *any*. A field that holds a map of fields can be written as
+its main word if all others have their defaults: `residual: pre`. The column *left out* gives the default. Where it is
+empty, the field is off when it is left out, or the description gives the default.
 """
 _RULES = """\
 ## Rules
@@ -58,14 +61,16 @@ _WEIGHTS = """\
 `weights` holds layouts by name, each a map or the name of a file with one; `none` removes a layout of the parent. A
 layout maps tensors of a published checkpoint (theirs) to those of the architecture (ours): `ours: theirs` under `map`.
 
-- Our names are those of the state dict of the module, which `archspec weights SPEC` lists. The name of a module stands
-  for all its parameters and buffers. A tied parameter is listed once, under the node that owns it; a reused node has no
-  names of its own. With `share: true` the weights that layers share are listed once, under the number of the first
-  layer that uses them: `states.layers.0.attention.q.weight`.
+- Our names are those of the state dict of the module. The name of a module stands for all its parameters and buffers. A
+  tied parameter has one name, under the node that owns it; a reused node adds no names. With `share: true`, the weights
+  that layers share have one name, under the number of the first layer that uses them:
+  `states.layers.0.attention.q.weight`. `archspec weights SPEC` lists all names, with `*` for layer numbers.
 - `*` is a number, the same on both sides unless `index` is given; an additional `*` on their side needs `stack`.
 - `(q k v)` is a group. The groups of both sides pair in order and have equally many names. An additional group on our
   side takes the parts of `split`, an additional one on theirs needs `concat` or `stack`.
-- A line is a name, or a map with `from` and operations, which run in the written order. Each operation has an inverse.
+- A line is a name, or a map with `from` and operations, which run in the written order. Each operation has an inverse:
+  `{from: qkv.weight, split: 0}` gives its parts to `(q k v).weight`, `{from: [a.weight, b.weight], concat: 0}` joins
+  two tensors, and `{from: q.weight, rearrange: "h r i -> (h r) i", sizes: {h: heads}}` merges two axes.
 
 Every tensor of either side is mapped once, tied or skipped. `archspec check` checks all layouts. Without `--layout` or
 `--weights-layout`, the layout under which all names of the file match is selected; a file with the names of the module
@@ -83,16 +88,27 @@ _SORTS: Mapping[Any, str] = {
     Word: "name",
     DefaultNorm: "`true`",
     TextNode: "number, `true` or `false`",
+    RearrangePattern: "pattern",
+    # `Expr` is a union, which becomes a part of a larger one where a field takes other text too.
+    **dict.fromkeys(get_args(Expr), "expr"),
+    frozenset[str]: "`true`, `false` or list of names",
+    Any: "any",
     bool: "`true` or `false`",
     int: "whole number",
     Decimal: "number",
     str: "text",
     NoneType: "`none`",
 }
+# Types that are read later than the file, so that their annotation says nothing.
+_READ_LATER: Sequence[tuple[Any, str]] = ((NodeField, "node"), (RuleField, "rule"), (LayoutField, "layout"))
 
 
 def reference() -> str:
-    """The reference page as Markdown."""
+    """The reference page as Markdown.
+
+    Tables come from the fields of the models that parse a file, and texts from their docstrings, so that the page
+    cannot differ from the language. A test compares it with `docs/reference.md`.
+    """
     parts = list(_parts())
     sections = (
         _HEAD,
@@ -145,27 +161,28 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def _block(word: str, block: type[Block]) -> str:
-    return f"### `{word}`\n\n{_told(block)}\n\n{_fields(block, besides=Block)}"
+    return f"### `{word}`\n\n{_docs(block)}\n\n{_fields(block, besides=Block)}"
 
 
 def _rule(word: str, kind: RuleWord) -> str:
-    return f"### `{word}` (rule)\n\n{_told(type(kind))}\n\n{_fields(kind.fields)}"
+    return f"### `{word}` (rule)\n\n{_docs(type(kind))}\n\n{_fields(kind.fields)}"
 
 
 def _part(model: type[Model]) -> str:
-    return f"### {_title(model)}\n\n{_told(model)}\n\n{_fields(model)}"
+    return f"### {_title(model)}\n\n{_docs(model)}\n\n{_fields(model)}"
 
 
 def _primitive(name: str, signature: str, primitive: type) -> str:
-    return f"### {name}\n\n`{signature}`\n\n{_told(primitive)}"
+    return f"### {name}\n\n`{signature}`\n\n{_docs(primitive)}"
 
 
-def _told(model: type) -> str:
-    """The docstring of a class; lines that start with `Parameters:` or `Source:` become paragraphs of their own."""
+def _docs(model: type) -> str:
+    """The docstring of a class; lines that start with `Parameters:` or `Source:` become separate paragraphs."""
     return re.sub(r"(?<!\n)\n(Parameters|Source):", r"\n\n\1:", cleandoc(model.__doc__ or ""))
 
 
 def _fields(model: type[Model], *, besides: type[Model] = Model) -> str:
+    """The table of the fields of a model, without those that `besides` has with the same description."""
     rows = [
         _row(name, field)
         for name, field in model.model_fields.items()
@@ -176,13 +193,14 @@ def _fields(model: type[Model], *, besides: type[Model] = Model) -> str:
 
 def _row(name: str, field: FieldInfo) -> str:
     cells = (f"`{field.alias or name}`", _holds(field.annotation), _left_out(field), _what(field))
+    # A bar would end the cell, even inside code.
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _what(field: FieldInfo) -> str:
     """The first line of the field's description, or else of the docstring of the first model in its type."""
-    said = field.description or next((model.__doc__ or "" for model in _models(field.annotation)), "")
-    return said.split("\n", 1)[0]
+    text = field.description or next((model.__doc__ or "" for model in _models(field.annotation)), "")
+    return text.split("\n", 1)[0]
 
 
 def _left_out(field: FieldInfo) -> str:
@@ -195,7 +213,10 @@ def _left_out(field: FieldInfo) -> str:
 
 
 def _holds(annotation: Any) -> str:
-    """The cell with the type of a field, in the words of the language."""
+    """The cell with the type of a field, in the words of the language. Raises KeyError for a type without a word."""
+    named = next((word for alias, word in _READ_LATER if annotation == alias), None)
+    if named is not None:
+        return named
     if annotation in _SORTS:
         return _SORTS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -211,7 +232,7 @@ def _holds(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(_holds(one) for one in arguments if one is not NoneType))
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"
-    return "node"
+    raise KeyError(annotation)
 
 
 def _title(model: type[Model]) -> str:
@@ -233,6 +254,7 @@ def _parts() -> Iterator[type[Model]]:
 
 
 def _models(annotation: Any) -> Iterator[type[Model]]:
+    """The models in a type, inside unions, lists and maps too."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
         yield annotation
     for inner in get_args(annotation):

@@ -1,4 +1,4 @@
-"""Pictures of the dependence of a value on an input: the proven bound and the exact wiring at small sizes."""
+"""Pictures of the dependence of a value on an input: the proved bound and the exact wiring at small sizes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from archspec.views.sides import axis_of, positions
 
 IMPOSSIBLE, POSSIBLE, WIRED = 0, 1, 2
 LEVELS = (
-    Level("·", "#e6e9ee", "proven impossible"),
+    Level("·", "#e6e9ee", "proved impossible"),
     Level("▒", "#f2b84b", "allowed by the bound, not wired here"),
     Level("■", "#2f6db5", "wired"),
 )
+# The most cells along one side; more positions are drawn in blocks.
 _MOST = 28
+# The most characters of the formula above a picture.
 _LONGEST = 150
 Block = tuple[tuple[int, int], ...]
-"""For each coordinate of positions a first position and the one after the last."""
+"""A range of positions for each position coordinate: the first position, and the one after the last."""
 
 
 @record
@@ -63,11 +65,11 @@ def relation_chart(spec: Spec, input: str, output: str) -> Chart:
     drawn = _drawn(sides, wiring.between(value, source, bound).image)
     sizes = ", ".join(f"{name} = {size}" for name, size in shown.sizes.items())
     read = [leaf for term in dependence.reads.used() for leaf in term.leaves()]
-    values = shown.told([v for v in spec.graph.inputs if dependence.reads.terms.of(v) in read])
+    values = shown.notes([v for v in spec.graph.inputs if dependence.reads.terms.of(v) in read])
     at = "[i]" if sides.own[0] else ""
     return Chart(
         title=f"Dependence of {output} on {input} in {spec.name}",
-        about=_short(f"proven at all sizes: {output}{at} reads {input}[j] {_where(formula(bound, value, source))}"),
+        about=_short(f"proved at all sizes: {output}{at} reads {input}[j] {_where(formula(bound, value, source))}"),
         panels=(
             Panel(
                 title=f"{output} ← {input}",
@@ -95,10 +97,12 @@ def _named(spec: Spec, name: str) -> Value:
 
 
 def _where(words: str) -> str:
+    """A formula as the end of a sentence: `only where causal`."""
     return {"all": "everywhere", "nothing": "nowhere"}.get(words, f"only where {words}")
 
 
 def _short(words: str) -> str:
+    """The text, cut to a length that fits above a picture."""
     return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
 
 
@@ -134,14 +138,15 @@ class _Sides:
     def place_words(self, middle: Sequence[int]) -> str:
         """The label of a position of the output, such as `y at i1 = 8 (axis 1), i2 = 8 (axis 2)`."""
         pairs = zip(self.own[0], middle, strict=True)
-        told = [f"i{n} = {at} ({axis_of(self.output, place)})" for n, (place, at) in enumerate(pairs, 1)]
-        return f"{self.out_name} at {', '.join(told)}"
+        words = [f"i{n} = {at} ({axis_of(self.output, place)})" for n, (place, at) in enumerate(pairs, 1)]
+        return f"{self.out_name} at {', '.join(words)}"
 
     def _sizes(self, value: Value, own: Sequence[int]) -> list[int]:
         return [value.type.space[place].value(self.wiring.world.sizes) for place in own]
 
 
 def _shares_rows(value: Value, other: Value) -> bool:
+    """Whether both values have the same first axis, whose positions are then batch rows."""
     return value.type.rank > 0 and other.type.rank > 0 and value.type.axes[0] == other.type.axes[0]
 
 
@@ -149,7 +154,13 @@ def _drawn(sides: _Sides, bound_of: Callable[[int], int]) -> Drawn:
     """The cells, with one row for each output position or block of them.
 
     If a single output position is drawn and the input has two position axes, the picture is a map of the input instead.
-    Raises SpecError E752 if there are too many cells.
+
+    Args:
+        sides: both values.
+        bound_of: the input positions that the proved bound allows for a set of output positions, both as bits.
+
+    Raises:
+        SpecError: E752 if there are too many cells.
     """
     inp = sides.sizes[1]
     rows, notes = _rows(sides, prod(inp) if len(inp) > 1 else 0)

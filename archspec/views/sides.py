@@ -25,15 +25,17 @@ def positions(relation: Relation, value: Value, other: Value, side: Side) -> lis
         side: the side of the relation on which `value` is.
     """
     rows = _rows(value, other)
-    told = sorted({place for atom in relation.atoms for place in _named(atom, side)} - rows)
+    named = sorted({place for atom in relation.atoms for place in _named(atom, side)} - rows)
     plain = [place for place in _numbered(value) if place not in rows]
-    if len(told) <= (1 if value.type.rank < 4 else 2):
-        return told or plain
+    # A sequence has one axis of positions, a feature map has two.
+    if len(named) <= (1 if value.type.rank < 4 else 2):
+        return named or plain
     moved = sorted({place for atom in relation.atoms for place in _moved(atom, side)} - rows)
-    return moved or [place for place in told if place in plain] or told
+    return moved or [place for place in named if place in plain] or named
 
 
 def _rows(value: Value, other: Value) -> set[int]:
+    """The coordinates of the first axis if both values share it: those of batch rows."""
     shared = value.type.rank > 0 and other.type.rank > 0 and value.type.axes[0] == other.type.axes[0]
     return set(coordinates(value.type)[0]) if shared else set()
 
@@ -62,6 +64,7 @@ def _moved(atom: Atom, side: Side) -> Iterator[int]:
 
 
 def _beside_differences(atom: Atom, side: Side) -> Iterator[int]:
+    """The coordinates in all constraints of an atom except differences."""
     yield from (r.coordinate for r in atom.ranges if r.side == side)
     for guard in atom.guards:
         yield from all_used(guard.coordinates) if guard.side == side else ()

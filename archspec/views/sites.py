@@ -50,6 +50,7 @@ class Site:
         """
         parts, found, star, place = self.path.split("."), [], 0, 0
         for word in words:
+            # Before a star, a word that is neither the stack nor the kind skips the stack's name and its index.
             if place + 1 < len(parts) and parts[place + 1] == "*" and word not in (parts[place], self.kind):
                 place, star = place + 2, star + 1
             if place < len(parts) and parts[place] == "*":
@@ -110,6 +111,14 @@ def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
 
 
 def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around: str = "") -> Iterator[Site]:
+    """The attention nodes of a graph and of all regions inside it.
+
+    Args:
+        graph: the graph, or a region of one.
+        layers: the layer indices of the repeats around it, outermost first.
+        kind: the word for the kind of layer around it, "" outside of layers of several kinds.
+        around: the class of the module around it, whose name is removed from those of its kinds of layers.
+    """
     for node in graph.nodes:
         if isinstance(node.op, Attention):
             yield Site(path=node.path, layers=layers, kind=kind, node=node, op=node.op)

@@ -88,6 +88,7 @@ class _Rows:
     def row(self, node: Node, name: str, kind: str, times: Times, inside: tuple[TreeRow, ...]) -> TreeRow:
         """The row of a node; its own parameters are counted here unless they were counted before."""
         own = [node.parameters[local] for local in node.parameters if local in node.owned]
+        # By identity: modules that are reused have the same parameter objects, and equal ones may be different.
         fresh = [one for one in own if id(one) not in self.counted and not one.buffer]
         self.counted |= {id(one) for one in own}
         parameters = times.held * sum(one.type.elements().constant or 0 for one in fresh)
@@ -111,6 +112,7 @@ def _reused(what: Graph | Node, parameters: int) -> str:
 
 
 def _kind(node: Node) -> str:
+    """The name of a primitive; for a masked attention with its mask, in the names of the inputs that it reads."""
     if isinstance(node.op, Attention) and node.op.mask.kernel != "full":
         names = [value.name for value in node.inputs[node.op.first :]]
         return f"{node.op.name} [{mask_text(node.op.mask, names)}]"
@@ -118,6 +120,7 @@ def _kind(node: Node) -> str:
 
 
 def _flops(graph: Graph) -> Dim:
+    """The FLOPs of one run of a region, as a polynomial in the dims."""
     total = Dim.of(0)
     for node in graph.nodes:
         if isinstance(node.op, Primitive) or node.regions:

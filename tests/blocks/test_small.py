@@ -199,7 +199,7 @@ def test_select(fields: str, expected) -> None:
 
 
 def test_select_over_other_axes_is_refused() -> None:
-    message = "the condition is bool[batch, n], which are not the first axes of float[batch, m, 48]"
+    message = "the condition is bool[batch, n], expected the first axes of float[batch, m, 48]"
     found = complaints("{block: select, input: memory, where: valid}")
     assert [(code, text) for code, text, _ in found] == [("E305", message)]
 

@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from archspec import SpecError, check, compile, load
-from archspec.cli.check_command import command as check_command
-from archspec.cli.show_command import command as show_command
+from archspec.cli import cli
 from archspec.spec import Spec
 from archspec.spec.rules import Rule
 from tests.lower.running import compare, filled
@@ -86,7 +85,7 @@ def test_a_rule_over_channels_needs_its_axis(tmp_path: Path) -> None:
 def test_weights_are_checked() -> None:
     path = path_of("weights-unchecked")
     line = 1 + [text.startswith("weights:") for text in path.read_text("utf-8").splitlines()].index(True)
-    ran = CliRunner().invoke(check_command, [str(path), "--strict", "--json"], catch_exceptions=False)
+    ran = CliRunner().invoke(cli, ["check", str(path), "--strict", "--json"], catch_exceptions=False)
     assert ran.exit_code == 1
     told = [found for found in check(path).diagnostics if found.primary.span.line == line]
     assert [(found.code, found.primary.span.text) for found in told] == [("E120", "("), ("E512", "nothing.here")]
@@ -116,7 +115,7 @@ def test_the_module_equals_the_interpreter(name: str, tmp_path: Path) -> None:
 
 
 def shown(*arguments: str) -> str:
-    ran = CliRunner().invoke(show_command, arguments, catch_exceptions=False)
+    ran = CliRunner().invoke(cli, ["show", *arguments], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output
     return ran.output
 
@@ -137,7 +136,7 @@ def test_every_relation_is_shown(name: str, tmp_path: Path) -> None:
 
 def test_a_relation_is_drawn_over_rows_and_columns() -> None:
     found = shown(str(path_of("relation-channels-last")), "--relation", "x", "y")
-    drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proven" not in line]
+    drawn = [line.count("■") for line in found.splitlines() if "·" in line and "proved" not in line]
     assert sum(drawn) == 9
     assert max(drawn) == 3
 

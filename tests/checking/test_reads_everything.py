@@ -10,7 +10,8 @@ from archspec.checking import check
 from archspec.checking.lowerable import lowering_diagnostics
 from archspec.diagnostics import Diagnostic
 from archspec.lower.emission import require_module
-from archspec.spec import load
+from archspec.lower.errors import ReusedDifferently
+from archspec.spec import Spec, load
 from tests.checking.entrances import GOOD, write
 from tests.spec.example import spec_of
 
@@ -45,8 +46,18 @@ def test_a_name_that_no_module_can_have(name: str, tmp_path: Path) -> None:
     assert found[0].primary is not None
 
 
-def test_a_module_that_is_reused_with_other_code() -> None:
-    assert errors(check(CASES / "reuse-lost-mask.yaml").diagnostics) == ["E502"]
+def test_a_module_that_is_reused_with_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = CASES / "reuse-lost-mask.yaml"
+    assert errors(check(path).diagnostics) == []
+
+    def refuse(spec: Spec) -> None:
+        ReusedDifferently("y").refuse()
+
+    monkeypatch.setattr("archspec.lower.emission.require_module", refuse)
+    found = [one for one in check(path).diagnostics if one.severity == "error"]
+    assert [(one.code, one.message) for one in found] == [
+        ("E502", "`y` reuses a module but needs different code than its first use")
+    ]
 
 
 @pytest.mark.parametrize("second", ["n", "m"])

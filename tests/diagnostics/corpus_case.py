@@ -1,11 +1,11 @@
-"""Cases of diagnostics: spec files in `corpus/` that say beside the offending lines what is to be told about them.
+"""Cases of diagnostics: spec files in `corpus/` that contain the diagnostics that are expected for them.
 
 - `# error[E301]: TEXT` at the end of a line expects that error there, with TEXT in its message; `# warning[W201]: TEXT`
-  a warning. A comment line `# ^ error[E102]: TEXT` speaks of the line above it, where none can stand beside.
-- `# options: --set layers=3 --reduced` in the first lines is how the file is checked; what is said of the command line,
-  or of another file, is expected in the first line.
+  a warning. A comment line `# ^ error[E102]: TEXT` refers to the line above it, for lines that cannot hold a comment.
+- `# options: --set layers=3 --reduced` in the first lines gives the options of the check. Diagnostics of the command
+  line or of another file are expected in the first line.
 
-Everything else is a failure. The whole rendered text stands in a `.txt` file of the same name.
+Any other diagnostic is a failure. The complete rendered text is in a `.txt` file of the same name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from archspec.checking import check
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.model.exposing import exposed
 from archspec.spec import load
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -31,7 +32,7 @@ Expected = tuple[int, str, str, str]
 
 
 def text_of(path: Path) -> str:
-    """The text of a case; a byte that is none stands for itself."""
+    """The text of a case; bytes that are not UTF-8 are replaced."""
     return path.read_bytes().decode("utf-8", "replace")
 
 
@@ -46,7 +47,7 @@ def expected(path: Path) -> list[Expected]:
 
 
 def copy_to(folder: Path, path: Path) -> None:
-    """The case as a user would have it, without what it expects; lines keep their numbers."""
+    """Copy the case without its expectations; line numbers stay the same."""
     said = re.compile(rb"(?m)(?:  )?# (?:\^ )?(?:error|warning)\[[EW]\d{3}\]: [^\r\n]*")
     (folder / path.name).write_bytes(said.sub(b"", path.read_bytes()))
     shutil.copytree(CORPUS / "files", folder / "files")
@@ -56,9 +57,9 @@ def found_in(path: Path) -> tuple[Diagnostic, ...]:
     """What `archspec check` says of a case in the current folder, by the options that it names."""
     words = shlex.split(named[1]) if (named := _OPTIONS.search(text_of(path))) else []
     overrides = [value for word, value in pairwise(words) if word == "--set"]
-    exposed = [value for word, value in pairwise(words) if word == "--expose"]
+    paths = [value for word, value in pairwise(words) if word == "--expose"]
     try:
-        spec = load(Path(path.name), set=overrides, reduced="--reduced" in words, expose=exposed)
+        spec = exposed(load(Path(path.name), set=overrides, reduced="--reduced" in words), paths)
         return check(spec).diagnostics
     except SpecError as error:
         return error.diagnostics

@@ -29,5 +29,5 @@ def test_edits_are_checked_or_refused_in_their_place(part: int, tmp_path: Path) 
 def test_what_is_edited_holds(name: str) -> None:
     report = check(OWN / name)
     open_ = [found for found in report.diagnostics if found.severity == "error"]
-    assert [found for found in open_ if not any("not judged yet" in note for note in found.notes)] == []
+    assert [found for found in open_ if not any("not checked yet" in note for note in found.notes)] == []
     assert check(OWN / name, set=["d_model=32"] if "d_model" in TEXTS[name] else []).spec.name == report.spec.name

@@ -81,11 +81,13 @@ def test_the_cache_that_holds_pickles_is_the_builds_own(tmp_path: Path, monkeypa
     from archspec.engines.inductor_build import _own_cache
 
     monkeypatch.setenv(CACHE, "before")
-    with _own_cache(tmp_path / "cache"):
-        assert os.environ[CACHE] == str(tmp_path / "cache")
-        (tmp_path / "cache").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with _own_cache():
+        own = Path(os.environ[CACHE])
+        assert own.is_dir()
+        assert own.parent == tmp_path
     assert os.environ[CACHE] == "before"
-    assert not (tmp_path / "cache").exists()
+    assert not own.exists()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_module_that_would_need_two_pieces_of_code() -> None:
 
 def test_a_name_that_modules_use() -> None:
     b, x = start()
-    with pytest.raises(TakenName, match="has its own `eval`"):
+    with pytest.raises(TakenName, match="`eval` is an attribute of every PyTorch module"):
         source_of(b.finish({"y": b.add(Linear(out=axis(8)), x, name="eval")}))
 
 

@@ -81,7 +81,7 @@ def conv(channels: int, kernel: int, groups: int = 1) -> Convolution:
         (
             WithNumber(kind="add", number=Scalar.of(1) / 2),
             (IDS,),
-            "an integer with 0.5 is not an integer, got int64[b, s]",
+            "integers need a whole number, got 0.5 and int64[b, s]",
             (0,),
         ),
         (Compare(kind="==", number=Scalar.of(0)), (X,), "needs an integer type, got float[b, s, 6]", (0,)),

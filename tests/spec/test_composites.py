@@ -315,7 +315,7 @@ def test_blocks_that_use_each_other_in_a_circle(tmp_path: Path) -> None:
     blocks = edited(MINE, (linear, "block: other, x: x, size: size"))
     other = edited(MINE, ("mine:", "other:"), (linear, "block: mine, x: x, size: size"))
     said = refusal(tmp_path, f"{blocks.rstrip()}{other.removeprefix(chr(10) + 'blocks:')}graph:\n  y: x + 0")
-    assert "blocks use each other in a circle: `mine` -> `other` -> `mine`" in said
+    assert "cyclic definition of blocks: `mine` -> `other` -> `mine`" in said
 
 
 def test_calls_are_counted(tmp_path: Path) -> None:

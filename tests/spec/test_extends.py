@@ -104,7 +104,7 @@ def test_files_may_not_extend_each_other(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("archspec: 1\nextends: ./b.yaml\n")
     (tmp_path / "b.yaml").write_text("archspec: 1\nextends: ./a.yaml\n")
     assert said(tmp_path, "a.yaml") == (
-        "error[E207]: files extend each other in a circle\n"
+        "error[E207]: cyclic `extends`\n"
         " --> b.yaml:2:10\n"
         "  |\n"
         "2 | extends: ./a.yaml\n"

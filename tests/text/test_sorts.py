@@ -130,7 +130,7 @@ def test_types() -> None:
         (parse_mask, "last", "E120", "last", "write `last(n)`"),
         (parse_mask, "causal()", "E120", "(", "write `causal`"),
         (parse_mask, "not causal", "E120", "not", None),
-        (parse_mask, "key_valid(a, b)", "E120", ",", "one argument is expected"),
+        (parse_mask, "key_valid(a, b)", "E120", ",", "expected one argument"),
         (parse_mask, "key_valid(not)", "E120", ")", None),
         (parse_type, "flaot[a]", "E124", "flaot", "did you mean `float`?"),
         (parse_type, "float", "E120", "", "write the axes in brackets: `float[batch, length]`"),

@@ -121,7 +121,7 @@ def test_show_draws_masks_and_relations(archspec: Command, folder: Path) -> None
     assert panel["cells"] == [[int(column <= row) for column in range(12)] for row in range(12)]
     assert data["levels"] == ["may not attend", "may attend"]
     relation = archspec("show", "small.yaml", "--relation", "ids", "logits")
-    assert relation.out.splitlines()[1] == "proven at all sizes: logits[i] reads ids[j] only where causal"
+    assert relation.out.splitlines()[1] == "proved at all sizes: logits[i] reads ids[j] only where causal"
     inner = archspec("show", "small.yaml", "--relation", "ids", "states.layers.0", "--json").data
     assert inner["panels"][0]["cells"][0] == [2, *[0] * 11]
     written = archspec("show", "small.yaml", "--relation", "ids", "logits", "--svg", "relation.svg")

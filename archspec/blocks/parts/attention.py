@@ -19,6 +19,7 @@ PROJECTIONS = ("q", "k", "v", "out")
 
 
 def _biases(node: Any, handler: Any) -> Any:
+    """The projections with a bias, from a bool or a list of names; None if the field is not given."""
     if node is None or isinstance(node, frozenset):
         return node
     if not isinstance(node, list):
@@ -75,7 +76,7 @@ class AttentionFields(Model):
     dropout: ExprField | None = Field(default=None, description="dropout rate of attention weights; 0 when left out")
     bias: BiasField = Field(
         default=None,
-        description="whether projections have a bias, or the list of those that do; defaults.bias when left out",
+        description="whether projections have a bias, or a list of q, k, v and out; defaults.bias when left out",
     )
     qk_norm: Annotated[QkNormFields | None, MAYBE] = Field(default=None, description="norms of queries and keys")
     sink: Annotated[Literal["learned", "zero"] | None, MAYBE] = Field(

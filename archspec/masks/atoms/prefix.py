@@ -41,7 +41,7 @@ class Prefix(MaskAtom):
 
     def __post_init__(self) -> None:
         if (self.length is None) is (self.control is None):
-            raise ValueError("a prefix is given by a length or by a control")
+            raise ValueError("a prefix takes a length or a control")
 
     @classmethod
     def read(cls, written: MaskCall, reader: AtomReader) -> Prefix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
@@ -33,22 +34,22 @@ if TYPE_CHECKING:
 class Attention(Primitive):
     """`softmax(softcap(scale * q k^T), over the keys that the mask allows) v`, per head; a row with no key gives zeros.
 
-    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor` one that multiplies the capped scores, with `bias`
-    one that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query head h reads key
-    head `h // (heads / kv_heads)`. `scale` None is `1 / sqrt(d)`. `sink` is a score in every softmax that belongs to
-    no key: `learned`, one a head, or `zero`. With `weights` a second output holds the weights [b h s t], after
-    softmax and before dropout.
+    Operands: q [b h s d], k [b g t d], v [b g t v]; with `factor`, a tensor that multiplies the capped scores; with
+    `bias`, a tensor that is then added to them, both broadcast to [b h s t]; then the controls of the mask. Query
+    head h reads key head `h // (heads / kv_heads)`. `scale` defaults to `1 / sqrt(d)`. `sink` adds a score to every
+    softmax that belongs to no key: `learned` (one per head) or `zero`. With `weights`, a second output holds the
+    attention weights [b h s t], after softmax and before dropout.
 
-    Parameters: `sink` [h], where it is learned.
+    Parameters: `sink` [h], if it is learned.
     Source: Vaswani et al. 2017, arXiv 1706.03762, equation 1; grouped heads: Ainslie et al. 2023, arXiv 2305.13245;
-    sink: Xiao et al. 2023, arXiv 2309.17453, zero as in Miller 2023, learned as in gpt-oss.
+    sink: Xiao et al. 2023, arXiv 2309.17453; `zero` as in Miller 2023, `learned` as in gpt-oss.
     """
 
     name = "attention"
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
-        "a row with one key weighs it 1 whatever the scores are, a row with none is zero, a row that sees every key "
-        "needs no prefix, and neither a mask made elsewhere nor, for a bias without a batch, the mask is tracked"
+        "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
+        "does not depend on a prefix, and a precomputed mask, or the mask of a bias without a batch, is not tracked"
     )
 
     mask: Mask
@@ -68,7 +69,12 @@ class Attention(Primitive):
     @property
     def is_explicit(self) -> bool:
         """Whether the scores are computed explicitly because no kernel supports the options."""
+        # PyTorch's kernel returns no weights, and takes neither a cap, nor a factor, nor a sink.
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
+
+    def inner(self) -> Mapping[str, Primitive]:
+        """The `weights`."""
+        return {} if self.weights else {"weights": replace(self, weights=True)}
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The result [b h s v] and, with `weights`, the weights [b h s t].
@@ -112,6 +118,7 @@ class Attention(Primitive):
         q, k, v = inputs[:3]
         operands = self._operands(inputs)
         rows = []
+        # The weights depend on all keys of the row, but not on the values.
         for out in outputs:
             keys, values = (
                 meet(_same_head(out, read, _group(inputs)), operands.allowed(out, 2, read, 2)) for read in (k, v)
@@ -145,6 +152,7 @@ class Attention(Primitive):
         top = np.where(np.isfinite(top), top, 0)
         weights = np.exp(scores - top)
         total = weights.sum(-1, keepdims=True)
+        # The sink takes a share of the softmax but has no value, so it is only part of the denominator.
         if self.sink is not None:
             total = total + np.exp((parameters["sink"][:, None, None] if parameters else 0) - top)
         weights = weights / np.where(total == 0, 1, total)
@@ -234,6 +242,7 @@ class Attention(Primitive):
         """Softmax over the keys and the sink, if there is one; the weight of the sink is then dropped."""
         if self.sink is None:
             return f"torch.softmax({scores}, dim=-1)"
+        # A zero sink is one more score of 0, which is what `F.pad` appends.
         padded = f"F.pad({scores}, (0, 1))"
         if self.sink == "learned":
             sink = f"{parameters['sink']}[:, None, None].expand(*{scores}.shape[:-1], 1)"
@@ -256,6 +265,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
         return aligned(out, inp, [(0, 0), (1, 1)])
     batch = aligned(out, inp, [(0, 0)])
     heads, kv_heads = coordinates(out)[1], coordinates(inp)[1]
+    # Heads of several factors are not tracked: the batch row alone is a sound bound.
     if len(heads) != 1 or len(kv_heads) != 1:
         return batch
     shared = Difference(out=heads[0], inp=kv_heads[0], b=group, lo=ZERO, hi=ZERO + group - 1)

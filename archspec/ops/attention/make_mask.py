@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 @record
 class MakeMask(Primitive):
-    """Which of the keys each query may attend to, as bool [batch or 1, 1, queries or 1, keys].
+    """The keys that each query may attend to, as bool [batch or 1, 1, queries or 1, keys].
 
-    Operand 0 gives the device alone; the rest are the controls of the mask. With `keep` the second output says which
-    rows have a key, [batch or 1, 1, queries or 1, 1], and a row without one is open everywhere in the first: softmax
-    over it is finite on every backend, and what attends with it zeroes it.
+    Operand 0 only provides the device; the others are the controls of the mask. With `keep`, a second output
+    [batch or 1, 1, queries or 1, 1] is true for rows that have a key. A row without a key is then all true in the
+    first output, so that its softmax is finite on every backend; attention sets the result of such a row to zero.
     """
 
     name = "make_mask"
     signature = "..., ... -> b 1 s t"
-    reads_more = "a control is read wherever its term is, though another term, or `i = j`, may decide alone"
+    reads_more = "a control counts as read wherever its term is evaluated, even if another term or `i = j` decides"
 
     mask: Mask
     queries: Dim
@@ -46,6 +46,7 @@ class MakeMask(Primitive):
             raise ShapeError("needs an operand that gives the device")
         operands = self._operands(inputs)
         operands.check(operands.batch(), axis(self.queries), axis(self.keys))
+        # A mask of keys only, such as one of padding, is stored once for all queries and broadcast.
         rows = self.queries if differs_by_query(self.mask) else 1
         made = TensorType.of(DType.BOOL, operands.batch(), 1, rows, self.keys)
         return (made, made.with_axes(*made.axes[:3], 1)) if self.keep else (made,)

@@ -50,7 +50,7 @@ class MaskOperands:
                     if keep is not None:
                         self._is_mask(keep, (batch, queries, axis(1)))
                 case _:
-                    raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
+                    raise TypeError(f"unknown leaf of a mask: {leaf!r}")
 
     def _fits(self, use: ControlUse, batch: Axis, positions: Axis) -> None:
         """Check that a control has all expected axes, or all but the first. Raises ShapeError."""
@@ -64,12 +64,13 @@ class MaskOperands:
             )
 
     def _is_mask(self, control: int, axes: tuple[Axis, Axis, Axis]) -> None:
-        """Raise ShapeError unless a made mask is bool and broadcasts to [batch, 1, queries, keys], with all keys."""
+        """Raise ShapeError unless a precomputed mask is bool and broadcasts to [batch, 1, queries, keys]."""
         found = self.types[control]
         sizes = [axes[0].size, ONE, axes[1].size, axes[2].size]
         fits = found.dtype == DType.BOOL and found.rank == 4 and _broadcasts(found.shape, sizes)
         if not fits or compare(found.shape[3], "==", sizes[3]) is not True:
-            raise ShapeError(f"a made mask is bool[{', '.join(map(str, sizes))}], got {found}", (self.first + control,))
+            expected = f"bool[{', '.join(map(str, sizes))}]"
+            raise ShapeError(f"a precomputed mask must be {expected}, got {found}", (self.first + control,))
 
     def uses(self) -> Iterator[ControlUse]:
         """How the atoms of the mask read the controls."""
@@ -113,7 +114,7 @@ class MaskOperands:
                 case Given():
                     pass
                 case _:
-                    raise TypeError(f"no leaf of a mask that is known here: {leaf!r}")
+                    raise TypeError(f"unknown leaf of a mask: {leaf!r}")
         return result
 
     def _use(self, use: ControlUse, out: TensorType, query: int) -> Relation:
@@ -164,7 +165,7 @@ class MaskOperands:
 
 
 _AXES: Mapping[MaskSide, int] = {"query": 2, "key": 3}
-"""The axes of a made mask."""
+"""The axes of a precomputed mask."""
 
 
 def _reads_keys(control: int, leaf: Leaf) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class ScoreBias(Primitive):
-    """A bias [1 h s t] for `heads` heads; operands give the queries' and the keys' positions, and are not read."""
+    """A bias [1 h s t] for `heads` heads; of queries [... s d] and keys [... t e], only the sizes are used."""
 
     signature = "... s d, ... t e -> 1 h s t"
 

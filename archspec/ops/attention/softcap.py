@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @record
 class Softcap(Elementwise):
-    """`y = cap * tanh(x / cap)`: near x for small x, never beyond the cap.
+    """`y = cap * tanh(x / cap)`: close to x for small x, and bounded by the cap.
 
     Source: Gemma 2, arXiv 2408.00118, section 2.
     """

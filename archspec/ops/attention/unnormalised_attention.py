@@ -20,14 +20,14 @@ _FUNCTIONS: Mapping[Kind, Function] = {"relu_squared": RELU_SQUARED, "sigmoid": 
 
 @record
 class UnnormalisedAttention(Attention):
-    """`f(softcap(scale * q k^T)) v` per head, f the square of relu or a sigmoid; a key that the mask bars weighs 0.
+    """`f(softcap(scale * q k^T)) v` per head, where f is squared ReLU or sigmoid; a masked key has weight 0.
 
-    Operands as those of `attention`; the weights of a row do not sum to 1.
+    The operands are those of `attention`. The weights of a row do not sum to 1.
     Source: Hua et al. 2022, arXiv 2202.10447 (squared relu); Ramapuram et al. 2024, arXiv 2409.04431 (sigmoid).
     """
 
     name = "unnormalised_attention"
-    reads_more = "a relu passes nothing of negative scores, and what an attention over-reads this one does"
+    reads_more = "ReLU is 0 for negative scores, and the reasons of `attention` apply"
 
     kind: Kind
 

@@ -20,6 +20,7 @@ from archspec.relation.atoms import Atom, Difference, Range, Relation
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+# The most atoms of the relation: composing two relations costs the product of their numbers of atoms.
 _MOST_ATOMS = 12
 
 
@@ -27,15 +28,16 @@ _MOST_ATOMS = 12
 class Convolution(Primitive):
     """`y[b, o, i] = bias[o] + sum over c and k of weight[o, c, k] * x[b, c, stride*i - padding + dilation*k]`.
 
-    One number an axis of space; padding is of zeros, as much at the beginning as at the end. With `groups`, output
-    channel o sees only its own group of input channels. Parameters: `weight` [o, c/groups, kernel ...], `bias` [o].
+    Kernel, stride, padding and dilation have one number per spatial axis. Padding is with zeros, equal at both ends.
+    With `groups`, output channel o reads only its own group of input channels.
+    Parameters: `weight` [o, c/groups, kernel...], `bias` [o].
     """
 
     name = "convolution"
     signature = "b c ... -> b o ..."
     reads_more = (
-        "many groups of several channels, and dilated kernels of many taps, are bounded by an interval; "
-        "channels and space of several factors are not tracked"
+        "for many groups of several channels, and for dilated kernels with many taps, the bound is an interval; "
+        "channels and spatial axes with several factors are not tracked"
     )
 
     channels: Dim
@@ -97,6 +99,7 @@ class Convolution(Primitive):
         inputs, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         if self.groups == 1 or len(x.axes[1].factors) > 1:
             return [_Part()]
+        # With one channel per group on a side, the single bound is exact.
         if inputs == 1 or outputs == 1:
             return [self._group_bound(x, y)]
         out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
@@ -138,23 +141,28 @@ class Convolution(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The sum over taps, group by group."""
+        """The sum over taps, of all groups at once."""
         import numpy as np
 
         x, weight = inputs[0], parameters["weight"]
         padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in self.padding)])
-        groups = zip(np.split(padded, self.groups, axis=1), np.split(weight, self.groups), strict=True)
-        y = np.concatenate([sum(self._products(part, taps)) for part, taps in groups], axis=1)
+        apart = padded.reshape(len(x), self.groups, x.shape[1] // self.groups, *padded.shape[2:])
+        taps = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
+        summed = sum(self._products(apart, taps))
+        y = np.reshape(summed, (len(x), len(weight), *np.shape(summed)[3:]))
         if self.bias:
             y = y + parameters["bias"].reshape(-1, *(1 for _ in self.kernel))
         return (y,)
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:
+        """The contribution of each tap: `x` is [b, group, c, space ...], `weight` is [group, o, c, kernel ...]."""
         import numpy as np
 
         for tap in np.ndindex(*self.kernel):
-            covered = tuple(self._covered(x.shape[2 + k], k, tap[k]) for k in range(len(tap)))
-            yield np.einsum("bc...,oc->bo...", x[:, :, *covered], weight[:, :, *tap])
+            covered = tuple(self._covered(x.shape[3 + k], k, tap[k]) for k in range(len(tap)))
+            part = x[:, :, :, *covered]
+            added = weight[:, :, :, *tap] @ part.reshape(*part.shape[:3], -1)
+            yield added.reshape(*added.shape[:3], *part.shape[3:])
 
     def _covered(self, padded: int, k: int, tap: int) -> slice:
         """The positions of the padded input that a tap covers, one per output position."""
@@ -173,6 +181,7 @@ class Convolution(Primitive):
         return (call(function, inputs[0], *parameters.values(), **self._options()),)
 
     def _options(self) -> dict[str, str]:
+        """The arguments of the layer or the function that differ from PyTorch's defaults."""
         plain = {"stride": 1, "padding": 0, "dilation": 1}
         given = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         options = {key: size_of_each(each) for key, each in given.items() if set(each) != {plain[key]}}
@@ -188,6 +197,7 @@ class _Part:
 
 
 def _conjunction(parts: Sequence[_Part]) -> Atom:
+    """The atom with the constraints of all axes."""
     return Atom(
         differences=frozenset(d for part in parts for d in part.differences),
         ranges=frozenset(r for part in parts for r in part.ranges),

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @record
 class Pad(Primitive):
-    """`before` and `after` positions added along each axis of space: zeros or, where `circular`, the other end.
+    """Add `before` and `after` positions along each spatial axis: zeros or, if `circular`, values from the other end.
 
-    `y[b, c, i] = x[b, c, i - before]`, the index taken modulo the size where it is circular.
+    `y[b, c, i] = x[b, c, i - before]`; if `circular`, the index is taken modulo the size.
     """
 
     name = "pad"
     signature = "b c ... -> b c ..."
-    reads_more = "space of several factors is not tracked"
+    reads_more = "spatial axes with several factors are not tracked"
 
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -61,6 +61,7 @@ class Pad(Primitive):
         out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
         shifts = [Dim.of(self.before[k])]
         if self.circular:
+            # A padded position reads one from the other end: the same shift, plus or minus the size.
             size = x.shape[2 + k]
             shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
         return [frozenset({equal(out, inp, shift)}) for shift in shifts]

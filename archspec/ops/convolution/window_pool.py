@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 @record
 class WindowPool(Primitive):
-    """`y[b, c, i]` is the largest, or the mean, of `x[b, c, stride*i - padding + k]` over the places k of the kernel.
+    """`y[b, c, i]` is the maximum or the mean of `x[b, c, stride*i - padding + k]` over the kernel positions k.
 
-    One number an axis of space. Padding is passed over by the maximum, and counts as zeros in the mean.
+    Kernel, stride and padding have one number per spatial axis. The maximum ignores padding; the mean counts it as
+    zeros.
     """
 
     name = "window_pool"
     signature = "b c ... -> b c ..."
-    reads_more = "space of several factors is not tracked"
+    reads_more = "spatial axes with several factors are not tracked"
 
     kind: Literal["max", "mean"]
     kernel: tuple[int, ...]
@@ -70,6 +71,7 @@ class WindowPool(Primitive):
         """The maximum or mean over all windows at once."""
         import numpy as np
 
+        # Minus infinity is never the maximum; zeros count in the mean, as PyTorch's default does.
         fill = -np.inf if self.kind == "max" else 0.0
         pads = [(0, 0), (0, 0), *((p, p) for p in self.padding)]
         padded = np.pad(inputs[0], pads, constant_values=fill)

@@ -29,7 +29,7 @@ _FUNCTIONS: Mapping[Kind, functions.Function] = {
 
 @record
 class Activation(Elementwise):
-    """An activation of each element.
+    """An elementwise activation.
 
     `relu` max(x, 0); `gelu` x * Phi(x) (Hendrycks and Gimpel 2016, arXiv 1606.08415), `gelu_tanh` its tanh
     approximation, `quick_gelu` x * sigmoid(1.702 x); `silu` x * sigmoid(x); `tanh`; `sigmoid`;

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class Binary(Primitive):
-    """`a + b`, `a - b`, `a * b` or `a / b`, element by element, broadcast as PyTorch does."""
+    """Elementwise `a + b`, `a - b`, `a * b` or `a / b`, with PyTorch's broadcasting."""
 
     name = "binary"
     signature = "..., ... -> ..."

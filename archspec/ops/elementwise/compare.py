@@ -23,7 +23,7 @@ Kind = Literal["==", "!=", "<", "<=", ">", ">="]
 
 @record
 class Compare(Primitive):
-    """`x != number` and the like for each integer: true or false. The number may depend on run-time sizes."""
+    """Elementwise comparison of integers with a number, such as `x != 0`. The number may depend on run-time sizes."""
 
     name = "compare"
     signature = "... -> ..."

@@ -26,13 +26,14 @@ def drop_path(x: Tensor, rate: float, training: bool) -> Tensor:
 
 @record
 class DropPath(Elementwise):
-    """In training whole samples are zeroed with probability `rate` and the rest divided by `1 - rate`; else `y = x`.
+    """In training, zero whole samples with probability `rate` and divide the others by `1 - rate`; otherwise `y = x`.
 
-    The leading axis numbers the samples. `rate` may depend on the layer.
+    Samples are the positions of the first axis. `rate` may depend on the layer.
     Source: Huang et al. 2016, arXiv 1603.09382.
     """
 
     name = "drop_path"
+    # In evaluation mode, for which memory is estimated, the output is the operand.
     view = True
 
     rate: Scalar

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @record
 class Dropout(Elementwise):
-    """In training each element is zeroed with probability `rate` and the rest divided by `1 - rate`; else `y = x`.
+    """In training, zero elements with probability `rate` and divide the others by `1 - rate`; otherwise `y = x`.
 
     Source: Srivastava et al. 2014, JMLR 15(56).
     """

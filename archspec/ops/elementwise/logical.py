@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class Logical(Primitive):
-    """`not a`, `a and b`, `a or b`, element by element, broadcast as PyTorch does."""
+    """Elementwise `not a`, `a and b` or `a or b`, with PyTorch's broadcasting."""
 
     name = "logical"
     signature = "..., ... -> ..."

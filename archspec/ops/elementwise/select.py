@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @record
 class Select(Primitive):
-    """`x` where a condition over its first axes holds, else a number, or a tensor that is broadcast to `x`.
+    """`x` where a condition over its first axes holds; elsewhere a number, or a tensor that broadcasts to `x`.
 
-    Operands: the condition [first axes of x], x, and where `number` is None the other tensor.
+    Operands: the condition [first axes of x], x and, if `number` is None, the other tensor.
     """
 
     name = "select"
     signature = "..., ..., ... -> ..."
-    reads_more = "equal axes whose factors differ are related only as far as pairs of factors tell"
+    reads_more = "axes of equal size with different factors are related only by pairs of factors"
 
     number: Scalar | None
 
@@ -42,22 +42,23 @@ class Select(Primitive):
         condition, x, *others = inputs
         sizes = zip(condition.shape, x.shape, strict=False)
         if condition.rank > x.rank or any(compare(a, "==", b) is not True for a, b in sizes):
-            raise ShapeError(f"the condition is {condition}, which are not the first axes of {x}", (0, 1))
+            raise ShapeError(f"the condition is {condition}, expected the first axes of {x}", (0, 1))
         for other in others:
             if other.dtype != x.dtype:
                 raise ShapeError(f"both branches must have the same dtype, got {x} and {other}", (1, 2))
             if other.rank > x.rank or [a.size for a in broadcast(x, other)] != list(x.shape):
-                raise ShapeError(f"{other} is not broadcast to {x}", (1, 2))
+                raise ShapeError(f"{other} cannot be broadcast to {x}", (1, 2))
         if self.number is not None:
             self._fits(self.number, x)
+        # The number may exceed the bound of x, and the result then has none.
         kept = x if all(other.bound == x.bound for other in others) and self.number is None else unbounded(x)
         return (kept,)
 
     def _fits(self, number: Scalar, x: TensorType) -> None:
         """Raise ShapeError unless the number can be an element of `x`."""
         if x.dtype is DType.BOOL or (x.dtype.is_integer and number.as_dim() is None):
-            what = "a bool value" if x.dtype is DType.BOOL else "a whole number or a value of integers"
-            raise ShapeError(f"what stands elsewhere in {x} is {what}, got a number", (1,))
+            what = "a bool value" if x.dtype is DType.BOOL else "a whole number or an integer value"
+            raise ShapeError(f"`otherwise` must be {what} for {x}, got a number", (1,))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: of `x` where the condition is true, of the other operand where it is false."""

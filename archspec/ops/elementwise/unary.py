@@ -27,7 +27,7 @@ _FUNCTIONS: Mapping[Kind, functions.Function] = {
 
 @record
 class Unary(Elementwise):
-    """A function of each element, as value expressions write them: `-x`, `exp(x)`, `tanh(x)`, `sigmoid(x)` ..."""
+    """An elementwise function of value expressions: `-x`, `exp(x)`, `tanh(x)`, `sigmoid(x)`, `silu(x)` or `relu(x)`."""
 
     name = "unary"
 

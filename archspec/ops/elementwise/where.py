@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @record
 class Where(Primitive):
-    """`a` where the condition holds, else `b`, element by element, broadcast as PyTorch does."""
+    """Elementwise `a` where the condition holds, otherwise `b`, with PyTorch's broadcasting."""
 
     name = "where"
     signature = "..., ..., ... -> ..."
-    reads_more = "a condition with an axis of size 1 guards nothing"
+    reads_more = "a condition with an axis of size 1 is not used as a guard"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The broadcast type. Raises ShapeError if sizes or the element types of `a` and `b` differ."""
@@ -65,6 +65,7 @@ def _guard_places(out: TensorType, condition: TensorType) -> tuple[Place, ...] |
 
 
 def _guarded(relation: Relation, at: tuple[Place, ...], *, negated: bool) -> Relation:
+    """The relation of one branch, restricted to output positions where the condition chooses the branch."""
     (atom,) = relation.atoms
     guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
     return Relation((replace(atom, guards=frozenset((guard,))),))

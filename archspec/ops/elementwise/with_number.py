@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @record
 class WithNumber(Elementwise):
-    """`x * number` and the like, or with `number_first` `number - x`. The number may depend on run-time sizes."""
+    """Elementwise arithmetic with one number: `x * number`, or `number - x` with `number_first`.
+
+    The number may depend on run-time sizes.
+    """
 
     name = "with_number"
 
@@ -33,7 +36,7 @@ class WithNumber(Elementwise):
         x = inputs[0]
         refuse_integer_quotient(self.kind, x)
         if x.dtype != DType.FLOAT and self.number.as_dim() is None:
-            raise ShapeError(f"an integer with {self.number.python(str)} is not an integer, got {x}", (0,))
+            raise ShapeError(f"integers need a whole number, got {self.number.python(str)} and {x}", (0,))
         return (x.with_axes(*x.axes),)
 
     def reference(
@@ -41,6 +44,7 @@ class WithNumber(Elementwise):
     ) -> tuple[Array, ...]:
         """The operation."""
         x, whole = inputs[0], self.number.as_dim()
+        # A whole number stays an int, so that integers remain integers.
         number = self.number.evaluate(sizes) if whole is None else whole.value(sizes)
         return (FORMULAS[self.kind](*((number, x) if self.number_first else (x, number))),)
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @record
 class Learned(Primitive):
-    """A parameter, repeated along the axes that are not `static`: it is stored with size 1 there.
+    """A parameter. Axes that are not `static` are stored with size 1 and repeated.
 
-    Parameters: `value`. The operand gives the device alone, its values are not read.
+    Parameters: `value`. The values of the operand are not read.
     """
 
     name = "learned"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @record
 class Affine(Primitive):
-    """`y = scale * x + shift` over the last axis, either part left out where it is not asked for.
+    """`y = scale * x + shift` over the last axis; either part is optional.
 
-    Parameters: `scale` [d], which starts as `init` (ones where that is None), `shift` [d], which starts at zeros.
+    Parameters: `scale` [d], initialised by `init` (ones if it is None), and `shift` [d], initialised to zeros.
     """
 
     name = "affine"

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @record
 class BatchNorm(Primitive):
-    """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` by channel, axis 1; with `unit_offset`,
-    `* (1 + weight)`.
+    """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` per channel (axis 1).
 
-    In training mean and variance are those of the batch over all other axes, and the running ones move towards them
-    by a tenth, the variance by its unbiased estimate. Parameters: `weight` [c], which starts at zeros with
-    `unit_offset`, and `bias` [c], where asked. Buffers: `running_mean` [c], `running_var` [c],
-    `num_batches_tracked` [].
+    With `unit_offset`, the factor is `1 + weight`. In training, mean and variance are those of the batch over all
+    other axes, and the running statistics are updated with momentum 0.1 (the variance with its unbiased estimate).
+
+    Parameters: `weight` [c] (initialised to zeros with `unit_offset`) and `bias` [c], both optional. Buffers:
+    `running_mean` [c], `running_var` [c], `num_batches_tracked` [].
     Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
     """
 

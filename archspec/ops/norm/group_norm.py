@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @record
 class GroupNorm(Primitive):
-    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, mean and variance over the channels of a group and all space;
-    with `unit_offset`, `* (1 + weight)`.
+    """`y = (x - mean) / sqrt(var + eps) * weight + bias`, over the channels of each group and all spatial axes.
 
-    Axis 1 is the channels; var is the biased variance. Parameters: `weight` [c], which starts at zeros with
-    `unit_offset`, `bias` [c].
+    Channels are axis 1; the variance is the biased one. With `unit_offset`, the factor is `1 + weight`.
+
+    Parameters: `weight` [c] (initialised to zeros with `unit_offset`), `bias` [c].
     Source: Wu and He 2018, arXiv 1803.08494.
     """
 
     name = "group_norm"
     signature = "b c ... -> b c ..."
-    reads_more = "groups of channels are not told apart"
+    reads_more = "groups of channels are not tracked separately"
 
     groups: int
     eps: float = 1e-5
@@ -66,6 +66,7 @@ class GroupNorm(Primitive):
         import numpy as np
 
         x = inputs[0]
+        # Channels of a group are adjacent, so a reshape gathers each group with all its space.
         groups = x.reshape(x.shape[0], self.groups, -1)
         mean, variance = groups.mean(-1, keepdims=True), groups.var(-1, keepdims=True)
         y = ((groups - mean) / np.sqrt(variance + self.eps)).reshape(x.shape)
@@ -90,4 +91,5 @@ class GroupNorm(Primitive):
 
 
 def _eps(eps: float) -> str | None:
+    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
     return None if eps == 1e-5 else literal(eps)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class L2Normalize(Primitive):
-    """`y = x / max(|x|, eps)` along one axis, |x| the Euclidean length."""
+    """`y = x / max(|x|, eps)` along one axis, where |x| is the Euclidean norm."""
 
     name = "l2_normalize"
     signature = "... -> ..."

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @record
 class LayerNorm(Primitive):
-    """`y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias` over the last axis, var the biased variance;
-    with `unit_offset`, `* (1 + weight)`.
+    """`y = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias` over the last axis.
 
-    Parameters: `weight` [d], which starts at zeros with `unit_offset`, `bias` [d].
+    The variance is the biased one. With `unit_offset`, the factor is `1 + weight`.
+
+    Parameters: `weight` [d] (initialised to zeros with `unit_offset`), `bias` [d].
     Source: Ba et al. 2016, arXiv 1607.06450; unit_offset as in Nemotron-4, arXiv 2402.16819.
     """
 
@@ -84,4 +85,5 @@ class LayerNorm(Primitive):
 
 
 def _eps(eps: float) -> str | None:
+    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
     return None if eps == 1e-5 else literal(eps)

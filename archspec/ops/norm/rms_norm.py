@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @record
 class RMSNorm(Primitive):
-    """`y = x / sqrt(mean(x^2) + eps) * weight` over the last axis; with `unit_offset`, `* (1 + weight)`.
+    """`y = x / sqrt(mean(x^2) + eps) * weight` over the last axis; with `unit_offset`, the factor is `1 + weight`.
 
-    Parameters: `weight` [d], which starts at zeros with `unit_offset`.
+    Parameters: `weight` [d] (initialised to zeros with `unit_offset`).
     Source: Zhang and Sennrich 2019, arXiv 1910.07467; unit_offset as in Gemma.
     """
 

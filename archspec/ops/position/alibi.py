@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SLOPES = '''
 def alibi_slopes(x: Tensor, heads: int) -> Tensor:
-    """Powers of two down to 2^-8, on the device of x; more heads than a power of two take those between."""
+    """Slopes from powers of two down to 2^-8; other numbers of heads add slopes between them."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     near = 1 << (heads.bit_length() - 1)
     slopes = [2 ** (-8 * number / near) for number in range(1, near + 1)]
@@ -36,11 +36,12 @@ def alibi(queries: Tensor, keys: Tensor, slopes: Tensor) -> Tensor:
 class Alibi(ScoreBias):
     """`-slope_h * |i - j|` for query i and key j of head h.
 
-    The slopes are powers of two, `2^(-8 h / heads)` for h = 1 ... heads; where `heads` is no power of two, those of
-    the next smaller one, then every other of the next larger one's. With `learned` they are a parameter.
+    The slopes are powers of two, `2^(-8 h / heads)` for h = 1 ... heads. If `heads` is not a power of two, they are
+    the slopes for the next lower power of two, followed by every second slope for the next higher one. With `learned`,
+    the slopes are a parameter.
 
-    Parameters: `table` [heads], where slopes are learned.
-    Source: Press et al. 2021, arXiv 2108.12409, and its reference implementation for other numbers of heads.
+    Parameters: `table` [heads], if slopes are learned.
+    Source: Press et al. 2021, arXiv 2108.12409; its reference implementation for other numbers of heads.
     """
 
     name = "alibi"
@@ -68,6 +69,7 @@ class Alibi(ScoreBias):
 
 
 def _slopes(heads: int) -> list[float]:
+    """The slopes of the heads, by the recursion of the reference implementation."""
     if heads & (heads - 1) == 0:
         return [2 ** (-8 * number / heads) for number in range(1, heads + 1)]
     near = 2 ** (heads.bit_length() - 1)

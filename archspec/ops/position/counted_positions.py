@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @record
 class CountedPositions(Primitive):
-    """Row `offset + n` of a table, where n valid positions stand before a valid one; others take row `offset - 1`.
+    """Row `offset + n` of a table for a valid position, where n is the number of valid positions before it.
 
-    The operand says which positions are valid, [... s]. With offset 0 those that are not take row 0.
+    Invalid positions get row `offset - 1`, or row 0 if the offset is 0. The operand [... s] is true where valid.
 
     Parameters: `positions` [rows, features]. The largest admitted s must fit.
-    Source: Liu et al. 2019 (RoBERTa), arXiv 1907.11692, its reference implementation.
+    Source: Liu et al. 2019 (RoBERTa), arXiv 1907.11692, reference implementation.
     """
 
     name = "counted_positions"
     signature = "... s -> ... s d"
-    reads_more = "a position that is not valid counts nothing"
+    reads_more = "the row of an invalid position does not depend on the count"
 
     rows: Dim
     features: Axis
@@ -55,6 +55,7 @@ class CountedPositions(Primitive):
         last = valid.rank - 1
         sequence = aligned(out, valid, [(k, k) for k in range(last)])
         left, right = numbered(out, last), numbered(valid, last)
+        # Positions of several factors have no single order to bound: the whole sequence is a sound bound.
         if len(left) != 1:
             return ((sequence,),)
         before = Difference(out=left[0][0], inp=right[0][0], lo=ZERO)
@@ -75,6 +76,7 @@ class CountedPositions(Primitive):
         """A cumulative sum, and a lookup in the table."""
         valid = named(e, "valid", inputs[0])
         counted = f"{valid}.cumsum(-1) * {valid}"
+        # An inclusive count is one more than the number of valid positions before, and 0 where invalid.
         shift = self.offset - 1
         rows = f"{counted} + {shift}" if shift > 0 else counted
         if shift < 0:

@@ -35,11 +35,11 @@ def grid_sincos(x: Tensor, rows: int, columns: int, base: float) -> Tensor:
 
 @record
 class GridSincos(Primitive):
-    """Positions of a grid of patches, row by row: `sin(c f_i), cos(c f_i), sin(r f_i), cos(r f_i)`, one group after
-    the other, for column c and row r, with `f_i = base^(-4i/d)`, i < d/4.
+    """Fixed positions of a grid of patches: the features of row r and column c are four groups of waves.
 
-    The operand gives the sizes, its values are not read; it is computed in float32 at least.
-    Source: He et al. 2021, arXiv 2111.06377, its reference implementation.
+    The groups are `sin(c f_i)`, `cos(c f_i)`, `sin(r f_i)`, `cos(r f_i)`, with `f_i = base^(-4i/d)`, i < d/4. Patches
+    are in row-major order. The operand only provides the sizes. The result is computed in float32 or higher.
+    Source: He et al. 2021 (MAE), arXiv 2111.06377, reference implementation.
     """
 
     name = "grid_sincos"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @record
 class LearnedPositions(Primitive):
-    """Rows `offset` to `offset + s` of a table, for an operand of s positions, whose values are not read.
+    """Rows `offset` to `offset + s` (excluded) of a table. The operand only provides the number of positions, s.
 
     Parameters: `positions` [rows, features]. The largest admitted s must fit.
     Source: Gehring et al. 2017, arXiv 1705.03122, section 3.1.

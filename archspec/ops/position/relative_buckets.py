@@ -19,9 +19,9 @@ _HELPER = '''
 def distance_buckets(
     queries: Tensor, keys: Tensor, starts: list[int], bidirectional: bool = False
 ) -> Tensor:
-    """Numbers [s, t] of the buckets of distances, of which all but the first begin at `starts`.
+    """Bucket numbers [s, t] of distances; all buckets but the first begin at `starts`.
 
-    Keys after the query have buckets of their own, or else are at distance 0.
+    With bidirectional, keys after the query have separate buckets; otherwise they are at distance 0.
     """
     rows = torch.arange(queries.shape[-2], device=queries.device)[:, None]
     columns = torch.arange(keys.shape[-2], device=queries.device)
@@ -36,10 +36,11 @@ def distance_buckets(
 
 @record
 class RelativeBuckets(ScoreBias):
-    """A learned bias for the bucket of the distance of query i and key j, each head its own.
+    """A learned bias per head for the bucket of the distance between query i and key j.
 
-    Half of the buckets hold one distance each, the others spans that grow up to `max_distance`, from where all share
-    the last. `bidirectional`: half of all buckets are for keys after the query, which else are at distance 0.
+    Half of the buckets hold one distance each. The others hold logarithmically growing ranges up to `max_distance`;
+    larger distances share the last bucket. With `bidirectional`, half of all buckets are for keys after the query;
+    without it, such keys count as distance 0.
 
     Parameters: `table` [buckets, heads].
     Source: Raffel et al. 2019, arXiv 1910.10683, section 2.1, and its reference implementation.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _HELPER = '''
 def grid_offsets(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Numbers [n, n] of the offset, in rows and columns, between every two of n = rows * columns patches."""
+    """Numbers [n, n] of the offsets, in rows and columns, between all pairs of n = rows * columns patches."""
     patches = torch.arange(rows * columns, device=x.device)
     row, column = patches // columns, patches % columns
     down = row[:, None] - row + rows - 1
@@ -27,9 +27,9 @@ def grid_offsets(x: Tensor, rows: int, columns: int) -> Tensor:
 
 @record
 class RelativeGrid(ScoreBias):
-    """A learned bias for the offset of patch i from patch j, in rows and columns, each head its own.
+    """A learned bias per head for the offset between patches i and j, in rows and columns.
 
-    Positions are the patches, row by row, and nothing else. The row of the table is
+    All positions must be patches, in row-major order. The row of the table is
     `(r_i - r_j + rows - 1) * (2 columns - 1) + (c_i - c_j + columns - 1)`.
 
     Parameters: `table` [(2 rows - 1) * (2 columns - 1), heads].

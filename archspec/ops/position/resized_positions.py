@@ -30,12 +30,12 @@ def resized_positions(
 
 @record
 class ResizedPositions(Primitive):
-    """The rows of `tokens`, then those of a table of `grid` patches, resized to `rows` by `columns` of them.
+    """Learned positions of `tokens` tokens, then of a grid of patches, resized from `grid` to `rows` by `columns`.
 
-    The operand has tokens and patches as positions, [... s d]; its values are not read. Corners are not aligned and
-    nothing is smoothed: a patch's place is that of its centre, and beyond the border the border goes on.
+    The operand has the tokens and patches as positions, [... s d]; its values are not read. The interpolation uses
+    patch centres (`align_corners=False`), no antialiasing, and repeats the border outside the grid.
 
-    Parameters: `positions` [offset + tokens + patches of the table, d]; the first `offset` rows are not used.
+    Parameters: `positions` [offset + tokens + patches of the table, d]; the first `offset` rows are unused.
     Source: Dosovitskiy et al. 2020, arXiv 2010.11929, section 3.2; cubic convolution: Keys 1981, with a = -0.75.
     """
 
@@ -97,13 +97,14 @@ def _weights(old: int, new: int, mode: str) -> Array:
         if mode == "bilinear":
             centre = max(centre, 0.0)
         first = int(np.floor(centre))
+        # Four taps cover both kernels; the linear one is zero at the outer two. Taps outside repeat the border.
         for tap in range(first - 1, first + 3):
             weights[place, min(max(tap, 0), old - 1)] += _kernel(abs(centre - tap), mode)
     return weights
 
 
 def _kernel(distance: float, mode: str) -> float:
-    """The linear kernel, or the kernel of cubic convolution."""
+    """The weight of a position at a distance: the linear kernel, or that of cubic convolution with PyTorch's a."""
     if mode == "bilinear":
         return max(1 - distance, 0.0)
     a = -0.75

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 _HALF = '''
 def rotate_half(x: Tensor, table: Tensor) -> Tensor:
-    """Turn the pairs (i, i + d/2) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
+    """Rotate the pairs (i, i + d/2) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
     cos, sin = table.unbind(0)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 '''
 _INTERLEAVED = '''
 def rotate_interleaved(x: Tensor, table: Tensor) -> Tensor:
-    """Turn the pairs (2i, 2i + 1) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
+    """Rotate the pairs (2i, 2i + 1) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
     cos, sin = table.unbind(0)
     first, second = x[..., 0::2], x[..., 1::2]
     return torch.stack(
@@ -36,16 +36,17 @@ def rotate_interleaved(x: Tensor, table: Tensor) -> Tensor:
 
 @record
 class Rotary(Primitive):
-    """Turn pairs of features: `(x, y) -> (x cos - y sin, y cos + x sin)`, by a table of cosines and sines.
+    """Rotate pairs of features: `(x, y) -> (x cos - y sin, y cos + x sin)`, by a table of cosines and sines.
 
-    Operands: x [b h s d], the table [2 s r] or [2 b 1 s r]. The first 2r features turn, the rest pass. `layout`:
-    `half` pairs feature i with i + r (Llama), `interleaved` 2i with 2i + 1 (GPT-J, the paper).
+    Operands: x [b h s d] and the table [2 s r] or [2 b 1 s r]. The first 2r features are rotated, the others are
+    unchanged. The layout `half` pairs feature i with i + r (Llama), `interleaved` pairs 2i with 2i + 1 (GPT-J and the
+    paper).
     Source: Su et al. 2021, arXiv 2104.09864, equation 34.
     """
 
     name = "rotary"
     signature = "b h s d, 2 s r -> b h s d"
-    reads_more = "a feature depends on its own pair alone, and one that passes on no angle"
+    reads_more = "a feature depends only on its own pair, and an unrotated feature does not depend on the angles"
 
     layout: Literal["half", "interleaved"]
 

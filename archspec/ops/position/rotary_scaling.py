@@ -17,7 +17,7 @@ _LLAMA3 = '''
 def llama3_frequencies(
     frequencies: Tensor, factor: float, low: float, high: float, original: float
 ) -> Tensor:
-    """Divided by factor below `low` turns in `original` positions, kept above `high`, blended between."""
+    """Divide frequencies below `low` turns in `original` by factor, keep those above `high`, blend between."""
     turns = original * frequencies / (2 * math.pi)
     keep = ((turns - low) / (high - low)).clamp(0, 1)
     return frequencies * (keep + (1 - keep) / factor)
@@ -26,7 +26,7 @@ _YARN = '''
 def yarn_frequencies(
     frequencies: Tensor, factor: float, first: float, last: float
 ) -> Tensor:
-    """Kept up to number `first`, divided by factor from number `last` on, blended between."""
+    """Keep frequencies up to index `first`, divide those from index `last` by factor, blend between."""
     numbers = torch.arange(
         len(frequencies), device=frequencies.device, dtype=frequencies.dtype
     )
@@ -36,7 +36,7 @@ def yarn_frequencies(
 
 
 class Scaling(ABC):
-    """A change of the frequencies; `magnitude` multiplies cosines and sines."""
+    """A change of the rotary frequencies; `magnitude` multiplies the cosines and sines."""
 
     @property
     def magnitude(self) -> float:
@@ -72,9 +72,9 @@ class LinearScaling(Scaling):
 
 @record
 class Llama3Scaling(Scaling):
-    """Frequencies below `low` turns in `original` positions are divided by `factor`, those above `high` kept.
+    """Divide frequencies below `low` turns in `original` positions by `factor`, keep those above `high`, blend between.
 
-    Source: Llama 3.1 (arXiv 2407.21783), its reference implementation.
+    Source: Llama 3.1, arXiv 2407.21783, reference implementation.
     """
 
     factor: float
@@ -99,11 +99,11 @@ class Llama3Scaling(Scaling):
 
 @record
 class YarnScaling(Scaling):
-    """Frequencies of more than `fast` turns in `original` positions are kept, those of fewer than `slow` divided.
+    """Keep frequencies of more than `fast` turns in `original` positions, divide those of fewer than `slow`.
 
-    Between them the blend is linear in the number of the frequency. `truncate` rounds the numbers at which the blend
-    begins and ends outwards to whole ones. Cosines and sines are multiplied by `given`, or by `0.1 ln(factor) + 1`.
-    Source: Peng et al. 2023, arXiv 2309.00071, its reference implementation.
+    Between them the blend is linear in the index of the frequency. `truncate` rounds the indices at which the blend
+    begins and ends outwards to whole numbers. Cosines and sines are multiplied by `given`, or by `0.1 ln(factor) + 1`.
+    Source: Peng et al. 2023 (YaRN), arXiv 2309.00071, reference implementation.
     """
 
     factor: float
@@ -129,6 +129,7 @@ class YarnScaling(Scaling):
         if self.truncate:
             first, last = math.floor(first), math.ceil(last)
         low, high = max(first, 0), min(last, size - 1)
+        # The reference implementation avoids a division by zero in the same way.
         return low, (high if high != low else high + 0.001)
 
     def frequencies(self, plain: Array, base: float) -> Array:

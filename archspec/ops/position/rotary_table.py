@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FREQUENCIES = '''
 def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
-    """Angles a position [size / 2] by which pairs of features turn, on the device of x."""
+    """Angles per position [size / 2] by which pairs of features are rotated, on the device of x."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     return base ** (-torch.arange(0, size, 2, device=x.device, dtype=dtype) / size)
 '''
@@ -42,9 +42,9 @@ def rotary_table(
 class RotaryTable(Primitive):
     """`cos(p f_i)` and `sin(p f_i)` for position p, with frequencies `f_i = base^(-2i/size)`, i < size/2.
 
-    Operands: one that gives the number of positions and the device, whose values are not read, [... s d]; with `ids`
-    the positions [s] or [b s]. Without them position p is p. The result is [2 s size/2], or [2 b 1 s size/2], the
-    cosines first. `scaling` changes the frequencies. It is computed in float32 at least.
+    Operands: a tensor [... s d] that only provides the number of positions and the device, and with `ids` the
+    positions [s] or [b s]; without ids, the positions are 0 to s - 1. The result is [2 s size/2] or [2 b 1 s size/2],
+    cosines first. `scaling` changes the frequencies. The table is computed in float32 or higher.
     Source: Su et al. 2021, arXiv 2104.09864, section 3.2.
     """
 

@@ -40,10 +40,10 @@ def sinusoidal_positions(
 class SinusoidalPositions(Primitive):
     """`sin(s * f_i)` and `cos(s * f_i)` for position s, with frequencies `f_i = base^(-2i/d)`, i < d/2.
 
-    `layout`: `interleaved` puts sine and cosine of one frequency side by side, `halves` all sines first.
-    `endpoint` makes the lowest frequency exactly 1/base: `f_i = base^(-i/(d/2 - 1))`. The operand gives the sizes,
-    its values are not read; it is computed in float32 at least. The number of features must be even.
-    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.5; halves and endpoint as in tensor2tensor.
+    The layout `interleaved` puts the sine and cosine of each frequency side by side, `halves` puts all sines first.
+    `endpoint` makes the lowest frequency exactly 1/base: `f_i = base^(-i/(d/2 - 1))`. The operand only provides the
+    sizes. The result is computed in float32 or higher. The number of features must be even.
+    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.5; `halves` and `endpoint` as in tensor2tensor.
     """
 
     name = "sinusoidal"

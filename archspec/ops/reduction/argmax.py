@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @record
 class Argmax(Primitive):
-    """The position of the largest element along an axis, which goes away; of equal ones, any."""
+    """The index of the largest element along an axis, which is removed; ties may give any of the indices."""
 
     name = "argmax"
     signature = "... -> ..."
-    reads_more = "an element that is far from the largest may change and stay unnoticed"
+    reads_more = "a change of an element that stays below the maximum does not change the result"
 
     axis: int
 

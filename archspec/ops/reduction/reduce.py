@@ -21,7 +21,7 @@ Kind = Literal["mean", "max", "sum"]
 
 @record
 class Reduce(Primitive):
-    """Mean, maximum or sum over some axes, which go away."""
+    """Mean, maximum or sum over axes, which are removed."""
 
     name = "reduce"
     signature = "... -> ..."

@@ -54,6 +54,7 @@ class Experts(Primitive):
 
     @property
     def _maps(self) -> tuple[str, ...]:
+        """The names of the maps of each expert."""
         return ("gate", "up", "down") if self.gated else ("up", "down")
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BEST = '''
 def best(ranks: Tensor, count: int) -> Tensor:
-    """Which ranks of the last axis are the `count` highest; of equal ones the first."""
+    """Mark the `count` highest ranks of the last axis; among equal ranks, the first."""
     least = ranks.topk(count, dim=-1).values[..., -1:]
     above, equal = ranks > least, ranks == least
     left = count - above.sum(-1, keepdim=True)
@@ -35,7 +35,7 @@ def log_sigmoid(x: Tensor) -> Tensor:
 
 @record
 class Groups:
-    """Experts in `count` groups of one size, of which only the best `top` are chosen from."""
+    """Experts are split into `count` equal groups; only experts of the best `top` groups can be chosen."""
 
     count: int
     top: int
@@ -43,15 +43,15 @@ class Groups:
 
 @record
 class Routing(Primitive):
-    """The scores of the `top_k` best experts of each token, zero for all others: [... e] to [... e].
+    """The scores of the `top_k` best experts of each token, and zero for all others: [... e] to [... e].
 
-    `scores` is the function of the router's numbers (logits): softmax over all experts, or sigmoid of each. Experts
-    are ranked by their logits, so that saturated scores tie nothing; with `selection_bias` by score plus bias, in
-    float32 at least. Of equal ranks the lower index is chosen. With `groups` an expert is chosen only from the best
-    groups, each ranked by the sum of the two highest score-based ranks in it. With `normalise` the chosen scores sum to
-    1, also where all of them round to 0; `scale` then multiplies them. No token is dropped.
+    `scores` is the function of the router's logits: softmax over all experts, or sigmoid of each. Experts are ranked
+    by their logits, so that saturated scores cause no ties; with `selection_bias` or `groups`, by score plus bias,
+    in float32 or higher. Among equal ranks, the lower index is chosen. With `groups`, experts are chosen only from the
+    best groups; a group is ranked by the sum of the scores (plus bias) of its two best experts. With `normalise`, the
+    chosen scores sum to 1, even if all of them round to 0; `scale` then multiplies them. No token is dropped.
 
-    Parameter: `bias` [e] with `selection_bias`; it ranks and does not weigh.
+    Parameters: `bias` [e] with `selection_bias`; it affects the choice, not the weights.
     Source: Shazeer et al. 2017, arXiv 1701.06538; Jiang et al. 2024 (Mixtral), arXiv 2401.04088; DeepSeek-AI 2024
     (DeepSeek-V3), arXiv 2412.19437, section 2.1.2.
     """
@@ -59,7 +59,7 @@ class Routing(Primitive):
     name = "routing"
     signature = "... e -> ... e"
 
-    reads_more = "scores that are not chosen are compared alone"
+    reads_more = "scores of experts that are not chosen only affect the choice"
 
     top_k: int
     scores: Literal["softmax", "sigmoid"]
@@ -114,6 +114,7 @@ class Routing(Primitive):
             logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
         ranks = np.exp(logs) + parameters.get("bias", 0) if self._ranks_scores else x
         chosen = _best(self._within_groups(ranks), self.top_k)
+        # Normalised in logarithms: scores that all round to 0 still have a ratio.
         if self.normalise:
             logs = logs - np.where(chosen, logs, -np.inf).max(-1, keepdims=True)
         weights = np.where(chosen, np.exp(logs), 0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class BroadcastAxis(Primitive):
-    """Repeat the one position of an axis of size 1: `[b, 1, s, d] -> [b, h, s, d]`; no memory is copied."""
+    """Broadcast an axis of size 1: `[b, 1, s, d] -> [b, h, s, d]`; no memory is copied."""
 
     name = "broadcast_axis"
     signature = "... -> ..."

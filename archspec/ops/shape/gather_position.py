@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @record
 class GatherPosition(Primitive):
-    """`y[b] = x[b, index[b]]`. A bound on the index must not exceed the positions."""
+    """`y[b] = x[b, index[b]]`. A bound on the index must not exceed the number of positions."""
 
     name = "gather_position"
     signature = "b s d, b -> b d"
-    reads_more = "which position is read depends on the data"
+    reads_more = "the position that is read depends on the data"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of `x` without the positions. Raises ShapeError if the index may exceed them."""

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 @record
 class Merge(Primitive):
-    """Make one axis of `count` adjacent ones, the first of them outermost: `[b, h, s, d] -> [b, h, s*d]`.
+    """Merge `count` adjacent axes into one, the first outermost: `[b, h, s, d] -> [b, h, s*d]`.
 
-    The new axis keeps the old ones as factors.
+    The merged axis keeps the original axes as factors.
     """
 
     name = "merge"
+    # Not a view: after a transpose, as of heads and positions, PyTorch has to copy.
     signature = "... -> ..."
 
     axis: int

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Shift(Primitive):
     """`y[i] = x[i - by]` along an axis, and `fill` where there is no such position; a negative `by` moves to the front.
 
-    At every admitted size the axis is at least as long as the way.
+    The axis must be at least as long as the shift at every admitted size.
     """
 
     name = "shift"
@@ -67,6 +67,7 @@ class Shift(Primitive):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.pad(x, (0, 0, 1, -1))`: a negative padding removes positions."""
         rank = e.types[0].rank
+        # `F.pad` lists axes from the last one, and removes positions where a number is negative.
         pads = ["0"] * (2 * (rank - 1 - self.axis % rank)) + [e.size(self.by), e.size(-self.by)]
         value = None if self.fill == Scalar.of(0) else e.number(self.fill)
         return (call("F.pad", inputs[0], f"({', '.join(pads)})", value=value),)

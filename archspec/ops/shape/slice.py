@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @record
 class Slice(Primitive):
-    """Positions `start` to `stop`, the latter excluded, of an axis; no `stop` is the end.
+    """Positions `start` to `stop` (excluded) of an axis; without `stop`, up to the end.
 
-    Negative constants count from the end. At every admitted size it must lie inside the axis.
+    Negative constants count from the end. The range must lie inside the axis at every admitted size.
     """
 
     name = "slice"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @record
 class Split(Primitive):
-    """Make several axes of one, the first of `sizes` outermost: `[b, s, h*d] -> [b, s, h, d]`."""
+    """Split an axis into several, the first of `sizes` outermost: `[b, s, h*d] -> [b, s, h, d]`."""
 
     name = "split"
     signature = "... -> ..."

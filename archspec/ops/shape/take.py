@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @record
 class Take(Primitive):
-    """Position `index` of an axis, which goes away: `[b, s, d] -> [b, d]`; a negative one counts from the end."""
+    """One position of an axis, which is removed: `[b, s, d] -> [b, d]`; a negative `index` counts from the end."""
 
     name = "take"
     signature = "... -> ..."

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 MOVED = 1e-13
-"""A change of the output is one from this share of its largest value on: below it sums are rounded otherwise."""
+"""The smallest change of an output that counts, relative to its largest value: smaller ones may be rounding."""
 MOST_WEIGHTS = 400_000_000
-"""A spec with more is not run: a witness then stands on the wiring alone."""
+"""A spec with more weights is not run: its witnesses are confirmed by the wiring only."""
 MOST_ELEMENTS = 100_000_000
 FADES = 150
 MOST_RUNS = 3000
@@ -57,8 +57,8 @@ class Replay:
     def __init__(self, spec: Spec, wiring: Wiring, output: Value, source: Value) -> None:
         self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
         self.world = wiring.world
-        self._operands: dict[Node, tuple[list[Array], dict[str, Array]]] | None = None
-        self._moved: dict[tuple[Node, int, int], list[Array]] = {}
+        self._made: dict[Node, tuple[Array, ...]] = {}
+        self._moved: dict[tuple[Node, int, int, int], list[Array]] = {}
 
     @cached_property
     def possible(self) -> bool:
@@ -89,36 +89,49 @@ class Replay:
 
     def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:
         """Whether an output position of one node changes when one operand changes at one position, all else fixed."""
-        key = (node, place, other)
-        if key not in self._moved:
-            self._moved[key] = self._moved_by(node, place, other)
-        found = self._moved[key][made.index]
-        return bool(self._over_coordinates(made, found)[self._cell(made, self.wiring.grid(made).index(bit))].any())
+        at = self._cell(made, self.wiring.grid(made).index(bit))
 
-    def _moved_by(self, node: Node, place: int, other: int) -> list[Array]:
-        """Where the outputs of a node change when one cell of an operand changes, in any of a few trials."""
+        def moved(trial: int) -> bool:
+            found = self._moved_by(node, place, other, trial)[made.index]
+            return bool(self._over_coordinates(made, found)[at].any())
+
+        return any(moved(trial) for trial in range(_TRIALS))
+
+    def _moved_by(self, node: Node, place: int, other: int, trial: int) -> list[Array]:
+        """Where the outputs of a node change when one cell of an operand changes in a trial."""
         import numpy as np
 
-        if self._operands is None:
-            recorded = _Recorded(self, 0)
-            recorded.run()
-            self._operands = recorded.operands
+        key = (node, place, other, trial)
+        if key in self._moved:
+            return self._moved[key]
         assert isinstance(node.op, Primitive)
-        arguments, parameters = self._operands[node]
-        sizes = {"layer": 0, **self.world.sizes}
-        before = node.op.reference(arguments, parameters, sizes)
-        moved = [np.zeros(array.shape, dtype=bool) for array in before]
+        (arguments, parameters), before = self._operands[node], self._before(node)
         cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
         bound = node.inputs[place].type.bound
-        most = None if bound is None else bound.value(sizes) - 1
-        for trial in range(_TRIALS):
-            changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
-            changed[cell] = _nudged(changed[cell], trial, most)
-            given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
-            for found, left, right in zip(moved, before, node.op.reference(given, parameters, sizes), strict=True):
-                # A value that is not finite is no evidence of a dependence.
-                found |= (left != right) & np.isfinite(left) & np.isfinite(right)
-        return moved
+        most = None if bound is None else bound.value(self._sizes) - 1
+        changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
+        changed[cell] = _nudged(changed[cell], trial, most)
+        given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
+        after = node.op.reference(given, parameters, self._sizes)
+        # A value that is not finite is no evidence of a dependence.
+        self._moved[key] = [
+            (left != right) & np.isfinite(left) & np.isfinite(right) for left, right in zip(before, after, strict=True)
+        ]
+        return self._moved[key]
+
+    @cached_property
+    def _operands(self) -> dict[Node, tuple[list[Array], dict[str, Array]]]:
+        """What every primitive is given in the first layer that runs it."""
+        recorded = _Recorded(self, 0)
+        recorded.run()
+        return recorded.operands
+
+    def _before(self, node: Node) -> tuple[Array, ...]:
+        """What a primitive makes of what it is given, with nothing changed."""
+        if node not in self._made:
+            assert isinstance(node.op, Primitive)
+            self._made[node] = node.op.reference(*self._operands[node], self._sizes)
+        return self._made[node]
 
     def _cell(self, value: Value, index: Index) -> tuple[slice, ...]:
         """The positions of a cell, as slices over the coordinates of a value."""

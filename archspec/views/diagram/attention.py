@@ -58,6 +58,7 @@ class AttentionWords:
 
     def _positions(self, node: Node, region: Graph | None) -> Iterator[str]:
         """Words for the position encodings of queries, keys and scores."""
+        # Queries and keys are rotated by the same table, so the first rotation describes both.
         turned = [inner for inner in (region.nodes if region else ()) if isinstance(inner.op, Rotary)]
         if turned:
             table = self._scopes.origin(turned[0].inputs[1]).producer
@@ -74,7 +75,7 @@ class AttentionWords:
                 case RelativeGrid():
                     yield "relative grid"
                 case _:
-                    yield "scores from outside"
+                    yield "external scores"
 
 
 def _heads(node: Node) -> str:

@@ -29,7 +29,7 @@ HIDDEN = {
     *("dropout", "drop_path", "transpose", "merge", "split", "compare", "logical", "make_mask", "with_number", "pad"),
     *("rotary", "rotary_table", "alibi", "relative_buckets", "relative_grid", "routing"),
 }
-"""Ops that rearrange, scale or prepare, which nobody draws."""
+"""Ops that rearrange, scale or prepare values; diagrams of architectures do not show them."""
 _NORMS = {"layer_norm", "rms_norm", "batch_norm", "group_norm"}
 _ASIDES = {
     "sinusoidal": "Sinusoidal positions",
@@ -53,7 +53,7 @@ _SMALL = {
 
 
 def primitive(node: Node) -> DiagramPart | None:
-    """The part for a primitive; None for one that is not drawn."""
+    """The part for a primitive; None for one that is not drawn. An op without an entry gets its own name as title."""
     name = node.op.name
     if name in HIDDEN:
         return None
@@ -78,6 +78,7 @@ def _linear(node: Node) -> DiagramPart:
 
 
 def _embedding(node: Node) -> DiagramPart:
+    """A table with its size, and the path of the table if another node owns it."""
     op = node.op
     assert isinstance(op, Embedding)
     table = node.parameters["table"]
@@ -89,6 +90,7 @@ def _embedding(node: Node) -> DiagramPart:
 
 
 def _convolution(node: Node) -> DiagramPart:
+    """A convolution with its kernel, channels, stride and groups; one group per channel is called depthwise."""
     op = node.op
     assert isinstance(op, Convolution)
     channels = node.inputs[0].type.shape[1]
@@ -121,6 +123,7 @@ def _take(node: Node) -> DiagramPart:
 
 
 def _reduce(node: Node) -> DiagramPart:
+    """A mean, maximum or sum. Reductions over several axes are those of feature maps."""
     op = node.op
     assert isinstance(op, Reduce)
     over = "space" if len(op.axes) > 1 else "positions"
@@ -152,6 +155,7 @@ def _activation(node: Node) -> DiagramPart:
 
 
 def _learned(node: Node) -> DiagramPart:
+    """A learned tensor, with the name of its parameter, or of its node where the parameter is only called `value`."""
     value = node.parameters.get("value")
     word = value.path.rpartition(".")[2] if value is not None else ""
     word = node.name if word in ("", "value") else word
@@ -204,6 +208,7 @@ def feed_forward(kind: str, region: Graph) -> DiagramPart | None:
     if experts is not None:
         return _mixture(kind, experts, region)
     maps = {node.name: node for node in region.nodes if isinstance(node.op, Linear)}
+    # A user-defined block may have maps of these names and others; it is then drawn like any other module.
     if not {"up", "down"} <= maps.keys() <= {"gate", "up", "down"}:
         return None
     act = next((said(node.op.kind) for node in region.nodes if isinstance(node.op, Activation)), "linear")

@@ -45,8 +45,9 @@ _FILL: Mapping[Role, str] = {
     "sum": "#ffffff",
     "product": "#ffffff",
 }
-_OPEN, _BARRED = "#2f6db5", "#ffffff"
+_OPEN, _MASKED = "#2f6db5", "#ffffff"
 _MARGIN = 24.0
+# Text above and below a narrow diagram gets at least this width.
 _TEXT_WIDTH = 420.0
 
 
@@ -134,6 +135,7 @@ class _Drawing:
         if box.part.times > 1:
             ports = list(box.inside.ports.values())
             high = box.height / 2
+            # The number of repetitions would cover a line that enters at this height.
             high += 26 if any(abs(port - high) < 20 for port in ports) else 0
             words = f"{box.part.times} ×"
             self.canvas.text((x - 6, self.place((0, box.y + high))[1]), words, size=14, bold=True, anchor="end")
@@ -201,7 +203,7 @@ class _Drawing:
         rows, columns = len(mask.cells), len(mask.cells[0])
         x, y = self.place((box.x + box.width - PAD - columns * THUMB_CELL, box.middle + rows * THUMB_CELL / 2))
         picture = group.group(kind="mask", rendering="crispEdges")
-        picture.rect((x, y), columns * THUMB_CELL, rows * THUMB_CELL, fill=_BARRED, stroke=GREY)
+        picture.rect((x, y), columns * THUMB_CELL, rows * THUMB_CELL, fill=_MASKED, stroke=GREY)
         for row, cells in enumerate(mask.cells):
             for start, end in _runs(cells):
                 corner = (x + start * THUMB_CELL, y + row * THUMB_CELL)

@@ -31,6 +31,7 @@ def lanes(plan: DiagramPlan) -> Lanes:
     taken = {part for beside in asides.values() for part in beside}
     far = depths(plan)
     columns: list[list[int]] = []
+    # Each part that is in no column yet, from the last one backwards, becomes the end of a new column.
     for end in (plan.result, *reversed(range(len(plan.parts)))):
         if end >= 0 and end not in taken:
             column = list(_back(plan, end, far, taken))

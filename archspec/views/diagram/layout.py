@@ -37,6 +37,7 @@ class Box:
 class PlacedWire:
     """A placed wire. With an arrow it ends at a part; without, it continues in another layout or line."""
 
+    # Corners from the source to the target; all segments are horizontal or vertical.
     points: list[Point]
     arrow: bool = True
 

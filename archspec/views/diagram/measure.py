@@ -6,6 +6,7 @@ from archspec.record import record
 from archspec.views.diagram.plan import DiagramPart
 from archspec.views.fonts import fitted, width, wrapped
 
+# Font sizes, line heights and lengths, in pixels.
 TITLE, NOTE, ASIDE = 12.0, 10.0, 10.0
 TITLE_LINE, NOTE_LINE = 15.0, 12.5
 PAD = 9.0
@@ -50,6 +51,7 @@ def size_of(part: DiagramPart) -> Size:
     if part.role in ("sum", "product"):
         return Size(2 * CIRCLE, 2 * CIRCLE)
     if part.role == "aside":
+        # An aside has a single line: it is placed beside its reader, where there is no room for notes.
         return Size(width(fitted(part.title, ASIDE, _WIDEST), ASIDE) + 2 * PAD, 24.0)
     notes = notes_of(part)
     texts = [width(box_title(part), TITLE, bold=True), *(width(note, NOTE) for note in notes)]

@@ -16,6 +16,7 @@ from archspec.views.fonts import width, wrapped
 _GAP, _LABEL_LINE = 17.0, 13.0
 _HEADER_LINE, _HEADER_ROOM = 12.0, 118.0
 _TALLEST, _TALLEST_INSIDE = 1100.0, 640.0
+# A column is cut into at most three pieces, and only if the diagram gets at least a quarter less tall.
 _MOST_PIECES, _WORTH = 3, 0.75
 
 
@@ -29,6 +30,7 @@ def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
         top: whether this is the whole diagram, which may be taller and has types beside its lines.
     """
     placing = Placing(plan=plan, lanes=lanes(plan), labelled=top)
+    # Sizes first: the place of a part depends on the heights of all parts below it.
     _measure(placing)
     _stand(placing)
     if len(placing.lanes.columns) == 1:
@@ -57,6 +59,7 @@ def _measure(placing: Placing) -> None:
 
 
 def _closed(part: DiagramPart) -> SizedPart:
+    """A part without its inside; its value enters and leaves in the middle."""
     size = size_of(part)
     return SizedPart(part=part, size=size, axis=size.width / 2)
 
@@ -89,6 +92,7 @@ def _stand(placing: Placing) -> None:
         if number not in first:
             bottom = placing.top(column[column.index(number) - 1]) + _gap(placing, column, number)
         half = placing.frames[number].size.height / 2
+        # A line from another column enters the first part of a column from below, and later parts at the side.
         for wire in plan.into(number):
             if wire.source < 0 or wire.source in beside or wire.source in column or placing.cut:
                 continue
@@ -150,6 +154,7 @@ def _may_cut(placing: Placing, below: Sequence[int]) -> bool:
 
 
 def _pieces(column: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
+    """A column cut before each of the given places."""
     ends = (0, *cuts, len(column))
     return [list(column[start:end]) for start, end in pairwise(ends)]
 

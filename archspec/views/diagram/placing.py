@@ -10,7 +10,7 @@ from archspec.views.diagram.measure import Size
 from archspec.views.diagram.plan import DiagramPart, DiagramPlan
 
 FORK, BESIDE = 8.0, 26.0
-"""Where a line that goes elsewhere leaves a part, and how far from a part stands what is beside it."""
+"""The distance above a part at which a line to another column leaves, and the distance between a part and its aside."""
 
 
 @dataclass(kw_only=True)
@@ -75,6 +75,7 @@ class Placing:
         )
 
     def _above(self, source: int) -> tuple[int, ...]:
+        """The part directly above a source in its column, if any; for an input of the plan, the first of the column."""
         for column in self.lanes.columns:
             if source in column:
                 place = column.index(source)

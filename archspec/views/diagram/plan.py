@@ -25,7 +25,7 @@ Role = Literal[
     "stack",
     "group",
 ]
-"""What a part does, by which it is coloured. An aside is made of nothing that flows; a stack is repeated."""
+"""The function of a part, which gives its colour. An `aside` reads no other part; a `stack` is repeated."""
 
 
 @record
@@ -81,7 +81,7 @@ class DiagramPlan:
     result: int
 
     @property
-    def asked(self) -> tuple[int, ...]:
+    def read_inputs(self) -> tuple[int, ...]:
         """The numbers of the plan's inputs that are read, in order."""
         found = {-1 - wire.source for wire in self.wires if wire.source < 0}
         return tuple(sorted(found | ({-1 - self.result} if self.result < 0 else set())))

@@ -10,12 +10,13 @@ from archspec.views.diagram.placing import BESIDE, FORK, Placing
 from archspec.views.diagram.plan import DiagramWire
 from archspec.views.fonts import width
 
+# Distances in pixels: between tracks, from a track to a box, between columns, above the last part, and between lines.
 _TRACK, _NEAR = 9.0, 10.0
 _BETWEEN = 26.0
 _ABOVE = 12.0
 _APART, _TURN, _UNDER = 8.0, 5.0, 9.0
 Net = tuple[int, int]
-"""A channel (the space at the left of the column of that number), and the source whose value runs in it."""
+"""A channel (the space on the left of the column with that number), and the source of a value that runs in it."""
 
 
 def routed(placing: Placing) -> PlacedDiagram:
@@ -83,18 +84,21 @@ class _Router:
                 self.sides.setdefault((wire.target, self._from_right(wire)), []).append(wire.source)
 
     def _from_right(self, wire: DiagramWire) -> bool:
+        """Whether a wire enters its target at the right side; opened parts have their ports at the left."""
         if self.is_skip(wire):
             return True
         opened = self.plan.parts[wire.target].inside is not None
         return self.column(wire.source) > self.column_of[wire.target] and not opened
 
     def _channels_of(self, wire: DiagramWire) -> list[int]:
+        """The channels in which a wire between columns runs vertically: one if they are neighbours, else two."""
         a, b = self.column(wire.source), self.column_of[wire.target]
         if self._from_right(wire) and not self.from_below(wire):
             return sorted({a, b + 1})
         return sorted({a if a > b else a + 1, b})
 
     def _track(self, net: Net) -> None:
+        """Assign the next free track of a channel to a value. All wires of a value share a track."""
         if net not in self.tracks:
             self.tracks[net] = sum(1 for channel, _ in self.tracks if channel == net[0])
 
@@ -157,6 +161,7 @@ class _Router:
         return self.levels.get(source, self._rim(source) + FORK)
 
     def _assign_levels(self) -> None:
+        """Assign to each value that runs to another column a height of its own, so that lines do not overlap."""
         straight = {wire.source for wire in self.wires() if self.is_straight(wire)}
         across = {wire.source for wire in self.wires() if not (self.is_straight(wire) or self.is_skip(wire))}
         # A value that also goes straight up must leave in the gap above its part, and so is assigned first.
@@ -208,6 +213,7 @@ class _Router:
                 self.layout.lines.append(PlacedWire(points=[(axis, rim), (axis, self._level(source))], arrow=False))
 
     def _line(self, points: list[Point], target: int) -> None:
+        """Add a line without repeated points; inside an opened target it continues, so there is no arrow."""
         kept = [point for k, point in enumerate(points) if k == 0 or point != points[k - 1]]
         self.layout.lines.append(PlacedWire(points=kept, arrow=self.plan.parts[target].inside is None))
 
@@ -237,6 +243,7 @@ class _Router:
         return edge, self.placing.bottoms[target] + frame.size.height / 2 + off
 
     def _skip(self, wire: DiagramWire) -> None:
+        """Add a line that passes parts of its own column, such as a residual connection."""
         number = self.column_of[wire.target]
         x, leave = self._skip_x(number, self.skips[wire.source, wire.target]), self._level(wire.source)
         entry = self._entry(wire)
@@ -244,6 +251,7 @@ class _Router:
         self._line([(axis, leave), (x, leave), (x, entry[1]), entry], wire.target)
 
     def _cross(self, wire: DiagramWire) -> None:
+        """Add a line from one column to another, through the gaps between the parts of the columns it crosses."""
         a, b = self.column(wire.source), self.column_of[wire.target]
         start = (self._axis(wire.source), self._level(wire.source))
         if self.from_below(wire):

@@ -21,7 +21,9 @@ from archspec.views.diagram.plan import DiagramPart, DiagramPlan, DiagramWire
 from archspec.views.diagram.tidy import Draft, tidied
 from archspec.views.diagram.words import class_words, count, sentence, shape
 
+# Modules whose contents are drawn without a frame around them.
 _OPENED = ("TokenEmbedding", "PatchEmbedding", "AddPositions", "Conv")
+# Frames inside more frames than this would be too small to read.
 _DEEPEST = 6
 Refs = tuple[int, ...]
 
@@ -89,12 +91,14 @@ class _Body:
         return {k: self.known.get(node.inputs[k], ()) for k in operands}
 
     def _keep(self, node: Node, part: DiagramPart, sources: Mapping[int, Refs]) -> int:
+        """Add the part of a node as the source of all its outputs; returns the number of the part."""
         made = replace(part, gives=shape(node.outputs[0].type), name=part.name or node.name)
         number = self.add(made, sources)
         self.known.update(dict.fromkeys(node.outputs, (number,)))
         return number
 
     def _primitive(self, node: Node) -> None:
+        """Add the part of a primitive; the outputs of one that is not drawn come from the sources of its operands."""
         part, sources = primitive(node), self._sources(node, data_operands(node))
         if part is not None:
             self._keep(node, part, sources)
@@ -105,6 +109,7 @@ class _Body:
     def _call(self, node: Node, op: Call) -> None:
         (region,) = node.regions
         part = self.words.module(op.kind, region) or feed_forward(op.kind, region)
+        # A frame around a stack of layers, or around a single part, would show nothing new.
         if part is None and (op.kind in _OPENED or any(isinstance(inner.op, Repeat) for inner in region.nodes)):
             self._open(node, op.kind)
             return
@@ -116,7 +121,7 @@ class _Body:
             title = node.name if op.kind == "ConvResidual" else sentence(class_words(op.kind))
             opened = inside if self.depth < _DEEPEST else None
             part = DiagramPart(role="group", title=title, kind=op.kind, inside=opened)
-        self._keep(node, part, self._sources(node, inside.asked))
+        self._keep(node, part, self._sources(node, inside.read_inputs))
 
     def _open(self, node: Node, kind: str) -> None:
         """Draw the contents of a module in place of the module."""
@@ -139,6 +144,7 @@ class _Body:
                 self.draft.parts[number] = replace(part, role="embedding", title="Patch embedding", notes=notes)
 
     def _stack(self, node: Node, op: Repeat) -> None:
+        """Add the layers of a repeat: one part for layers of one kind, else a part for each run of equal layers."""
         runs = _Runs(self, node, op)
         schedule = op.schedule
         if len(node.regions) == 1:
@@ -171,7 +177,7 @@ class _Runs:
         for number, times in runs:
             plan = self.plans[number]
             part = replace(self._part(number, times), gives=shape(self.node.outputs[0].type))
-            sources = {k: self.carried if k == 0 else self.outside[k] for k in plan.asked}
+            sources = {k: self.carried if k == 0 else self.outside[k] for k in plan.read_inputs}
             self.carried = (body.add(part, sources),)
 
     def lay_repeated(self, body: _Body, schedule: Schedule) -> None:
@@ -197,9 +203,10 @@ class _Runs:
             gives=shape(self.node.outputs[0].type),
             name=self.stack,
         )
-        self.carried = (body.add(part, {k: carried if k == 0 else outside[k] for k in plan.asked}),)
+        self.carried = (body.add(part, {k: carried if k == 0 else outside[k] for k in plan.read_inputs}),)
 
     def _part(self, number: int, times: int) -> DiagramPart:
+        """The part for `times` layers with one body; its contents are drawn the first time only."""
         kind = self.op.kinds[number]
         words = class_words(kind) + (", one set of weights" if self.op.shared else "")
         is_new = number not in self.met

@@ -42,7 +42,10 @@ class Draft:
 
 
 Merging = Callable[[DiagramPart, DiagramPart, bool], DiagramPart | None]
-"""The part that two are drawn as, if any; the flag says that the second reads the first alone."""
+"""A rule for merging two parts: the part to draw instead of both, or None.
+
+The flag is true if the second part reads nothing but the first.
+"""
 
 
 def tidied(draft: Draft, result: int) -> DiagramPlan:
@@ -52,12 +55,14 @@ def tidied(draft: Draft, result: int) -> DiagramPlan:
         draft: the draft, which is changed.
         result: the number of the part, or `-1 - k` for input k, whose value is that of the plan.
     """
+    # The order matters: sums are merged with each other before the last of them is merged with a norm.
     for rule in (_with_activation, _with_norm, _with_softcap, _sums, _add_and_norm, _equal):
         again = True
         while again:
             again = False
             for first, second in draft.pairs():
                 one, other = draft.parts[first], draft.parts[second]
+                # The value of `result` leaves the plan, so its part has a reader outside and must stay.
                 if one is None or other is None or first == result:
                     continue
                 alone = draft.reads(second) == [first]
@@ -79,7 +84,7 @@ def _drop_unread_inputs(draft: Draft) -> None:
 
 
 def _frozen(draft: Draft, result: int) -> DiagramPlan:
-    """The plan of a draft, with the remaining parts numbered anew."""
+    """The plan of a draft, with the remaining parts renumbered."""
     numbers = [number for number, part in enumerate(draft.parts) if part is not None]
     inputs = {source for source in (result, *(wire.source for wire in draft.wires)) if source < 0}
     place = {number: k for k, number in enumerate(numbers)} | {source: source for source in inputs}
@@ -161,7 +166,7 @@ def _closed(draft: Draft) -> Draft:
 
 
 def _as_before(part: DiagramPart, inside: DiagramPlan, place: str) -> DiagramPart:
-    """A closed part, with a note of the place where its like is drawn."""
+    """A closed part, with a note that names the part in which the same contents are drawn."""
     if part.name and part.role == "stack":
         own = f"{part.times} × {part.title}" if part.times > 1 else part.title
         return replace(part, inside=None, title=part.name, times=1, notes=(own, *part.notes, f"as in {place}"))

@@ -30,7 +30,9 @@ def gather(at: Attributes, x: Tensor, indices: Tensor) -> Tensor:
 def within(indices: Tensor, size: int) -> Tensor:
     """Return indices counted from the start. Raises IndexError for one outside the axis."""
     if indices.numel() and (int(indices.min()) < -size or int(indices.max()) >= size):
-        raise IndexError(f"index {int(indices.max())} or {int(indices.min())} is out of an axis of size {size}")
+        raise IndexError(
+            f"index {int(indices.max())} or {int(indices.min())} is out of range for an axis of size {size}"
+        )
     return torch.where(indices < 0, indices + size, indices)
 
 

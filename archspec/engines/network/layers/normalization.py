@@ -18,7 +18,7 @@ def normalization(at: Attributes, x: Tensor, scale: Tensor | None = None, bias: 
     if groups == 1:
         return _scaled(_normal(x, axes, at["epsilon"]), scale, bias)
     if 0 in axes:
-        raise UnsupportedError("its groups lie within an axis that it normalizes over")
+        raise UnsupportedError("it has groups and normalizes over the batch axis")
     grouped = x.reshape(len(x), groups, -1, *x.shape[2:])
     normal = _normal(grouped, [2, *(axis + 1 for axis in axes if axis > 1)], at["epsilon"])
     if at["is_v2"]:

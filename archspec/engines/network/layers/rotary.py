@@ -39,6 +39,6 @@ def cache_update(at: Attributes, cache: Tensor, update: Tensor, starts: Tensor) 
     rows = []
     for row, new, start in zip(cache, update, integers(starts), strict=True):
         if not 0 <= start <= row.shape[1] - new.shape[1]:
-            raise IndexError(f"{new.shape[1]} rows from {start} on are out of a cache of {row.shape[1]}")
+            raise IndexError(f"{new.shape[1]} rows from {start} exceed a cache of {row.shape[1]} rows")
         rows.append(torch.cat((row[:, :start], new, row[:, start + new.shape[1] :]), 1))
     return torch.stack(rows)

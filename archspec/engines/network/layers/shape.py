@@ -25,7 +25,7 @@ def squeeze(at: Attributes, x: Tensor, axes: Tensor | None = None) -> Tensor:
         return x.squeeze()
     gone = [axis % x.ndim for axis in integers(axes)]
     if any(x.shape[axis] != 1 for axis in gone):
-        raise ValueError(f"an axis of {list(x.shape)} that goes away is not 1")
+        raise ValueError(f"a removed axis of {list(x.shape)} does not have size 1")
     return x.squeeze(gone)
 
 

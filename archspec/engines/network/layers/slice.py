@@ -64,7 +64,7 @@ def _along(x: Tensor, axis: int, places: Tensor, mode: str, fill: Tensor | None)
     if mode not in _PLAIN:
         raise UnsupportedError(f"its mode `{mode}` is not known")
     if mode == "STRICT_BOUNDS" and bool(outside.any()):
-        raise IndexError(f"positions {places.tolist()[:4]}... are out of an axis of size {size}")
+        raise IndexError(f"positions {places.tolist()[:4]}... are out of range for an axis of size {size}")
     if mode == "WRAP":
         places = places % size
     elif mode == "CLAMP":
