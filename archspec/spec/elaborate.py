@@ -35,6 +35,7 @@ def elaborate(tree: MapNode, *, path: Path, reduced: bool = False, as_written: b
     """
     findings = Collector()
     places = check_names(tree, findings)
+    # Before the document: errors in nodes are reported even if a section of the file is missing.
     nodes = _read_nodes(tree, findings)
     document: FileModel | None = None
     with findings.catching():
@@ -102,6 +103,7 @@ def _known_blocks(tree: MapNode, findings: Collector) -> Mapping[str, type[Block
 
 
 def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
+    """Where each key of a section is written; empty if the section is missing or not a map."""
     found = tree.get(section)
     return {entry.key.value: entry.key.span for entry in found.entries} if isinstance(found, MapNode) else {}
 
@@ -126,6 +128,7 @@ def _decode(
 ) -> Decode | None:
     """The resolved `decode`; None if there is none, or inputs or outputs have errors of their own."""
     decode: Decode | None = None
+    # An error in an input or an output would be reported again here, as an unknown name.
     if document.decode is not None and set(outputs) >= set(document.outputs) and not definitions.failed:
         with findings.catching():
             decode = resolve_decode(document.decode, definitions.inputs, outputs, definitions.numbers)
