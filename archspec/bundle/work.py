@@ -212,6 +212,9 @@ class Work:
 
 def exported_notes(graph: Graph) -> list[str]:
     """Return what exported programs of a graph compute that the emitted module does not, each once."""
-    nodes = (node for node in graph.walk() if isinstance(node.op, Primitive))
-    notes = (node.op.exported([value.type for value in node.inputs]) for node in nodes)
+    notes = (
+        node.op.exported([value.type for value in node.inputs])
+        for node in graph.walk()
+        if isinstance(node.op, Primitive)
+    )
     return sorted({note for note in notes if note})
