@@ -19,7 +19,7 @@ from archspec.contract.torch_module import TorchRunner
 from archspec.model.runner import Array, Arrays
 
 _LEAST = 1e-18
-"""What a gradient in float64 must exceed; masked positions give exactly zero."""
+"""The smallest gradient in float64 that counts as a dependence; masked positions have exactly zero."""
 
 
 class _Tap(TorchFunctionMode):

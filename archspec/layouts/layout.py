@@ -29,7 +29,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "map": ("map of names", "our names, each with what it is made from"),
 }
-"""The keys of a layout: what each holds, and what it is."""
+"""The keys of a layout, each with its type and description."""
 KEYS = list(FIELDS)
 
 

@@ -56,22 +56,6 @@ def claims_of(spec: Spec) -> Claims:
     return Claims(name=spec.name, dims=spec.dims, inputs=spec.inputs, outputs=spec.outputs, rules=spec.rules, spec=spec)
 
 
-def with_inner(spec: Spec) -> Claims:
-    """The claims of a spec in which inner values named by rules are outputs too; the graph is then built again."""
-    inner = inner_outputs(spec)
-    if not inner:
-        return claims_of(spec)
-    return claims_of(
-        elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=inner)
-    )
-
-
-def inner_outputs(spec: Spec) -> tuple[str, ...]:
-    """The paths of the inner values that rules name as their `output`, without repeats."""
-    known = set(spec.outputs.values())
-    return tuple(dict.fromkeys(str(rule.fields.output) for rule in spec.rules if rule.output not in known))
-
-
 def load_claims(source: str | Path, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Claims:
     """Read the claims of a file or of a shipped spec; the file may leave out `graph`.
 
@@ -87,6 +71,7 @@ def read_claims(text: str, name: str = "<rules>") -> Claims:
 
 
 def _read(tree: MapNode, path: Path, overrides: Sequence[Override], reduced: bool) -> Claims:
+    """The claims of a merged file, with or without a graph. Raises SpecError with every independent error."""
     changed = apply_overrides(tree, overrides)
     # The overrides are applied again because the reduced constants would replace theirs.
     if reduced:
@@ -109,6 +94,7 @@ def _without_graph(tree: MapNode) -> Claims:
         raise SpecError(findings.diagnostics)
     definitions = define(document, tree, places, findings)
     values = Values(places)
+    # Without a graph, inputs and outputs are bare values of their declared types, to which rules refer by name.
     for name, spec in definitions.inputs.items():
         values.define(name, Value(name, spec.type))
     outputs = _outputs(tree, document, definitions, findings)
@@ -151,11 +137,14 @@ def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findi
 
 
 def _keys(section: object) -> Iterable[tuple[str, Span]]:
+    """The keys of a section with their spans; none if the section is missing or not a map."""
     entries = section.entries if isinstance(section, MapNode) else ()
     return [(entry.key.value, entry.key.span) for entry in entries]
 
 
 def _rules(document: FileModel, definitions: Definitions, values: Values, findings: Collector) -> tuple[Rule, ...]:
+    """The resolved rules of a file without a graph; errors are collected."""
+    # The builder holds predicates that rules compute from inputs; its graph is not used.
     around = Surroundings(
         builder=Builder(document.name, frozenset()),
         defaults=Defaults(),

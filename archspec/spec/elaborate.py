@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from archspec.blocks.parts.block import Block
@@ -23,9 +23,7 @@ from archspec.spec.spec import Decode, Spec
 from archspec.text.nodes import MapNode, Node
 
 
-def elaborate(
-    tree: MapNode, *, path: Path, reduced: bool = False, as_written: bool = True, expose: Sequence[str] = ()
-) -> Spec:
+def elaborate(tree: MapNode, *, path: Path, reduced: bool = False, as_written: bool = True) -> Spec:
     """Build a spec from the merged nodes of its file.
 
     Args:
@@ -33,12 +31,12 @@ def elaborate(
         path: the file that was asked for.
         reduced: whether the tree is the small copy.
         as_written: whether the tree has the constants of the file; only then are declared counts compared.
-        expose: paths of inner values that become outputs.
 
     Returns the spec, with its warnings in the order of the file. Raises SpecError with every independent error.
     """
     findings = Collector()
     places = check_names(tree, findings)
+    # Before the document: errors in nodes are reported even if a section of the file is missing.
     nodes = _read_nodes(tree, findings)
     document: FileModel | None = None
     with findings.catching():
@@ -54,7 +52,6 @@ def elaborate(
         output_places=_key_places(tree, "outputs"),
         findings=findings,
         reduced=reduced,
-        expose=expose,
     )
     outputs = graph.build()
     rules = _rules(document, definitions, graph, findings)
@@ -70,7 +67,7 @@ def elaborate(
         document=document,
         constants=definitions.constants,
         dims=definitions.dims,
-        graph=graph.builder.finish(outputs),
+        graph=graph.builder.finish(outputs, graph.values.names),
         inputs=definitions.inputs,
         outputs=outputs,
         rules=rules,
@@ -108,6 +105,7 @@ def _known_blocks(tree: MapNode, findings: Collector) -> Mapping[str, type[Block
 
 
 def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
+    """Where each key of a section is written; empty if the section is missing or not a map."""
     found = tree.get(section)
     return {entry.key.value: entry.key.span for entry in found.entries} if isinstance(found, MapNode) else {}
 
@@ -140,6 +138,7 @@ def _decode(
 ) -> Decode | None:
     """The resolved `decode`; None if there is none, or inputs or outputs have errors of their own."""
     decode: Decode | None = None
+    # An error in an input or an output would be reported again here, as an unknown name.
     if document.decode is not None and set(outputs) >= set(document.outputs) and not definitions.failed:
         with findings.catching():
             decode = resolve_decode(document.decode, definitions.inputs, outputs, definitions.numbers)

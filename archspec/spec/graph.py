@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,11 +22,10 @@ from archspec.spec.places import placed
 from archspec.spec.rule_fields import RuleFields
 from archspec.spec.syntax import paths, syntaxes
 from archspec.spec.values import Values
-from archspec.text.nodes import TextNode
-from archspec.text.path import Path, parse_path
+from archspec.text.path import Path
 
 _MISNAMED = {"E201", "E218", "E219"}
-"""Codes of names that stand where another one was meant, which is then unused."""
+"""Codes of wrong names: the name that was meant is then probably among the unused ones."""
 
 
 @dataclass(kw_only=True)
@@ -34,7 +33,7 @@ class GraphBuilder:
     """Builds the nodes that can be built; the others are added to `definitions.failed`.
 
     `nodes` are in the written order, None for a node that could not be read; `output_places` are the spans of the
-    names of outputs; `expose` are the paths of inner values that become outputs too.
+    names of outputs.
     """
 
     document: FileModel
@@ -43,8 +42,6 @@ class GraphBuilder:
     output_places: Mapping[str, Span]
     findings: Collector
     reduced: bool
-    expose: Sequence[str]
-    _exposed: list[Path] = field(default_factory=list)
 
     def build(self) -> dict[str, Value]:
         """Build the inputs, the nodes and the outputs; returns the outputs by name. Errors are collected."""
@@ -71,6 +68,7 @@ class GraphBuilder:
     @cached_property
     def root(self) -> NodeContext:
         """The context outside all nodes, with the defaults of the file."""
+        # The default rate of dropout is evaluated in a context that has no defaults yet.
         plain = self._context(Defaults())
         fields, dropout = self.document.defaults, 0.0
         with self.findings.catching():
@@ -104,7 +102,7 @@ class GraphBuilder:
         return None if init is None else init.resolve(self.definitions.numbers.constant)
 
     def _wanted(self) -> Iterator[str]:
-        """The inner paths to expose. A path into a module is repeated for every use of the module: they share code."""
+        """The inner paths that the file names; one into a module is repeated for every use of it: they share code."""
         parts = [part for node in self._read() for part in node.parts]
         modules = {part.name: part.module for part in parts}
         uses: dict[str, list[str]] = {}
@@ -126,25 +124,18 @@ class GraphBuilder:
                 yield fields.source
         for item in self.document.rules:
             yield from (path for one in syntaxes(item.fields) for path in paths(one) if len(path.parts) > 1)
-        for written in self.expose:
-            path = parse_path(TextNode.of(written, "--expose"))
-            self._exposed.append(path)
-            yield path
 
     def _read(self) -> Iterator[GraphNode]:
         return (node for node in self.nodes.values() if node is not None)
 
     def _outputs(self) -> dict[str, Value]:
+        """The outputs by name, then the exposed values, whose names are their paths with `_` for dots."""
         outputs: dict[str, Value] = {}
         for name, fields, path in self._output_sources():
             # The error of a failed node was reported: its output would only repeat it.
             if path.parts[0] not in self.definitions.failed:
                 with self.findings.catching(), placed(self.definitions.numbers, self.values):
                     outputs[name] = output_value(name, fields, path, self.values, self.definitions.numbers)
-        for path in self._exposed:
-            if path.parts[0] not in self.definitions.failed:
-                with self.findings.catching():
-                    outputs["_".join(path.parts)] = self.values.resolve(path)
         self._name_outputs(outputs)
         return outputs
 
@@ -196,6 +187,7 @@ class GraphBuilder:
 
 
 def _named_by_rule(fields: RuleFields) -> Iterator[Path]:
+    """The paths in all fields of a rule except its `input`."""
     for name in type(fields).model_fields:
         if name != "input":
             yield from (path for one in syntaxes(getattr(fields, name)) for path in paths(one))
