@@ -126,7 +126,7 @@ def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[S
 
 
 def _is_needed(statement: Statement, live: set[str]) -> bool:
-    """Whether a statement must be kept: one that does more than make a value always, others if a live name needs them."""
+    """Whether a statement must be kept: one that does more than make a value, or if a live name needs it."""
     if isinstance(statement, Require | Do):
         return True
     return statement.target in live if isinstance(statement, Default) else not live.isdisjoint(statement.targets)
