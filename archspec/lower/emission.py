@@ -39,7 +39,7 @@ def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
     """
     spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
-    return emit_graph(with_masks(spec), spec.name, checked, defaults, None if expose else cached(spec, defaults))
+    return emit_graph(with_masks(spec), spec.name, checked, defaults, cached(spec, defaults))
 
 
 def cached(spec: Spec, defaults: Mapping[str, Number]) -> Cached | None:
