@@ -26,6 +26,7 @@ def assert_contract(
     outputs: Mapping[str, str | int] | None = None,
     bools: Any = None,
     fill: bool = True,
+    weights: str | Path | None = None,
     reduced: bool = False,
     seed: int = 0,
 ) -> ContractReport:
@@ -38,6 +39,7 @@ def assert_contract(
         outputs: where each output is in what the model returns: a key, an attribute, or an index.
         bools: the torch dtype that bool inputs are given in; `torch.int64` for Hugging Face's attention masks.
         fill: fill a copy's parameters at random, so that no zero hides a leak; false takes them as they are.
+        weights: a safetensors file or folder in the module's own names; a copy is tested with these parameters.
         reduced: take the small copy of the spec, for a model of those sizes.
         seed: of parameters, inputs and their changes.
 
@@ -46,7 +48,7 @@ def assert_contract(
 
     Raises:
         AssertionError: with the report, and in it the first violating pair of positions of each broken rule.
-        SpecError: where the contract itself is wrong.
+        SpecError: where the contract itself is wrong, E607 for weights that do not fit the module.
     """
     claims = _claims(contract, reduced)
     name = type(model).__name__
@@ -58,6 +60,7 @@ def assert_contract(
         arguments=arguments,
         outputs=outputs,
         bools=bools,
+        weights=None if weights is None else Path(weights),
     )
     report = verify(subject, claims, seed=seed)
     if not report.holds:

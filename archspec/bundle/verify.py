@@ -18,9 +18,10 @@ from archspec.contract.report import ContractReport, Finding
 from archspec.contract.verify import verify
 from archspec.lower import emit
 from archspec.model.checked import Checked
+from archspec.model.exposing import with_inner
 from archspec.model.runner import Array, Arrays, FunctionRunner
 from archspec.oracle.interpreter import interpret
-from archspec.spec.claims import Claims, load_claims, with_inner
+from archspec.spec.claims import Claims, load_claims
 
 
 def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:

@@ -56,9 +56,7 @@ def command(
     if ir and svg is not None:
         raise click.UsageError("`--ir` prints text: `--svg` does not apply")
     require_suffix(svg, ".svg", "--svg")
-    # A relation can be drawn only between values at the top of the graph, so that inner ones are exposed.
-    expose = [name for name in relation or () if "." in name]
-    loaded = load(spec, set=overrides, reduced=reduced, expose=expose)
+    loaded = load(spec, set=overrides, reduced=reduced)
     if mask is not None or relation is not None:
         _chart(loaded, mask, relation, svg, as_json)
     elif svg is not None:
@@ -81,11 +79,13 @@ def _chart(spec: Spec, mask: str | None, relation: tuple[str, str] | None, svg: 
 
         chart = mask_chart(spec, mask)
     else:
+        from archspec.model.exposing import exposed
         from archspec.views.relation_picture import relation_chart
 
         # The caller gives either a mask or a relation.
         assert relation is not None
-        chart = relation_chart(spec, *relation)
+        # A relation can be drawn only between values at the top of the graph, so that inner ones are exposed.
+        chart = relation_chart(exposed(spec, [name for name in relation if "." in name]), *relation)
     if svg is not None:
         write_whole(svg, chart.svg())
     if as_json:

@@ -165,20 +165,19 @@ def _of_module(claims: Claims, given: GivenModel, name: str) -> Subject:
     """
     import torch
 
-    from archspec.contract.fitting import load_state, model_subject
+    from archspec.contract.fitting import model_subject
 
     model = made(name)
-    if given.weights is not None:
-        load_state(model, given.weights)
     arguments, outputs = read_bindings(claims, given.bindings)
     return model_subject(
         model,
         claims,
         name,
-        seed=given.seed if given.fill and given.weights is None else None,
+        seed=given.seed if given.fill else None,
         arguments=arguments,
         outputs=outputs,
         bools=None if given.bools is None else getattr(torch, given.bools),
+        weights=given.weights,
     )
 
 

@@ -21,8 +21,9 @@ from archspec.contract.verify import verify
 from archspec.diagnostics import fail
 from archspec.lower import compile
 from archspec.model.checked import Checked
+from archspec.model.exposing import inner_outputs, with_inner
 from archspec.model.runner import Array
-from archspec.spec.claims import Claims, inner_outputs, with_inner
+from archspec.spec.claims import Claims
 from archspec.weights import load as load_weights
 
 

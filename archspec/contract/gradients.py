@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -13,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from archspec.contract.positions import places
-from archspec.contract.protocol import Subject
+from archspec.contract.protocol import Asked, Positions, Subject
 from archspec.contract.torch_module import TorchRunner
 from archspec.model.runner import Array, Arrays
 
@@ -62,7 +62,7 @@ class Gradients:
         self._runner = runner.over(module, torch.float64)
 
     def dependence(
-        self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
+        self, arrays: Arrays, source: Positions, result: Positions, seed: int, asked: Asked | None = None
     ) -> Array | None:
         """Which output positions depend on which input positions in at least one row.
 
@@ -71,10 +71,11 @@ class Gradients:
             source: an input, and the axes that number its positions.
             result: an output, and the axes that number its positions.
             seed: seed of the positive weights with which an output position's elements are summed.
+            asked: the output positions; all if None.
 
         Returns:
-            bool [outputs, inputs], with the output positions that `chosen` selects. None if no gradient reaches the
-            input: for bools, and for ids that no embedding reads.
+            bool [outputs, inputs]. None if no gradient reaches the input: for bools, and for ids that no embedding
+            reads.
         """
         (name, inputs), (output, outputs) = source, result
         tensors = self._runner.tensors(arrays)
@@ -88,11 +89,16 @@ class Gradients:
             leaves = tap.zeros
         if not leaves or not found.requires_grad:
             return None
-        return by_position(found, leaves, inputs, outputs, seed)
+        return by_position(found, leaves, inputs, outputs, seed, asked)
 
 
 def by_position(
-    result: Tensor, leaves: Sequence[Tensor], inputs: Sequence[int], outputs: Sequence[int], seed: int
+    result: Tensor,
+    leaves: Sequence[Tensor],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    seed: int,
+    asked: Asked | None = None,
 ) -> Array:
     """Which output positions depend on which input positions, by the gradients of the output.
 
@@ -103,28 +109,37 @@ def by_position(
         outputs: the axes of the output that number output positions.
         seed: seed of the weights with which an output position's elements are summed, so that a sum that is constant,
             such as that of a softmax, does not hide a dependence.
+        asked: the output positions; all if None. They are spread over the rows only if both sides have the same rows.
 
     Returns:
-        bool [outputs, inputs], with the output positions that `chosen` selects.
+        bool [outputs, inputs].
     """
     generator = torch.Generator().manual_seed(seed)
     weighted = result * torch.rand(result.shape, generator=generator, dtype=result.dtype)
-    rows: list[Array] = []
-    for place in places(result.shape, outputs):
-        part = weighted
-        for axis, number in sorted(zip(outputs, place, strict=True), reverse=True):
-            part = part.select(axis, number)
-        found = torch.autograd.grad(part.sum(), leaves, retain_graph=True, allow_unused=True)
-        rows.append(_reached([gradient for gradient in found if gradient is not None], leaves[0], inputs))
-    return np.stack(rows)
+    # [batch, output positions, rest], or [output positions, rest] where an output position is on the first axis.
+    led = [0] if result.ndim and 0 not in outputs else []
+    rest = [axis for axis in range(result.ndim) if axis not in (*led, *outputs)]
+    flat = weighted.permute(*led, *outputs, *rest)
+    flat = flat.reshape(flat.shape[0] if led else 1, math.prod(result.shape[axis] for axis in outputs), -1).sum(-1)
+    numbers = range(flat.shape[1]) if asked is None else asked.numbers
+    is_spread = asked is not None and asked.is_spread and 0 not in inputs and leaves[0].shape[:1] == flat.shape[:1]
+    step = flat.shape[0] if is_spread else 1
+    found: list[Array] = []
+    for start in range(0, len(numbers), step):
+        group = list(numbers[start : start + step])
+        part = flat[list(range(len(group))), group] if is_spread else flat[:, group]
+        gradients = torch.autograd.grad(part.sum(), leaves, retain_graph=True, allow_unused=True)
+        reached = _reached([gradient for gradient in gradients if gradient is not None], leaves[0], inputs)
+        found.extend(reached[: len(group)] if is_spread else [np.asarray(reached.any(0))])
+    return np.stack(found)
 
 
 def _reached(gradients: Sequence[Tensor], leaf: Tensor, inputs: Sequence[int]) -> Array:
-    """Input positions with a gradient above the threshold in at least one row: bool [inputs]."""
+    """Input positions with a gradient above the threshold: bool [rows, inputs]."""
     total = sum((gradient.abs() for gradient in gradients), torch.zeros_like(leaf))
     rest = [axis for axis in range(1, total.ndim) if axis not in inputs]
     by_position = total.amax(rest) if rest else total
-    reached: Array = (by_position > _LEAST).any(0).reshape(-1).numpy()
+    reached: Array = (by_position > _LEAST).reshape(1 if 0 in inputs else len(leaf), -1).numpy()
     return reached
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archspec.contract.gradients import by_position
-from archspec.contract.protocol import Precision, Subject
+from archspec.contract.protocol import Asked, Positions, Precision, Subject
 from archspec.contract.torch_module import array_of
 from archspec.engines.network.execution import Execution
 from archspec.engines.network.execution import Precision as Computing
@@ -83,7 +83,7 @@ class _Gradients:
         self._plan = plan
 
     def dependence(
-        self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
+        self, arrays: Arrays, source: Positions, result: Positions, seed: int, asked: Asked | None = None
     ) -> Array | None:
         """Which output positions depend on which input positions in at least one row; see `Differentiable`."""
         (name, inputs), (output, outputs) = source, result
@@ -98,7 +98,7 @@ class _Gradients:
         found = execution.run(tensors)[output]
         if not execution.leaves or not found.requires_grad:
             return None
-        return by_position(found, execution.leaves, inputs, outputs, seed)
+        return by_position(found, execution.leaves, inputs, outputs, seed, asked)
 
 
 class _Tapped(Execution):

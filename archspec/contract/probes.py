@@ -20,13 +20,17 @@ _MOST_SINGLE_ROWS = 4
 
 @record
 class InputProbe:
-    """Positions to change, by input, and positions that must stay, by output: bool over leading axes of each."""
+    """Positions to change, by input, and positions that must stay, by output: bool over leading axes of each.
+
+    `is_partial` says that the limit on the number of probes left others out.
+    """
 
     changes: Mapping[str, Array]
     holds: Mapping[str, Array]
+    is_partial: bool = False
 
 
-def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[InputProbe]:
+def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int], most: int) -> Iterator[InputProbe]:
     """The probes of an upper rule on these inputs.
 
     Args:
@@ -34,6 +38,7 @@ def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int])
         rule: a rule of an `UpperKind`.
         arrays: the inputs that will be changed.
         sizes: the size of each dim.
+        most: the largest number of probes.
 
     Raises:
         UnmeasurableError: if the rule is about inner values, or its kind cannot be tested on these inputs.
@@ -43,8 +48,9 @@ def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int])
         raise UnmeasurableError(f"`{rule.fields.input}` is not an input")
     kind = rule_kinds()[rule.kind]
     assert isinstance(kind, UpperKind)
-    for found in kind.probes(rule, Measured(arrays=arrays, sizes=sizes)):
-        yield InputProbe(changes={rule.input.name: found.changes}, holds={output: found.holds})
+    for found in kind.probes(rule, Measured(arrays=arrays, sizes=sizes, most=most)):
+        changes, holds = {rule.input.name: found.changes}, {output: found.holds}
+        yield InputProbe(changes=changes, holds=holds, is_partial=found.is_partial)
 
 
 def output_name(claims: Claims, rule: Rule) -> str:

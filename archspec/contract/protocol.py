@@ -8,12 +8,27 @@ from typing import Protocol
 from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
 
+Positions = tuple[str, Sequence[int]]
+"""The name of an input or output, and the axes that number its positions."""
+
+
+@record
+class Asked:
+    """Numbers of output positions whose dependence is asked for.
+
+    `is_spread` computes another one in every row of the batch: it costs fewer passes, but a dependence that only some
+    rows show may be missed.
+    """
+
+    numbers: Sequence[int]
+    is_spread: bool = False
+
 
 class Differentiable(Protocol):
     """A model that can compute dependence by gradients."""
 
     def dependence(
-        self, arrays: Arrays, source: tuple[str, Sequence[int]], result: tuple[str, Sequence[int]], seed: int
+        self, arrays: Arrays, source: Positions, result: Positions, seed: int, asked: Asked | None = None
     ) -> Array | None:
         """Which output positions depend on which input positions in at least one row.
 
@@ -22,10 +37,10 @@ class Differentiable(Protocol):
             source: an input, and the axes that number its positions.
             result: an output, and the axes that number its positions.
             seed: seed of what the method draws.
+            asked: the output positions; all if None.
 
         Returns:
-            bool [outputs, inputs], with the output positions that `chosen` selects. None if no gradient reaches the
-            input.
+            bool [outputs, inputs]. None if no gradient reaches the input.
         """
         ...
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from itertools import count
+from math import prod
 from typing import Any
 
-from archspec.algebra.dim import Dim
+from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cost import cost
 from archspec.ir.graph import Graph
 from archspec.masks.mask import Mask
@@ -26,6 +27,10 @@ MOST_ELEMENTS = 20_000_000
 MOST_RULE_FLOPS = 200_000_000
 MOST_RULE_ELEMENTS = 2_000_000
 """A rule takes many runs: sizes at which one is dearer than this are left out."""
+RULE_FLOPS = 10_000_000_000
+RULE_ELEMENTS = 40_000_000
+"""One rule at one point takes as many runs as stay below this in sum, within the limits of `_RUNS`."""
+_RUNS = (8, 128)
 # Longer windows and chunks are not exceeded by the sizes, because runs would become too expensive.
 _LONGEST_WINDOW = 512
 
@@ -34,14 +39,13 @@ _LONGEST_WINDOW = 512
 class Point:
     """Sizes of all dims, with a note on sizes that were reduced because they cost too much.
 
-    At the main point every probe is run, at the others a selection. Lower rules, which change each position in turn,
-    are checked at small points only.
+    `runs` limits the runs of one rule. At the main point every padding pattern is tried.
     """
 
     sizes: Sizes
     note: str = ""
     is_main: bool = False
-    is_small: bool = True
+    runs: int = _RUNS[1]
 
 
 def points(claims: Claims) -> dict[str, Sizes]:
@@ -65,15 +69,20 @@ def affordable(claims: Claims, sizes: Mapping[str, int]) -> bool:
 def rule_points(claims: Claims) -> tuple[Point, ...]:
     """The points at which rules are checked, without duplicates; the first is the main one, with the sizes of `probe`.
 
-    The others are used as far as a run stays cheap: the least and the largest size of every dim, the least number of
-    rows in the leading dims, a prime times the multiple, and lengths greater than twice every chunk and window that the
-    rules or the graph name. If the largest sizes together cost too much, the largest number of rows and the largest
-    other dims are tried separately, and halved until a run is cheap; the note of the point states the reduction.
+    The others are used as far as a run stays cheap: the least and the largest size of every dim, together and for each
+    length alone; lengths of 1, 2 and 3; the typical sizes; the least number of rows in the leading dims; a prime times
+    the multiple; and lengths greater than twice every chunk and window that the rules or the graph name. If the largest
+    sizes together cost too much, the largest number of rows and the largest other dims are tried separately, and halved
+    until a run is cheap; the note of the point states the reduction.
     """
     symbols, main = tuple(claims.dims.values()), probe(claims)
     rows = {symbol.name for symbol in leading(claims)}
     least, most = minimum(symbols), maximum(symbols)
     wanted = [least, {**main, **{name: least[name] for name in rows}}, odd(symbols), _past(claims, main)]
+    wanted += [_short(symbols, rows, length) for length in (1, 2, 3)] + [typical(symbols)]
+    lengths = [name for name in main if name not in rows]
+    if len(lengths) > 1:
+        wanted += [{**main, name: ends[name]} for name in lengths for ends in (least, most)]
     found = [Point(sizes=main, is_main=True)]
     found += [Point(sizes=sizes) for sizes in wanted if _cheap(claims, sizes)]
     if _cheap(claims, most):
@@ -83,10 +92,29 @@ def rule_points(claims: Claims) -> tuple[Point, ...]:
             _largest(claims, {name: (most if name in rows else least)[name] for name in most}, most, rows),
             _largest(claims, {name: (least if name in rows else most)[name] for name in most}, most, set(most) - rows),
         ]
-    few = 2 * _elements(claims, main)
-    found = [replace(one, is_small=_elements(claims, one.sizes) <= few) for one in found]
     known = [one.sizes for one in found]
-    return tuple(one for number, one in enumerate(found) if one.sizes not in known[:number])
+    kept = (one for number, one in enumerate(found) if one.sizes not in known[:number])
+    return tuple(replace(one, runs=_runs(claims, one.sizes)) for one in kept)
+
+
+def _short(symbols: Iterable[Symbol], rows: Collection[str], length: int) -> Sizes:
+    """Two rows, and a multiple of every other dim, limited to its range."""
+    wanted = {one.name: 2 if one.name in rows else length * one.multiple for one in symbols}
+    return {one.name: min(max(wanted[one.name], one.min), one.max) for one in symbols}
+
+
+def _runs(claims: Claims, sizes: Sizes) -> int:
+    """The number of runs of one rule that are affordable at these sizes."""
+    if claims.spec is not None:
+        many = RULE_FLOPS // max(1, _flops(claims.spec.graph).value(sizes))
+    else:
+        # A model may compute pairs of positions, as attention does.
+        rows = {symbol.name for symbol in leading(claims)}
+        longest = max((size for name, size in sizes.items() if name not in rows), default=1)
+        pairs = prod(sizes[name] for name in rows) * longest**2
+        many = RULE_ELEMENTS // max(1, _elements(claims, sizes), pairs)
+    least, most = _RUNS
+    return max(least, min(most, many))
 
 
 def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Point:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from archspec.algebra.dim import Symbol
 from archspec.contract.perturb import Perturbation
@@ -10,19 +10,20 @@ from archspec.contract.probes import InputProbe, independence, probes
 from archspec.contract.protocol import Subject
 from archspec.contract.report import Finding, shown
 from archspec.contract.sizes import Point
+from archspec.contract.sweep import sweep
 from archspec.model.runner import Arrays
 from archspec.model.samples import generate, patterns
 from archspec.record import record
 from archspec.rules.kind import UpperKind, rule_kinds
-from archspec.rules.measure import UnmeasurableError
+from archspec.rules.measure import UnmeasurableError, spaced
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
-Probing = Callable[[Arrays], Iterable[InputProbe]]
+Probing = Callable[[Arrays, int], Iterable[InputProbe]]
 # Rounds over all padding patterns at the main point, for a rule with a `where`.
 _DRAWS = 4
-# The number of probes that are run for each pattern at the other points.
-_FEW = 4
+# The numbers of probes on inputs after the first ones, at the main point and at the others.
+_SOME, _FEW = 12, 4
 
 
 def upper(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
@@ -32,7 +33,7 @@ def upper(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int)
         claims: declared inputs and outputs.
         subject: the model.
         rule: a rule of an `UpperKind`.
-        point: the sizes; at the main point all padding patterns and probes are run.
+        point: the sizes; at the main point all padding patterns are run.
         seed: seed of the inputs and of their perturbations.
 
     Returns:
@@ -43,31 +44,42 @@ def upper(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int)
     """
     kind = rule_kinds()[rule.kind]
     assert isinstance(kind, UpperKind)
-    # Which positions are padding decides what a rule about padding can show, so that several draws are needed.
-    draws = 1 if rule.where is None else _DRAWS
-    judging = _Judging(claims=claims, subject=subject, point=point, seed=seed, draws=draws)
-    return judging.found(str(rule), kind.promise(rule), lambda x: probes(claims, rule, x, point.sizes))
+    judging = _Judging(claims=claims, subject=subject, point=point, seed=seed, rule=rule)
+    return judging.found(str(rule), kind.promise(rule), lambda x, most: probes(claims, rule, x, point.sizes, most))
 
 
 def independent(claims: Claims, subject: Subject, symbol: Symbol, point: Point, seed: int) -> Finding | None:
     """Check that no row of a leading dim depends on another. None if no probe is possible, as with a single row."""
     made = tuple(independence(claims, symbol, point.sizes))
     judging = _Judging(claims=claims, subject=subject, point=point, seed=seed)
-    return judging.found(f"independent({symbol.name})", "", lambda _: made) if made else None
+    return judging.found(f"independent({symbol.name})", "", lambda _, __: made) if made else None
+
+
+@record(eq=False)
+class _Try:
+    """One set of inputs, how they were made, and the largest number of probes to run on them."""
+
+    arrays: Arrays
+    seed: int
+    origin: str
+    most: int
+    is_partial: bool = False
 
 
 @record(eq=False)
 class _Judging:
-    """A subject at one point: at the main point all probes of each padding pattern are run, elsewhere a selection.
+    """A subject at one point, and the rule that is judged, None for the independence of rows.
 
-    Away from the main point, a claim with several `draws` is tried under every pattern, any other under the first one.
+    On the first inputs every probe is run that the limit of the point admits; on others, which differ in padding, a
+    selection. Away from the main point a rule without `where` is tried under the first pattern only. Then the inputs
+    that the rule names as masks or segments are arranged so that every pair of positions is told apart.
     """
 
     claims: Claims
     subject: Subject
     point: Point
     seed: int
-    draws: int = 1
+    rule: Rule | None = None
 
     def found(self, claim: str, promise: str, probing: Probing) -> Finding:
         """Run the probes up to the first leak.
@@ -75,46 +87,54 @@ class _Judging:
         Args:
             claim: the text of the claim.
             promise: a note on what the claim assumes, for the detail of a claim that holds.
-            probing: makes the probes of given inputs.
+            probing: makes the probes of given inputs, up to a number.
         """
-        trials, largest = 0, 0.0
+        trials, largest, is_partial = 0, 0.0, False
         try:
-            for probe, trial, pattern in self.trials(probing):
+            for probe, trial, made in self.trials(probing):
                 outcome = trial.run(probe)
                 if outcome is None:
                     continue
                 trials, largest = trials + 1, max(largest, outcome.largest)
+                is_partial = is_partial or made.is_partial or (probe.is_partial and made.most == self.point.runs)
                 if outcome.leak is not None:
-                    detail = f"{outcome.leak}, at {shown(self.point.sizes)}, {_NAMES[pattern]}"
+                    detail = f"{outcome.leak}, at {shown(self.point.sizes)}, {made.origin}"
                     return Finding(claim=claim, status="violated", detail=detail, trials=trials, largest=largest)
         except UnmeasurableError as error:
             return Finding(claim=claim, status="not measured", detail=str(error))
         if not trials:
             detail = f"nothing can change at {shown(self.point.sizes)}"
             return Finding(claim=claim, status="not measured", detail=detail)
-        detail = "; ".join(part for part in (promise, self.point.note) if part)
+        partly = f"not every pair was tried at {shown(self.point.sizes)}" if is_partial else ""
+        detail = "; ".join(part for part in (promise, self.point.note, partly) if part)
         return Finding(claim=claim, status="holds", detail=detail, trials=trials, largest=largest)
 
-    def trials(self, probing: Probing) -> Iterator[tuple[InputProbe, Perturbation, str]]:
-        """Every probe that is run, with its inputs and their padding pattern."""
-        known = patterns(self.claims)
-        if not self.point.is_main:
-            known = known[:1] if self.draws == 1 else known
-        draws = self.draws if self.point.is_main else 1
+    def trials(self, probing: Probing) -> Iterator[tuple[InputProbe, Perturbation, _Try]]:
+        """Every probe that is run, with its inputs and how they were made."""
+        for made in self.tries():
+            trial = Perturbation(
+                claims=self.claims, subject=self.subject, arrays=made.arrays, sizes=self.point.sizes, seed=made.seed
+            )
+            for probe in spaced(tuple(probing(made.arrays, made.most)), made.most):
+                yield probe, trial, made
+
+    def tries(self) -> Iterator[_Try]:
+        """The inputs: every padding pattern that the point asks for, then the arrangements of what the rule names."""
+        known, draws = patterns(self.claims), 1
+        is_hiding = self.rule is not None and self.rule.where is not None
+        if self.point.is_main:
+            # Which positions are padding decides what a rule about padding can show, so that several draws are needed.
+            draws = _DRAWS if is_hiding else 1
+        elif not is_hiding:
+            known = known[:1]
         for number, pattern in enumerate(known * draws):
-            seed, sizes = self.seed + number, self.point.sizes
-            arrays = generate(self.claims, sizes, pattern, seed)
-            trial = Perturbation(claims=self.claims, subject=self.subject, arrays=arrays, sizes=sizes, seed=seed)
-            made = tuple(probing(arrays))
-            for probe in made if self.point.is_main else _some(made):
-                yield probe, trial, pattern
-
-
-def _some(made: Sequence[InputProbe]) -> Sequence[InputProbe]:
-    """At most `_FEW` evenly spaced probes, with both ends."""
-    if len(made) <= _FEW:
-        return made
-    return [made[round(place * (len(made) - 1) / (_FEW - 1))] for place in range(_FEW)]
+            arrays = generate(self.claims, self.point.sizes, pattern, self.seed + number)
+            most = self.point.runs if number == 0 else min(self.point.runs, _SOME if self.point.is_main else _FEW)
+            yield _Try(arrays=arrays, seed=self.seed + number, origin=_NAMES[pattern], most=most)
+        if self.rule is not None:
+            for one in sweep(self.claims, self.rule, self.point.sizes, self.seed, self.point.runs // _FEW):
+                origin = f"with `{one.name}` arranged in turn"
+                yield _Try(arrays=one.arrays, seed=self.seed, origin=origin, most=_FEW, is_partial=one.is_partial)
 
 
 _NAMES = {

@@ -92,7 +92,7 @@ def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
     tried = [(point, replace(able, is_still=still)) for point, able in tried]
     loud = _loud(subject, claims, seed)
     for rule in claims.rules:
-        held = merged(_judge(claims, able, rule, point, seed) for point, able in tried if _speaks(rule, point))
+        held = merged(_judge(claims, able, rule, point, seed) for point, able in tried)
         yield held if loud is None or held.status != "holds" else _at_large_scores(claims, loud, rule, held, seed)
 
 
@@ -140,15 +140,10 @@ def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int)
         return None
 
 
-def _speaks(rule: Rule, point: Point) -> bool:
-    """Whether a rule is checked at a point: lower rules at small ones only, because each position takes runs."""
-    return point.is_small or isinstance(rule_kinds()[rule.kind], UpperKind)
-
-
 def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
     kind = rule_kinds()[rule.kind]
     if isinstance(kind, UpperKind):
         return upper(claims, subject, rule, point, seed)
     if isinstance(kind, LowerKind):
-        return lower(claims, subject, rule, point.sizes, seed)
+        return lower(claims, subject, rule, point, seed)
     return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not checked yet")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import sizes_in
 from archspec.diagnostics import Collector
-from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.graph import Graph, Node
 from archspec.ir.types import DType
 from archspec.ops.linear.embedding import Embedding
 from archspec.ops.position.rotary_table import RotaryTable
@@ -69,7 +67,7 @@ def _grows(one: InputSpec, size: Symbol) -> bool:
 def _numbers_positions(graph: Graph, name: str) -> bool:
     """Whether an input is read, and all its readers take it as position numbers."""
     value = next(value for value in graph.inputs if value.name == name)
-    readers = list(_readers(graph, value))
+    readers = [use.node for use in graph.uses_inside(value) if use.node is not None]
     return bool(readers) and all(map(_takes_positions, readers))
 
 
@@ -77,14 +75,3 @@ def _takes_positions(node: Node) -> bool:
     if isinstance(node.op, Embedding):
         return all(parameter.path.endswith(".positions") for parameter in node.parameters.values())
     return isinstance(node.op, RotaryTable)
-
-
-def _readers(graph: Graph, value: Value) -> Iterator[Node]:
-    """The primitives that read a value, in nested regions too."""
-    for node in graph.nodes:
-        for number, operand in enumerate(node.inputs):
-            if operand is value and node.regions:
-                for region in node.regions:
-                    yield from _readers(region, region.inputs[number])
-            elif operand is value:
-                yield node

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from archspec.diagnostics import Span
 from archspec.ir.call import Call
-from archspec.ir.graph import Graph, Node, Parameter, Value
+from archspec.ir.graph import Graph, Inner, Node, Parameter, Value
 from archspec.ir.init import Init
 from archspec.ir.op import Op, ParameterSpec, ShapeError
 from archspec.ir.parameter_book import ParameterBook, Settings
 from archspec.ir.repeat import Repeat, Schedule, Tap
-from archspec.ir.scope import ScopeFrame, align, below, join, names_something
+from archspec.ir.scope import RepeatMismatch, ScopeFrame, align, below, join, names_something
 from archspec.ir.types import TensorType
 
 Body = Callable[..., Value | Sequence[Value]]
@@ -105,8 +105,15 @@ class Builder:
 
     def expose(self, name: str, value: Value) -> None:
         """Offer an inner value under a path relative to the scope under construction; it is kept if requested."""
+        frame = self._frames[-1]
         if self.wants(name):
-            self._frames[-1].exposed[name] = self._localize(value)
+            frame.exposed[name] = self._localize(value)
+        if value in frame.own:
+            frame.inner[name] = Inner(value=value)
+
+    def offer(self, name: str, value: Value) -> None:
+        """Offer what the op that makes `value` gives as `name` on request, which is not computed now."""
+        self._frames[-1].inner[name] = Inner(value=value, port=name)
 
     @property
     def exposed(self) -> Mapping[str, Value]:
@@ -384,16 +391,8 @@ class Builder:
 
     # -- the end
 
-    def finish(self, outputs: Mapping[str, Value]) -> Graph:
-        """Close the graph with its named outputs."""
+    def finish(self, outputs: Mapping[str, Value], names: Mapping[str, Value] | None = None) -> Graph:
+        """Close the graph with its named outputs; `names` are more names that paths may use for its values."""
         (frame,) = self._frames
+        frame.inner.update((name, Inner(value=value)) for name, value in (names or {}).items())
         return frame.graph(list(outputs.values()), list(outputs))
-
-
-class RepeatMismatch(Exception):
-    """A repeated body returns another type than that of the value it carries."""
-
-    def __init__(self, before: TensorType, after: TensorType) -> None:
-        super().__init__(f"a repeated body must keep its type: it takes {before} and gives {after}")
-        self.before = before
-        self.after = after

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
+from functools import cached_property
 
 from archspec.diagnostics import Span
 from archspec.ir.init import Init
@@ -76,12 +77,41 @@ class Node:
         """Full path of the node, for display."""
         return ".".join(part for part in (self.scope, self.name) if part)
 
+    def captures(self, region: Graph) -> Iterator[tuple[Value, Value]]:
+        """Each operand with the input of a region that is the same value inside it.
+
+        What repeated layers carry is left out: it starts as an operand, but is another value in every layer.
+        """
+        first = self.op.carried
+        return zip(self.inputs[first:], region.inputs[first:], strict=True)
+
+
+@record(eq=False)
+class Use:
+    """One use of a value: operand `number` of `node`, or output `number` of the body where `node` is None."""
+
+    node: Node | None
+    number: int
+
+
+@record(eq=False)
+class Inner:
+    """A value of a body that a path may name.
+
+    With `port` it is not computed: it is what the op that makes `value` gives under that name on request (see
+    `Primitive.inner`).
+    """
+
+    value: Value
+    port: str = ""
+
 
 @record(eq=False)
 class Graph:
     """A body: inputs, nodes, outputs and their names.
 
     Nodes are in topological order: each value is made before it is used. Only the outermost graph names its outputs.
+    `inner` are the values that paths name, relative to the body; those inside a region are found in the region.
     """
 
     name: str
@@ -89,6 +119,34 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
     output_names: tuple[str, ...] = ()
+    inner: Mapping[str, Inner] = field(default_factory=dict)
+
+    def uses(self, value: Value) -> tuple[Use, ...]:
+        """The uses of a value in this body: operands in the order of the nodes, then outputs.
+
+        A value that a region captures is an operand of the node that owns the region. See `uses_inside`.
+        """
+        return self._uses.get(value, ())
+
+    def uses_inside(self, value: Value) -> Iterator[Use]:
+        """The uses of a value in this body, with those in the regions that capture it in place of the capture.
+
+        What repeated layers carry is not followed: inside, it is the value only in the first layer.
+        """
+        for use in self.uses(value):
+            if use.node is None or not use.node.regions or use.number < use.node.op.carried:
+                yield use
+            else:
+                for region in use.node.regions:
+                    yield from region.uses_inside(region.inputs[use.number])
+
+    @cached_property
+    def _uses(self) -> Mapping[Value, tuple[Use, ...]]:
+        found: dict[Value, list[Use]] = {}
+        for node in (*self.nodes, None):
+            for number, value in enumerate(self.outputs if node is None else node.inputs):
+                found.setdefault(value, []).append(Use(node=node, number=number))
+        return {value: tuple(uses) for value, uses in found.items()}
 
     def walk(self) -> Iterator[Node]:
         """Every node, followed by the nodes inside its regions; a repeated body is walked once."""

@@ -76,6 +76,8 @@ class Op(ABC):
 
     name: ClassVar[str]
     signature: ClassVar[str]
+    carried: ClassVar[int] = 0
+    """How many of the first operands are only where the regions start: each run gives the next its own."""
 
     @abstractmethod
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -102,6 +104,10 @@ class Primitive(Op):
 
     def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
         """How many rows or positions the values of an integer operand number, by the number of the operand."""
+        return {}
+
+    def inner(self) -> Mapping[str, Primitive]:
+        """Values that the op computes on the way, by name: the same op with that value as one more, last output."""
         return {}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

@@ -87,6 +87,7 @@ class Repeat(Op):
 
     name = "repeat"
     signature = "... -> ..."
+    carried = 1
 
     module: str
     kinds: tuple[str, ...]

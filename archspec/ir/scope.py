@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.graph import Graph, Inner, Node, Value
+from archspec.ir.types import TensorType
 
 
 @dataclass(eq=False)
@@ -13,8 +14,8 @@ class ScopeFrame:
     """A graph under construction.
 
     `path` names it for display, `module` is where its parameters live (both contain `*` for a repeated layer), `key`
-    distinguishes the bodies of one repeat, and `layers` are the layers that a repeated body runs at. `wanted` are
-    paths, relative to the scope, of inner values that were requested in it.
+    distinguishes the bodies of one repeat, and `layers` are the layers that a repeated body runs at. `inner` are the
+    values that paths name in it; `wanted` are paths, relative to the scope, of inner values that were requested in it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class ScopeFrame:
     nodes: list[Node] = field(default_factory=list)
     own: set[Value] = field(default_factory=set)
     captured: dict[Value, Value] = field(default_factory=dict)
+    inner: dict[str, Inner] = field(default_factory=dict)
     exposed: dict[str, Value] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
 
@@ -60,7 +62,17 @@ class ScopeFrame:
             nodes=tuple(self.nodes),
             outputs=tuple(outputs),
             output_names=tuple(names),
+            inner=self.inner,
         )
+
+
+class RepeatMismatch(Exception):
+    """A repeated body returns another type than that of the value it carries."""
+
+    def __init__(self, before: TensorType, after: TensorType) -> None:
+        super().__init__(f"a repeated body must keep its type: it takes {before} and gives {after}")
+        self.before = before
+        self.after = after
 
 
 def join(*parts: str) -> str:

@@ -12,9 +12,9 @@ from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
 from archspec.lower.region import Lowering
 from archspec.model.checked import Checked
+from archspec.model.exposing import exposed
 from archspec.passes.base import run_passes
 from archspec.passes.hoist_masks import HoistMasks
-from archspec.spec.elaborate import elaborate
 from archspec.spec.spec import Spec
 
 
@@ -40,13 +40,6 @@ def with_masks(spec: Spec) -> Graph:
     """The graph of a spec as it is emitted, with its masks as values (see `HoistMasks`)."""
     promises = {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
     return run_passes(spec.graph, (HoistMasks(promises=promises),)).graph
-
-
-def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
-    """The spec with inner values as additional outputs. Raises SpecError E201 or E218 for a path that names none."""
-    if not paths:
-        return spec
-    return elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=tuple(paths))
 
 
 def require_module(spec: Spec) -> None:

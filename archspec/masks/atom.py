@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from archspec.algebra.dim import Dim
@@ -76,3 +77,15 @@ class MaskAtom(Leaf, partial=True):
     def controls(self) -> tuple[int, ...]:
         """The numbers of its controls."""
         return tuple(use.control for use in self.uses())
+
+
+class Uncontrolled(MaskAtom, partial=True):
+    """An atom that depends on positions alone: it reads no data."""
+
+    def uses(self) -> tuple[ControlUse, ...]:
+        """It reads nothing."""
+        return ()
+
+    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
+        """It reads nothing."""
+        return self

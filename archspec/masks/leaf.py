@@ -139,3 +139,19 @@ class Leaf(Mask, ABC):
     @abstractmethod
     def text(self, names: Sequence[str]) -> str:
         """The leaf in the language, with control n under the name `names[n]`."""
+
+
+class Unsized(Leaf, partial=True):
+    """A leaf that compares positions with no size, or does not know the sizes that its mask was made with."""
+
+    def sizes(self) -> tuple[Dim, ...]:
+        """None."""
+        return ()
+
+    def window(self) -> Dim | None:
+        """None."""
+        return None
+
+    def resizable(self) -> Resizable | None:
+        """None."""
+        return None

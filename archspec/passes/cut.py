@@ -6,6 +6,7 @@ Generation by an encoder-decoder model runs the encoder once and the decoder for
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import sizes_of
@@ -39,35 +40,33 @@ def cut(graph: Graph, fed: str, output: str) -> Cut:
     """
     target = dict(zip(graph.output_names, graph.outputs, strict=True))[output]
     needed = _needed(graph, target)
-    late, early = _parted(graph, needed, {value.name: value for value in graph.inputs}[fed])
-    read = {value for node in late for value in node.inputs} | {target}
-    handed = [value for node in early for value in node.outputs if value in read]
+    late, early = _parted(needed, {value.name: value for value in graph.inputs}[fed])
+    after = {None, *late}
+    made = (value for node in early for value in node.outputs)
+    handed = [value for value in made if any(use.node in after for use in needed.uses(value))]
     names = _names(handed, [value.name for value in graph.inputs])
     once = _part(graph, early, handed, list(names.values()), {}) if handed else None
     step = _part(graph, late, [target], [output], names)
     if step is None or (handed and once is None):
         # A parameter is outside the module that uses it, and its owner is in the other part.
-        return Cut(once=None, step=_part(graph, needed, [target], [output], {}) or graph)
+        return Cut(once=None, step=_part(graph, needed.nodes, [target], [output], {}) or graph)
     return Cut(once=once, step=step)
 
 
-def _needed(graph: Graph, target: Value) -> list[Node]:
-    """The nodes that the target depends on, in order."""
-    live, found = {target}, []
-    for node in reversed(graph.nodes):
-        if not live.isdisjoint(node.outputs):
-            live.update(node.inputs)
-            found.append(node)
-    return found[::-1]
+def _needed(graph: Graph, target: Value) -> Graph:
+    """The graph of one output, without the nodes that it does not need."""
+    rewriter = Rewriter(replace(graph, outputs=(target,), output_names=(target.name,)))
+    rewriter.delete_dead()
+    return rewriter.finish()
 
 
-def _parted(graph: Graph, nodes: Sequence[Node], fed: Value) -> tuple[list[Node], list[Node]]:
+def _parted(graph: Graph, fed: Value) -> tuple[list[Node], list[Node]]:
     """The nodes that depend on the fed input or on its number of positions, and the others."""
     size = _positions(fed)
     growing = {value for value in graph.inputs if value is fed or (size and _holds(value, size))}
     late: list[Node] = []
     early: list[Node] = []
-    for node in nodes:
+    for node in graph.nodes:
         # A node that only mentions the size (a mask of that length) changes with every step as well.
         depends = not growing.isdisjoint(node.inputs) or (size is not None and size in sizes_of(node))
         if depends:
@@ -102,11 +101,8 @@ def _part(
     graph: Graph, nodes: Sequence[Node], outputs: Sequence[Value], names: Sequence[str], given: dict[Value, str]
 ) -> Graph | None:
     """A graph of some of the nodes, with `given` among its inputs; None where a parameter would have no owner."""
-    read = {value for node in nodes for value in node.inputs} | set(outputs)
-    inputs = [*(value for value in graph.inputs if value in read), *given]
-    body = Graph(
-        name=graph.name, inputs=tuple(inputs), nodes=tuple(nodes), outputs=tuple(outputs), output_names=tuple(names)
-    )
+    body = Graph(name=graph.name, inputs=(), nodes=tuple(nodes), outputs=tuple(outputs), output_names=tuple(names))
+    body = replace(body, inputs=(*(value for value in graph.inputs if body.uses(value)), *given))
     uses = [parameter for node in body.walk() for parameter in node.parameters.values()]
     owned = {node.parameters[local] for node in body.walk() for local in node.owned}
     missing = dict.fromkeys(parameter for parameter in uses if parameter not in owned)
@@ -122,17 +118,18 @@ def _owning(graph: Graph, missing: dict[Parameter, None], module: str, names: di
 
     Parameters that found an owner are removed from `missing`.
     """
-    copy = Rewriter(graph)
+    rewriter = Rewriter(graph)
     for value, name in names.items():
-        copy.rename_input(value, name)
+        rewriter.rename_input(value, name)
     for node in graph.nodes:
         # A module can only own parameters below its own path: the emitted class declares them there.
         first = {local for local, one in node.parameters.items() if one in missing and _inside(one.path, module)}
         for local in first:
             missing.pop(node.parameters[local], None)
         regions = [_owning(region, missing, _module(node, module), {}) for region in node.regions]
-        copy.add(node, copy.operands(node.inputs), regions=regions, owned=node.owned | first)
-    return copy.finish()
+        if first or any(new is not old for new, old in zip(regions, node.regions, strict=True)):
+            rewriter.change(node, regions=regions, owned=node.owned | first)
+    return rewriter.finish()
 
 
 def _module(node: Node, around: str) -> str:

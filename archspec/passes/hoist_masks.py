@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.op import Op
 from archspec.ir.rewriter import Rewriter
 from archspec.masks.given import Given
 from archspec.masks.leaf import Padding
@@ -46,47 +45,50 @@ class HoistMasks(Pass):
 
 
 class _Rebuild:
-    """The copy of one body; `known` maps each mask to its values in that body."""
+    """The new form of one body; `known` maps each mask to its values in that body."""
 
     def __init__(self, plan: MaskPlan, scope: Scope) -> None:
         self.plan = plan
         self.scope = scope
-        self.copy = Rewriter(scope.graph)
+        self.rewriter = Rewriter(scope.graph)
         self.known: dict[MadeMask, tuple[Value, ...]] = {}
 
     def run(self) -> Graph:
         for mask, name in self.plan.passed(self.scope).items():
             self.known[mask] = _values(name, mask)
-            self.copy.inputs += self.known[mask]
+            self.rewriter.inputs += self.known[mask]
         for node in self.scope.graph.nodes:
             for mask in self.plan.read_by(self.scope, node):
                 if mask not in self.known:
-                    self.make(mask)
-            self.node(node)
-        return self.copy.finish()
+                    self.make(mask, node)
+            if node.regions:
+                self.owner(node)
+            elif node in self.plan.attention:
+                self.attention(node, self.plan.attention[node])
+        return self.rewriter.finish()
 
-    def make(self, mask: MadeMask) -> None:
+    def make(self, mask: MadeMask, before: Node) -> None:
         # The first operand of `make_mask` only gives the device; any value of the body does.
         like = mask.controls[0] if mask.controls else self.scope.graph.inputs[0]
         outputs = _values(self.plan.name(self.scope, mask), mask)
-        inputs = self.copy.operands((like, *mask.controls))
-        scope = self.scope.module
-        self.copy.nodes.append(Node(op=mask.op, inputs=inputs, outputs=outputs, scope=scope, span=mask.span))
+        inputs = (like, *mask.controls)
+        made = Node(op=mask.op, inputs=inputs, outputs=outputs, scope=self.scope.module, span=mask.span)
+        self.rewriter.insert(made, before=before)
         self.known[mask] = outputs
 
-    def node(self, node: Node) -> None:
-        inputs = list(self.copy.operands(node.inputs))
-        op: Op = node.op
-        mask = self.plan.attention.get(node)
-        if mask is not None and isinstance(op, Attention):
-            op = replace(op, mask=Given(0, 1 if mask.keep else None))
-            # The controls are replaced by the mask and, where rows may be empty, the rows to keep.
-            inputs[op.first :] = self.known[mask]
-        inner = self.scope.inner.get(node, ())
+    def attention(self, node: Node, mask: MadeMask) -> None:
+        """Let a node take a mask and, where rows may be empty, the rows to keep instead of the controls."""
+        assert isinstance(node.op, Attention)
+        op = replace(node.op, mask=Given(0, 1 if mask.keep else None))
+        self.rewriter.change(node, op=op, inputs=(*node.inputs[: op.first], *self.known[mask]))
+
+    def owner(self, node: Node) -> None:
+        """Hand the masks that its regions take to a node."""
+        inner = self.scope.inner[node]
         regions = [_Rebuild(self.plan, scope).run() for scope in inner]
-        for found in self.plan.passed(inner[0]) if inner else ():
-            inputs += self.known[found]
-        self.copy.add(node, inputs, op=op, regions=regions)
+        handed = [value for mask in self.plan.passed(inner[0]) for value in self.known[mask]]
+        if handed or any(new is not old for new, old in zip(regions, node.regions, strict=True)):
+            self.rewriter.change(node, inputs=(*node.inputs, *handed), regions=regions)
 
 
 def _values(name: str, mask: MadeMask) -> tuple[Value, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.repeat import Repeat
+from collections.abc import Collection
+
+from archspec.ir.graph import Graph, Node
 from archspec.ir.rewriter import Rewriter
 from archspec.passes.base import Pass
 from archspec.record import record
@@ -23,54 +24,37 @@ class Prune(Pass):
 
     def apply(self, graph: Graph) -> Graph:
         """Prune from the innermost bodies outwards."""
-        pruned = _body(graph, keep=range(len(graph.inputs)))
-        return graph if pruned is None else pruned[0]
+        return _body(graph, keep=range(len(graph.inputs)))[0]
 
 
-def _body(graph: Graph, keep: range | list[int]) -> tuple[Graph, list[int]] | None:
-    """The pruned body and the numbers of the inputs that it keeps; None where nothing changes.
+def _body(graph: Graph, keep: Collection[int]) -> tuple[Graph, list[int]]:
+    """The pruned body and the numbers of the inputs that it keeps.
 
     Inputs numbered in `keep` stay even where nothing reads them.
     """
-    nodes = {node: _node(node) for node in graph.nodes}
-    live, kept = set(graph.outputs), []
-    for node in reversed(graph.nodes):
-        # A parameter that nothing reads is still part of a checkpoint.
-        if live & set(node.outputs) or _holds_state(node):
-            kept.append(node)
-            live.update(_operands(node, nodes[node]))
-    inputs = [number for number, value in enumerate(graph.inputs) if value in live or number in keep]
-    same = len(inputs) == len(graph.inputs) and len(kept) == len(graph.nodes)
-    if same and all(made is None for made in nodes.values()):
-        return None
-    copied = Rewriter(graph)
-    copied.inputs = [copied.inputs[number] for number in inputs]
-    for node in reversed(kept):
-        made = nodes[node]
-        regions = None if made is None else made[0]
-        copied.add(node, copied.operands(_operands(node, made)), regions=regions)
-    return copied.finish(), inputs
+    inside = Rewriter(graph)
+    for node in graph.nodes:
+        if node.regions:
+            _inside(inside, node)
+    nodes = Rewriter(inside.finish())
+    nodes.delete_dead(keep=_holds_state)
+    body = nodes.finish()
+    read = [number for number, value in enumerate(body.inputs) if number in keep or body.uses(value)]
+    inputs = Rewriter(body)
+    inputs.inputs[:] = [body.inputs[number] for number in read]
+    return inputs.finish(), read
 
 
-def _node(node: Node) -> tuple[list[Graph], list[int]] | None:
-    """Pruned regions and the numbers of the operands that they still take; None where nothing changes."""
-    if not node.regions:
-        return None
-    carried = [0] if isinstance(node.op, Repeat) else []
-    first = [_body(region, keep=carried) for region in node.regions]
-    everything = list(range(len(node.inputs)))
-    kept = sorted({n for one in first for n in (one[1] if one is not None else everything)})
-    if len(kept) == len(everything) and all(one is None for one in first):
-        return None
+def _inside(rewriter: Rewriter, node: Node) -> None:
+    """Prune the regions of a node, and drop the operands that none of them reads."""
+    first = [_body(region, keep=range(node.op.carried)) for region in node.regions]
     # All bodies of a repeat have the same inputs: an operand stays in each if one of them reads it.
-    again = [_body(region, keep=kept) for region in node.regions]
-    bodies = [region if one is None else one[0] for region, one in zip(node.regions, again, strict=True)]
-    return bodies, kept
-
-
-def _operands(node: Node, made: tuple[list[Graph], list[int]] | None) -> list[Value]:
-    return list(node.inputs) if made is None else [node.inputs[number] for number in made[1]]
+    kept = sorted({number for _, read in first for number in read})
+    regions = [_body(region, keep=kept)[0] for region in node.regions]
+    if any(new is not old for new, old in zip(regions, node.regions, strict=True)):
+        rewriter.change(node, inputs=[node.inputs[number] for number in kept], regions=regions)
 
 
 def _holds_state(node: Node) -> bool:
+    # A parameter that nothing reads is still part of a checkpoint.
     return bool(node.owned) or any(inner.owned for region in node.regions for inner in region.walk())

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.repeat import Repeat
 
 
 @dataclass(eq=False, kw_only=True)
@@ -52,9 +51,7 @@ class Scopes:
         return scope
 
     def _inner(self, scope: Scope, node: Node, region: Graph) -> Scope:
-        # Operand 0 of a repeat is only the first carried value: inside, the input is another value in every layer.
-        first = 1 if isinstance(node.op, Repeat) else 0
-        self._outside.update(zip(region.inputs[first:], node.inputs[first:], strict=True))
+        self._outside.update((inner, outer) for outer, inner in node.captures(region))
         module = node.op.module if isinstance(node.op, Call) else f"{getattr(node.op, 'module', '')}.*"
         return self._scope(Scope(graph=region, module=module, parent=scope, depth=scope.depth + 1))
 

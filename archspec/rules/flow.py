@@ -208,8 +208,7 @@ class Flow:
 
 def _reads(region: Graph, number: int) -> bool:
     """Whether a body uses an input; bodies of one repeat all have inputs that only some of them use."""
-    wanted = region.inputs[number]
-    return any(wanted in node.inputs for node in region.nodes) or wanted in region.outputs
+    return bool(region.uses(region.inputs[number]))
 
 
 def _row(body: Mapping[int, tuple[Relation, ...]], used: Sequence[int], number: int) -> Layers:

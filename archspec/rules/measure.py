@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_MOST_ROWS = 12
+Item = TypeVar("Item")
+# Of so few sets of changed positions, each is tried in every row of the batch.
+_FEW_SETS = 24
+MOST_PROBES = 256
+"""The number of probes of one rule on one set of inputs, where nothing else limits it."""
 
 
 class UnmeasurableError(Exception):
@@ -30,18 +34,21 @@ class Probe:
     """Positions of the input that change, and positions of the output that must stay: bool over the first axes of each.
 
     An axis of size 1 stands for all positions of that axis. Whoever runs the model draws the new values.
+    `is_partial` says that the limit on the number of probes left others out.
     """
 
     changes: Array
     holds: Array
+    is_partial: bool = False
 
 
 @record(eq=False)
 class Measured:
-    """The inputs on which a rule is measured, and their sizes."""
+    """The inputs on which a rule is measured, their sizes, and the largest number of probes to make."""
 
     arrays: Mapping[str, Array]
     sizes: Mapping[str, int]
+    most: int = MOST_PROBES
 
     def value(self, value: Value) -> Array:
         """A value that is determined by inputs alone, computed by the ops' references.
@@ -104,26 +111,66 @@ def promised(rule: Rule, inputs: Measured) -> Array:
 def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
     """Probes of a rule that allows some pairs: bool [batch or 1, output positions, input positions].
 
-    Each probe changes everything that one output position must not read, and asserts every position that must read none
-    of it. Equal probes are made once.
+    Each probe changes, in every row of the batch, everything that one output position must not read, and asserts every
+    position that must read none of it. Together they try every pair that the rule forbids, up to `inputs.most` probes.
     """
     import numpy as np
 
     out, inp = rule.axis
     batch = inputs.arrays[rule.input.name].shape[0] if inp else 1
-    pairs = np.broadcast_to(pairs, (batch, *pairs.shape[1:]))
     at = promised(rule, inputs)
-    seen: set[bytes] = set()
-    for rows in rows_tried(pairs.shape[1], batch if out else 1):
-        changed = np.logical_not(pairs[np.arange(batch), rows])
-        # Nothing to change, or a change that was tried before, shows nothing new.
-        if changed.any() and changed.tobytes() not in seen:
-            seen.add(changed.tobytes())
-            # An output position that may read any changed position may change: it is not asserted.
-            kept = np.logical_not((pairs & changed[:, None, :]).any(-1))
-            holds = both(_along(kept, out), at)
-            if holds.any():
-                yield Probe(changes=_along(changed, inp), holds=holds)
+    made = tuple(changed_sets(np.logical_not(pairs), batch, is_spread=bool(out)))
+    # A product of matrices counts many pairs faster than a conjunction of bools.
+    allowed = pairs.astype(np.float32)
+    for changed in spaced(made, inputs.most):
+        # An output position that may read any changed position may change: it is not asserted.
+        kept = np.matmul(allowed, changed[..., None].astype(np.float32))[..., 0] == 0
+        holds = both(_along(kept, out), at)
+        if holds.any():
+            yield Probe(changes=_along(changed, inp), holds=holds, is_partial=len(made) > inputs.most)
+
+
+def changed_sets(forbidden: Array, batch: int, is_spread: bool) -> Iterator[Array]:
+    """Sets of input positions to change, for each probe one of every batch row: bool [batch, input positions].
+
+    The sets of a row are the distinct rows of what its output positions must not read. Of few sets each is tried in
+    every row, the first output position's first. Of many, every row has others: rows are independent, so that each is a
+    trial of its own.
+
+    Args:
+        forbidden: bool [batch or 1, output positions, input positions].
+        batch: the number of rows.
+        is_spread: whether rows may have different sets.
+    """
+    import numpy as np
+
+    distinct = [_distinct(row) for row in forbidden] * (batch if len(forbidden) == 1 else 1)
+    most = max(len(sets) for sets in distinct)
+    step = batch if is_spread and most > _FEW_SETS else 1
+    nothing = np.zeros((1, forbidden.shape[2]), dtype=bool)
+    for start in range(0, most, step):
+        numbers = range(start, start + batch) if step > 1 else [start] * batch
+        rows = [(sets if len(sets) else nothing, number) for sets, number in zip(distinct, numbers, strict=True)]
+        yield np.stack([sets[number % len(sets)] for sets, number in rows])
+
+
+def _distinct(sets: Array) -> Array:
+    """The distinct rows that are not empty, in the order of their first occurrence."""
+    import numpy as np
+
+    sets = sets[sets.any(-1)]
+    if not len(sets):
+        return sets
+    _, first = np.unique(np.packbits(sets, axis=1), axis=0, return_index=True)
+    found: Array = sets[np.sort(first)]
+    return found
+
+
+def spaced(made: Sequence[Item], most: int) -> Sequence[Item]:
+    """At most `most` evenly spaced items, with both ends."""
+    if len(made) <= most:
+        return made
+    return [made[round(place * (len(made) - 1) / max(1, most - 1))] for place in range(most)]
 
 
 def both(left: Array, right: Array) -> Array:
@@ -139,22 +186,6 @@ def _along(array: Array, axis: int) -> Array:
     """[batch, positions] as an array with the positions on the given axis."""
     first: Array = array[0]
     return first if axis == 0 else array.reshape(array.shape[0], *(1 for _ in range(axis - 1)), array.shape[1])
-
-
-def rows_tried(count: int, batch: int) -> Iterator[Array]:
-    """The output positions that probes are about, for each probe one of every batch row: int [batch].
-
-    Of few positions each is tried, the same in all rows, so that the first leak is found first. Of many, every row has
-    others; both ends are among them.
-    """
-    import numpy as np
-
-    if count <= _MOST_ROWS:
-        yield from (np.full(batch, row) for row in range(count))
-        return
-    tried = min(count, _MOST_ROWS * batch)
-    spread = np.linspace(0, count - 1, -(-tried // batch) * batch).round().astype(int)
-    yield from spread.reshape(-1, batch)
 
 
 def between(inputs: Measured, rule: Rule, back: Dim | None, ahead: Dim | None) -> Array:

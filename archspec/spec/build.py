@@ -10,10 +10,11 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built
 from archspec.blocks.transformer import Stack
 from archspec.diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
-from archspec.ir.builder import PlacedShapeError, RepeatMismatch
+from archspec.ir.builder import PlacedShapeError
 from archspec.ir.graph import Value
 from archspec.ir.parameter_book import ParameterMismatch
 from archspec.ir.repeat import Schedule
+from archspec.ir.scope import RepeatMismatch
 from archspec.record import record
 from archspec.spec.constants import report_circles
 from archspec.spec.context import NodeContext, Surroundings

@@ -56,22 +56,6 @@ def claims_of(spec: Spec) -> Claims:
     return Claims(name=spec.name, dims=spec.dims, inputs=spec.inputs, outputs=spec.outputs, rules=spec.rules, spec=spec)
 
 
-def with_inner(spec: Spec) -> Claims:
-    """The claims of a spec in which inner values named by rules are outputs too; the graph is then built again."""
-    inner = inner_outputs(spec)
-    if not inner:
-        return claims_of(spec)
-    return claims_of(
-        elaborate(spec.tree, path=spec.path, reduced=spec.reduced, as_written=spec.as_written, expose=inner)
-    )
-
-
-def inner_outputs(spec: Spec) -> tuple[str, ...]:
-    """The paths of the inner values that rules name as their `output`, without repeats."""
-    known = set(spec.outputs.values())
-    return tuple(dict.fromkeys(str(rule.fields.output) for rule in spec.rules if rule.output not in known))
-
-
 def load_claims(source: str | Path, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Claims:
     """Read the claims of a file or of a shipped spec; the file may leave out `graph`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from archspec.blocks.parts.block import Block
@@ -23,9 +23,7 @@ from archspec.spec.spec import Decode, Spec
 from archspec.text.nodes import MapNode, Node
 
 
-def elaborate(
-    tree: MapNode, *, path: Path, reduced: bool = False, as_written: bool = True, expose: Sequence[str] = ()
-) -> Spec:
+def elaborate(tree: MapNode, *, path: Path, reduced: bool = False, as_written: bool = True) -> Spec:
     """Build a spec from the merged nodes of its file.
 
     Args:
@@ -33,7 +31,6 @@ def elaborate(
         path: the file that was asked for.
         reduced: whether the tree is the small copy.
         as_written: whether the tree has the constants of the file; only then are declared counts compared.
-        expose: paths of inner values that become outputs.
 
     Returns the spec, with its warnings in the order of the file. Raises SpecError with every independent error.
     """
@@ -54,7 +51,6 @@ def elaborate(
         output_places=_key_places(tree, "outputs"),
         findings=findings,
         reduced=reduced,
-        expose=expose,
     )
     outputs = graph.build()
     rules = _rules(document, definitions, graph, findings)
@@ -70,7 +66,7 @@ def elaborate(
         document=document,
         constants=definitions.constants,
         dims=definitions.dims,
-        graph=graph.builder.finish(outputs),
+        graph=graph.builder.finish(outputs, graph.values.names),
         inputs=definitions.inputs,
         outputs=outputs,
         rules=rules,

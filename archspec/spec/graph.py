@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,8 +22,7 @@ from archspec.spec.places import placed
 from archspec.spec.rule_fields import RuleFields
 from archspec.spec.syntax import paths, syntaxes
 from archspec.spec.values import Values
-from archspec.text.nodes import TextNode
-from archspec.text.path import Path, parse_path
+from archspec.text.path import Path
 
 _MISNAMED = {"E201", "E218", "E219"}
 """Codes of names that stand where another one was meant, which is then unused."""
@@ -34,7 +33,7 @@ class GraphBuilder:
     """Builds the nodes that can be built; the others are added to `definitions.failed`.
 
     `nodes` are in the written order, None for a node that could not be read; `output_places` are the spans of the
-    names of outputs; `expose` are the paths of inner values that become outputs too.
+    names of outputs.
     """
 
     document: FileModel
@@ -43,8 +42,6 @@ class GraphBuilder:
     output_places: Mapping[str, Span]
     findings: Collector
     reduced: bool
-    expose: Sequence[str]
-    _exposed: list[Path] = field(default_factory=list)
 
     def build(self) -> dict[str, Value]:
         """Build the inputs, the nodes and the outputs; returns the outputs by name. Errors are collected."""
@@ -104,7 +101,7 @@ class GraphBuilder:
         return None if init is None else init.resolve(self.definitions.numbers.constant)
 
     def _wanted(self) -> Iterator[str]:
-        """The inner paths to expose. A path into a module is repeated for every use of the module: they share code."""
+        """The inner paths that the file names; one into a module is repeated for every use of it: they share code."""
         parts = [part for node in self._read() for part in node.parts]
         modules = {part.name: part.module for part in parts}
         uses: dict[str, list[str]] = {}
@@ -126,10 +123,6 @@ class GraphBuilder:
                 yield fields.source
         for item in self.document.rules:
             yield from (path for one in syntaxes(item.fields) for path in paths(one) if len(path.parts) > 1)
-        for written in self.expose:
-            path = parse_path(TextNode.of(written, "--expose"))
-            self._exposed.append(path)
-            yield path
 
     def _read(self) -> Iterator[GraphNode]:
         return (node for node in self.nodes.values() if node is not None)
@@ -141,10 +134,6 @@ class GraphBuilder:
             if path.parts[0] not in self.definitions.failed:
                 with self.findings.catching(), placed(self.definitions.numbers, self.values):
                     outputs[name] = output_value(name, fields, path, self.values, self.definitions.numbers)
-        for path in self._exposed:
-            if path.parts[0] not in self.definitions.failed:
-                with self.findings.catching():
-                    outputs["_".join(path.parts)] = self.values.resolve(path)
         self._name_outputs(outputs)
         return outputs
 

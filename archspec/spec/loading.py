@@ -18,7 +18,6 @@ def load(
     *,
     set: Mapping[str, str] | Sequence[str] = (),
     reduced: bool = False,
-    expose: Sequence[str] = (),
 ) -> Spec:
     """Load a spec and build its graph.
 
@@ -26,7 +25,6 @@ def load(
         source: a file, or the bare name of a shipped spec.
         set: overrides, `NAME=VALUE` for a constant and `a.b.c=VALUE` for any path.
         reduced: use the small copy that the file describes.
-        expose: paths of inner values that become outputs, such as `states.layers.3.attention.weights`.
 
     Returns:
         the spec.
@@ -40,4 +38,4 @@ def load(
     if reduced:
         # The reduced constants replaced some overrides: apply them again, so that the command line has the last word.
         tree = apply_overrides(shrunk(tree), overrides)
-    return elaborate(tree, path=path, reduced=reduced, as_written=not reduced and not overrides, expose=tuple(expose))
+    return elaborate(tree, path=path, reduced=reduced, as_written=not reduced and not overrides)

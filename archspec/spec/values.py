@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from archspec.diagnostics import Label, Span, did_you_mean, fail, nearest
@@ -55,7 +55,7 @@ class Values:
         """The value of a path. Raises SpecError E201 for an unknown name, E218 for a part that does not exist."""
         value = self._values.get(str(path))
         if value is None:
-            self._unknown(path)
+            fail_unknown(path, self._values, self._places, self._offered)
         return value
 
     def label(self, value: Value) -> Label | None:
@@ -68,20 +68,27 @@ class Values:
         """Where a name of the spec is declared; None for an unknown name."""
         return self._places.get(name)
 
-    def _unknown(self, path: Path) -> NoReturn:
-        """Raise SpecError E201 for an unknown name, E218 for an unknown part of a known one."""
-        name = path.parts[0]
-        if name not in self._values:
-            if name in self._places:
-                label = Label(self._places[name], "defined here")
-                told = "values are inputs, nodes and their parts"
-                fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=told)
-            help = did_you_mean(name, (known for known in self._values if "." not in known), kind="values")
-            fail("E201", f"unknown value `{name}`", path.part_span(0), help=help)
-        inner = (known for known in (*self._values, *sorted(self._offered)) if known.startswith(f"{name}."))
-        place = path.part_span(len(path.parts) - 1)
-        help = _part_help(path, tuple(dict.fromkeys(inner)))
-        fail("E218", f"`{name}` has no part `{'.'.join(path.parts[1:])}`", place, help=help)
+
+def fail_unknown(
+    path: Path, values: Mapping[str, Value], places: Mapping[str, Span], offered: Iterable[str]
+) -> NoReturn:
+    """Raise SpecError E201 for a path with an unknown name, E218 for one with an unknown part of a known one.
+
+    `values` are those that paths name, `places` the spans of all names, and `offered` the paths of inner values, with
+    `*` for the index of a layer.
+    """
+    name = path.parts[0]
+    if name not in values:
+        if name in places:
+            label = Label(places[name], "defined here")
+            told = "values are inputs, nodes and their parts"
+            fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=told)
+        help = did_you_mean(name, (known for known in values if "." not in known), kind="values")
+        fail("E201", f"unknown value `{name}`", path.part_span(0), help=help)
+    inner = (known for known in (*values, *sorted(offered)) if known.startswith(f"{name}."))
+    place = path.part_span(len(path.parts) - 1)
+    help = _part_help(path, tuple(dict.fromkeys(inner)))
+    fail("E218", f"`{name}` has no part `{'.'.join(path.parts[1:])}`", place, help=help)
 
 
 def _part_help(path: Path, known: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import SpecError, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
-from archspec.lower.emission import exposed
 from archspec.model.checked import Checked
+from archspec.model.exposing import exposed
 from archspec.spec import Spec
 from archspec.views.heat_map import AttentionMap
 from archspec.views.sites import Site, nothing_at, sites, sites_at

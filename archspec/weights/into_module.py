@@ -28,7 +28,7 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     _check_names(held, tensors)
     found = Collector()
     for name, tensor in tensors.items():
-        _check_range(name, tensor, held[name], found)
+        check_range(name, tensor, held[name], found)
     found.raise_if_errors()
     # Every check is done before the first copy, so that no module is left half filled.
     with torch.no_grad():
@@ -50,7 +50,7 @@ def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     held = torch.empty(0, dtype=torch.float32)
     found = Collector()
     for name, tensor in floats.items():
-        _check_range(name, tensor, held, found)
+        check_range(name, tensor, held, found)
     found.raise_if_errors()
     return {name: tensor.to(held.dtype) if name in floats else tensor for name, tensor in tensors.items()}
 
@@ -73,13 +73,13 @@ def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> N
         fail("E607", f"`{empty[0]}`{and_more(empty)} has no memory", None, notes=also(empty), help=help)
 
 
-def _check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> None:
+def check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> None:
     """Report E527 for a finite value that becomes infinite in the dtype of the module."""
     import torch
 
     if tensor.dtype == held.dtype or not (tensor.is_floating_point() and held.is_floating_point()):
         return
-    lost = ~torch.isfinite(tensor.to(held.dtype))
+    lost = torch.isfinite(tensor) & ~torch.isfinite(tensor.to(held.dtype))
     if bool(lost.any()):
         position = tuple(lost.nonzero()[0].tolist())
         dtype = str(held.dtype).removeprefix("torch.")

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from archspec.diagnostics import Source
+from archspec.model.exposing import exposed
 from archspec.ops.attention.attention import Attention
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
@@ -163,7 +164,7 @@ def test_rates_reach_the_ops_that_drop() -> None:
 def test_weights_are_made_where_they_are_asked_for() -> None:
     node = edited(NODE.format(attention="{heads: 4, mask: all}", feed_forward="none", more=""), ("s: 1\n", "s: 3\n"))
     tree = read(Source("trial.yaml", document(node)))
-    spec = elaborate(tree, path=Path("trial.yaml"), expose=("y.layers.1.attention.weights",))
+    spec = exposed(elaborate(tree, path=Path("trial.yaml")), ("y.layers.1.attention.weights",))
     assert [str(value.type) for value in spec.graph.outputs[1:]] == ["float[batch, 4, n, n]"]
     assert all(not node.op.weights for node in trial(node).graph.walk() if isinstance(node.op, Attention))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import archspec
+from tests.steps import steps_here
 
 SPEC = """\
 archspec: 1
@@ -50,7 +51,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, spec_file: Path) -> Path:
     folder = tmp_path_factory.mktemp("built")
     carried = folder / "tokenizer.json"
     carried.write_text("{}")
-    archspec.build(spec_file, folder / "bundle", files=[carried], seed=3, cache=False)
+    with steps_here():
+        archspec.build(spec_file, folder / "bundle", files=[carried], seed=3, cache=False)
     return folder / "bundle"
 
 

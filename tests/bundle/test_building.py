@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 import archspec
 from archspec.diagnostics import SpecError
+from tests.steps import steps_here
 
 
 def codes(raised: pytest.ExceptionInfo[SpecError]) -> list[str]:
@@ -108,13 +109,14 @@ def test_given_weights_and_three_engines(tmp_path: Path, spec_file: Path) -> Non
     generator = torch.Generator().manual_seed(1)
     weights = {name: torch.randn(tensor.shape, generator=generator) * 0.05 for name, tensor in state.items()}
     told: list[tuple[str, float | None]] = []
-    bundle = archspec.build(
-        spec_file,
-        tmp_path / "bundle",
-        weights=weights,
-        targets=["onnx", "tensorrt-rtx:sm86,sm89,sm120"],
-        progress=lambda stage, fraction: told.append((stage, fraction)),
-    )
+    with steps_here():
+        bundle = archspec.build(
+            spec_file,
+            tmp_path / "bundle",
+            weights=weights,
+            targets=["onnx", "tensorrt-rtx:sm86,sm89,sm120"],
+            progress=lambda stage, fraction: told.append((stage, fraction)),
+        )
     assert [(entry.target, entry.verified) for entry in bundle.manifest.artifacts] == [
         ("onnx", "executed"),
         ("tensorrt-rtx:sm86", "network-verified-cpu"),
@@ -134,7 +136,8 @@ def test_given_weights_and_three_engines(tmp_path: Path, spec_file: Path) -> Non
 
 @pytest.mark.slow
 def test_half_precision_is_judged_by_its_own_rounding(tmp_path: Path, spec_file: Path) -> None:
-    bundle = archspec.build(spec_file, tmp_path / "bundle", dtype="float16")
+    with steps_here():
+        bundle = archspec.build(spec_file, tmp_path / "bundle", dtype="float16")
     outputs = bundle.run({"ids": np.ones((1, 3), dtype=np.int64)})
     assert outputs["states"].dtype == np.float16
     largest = max(one.largest for trial in bundle.report.trials for one in trial.differences)

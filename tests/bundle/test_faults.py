@@ -29,7 +29,7 @@ from archspec.engines.targets import tensorrt_rtx, torch_tensorrt
 from archspec.model.inputs import prepare
 from archspec.model.written import DimRange, InputPort, WrittenInterface
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 FAULTS = {
     "kill -9 in the middle of a build": "test_staging.py::test_a_killed_build_leaves_the_old_bundle_whole",
     "disk full": "test_faults.py::test_a_full_disk",
@@ -46,7 +46,14 @@ FAULTS = {
     "sizes outside an engine's narrower profile": "test_profiles.py::test_sizes_that_no_profile_has_are_refused",
     "a dim at its minimum and maximum": "test_faults.py::test_every_dim_at_its_minimum_and_maximum",
 }
+ROOT = HERE.parents[1]
 BUILD = "import sys, archspec; archspec.build(sys.argv[1], sys.argv[2], cache=False)"
+BUILD_WITH_SEED = """
+import sys, archspec
+from tests.steps import steps_here
+with steps_here():
+    archspec.build(sys.argv[1], sys.argv[2], cache=False, seed=int(sys.argv[3]))
+"""
 INTERFACE = WrittenInterface(
     dims={"batch": DimRange(min=1, typical=2, max=8), "tokens": DimRange(min=2, typical=12, max=32)},
     inputs={
@@ -146,15 +153,8 @@ def test_two_builds_into_one_folder(tmp_path: Path) -> None:
 def test_two_whole_builds_into_one_folder(tmp_path: Path, spec_file: Path) -> None:
     """One of them stands there in the end, whole, and nothing of the other."""
     output = tmp_path / "there" / "bundle"
-    command = [
-        sys.executable,
-        "-B",
-        "-c",
-        f"{BUILD.removesuffix(')')}, seed=int(sys.argv[3]))",
-        str(spec_file),
-        str(output),
-    ]
-    builds = [subprocess.Popen([*command, str(seed)], stderr=subprocess.PIPE, text=True) for seed in (1, 2)]
+    command = [sys.executable, "-B", "-c", BUILD_WITH_SEED, str(spec_file), str(output)]
+    builds = [subprocess.Popen([*command, str(seed)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for seed in (1, 2)]
     told = [build.communicate()[1] for build in builds]
     assert [build.returncode for build in builds] == [0, 0], told
     assert [path.name for path in output.parent.iterdir()] == ["bundle"]

@@ -8,6 +8,7 @@ import pytest
 
 import archspec
 from archspec.bundle.timing import ROUNDS, RUNS, alternating
+from tests.steps import steps_here
 
 
 class Clock:
@@ -47,7 +48,8 @@ def test_what_takes_long_is_run_once_a_round() -> None:
 def test_a_benchmarked_bundle_runs_its_fastest_artifact(tmp_path: Path, spec_file: Path) -> None:
     targets = ["onnx", "openvino", "tensorrt-rtx:sm89"]
     options = {"targets": targets, "profiles": ["batch=1,tokens=9:9:32"], "benchmark": True, "cache": False}
-    bundle = archspec.build(spec_file, tmp_path / "bundle", **options)  # type: ignore[arg-type]
+    with steps_here():
+        bundle = archspec.build(spec_file, tmp_path / "bundle", **options)  # type: ignore[arg-type]
     verified = {entry.target: entry.verified for entry in bundle.manifest.artifacts}
     assert verified == {"onnx": "benchmarked", "openvino": "benchmarked", "tensorrt-rtx:sm89": "network-verified-cpu"}
     timings = {timing.artifact: timing for timing in bundle.report.timings}

@@ -19,6 +19,7 @@ from archspec.engines.engine import Target
 from archspec.engines.profiles import read_profiles
 from archspec.engines.program import Program
 from archspec.model.written import DimRange, InputPort, WrittenInterface
+from tests.steps import steps_here
 
 TEXTS = WrittenInterface(
     dims={"batch": DimRange(min=1, typical=2, max=16), "tokens": DimRange(min=1, typical=12, max=40)},
@@ -147,7 +148,8 @@ def test_what_triton_does_not_serve_is_refused_before_a_build(spec_file: Path, t
 
 @pytest.mark.slow
 def test_a_repository_is_a_bundle_too(schema: ModuleType, spec_file: Path, tmp_path: Path) -> None:
-    bundle = archspec.build(spec_file, tmp_path / "bundle", layout="triton", seed=3)
+    with steps_here():
+        bundle = archspec.build(spec_file, tmp_path / "bundle", layout="triton", seed=3)
     assert sorted(path.relative_to(bundle.path).as_posix() for path in (bundle.path / "triton").rglob("*")) == [
         "triton/tiny",
         "triton/tiny/1",

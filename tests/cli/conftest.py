@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from archspec.cli import main
+from tests.steps import steps_here
 
 SMALL = """\
 archspec: 1
@@ -75,7 +76,8 @@ def archspec(folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytes
         monkeypatch.setattr(sys, "argv", ["archspec", *arguments])
         capfd.readouterr()
         try:
-            main()
+            with steps_here():
+                main()
             status = 0
         except SystemExit as exit:
             status = exit.code if isinstance(exit.code, int) else int(exit.code is not None)

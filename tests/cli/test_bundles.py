@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from archspec.bundle import build
 from tests.cli.conftest import SMALL, Command
+from tests.steps import steps_here
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +23,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ONNX bundle of the small spec."""
     folder = tmp_path_factory.mktemp("bundle")
     (folder / "small.yaml").write_text(SMALL, encoding="utf-8")
-    return build(folder / "small.yaml", folder / "built").path
+    with steps_here():
+        return build(folder / "small.yaml", folder / "built").path
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> str:

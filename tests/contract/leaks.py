@@ -26,6 +26,19 @@ rules:
 CHUNKED = RULES.replace("[2, 6, 24]", "[2, 6, 64]").replace(
     "  - ignores", "  - within: {output: logits, input: ids, mask: last(8)}\n  - ignores"
 )
+LONG = RULES.replace("[2, 6, 24]", "[1, 6, 40]")
+PACKED = """
+archspec: 1
+name: my-packed-decoder
+dims: {batch: [1, 2, 6], length: [1, 6, 40]}
+inputs:
+  ids: int64[batch, length] < 50
+  segment: {type: "int64[batch, length]", sorted: true}
+outputs:
+  logits: float[batch, length, 50]
+rules:
+  - segments: {output: logits, input: ids, by: segment}
+"""
 RIGHT = RULES.replace("default: true", "padding: right")
 Change = Callable[[Tensor, Tensor], Tensor]
 
@@ -64,6 +77,37 @@ def row(valid: Tensor, number: int) -> Tensor:
 def position(valid: Tensor, number: int) -> Tensor:
     """Which position has a number: bool [1, length]."""
     return (torch.arange(valid.shape[1]) == number)[None]
+
+
+def pair(mask: Tensor, query: int, key: int, valid: Tensor | bool = True) -> Tensor:
+    """One query sees one key more, in the rows [batch] where that is asked for."""
+    if mask.shape[1] <= max(query, key):
+        return mask
+    wider = mask.clone()
+    wider[:, query, key] |= torch.as_tensor(valid)
+    return wider
+
+
+class Packed(Decoder):
+    """A decoder that keeps segments apart, but for one pair of positions."""
+
+    def forward(self, ids: Tensor, segment: Tensor) -> Tensor:
+        """Logits [batch, length, 50]."""
+        self.segment = segment
+        return super().forward(ids, torch.ones_like(ids, dtype=torch.bool))
+
+    def mask(self, valid: Tensor) -> Tensor:
+        """What each position sees: bool [batch, length, length]."""
+        same = self.segment[:, :, None] == self.segment[:, None, :]
+        return pair(same, *self.leak) if self.leak else same
+
+    leak: tuple[int, int] | None = (23, 24)
+
+
+class SoundlyPacked(Packed):
+    """A decoder that keeps segments apart."""
+
+    leak = None
 
 
 def windowed(mask: Tensor) -> Tensor:
@@ -169,6 +213,22 @@ CASES = {
     "a batch of one": leaky(lambda mask, valid: unmasked(mask, len(valid) == 1), "ignores", says="batch=1"),
     "the largest batch": Case(build=lambda: Meaning(6), claim="independent(batch)", says="batch=6"),
     "the second chunk": leaky(second_chunk, "causal", rules=CHUNKED, says="depends on ids[0, 16]"),
+    "one pair in the middle of a length of 40": leaky(
+        lambda mask, valid: pair(mask, 20, 21), "causal", rules=LONG, says="20] depends on ids["
+    ),
+    "one far pair at a length of 40": leaky(lambda mask, valid: pair(mask, 7, 33), "causal", rules=LONG, says=", 33]"),
+    "a length of 2": leaky(
+        lambda mask, valid: ahead(mask, valid.shape[1] == 2), "causal", rules=LONG, says="batch=2, length=2"
+    ),
+    "a length of 3": leaky(lambda mask, valid: ahead(mask, valid.shape[1] == 3), "causal", rules=LONG, says="length=3"),
+    "the typical length": leaky(
+        lambda mask, valid: ahead(mask, valid.shape[1] == 17), "causal", rules=LONG.replace("6, 40", "17, 40")
+    ),
+    "one pair of padding": leaky(lambda mask, valid: pair(mask, 30, 29), "ignores", rules=LONG, says="depends on ids["),
+    "one pair at the first position of padding": leaky(
+        lambda mask, valid: pair(mask, 20, 21), "ignores", rules=LONG.replace("default: true", "padding: right")
+    ),
+    "one pair of neighbouring segments": Case(build=Packed, claim="segments", rules=PACKED, says="depends on ids["),
     "NaN in float64": Case(build=lambda: NotInDouble("one position ahead"), claim="causal"),
     "a mask in float64 alone": Case(build=SoundInDouble, claim="causal"),
     "a bias of -10,000 for a mask": biased(-1e4),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from archspec.diagnostics import SpecError
 from archspec.testing import assert_contract, read_claims
 from tests.contract.decoders import RULES, Decoder
 
@@ -126,3 +128,38 @@ def test_a_model_without_gradients_is_judged_by_changes() -> None:
     report = assert_contract(Detached(), CLAIMS)
     assert report.findings[-1].trials >= 8
     json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_weights_are_loaded_into_a_copy(tmp_path: Path) -> None:
+    """Weights of zero show no dependence: the copy has them, and the module of the caller keeps its own."""
+    file, decoder = tmp_path / "weights.safetensors", Decoder()
+    before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
+    save_file(before, file)
+    assert_contract(decoder, CLAIMS, weights=file)
+    save_file({name: torch.zeros_like(tensor) for name, tensor in before.items()}, file)
+    with pytest.raises(AssertionError, match="logits position 0 does not depend on ids position 0"):
+        assert_contract(decoder, CLAIMS, weights=str(file))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in decoder.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"out.bias": torch.zeros(49)}, "E607"),
+        ({"other": torch.zeros(50)}, "E607"),
+        ({"out.bias": torch.full((50,), float("nan"))}, "E527"),
+        ({"out.bias": torch.full((50,), 1e39, dtype=torch.float64)}, "E527"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(wrong: dict[str, Tensor], code: str, tmp_path: Path) -> None:
+    state = {**Decoder().state_dict(), **wrong}
+    save_file(state, tmp_path / "weights.safetensors")
+    with pytest.raises(SpecError) as raised:
+        assert_contract(Decoder(), CLAIMS, weights=tmp_path / "weights.safetensors")
+    assert [found.code for found in raised.value.diagnostics] == [code]
+
+
+def test_a_function_takes_no_weights(tmp_path: Path) -> None:
+    save_file(Decoder().state_dict(), tmp_path / "weights.safetensors")
+    with pytest.raises(SpecError, match="weights are loaded into a module, got a function"):
+        assert_contract(lambda ids, valid: ids, CLAIMS, weights=tmp_path / "weights.safetensors")

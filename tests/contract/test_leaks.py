@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archspec.testing import assert_contract, read_claims
-from tests.contract.leaks import CASES, CHUNKED, RIGHT, RULES, Biased, Leaky, windowed
+from tests.contract.leaks import CASES, CHUNKED, PACKED, RIGHT, RULES, Biased, Leaky, SoundlyPacked, windowed
 from tests.contract.right import MODELS
 
 
@@ -25,6 +25,7 @@ def test_a_leak_is_caught(name: str, seed: int) -> None:
 def test_without_the_leak_they_hold() -> None:
     assert_contract(Leaky(lambda mask, valid: mask), read_claims(RULES))
     assert_contract(Leaky(lambda mask, valid: windowed(mask)), read_claims(CHUNKED))
+    assert_contract(SoundlyPacked(), read_claims(PACKED))
     assert_contract(Biased(-torch.finfo(torch.float32).max), read_claims(RIGHT))
 
 

@@ -9,7 +9,8 @@ import pytest
 from archspec.checking import accepted
 from archspec.contract.verify import verify
 from archspec.lower import emit
-from archspec.spec.claims import load_claims, with_inner
+from archspec.model.exposing import with_inner
+from archspec.spec.claims import load_claims
 from tests.contract.judging import first_violation, is_equivalent, judged, trial
 from tests.contract.mutations import OPERATORS, Mutant, mutants
 from tests.mutation.shipped import OWN, SHIPPED, skip_if_same

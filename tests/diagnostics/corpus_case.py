@@ -19,6 +19,7 @@ from pathlib import Path
 
 from archspec.checking import check
 from archspec.diagnostics import Diagnostic, SpecError
+from archspec.model.exposing import exposed
 from archspec.spec import load
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -56,9 +57,9 @@ def found_in(path: Path) -> tuple[Diagnostic, ...]:
     """What `archspec check` says of a case in the current folder, by the options that it names."""
     words = shlex.split(named[1]) if (named := _OPTIONS.search(text_of(path))) else []
     overrides = [value for word, value in pairwise(words) if word == "--set"]
-    exposed = [value for word, value in pairwise(words) if word == "--expose"]
+    paths = [value for word, value in pairwise(words) if word == "--expose"]
     try:
-        spec = load(Path(path.name), set=overrides, reduced="--reduced" in words, expose=exposed)
+        spec = exposed(load(Path(path.name), set=overrides, reduced="--reduced" in words), paths)
         return check(spec).diagnostics
     except SpecError as error:
         return error.diagnostics

@@ -15,6 +15,7 @@ from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
 from archspec.model.runner import Runner
 from tests.engines.models import encoder
+from tests.steps import steps_here
 
 SIZES = ((1, 1), (3, 17), (16, 40))
 
@@ -65,7 +66,8 @@ def held_to_the_module(case: Case) -> None:
 @pytest.fixture(scope="session")
 def openvino_case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     pytest.importorskip("openvino")
-    return build_case(tmp_path_factory.mktemp("openvino"), "onnx", "openvino")
+    with steps_here():
+        return build_case(tmp_path_factory.mktemp("openvino"), "onnx", "openvino")
 
 
 @pytest.fixture(scope="session")

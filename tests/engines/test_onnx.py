@@ -20,6 +20,7 @@ from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
 from archspec.model.runner import Runner
 from tests.engines.models import encoder, images, names
+from tests.steps import steps_here
 
 NETWORK = Path("artifacts", "onnx", "model.onnx")
 
@@ -40,9 +41,8 @@ class Case:
 
 def build_onnx(folder: Path, make: Callable[[Path], Program]) -> Case:
     program = make(folder)
-    (built,), stages = Workshop(folder=folder, program=program, dtype="float32").build(
-        read_targets(["onnx"], "float32")
-    )
+    workshop = Workshop(folder=folder, program=program, dtype="float32")
+    (built,), stages = workshop.build(read_targets(["onnx"], "float32"))
     assert built.folder / built.artifact.files[0] == NETWORK
     assert all(stage.seconds > 0 and stage.peak_bytes > 10_000_000 for stage in stages)
     return Case(folder=folder, program=program)
@@ -97,7 +97,8 @@ def test_a_second_build_is_the_same_bytes(built_encoder: Case, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_sizes_with_a_multiple(tmp_path: Path) -> None:
-    case = build_onnx(tmp_path, images)
+    with steps_here():
+        case = build_onnx(tmp_path, images)
     runner, module = case.open(), case.module()
     for batch, height, width in [(1, 4, 4), (2, 12, 28), (8, 64, 64)]:
         pixels = torch.randn(batch, 3, height, width)
@@ -108,7 +109,8 @@ def test_sizes_with_a_multiple(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_names_that_the_exporter_uses_too(tmp_path: Path) -> None:
-    case = build_onnx(tmp_path, names)
+    with steps_here():
+        case = build_onnx(tmp_path, names)
     onnx.checker.check_model(onnx.load(tmp_path / NETWORK), full_check=True)
     ids = torch.randint(0, 9, (5, 3))
     found, expected = case.open().run({"linear": ids.numpy()}), case.module()(ids)

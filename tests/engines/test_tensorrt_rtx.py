@@ -15,6 +15,7 @@ from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, read_targets
 from archspec.model.ports import DTypeName
 from tests.engines.models import encoder, images
+from tests.steps import steps_here
 
 trt = pytest.importorskip("tensorrt_rtx")
 from archspec.engines.rtx.building import build_engine  # noqa: E402
@@ -46,13 +47,15 @@ def test_three_gpus_get_an_engine_each_and_the_same_one_again(tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_and_one_engine_for_two_gpus(tmp_path: Path, dtype: DTypeName) -> None:
-    (engine,) = build(tmp_path, encoder, "tensorrt-rtx:sm89+sm120", dtype).values()
+    with steps_here():
+        (engine,) = build(tmp_path, encoder, "tensorrt-rtx:sm89+sm120", dtype).values()
     assert len(engine) > 10_000
 
 
 @pytest.mark.slow
 def test_sizes_with_a_multiple_and_a_typical_size_that_is_the_least(tmp_path: Path) -> None:
-    (engine,) = build(tmp_path, images, "tensorrt-rtx:sm89").values()
+    with steps_here():
+        (engine,) = build(tmp_path, images, "tensorrt-rtx:sm89").values()
     assert len(engine) > 1_000
 
 

@@ -17,6 +17,7 @@ from archspec.analyses.parameters import expand
 from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.lower import emit, module_class
+from archspec.model.exposing import exposed
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
@@ -72,7 +73,7 @@ def test_inputs_with_a_default_may_be_left_out() -> None:
 def test_exposed_values_are_outputs() -> None:
     paths = ["states.layers.1.attention.weights", "states.layers.0"]
     plain = load("gpt2", reduced=True)
-    spec = load("gpt2", reduced=True, expose=paths)
+    spec = exposed(plain, paths)
     module = archspec.compile(plain, expose=paths)
     hold(spec, module)
     ids = torch.randint(0, 10, (2, 6))

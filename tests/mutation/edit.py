@@ -11,7 +11,8 @@ from archspec.ir.repeat import Repeat, Schedule
 from archspec.ir.rewriter import Rewriter
 from archspec.ir.verifier import verify
 from archspec.record import record
-from archspec.spec import Rule, Spec
+from archspec.spec import Spec
+from archspec.spec.rewritten import rewritten
 
 Step = tuple[int, int]
 """The number of a node in its body, and of the region of it that comes next."""
@@ -42,12 +43,12 @@ class Site:
 
 
 class Edit:
-    """A node that is being changed: its operands in the new graph, and a way to add nodes before and after it."""
+    """A node that is being changed: its operands, and the nodes that are to stand in its place."""
 
-    def __init__(self, under_way: Rewriter, node: Node) -> None:
-        self._copy = under_way
+    def __init__(self, node: Node) -> None:
         self.node = node
-        self.inputs = under_way.operands(node.inputs)
+        self.inputs = node.inputs
+        self.nodes: list[Node] = []
 
     def add(self, op: Op, *inputs: Value) -> Value:
         """The first output of a new node."""
@@ -76,7 +77,7 @@ class Edit:
             scope=self.node.scope,
             span=self.node.span,
         )
-        self._copy.nodes.append(node)
+        self.nodes.append(node)
         return node.outputs
 
 
@@ -87,79 +88,43 @@ Change = Callable[[Edit], Sequence[Value]]
 def changed(spec: Spec, site: Site, change: Change) -> Spec:
     """The spec whose graph computes something else at one place. Raises ShapeError or InvalidGraph where none can."""
     rebuilding = _Rebuilding(site=site, change=change)
-    copy = rebuilding.body(spec.graph, site.steps)
-    graph = copy.finish()
+    rewriter = rebuilding.body(spec.graph, site.steps)
+    graph = rewriter.finish()
     verify(graph)
-    moved = _Moved(copy.new)
-    return replace(
-        spec,
-        graph=graph,
-        rules=tuple(moved.rule(rule) for rule in spec.rules),
-        outputs={name: moved.value(value) for name, value in spec.outputs.items()},
-        values={name: copy.new.get(value, value) for name, value in spec.values.items()},
-    )
+    return rewritten(spec, graph, rewriter.moved)
 
 
 @record
 class _Rebuilding:
-    """Copies the bodies on the way to a site."""
+    """Changes the bodies on the way to a site."""
 
     site: Site
     change: Change
 
     def body(self, graph: Graph, steps: Sequence[Step]) -> Rewriter:
-        copy = Rewriter(graph)
-        number = steps[0][0] if steps else self.site.number
-        for k, node in enumerate(graph.nodes):
-            inputs = copy.operands(node.inputs)
-            if k != number:
-                copy.add(node, inputs)
-            elif steps:
-                inner = self.body(node.regions[steps[0][1]], steps[1:]).finish()
-                self._around(copy, node, inputs, inner, steps)
-            else:
-                copy.new.update(zip(node.outputs, self.change(Edit(copy, node)), strict=True))
-        return copy
+        rewriter = Rewriter(graph)
+        if steps:
+            node = graph.nodes[steps[0][0]]
+            self._around(rewriter, node, self.body(node.regions[steps[0][1]], steps[1:]).finish(), steps)
+        else:
+            node = graph.nodes[self.site.number]
+            edit = Edit(node)
+            outputs = self.change(edit)
+            rewriter.replace(node, edit.nodes, outputs)
+        return rewriter
 
-    def _around(self, copy: Rewriter, node: Node, inputs: Sequence[Value], inner: Graph, steps: Sequence[Step]) -> None:
+    def _around(self, rewriter: Rewriter, node: Node, inner: Graph, steps: Sequence[Step]) -> None:
         regions, body = list(node.regions), steps[0][1]
         alone = self.site.layer
         if alone is None or alone.depth != len(self.site.steps) - len(steps):
             regions[body] = inner
-            copy.add(node, inputs, regions=regions)
+            rewriter.change(node, regions=regions)
             return
         assert isinstance(node.op, Repeat)
         bodies = [len(regions) if layer == alone.number else one for layer, one in enumerate(node.op.schedule)]
         kinds = (*node.op.kinds, f"{node.op.kinds[body]}Changed")
         op = replace(node.op, kinds=kinds, schedule=Schedule(start=tuple(bodies)))
-        copy.add(node, inputs, op=op, regions=[*regions, inner])
-
-
-class _Moved:
-    """Values of the old graph, and those that rules compute apart, as they are in the new one."""
-
-    def __init__(self, new: Mapping[Value, Value]) -> None:
-        self._new = dict(new)
-
-    def rule(self, rule: Rule) -> Rule:
-        return replace(
-            rule,
-            output=self.value(rule.output),
-            input=self.value(rule.input),
-            controls=tuple(self.value(control) for control in rule.controls),
-            where=None if rule.where is None else self.value(rule.where),
-            at=None if rule.at is None else self.value(rule.at),
-            by=None if rule.by is None else self.value(rule.by),
-        )
-
-    def value(self, value: Value) -> Value:
-        if value not in self._new:
-            node = value.producer
-            assert node is not None
-            made = tuple(Value(one.name, one.type) for one in node.outputs)
-            Node(op=node.op, inputs=tuple(map(self.value, node.inputs)), outputs=made, span=node.span)
-            self._new.update(zip(node.outputs, made, strict=True))
-        return self._new[value]
+        rewriter.change(node, op=op, regions=[*regions, inner])
 
 
 def sites(graph: Graph) -> list[Site]:

@@ -9,9 +9,10 @@ from typing import Literal
 from archspec.checking import accepted
 from archspec.diagnostics import Span
 from archspec.lower import emit
+from archspec.model.exposing import with_inner
 from archspec.record import record
 from archspec.spec import load
-from archspec.spec.claims import load_claims, with_inner
+from archspec.spec.claims import load_claims
 from tests.contract import mutations as of_source
 from tests.contract.judging import judged
 from tests.mutation.judging import Court, Outcome

@@ -17,6 +17,7 @@ from archspec.masks.atoms.prefix import Prefix
 from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.atoms.within import Within
 from archspec.masks.mask import And, Or
+from archspec.model.exposing import exposed
 from archspec.spec import load
 from tests.spec.example import spec_of
 
@@ -246,7 +247,7 @@ graph:
 
 
 def test_inner_values_become_visible_where_they_are_named(tmp_path: Path) -> None:
-    spec = load("transformer-base", expose=["memory.layers.1.attention.weights", "states.layers.2"])
+    spec = exposed(load("transformer-base"), ["memory.layers.1.attention.weights", "states.layers.2"])
     assert {name: str(value.type) for name, value in spec.outputs.items()} == {
         "logits": "float[batch, tgt, 37000]",
         "memory_layers_1_attention_weights": "float[batch, 8, src, src]",

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import archspec as package
 from archspec.diagnostics import SpecError
+from archspec.model.exposing import exposed
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec, load
 from archspec.views.attention_weights import AttentionMap, attend
@@ -45,9 +46,9 @@ def inputs() -> dict[str, np.ndarray]:
 
 
 def expected(spec: Spec, node: str, tensors: dict[str, torch.Tensor], inputs: dict[str, np.ndarray]) -> np.ndarray:
-    exposed = load("transformer-base", reduced=True, expose=[f"{node}.weights"])
+    with_weights = exposed(load("transformer-base", reduced=True), [f"{node}.weights"])
     arrays = {name: tensor.double().numpy() for name, tensor in tensors.items()}
-    return interpret(exposed.graph, inputs, arrays)[f"{node}.weights".replace(".", "_")]
+    return interpret(with_weights.graph, inputs, arrays)[f"{node}.weights".replace(".", "_")]
 
 
 @pytest.mark.parametrize("node", [NODE, "states.layers.0.attention", "memory.layers.1.attention"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.diagnostics import SpecError
+from archspec.model.exposing import exposed
 from archspec.relation.evaluate import matrix
 from archspec.rules.flow import Dependence
 from archspec.spec import Spec, load
@@ -110,7 +111,7 @@ def test_what_the_bound_allows_and_nothing_wires(tmp_path: Path) -> None:
     ],
 )
 def test_the_bound_in_words(name: str, source: str, output: str, words: str) -> None:
-    spec = load(name, expose=["states.layers.1"] if output == "states_layers_1" else [])
+    spec = exposed(load(name), ["states.layers.1"] if output == "states_layers_1" else [])
     value = {**spec.values, **spec.outputs}[output]
     inp = spec.values[source]
     assert formula(Dependence(spec.graph).relation(value, inp), value, inp) == words

@@ -14,6 +14,7 @@ from archspec.diagnostics import Source
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
+from archspec.model.exposing import exposed
 from archspec.oracle.interpreter import Interpretation
 from archspec.spec import Spec
 from archspec.spec.elaborate import elaborate
@@ -46,7 +47,7 @@ class Inner:
     @cached_property
     def spec(self) -> Spec:
         paths = [name for name in self.values if "." in name]
-        return elaborate(read(Source("fuzzed.yaml", self.draft.text())), path=Path("fuzzed.yaml"), expose=paths)
+        return exposed(elaborate(read(Source("fuzzed.yaml", self.draft.text())), path=Path("fuzzed.yaml")), paths)
 
     def held(self, path: str) -> Held:
         """Where a value is computed."""

@@ -133,6 +133,7 @@ class Attend:
         )
         with b.settings(span=self.span):
             y, *weights = b.add_all(op, q, k, v, *more, *self.controls, results=("y", "weights")[: 1 + wanted])
+        b.offer("weights", y)
         for value in weights:
             b.expose("weights", value)
         return y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
@@ -69,6 +70,10 @@ class Attention(Primitive):
     def is_explicit(self) -> bool:
         """Whether the scores are computed explicitly because no kernel supports the options."""
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
+
+    def inner(self) -> Mapping[str, Primitive]:
+        """The `weights`."""
+        return {} if self.weights else {"weights": replace(self, weights=True)}
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The result [b h s v] and, with `weights`, the weights [b h s t].

@@ -139,23 +139,28 @@ class Convolution(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The sum over taps, group by group."""
+        """The sum over taps, of all groups at once."""
         import numpy as np
 
         x, weight = inputs[0], parameters["weight"]
         padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in self.padding)])
-        groups = zip(np.split(padded, self.groups, axis=1), np.split(weight, self.groups), strict=True)
-        y = np.concatenate([sum(self._products(part, taps)) for part, taps in groups], axis=1)
+        apart = padded.reshape(len(x), self.groups, x.shape[1] // self.groups, *padded.shape[2:])
+        taps = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
+        summed = sum(self._products(apart, taps))
+        y = np.reshape(summed, (len(x), len(weight), *np.shape(summed)[3:]))
         if self.bias:
             y = y + parameters["bias"].reshape(-1, *(1 for _ in self.kernel))
         return (y,)
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:
+        """What each tap adds: `x` is [b, group, c, places ...], `weight` is [group, o, c, kernel ...]."""
         import numpy as np
 
         for tap in np.ndindex(*self.kernel):
-            covered = tuple(self._covered(x.shape[2 + k], k, tap[k]) for k in range(len(tap)))
-            yield np.einsum("bc...,oc->bo...", x[:, :, *covered], weight[:, :, *tap])
+            covered = tuple(self._covered(x.shape[3 + k], k, tap[k]) for k in range(len(tap)))
+            part = x[:, :, :, *covered]
+            added = weight[:, :, :, *tap] @ part.reshape(*part.shape[:3], -1)
+            yield added.reshape(*added.shape[:3], *part.shape[3:])
 
     def _covered(self, padded: int, k: int, tap: int) -> slice:
         """The positions of the padded input that a tap covers, one per output position."""

@@ -7,7 +7,7 @@ reported as violated where two runs in float64 confirm it, if the graph is small
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from math import prod
@@ -61,9 +61,8 @@ class Replay:
         self._shapes: dict[Value, tuple[int, ...]] = {}
         self._unchanged: dict[int, _Changed] = {}
         self._after: dict[tuple[int, tuple[Index, ...]], Array | None] = {}
-        self._operands: dict[Node, tuple[list[Array], dict[str, Array]]] | None = None
-        self._results: dict[Node, list[Array]] = {}
-        self._moved: dict[tuple[Node, int, int], _Moved] = {}
+        self._made: dict[Node, tuple[Array, ...]] = {}
+        self._moved: dict[tuple[Node, int, int, int], list[Array]] = {}
 
     @cached_property
     def possible(self) -> bool:
@@ -98,39 +97,49 @@ class Replay:
 
     def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:
         """Whether an output position of one node changes when one operand changes at one position, all else fixed."""
-        moved = self._moved.setdefault((node, place, other), _Moved())
-        cell = self._cell(made, self.wiring.grid(made).index(bit))
-        # One trial mostly shows it; the others are run only where it does not.
-        while not moved.at(self._over_coordinates, made, cell) and moved.trials < _TRIALS:
-            moved.add(self._moved_by(node, place, other, moved.trials))
-        return moved.at(self._over_coordinates, made, cell)
+        at = self._cell(made, self.wiring.grid(made).index(bit))
+
+        def moved(trial: int) -> bool:
+            found = self._moved_by(node, place, other, trial)[made.index]
+            return bool(self._over_coordinates(made, found)[at].any())
+
+        return any(moved(trial) for trial in range(_TRIALS))
 
     def _moved_by(self, node: Node, place: int, other: int, trial: int) -> list[Array]:
-        """Where the outputs of a node change when one cell of an operand changes, in one trial."""
+        """Where the outputs of a node change when one cell of an operand changes in a trial."""
         import numpy as np
 
-        arguments, parameters = self._given_to(node)
-        before, value = self._results[node], node.inputs[place]
-        cell = self._cell(value, self.wiring.grid(value).index(other))
-        most = None if value.type.bound is None else value.type.bound.value(self._sizes) - 1
-        changed = self._over_coordinates(value, arguments[place]).copy()
+        key = (node, place, other, trial)
+        if key in self._moved:
+            return self._moved[key]
+        assert isinstance(node.op, Primitive)
+        (arguments, parameters), before = self._operands[node], self._before(node)
+        cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
+        bound = node.inputs[place].type.bound
+        most = None if bound is None else bound.value(self._sizes) - 1
+        changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
         changed[cell] = nudged(changed[cell], trial, most)
         given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
-        after = node.op.reference(given, parameters, self._sizes)  # type: ignore[attr-defined]
+        after = node.op.reference(given, parameters, self._sizes)
         # A value that is not finite is no evidence of a dependence.
-        return [(x != y) & np.isfinite(x) & np.isfinite(y) for x, y in zip(before, after, strict=True)]
+        self._moved[key] = [
+            (left != right) & np.isfinite(left) & np.isfinite(right) for left, right in zip(before, after, strict=True)
+        ]
+        return self._moved[key]
 
-    def _given_to(self, node: Node) -> tuple[list[Array], dict[str, Array]]:
-        """The operands and parameters of a primitive; notes its results."""
-        if self._operands is None:
-            recorded = _Recorded(self, 0)
-            recorded.run()
-            self._operands = recorded.operands
-        assert isinstance(node.op, Primitive)
-        arguments, parameters = self._operands[node]
-        if node not in self._results:
-            self._results[node] = list(node.op.reference(arguments, parameters, self._sizes))
-        return arguments, parameters
+    @cached_property
+    def _operands(self) -> dict[Node, tuple[list[Array], dict[str, Array]]]:
+        """What every primitive is given in the first layer that runs it."""
+        recorded = _Recorded(self, 0)
+        recorded.run()
+        return recorded.operands
+
+    def _before(self, node: Node) -> tuple[Array, ...]:
+        """What a primitive makes of what it is given, with nothing changed."""
+        if node not in self._made:
+            assert isinstance(node.op, Primitive)
+            self._made[node] = node.op.reference(*self._operands[node], self._sizes)
+        return self._made[node]
 
     def _cell(self, value: Value, index: Index) -> tuple[slice, ...]:
         """The positions of a cell, as slices over the coordinates of a value."""
@@ -144,7 +153,7 @@ class Replay:
         """Whether the output changes in one trial, by more than rounding."""
         import numpy as np
 
-        before, after = self._before(trial).found, self._found(cells, trial)
+        before, after = self._unchanged_run(trial).found, self._found(cells, trial)
         if before is None or after is None:
             return False
         left, right = (self._over_coordinates(self.output, found)[i].astype(np.float64) for found in (before, after))
@@ -152,7 +161,7 @@ class Replay:
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 
-    def _before(self, trial: int) -> _Changed:
+    def _unchanged_run(self, trial: int) -> _Changed:
         """The run of one trial in which nothing is changed."""
         if trial not in self._unchanged:
             self._unchanged[trial] = _Changed(self, trial)
@@ -161,7 +170,7 @@ class Replay:
 
     def _found(self, cells: tuple[Index, ...], trial: int) -> Array | None:
         """The output with the source changed at some cells; None where it cannot be, or is made after the output."""
-        first = self._before(trial)
+        first = self._unchanged_run(trial)
         # A source that is not made before the output cannot move it.
         if first.found is None or first.source is None:
             return None
@@ -252,23 +261,6 @@ class Replay:
                 held &= found.reshape((1,) * (at.ndim - found.ndim) + found.shape) != literal.negated
             where |= held
         return bool(where[at].all())
-
-
-class _Moved:
-    """Where the outputs of a node moved in the trials so far."""
-
-    def __init__(self) -> None:
-        self.trials = 0
-        self.found: list[Array] = []
-
-    def add(self, moved: list[Array]) -> None:
-        """Take what moved in the next trial."""
-        self.found = [old | new for old, new in zip(self.found, moved, strict=True)] if self.found else moved
-        self.trials += 1
-
-    def at(self, over: Callable[[Value, Array], Array], made: Value, cell: tuple[slice, ...]) -> bool:
-        """Whether an output moved in a cell, `over` giving its array over coordinates."""
-        return bool(self.found) and bool(over(made, self.found[made.index])[cell].any())
 
 
 class _Done(Exception):

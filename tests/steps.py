@@ -1,0 +1,50 @@
+"""Build steps in this process, for tests that are not about the processes: each start of torch takes seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from archspec.engines.process import Progress, Stage, StageOutcome
+from archspec.engines.serve import peak_bytes
+
+CALLERS = ("archspec.bundle.work", "archspec.bundle.inspection", "archspec.engines.build")
+
+
+def run_here(
+    worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
+) -> StageOutcome:
+    """What `run_step` does, without its process: the job and its result are still plain data."""
+    tell = progress or (lambda stage, share: None)
+    tell(stage, None)
+    begun = time.monotonic()
+    noise = io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(noise),
+        contextlib.redirect_stderr(noise),
+        warnings.catch_warnings(),
+    ):
+        # What libraries print or warn of in a worker is not shown either.
+        warnings.simplefilter("ignore")
+        found = getattr(importlib.import_module(worker), task)(json.loads(json.dumps(job)))
+    tell(stage, 1.0)
+    measured = Stage(name=stage, seconds=round(time.monotonic() - begun, 3), peak_bytes=peak_bytes())
+    return StageOutcome(result=json.loads(json.dumps(found)), stage=measured)
+
+
+@contextlib.contextmanager
+def steps_here() -> Iterator[None]:
+    """Builds start no process."""
+    with contextlib.ExitStack() as patches:
+        for caller in CALLERS:
+            patches.enter_context(patch(f"{caller}.run_step", run_here))
+        yield
