@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container, Iterator
 
 from archspec.ir.call import Call
@@ -70,15 +71,20 @@ def way(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
 
 def reaching(replay: Replay, i: Index) -> Callable[[Index], bool]:
     """A test for positions of the source: whether steps that a replay confirms lead to one from position i."""
-    wiring = replay.wiring
+    wiring, grid, source = replay.wiring, replay.wiring.grid(replay.source), _origin(replay.source, None)
     start: State = (*_origin(replay.output, None), wiring.grid(replay.output).bit(i))
-    known, waiting = {start}, [start]
-    while waiting:
-        found = {after: None for _, after in _steps(wiring, waiting.pop(), replay.reads, known)}
-        known |= found.keys()
-        waiting += found
-    source, grid = _origin(replay.source, None), wiring.grid(replay.source)
-    return lambda j: start != (goal := (*source, grid.bit(j))) and goal in known
+    known, waiting = {start}, deque([start])
+
+    def reached(j: Index) -> bool:
+        goal = (*source, grid.bit(j))
+        # The search is breadth first, stops at the goal, and goes on from there for the next one.
+        while goal not in known and waiting:
+            for _, after in _steps(wiring, waiting.popleft(), replay.reads, known):
+                known.add(after)
+                waiting.append(after)
+        return goal in known and goal != start
+
+    return reached
 
 
 def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[PathStep, ...]:

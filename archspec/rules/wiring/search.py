@@ -85,9 +85,8 @@ def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness 
     if not replay.deep:
         return None
     # Through many layers a change may fade out: then every step of the way is tried by itself.
-    reached = reaching(replay, i)
-    places = [place for place in places[:_MOST_REPLAYS] if reached(place)]
-    return Witness(wiring=wiring, i=i, j=places[0], replay=replay) if places else None
+    place = next(filter(reaching(replay, i), places[:_MOST_REPLAYS]), None)
+    return None if place is None else Witness(wiring=wiring, i=i, j=place, replay=replay)
 
 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
