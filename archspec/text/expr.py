@@ -207,6 +207,7 @@ def bracketed(inner: Bindable, power: int) -> str:
 
 
 def _operand(cursor: Cursor) -> Expr:
+    """Parse a number, a name, a call, a minus sign with its operand, or an expression in brackets."""
     token = cursor.token
     if token.kind == "number":
         return read_number(cursor.advance())
@@ -223,6 +224,7 @@ def _operand(cursor: Cursor) -> Expr:
 
 
 def _name_or_call(cursor: Cursor) -> Expr:
+    """Parse a name, or a function call. Raises SpecError E122 for an unknown function, E120 for a path."""
     token = cursor.advance()
     if cursor.at("("):
         check_function(token, FUNCTIONS)
@@ -284,6 +286,7 @@ def _defined(compute: Callable[[], T], place: Expr, problem: str) -> T:
 
 
 def _shown(value: Scalar) -> str:
+    """The label with the value of an expression; empty if the value depends on dims."""
     constant = value.constant()
     return "" if constant is None else f"this is {constant}"
 
