@@ -238,7 +238,7 @@ def made(name: str) -> Any:
         found = getattr(import_module(package), factory)()
     except ImportError as error:
         fail("E733", f"`{package}` cannot be imported", None, notes=[str(error)])
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - the code of a user may raise anything
         fail("E733", f"`{name}` does not return a model", None, notes=[f"{type(error).__name__}: {error}"])
     if not callable(found):
         fail("E733", f"`{name}` is a {type(found).__name__}, which cannot be called", None)

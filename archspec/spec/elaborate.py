@@ -9,7 +9,6 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Span, SpecError, in_order
 from archspec.ir.graph import Value
-from archspec.schema.reading import place
 from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
@@ -43,7 +42,6 @@ def elaborate(tree: MapNode, *, path: Path, reduced: bool = False, as_written: b
         document = FileModel.read(tree)
     if document is None:
         raise SpecError(in_order(findings.diagnostics))
-    _check_layouts(document, findings)
     definitions = define(document, tree, places, findings)
     graph = GraphBuilder(
         document=document,
@@ -108,14 +106,6 @@ def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
     """Where each key of a section is written; empty if the section is missing or not a map."""
     found = tree.get(section)
     return {entry.key.value: entry.key.span for entry in found.entries} if isinstance(found, MapNode) else {}
-
-
-def _check_layouts(document: FileModel, findings: Collector) -> None:
-    """Collect E204 for each weight layout that is a list."""
-    for name, layout in document.weights.items():
-        if not isinstance(layout, MapNode) and not hasattr(layout, "value"):
-            message, help = f"layout `{name}` is a list", "write a map, or the name of a file"
-            findings.error("E204", message, place(layout), help=help)
 
 
 def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
