@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archspec.bundle import janitor
 from archspec.bundle.files import names_under
+from archspec.bundle.janitor import __file__ as JANITOR
+from archspec.bundle.janitor import clean
 from archspec.bundle.manifest import MANIFEST, read_manifest
 from archspec.diagnostics import SpecError, fail
 
@@ -46,7 +47,7 @@ def staging(output: Path) -> Iterator[Path]:
         except OSError as error:
             fail("E702", f"{output} cannot be written: {error.strerror or error}", None)
         finally:
-            janitor.clean(folder, aside, output)
+            clean(folder, aside, output)
 
 
 def check_output(output: Path) -> None:
@@ -78,7 +79,7 @@ def _taken(output: Path, reason: str) -> None:
 @contextmanager
 def _watched(folder: Path, aside: Path, output: Path) -> Iterator[None]:
     """Run the janitor while the block runs: it cleans up if this process is killed."""
-    script, paths = Path(janitor.__file__), (folder, aside, output)
+    script, paths = Path(JANITOR), (folder, aside, output)
     # In its own session, so that a signal to this process group does not end it too.
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(script), *map(str, paths)],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count"]
 BUFFERS = frozenset({"mean", "variance", "count"})
-"""Roles of the statistics of batch norm: they are kept with the weights, and no training step fits them."""
+"""Roles of the statistics of batch norm, which are stored with the weights but not trained."""
 Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 
@@ -79,7 +79,7 @@ class Emitter(Protocol):
         ...
 
     def helper(self, source: str) -> str:
-        """Add a module-level helper function to the file, once; return its name."""
+        """Add a module-level helper function or class to the file, once; return its name."""
         ...
 
 
@@ -129,6 +129,10 @@ class Primitive(Op):
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""
         return Dim.of(0)
+
+    def exported(self, inputs: Sequence[TensorType]) -> str:
+        """What exported programs compute that the emitted module does not, for manifests; empty if they are equal."""
+        return ""
 
     def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
         """How many rows or positions the values of an integer operand number, by the number of the operand."""

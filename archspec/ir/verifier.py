@@ -146,8 +146,8 @@ def _repeat(node: Node, op: Repeat) -> Iterator[str]:
         # The next layer takes the result of this one, so the types must be equal.
         yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
     if len(node.outputs) != 1 + len(op.taps) + len(op.stacks):
-        more = f"{len(op.taps)} taps and {len(op.stacks)} stacks"
-        yield f"expected one tap or stack for each of {len(node.outputs) - 1} extra outputs, found {more}"
+        more = len(node.outputs) - 1 - len(op.stacks)
+        yield f"expected one tap for each of {more} extra outputs, found {len(op.taps)}"
         return
     yield from _stacks(node, op)
     for tap, value in zip(op.taps, node.outputs[1:], strict=False):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.lower.code import ClassCode, Default, Require
+from archspec.lower.code import ClassCode, Default, Require, Statement
 from archspec.lower.syntax import parse
 
 DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
@@ -27,7 +27,7 @@ def make_optional(code: ClassCode, graph: Graph, defaults: Mapping[str, Number])
     required = {value: token for value, token in tokens.items() if value.name not in defaults}
     code.optional = frozenset(optional.values())
     code.statements[:0] = [
-        Default(target=token, value=parse(filled(code, value, defaults[value.name], required)))
+        Default(target=token, value=parse(_filled(code, value, defaults[value.name], required)))
         for value, token in optional.items()
     ]
 
@@ -39,20 +39,36 @@ def require_bools(code: ClassCode, graph: Graph) -> None:
     in defaults, because an omitted input has no dtype.
     """
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
-    required = [
+    first = len([one for one in code.statements if isinstance(one, Default)])
+    code.statements[first:first] = bool_checks(tokens)
+
+
+def bool_checks(tokens: Mapping[Value, str]) -> list[Statement]:
+    """Statements that raise TypeError if a bool argument, given with its token, has another dtype."""
+    return [
         Require(target=token, test=parse(f"{token}.dtype != torch.bool"), value=parse(_refusal(value.name, token)))
         for value, token in tokens.items()
         if value.type.dtype is DType.BOOL
     ]
-    filled = [one for one in code.statements if isinstance(one, Default)]
-    code.statements[len(filled) : len(filled)] = required
+
+
+def default_values(code: ClassCode, tokens: Mapping[Value, str], defaults: Mapping[str, Number]) -> list[Statement]:
+    """Statements that fill in those of some arguments that have a default, and check that masks are bool."""
+    required = {value: token for value, token in tokens.items() if value.name not in defaults}
+    made: list[Statement] = [
+        Default(target=token, value=parse(_filled(code, value, defaults[value.name], required)))
+        for value, token in tokens.items()
+        if value.name in defaults
+    ]
+    return [*made, *bool_checks(tokens)]
 
 
 def _refusal(name: str, token: str) -> str:
+    """Source of the exception; the dtype that was given is inserted when the statement runs."""
     return f'TypeError(f"`{name}` must be torch.bool, not {{{token}.dtype}}")'
 
 
-def filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
+def _filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
     """Source of a default: like a required input of the same shape if there is one, else from the sizes."""
     dtype = DTYPES.get(value.type.dtype)
     like = next((token for other, token in required.items() if other.type.shape == value.type.shape), None)

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
-from archspec.lower.cached import Cached
+from archspec.lower.cached import METHODS, Cached
 from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
@@ -39,7 +39,7 @@ def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
     """
     spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
-    return emit_graph(with_masks(spec), spec.name, checked, defaults, None if expose else cached(spec, defaults))
+    return emit_graph(with_masks(spec), spec.name, checked, defaults, cached(spec, defaults))
 
 
 def cached(spec: Spec, defaults: Mapping[str, Number]) -> Cached | None:
@@ -69,7 +69,7 @@ def require_module(spec: Spec) -> None:
     """Check that a spec can be lowered, without writing the file. Raises SpecError E501 or E502 if it cannot."""
     graph = with_masks(spec)
     try:
-        Lowering().body(graph, Site(), forced=range(len(graph.inputs)))
+        Lowering(methods=METHODS if spec.decode else frozenset()).body(graph, Site(), forced=range(len(graph.inputs)))
     except LoweringError as error:
         error.refuse()
 

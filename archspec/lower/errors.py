@@ -11,6 +11,7 @@ from archspec.ir.graph import Node
 class LoweringError(Exception):
     """A graph cannot be lowered. `node` is the innermost node at which this was found, once it is known."""
 
+    # Set by each subclass.
     code = ""
     help: str | None = None
 
@@ -32,6 +33,16 @@ class TakenName(LoweringError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"`{name}` is an attribute of every PyTorch module")
+
+
+class TakenByMethod(LoweringError):
+    """A name that an attribute of a decoder cannot have, because its classes have a method of this name."""
+
+    code = "E501"
+    help = "choose another name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"`{name}` is a method of the modules of a decoder")
 
 
 class ReusedDifferently(LoweringError):

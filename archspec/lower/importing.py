@@ -13,7 +13,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import CodeType, ModuleType
 
-from archspec.lower import cache
+from archspec.lower.cache import path as stored_path
+from archspec.lower.cache import read
 
 PACKAGE = "archspec.generated"
 
@@ -22,7 +23,7 @@ class GeneratedLoader(InspectLoader):
     """Loads one generated module from a source that was checked when it was found, and is not read again."""
 
     def __init__(self, name: str, source: str) -> None:
-        self._origin = str(cache.path(name))
+        self._origin = str(stored_path(name))
         self._source = source
 
     def get_source(self, fullname: str) -> str:
@@ -50,11 +51,11 @@ class GeneratedFinder(MetaPathFinder):
     ) -> ModuleSpec | None:
         """The module's import spec; None for other modules, and for a file that does not match its hash."""
         package, _, name = fullname.rpartition(".")
-        source = cache.read(name) if package == PACKAGE else None
+        source = read(name) if package == PACKAGE else None
         if source is None:
             return None
         loader = GeneratedLoader(name, source)
-        spec = spec_from_loader(fullname, loader, origin=str(cache.path(name)))
+        spec = spec_from_loader(fullname, loader, origin=str(stored_path(name)))
         if spec is not None:
             # Sets `__file__` of the module.
             spec.has_location = True

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from archspec.ir.graph import Graph
-from archspec.lower.cached import Cached, cache_class, decoding_methods, decoding_texts
+from archspec.lower.cached import METHODS, Cached, cache_class
+from archspec.lower.cached_methods import decoding_methods, decoding_texts
 from archspec.lower.class_text import MethodText, class_lines
 from archspec.lower.classes import token
 from archspec.lower.defaults import Number, make_optional, require_bools
@@ -31,8 +32,9 @@ def module_file(
     Raises:
         LoweringError: if a module cannot express the graph.
     """
-    lowering = Lowering({} if cached is None else cached.graphs)
+    lowering = Lowering() if cached is None else Lowering(cached.graphs, METHODS)
     everything = range(len(graph.inputs))
+    # Inputs that nothing reads stay arguments: callers pass all declared inputs.
     code, _ = lowering.body(graph, Site(), forced=everything)
     make_optional(code, graph, defaults or {})
     require_bools(code, graph)

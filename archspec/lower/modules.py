@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from archspec.analyses.memory import require_parameters
-from archspec.lower import cache
+from archspec.lower.cache import store
 from archspec.lower.emission import emit
 from archspec.lower.importing import PACKAGE
 from archspec.lower.naming import class_name
@@ -44,6 +44,7 @@ def check_memory(checked: Checked) -> None:
     import torch
 
     bytes_ = torch.get_default_dtype().itemsize
+    # On the meta device nothing is allocated, and the free memory of other devices is not known here.
     on_host = torch.get_default_device().type == "cpu"
     require_parameters(checked.spec.name, checked.cost.parameters, bytes_, allocated=on_host)
 
@@ -66,6 +67,6 @@ def class_in(source: str, name: str) -> type[nn.Module]:
     Raises:
         SpecError: E503 if the file cannot be stored.
     """
-    module = import_module(f"{PACKAGE}.{cache.store(source)}")
+    module = import_module(f"{PACKAGE}.{store(source)}")
     found: type[nn.Module] = getattr(module, class_name(name))
     return found

@@ -41,10 +41,12 @@ class MethodCall:
 class Lowering:
     """Lowers bodies, and collects their classes and helpers for one file.
 
-    `graphs` are further graphs of the same model, each by the name of the method that computes it.
+    `graphs` are further graphs of the same model, each by the name of the method that computes it; `methods` are names
+    that no attribute may have.
     """
 
-    def __init__(self, graphs: Mapping[str, Graph] = NO_GRAPHS) -> None:
+    def __init__(self, graphs: Mapping[str, Graph] = NO_GRAPHS, methods: frozenset[str] = frozenset()) -> None:
+        self.methods = methods
         self.classes = Classes()
         self.helpers = Helpers()
         self.found = {method: nodes_by_place(graph) for method, graph in graphs.items()}
@@ -79,7 +81,7 @@ class Lowering:
         Raises:
             LoweringError: if a module cannot express the body.
         """
-        own = Attributes() if attributes is None else attributes
+        own = Attributes(self.methods) if attributes is None else attributes
         code = ClassCode(kind=site.kind, path=site.path, around=site.around, attributes=own)
         tokens = {value: code.variable(Variable(hint=_hint(region, value), type=value.type)) for value in region.inputs}
         inputs = list(tokens.values())
@@ -192,6 +194,7 @@ class _Body:
             try:
                 made = self.node(node, [self.tokens[value] for value in node.inputs])
             except LoweringError as error:
+                # The innermost node is the first to catch the error.
                 error.node = error.node or node
                 raise
             self.tokens.update(zip(node.outputs, made, strict=True))

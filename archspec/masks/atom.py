@@ -88,3 +88,15 @@ class MaskAtom(Leaf, partial=True):
     def controls(self) -> tuple[int, ...]:
         """The numbers of its controls."""
         return tuple(use.control for use in self.uses())
+
+
+class Uncontrolled(MaskAtom, partial=True):
+    """An atom that depends on positions alone: it reads no data."""
+
+    def uses(self) -> tuple[ControlUse, ...]:
+        """It reads nothing."""
+        return ()
+
+    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
+        """It reads nothing."""
+        return self

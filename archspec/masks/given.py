@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.algebra.dim import Dim
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import Fact, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import Fact, Leaf, Padding, Pairs, Place, Unsized
 from archspec.masks.source import PRIMARY, MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class Given(Leaf):
+class Given(Unsized):
     """A mask made elsewhere (by `make_mask`): a bool operand [batch or 1, 1, queries or 1, keys].
 
     `keep` is the operand [batch or 1, 1, queries or 1, 1] that says which rows have a key, where some may not; the
@@ -39,18 +38,6 @@ class Given(Leaf):
     def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
         """The same leaf over other controls."""
         return Given(numbers[self.control], None if self.keep is None else numbers[self.keep])
-
-    def sizes(self) -> tuple[Dim, ...]:
-        """None: the sizes that the given mask was made with are not known here."""
-        return ()
-
-    def window(self) -> Dim | None:
-        """None: the window of the given mask is not known here."""
-        return None
-
-    def resizable(self) -> Resizable | None:
-        """None."""
-        return None
 
     def evaluate(self, at: Pairs) -> Array:
         """The mask, false in the rows that are not kept."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Padding = Literal["right", "left"]
 Place = Literal["own", "first", "last", "some"]
-"""A key that one row has: at its own position, the first, the last, or some that is not told."""
+"""A key of one row: at its own position, the first, the last, or at an unknown position."""
 Fact = Hashable
 """Names a proposition about data that may be true or false at a pair, such as (`valid`, control, position)."""
 
@@ -139,3 +139,19 @@ class Leaf(Mask, ABC):
     @abstractmethod
     def text(self, names: Sequence[str]) -> str:
         """The leaf in the language, with control n under the name `names[n]`."""
+
+
+class Unsized(Leaf, partial=True):
+    """A leaf that compares positions with no size, or does not know the sizes that its mask was made with."""
+
+    def sizes(self) -> tuple[Dim, ...]:
+        """None."""
+        return ()
+
+    def window(self) -> Dim | None:
+        """None."""
+        return None
+
+    def resizable(self) -> Resizable | None:
+        """None."""
+        return None

@@ -13,6 +13,7 @@ from archspec.ir.types import DType, TensorType
 from archspec.record import record
 from archspec.text import expr as text
 from archspec.text.expr import Expr
+from archspec.text.reserved import LAYER
 from archspec.text.types import TypeSyntax
 
 
@@ -44,10 +45,10 @@ class Numbers:
         Raises SpecError E201 for an unknown name, E301 for a value that is not whole, E302 for a negative one, E303 for
         an undefined one, E304 for one below `least` or an expression that uses `layer`.
         """
-        if "layer" in text.names(expr):
-            help = "all layers have the same sizes; `kinds` may differ in options"
+        if LAYER in text.names(expr):
+            help = "all layers have the same sizes; `kinds` may differ in options, such as masks"
             fail("E304", "`layer` is allowed only in numbers, not in sizes", expr.span, help=help)
-        dim = text.size(expr, self.names)
+        dim = text.size(expr, self.names, least)
         if compare(dim, "<", least):
             written = text.written(expr)
             value = f"`{written}`" if written == str(dim) else f"`{written}` is {dim}, but"
@@ -58,7 +59,7 @@ class Numbers:
         """Evaluate a number. Raises SpecError E201 for an unknown name, E303 for an undefined or too large value."""
         names = self.names
         if self.layer is not None:
-            layer = {"layer": Scalar.of(Dim.of(self.layer))}
+            layer = {LAYER: Scalar.of(Dim.of(self.layer))}
             names = Names({**self.names, **layer}, self.names.failed)
         return text.number(expr, names)
 

@@ -10,6 +10,7 @@ from archspec.text.expr import Expr, names
 from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredCompare, PredExpr, PredNot, PredPath
+from archspec.text.reserved import LAYER
 from archspec.text.value import ValueExpr
 from archspec.text.value import paths as value_paths
 
@@ -82,4 +83,5 @@ def _argument_paths(argument: Expr | PredExpr | Path | None) -> Iterator[Path]:
     elif isinstance(argument, PredExpr):
         yield from _predicate_paths(argument)
     elif argument is not None:
-        yield from (Path(parts=(name,), span=argument.span) for name in names(argument))
+        # The index of a layer is no value; where a size uses it, the size is refused.
+        yield from (Path(parts=(name,), span=argument.span) for name in names(argument) if name != LAYER)

@@ -161,8 +161,8 @@ def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
     return _defined(lambda: _OPERATORS[expr.op](left, right), expr.right, "division by zero")
 
 
-def size(expr: Expr, names: Mapping[str, Scalar]) -> Dim:
-    """Compute the value of an expression used as a size.
+def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
+    """Compute the value of an expression used as a size; help for a negative one names `least`, the least allowed.
 
     Raises SpecError as `evaluate` does; E301 where the value is not a whole number, E302 where it is negative at all
     admitted sizes.
@@ -172,7 +172,7 @@ def size(expr: Expr, names: Mapping[str, Scalar]) -> Dim:
     if dim is None:
         fail("E301", f"`{written(expr)}` is not a whole number", expr.span, _shown(value), help=_whole_help(expr))
     if _defined(lambda: compare(dim, "<", 0), expr, "division by zero"):
-        help = "choose constants that give a size of at least 1"
+        help = f"choose a value of at least {least}"
         fail("E302", f"`{written(expr)}` is negative", expr.span, _shown(value), help=help)
     return dim
 
@@ -207,6 +207,7 @@ def bracketed(inner: Bindable, power: int) -> str:
 
 
 def _operand(cursor: Cursor) -> Expr:
+    """Parse a number, a name, a call, a minus sign with its operand, or an expression in brackets."""
     token = cursor.token
     if token.kind == "number":
         return read_number(cursor.advance())
@@ -223,6 +224,7 @@ def _operand(cursor: Cursor) -> Expr:
 
 
 def _name_or_call(cursor: Cursor) -> Expr:
+    """Parse a name, or a function call. Raises SpecError E122 for an unknown function, E120 for a path."""
     token = cursor.advance()
     if cursor.at("("):
         check_function(token, FUNCTIONS)
@@ -284,6 +286,7 @@ def _defined(compute: Callable[[], T], place: Expr, problem: str) -> T:
 
 
 def _shown(value: Scalar) -> str:
+    """The label with the value of an expression; empty if the value depends on dims."""
     constant = value.constant()
     return "" if constant is None else f"this is {constant}"
 

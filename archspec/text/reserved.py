@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from archspec.text import expr, pred, value
 
-RESERVED = frozenset({*expr.FUNCTIONS, *value.FUNCTIONS, *pred.WORDS, "layer", "none", "true", "false", "null"})
+LAYER = "layer"
+"""In numbers inside layers: the index of the layer."""
+RESERVED = frozenset({*expr.FUNCTIONS, *value.FUNCTIONS, *pred.WORDS, LAYER, "none", "true", "false", "null"})

@@ -75,6 +75,7 @@ def paths(value: ValueExpr) -> tuple[Path, ...]:
 
 
 def _paths(value: ValueExpr) -> Iterator[Path]:
+    """Every path in a value, in the written order, with repeats."""
     if isinstance(value, Path):
         yield value
     elif isinstance(value, ValueUnary):
@@ -87,6 +88,7 @@ def _paths(value: ValueExpr) -> Iterator[Path]:
 
 
 def _operand(cursor: Cursor) -> ValueExpr:
+    """Parse a number, a path, a call, a minus sign with its operand, or a value in brackets."""
     token = cursor.token
     if token.kind == "number":
         return read_number(cursor.advance())
@@ -102,6 +104,7 @@ def _operand(cursor: Cursor) -> ValueExpr:
 
 
 def _path_or_call(cursor: Cursor) -> ValueExpr:
+    """Parse a path, or a function call. Raises SpecError E122 for an unknown function."""
     token = cursor.advance()
     if not cursor.at("("):
         return path_of(token)
@@ -114,6 +117,7 @@ def _binary(left: ValueExpr, token: Token, right: ValueExpr) -> ValueExpr:
     return ValueBinary(op=token.text, left=left, right=right, span=left.span.to(right.span))
 
 
+# Values are tensors: floor division and remainder are for sizes only.
 _NO_ROUNDING = "values support + - * / with exp, relu, sigmoid, silu and tanh"
 VALUE: Grammar[ValueExpr] = Grammar(
     operand=_operand,

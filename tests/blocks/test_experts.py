@@ -56,6 +56,25 @@ def test_each_token_passes_its_experts(scores: str, normalise: bool, gated: str,
         np.testing.assert_allclose(found.result[row, column] - x, y, rtol=1e-8, atol=1e-8)
 
 
+@option("experts.selection_bias=true", "feed_forward.bias=true")
+def test_the_bias_that_ranks_is_the_only_one_of_the_router() -> None:
+    """`router.bias` decides which experts are chosen and not what they weigh; the experts keep their own biases."""
+    more = "count: 5, top_k: 2, scores: sigmoid, normalise: false, selection_bias: true"
+    found = run(more, gated="false", bias="true")
+    part = {name.removeprefix("layers.0.feed_forward."): value for name, value in found.parameters.items()}
+    wanted = {"router.weight", "router.bias", "experts.up", "experts.up_bias", "experts.down", "experts.down_bias"}
+    assert {name for name in part if name.startswith(("router", "experts"))} == wanted
+    for row, column in np.ndindex(2, 5):
+        x = found.inputs["x"][row, column]
+        weights = 1 / (1 + np.exp(-part["router.weight"] @ x))
+        y = np.zeros(64)
+        for expert in np.argsort(-weights - part["router.bias"])[:2]:
+            first = part["experts.up"][expert] @ x + part["experts.up_bias"][expert]
+            h = first / (1 + np.exp(-first))
+            y += weights[expert] * (part["experts.down"][expert] @ h + part["experts.down_bias"][expert])
+        np.testing.assert_allclose(found.result[row, column] - x, y, rtol=1e-8, atol=1e-8)
+
+
 @option("experts.shared", "shared_expert.hidden")
 def test_an_expert_that_every_token_passes() -> None:
     options = "count: 3, top_k: 1, scores: softmax, normalise: true"

@@ -333,7 +333,6 @@ NUMBERS = {
     _experts("groups: {count: 3, top: 1}"): ("E244", "4 experts cannot be split into 3 equal groups of at least 2"),
     _experts("groups: {count: 2, top: 3}"): ("E244", "`groups.top` is 3, but there are only 2 groups"),
     _experts("groups: {count: 2, top: 1}"): ("E244", "`top_k` is 3, and 1 groups hold 2 experts"),
-    _experts("selection_bias: true"): ("E242", "`selection_bias` and `bias` both need the parameter `router.bias`"),
     _with("relu}", "relu, experts: {count: 2, top_k: 3, scores: softmax, normalise: true}}"): (
         "E244",
         "`top_k` is 3, but there are only 2 experts",

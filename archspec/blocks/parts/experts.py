@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -23,7 +24,7 @@ from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
 class SharedExpertFields(Model):
-    """An expert that every token passes, beside the chosen ones."""
+    """An expert that every token passes, in addition to the chosen ones."""
 
     hidden: SizeField = Field(description="hidden features of the shared expert")
 
@@ -45,7 +46,8 @@ class ExpertsFields(Model):
     shared: Annotated[SharedExpertFields | None, MAYBE] = Field(default=None, description="an expert for every token")
     scale: ExprField | None = Field(default=None, description="factor on the chosen scores; 1 when left out")
     selection_bias: BoolField = Field(
-        default=False, description="a learned bias per expert for the choice, not the weights; needs `bias: false`"
+        default=False,
+        description="a learned bias per expert for the choice, not the weights, in place of the router's",
     )
     groups: Annotated[ExpertGroupsFields | None, MAYBE] = Field(
         default=None, description="groups of experts; only the best groups are considered"
@@ -75,27 +77,27 @@ class MixtureOfExperts:
 
     def _body(self, b: Builder, x: Value) -> Value:
         """The body of the module: route, run the experts, and add the shared one."""
-        router = Linear(out=axis(self.count), bias=self.experts.bias, layered=not self.routing.selection_bias)
+        # `router.bias` is the bias that ranks, where there is one: the logits have no other.
+        ranks = self.routing.selection_bias
+        router = Linear(out=axis(self.count), bias=self.experts.bias and not ranks, layered=not ranks)
         logits = b.add(router, x, name="router")
-        weights = b.add(self.routing, logits, name="router" if self.routing.selection_bias else "", result="weights")
+        weights = b.add(self.routing, logits, name="router" if ranks else "", result="weights")
         y = b.add(self.experts, x, weights, name="experts", result="" if self.shared is None else "y")
         return y if self.shared is None else b.add(Binary(kind="add"), y, self.shared.call(b, "shared", x))
 
 
-def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: Branch | None) -> MixtureOfExperts:
-    """Check and evaluate the numbers of a mixture; `experts` and `shared` are the planned feed-forward layers.
+def plan_experts(
+    cx: Context, fields: ExpertsFields, make: Callable[[int], Experts], shared: Branch | None
+) -> MixtureOfExperts:
+    """Check and evaluate the numbers of a mixture; `make` gives its experts by how many of them a token passes.
 
-    Raises SpecError E244 for numbers that do not fit each other, E242 for a selection bias beside biases.
+    Raises SpecError E244 for numbers that do not fit each other.
     """
     count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
     if top_k > count:
         cx.fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
+    experts = make(top_k)
     scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
-    if fields.selection_bias and experts.bias:
-        help = "write `bias: false`: `router.bias` holds the selection bias"
-        cx.fail(
-            "E242", "`selection_bias` and `bias` both need the parameter `router.bias`", fields.count.span, help=help
-        )
     routing = Routing(
         top_k=top_k,
         scores=fields.scores,

@@ -11,11 +11,13 @@ from archspec.engines.network.plan import Attributes
 
 Result = Tensor | tuple[Tensor, ...]
 Function = Callable[..., Result]
-"""Takes a layer's attributes and its inputs in order: floats in float32 or float64, or as they are in a `mover`."""
+"""A function of a layer's attributes and of its inputs in order: floats are float32 or float64, or of any dtype for
+`MOVERS`.
+"""
 
 FUNCTIONS: dict[str, Function] = {}
 MOVERS: set[str] = set()
-"""Kinds that move numbers and compute none: half precision need not be widened for them."""
+"""Kinds of layers that only move values, so that half precision need not be converted for them."""
 
 F = TypeVar("F", bound=Function)
 
@@ -48,7 +50,7 @@ def given(name: str, choices: dict[str, F], attributes: Attributes) -> F:
     """Return the choice that an attribute names. Raises UnsupportedError for an unknown one."""
     word = attributes[name]
     if word not in choices:
-        raise UnsupportedError(f"its {name} `{word}` is not known")
+        raise UnsupportedError(f"its {name} `{word}` is not supported")
     return choices[word]
 
 

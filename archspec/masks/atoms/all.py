@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from archspec.algebra.dim import Dim
-from archspec.masks.atom import AtomReader, MaskAtom
+from archspec.masks.atom import AtomReader, Uncontrolled
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import ControlUse, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import Padding, Pairs, Place, Unsized
 from archspec.masks.source import PRIMARY, MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class All(MaskAtom):
+class All(Unsized, Uncontrolled):
     """Every pair."""
 
     word = "all"
@@ -33,26 +32,6 @@ class All(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> All:
         """It has no argument."""
         return cls()
-
-    def uses(self) -> tuple[ControlUse, ...]:
-        """It reads nothing."""
-        return ()
-
-    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
-        """It reads nothing."""
-        return self
-
-    def sizes(self) -> tuple[Dim, ...]:
-        """None."""
-        return ()
-
-    def window(self) -> Dim | None:
-        """None."""
-        return None
-
-    def resizable(self) -> Resizable | None:
-        """None."""
-        return None
 
     def evaluate(self, at: Pairs) -> Array:
         """True."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from archspec.algebra.dim import Dim
-from archspec.masks.atom import AtomReader, MaskAtom
+from archspec.masks.atom import AtomReader, Uncontrolled
 from archspec.masks.bands import no_later
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import ControlUse, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import Padding, Pairs, Place, Unsized
 from archspec.masks.source import MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import Relation
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class Causal(MaskAtom):
+class Causal(Unsized, Uncontrolled):
     """`j <= i`."""
 
     word = "causal"
@@ -35,26 +34,6 @@ class Causal(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> Causal:
         """It has no argument."""
         return cls()
-
-    def uses(self) -> tuple[ControlUse, ...]:
-        """It reads nothing."""
-        return ()
-
-    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
-        """It reads nothing."""
-        return self
-
-    def sizes(self) -> tuple[Dim, ...]:
-        """None."""
-        return ()
-
-    def window(self) -> Dim | None:
-        """None: keys may be any distance back."""
-        return None
-
-    def resizable(self) -> Resizable | None:
-        """None."""
-        return None
 
     def evaluate(self, at: Pairs) -> Array:
         """The definition."""

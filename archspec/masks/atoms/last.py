@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.masks.atom import AtomReader, MaskAtom
+from archspec.masks.atom import AtomReader, Uncontrolled
 from archspec.masks.bands import band, no_later
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import ControlUse, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import Padding, Pairs, Place, Resizable
 from archspec.masks.source import AND, MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import ZERO, Relation
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class Last(MaskAtom):
+class Last(Uncontrolled):
     """`i - count < j <= i`: the last `count` keys, the query's own position among them."""
 
     word = "last"
@@ -36,14 +36,6 @@ class Last(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> Last:
         """The number of keys, at least 1."""
         return cls(reader.window(cls.argument.of(written), least=1, spare=0))
-
-    def uses(self) -> tuple[ControlUse, ...]:
-        """It reads nothing."""
-        return ()
-
-    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
-        """It reads nothing."""
-        return self
 
     def sizes(self) -> tuple[Dim, ...]:
         """The count."""

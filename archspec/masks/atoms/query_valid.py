@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.algebra.dim import Dim
 from archspec.ir.types import DType
 from archspec.masks import examples
 from archspec.masks.atom import AtomReader, MaskAtom
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import ControlUse, Fact, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import ControlUse, Fact, Leaf, Padding, Pairs, Place, Unsized
 from archspec.masks.source import PRIMARY, MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Atom, Guard, Relation
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class QueryValid(MaskAtom):
+class QueryValid(Unsized, MaskAtom):
     """`p[..., i]` for the bool control operand p: rows that see all, such as global tokens.
 
     Source: the global attention of Longformer, Beltagy et al. 2020, arXiv 2004.05150.
@@ -48,18 +47,6 @@ class QueryValid(MaskAtom):
     def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
         """The same over another control."""
         return QueryValid(numbers[self.control])
-
-    def sizes(self) -> tuple[Dim, ...]:
-        """None."""
-        return ()
-
-    def window(self) -> Dim | None:
-        """None."""
-        return None
-
-    def resizable(self) -> Resizable | None:
-        """None."""
-        return None
 
     def evaluate(self, at: Pairs) -> Array:
         """The definition."""

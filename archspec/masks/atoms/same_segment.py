@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.algebra.dim import Dim
 from archspec.ir.types import DType
 from archspec.masks import examples
 from archspec.masks.atom import AtomReader, MaskAtom
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import ControlUse, Fact, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import ControlUse, Fact, Leaf, Padding, Pairs, Place, Unsized
 from archspec.masks.source import MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Atom, Relation
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class SameSegment(MaskAtom):
+class SameSegment(Unsized, MaskAtom):
     """`s[..., i] == s[..., j]` for the integer control operand s.
 
     With `own`, another control holds the integers of the queries: in a step of decoding these are few.
@@ -60,18 +59,6 @@ class SameSegment(MaskAtom):
     def parted(self, own: Mapping[int, int]) -> MaskAtom:
         """The segments of the queries from another control."""
         return SameSegment(self.control, own.get(self.control, self.own))
-
-    def sizes(self) -> tuple[Dim, ...]:
-        """None."""
-        return ()
-
-    def window(self) -> Dim | None:
-        """None."""
-        return None
-
-    def resizable(self) -> Resizable | None:
-        """None."""
-        return None
 
     def evaluate(self, at: Pairs) -> Array:
         """The definition."""

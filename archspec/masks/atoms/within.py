@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.masks.atom import AtomReader, MaskAtom
+from archspec.masks.atom import AtomReader, Uncontrolled
 from archspec.masks.bands import band
 from archspec.masks.coordinates import Coordinates
-from archspec.masks.leaf import ControlUse, Leaf, Padding, Pairs, Place, Resizable
+from archspec.masks.leaf import Padding, Pairs, Place, Resizable
 from archspec.masks.source import MaskSource, MaskWriter
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @record(kw_only=False)
-class Within(MaskAtom):
+class Within(Uncontrolled):
     """`|i - j| <= distance`: `2 * distance + 1` keys."""
 
     word = "within"
@@ -36,14 +36,6 @@ class Within(MaskAtom):
     def read(cls, written: MaskCall, reader: AtomReader) -> Within:
         """The distance, at least 0."""
         return cls(reader.window(cls.argument.of(written), least=0, spare=1))
-
-    def uses(self) -> tuple[ControlUse, ...]:
-        """It reads nothing."""
-        return ()
-
-    def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
-        """It reads nothing."""
-        return self
 
     def sizes(self) -> tuple[Dim, ...]:
         """The distance."""

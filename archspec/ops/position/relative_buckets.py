@@ -19,9 +19,9 @@ _HELPER = '''
 def distance_buckets(
     queries: Tensor, keys: Tensor, starts: list[int], bidirectional: bool = False
 ) -> Tensor:
-    """Numbers [s, t] of the buckets of distances, of which all but the first begin at `starts`.
+    """Bucket numbers [s, t] of distances; all buckets but the first begin at `starts`.
 
-    Keys after the query have buckets of their own, or else are at distance 0.
+    With bidirectional, keys after the query have separate buckets; otherwise they are at distance 0.
     """
     rows = torch.arange(queries.shape[-2], device=queries.device)[:, None]
     columns = torch.arange(keys.shape[-2], device=queries.device)
@@ -38,14 +38,15 @@ def placed_buckets(
 ) -> Tensor:
     """Numbers [b, s, t] of the buckets of the distances of positions [b, s] and [b, t] or [t].
 
-    All buckets but the first begin at `starts`; keys after the query have buckets of their own, or else are at
-    distance 0.
+    All buckets but the first begin at `starts`; keys after the query have buckets of
+    their own, or else are at distance 0.
     """
     ahead = keys[..., None, :] - queries[:, :, None]
     bounds = torch.tensor(starts, device=queries.device)
     distances = ahead.abs() if bidirectional else (-ahead).clamp(min=0)
     buckets = (distances[..., None] >= bounds).sum(-1)
-    return buckets + torch.where(ahead > 0, len(starts) + 1, 0) if bidirectional else buckets
+    after = torch.where(ahead > 0, len(starts) + 1, 0)
+    return buckets + after if bidirectional else buckets
 '''
 
 

@@ -39,7 +39,7 @@ class CountOf:
 
 
 @record
-class Asked:
+class StateOf:
     """An input for a part of the state: `value` of the full graph, kept in a way; `path` says where it is computed."""
 
     value: Value
@@ -48,7 +48,7 @@ class Asked:
     path: str
 
 
-Key = Operand | PlacesOf | CountOf | Asked
+Key = Operand | PlacesOf | CountOf | StateOf
 
 
 class Body:
@@ -63,7 +63,7 @@ class Body:
         self.inputs: dict[Key, Value] = {}
         self.nodes: list[Node] = []
         self.made: dict[tuple[Value, Form], Value] = {}
-        self.updates: dict[Asked, Value] = {}
+        self.updates: dict[StateOf, Value] = {}
         self._positions: dict[Mode, Value] = {}
 
     def take(self, key: Key, name: str, type_: TensorType) -> Value:
@@ -84,10 +84,10 @@ class Body:
     def get(self, value: Value, form: Form) -> Value:
         """A value of the full graph in a form."""
         if value in self.plan.once:
-            return self.ask(Asked(value=value, kind="once", mode=None, path=path_of(value)), value.type)
+            return self.ask(StateOf(value=value, kind="once", mode=None, path=path_of(value)), value.type)
         return self.made[value, form]
 
-    def ask(self, asked: Asked, type_: TensorType) -> Value:
+    def ask(self, asked: StateOf, type_: TensorType) -> Value:
         """The input of this body that holds a part of the state."""
         return self.take(asked, asked.value.name or "kept", type_)
 

@@ -8,7 +8,7 @@ from archspec.ir.repeat import Repeat
 from archspec.ir.types import TensorType, axis
 from archspec.ops.shape.concat import Concat
 from archspec.ops.state.write_positions import WritePositions
-from archspec.passes.incremental.body import Asked, Body, path_of
+from archspec.passes.incremental.body import Body, StateOf, path_of
 from archspec.passes.incremental.forms import Form, Mode
 from archspec.passes.incremental.plan import BodyPlan, Planner
 from archspec.passes.incremental.regions import add_call, add_repeat
@@ -47,7 +47,7 @@ def _keep(body: Body, value: Value) -> None:
     for form in body.plan.kept.get(value, ()):
         (mode,) = form
         ((number, _),) = body.planner.needs.axes(value)
-        asked = Asked(value=value, kind="last" if mode else "whole", mode=mode, path=path_of(value))
+        asked = StateOf(value=value, kind="last" if mode else "whole", mode=mode, path=path_of(value))
         kept = body.ask(asked, _kept_type(body, value, number, mode))
         written, read = _written(body, value, kept, number, form)
         body.made[value, form] = read

@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.ir.verifier import verify
-from archspec.passes.incremental.body import Asked, Body, CountOf, Operand
+from archspec.passes.incremental.body import Body, CountOf, Operand, StateOf
 from archspec.passes.incremental.build import build_body
 from archspec.passes.incremental.forms import Fed
 from archspec.passes.incremental.once import once_graph
@@ -114,11 +114,11 @@ def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Inc
     )
 
 
-def _named(body: Body, taken: Sequence[str]) -> dict[Asked, KeptValue]:
+def _named(body: Body, taken: Sequence[str]) -> dict[StateOf, KeptValue]:
     """The state in the order of its inputs, which get names of their own."""
     used, found = set(taken), {}
     for asked, value in body.inputs.items():
-        if isinstance(asked, Asked):
+        if isinstance(asked, StateOf):
             value.name = _unique("_".join(part for part in asked.path.split(".") if part != "*"), used)
             used.add(value.name)
             found[asked] = _kept_value(value, asked, body.fed)
@@ -132,7 +132,7 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _kept_value(value: Value, asked: Asked, fed: Fed) -> KeptValue:
+def _kept_value(value: Value, asked: StateOf, fed: Fed) -> KeptValue:
     layers = value.type.rank - asked.value.type.rank
     kept = KeptValue(name=value.name, path=asked.path, kind=asked.kind, type=value.type, layers=layers)
     if asked.kind == "once":

@@ -10,7 +10,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat, Scan, Tap
 from archspec.ir.types import Axis, TensorType
-from archspec.passes.incremental.body import Asked, Body, CountOf, Key, Operand, PlacesOf
+from archspec.passes.incremental.body import Body, CountOf, Key, Operand, PlacesOf, StateOf
 
 
 def add_call(body: Body, node: Node, op: Call, inner: Body) -> None:
@@ -33,7 +33,7 @@ def add_repeat(body: Body, node: Node, op: Repeat, inner: Sequence[Body]) -> Non
     operands = []
     for key, number in keys.items():
         type_ = inner[number].inputs[key].type
-        operands.append(_given(body, node, key, stacked(type_, counts[number]) if isinstance(key, Asked) else type_))
+        operands.append(_given(body, node, key, stacked(type_, counts[number]) if isinstance(key, StateOf) else type_))
     taps = [(tap, value) for tap, value in zip(op.taps, node.outputs[1:], strict=True) if value in body.plan.wanted]
     tapped = [
         list(dict.fromkeys(tap.output for tap, _ in taps if op.schedule[tap.layer] == number))
@@ -57,7 +57,7 @@ def add_repeat(body: Body, node: Node, op: Repeat, inner: Sequence[Body]) -> Non
     order = list(keys)
     for scan, made in zip(stacks, outputs[1 + len(taps) :], strict=True):
         asked = order[scan.operand or 0]
-        assert isinstance(asked, Asked)
+        assert isinstance(asked, StateOf)
         body.updates[asked] = made
 
 
@@ -84,7 +84,7 @@ def _given(body: Body, node: Node, key: Key, type_: TensorType) -> Value:
             return body.positions(mode)
         case CountOf(name=name):
             return body.counts(name)
-        case Asked():
+        case StateOf():
             return body.ask(key, type_)
 
 
@@ -113,7 +113,7 @@ def _scans(inner: Sequence[Body], keys: dict[Key, int], first: Sequence[int]) ->
     """The parts of the state among the inputs; `first` is the number of the first output that replaces one."""
     scans = []
     for operand, (key, number) in enumerate(keys.items()):
-        if isinstance(key, Asked):
+        if isinstance(key, StateOf):
             updates = list(inner[number].updates)
             output = first[number] + updates.index(key) if key in updates else None
             scans.append(Scan(body=number, operand=operand, output=output))

@@ -1,58 +1,13 @@
-"""One function for each kind of layer; importing this package registers all of them."""
+"""One function for each kind of layer; importing this package registers those of all files in it."""
 
 from __future__ import annotations
 
-from archspec.engines.network.functions import FUNCTIONS, MOVERS
-from archspec.engines.network.layers import (
-    activation,
-    attention,
-    constant,
-    convolution,
-    cumulative,
-    elementwise,
-    fill,
-    gather,
-    matrix_multiply,
-    normalization,
-    padding,
-    pooling,
-    reduce,
-    resize,
-    rotary,
-    scale,
-    scatter,
-    select,
-    shape,
-    shuffle,
-    slice,
-    topk,
-    unary,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "FUNCTIONS",
-    "MOVERS",
-    "activation",
-    "attention",
-    "constant",
-    "convolution",
-    "cumulative",
-    "elementwise",
-    "fill",
-    "gather",
-    "matrix_multiply",
-    "normalization",
-    "padding",
-    "pooling",
-    "reduce",
-    "resize",
-    "rotary",
-    "scale",
-    "scatter",
-    "select",
-    "shape",
-    "shuffle",
-    "slice",
-    "topk",
-    "unary",
-]
+from archspec.engines.network.functions import FUNCTIONS, MOVERS
+
+__all__ = ["FUNCTIONS", "MOVERS"]
+
+for _file in iter_modules(__path__):
+    import_module(f"{__name__}.{_file.name}")
