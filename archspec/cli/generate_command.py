@@ -46,12 +46,14 @@ def command(
     weights: Path | None,
     layout: str | None,
     seed: int,
+    max_new: int,
     **options: Any,
 ) -> None:
     """Generate token ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
     from archspec.bundle import Bundle
     from archspec.cli.run_command import read_arrays
-    from archspec.decoding import generate
+    from archspec.decoding import decoder
+    from archspec.decoding.sampling import Sampling
     from archspec.spec.files import is_folder
 
     rows = [_ids(text) for text in prompts] or None
@@ -69,7 +71,11 @@ def command(
 
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed)
-    found = generate(source, rows, module=module, inputs=arrays, seed=seed, unproved=unproved, **options)
+    sampling = Sampling(seed=seed, **options)
+    made = decoder(source, module, unproved=unproved)
+    found = made.generate(rows, max_new=max_new, inputs=arrays, sampling=sampling)
+    if made.refused is not None:
+        click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
     if weights is None and module is not None:
         click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults

@@ -88,11 +88,7 @@ def test_prompts_of_different_lengths(side: str, options: dict[str, str], tmp_pa
     spec = specs.decoder(tmp_path, **options)
     prompts = PROMPTS[:2] + PROMPTS[1:] if options.get("batch") == "[4, 4, 4]" else PROMPTS
     module = compiled(spec)
-    full = Decoder(accepted(spec), module.state_dict(), cached=False)
-    assert full.plan.side == side
-    assert full.generate(prompts, max_new=5) == Decoder(accepted(spec), module.state_dict()).generate(
-        prompts, max_new=5
-    )
+    assert Decoder(accepted(spec), module.state_dict(), cached=False).plan.side == side
     assert largest_difference(spec, prompts, module=module) < 1e-10
     assert largest_difference(spec, prompts, module=module, cached=False) < 1e-10
 
