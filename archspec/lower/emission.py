@@ -7,13 +7,13 @@ from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
+from archspec.lower.body_site import BodySite
 from archspec.lower.cached import METHODS, Cached
 from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
 from archspec.lower.region import Lowering
-from archspec.lower.site import Site
 from archspec.masks.leaf import Padding
 from archspec.model.checked import Checked
 from archspec.model.exposing import exposed
@@ -69,7 +69,9 @@ def require_module(spec: Spec) -> None:
     """Check that a spec can be lowered, without writing the file. Raises SpecError E501 or E502 if it cannot."""
     graph = with_masks(spec)
     try:
-        Lowering(methods=METHODS if spec.decode else frozenset()).body(graph, Site(), forced=range(len(graph.inputs)))
+        Lowering(methods=METHODS if spec.decode else frozenset()).body(
+            graph, BodySite(), forced=range(len(graph.inputs))
+        )
     except LoweringError as error:
         error.refuse()
 

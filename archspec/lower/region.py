@@ -13,6 +13,7 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
 from archspec.ir.scope import join
 from archspec.lower.attributes import Attribute, Attributes, access
+from archspec.lower.body_site import BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Do, Need, Slots, Variable, hint_of
 from archspec.lower.errors import LoweringError, ReusedDifferently
@@ -20,7 +21,6 @@ from archspec.lower.inline import InlinePlan, inline
 from archspec.lower.places import body_place, nodes_by_place, place
 from archspec.lower.primitive import Helpers, Primitives, relative
 from archspec.lower.repeats import LayerStack, LoopWriter
-from archspec.lower.site import Site
 from archspec.lower.sizes import resolve
 from archspec.lower.syntax import name, names, parse
 from archspec.lower.writes import Writer, is_update, is_written, results
@@ -56,7 +56,7 @@ class Lowering:
     def body(
         self,
         region: Graph,
-        site: Site,
+        site: BodySite,
         *,
         forced: Sequence[int] = (),
         needs: Sequence[Need] = (),
@@ -98,7 +98,7 @@ class Lowering:
     def layer(
         self,
         region: Graph,
-        stack: Site,
+        stack: BodySite,
         op: Repeat,
         kind: int,
         *,
@@ -118,7 +118,7 @@ class Lowering:
         )
         return self.body(region, site, forced=forced, needs=needs, width=width, first=first, attributes=attributes)
 
-    def other_calls(self, site: Site, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
+    def other_calls(self, site: BodySite, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
         """The methods of a module beside `forward`, whose code is given, in the other graphs that call it."""
         methods: dict[str, tuple[ClassCode, InlinePlan]] = {}
         for method, found in self.found.items():
@@ -133,7 +133,7 @@ class Lowering:
                 self.calls[node] = MethodCall(code=made[0], method=method)
         return methods
 
-    def other_stacks(self, site: Site, stack: LayerStack) -> None:
+    def other_stacks(self, site: BodySite, stack: LayerStack) -> None:
         """Add to the layers of a repeat their methods in the other graphs that run them."""
         for method, found in self.found.items():
             for node in found.get(site.place, ()):
@@ -178,7 +178,7 @@ class _Body:
     """One body under construction. `tokens` maps the region's values to variables."""
 
     def __init__(
-        self, lowering: Lowering, code: ClassCode, tokens: dict[Value, str], site: Site, is_forward: bool
+        self, lowering: Lowering, code: ClassCode, tokens: dict[Value, str], site: BodySite, is_forward: bool
     ) -> None:
         self.lowering = lowering
         self.code = code
@@ -243,9 +243,9 @@ class _Body:
         if not self.code.attributes.declare(path, Attribute(made=made, inner=code.attributes)):
             raise ReusedDifferently(node.path)
 
-    def inner(self, kind: str, path: str, module: str, frozen: bool) -> Site:
+    def inner(self, kind: str, path: str, module: str, frozen: bool) -> BodySite:
         """Where a module stands that is called here."""
-        return Site(
+        return BodySite(
             kind=kind,
             path=path,
             module=module,

@@ -11,12 +11,12 @@ from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
 from archspec.lower.attributes import Attributes
+from archspec.lower.body_site import BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Loop, Need, Slots, Variable
 from archspec.lower.errors import ReusedDifferently
 from archspec.lower.inline import InlinePlan
 from archspec.lower.schedules import by_schedule
-from archspec.lower.site import Site
 from archspec.lower.sizes import LAYER
 from archspec.lower.syntax import name, parse, substitute
 from archspec.lower.writes import is_update, results
@@ -30,7 +30,7 @@ class BodyLowering(Protocol):
     def layer(
         self,
         region: Graph,
-        stack: Site,
+        stack: BodySite,
         op: Repeat,
         kind: int,
         *,
@@ -53,7 +53,7 @@ class LayerStack:
     """
 
     def __init__(
-        self, lowering: BodyLowering, node: Node, op: Repeat, site: Site, base: LayerStack | None = None
+        self, lowering: BodyLowering, node: Node, op: Repeat, site: BodySite, base: LayerStack | None = None
     ) -> None:
         self.lowering = lowering
         self.node = node

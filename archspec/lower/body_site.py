@@ -6,7 +6,7 @@ from archspec.record import record
 
 
 @record
-class Site:
+class BodySite:
     """Where a body stands.
 
     Fields:
