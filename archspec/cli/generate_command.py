@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="Sampling temperature; 0: greedy.")
 @click.option("--top-k", type=int, help="Sample only from the K most likely ids.")
 @click.option("--top-p", type=float, help="Sample only from the most likely ids that together reach this probability.")
+@click.option(
+    "--repetition-penalty",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Divide positive logits of ids that a row already has by this, and multiply negative ones.",
+)
+@click.option("--min-new", type=int, default=0, show_default=True, help="Minimum number of new ids per row.")
+@click.option("--stop", multiple=True, type=int, metavar="ID", help="Another id that ends a row; repeatable.")
+@click.option("--log-probabilities", is_flag=True, help="With --json: also print the log-probability of each new id.")
 @seed_option("Seed of the sampling and of the initial weights.")
 def command(
     spec: str,
@@ -47,6 +57,9 @@ def command(
     layout: str | None,
     seed: int,
     max_new: int,
+    min_new: int,
+    stop: tuple[int, ...],
+    log_probabilities: bool,
     **options: Any,
 ) -> None:
     """Generate token ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
@@ -56,6 +69,8 @@ def command(
     from archspec.decoding.sampling import Sampling
     from archspec.spec.files import is_folder
 
+    if log_probabilities and not as_json:
+        raise click.UsageError("--log-probabilities needs --json")
     rows = [_ids(text) for text in prompts] or None
     arrays = None if inputs is None else read_arrays(inputs)
     source: Checked | Bundle
@@ -73,7 +88,13 @@ def command(
         module = _parameters(source, weights, layout, seed)
     sampling = Sampling(seed=seed, **options)
     made = decoder(source, module, unproved=unproved)
-    found = made.generate(rows, max_new=max_new, inputs=arrays, sampling=sampling)
+    limits: dict[str, Any] = {
+        "max_new": max_new,
+        "min_new": min_new,
+        "stop": stop,
+        "log_probabilities": log_probabilities,
+    }
+    found = made.generate(rows, inputs=arrays, sampling=sampling, **limits)
     if made.refused is not None:
         click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
     if weights is None and module is not None:
@@ -86,11 +107,16 @@ def command(
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) -> None:
     """Print the new ids of each row on one line; as JSON also its prompt, and whether it ended by an end id."""
     if as_json:
-        data = [{"prompt": row.prompt, "ids": row.ids, "ended": row.ended} for row in rows]
+        data = [_data(row) for row in rows]
         print_json({"holds": not faults, "unproved": faults, "rows": data})
         return
     for row in rows:
         click.echo(",".join(map(str, row.ids)))
+
+
+def _data(row: Generated) -> dict[str, Any]:
+    likely = {} if row.log_probabilities is None else {"log_probabilities": row.log_probabilities}
+    return {"prompt": row.prompt, "ids": row.ids, "ended": row.ended, **likely}
 
 
 def _ids(text: str) -> list[int]:

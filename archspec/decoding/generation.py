@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archspec.bundle.bundle import Bundle
@@ -29,13 +29,18 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 0,
+    repetition_penalty: float = 1.0,
+    min_new: int = 0,
+    stop: Sequence[int] = (),
+    log_probabilities: bool = False,
     unproved: bool = False,
 ) -> tuple[Generated, ...]:
     """Generate ids as the `decode` section of the spec defines: `output` at the last position is fed back to `input`.
 
-    Every step computes what the full forward pass gives at a row's last position. Prompts may have different lengths:
-    the properties that batching them requires are proved first, and if they cannot be proved, only rows of the same
-    length run together. Values that do not depend on the fed-back input, such as an encoded source, are computed once.
+    Every step computes what the full forward pass gives at a row's last position, from a cache where the spec has a
+    step on new positions alone (`decoder(...).refused` says why it has none). Prompts may have different lengths: what
+    batching them requires is proved first, and without a cache, if it cannot be proved, only rows of the same length
+    run together. Values that do not depend on the fed-back input, such as an encoded source, are computed once.
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
@@ -47,6 +52,10 @@ def generate(
         top_k: draw from the k most likely ids only.
         top_p: draw from the most likely ids that together reach this probability, after `top_k`.
         seed: seed of the random numbers; each row has its own stream.
+        repetition_penalty: divides the positive logits of ids that a row already has, and multiplies the negative ones.
+        min_new: the minimum number of new ids per row; no end id is chosen before.
+        stop: ids that end a row, beside the end ids of the spec.
+        log_probabilities: also give the log-probability of each new id.
         unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
 
     Returns:
@@ -58,9 +67,17 @@ def generate(
     """
     from archspec.decoding.sampling import Sampling
 
-    sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    sampling = Sampling(
+        temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, repetition_penalty=repetition_penalty
+    )
     return decoder(source, module, unproved=unproved).generate(
-        prompts, max_new=max_new, inputs=inputs, sampling=sampling
+        prompts,
+        max_new=max_new,
+        inputs=inputs,
+        sampling=sampling,
+        min_new=min_new,
+        stop=stop,
+        log_probabilities=log_probabilities,
     )
 
 

@@ -47,6 +47,14 @@ class GenerationPlan:
             return self.most
         return length if self.side == "none" else at_least(self.length, length)
 
+    @property
+    def vocab(self) -> int:
+        """The number of ids that can be chosen."""
+        count = self.spec.outputs[self.decode.output].type.shape[2].constant
+        # `plan` raises SpecError E746 where it is not fixed.
+        assert count is not None
+        return count
+
     def batch(self, rows: int) -> int:
         """The admitted batch size for `rows` rows: the batch may have a fixed or a least size, or a multiple."""
         if self.rows is not None:

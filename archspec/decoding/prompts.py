@@ -31,10 +31,8 @@ def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array]
 
     Raises:
         SpecError: E713 for prompts that are not ids, E741 for a row without any id, E742 for a row that would become
-            too long or cannot grow, E744 if `max_new` is below 1.
+            too long or cannot grow.
     """
-    if max_new < 1:
-        fail("E744", f"`max_new` must be at least 1, got {max_new}", None)
     start = [] if plan.decode.start is None else [plan.decode.start]
     given: Sequences = [[] for _ in range(_rows(plan, inputs))] if prompts is None else _lists(prompts)
     sequences = [start + row for row in given]

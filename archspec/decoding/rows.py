@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 @record
 class Generated:
-    """The result of a row: its prompt with the start id, the generated ids, and whether the last one is an end id."""
+    """The result of a row: its prompt with the start id, the generated ids, and whether the last one is an end id.
+
+    `log_probabilities`, if they were asked for, are those of the ids under the softmax of the logits, before banned ids
+    are excluded and logits are penalised or divided by the temperature.
+    """
 
     prompt: tuple[int, ...]
     ids: tuple[int, ...]
     ended: bool
+    log_probabilities: tuple[float, ...] | None = None
 
 
 @record(eq=False)
@@ -33,6 +38,11 @@ class DecodingStep:
     rows: tuple[int, ...]
     ids: tuple[int, ...]
     logits: Tensor
+
+    def log_probabilities(self) -> list[float]:
+        """The log-probability of each id under the softmax of its row's logits."""
+        likely = self.logits.double().log_softmax(-1)
+        return [float(row[id]) for row, id in zip(likely, self.ids, strict=True)]
 
 
 @record(eq=False)

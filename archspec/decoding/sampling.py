@@ -23,7 +23,8 @@ class Sampling:
 
     `top_k` keeps the k most likely ids, the lower ids among equally likely ones. `top_p` then keeps the most likely ids
     until together they reach that probability. Each row has its own stream of random numbers, from `seed` and the
-    number of the row, so that its draws do not depend on the other rows.
+    number of the row, so that its draws do not depend on the other rows. `repetition_penalty` divides the positive
+    logits of ids that the row already has and multiplies the negative ones, before anything else.
     Source: Holtzman et al. 2020, arXiv 1904.09751 (top-p).
 
     Raises SpecError E744 with all invalid values, and for `top_k` or `top_p` at temperature 0.
@@ -33,6 +34,7 @@ class Sampling:
     top_k: int | None = None
     top_p: float | None = None
     seed: int = 0
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
         found = Collector()
@@ -44,6 +46,9 @@ class Sampling:
             found.error("E744", f"`top_p` must be above 0 and at most 1, got {self.top_p}", None)
         if self.seed < 0:
             found.error("E744", f"`seed` must not be negative, got {self.seed}", None)
+        if not (self.repetition_penalty > 0 and math.isfinite(self.repetition_penalty)):
+            message = f"`repetition_penalty` must be a number above 0, got {self.repetition_penalty}"
+            found.error("E744", message, None)
         for name in ("top_k", "top_p"):
             if self.temperature == 0 and getattr(self, name) is not None:
                 help = "give a `temperature`, such as 1"

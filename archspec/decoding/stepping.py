@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from archspec.decoding.cached import CachedSteps
+from archspec.decoding.ending import Ending
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.full import FullForward
 from archspec.decoding.parts import Parts, parts
@@ -17,6 +18,7 @@ from archspec.decoding.plan import GenerationPlan, plan
 from archspec.decoding.prompts import Sequences, as_arrays, prepared, read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
+from archspec.decoding.scores import Scores
 from archspec.decoding.step_module import StepModule, step_module
 from archspec.diagnostics import Diagnostic, fail
 from archspec.model.checked import Checked
@@ -70,16 +72,32 @@ class Decoder:
         max_new: int,
         inputs: Mapping[str, Any] | None = None,
         sampling: Sampling = GREEDY,
+        min_new: int = 0,
+        stop: Sequence[int] = (),
+        log_probabilities: bool = False,
     ) -> tuple[Generated, ...]:
-        """Generate all ids; arguments and errors are those of `stream`."""
+        """Generate all ids; arguments and errors are those of `stream`.
+
+        `log_probabilities` also gives the log-probability of each new id.
+        """
+        ending = Ending(max_new=max_new, min_new=min_new, stop=tuple(stop))
         sequences = read_prompts(self.plan, prompts, as_arrays(inputs), max_new)
+        ends = ending.ends(self.plan)
         new: list[list[int]] = [[] for _ in sequences]
-        for step in self.stream(prompts, max_new=max_new, inputs=inputs, sampling=sampling):
-            for row, id in zip(step.rows, step.ids, strict=True):
+        likely: list[list[float]] = [[] for _ in sequences]
+        for step in self._steps(prompts, ending, inputs, sampling):
+            found = step.log_probabilities() if log_probabilities else [0.0] * len(step.ids)
+            for row, id, one in zip(step.rows, step.ids, found, strict=True):
                 new[row].append(id)
+                likely[row].append(one)
         return tuple(
-            Generated(prompt=tuple(first), ids=tuple(ids), ended=bool(ids) and ids[-1] in self.plan.decode.end)
-            for first, ids in zip(sequences, new, strict=True)
+            Generated(
+                prompt=tuple(first),
+                ids=tuple(ids),
+                ended=bool(ids) and ids[-1] in ends,
+                log_probabilities=tuple(ones) if log_probabilities else None,
+            )
+            for first, ids, ones in zip(sequences, new, likely, strict=True)
         )
 
     def stream(
@@ -89,6 +107,8 @@ class Decoder:
         max_new: int,
         inputs: Mapping[str, Any] | None = None,
         sampling: Sampling = GREEDY,
+        min_new: int = 0,
+        stop: Sequence[int] = (),
     ) -> Iterator[DecodingStep]:
         """Generate step by step.
 
@@ -97,6 +117,8 @@ class Decoder:
             max_new: the maximum number of new ids per row.
             inputs: the spec's other inputs by name, with as many rows as there are prompts.
             sampling: how ids are chosen.
+            min_new: the minimum number of new ids per row: no end id is chosen before.
+            stop: ids that end a row, beside the end ids of the spec.
 
         Returns:
             an iterator over the steps, with their ids and logits.
@@ -104,10 +126,17 @@ class Decoder:
         Raises:
             SpecError: E711 to E720 and E741 to E745 for invalid arguments, before anything runs; E747 during iteration.
         """
+        return self._steps(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling)
+
+    def _steps(
+        self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling
+    ) -> Iterator[DecodingStep]:
+        ends = ending.ends(self.plan)
         arrays = as_arrays(inputs)
-        sequences = read_prompts(self.plan, prompts, arrays, max_new)
+        sequences = read_prompts(self.plan, prompts, arrays, ending.max_new)
         given = {name: self._tensor(array) for name, array in prepared(self.plan, sequences, arrays).items()}
-        return _Run(self, sequences, given, sampling).steps(max_new)
+        scores = Scores(self.plan, sampling, sequences, ends, ending.min_new)
+        return _Run(self, sequences, given, sampling, scores).steps(ending.max_new, ends)
 
     def _tensor(self, array: Any) -> Tensor:
         found = torch.from_numpy(np.ascontiguousarray(array))
@@ -117,33 +146,27 @@ class Decoder:
 class _Run:
     """One generation: its sequences, which are extended in place, and the random numbers of each."""
 
-    def __init__(self, decoder: Decoder, sequences: Sequences, given: dict[str, Tensor], sampling: Sampling) -> None:
-        self.decoder, self.plan = decoder, decoder.plan
-        self.sequences = sequences
-        self.sampling = sampling
+    def __init__(
+        self, decoder: Decoder, sequences: Sequences, given: dict[str, Tensor], sampling: Sampling, scores: Scores
+    ) -> None:
+        self.decoder, self.sequences, self.given = decoder, sequences, given
+        self.sampling, self.scores = sampling, scores
         self.streams = [sampling.stream(row) for row in range(len(sequences))]
-        self.given = given
 
-    def steps(self, max_new: int) -> Iterator[DecodingStep]:
+    def steps(self, max_new: int, ends: frozenset[int]) -> Iterator[DecodingStep]:
         """Yield the steps, until every row has ended or has `max_new` new ids."""
         active = list(range(len(self.sequences)))
         # No `no_grad` around the whole loop: it would stay active in the caller's code between two steps.
         with torch.no_grad():
             source = self.decoder.logits_of(self.sequences, self.given, max_new)
-        for _ in range(max_new):
+        for number in range(max_new):
             with torch.no_grad():
                 logits = source.logits(active)
-                ids = choose(self._allowed(logits), self.sampling, [self.streams[row] for row in active])
+                scores = self.scores.of(logits, active, number)
+                ids = choose(scores, self.sampling, [self.streams[row] for row in active])
             for row, id in zip(active, ids, strict=True):
                 self.sequences[row].append(id)
             yield DecodingStep(rows=tuple(active), ids=tuple(ids), logits=logits)
-            active = [row for row, id in zip(active, ids, strict=True) if id not in self.plan.decode.end]
+            active = [row for row, id in zip(active, ids, strict=True) if id not in ends]
             if not active:
                 return
-
-    def _allowed(self, logits: Tensor) -> Tensor:
-        """Logits with -inf for the banned ids of `decode`."""
-        banned = [id for id in self.plan.decode.ban if id < logits.shape[-1]]
-        if not banned:
-            return logits
-        return logits.index_fill(-1, torch.tensor(banned, device=logits.device), -torch.inf)

@@ -14,6 +14,7 @@ from archspec.bundle import build
 from archspec.decoding import decoder
 from tests.cli.conftest import SMALL, Command
 from tests.decoding.specs import TWO_TABLES
+from tests.editing import edited
 
 DECODE = "decode: {input: ids, output: logits, start: none, end: 49}\n"
 PROMPTS = ("--prompt-ids", "1,2,3", "--prompt-ids", "4")
@@ -63,6 +64,32 @@ def test_drawn_ids_and_json(archspec: Command, folder: Path, weights: Path) -> N
     assert [row["ids"] for row in rows] == expected(folder, temperature=2, top_k=30, top_p=0.9, seed=4)
     assert [row["prompt"] for row in rows] == [[1, 2, 3], [4]]
     assert [row["ended"] for row in rows] == [row["ids"][-1] == 49 for row in rows]
+
+
+def test_limits_and_log_probabilities(archspec: Command, folder: Path, weights: Path) -> None:
+    given = ("generate", "small.yaml", *PROMPTS, "--weights", weights.name, "--max-new", "5", "--json")
+    stop = expected(folder)[0][2]
+    more = ("--stop", str(stop), "--min-new", "2", "--repetition-penalty", "1.5", "--log-probabilities")
+    limits = {"stop": [stop], "min_new": 2, "repetition_penalty": 1.5, "log_probabilities": True}
+    torch.manual_seed(3)
+    module = package.compile("small.yaml")
+    rows = package.generate("small.yaml", [[1, 2, 3], [4]], max_new=5, module=module, **limits)  # type: ignore[arg-type]
+    ran = archspec(*given, *more)
+    assert [row["ids"] for row in ran.data["rows"]] == [list(row.ids) for row in rows]
+    assert [row["log_probabilities"] for row in ran.data["rows"]] == [
+        pytest.approx(row.log_probabilities) for row in rows
+    ]
+    assert archspec(*given[:-1], "--log-probabilities").status == 2
+
+
+def test_what_has_no_cached_step_is_told(archspec: Command, folder: Path, weights: Path) -> None:
+    text = (folder / "small.yaml").read_text("utf-8")
+    (folder / "small.yaml").write_text(
+        edited(text, ("mask: causal", "mask: causal, scale: 1/length")), encoding="utf-8"
+    )
+    ran = archspec("generate", "small.yaml", *PROMPTS, "--weights", weights.name, "--max-new", "5")
+    assert ran.status == 0
+    assert "note: every step computes all positions again: " in ran.err
 
 
 def test_fresh_parameters_are_told(archspec: Command, folder: Path, weights: Path) -> None:
