@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,20 +89,24 @@ def command(
         module = _parameters(source, weights, layout, seed)
     sampling = Sampling(seed=seed, **options)
     made = decoder(source, module, unproved=unproved)
-    limits: dict[str, Any] = {
-        "max_new": max_new,
-        "min_new": min_new,
-        "stop": stop,
-        "log_probabilities": log_probabilities,
-    }
-    found = made.generate(rows, inputs=arrays, sampling=sampling, **limits)
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
+    begun = perf_counter()
+    found = made.generate(rows, inputs=arrays, sampling=sampling, log_probabilities=log_probabilities, **limits)
+    took = perf_counter() - begun
+    faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
+    _print(found, faults, as_json)
     if made.refused is not None:
         click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
     if weights is None and module is not None:
         click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
-    faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     note_unproved(faults)
-    _print(found, faults, as_json)
+    _print_speed(found, took)
+
+
+def _print_speed(rows: Sequence[Generated], seconds: float) -> None:
+    """Print on standard error how fast ids were made, the time for the prompts included."""
+    count = sum(len(row.ids) for row in rows)
+    click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} a second", err=True)
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) -> None:
