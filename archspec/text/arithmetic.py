@@ -61,7 +61,7 @@ class Negation(Generic[E]):
 
 
 @record
-class Operation(Generic[E]):
+class InfixOperation(Generic[E]):
     """`left op right`."""
 
     op: str
@@ -159,7 +159,7 @@ def leaves(node: E) -> Iterator[E]:
         yield from leaves(node.operand)
     elif isinstance(node, Application):
         yield from leaves(node.argument)
-    elif isinstance(node, Operation):
+    elif isinstance(node, InfixOperation):
         yield from leaves(node.left)
         yield from leaves(node.right)
     else:

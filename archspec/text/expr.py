@@ -15,7 +15,16 @@ from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
 from archspec.record import record
-from archspec.text.arithmetic import ATOM, Application, Arithmetic, Negation, Number, Operation, leaves, read_number
+from archspec.text.arithmetic import (
+    ATOM,
+    Application,
+    Arithmetic,
+    InfixOperation,
+    Negation,
+    Number,
+    leaves,
+    read_number,
+)
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
 from archspec.text.pratt import Grammar, parse_whole
@@ -50,7 +59,7 @@ class UnaryExpr(Negation["Expr"]):
     """A minus sign before an expression."""
 
 
-class BinaryExpr(Operation["Expr"]):
+class BinaryExpr(InfixOperation["Expr"]):
     """`left op right`, one of + - * / // %."""
 
 

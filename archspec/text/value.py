@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.text.arithmetic import Application, Arithmetic, Negation, Number, Operation, leaves, read_number
+from archspec.text.arithmetic import Application, Arithmetic, InfixOperation, Negation, Number, leaves, read_number
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, path_of
 from archspec.text.pratt import Grammar, parse_whole
@@ -14,7 +14,7 @@ class ValueUnary(Negation["ValueExpr"]):
     """A minus sign before a value."""
 
 
-class ValueBinary(Operation["ValueExpr"]):
+class ValueBinary(InfixOperation["ValueExpr"]):
     """`left op right`, elementwise, one of + - * /."""
 
 
