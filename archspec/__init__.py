@@ -1,4 +1,4 @@
-"""archspec compiles a YAML description of a transformer into a checked, tested, deployable model.
+"""archspec compiles a YAML description of a neural architecture into a checked, tested, deployable model.
 
 The names below are resolved on first use, so that importing the package loads neither torch nor the compiler.
 """
@@ -52,7 +52,7 @@ __all__ = [
     "open",
 ]
 
-# The one place that knows all rooms tells those above what those below declare.
+# This module imports all packages, so it registers with the upper ones what the lower ones declare.
 RULE_KINDS.read_from("archspec.rules.kinds")
 
 

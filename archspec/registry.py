@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 class Declared(Mapping[str, T], Generic[T]):
     """The subclasses of one class in a package, by word: `package/causal.py` declares the class whose `word` is
-    "causal". A file is loaded when its word is asked for; reading the words loads none."""
+    "causal". A file is loaded at the first lookup of its word; listing the words loads none."""
 
     def __init__(self, package: str, base: type[T]) -> None:
         self._package = package
@@ -52,7 +52,7 @@ class Declared(Mapping[str, T], Generic[T]):
 
 
 class Registry:
-    """Which package declares things of one kind; it is told once, before anything asks."""
+    """The package that declares things of one kind; it is set once, before the first lookup."""
 
     def __init__(self, what: str) -> None:
         self._what = what

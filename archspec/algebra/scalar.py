@@ -15,7 +15,7 @@ from archspec.algebra.polynomial import cancel, common_monomial, content, divide
 from archspec.algebra.root import square_root
 
 SizeText = Callable[[Dim], str]
-"""Python source of a size: an expression of any kind, bracketed here where it must be."""
+"""A function that gives the Python source of a size; brackets are added here where they are needed."""
 
 
 class Scalar(ABC):

@@ -16,7 +16,7 @@ from archspec.ir.types import DType
 from archspec.record import record
 
 BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.BOOL: 1}
-"""Bytes of an element; a float in the module's default precision."""
+"""Bytes per element; floats have the module's default precision."""
 
 
 @record

@@ -19,7 +19,7 @@ from archspec.text.nodes import Node
 
 
 class AffineBlock(Block):
-    """`scale * x + shift` over the last axis; `init` says how the scale starts, at 1 where it is left out.
+    """`scale * x + shift` over the last axis; `init` gives the initial scale, 1 when left out.
 
     Parameters: `scale` [features], `shift` [features].
     """

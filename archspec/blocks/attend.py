@@ -27,7 +27,7 @@ from archspec.text.value import ValueExpr
 
 
 class AttendBlock(Block):
-    """Attention without projections, for blocks of one's own.
+    """Attention without projections, for user-defined blocks.
 
     `weights(softcap(scale * q k^T) + add) v` per head; a row with no key gives zeros.
     """
@@ -53,7 +53,11 @@ class AttendBlock(Block):
     )
 
     def build(self, cx: Context) -> Built:
-        """Build the attention."""
+        """Build the attention on q [batch, queries, features], k and v [batch, keys, features].
+
+        Raises SpecError E342 for a value that is not a sequence, E347 for axes that do not match, E340 for heads that
+        do not divide the features, E401 to E404 for the mask.
+        """
         q, k, v = (
             sequence(cx, expr, f"`{name}`")
             for name, expr in (("query", self.query), ("key", self.key), ("value", self.value))
@@ -78,16 +82,19 @@ class AttendBlock(Block):
         return Built(main=cx.leaf(Merge(axis=2), cx.builder.add(Transpose(order=(0, 2, 1, 3)), y)))
 
     def _same(self, cx: Context, left: Value, right: Value, number: int, expr: ValueExpr) -> None:
+        """Raise SpecError E347 unless axis `number` has the same size in both values."""
         if compare(left.type.shape[number], "==", right.type.shape[number]) is not True:
             made = cx.origin(left)
             labels = () if made is None else (made,)
             cx.fail("E347", f"axis {number} of {right.type} does not match {left.type}", expr.span, secondary=labels)
 
     def _scale(self, cx: Context, size: int) -> Scalar | None:
+        """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
         scale = None if self.scale is None else cx.number(self.scale)
         return None if scale == Scalar.of(1) / Scalar.of(size).sqrt() else scale
 
     def _added(self, cx: Context, expr: ValueExpr) -> Value:
+        """The value that is added to the scores; the op checks its axes. Raises SpecError E342 unless it is floats."""
         value = cx.value(expr)
         if value.type.dtype is not DType.FLOAT:
             cx.fail("E342", f"`add` takes floats, got {value.type}", expr.span)

@@ -16,6 +16,7 @@ from archspec.text.nodes import TextNode
 
 
 def _number_or_bool(node: TextNode) -> Expr | bool:
+    """The bool or the expression that a text gives; `true` and `false` are reserved, so no constant has these names."""
     return node.value == "true" if node.value in ("true", "false") else parse_expr(node)
 
 

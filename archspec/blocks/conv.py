@@ -22,6 +22,7 @@ from archspec.text.expr import Expr, parse_expr
 
 
 def _padding(node: Any) -> Expr | str:
+    """The word or the expression that a text gives. A constant called `same` cannot be used here."""
     text = text_of(node, "`same`, `circular` or a number")
     return text.value if text.value in ("same", "circular") else parse_expr(text)
 
@@ -63,6 +64,7 @@ class ConvBlock(Block):
         channels_of(cx, x, self.input.span)
         *pads, op = self._ops(cx, x.type.rank - 2)
         norm = channel_norm_of(cx, self.norm)
+        # Without a norm there is one op with parameters, which needs no module of its own.
         if norm is None:
             y = cx.leaf(op, self._padded(cx, pads, x))
             return Built(main=y if self.activation is None else cx.builder.add(Activation(kind=self.activation), y))
@@ -76,11 +78,17 @@ class ConvBlock(Block):
         return Built(main=y)
 
     def _padded(self, cx: Context, pads: list[Op], x: Value) -> Value:
+        """The input after the padding ops that precede the convolution, if there are any."""
         for pad in pads:
             x = cx.builder.add(pad, x)
         return x
 
     def _ops(self, cx: Context, space: int) -> list[Op]:
+        """The ops over `space` spatial axes, the convolution last.
+
+        Raises SpecError E242 for a padding that keeps the size beside a stride above 1, E341 for sizes that are not
+        fixed.
+        """
         numbers = {
             name: 1 if expr is None else fixed(cx, expr, name)
             for name, expr in (("stride", self.stride), ("dilation", self.dilation), ("groups", self.groups))

@@ -109,11 +109,13 @@ class _Layer:
         return y
 
     def _body(self, b: Builder, x: Value) -> Value:
+        """The body of a layer: convolutions with norms, the sum with the shortcut, and the last activation."""
         y = x
         *inside, last = self.convolutions[:-1]
         for number, op in enumerate(inside, 1):
             y = self._normed(b, b.add(op, y, name=f"conv{number}", result="y"), f"norm{number}", "y")
             y = self._activated(b, y)
+        # The last convolution has no activation: it follows after the sum.
         number = len(self.convolutions) - 1
         y = self._normed(b, b.add(last, y, name=f"conv{number}", result="y"), f"norm{number}", "y")
         if self.shortcut:

@@ -29,5 +29,6 @@ class EncoderBlock(Stack):
                 help="use the block `decoder` or `transformer`",
             )
         )
+        # Read without the field, so that it is not reported a second time as an unknown key.
         entries = tuple(entry for entry in node.entries if entry.key is not key)
         return super()._data(replace(node, entries=entries), found)

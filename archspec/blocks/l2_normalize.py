@@ -17,7 +17,7 @@ from archspec.schema.words import AxisField
 
 
 class L2NormalizeBlock(Block):
-    """`x / max(|x|, eps)` along one axis, |x| the Euclidean length."""
+    """`x / max(|x|, eps)` along one axis, where |x| is the Euclidean norm."""
 
     block: ClassVar[str] = "l2_normalize"
 

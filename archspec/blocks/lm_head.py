@@ -55,7 +55,11 @@ class LmHeadBlock(Block):
             )
 
     def build(self, cx: Context) -> Built:
-        """Build the head."""
+        """Build the head over x [..., features]; the result is [..., vocab].
+
+        Raises SpecError E342 unless the input is floats, E341 for sizes that are not fixed, E346 for a tied weight of
+        another shape.
+        """
         x = floats(cx, self.input, "lm_head")
         width = features(cx, x, self.input.span)
         rows, tie = self._weight(cx, width)
@@ -68,6 +72,7 @@ class LmHeadBlock(Block):
     def _weight(self, cx: Context, width: int) -> tuple[int, dict[str, Parameter]]:
         """The number of rows of the weight, and the tie if another node owns the weight. Raises SpecError."""
         rows = None if self.vocab is None else fixed(cx, self.vocab, "vocab")
+        # The rows of a tied weight are known from its owner, so `vocab` is only compared with them.
         if self.tie is not None:
             place = None if self.vocab is None else self.vocab.span
             return tied_weight(cx, self.tie, rows, place, width, self.input.span)

@@ -29,7 +29,10 @@ class MaxPoolBlock(Block):
     )
 
     def build(self, cx: Context) -> Built:
-        """Build the pool."""
+        """Build the pool over [batch, channels, space...].
+
+        Raises SpecError E342 unless the input is a map, E341 for sizes that are not fixed, E244 for the padding.
+        """
         x = feature_map(cx, self.input, self.block)
         space = x.type.rank - 2
         kernel = fixed(cx, self.kernel, "kernel")

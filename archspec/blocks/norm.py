@@ -41,8 +41,10 @@ class NormBlock(Block, NormOptions):
         return Built(main=cx.builder.add(Transpose(order=order), y))
 
     def _op(self, cx: Context) -> Op:
+        """The op of the norm. Raises SpecError E203 for options without a kind, E243 without a default norm."""
         if self.kind is not None:
             return channel_norm_op(cx, self.kind, self)
+        # Options of a norm whose kind the file chooses elsewhere might not apply to it.
         if self.given & NormOptions.model_fields.keys():
             cx.fail("E203", "missing field `kind`", self.at, help="a norm with options needs a `kind`")
         default = default_norm(cx, self.at)

@@ -37,13 +37,16 @@ from archspec.text.nodes import TextNode
 
 
 def _patch(node: Any) -> Any:
+    """A single side stands for a square patch."""
     return [node, node] if isinstance(node, TextNode) else node
 
 
 class PatchEmbeddingBlock(Block):
     """A linear map of each patch of an image, class tokens in front, positions, registers, norm, dropout.
 
-    Registers stand after the class tokens and get no position. Parameters: `weight` [dim, channels, height, width],
+    Registers are placed after the class tokens and get no position.
+
+    Parameters: `weight` [dim, channels, height, width],
     `bias` [dim], `class_token`, `distillation_token` [1, 1, dim], `registers` [1, count, dim], `positions` [rows, dim],
     `norm`.
     """
@@ -68,7 +71,11 @@ class PatchEmbeddingBlock(Block):
     dropout: ExprField | None = Field(default=None, description="dropout rate; defaults.dropout when left out")
 
     def build(self, cx: Context) -> Built:
-        """Build the embedding."""
+        """Build the embedding of an image [batch, channels, height, width]; the result is [batch, tokens, dim].
+
+        Raises SpecError E342 for an input that is not an image, E349 for patches that do not divide it, those of
+        positions and of the norm.
+        """
         image = cx.value(self.input)
         if image.type.dtype != DType.FLOAT or image.type.rank != 4:
             wanted = "float[batch, channels, height, width]"
@@ -116,6 +123,7 @@ class PatchEmbeddingBlock(Block):
         return size // patch
 
     def _positions(self, cx: Context, image: Value, grid: PatchGrid, width: int) -> Positions | None:
+        """The positions of tokens and patches; None if none are given."""
         fields = self.positions
         if fields is None:
             return None

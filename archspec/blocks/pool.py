@@ -49,11 +49,12 @@ class PoolBlock(Block):
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         kind = word(data.get("kind"))
+        # Removed before the check, so that `valid: none` is allowed for kinds to which `valid` does not apply.
         if word(data.get("valid")) == "none":
             del data["valid"]
         yield from misplaced(node, data, kind, _FIELDS)
         if kind == "at":
-            yield from missing(node, data, "index", cls._told().get("index"))
+            yield from missing(node, data, "index", cls._field_help().get("index"))
 
     def build(self, cx: Context) -> Built:
         """Build the pooling. Raises SpecError E342 unless the input is a sequence or a map."""
@@ -64,6 +65,7 @@ class PoolBlock(Block):
         return Built(main=self._of_positions(cx, x) if x.type.rank == 3 else self._of_map(cx, x))
 
     def _of_positions(self, cx: Context, x: Value) -> Value:
+        """The pooled vector [batch, features] of a sequence [batch, positions, features]."""
         if self.index is not None:
             return cx.leaf(GatherPosition(), x, self._index(cx, x))
         if self.kind in ("mean", "max", "last") and self.valid is not None:
@@ -73,6 +75,7 @@ class PoolBlock(Block):
         return cx.leaf(Take(axis=1, index=0 if self.kind == "first" else -1), x)
 
     def _index(self, cx: Context, x: Value) -> Value:
+        """The index [batch], checked. Raises SpecError E342, E347, or E343 if it may exceed the positions."""
         assert self.index is not None
         index = cx.value(self.index)
         if not index.type.dtype.is_integer:
@@ -84,6 +87,7 @@ class PoolBlock(Block):
         return index
 
     def _of_map(self, cx: Context, x: Value) -> Value:
+        """The pooled vector [batch, channels] of a map. Raises SpecError E342, E241 for fields about positions."""
         if self.kind not in ("mean", "max"):
             cx.fail("E342", f"`{self.kind}` pools positions, but the input is the map {x.type}", self.input.span)
         if self.valid is not None:

@@ -40,7 +40,7 @@ class RearrangeBlock(Block):
     sizes: SizesField = Field(default_factory=dict, description="sizes of axes that are split, by name")
 
     def build(self, cx: Context) -> Built:
-        """Build the steps."""
+        """Build the steps; the last one has the name of the node. Raises SpecError E347, E202 or E203."""
         x = cx.value(self.input)
         sizes = self._sizes(cx, x)
         steps = list(self._steps(sizes))
@@ -77,6 +77,7 @@ class RearrangeBlock(Block):
     def _steps(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:
         """The ops in order: remove axes of size 1, split axes, move them, merge them, and add axes of size 1."""
         left, right = self.pattern.left, self.pattern.right
+        # From the last axis to the first, so that the numbers of axes that are still to come do not change.
         for place in reversed(range(len(left))):
             if not left[place]:
                 yield Take(axis=place, index=0)

@@ -25,7 +25,7 @@ class SelectBlock(Block):
     )
 
     def build(self, cx: Context) -> Built:
-        """Build the choice."""
+        """Build the choice. Raises SpecError E305 if the condition is not over the first axes of the input."""
         x, where = cx.value(self.input), cx.predicate(self.where)
         other = Scalar.of(0) if self.otherwise is None else cx.value_or_number(self.otherwise)
         if isinstance(other, Scalar):

@@ -45,6 +45,7 @@ class ShiftBlock(Block):
         return Built(main=self._filled(cx, x, axis, by, fill, self.fill))
 
     def _filled(self, cx: Context, x: Value, axis: int, by: Dim, fill: Value, expr: ValueExpr) -> Value:
+        """The part of x that remains, joined with the positions of `fill`. Raises SpecError E347 for other axes."""
         backward = compare(by, "<", 0) is True
         shape = (*x.type.shape[:axis], -by if backward else by, *x.type.shape[axis + 1 :])
         same_shape(cx, fill, shape, expr.span, "`fill`")

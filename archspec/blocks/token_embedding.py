@@ -55,7 +55,11 @@ class TokenEmbeddingBlock(Block):
     dropout: ExprField | None = Field(default=None, description="dropout rate; defaults.dropout when left out")
 
     def build(self, cx: Context) -> Built:
-        """Build the embedding."""
+        """Build the embedding of ids [...]; the result is [..., dim].
+
+        Raises SpecError E342 for ids that are not integers, E343 for a bound above the rows, E347 for types over other
+        axes, and those of positions and of the norm.
+        """
         rows, width = fixed(cx, self.vocab, "vocab"), fixed(cx, self.dim, "dim")
         tokens = ids(cx, self.ids, "`ids`", rows, self.vocab.span, what="the table")
         types, table = self._types(cx, tokens, width)
@@ -81,6 +85,7 @@ class TokenEmbeddingBlock(Block):
         return value, Embedding(rows=Dim.of(count), features=axis(width))
 
     def _positions(self, cx: Context, tokens: Value, width: int) -> Positions | None:
+        """The positions that are added; None if none are given. Raises SpecError as `plan_positions` does."""
         if self.positions is None:
             return None
         return plan_positions(cx, self.positions, tokens.type.shape, width)

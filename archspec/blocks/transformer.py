@@ -45,7 +45,7 @@ Layer = tuple[Sublayer, ...]
 
 
 class Stack(Block):
-    """Repeated layers; what all blocks of layers have in common.
+    """The base of all blocks of repeated layers.
 
     Parameters: `layers.N.SUBLAYER`, its norms and scales, `final_norm`.
     """
@@ -110,6 +110,7 @@ class Stack(Block):
         return schedule(cx, self.pattern, tuple(self.kinds), count)
 
     def _plan(self, cx: Context, x: Value, order: Schedule, kinds: tuple[str, ...]) -> _Layers:
+        """The checked layers of every kind, and how they are joined. Raises SpecError with the errors of all kinds."""
         inner = cx.in_layers(len(order), self.layers.span)
         norm = None
         if self.residual.kind != "bare":
@@ -148,6 +149,7 @@ class Stack(Block):
     def _part(
         self, cx: Context, inner: Context, name: str, part: AttentionFields | FeedForwardFields, x: Value
     ) -> Branch:
+        """The checked computation of one sublayer. Only self-attention has a mask that a block may restrict."""
         if isinstance(part, FeedForwardFields):
             return plan_feed_forward(cx, part)
         attend = plan_attention(cx, inner, part, x)
@@ -169,6 +171,7 @@ class Stack(Block):
             )
 
     def _memory(self, cx: Context) -> dict[str, Value]:
+        """The further arguments of the module; without cross-attention there are none."""
         return {}
 
 
@@ -224,6 +227,7 @@ class _Layers:
         """The body of the module, a function of x and of the sequence that it attends to."""
 
         def run(x: Value, *_: Value) -> Value:
+            # Tables that all layers read are built once, before the loop over the layers.
             top = Top(b, x)
             layers = [tuple(sublayer.prepared(top) for sublayer in layer) for layer in self.layers]
             bodies = [self._layer(b, layer) for layer in layers]
@@ -233,6 +237,7 @@ class _Layers:
         return run
 
     def _layer(self, b: Builder, layer: Layer) -> Callable[[Value], Value]:
+        """The body of the layers of one kind, a function of x [batch, positions, features]."""
         return lambda x: self.residual.join(b, x, layer)
 
 

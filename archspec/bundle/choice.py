@@ -41,7 +41,7 @@ def choose(manifest: Manifest, report: BundleReport, wanted: str | None = None) 
     entries = {entry.target: entry for entry in manifest.artifacts}
     obstacles = {name: obstacle(entry) for name, entry in entries.items()}
     if wanted is not None:
-        return _told(wanted, entries, obstacles)
+        return _requested(wanted, entries, obstacles)
     able = [entry for name, entry in entries.items() if obstacles[name] is None]
     if not able:
         notes = [f"{name}: {why}" for name, why in obstacles.items()]
@@ -58,7 +58,9 @@ def obstacle(entry: ArtifactEntry) -> str | None:
     return engine_of(target).closed(target, entry.artifact())
 
 
-def _told(wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]) -> ArtifactChoice:
+def _requested(
+    wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]
+) -> ArtifactChoice:
     """Return the requested artifact. Raises SpecError E610 or E710."""
     if wanted not in entries:
         help = did_you_mean(wanted, entries, kind="artifacts")

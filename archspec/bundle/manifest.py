@@ -19,7 +19,7 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 KEY = "archspec_bundle"
 Verified = Literal["built", "network-verified-cpu", "executed", "benchmarked"]
-"""How far an artifact was verified; each step up contains those before it."""
+"""How far an artifact was verified; each level includes those before it."""
 
 _DIGEST = re.compile(r'"digest": "([0-9a-f]{64})"')
 _BLANK = "0" * 64
@@ -156,5 +156,5 @@ def _check_format(text: str) -> None:
 
 def _damaged(reason: str) -> Manifest:
     """Raise E707 with a reason."""
-    help = "build the bundle again, or copy it again from where it was built"
+    help = "rebuild the bundle, or copy it again from its origin"
     return fail("E707", f"{MANIFEST} was changed after the bundle was built", None, notes=[reason], help=help)

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 SEED = 7
 MOST_FLOPS = 500_000_000_000
-"""A trial dearer than this is left out: the module and the artifact would run for minutes on a CPU."""
+"""A comparison that costs more is skipped: the module and the artifact would run for minutes on a CPU."""
 MOST_PARAMETERS = 150_000_000
 MOST_EXACT_FLOPS = 50_000_000_000
-"""The interpreter computes in float64: for larger models it is left out."""
+"""A comparison with the interpreter, which computes in float64, is skipped if it costs more."""
 
 
 @dataclass(frozen=True, kw_only=True)

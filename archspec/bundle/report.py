@@ -12,9 +12,9 @@ from archspec.model.ports import DTypeName
 
 REPORT = "report.json"
 TOLERANCE: dict[DTypeName, float] = {"float32": 1e-4, "float16": 5e-2, "bfloat16": 2e-1}
-"""Largest difference allowed, as a share of the reference's largest value or of 1, whichever is more.
+"""The largest allowed difference, relative to the reference's largest value or to 1, whichever is larger.
 
-These tell another function from rounding; how far below them an artifact stays is in the report.
+A larger difference means another function, not rounding; the report states the actual difference.
 """
 
 Reference = Literal["module", "interpreter"]

@@ -29,7 +29,7 @@ class StoredArrays(Mapping[str, "NDArray[Any]"]):
         return array
 
     def _opened(self) -> Any:
-        """Open the file anew."""
+        """Open the file again."""
         from safetensors import safe_open
 
         opener: Any = safe_open

@@ -45,8 +45,8 @@ def _lines(bundle: Described) -> Iterator[str]:
     yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in manifest.artifacts:
         size = sum(manifest.files[name].bytes for name in entry.files)
-        told = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"
-        yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {told}"
+        words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"
+        yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {words}"
 
 
 def _time(bundle: Described, entry: ArtifactEntry) -> str:

@@ -19,7 +19,7 @@ from archspec.model.samples import sample
 
 ROUNDS, RUNS = 3, 5
 SLOW = 2.0
-"""Seconds: what takes longer is run once a round."""
+"""Runs that take longer than this many seconds are timed once per round."""
 Run = Callable[[], Any]
 
 

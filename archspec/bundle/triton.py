@@ -1,4 +1,4 @@
-"""The layout `triton`: artifacts in a model repository of Triton Inference Server, beside the bundle's manifest.
+"""The layout `triton`: artifacts in a model repository of Triton Inference Server, inside the bundle.
 
 Each artifact is a model, `triton/NAME/1/FILES`, with the `config.pbtxt` that Triton requires. The bundle can be checked
 and opened as usual: only the location of its artifacts differs.
@@ -30,7 +30,7 @@ SERVED = {
     "openvino": 'backend: "openvino"',
     "tensorrt-rtx": 'platform: "tensorrt_plan"',
 }
-"""The engines whose artifacts Triton has a backend for, and how a configuration names it."""
+"""The engines for whose artifacts Triton has a backend, with the lines that select the backend in a configuration."""
 _NAMED = {DType.INT64: "TYPE_INT64", DType.INT32: "TYPE_INT32", DType.BOOL: "TYPE_BOOL"}
 _FLOATS: dict[DTypeName, str] = {"float32": "TYPE_FP32", "float16": "TYPE_FP16", "bfloat16": "TYPE_BF16"}
 _RTX = "a TensorRT-RTX engine: its backend must be built against exactly the TensorRT-RTX version in the manifest"

@@ -33,7 +33,7 @@ COMMANDS = (
 )
 
 INTERRUPTED = 128 + signal.SIGINT
-"""The status of a command that Ctrl-C ended, as shells give it."""
+"""The exit status after Ctrl-C, by the convention of shells."""
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO")} - {None}
 
 
@@ -48,6 +48,7 @@ class _Commands(click.Group):
         """Import a command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
+        # Imported here, so that a command does not wait for the imports of all others.
         command: click.Command = import_module(f"archspec.cli.{cmd_name}_command").command
         return command
 
@@ -74,7 +75,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="archspec-compiler", prog_name="archspec")
 def cli() -> None:
-    """Compile a YAML description of a transformer into a checked, tested, deployable model."""
+    """Compile a YAML description of a neural architecture into a checked, tested, deployable model."""
 
 
 def main() -> None:

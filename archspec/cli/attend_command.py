@@ -47,14 +47,15 @@ def command(
     query_labels: Path | None,
     key_labels: Path | None,
 ) -> None:
-    """Draw where SPEC, or a bundle, attends: the weights of a node on inputs, head by head.
+    """Draw the attention weights of a node of SPEC, or of a bundle, on given inputs as heat maps, one per head.
 
-    `--node states.layers.3.cross_attention` names the attention. The ids of the inputs label the positions, or the
-    lines of files: `--labels` for self-attention, `--query-labels` and `--key-labels` for each side by itself.
+    `--node states.layers.3.cross_attention` names the attention. Positions are labelled with the ids of the inputs, or
+    with the lines of a file: `--labels` for both sides, `--query-labels` and `--key-labels` for one side each.
     """
     from archspec.spec.files import is_file
 
     require_suffix(output, ".svg", "--output")
+    # A bundle is a folder with a manifest; any other SPEC is a file or a name.
     is_bundle = is_file(Path(spec) / _MANIFEST)
     if is_bundle and (overrides or reduced):
         raise click.UsageError("`--set` and `--reduced` do not apply to a bundle")

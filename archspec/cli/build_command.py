@@ -87,6 +87,7 @@ def command(
     from archspec.cli.progress import progress
     from archspec.cli.writing import require_apart
 
+    # Before anything is built: a build replaces the whole folder.
     require_apart(output)
     with progress(enabled=not as_json) as tell:
         bundle = build(

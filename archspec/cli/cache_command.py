@@ -1,4 +1,4 @@
-"""`archspec cache`: artifacts that builds keep for later builds."""
+"""`archspec cache`: the artifacts of earlier builds that later builds reuse."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNITS = ((_DAY, "day"), (3600, "hour"), (60, "minute"))
 )
 @JSON
 def command(clearing: bool, older: float, as_json: bool) -> None:
-    """List the artifacts that builds have kept, with sizes and when each was last used, or remove them."""
+    """List the cached artifacts of earlier builds with their sizes and times of last use, or remove them."""
     from archspec.engines.cache import clear, entries, home
 
     if older and not clearing:

@@ -1,4 +1,4 @@
-"""`archspec check`: checks a spec and proves its rules."""
+"""`archspec check`: check a spec and prove its rules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from archspec.diagnostics import Diagnostic, SpecError, to_json
     "--sarif", is_flag=True, help="Print the diagnostics as a SARIF log, which code hosts show next to the lines."
 )
 def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool, sarif: bool) -> None:
-    """Check SPEC: shapes, masks, counts and rules, which are proved. No weights are made and torch is not loaded."""
+    """Check the shapes, masks and counts of SPEC, and prove or refute its rules. This does not load torch."""
     if sarif and as_json:
         raise click.UsageError("give `--json` or `--sarif`, not both")
     try:
@@ -38,6 +38,7 @@ def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool,
     else:
         if report.diagnostics:
             report_errors(report.diagnostics, as_json=False)
+        # Counts and verdicts of a spec with errors would look like a result; `--json` has them for tools.
         if report.holds:
             click.echo(text_of(report))
     if not report.holds or (strict and report.diagnostics):

@@ -40,8 +40,8 @@ def command(
     if output is not None:
         write_whole(output, source)
     if as_json:
-        told = {"holds": not faults, "unproved": faults, "output": output, "lines": source.count("\n")}
-        print_json({**told, "source": None if output else source})
+        data = {"holds": not faults, "unproved": faults, "output": output, "lines": source.count("\n")}
+        print_json({**data, "source": None if output else source})
     elif output is None:
         click.echo(source, nl=False)
     else:

@@ -38,6 +38,7 @@ def complete_codes(context: click.Context, parameter: click.Parameter, incomplet
 
 
 def _starting(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    """The names that start with the incomplete word."""
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

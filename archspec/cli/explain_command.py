@@ -29,6 +29,7 @@ def command(code: str | None, as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
+    """Print all codes with their titles, grouped by family."""
     if as_json:
         print_json({code: {"title": entry.title, "family": entry.family} for code, entry in CODES.items()})
         return

@@ -48,7 +48,7 @@ def command(
     seed: int,
     **options: Any,
 ) -> None:
-    """Generate ids by SPEC, a file or the name of a shipped spec, or by a bundle, as its `decode` section says."""
+    """Generate token ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
     from archspec.bundle import Bundle
     from archspec.cli.run_command import read_arrays
     from archspec.decoding import generate
@@ -58,6 +58,7 @@ def command(
     arrays = None if inputs is None else read_arrays(inputs)
     source: Checked | Bundle
     module = None
+    # A spec is never a folder, so a damaged bundle is reported as such.
     if is_folder(Path(spec)):
         _check_of_bundle(overrides, reduced, weights, layout)
         from archspec.bundle import open as open_bundle
@@ -77,9 +78,10 @@ def command(
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) -> None:
+    """Print the new ids of each row on one line; as JSON also its prompt, and whether it ended by an end id."""
     if as_json:
-        told = [{"prompt": row.prompt, "ids": row.ids, "ended": row.ended} for row in rows]
-        print_json({"holds": not faults, "unproved": faults, "rows": told})
+        data = [{"prompt": row.prompt, "ids": row.ids, "ended": row.ended} for row in rows]
+        print_json({"holds": not faults, "unproved": faults, "rows": data})
         return
     for row in rows:
         click.echo(",".join(map(str, row.ids)))

@@ -19,12 +19,13 @@ from archspec.spec.shipped import shipped_specs_dir
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: NAME.yaml here).")
 @JSON
 def command(name: str, output: Path | None, as_json: bool) -> None:
-    """Copy the shipped spec NAME into a file of your own."""
+    """Copy the shipped spec NAME to a new file."""
     shipped = {path.stem: path for path in shipped_specs_dir().glob("*.yaml")}
     if name not in shipped:
         fail("E701", f"no shipped spec is named `{name}`", None, help=did_you_mean(name, shipped, kind="specs"))
     target = output or Path(f"{name}.yaml")
     try:
+        # Mode `x` fails if the file exists, also if it was created after an earlier check.
         with target.open("x", encoding="utf-8") as file:
             file.write(shipped[name].read_text(encoding="utf-8"))
     except FileExistsError:

@@ -12,7 +12,7 @@ from archspec.spec.shipped import shipped_specs_dir
 @click.command("list")
 @JSON
 def command(as_json: bool) -> None:
-    """List the specs that ship, with what they are."""
+    """List the shipped specs with their descriptions."""
     from archspec.spec import describe
 
     found = {path.stem: describe(path) for path in sorted(shipped_specs_dir().glob("*.yaml"))}

@@ -20,7 +20,7 @@ UNPROVED = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-# The largest signed 64-bit integer.
+# The largest signed 64-bit integer, which torch and NumPy both accept.
 _LARGEST_SEED = 2**63 - 1
 
 
@@ -44,5 +44,6 @@ def spec_options(command: Command) -> Command:
         ),
         SPEC,
     ):
+        # Decorators add parameters from the last to the first, so SPEC comes first in the help.
         command = decorate(command)
     return command

@@ -27,6 +27,7 @@ def progress(*, enabled: bool) -> Iterator[Tell | None]:
         tasks: dict[str, int] = {}
 
         def tell(stage: str, fraction: float | None) -> None:
+            # Without a terminal, such as in a log file, bars would print control characters.
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=None if fraction is None else 1.0)
                 if not console.is_terminal:

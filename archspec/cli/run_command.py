@@ -1,4 +1,4 @@
-"""`archspec run`: runs a bundle on inputs."""
+"""`archspec run`: run a bundle on inputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--artifact", help="Artifact to run (default: the best one that this host can open).")
 @JSON
 def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | None, as_json: bool) -> None:
-    """Run BUNDLE on arrays: the furthest verified of its artifacts that this host can open, or the one named."""
+    """Run BUNDLE on arrays, by its most strongly verified artifact that this host can open, or by `--artifact`."""
     from archspec.bundle import open as open_bundle
 
     opened = open_bundle(bundle, artifact)
@@ -38,14 +38,14 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
     odd = {name: count for name, array in outputs.items() if (count := not_finite(array))}
     note_unproved(opened.manifest.unproved)
     if as_json:
-        told = {"artifact": choice.target, "reason": choice.reason, "rejected": dict(choice.rejected)}
+        chosen = {"artifact": choice.target, "reason": choice.reason, "rejected": dict(choice.rejected)}
         found = {"unproved": opened.manifest.unproved, "not_finite": odd}
-        print_json({"holds": not opened.manifest.unproved, **told, **found, "outputs": shapes, "written": output})
+        print_json({"holds": not opened.manifest.unproved, **chosen, **found, "outputs": shapes, "written": output})
         return
     click.echo(f"ran {choice}")
     for name, shape in shapes.items():
-        told_odd = f", {odd[name]} of {outputs[name].size} values are not finite" if name in odd else ""
-        click.echo(f"  {name}: {shape}{told_odd}")
+        note = f", {odd[name]} of {outputs[name].size} values are not finite" if name in odd else ""
+        click.echo(f"  {name}: {shape}{note}")
 
 
 def not_finite(array: NDArray[Any]) -> int:

@@ -19,6 +19,7 @@ from archspec.views.tree import TreeRow, tree
 if TYPE_CHECKING:
     from archspec.views.chart import Chart
 
+# The width of tables in a pipe or a file, in characters.
 _WIDE = 1000
 
 
@@ -45,11 +46,11 @@ def command(
     svg: Path | None,
     depth: int,
 ) -> None:
-    """Show SPEC as a tree with shapes, parameters and FLOPs; with `--svg`, as a person would draw it.
+    """Show SPEC as a tree with shapes, parameters and FLOPs, or with `--svg` as a diagram of the architecture.
 
-    `--mask states.layers.3.cross_attention` draws which keys each query may attend to; `--relation ids logits` what
-    the prover knows of the way from an input to an output, beside what is wired at small sizes. Both go to the
-    terminal, or to a file with `--svg`.
+    `--mask states.layers.3.cross_attention` draws which keys each query may attend to. `--relation ids logits` draws
+    the proved dependence of an output on an input, and the exact wiring at small sizes. Both are printed in the
+    terminal, or written to a file with `--svg`.
     """
     if ir + (mask is not None) + (relation is not None) > 1:
         raise click.UsageError("give one of `--ir`, `--mask` and `--relation`")
@@ -74,6 +75,7 @@ def command(
 
 
 def _chart(spec: Spec, mask: str | None, relation: tuple[str, str] | None, svg: Path | None, as_json: bool) -> None:
+    """Print or write the chart of a mask or of a relation."""
     if mask is not None:
         from archspec.views.mask_picture import mask_chart
 
@@ -105,6 +107,7 @@ def chart_data(chart: Chart) -> dict[str, object]:
 
 
 def _picture(spec: Spec, svg: Path, as_json: bool) -> None:
+    """Write the diagram of the architecture."""
     from archspec.views.diagram.draw import diagram
 
     write_whole(svg, diagram(spec))
@@ -151,7 +154,7 @@ def show(spec: Spec, depth: int) -> None:
         table.add_row("  " * indent + row.name, what, row.gives, parameters, flops)
     console = Console()
     if not console.is_terminal:
-        # Outside of a terminal there is no width to fit into, so that nothing is cut.
+        # A pipe or a file has no width, so lines are not truncated.
         console = Console(width=_WIDE)
     console.print(table, markup=False)
     total = cost(spec.graph).flops

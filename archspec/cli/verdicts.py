@@ -1,4 +1,4 @@
-"""Output of verdicts, and of the faults of a spec that was accepted in spite of them."""
+"""Output of verdicts, and of the faults of a spec that was accepted with `--unproved`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def verdict_lines(verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def _known(verdict: Verdict) -> str:
+    """The status of a verdict with its explanation, such as `proved, at all sizes`."""
     return f"{verdict.status}, {verdict.explanation}" if verdict.explanation else verdict.status
 
 

@@ -1,4 +1,4 @@
-"""`archspec verify`: checks a model against its contract."""
+"""`archspec verify`: test a model against its contract."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def command(
     weights: Path | None,
     seed: int,
 ) -> None:
-    """Hold a model to SPEC: its rules, shapes and promises, by running it. The maps of its weights are read too.
+    """Test a model against the rules, shapes and promises of SPEC by running it. Weight layouts are checked too.
 
-    SPEC is a spec (its compiled module is verified), a bundle (its module, and every artifact that this host can
-    open), or a file of rules without a graph, for the model that `--module` or `--onnx` gives. The verdicts of `check`
-    stand beside what was measured; what does not hold there fails too, without `--unproved`.
+    SPEC is a spec (its compiled module is tested), a bundle (its module and every artifact that this host can open),
+    or a file of rules without a graph, for the model that `--module` or `--onnx` gives. The verdicts of `check` are
+    printed as well; unless `--unproved` is given, the command fails if one of them does not hold.
     """
     if module is not None and onnx is not None:
         raise click.UsageError("give `--module` or `--onnx`, not both")
@@ -96,11 +96,11 @@ def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as
     from archspec.cli.verdicts import verdict_data, verdict_lines
 
     if as_json:
-        told: dict[str, Any] = {"holds": holds, "reports": [report.to_json() for report in reports]}
+        data: dict[str, Any] = {"holds": holds, "reports": [report.to_json() for report in reports]}
         if checks is not None:
-            told["verdicts"] = verdict_data(checks.verdicts)
-            told["diagnostics"] = [to_json(one) for one in checks.diagnostics]
-        print_json(told)
+            data["verdicts"] = verdict_data(checks.verdicts)
+            data["diagnostics"] = [to_json(one) for one in checks.diagnostics]
+        print_json(data)
         return
     lines = [str(report) for report in reports]
     if checks is not None:
@@ -238,7 +238,7 @@ def made(name: str) -> Any:
         found = getattr(import_module(package), factory)()
     except ImportError as error:
         fail("E733", f"`{package}` cannot be imported", None, notes=[str(error)])
-    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - the code of a user may raise anything
         fail("E733", f"`{name}` does not return a model", None, notes=[f"{type(error).__name__}: {error}"])
     if not callable(found):
         fail("E733", f"`{name}` is a {type(found).__name__}, which cannot be called", None)

@@ -28,10 +28,10 @@ _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 def command(
     spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, file: Path | None, layout: str | None
 ) -> None:
-    """List which weights of SPEC are which of a published checkpoint, and draft lines for what no layout maps.
+    """List which weights of SPEC map to which of a published checkpoint, and draft lines for those that do not.
 
-    FILE is a safetensors file, or a folder with one or with an index of shards; no tensor of it is read. Exits with 1
-    where something does not map.
+    FILE is a safetensors file, or a folder with one or with an index of shards. Only names and shapes are read. The
+    exit status is 1 if a tensor is not mapped.
     """
     from archspec.spec import load
     from archspec.weights.survey import survey_checkpoint, survey_layouts
@@ -59,6 +59,7 @@ def command(
 
 
 def _holds(survey: LayoutSurvey) -> bool:
+    """Whether every tensor on both sides is mapped, tied or skipped, without an error."""
     return not (survey.missing or survey.left or survey.diagnostics)
 
 
@@ -100,6 +101,7 @@ def print_survey(survey: LayoutSurvey) -> None:
 
 
 def _lists(survey: LayoutSurvey) -> Iterator[tuple[str, Sequence[str]]]:
+    """The headings and lines of the sections below the table that are not empty."""
     sections: dict[str, Sequence[str]] = {
         "tied": survey.tied,
         "skipped": survey.skipped,
@@ -120,11 +122,12 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
         table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(f"  {row[0]}", *row[1:])
-    # Wide enough for any name: names are to be copied, and must not be cut to the width of the terminal.
+    # Wide enough for any name: users copy names, so they must not be truncated to the width of the terminal.
     Console(width=10_000, highlight=False, markup=False).print(table)
 
 
 def _row(one: MappedNames) -> tuple[str, ...]:
+    """A row of the table: our names, the shape with the number of tensors, their names, and the operations."""
     from archspec.weights.draft import joined
 
     times = f" x {one.count}" if one.count > 1 else ""

@@ -52,12 +52,12 @@ def require_suffix(path: Path | None, suffix: str, option: str) -> None:
 def require_apart(folder: Path) -> None:
     """Raise SpecError E704 if an input of the command is in the output folder of a bundle, which will be replaced."""
     for name, read in _inputs():
-        if _stands_in(read, folder):
-            message = f"{folder} is not replaced: it holds {read}, which the command reads as `{name}`"
+        if _is_inside(read, folder):
+            message = f"{folder} is not replaced: it contains {read}, which the command reads as `{name}`"
             fail("E704", message, None, help="choose another folder, such as one next to it")
 
 
-def _stands_in(read: Path, folder: Path) -> bool:
+def _is_inside(read: Path, folder: Path) -> bool:
     """Whether an input is the folder or is inside it; false for an invalid path, which is reported when it is read."""
     try:
         return read.resolve().is_relative_to(folder.resolve())
@@ -107,6 +107,7 @@ def _holds(read: Path, target: Path) -> bool:
 
 
 def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: int) -> None:
+    """Write a temporary file and rename it to the target; it is removed if anything fails."""
     # In the folder of the target, because a rename is atomic only within one file system.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
     temporary = Path(name)

@@ -10,7 +10,7 @@ from torch import nn
 # Standard deviation for comparisons in float32.
 DEVIATION = 0.05
 LARGE = 0.3
-"""For comparisons in float64, which rounding leaves room for."""
+"""The scale of parameters for comparisons in float64, whose rounding leaves room for large values."""
 Module = TypeVar("Module", bound=nn.Module)
 
 

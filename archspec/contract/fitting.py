@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.contract.onnx_file import OnnxRunner
 from archspec.contract.protocol import Subject
-from archspec.contract.torch_module import Model, TorchRunner
+from archspec.contract.torch_module import Model, TorchRunner, copied
 from archspec.diagnostics import Collector, fail
 from archspec.spec.claims import Claims
 
@@ -47,7 +46,8 @@ def model_subject(
         large parameters.
 
     Raises:
-        SpecError: E734 if the inputs cannot be bound to the model's parameters, and as `load_state` does.
+        SpecError: E731 for a module that cannot be copied, E734 if the inputs cannot be bound to the model's
+            parameters, and as `load_state` does.
     """
     import torch
     from torch import nn
@@ -60,10 +60,10 @@ def model_subject(
     if weights is not None and not isinstance(model, nn.Module):
         fail("E607", f"weights are loaded into a module, got a {type(model).__name__}", None, help="give a module")
     if isinstance(model, nn.Module):
-        copied = copy.deepcopy(model)
+        own = copied(model)
         if weights is not None:
-            load_state(copied, weights)
-        model = copied.eval() if seed is None else fill(copied, seed)
+            load_state(own, weights)
+        model = own.eval() if seed is None else fill(own, seed)
     dtype = torch.bool if bools is None else bools
     runner = TorchRunner(model, claims.inputs, claims.outputs, arguments=arguments, picks=outputs, bools=dtype)
     subject = subject_of(name, runner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -15,11 +14,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archspec.contract.protocol import Asked, Positions, Subject
-from archspec.contract.torch_module import TorchRunner
+from archspec.contract.torch_module import TorchRunner, copied
 from archspec.model.runner import Array, Arrays
 
 _LEAST = 1e-18
-"""What a gradient in float64 must exceed; masked positions give exactly zero."""
+"""The smallest gradient in float64 that counts as a dependence; masked positions have exactly zero."""
 
 
 class _Tap(TorchFunctionMode):
@@ -55,7 +54,7 @@ class Gradients:
 
     def __init__(self, runner: TorchRunner) -> None:
         assert isinstance(runner.model, nn.Module)
-        module = copy.deepcopy(runner.model).double()
+        module = copied(runner.model).double()
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.abs_()
@@ -74,9 +73,18 @@ class Gradients:
             asked: the output positions; all if None.
 
         Returns:
-            bool [outputs, inputs]. None if no gradient reaches the input: for bools, and for ids that no embedding
-            reads.
+            bool [outputs, inputs]. None if no gradient reaches the input: for bools, for ids that no embedding reads,
+            and where the model fails with gradients.
         """
+        try:
+            return self._dependence(arrays, source, result, seed, asked)
+        except Exception:  # noqa: BLE001 - a user's model may have no backward pass, or refuse to run with gradients
+            return None
+
+    def _dependence(
+        self, arrays: Arrays, source: Positions, result: Positions, seed: int, asked: Asked | None
+    ) -> Array | None:
+        """As `dependence`; raises what the model raises."""
         (name, inputs), (output, outputs) = source, result
         tensors = self._runner.tensors(arrays)
         leaf = tensors[name]

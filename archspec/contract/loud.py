@@ -12,8 +12,10 @@ from archspec.contract.fill import fill
 from archspec.contract.torch_module import TorchRunner
 
 DEVIATIONS = (30.0, 10.0, 3.0)
-"""Of matrices. With the first, scores of attention over normalised values are above 10,000; the smaller ones are for
-models that overflow."""
+"""Standard deviations of the matrices, tried in order.
+
+With the first, attention scores of normalised values exceed 10,000; the smaller ones are for models that overflow.
+"""
 
 
 def loud_runners(runner: TorchRunner, seed: int) -> Iterator[TorchRunner]:

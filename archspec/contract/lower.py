@@ -27,7 +27,7 @@ from archspec.spec.claims import Claims
 _DRAWS = 8
 _SINGLE = 48
 _TOLERANCE = 1e-9
-"""In float32, where no float64 run is to be had: what moves less has not been seen to move."""
+"""The largest change that does not count as a dependence in float32, used where there is no float64 run."""
 
 
 def lower(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:

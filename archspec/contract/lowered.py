@@ -17,7 +17,7 @@ from archspec.engines.network.plan import NetworkLayer, NetworkPlan
 from archspec.model.runner import Array, Arrays
 
 FLOAT32 = Precision(exact=1e-6)
-"""Of a network in float32: its constants, scales and tables of angles among them, are rounded to that."""
+"""The precision of a float32 network: its constants, such as scales and tables of angles, are rounded to float32."""
 _LARGE = 100_000_000
 """Bytes of constants."""
 

@@ -16,7 +16,7 @@ from archspec.spec import Spec
 from archspec.spec.claims import Claims
 
 MOST_PARAMETERS = 150_000_000
-"""The interpreter keeps every parameter in float64: for larger models it is left out."""
+"""Models with more parameters are not compared with the interpreter, which keeps all of them in float64."""
 
 
 def parity(

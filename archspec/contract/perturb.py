@@ -20,7 +20,7 @@ from archspec.spec.claims import Claims
 # The largest relative movement in float64 that may be rounding.
 EXACT_TOLERANCE = 1e-13
 ROUNDING = 1e-3
-"""What moves by more in float32 has not been rounded, whatever a float64 twin shows."""
+"""A larger change in float32 counts as a dependence, whatever the float64 twin shows: it is not rounding."""
 # The number of single input positions of each input that are tried to explain a leak.
 _MOST_SINGLE = 96
 

@@ -67,8 +67,9 @@ class Precision:
 
 
 TOLERANCE = 1e-5
-"""What may move where nothing tells a leak from rounding (no float64 run, no bits that stay), as a share of the largest
-value or 1."""
+"""The largest allowed change where a leak cannot be distinguished from rounding (no float64 run, no bitwise equal
+rows), relative to the largest value or to 1.
+"""
 
 
 @record

@@ -26,13 +26,13 @@ from archspec.spec.claims import Claims
 # Standard deviations of the matrices that are drawn.
 DEVIATIONS = {"large": LARGE, "small": 1e-2, "tiny": 1e-3}
 WIDTH = 32
-"""Up to sums of so many numbers the largest draw is taken; of more, sums would grow until rounding shows."""
+"""Sums of at most this many terms use the largest draw; longer sums would grow until rounding is visible."""
 REDRAWN = Precision(parity=FLOAT32.exact, exact=FLOAT32.exact, least=1e-3)
-"""As a share of outputs that may be tiny."""
+"""Tolerances relative to the largest output, which may be tiny."""
 # Networks with more parameters are not compared again.
 MOST_PARAMETERS = 20_000_000
 _DRAWN = {"linear", "embedding", "convolution", "experts"}
-"""The operations whose matrices are drawn anew: nothing but them reads these."""
+"""Operations whose matrices are redrawn, because nothing else reads these matrices."""
 
 
 def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, Array], seed: int) -> Iterator[Finding]:

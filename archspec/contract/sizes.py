@@ -21,15 +21,15 @@ from archspec.spec.claims import Claims
 Sizes = dict[str, int]
 
 MOST_FLOPS = 100_000_000_000
-"""A run dearer than this is left out."""
+"""Runs that cost more are skipped."""
 MOST_ELEMENTS = 20_000_000
-"""Where no cost is known: outputs larger than this are left out."""
+"""Sizes with larger outputs are skipped where the cost is unknown."""
 MOST_RULE_FLOPS = 200_000_000
 MOST_RULE_ELEMENTS = 2_000_000
-"""A rule takes many runs: sizes at which one is dearer than this are left out."""
+"""A rule takes many runs: sizes at which one run costs more are skipped."""
 RULE_FLOPS = 10_000_000_000
 RULE_ELEMENTS = 40_000_000
-"""One rule at one point takes as many runs as stay below this in sum, within the limits of `_RUNS`."""
+"""A rule gets as many runs at one point as fit into this total cost, within the limits of `_RUNS`."""
 _RUNS = (8, 128)
 # Longer windows and chunks are not exceeded by the sizes, because runs would become too expensive.
 _LONGEST_WINDOW = 512

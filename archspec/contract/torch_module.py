@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archspec.contract.binding import bound
-from archspec.diagnostics import fail
+from archspec.diagnostics import SpecError, fail
 from archspec.model.runner import Array, Arrays
 
 Model = Callable[..., Any]
-_FAILURES = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError)
 
 
 class _BatchNorms(TorchFunctionMode):
@@ -78,12 +77,14 @@ class TorchRunner:
         """Outputs by name, without gradients. Raises SpecError E731 if the model fails, E730 for a missing output."""
         try:
             with torch.no_grad():
-                found = self.call(self.tensors(arrays))
-        except _FAILURES as error:
+                found = {name: array_of(tensor) for name, tensor in self.call(self.tensors(arrays)).items()}
+        except SpecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a user's model may raise anything
             shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
             notes = [f"{type(error).__name__}: {line}" for line in str(error).strip().splitlines()[:3]]
             fail("E731", f"the model fails on {shapes}", None, notes=notes)
-        return {name: array_of(tensor) for name, tensor in found.items()}
+        return found
 
     def trains_a_batch_norm(self, arrays: Arrays) -> bool:
         """Whether a batch norm in training mode runs on these inputs. Raises SpecError E730 or E731."""
@@ -105,7 +106,7 @@ class TorchRunner:
         if not isinstance(self.model, nn.Module):
             return None
         # A copy, because `double` converts a module in place.
-        return self.over(copy.deepcopy(self.model).double(), torch.float64)
+        return self.over(copied(self.model).double(), torch.float64)
 
     def over(self, model: Model, floats: torch.dtype) -> TorchRunner:
         """A runner of another model with the same inputs, outputs and options, and float inputs of dtype `floats`."""
@@ -135,6 +136,16 @@ class TorchRunner:
                 help="specify where it is in the return value of the model",
             )
         return found
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy of a module with parameters of its own. Raises SpecError E731 if the module cannot be copied."""
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # noqa: BLE001 - a user's module may hold anything
+        notes = [f"{type(error).__name__}: {error}"]
+        help = "tests change a copy: hold no locks, open files or tensors with a gradient history in the module"
+        fail("E731", f"the module {type(model).__name__} cannot be copied", None, notes=notes, help=help)
 
 
 def _part(result: Any, key: str | int) -> Any:

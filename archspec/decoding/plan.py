@@ -16,11 +16,11 @@ from archspec.spec.decode import check_ids
 from archspec.spec.spec import Decode
 
 Side = Literal["right", "left", "none"]
-"""Where sequences of one batch that differ in length are filled up; `none`: only equal lengths run together.
+"""The side on which shorter sequences of a batch are padded; `none`: only sequences of equal length run together.
 
 `right` is exact because later positions do not matter: causality is proved, and nothing is computed from the number of
-positions. `left` is exact because positions that are not valid do not matter, which is proved too, and because nothing
-depends on where the first valid one stands.
+positions. `left` is exact because invalid positions do not matter, which is proved too, and because nothing depends on
+the index of the first valid one.
 """
 
 

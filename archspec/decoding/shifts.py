@@ -23,7 +23,7 @@ _SHAPES: Mapping[str, frozenset[str]] = {
     "repeat": frozenset({"results"}),
     "split": frozenset({"sizes"}),
 }
-"""Fields that say how large a result is, and nothing of what stands in it."""
+"""Fields that give the shape of a result and do not affect its values."""
 
 _MOVE_ALONG = frozenset(
     {
@@ -33,7 +33,7 @@ _MOVE_ALONG = frozenset(
         *("unnormalised_attention", "with_number"),
     }
 )
-"""Ops that compute the same at every position, or look at nothing but distances; rotary tables are used in pairs."""
+"""Ops that compute the same at every position, or depend only on distances; rotary tables are used in pairs."""
 
 
 def counts_positions(graph: Graph, size: Symbol) -> bool:

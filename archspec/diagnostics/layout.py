@@ -7,6 +7,7 @@ import unicodedata
 from archspec.diagnostics.source import Span
 from archspec.record import record
 
+# Longer lines are clipped, with so many characters before the marked place.
 MAX_WIDTH = 140
 _CONTEXT = 60
 
@@ -61,6 +62,7 @@ def printable(text: str) -> str:
 
 
 def _shown(character: str) -> str:
+    """A character as it is printed: an escape if it could disturb the terminal."""
     if character == "\t":
         return " "
     # surrogates, controls, formatting (bidirectional overrides) and line separators can disturb a terminal
@@ -76,6 +78,7 @@ def _width(text: str) -> int:
 
 
 def _cells(character: str) -> int:
+    """The number of terminal cells of a character."""
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

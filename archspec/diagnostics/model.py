@@ -12,7 +12,7 @@ Severity = Literal["error", "warning"]
 
 @record(kw_only=False)
 class Label:
-    """A marked place and the text shown beside it, which may be empty."""
+    """A marked place and the text shown next to it, which may be empty."""
 
     span: Span
     text: str = ""

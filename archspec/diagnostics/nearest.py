@@ -12,6 +12,7 @@ def nearest(word: str, options: Iterable[str]) -> str | None:
     """
     from difflib import get_close_matches
 
+    # Sorted, so that the result does not depend on the order of a set.
     candidates = sorted(set(options))
     # Reversed, so that of options that differ only in case the first one wins.
     by_lower = {option.lower(): option for option in reversed(candidates)}

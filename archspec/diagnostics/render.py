@@ -21,6 +21,8 @@ _ANSI = {
 
 @record
 class _Mark:
+    """A label with its role, which gives its colour; the primary label is underlined with carets."""
+
     label: Label
     primary: bool
     role: str
@@ -28,6 +30,8 @@ class _Mark:
 
 @record
 class _Style:
+    """Whether parts of the output are coloured."""
+
     color: bool
 
     def paint(self, role: str, text: str) -> str:
@@ -51,6 +55,7 @@ def _lines(found: Diagnostic, style: _Style) -> Iterator[str]:
     yield head + style.paint("message", f": {printable(found.message)}")
     marks = _marks(found)
     spans = [mark.label.span for mark in marks]
+    # One margin for all sources of a diagnostic, so that their bars are aligned.
     margin = " " * max((len(_number(span.source, span.line)) for span in spans), default=0)
     for position, source in enumerate(dict.fromkeys(span.source for span in spans)):
         here = [mark for mark in marks if mark.label.span.source == source]
@@ -103,4 +108,5 @@ def _marked_line(source: Source, line: int, marks: list[_Mark], margin: str, sty
 
 
 def _number(source: Source, line: int) -> str:
+    """The line number in the margin; blank for a command-line option, which has a single line."""
     return str(line) if source.is_file else " "

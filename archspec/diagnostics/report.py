@@ -26,6 +26,7 @@ def to_json(diagnostic: Diagnostic) -> dict[str, object]:
 
 
 def _place(label: Label) -> dict[str, object]:
+    """The place and the text of a label as plain data."""
     span = label.span
     return {
         "file": span.source.name,

@@ -1,4 +1,4 @@
-"""Diagnostics as a SARIF 2.1.0 log, which code hosts and editors show beside the lines.
+"""Diagnostics as a SARIF 2.1.0 log, which code hosts and editors show next to the lines.
 
 Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
 """

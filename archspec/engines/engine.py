@@ -23,7 +23,7 @@ OPSET_REASON = (
     "in every precision; from 23 on, Attention is built for some head sizes only, and masks that broadcast are refused"
 )
 _NOT_IMPORTED = (ImportError, OSError, RuntimeError, AttributeError)
-"""What importing a package raises whose native code does not fit the host or the packages around it."""
+"""Exceptions that importing a package raises if its native code does not fit the host or other packages."""
 Form = Literal["onnx", "program"]
 """What an engine is built from: an ONNX file, or a program of torch.export."""
 
@@ -79,15 +79,15 @@ class Engine(ABC):
     word: ClassVar[str]
     form: ClassVar[Form] = "onnx"
     speed: ClassVar[int] = 0
-    """Of two artifacts verified as far, the one whose engine has more of this is taken.
+    """Of artifacts verified to the same level, the one whose engine has the highest speed is chosen.
 
-    On processors in the order that `tools/bench serve` measures for ViT-B/16, BERT-base and GPT-2; 9 is for GPUs.
+    On CPUs, the order is that measured by `tools/bench serve` for ViT-B/16, BERT-base and GPT-2; 9 is for GPUs.
     """
     extra: ClassVar[str | None] = None
     runtime: ClassVar[str]
-    """The module that opens artifacts."""
+    """The module that opens the artifacts."""
     profiled: ClassVar[bool] = False
-    """Whether an artifact runs at the sizes of its profiles alone."""
+    """Whether an artifact runs only at the sizes of its profiles."""
 
     @abstractmethod
     def targets(self, options: str | None) -> tuple[Target, ...]:

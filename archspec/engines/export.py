@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 EXTERNAL_BYTES = 100_000_000
-"""Weights beyond this go into a file of their own: a protobuf is made in memory, whole, and holds less than 2 GB."""
+"""Larger weights are written to a separate file: a protobuf is built in memory and is limited to 2 GB."""
 
 
 def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from archspec.record import record
 
 LEVELS = {"DEFAULT": "x86-64", "AVX2": "x86-64-v3", "AVX512": "x86-64-v4"}
-"""torch's word for what an x86 processor can do, and the level of the instruction set that compilers name."""
+"""torch's name for the capability of an x86 processor, and the instruction set level by its compiler name."""
 _ORDER = tuple(LEVELS.values())
 
 

@@ -11,7 +11,7 @@ from archspec.diagnostics import Diagnostic, SpecError
 from archspec.record import record
 
 SCOPES = "pkg.torch.onnx.name_scopes"
-"""The metadata of a node that the exporter writes: the modules that it stands in, and the traced operation."""
+"""The metadata that the exporter writes for a node: the modules that contain it, and the traced operation."""
 _WORD = re.compile(r"[\w.]+")
 
 

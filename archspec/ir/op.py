@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count"]
 BUFFERS = frozenset({"mean", "variance", "count"})
-"""Roles of the statistics of batch norm: they are kept with the weights, and no training step fits them."""
+"""Roles of the statistics of batch norm, which are stored with the weights but not trained."""
 Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 

@@ -15,6 +15,7 @@ from archspec.layouts.rename import Rename, foreign_wrappers, read_renames
 from archspec.layouts.tie import TiedNames, read_ties
 from archspec.record import record
 from archspec.schema.model import unknown_key
+from archspec.schema.reading import place
 from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
@@ -29,7 +30,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "map": ("map of names", "our names, each with what it is made from"),
 }
-"""The keys of a layout: what each holds, and what it is."""
+"""The keys of a layout, each with its type and description."""
 KEYS = list(FIELDS)
 
 
@@ -84,7 +85,7 @@ def collect_layout(name: str, node: Node, constants: Mapping[str, Scalar], found
     if isinstance(node, TextNode):
         node = read_file(Path(node.span.source.name).parent / node.value, node.span)
     if not isinstance(node, MapNode):
-        fail("E204", "expected a map or the name of a file, found a list", node.span)
+        fail("E204", f"layout `{name}` is a list", place(node), help="write a map, or the name of a file")
     for entry in node.entries:
         if entry.key.value not in KEYS:
             found.add(unknown_key(entry.key, KEYS))

@@ -20,10 +20,10 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "from": ("name, or list of names", "their name; several are joined by `concat` or `stack`"),
     "index": ("expr over `i`", "their index in place of the one `*` in `from`, computed from ours: `2*i + 1`"),
     "map": ("map of names", "lines whose names are relative to the modules on both sides"),
-    **{kind.word: (kind.holds, kind.told()) for kind in Operation.__subclasses__()},
+    **{kind.word: (kind.holds, kind.summary()) for kind in Operation.__subclasses__()},
     "sizes": ("map of exprs", "sizes of axes that a `rearrange` pattern leaves open, by name; constants only"),
 }
-"""The keys of a line that is a map: what each holds, and what it is."""
+"""The keys of a line that is a map, each with its type and description."""
 KEYS = list(FIELDS)
 
 

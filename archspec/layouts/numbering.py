@@ -13,7 +13,7 @@ from archspec.text.expr import Expr, evaluate, parse_expr
 from archspec.text.nodes import Node, TextNode
 
 OURS = "i"
-"""The name of our number in an expression."""
+"""The name of our index in an expression."""
 
 
 @record

@@ -33,7 +33,7 @@ class Operation(ABC):
     holds: ClassVar[str]
 
     @classmethod
-    def told(cls) -> str:
+    def summary(cls) -> str:
         """Return the first sentence of the docstring as the language reference prints it."""
         first = (cls.__doc__ or "").split("\n")[0].rstrip(".")
         return first[:1].lower() + first[1:]

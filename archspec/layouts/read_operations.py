@@ -115,4 +115,4 @@ OPERATIONS: dict[str, Callable[[TextNode, Node | None, Mapping[str, Scalar]], Bu
         _on_axis, lambda axis, pairing, span: StackOperation(axis=axis, indexed=pairing.indexed, span=span)
     ),
 }
-"""How each operation is read, by its word."""
+"""The reader of each operation, by its key."""

@@ -12,7 +12,7 @@ from archspec.record import record
 from archspec.text.nodes import MapNode, Node, TextNode
 
 WRAPPERS = ("module.", "_orig_mod.")
-"""What wrappers of modules put in front of every name: data parallel and averaged ones, and compiled ones."""
+"""Prefixes that wrappers of modules add to every name: data parallel, averaged and compiled modules."""
 
 
 @record

@@ -50,6 +50,7 @@ class Attributes:
         if not may_be_attribute(first) or not all(part.isalnum() or part.isidentifier() for part in rest):
             raise TakenName(first)
         found = self._found.setdefault(path, attribute)
+        # Compared by their dumps, because syntax trees have no equality of their own.
         return ast.dump(found.made) == ast.dump(attribute.made)
 
     def __bool__(self) -> bool:
@@ -77,6 +78,7 @@ class Attributes:
         """
         for path, attribute in self._found.items():
             source = access(path, owner)
+            # By identity: two parameters with equal types and initialisations are still two tensors.
             for local, held in attribute.parameters.items():
                 if held is parameter:
                     return f"{source}.{local}" if local else source

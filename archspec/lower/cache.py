@@ -54,6 +54,7 @@ def store(source: str) -> str:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _require_private(home)
+        # A file that does not match its hash was damaged, and is written again.
         if read(name) != source:
             _write(home / f"{name}.py", source)
     except OSError as error:

@@ -55,6 +55,7 @@ def _init(code: ClassCode, names: Mapping[str, str]) -> list[str]:
 
 
 def _forward(code: ClassCode, reserved: frozenset[str], docstring: Sequence[str], output: str) -> list[str]:
+    """Lines of `forward`: signature, docstring and body."""
     given, lines = fitted(code, reserved, _BODY)
     parameters = ["self", *_parameters(code, given)]
     returned = output or _returned(len(code.results))
@@ -70,9 +71,11 @@ def _parameters(code: ClassCode, given: Mapping[str, str]) -> list[str]:
 
 
 def _parameter(code: ClassCode, token: str, given: str) -> str:
+    """An argument with its annotation; `given` is its name. Optional arguments default to None."""
     annotation = code.variables[token].annotation
     return f"{given}: {annotation} | None = None" if token in code.optional else f"{given}: {annotation}"
 
 
 def _returned(count: int) -> str:
+    """The return annotation for a number of tensors."""
     return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"

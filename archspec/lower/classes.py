@@ -73,7 +73,7 @@ class Classes:
         if len(members) == 1 and kind not in taken:
             return {members[0]: kind}
         options = {number: _options(kind, self.all[number]) for number in members}
-        # Level by level names get longer; one that several classes want at a level goes to none of them.
+        # Names get longer at each level; a name that several classes would take is given to none of them.
         for level in range(_LEVELS):
             wanted = Counter(options[number][level] for number in members if number not in given)
             for number in members:
@@ -85,6 +85,7 @@ class Classes:
         return given
 
 
+# The number of candidate names of a class, from short to long.
 _LEVELS = 4
 
 
@@ -129,6 +130,7 @@ def _key(code: ClassCode, plan: InlinePlan) -> str:
 
 
 def _statement(statement: Statement, canonical: object) -> Iterator[str]:
+    """The text of a statement with canonical variables, for comparison."""
     assert callable(canonical)
     trees = [statement.value]
     if isinstance(statement, Loop):

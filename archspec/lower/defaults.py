@@ -49,6 +49,7 @@ def require_bools(code: ClassCode, graph: Graph) -> None:
 
 
 def _refusal(name: str, token: str) -> str:
+    """Source of the exception; the dtype that was given is inserted when the statement runs."""
     return f'TypeError(f"`{name}` must be torch.bool, not {{{token}.dtype}}")'
 
 

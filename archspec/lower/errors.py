@@ -11,6 +11,7 @@ from archspec.ir.graph import Node
 class LoweringError(Exception):
     """A graph cannot be lowered. `node` is the innermost node at which this was found, once it is known."""
 
+    # Set by each subclass.
     code = ""
     help: str | None = None
 

@@ -15,7 +15,7 @@ from archspec.lower.text import flat
 from archspec.lower.variables import name_variables
 
 _WORTH_A_NAME = 16
-"""A shorter part is not worth a variable."""
+"""Shorter parts do not become variables."""
 
 
 def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict[str, str], list[str]]:
@@ -31,6 +31,7 @@ def fitted(code: ClassCode, reserved: frozenset[str], indent: str) -> tuple[dict
     """
     variables: frozenset[str] = frozenset()
     plan = finished(code, code.arguments)
+    # Each round adds a variable for an inlined value or a part of a statement, of which there are finitely many.
     while True:
         given = name_variables(code, plan, reserved)
         written = [*(rows(one, given, indent) for one in plan.statements), [returned(code, plan, given, indent)]]

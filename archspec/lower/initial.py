@@ -18,7 +18,9 @@ _OWN_DEFAULTS = {
     "nn.BatchNorm1d": _BATCH_NORM,
     "nn.BatchNorm2d": _BATCH_NORM,
 }
-"""Constants with which layers of `torch.nn` start; all else starts in ways that no spec asks for."""
+"""Constants to which layers of `torch.nn` initialise parameters; they initialise all others in ways that no spec
+requests.
+"""
 
 
 def reset_lines(attributes: Attributes, indent: str) -> list[str]:
@@ -45,12 +47,14 @@ def reset_lines(attributes: Attributes, indent: str) -> list[str]:
 
 
 def _loop(target: str, owners: list[str], indent: str) -> list[str]:
+    """The first line of a loop over layers or parameters, or several lines if it is too long."""
     opening = f"for {target} in "
     line = f"{indent}{opening}({', '.join(owners)}):"
     return [line] if fits(line) else one_a_line(f"{opening}(", [parse(owner) for owner in owners], "):", indent)
 
 
 def _calls(target: str, fills: tuple[tuple[str, Init], ...], indent: str) -> list[str]:
+    """Lines of the calls that initialise the parameters of one layer."""
     calls = [_call(f"{target}.{local}" if local else target, init) for local, init in fills]
     return [line for call in calls for line in statement("", parse(call), indent=indent)]
 

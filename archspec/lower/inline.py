@@ -64,6 +64,7 @@ class _Inliner:
         token = step.targets[0]
         if len(step.targets) > 1 or self.counts[token] != 1 or token in self.variables:
             return False
+        # `return f(x)` is idiomatic even where the value has a name.
         returned = is_last and len(self.results) == 1 and token in names(self.results[0])
         return returned or not self.code.variables[token].hint
 
@@ -118,13 +119,14 @@ def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[S
     live = {found for result in results for found in names(result)}
     kept = []
     for statement in reversed(list(statements)):
-        if _is_wanted(statement, live):
+        if _is_needed(statement, live):
             kept.append(statement)
             live.update(statement.reads())
     return kept[::-1]
 
 
-def _is_wanted(statement: Statement, live: set[str]) -> bool:
+def _is_needed(statement: Statement, live: set[str]) -> bool:
+    """Whether a statement must be kept: a check always, any other one if a live name depends on it."""
     if isinstance(statement, Require):
         return True
     return statement.target in live if isinstance(statement, Default) else not live.isdisjoint(statement.targets)

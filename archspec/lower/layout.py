@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from archspec.lower.text import argument, arguments, elements, flat, operands
 
+# The default width of Ruff and Black.
 WIDTH = 88
 _STEP = "    "
 
@@ -57,6 +58,7 @@ def is_settled(before: str, tree: ast.expr, after: str = "", indent: str = "") -
 
 
 def _items_settled(tree: ast.expr, indent: str) -> bool:
+    """Whether the items of a call or a collection, each on its own lines, are certain to be those of a formatter."""
     last = _last_call(tree)
     if last is None and not isinstance(tree, ast.Tuple | ast.List):
         return False
@@ -138,6 +140,7 @@ def signature(opening: str, parameters: Sequence[str], closing: str, indent: str
 
 
 def _unbracketed(tree: ast.expr) -> str:
+    """An expression on one line; a tuple of several elements without its brackets."""
     return elements(tree) if isinstance(tree, ast.Tuple) and len(tree.elts) > 1 else flat(tree)
 
 
@@ -177,6 +180,7 @@ def _closing(tree: ast.Call) -> str:
 
 
 def _parenthesised(before: str, tree: ast.expr, after: str, indent: str) -> list[str]:
+    """Lines of an expression in added parentheses, broken before its operators if it does not fit on one line."""
     inner = indent + _STEP
     opening, closing = f"{indent}{before}(", f"{indent}){after}"
     if fits(inner + flat(tree)) or not isinstance(tree, ast.BinOp):

@@ -28,6 +28,7 @@ def module_file(graph: Graph, header: Header, defaults: Mapping[str, Number] | N
     """
     lowering = Lowering()
     everything = range(len(graph.inputs))
+    # Inputs that nothing reads stay arguments: callers pass all declared inputs.
     code, _ = lowering.body(graph, kind="", path="", module="", forced=everything)
     make_optional(code, graph, defaults or {})
     require_bools(code, graph)

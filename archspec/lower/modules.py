@@ -44,6 +44,7 @@ def check_memory(checked: Checked) -> None:
     import torch
 
     bytes_ = torch.get_default_dtype().itemsize
+    # On the meta device nothing is allocated, and the free memory of other devices is not known here.
     on_host = torch.get_default_device().type == "cpu"
     require_parameters(checked.spec.name, checked.cost.parameters, bytes_, allocated=on_host)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Container
 
 ALWAYS_TAKEN = frozenset({"self", "torch", "nn", "F", "math", "Tensor", "NamedTuple", "Outputs", "annotations"})
-"""Names that an emitted file may hold at its top level, whatever the spec."""
+"""Names that any emitted file may have at its top level."""
 
 
 def identifier(text: str, fallback: str = "x") -> str:
@@ -54,7 +54,7 @@ _TAKEN = (
     "share_memory state_dict to to_empty train training type xpu zero_grad "
 )
 MODULE_NAMES = frozenset(_TAKEN.split())
-"""Public attributes of `torch.nn.Module`, and what emitted classes define beside them."""
+"""Public attributes of `torch.nn.Module`, and those that emitted classes define."""
 
 
 def may_be_attribute(name: str) -> bool:

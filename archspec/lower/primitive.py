@@ -31,6 +31,7 @@ class Helpers:
         found = re.search(r"^def (\w+)", source, re.MULTILINE)
         if found is None:
             raise ValueError("a helper is a function")
+        # Two ops may use the same helper, but not two helpers of one name: the second would replace the first.
         text = source.strip("\n") + "\n"
         if self.sources.setdefault(found[1], text) != text:
             raise ValueError(f"two helpers are called {found[1]}")

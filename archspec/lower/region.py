@@ -107,6 +107,7 @@ class _Body:
             try:
                 made = self.node(node, [self.tokens[value] for value in node.inputs])
             except LoweringError as error:
+                # The innermost node is the first to catch the error.
                 error.node = error.node or node
                 raise
             self.tokens.update(zip(node.outputs, made, strict=True))

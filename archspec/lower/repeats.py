@@ -66,6 +66,7 @@ class LayerStack:
         }
 
     def bodies(self, inputs: Sequence[int], needs: Sequence[Need]) -> list[tuple[ClassCode, InlinePlan]]:
+        """The lowered bodies of all kinds, with the given inputs and needs as arguments in any case."""
         return [
             self.lowering.body(
                 self.node.regions[kind],
@@ -110,6 +111,7 @@ class LayerStack:
 
     def made_shared(self, classes: dict[int, ast.expr]) -> ast.expr:
         made = {self.op.schedule.first(kind): ast.Call(one, [], []) for kind, one in classes.items()}
+        # The state dict has the number of the layer that holds the weights; a list has no gaps, a dict may have.
         holders = self.holders
         if holders == list(range(len(holders))):
             return substitute(parse("nn.ModuleList(__over)"), {"__over": ast.List([made[n] for n in holders])})

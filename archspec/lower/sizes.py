@@ -13,7 +13,7 @@ from archspec.lower.inline import InlinePlan, with_expressions
 from archspec.lower.syntax import names, parse, substitute
 
 LAYER = "layer"
-"""The number of the layer: a symbol of the language that no shape tells."""
+"""The symbol of the layer number, which cannot be derived from a shape."""
 
 
 def resolve(code: ClassCode, plan: InlinePlan, arguments: Sequence[str]) -> InlinePlan:

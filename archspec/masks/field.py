@@ -12,7 +12,7 @@ from archspec.text.nodes import TextNode
 
 # A context variable, because `_parse` is called with the text node alone.
 MASK_FIELDS: ContextVar[frozenset[str]] = ContextVar("MASK_FIELDS", default=frozenset())
-"""Names of the fields of sort mask that the user-defined block has whose body is being read."""
+"""Names of the mask fields of the user-defined block whose body is being read."""
 
 
 def _parse(node: TextNode) -> MaskSyntax:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Padding = Literal["right", "left"]
 Place = Literal["own", "first", "last", "some"]
-"""A key that one row has: at its own position, the first, the last, or some that is not told."""
+"""A key of one row: at its own position, the first, the last, or at an unknown position."""
 Fact = Hashable
 """Names a proposition about data that may be true or false at a pair, such as (`valid`, control, position)."""
 

@@ -16,7 +16,7 @@ from archspec.spec.indexed import indexed
 from archspec.spec.inputs import Padding
 
 DTypeName = Literal["float32", "float16", "bfloat16"]
-"""What an artifact's floats are."""
+"""The dtype of an artifact's floats."""
 DTYPES: tuple[DTypeName, ...] = ("float32", "float16", "bfloat16")
 Scalar = bool | int | float
 

@@ -16,7 +16,7 @@ from archspec.spec.indexed import fitting
 Sizes = Mapping[str, int]
 
 OPEN = "open"
-"""Nothing hidden, one segment, prefixes full: how lower rules are judged."""
+"""Nothing is hidden, all positions are in one segment, and prefixes are full: the inputs for lower rules."""
 _PATTERNS = {
     "any": ("whole", "right", "left", "scattered", "empty row"),
     "right": ("whole", "right"),

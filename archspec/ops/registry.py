@@ -26,6 +26,7 @@ def all_primitives() -> dict[str, type[Primitive]]:
 
 
 def _primitives_of(module: str) -> list[type[Primitive]]:
+    """The primitives that a module defines itself, without abstract bases and those that it only imports."""
     classes = [value for value in vars(import_module(module)).values() if isinstance(value, type)]
     own = [found for found in classes if issubclass(found, Primitive) and found.__module__ == module]
     return [found for found in own if not isabstract(found)]

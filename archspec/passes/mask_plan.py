@@ -22,7 +22,7 @@ from archspec.passes.scopes import Scope, Scopes
 from archspec.record import record
 
 _DEVICE = TensorType.of(DType.BOOL)
-"""Stands for the operand that gives the device where only types are asked."""
+"""A placeholder for the operand that provides the device, where only types are needed."""
 
 
 @record

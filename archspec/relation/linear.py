@@ -15,7 +15,7 @@ from archspec.relation.forms import Form, extent, less, plus, ratio, scaled, tim
 from archspec.relation.interval import Interval, no_less
 
 _DEPTH = 3
-"""An axis of more factors than this is followed loosely."""
+"""Axes with more factors than this are bounded less precisely."""
 _NOWHERE = Interval(Dim.of(0), Dim.of(0))
 
 

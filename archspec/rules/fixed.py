@@ -14,7 +14,7 @@ from archspec.ops.elementwise.logical import Logical
 from archspec.rules.terms import Literal, Term
 
 Clause = tuple[Literal, ...]
-"""Literals that hold together."""
+"""Literals that are all true."""
 
 
 class Fixed:

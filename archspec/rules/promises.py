@@ -19,7 +19,7 @@ from archspec.rules.terms import Term
 from archspec.spec.inputs import Padding
 
 Promises = Mapping[Term, Padding]
-"""What inputs promise; one that promises nothing is left out."""
+"""The promises of inputs, by input; inputs without a promise are left out."""
 
 
 class Facts:

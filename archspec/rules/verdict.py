@@ -10,8 +10,11 @@ from archspec.rules.independence import Independent
 from archspec.spec import Rule
 
 Status = Literal["proved", "violated", "unknown", "wired", "not yet"]
-"""`proved`: at all sizes, for all values of the controls. `violated`: a witness is known. `unknown`: neither.
-`wired`: a lower rule that holds at small sizes. `not yet`: rules of symmetry, which nothing judges yet."""
+"""`proved`: at all sizes, for all values of the controls.
+
+`violated`: a witness is known. `unknown`: neither. `wired`: a lower rule that holds at small sizes. `not yet`:
+symmetry rules, which nothing judges yet.
+"""
 
 
 class TooManyPositions(Exception):

@@ -57,7 +57,7 @@ class InitFields(Model):
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _FIELDS)
         for field in _FIELDS.get(kind or "", ()):
-            yield from missing(node, data, field, cls._told().get(field))
+            yield from missing(node, data, field, cls._field_help().get(field))
 
     def resolve(self, constant: Callable[[Expr], float]) -> Init:
         """The initialisation with its numbers computed; `constant` evaluates an expression to a float."""

@@ -6,7 +6,7 @@ from archspec.diagnostics import Label, fail
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
 _SHORT = frozenset({"norm", "final_norm", "memory_norm", "residual", "positions", "init", "scaling"})
-"""Fields of which a bare word may stand for a map: `residual: pre` is `{kind: pre}`."""
+"""Fields in which a bare word may replace a map: `residual: pre` is `{kind: pre}`."""
 _SWITCHES = frozenset({"none", "true", "false"})
 
 

@@ -41,14 +41,14 @@ TWO = Before(_two)
 
 
 class Model(BaseModel):
-    """A map of the language. `at` is where it stands; `given` are the keys that the user wrote."""
+    """A map of the language. `at` is its span; `given` are the keys that the user wrote."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, populate_by_name=True
     )
 
     shorthand: ClassVar[str | None] = None
-    """The field that a bare word stands for: `residual: pre` is `{kind: pre}`."""
+    """The field that a bare word sets: `residual: pre` is `{kind: pre}`."""
 
     at: SkipJsonSchema[Annotated[Span | None, Plain(lambda span: span)]] = Field(default=None, alias=SPAN, repr=False)
 
@@ -70,7 +70,7 @@ class Model(BaseModel):
                 except SpecError as error:
                     found.extend(error.diagnostics)
             elif field.is_required() and key not in meant:
-                found.append(missing_field(key, node, cls._told().get(key)))
+                found.append(missing_field(key, node, cls._field_help().get(key)))
         if found:
             raise SpecError(dict.fromkeys(found))
         # Every field was read above, so pydantic's own validation, which knows no spans, is skipped.
@@ -117,14 +117,14 @@ class Model(BaseModel):
         return {entry.key.value: plain(entry.value) for entry in node.entries if entry.key.value in known}
 
     @classmethod
-    def _told(cls) -> dict[str, str]:
+    def _field_help(cls) -> dict[str, str]:
         """The help for each field that has a description, used where the field is missing."""
-        told = {}
+        found = {}
         for name, field in cls.model_fields.items():
             key, words = field.alias or name, _words(field.annotation)
             choice = f"; one of {', '.join(f'`{word}`' for word in words)}" if words else ""
-            told[key] = f"`{key}`: {field.description}{choice}" if field.description else ""
-        return {key: text for key, text in told.items() if text}
+            found[key] = f"`{key}`: {field.description}{choice}" if field.description else ""
+        return {key: text for key, text in found.items() if text}
 
     @classmethod
     def keys(cls) -> list[str]:

@@ -122,8 +122,12 @@ def _result(part: NodePart) -> str:
 
 
 def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
-    """Build the block of a part with its own initialisation and freezing."""
+    """Build the block of a part with its own initialisation and freezing.
+
+    Raises SpecError E242 for `share` without `repeat`, and the errors of the block.
+    """
     builder = cx.builder
+    # Every block has the field `share`; only blocks of layers use it by themselves.
     if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
         fail(
             "E242",
@@ -148,7 +152,10 @@ def _prepare(block: Block, cx: NodeContext) -> None:
 
 
 def _repeat(part: NodePart, block: Block, cx: NodeContext) -> Built:
-    """Build the block several times; each output is the value of the fed field of the next run."""
+    """Build the block as one repeated body; the output of each run is the value of the fed field of the next.
+
+    Raises SpecError E304 for fewer than one run, E216 for a block without a field that a value can be fed into.
+    """
     assert block.repeat is not None
     times = cx.around.numbers.integer(block.repeat)
     if times < 1:
@@ -157,6 +164,7 @@ def _repeat(part: NodePart, block: Block, cx: NodeContext) -> Built:
         help = "repeat a block that has an `input`"
         fail("E216", f"`{block.block}` has no input, so its output cannot be fed back", block.repeat.span, help=help)
     fed = block.fed
+    # The body of the repeat is the module of the node, so the block does not open another one inside it.
     inside = replace(cx.in_layers(times, block.repeat.span), name="")
 
     def body(x: Value) -> Value:
@@ -178,6 +186,7 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
     try:
         yield
     except SpecError as error:
+        # Loaded late: it is needed for errors only.
         from archspec.spec.number_fields import number_errors
 
         found = dict.fromkeys((*error.diagnostics, *number_errors(part.body, around.numbers)))
@@ -202,5 +211,6 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
 def _error(
     code: str, message: str, span: object, part: NodePart, secondary: tuple[Label, ...], help: str | None
 ) -> SpecError:
+    """A SpecError with one diagnostic, at `span` or at the part if the builder knows no better place."""
     primary = Label(part.span if span is None else span)  # type: ignore[arg-type]
     return SpecError([Diagnostic(code=code, message=message, primary=primary, secondary=secondary, help=help)])

@@ -71,6 +71,7 @@ def read_claims(text: str, name: str = "<rules>") -> Claims:
 
 
 def _read(tree: MapNode, path: Path, overrides: Sequence[Override], reduced: bool) -> Claims:
+    """The claims of a merged file, with or without a graph. Raises SpecError with every independent error."""
     changed = apply_overrides(tree, overrides)
     # The overrides are applied again because the reduced constants would replace theirs.
     if reduced:
@@ -93,6 +94,7 @@ def _without_graph(tree: MapNode) -> Claims:
         raise SpecError(findings.diagnostics)
     definitions = define(document, tree, places, findings)
     values = Values(places)
+    # Without a graph, inputs and outputs are bare values of their declared types, to which rules refer by name.
     for name, spec in definitions.inputs.items():
         values.define(name, Value(name, spec.type))
     outputs = _outputs(tree, document, definitions, findings)
@@ -135,11 +137,14 @@ def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findi
 
 
 def _keys(section: object) -> Iterable[tuple[str, Span]]:
+    """The keys of a section with their spans; none if the section is missing or not a map."""
     entries = section.entries if isinstance(section, MapNode) else ()
     return [(entry.key.value, entry.key.span) for entry in entries]
 
 
 def _rules(document: FileModel, definitions: Definitions, values: Values, findings: Collector) -> tuple[Rule, ...]:
+    """The resolved rules of a file without a graph; errors are collected."""
+    # The builder holds predicates that rules compute from inputs; its graph is not used.
     around = Surroundings(
         builder=Builder(document.name, frozenset()),
         defaults=Defaults(),

@@ -34,6 +34,7 @@ def define_blocks(tree: MapNode, findings: Collector) -> Known:
     order = ordered({name: tuple(_words(entry.value)) for name, entry in own.items()})
     report_circles(order.circles, places, "blocks", findings)
     made: dict[str, type[Block]] = {}
+    # A view, not a copy: each definition sees the blocks that were defined before it.
     known: Known = ChainMap(made, blocks())  # type: ignore[arg-type]
     for name in order.names:
         with findings.catching():
@@ -119,6 +120,7 @@ def _add_axes(fields: BlockFields, places: dict[str, Span], findings: Collector)
 
 def _check_body(definition: Definition, findings: Collector) -> None:
     """Collect the errors of a body that do not depend on the call: node errors, unknown values, unused inputs."""
+    # Errors that do not depend on the arguments are reported once, at the definition, and not at every call.
     nodes = definition.nodes(definition.samples())
     values = (*definition.fields.inputs, *(node.name for node in nodes))
     names = NodeNames(places=definition.places, values=values, failed=set())

@@ -59,6 +59,7 @@ def block_of(definition: Definition) -> type[Block]:
     fields: dict[str, Any] = {f"input_{name}": (ValueField, Field(alias=name)) for name in inputs}
     for name, one in definition.fields.fields.items():
         fields[f"field_{name}"] = (_SORTS[one.type], _field(name, one.default))
+    # Prefixes keep names of the file apart from attributes of the model: a field may be called `build` or `span`.
     made = create_model(f"Composite_{definition.name}", __base__=CompositeBlock, **fields)
     made.block = definition.name
     made.feeds = "input" if "input" in inputs else next(iter(inputs))
@@ -67,6 +68,7 @@ def block_of(definition: Definition) -> type[Block]:
 
 
 def _field(name: str, default: Node | None) -> Any:
+    """The pydantic field for a field of a block; it is required unless the field has a default."""
     if default is None:
         return Field(alias=name)
     return Field(alias=name, default_factory=lambda: default, validate_default=True)

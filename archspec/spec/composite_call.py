@@ -129,6 +129,7 @@ class CompositeCall:
                     names[axis.name] = Scalar.of(size)
                 later.append((name, syntax, axis, size))
         inner = Numbers(names=Names(names))
+        # A second pass, because an axis such as `2*n` may be written before the axis that binds `n`.
         for name, syntax, axis, size in later:
             if compare(inner.size(axis), "==", size) is not True:
                 self._refuse("E347", name, syntax, operands[name], f"`{axis}` is {inner.size(axis)} and {size}")
@@ -136,6 +137,7 @@ class CompositeCall:
         return names
 
     def _check_bounds(self, operands: Mapping[str, Value], numbers: Numbers) -> None:
+        """Raise SpecError E343 for an operand whose bound is missing or may exceed the declared one."""
         for name, syntax in self.definition.fields.inputs.items():
             if syntax.bound is not None:
                 bound, limit = operands[name].type.bound, numbers.size(syntax.bound)
@@ -171,6 +173,7 @@ class CompositeCall:
         build_nodes(nodes, around, names)
         outputs = list(self._outputs(sources, around, names.failed))
         self._report(around.findings)
+        # Inner values can be named from outside, such as in a rule; the names of the operands are those of the caller.
         for name, value in around.values.names.items():
             if name not in inputs:
                 around.builder.expose(name, value)
@@ -210,6 +213,7 @@ class CompositeCall:
 
     @contextmanager
     def _placed(self) -> Iterator[None]:
+        """Context manager that adds the place of the call to every diagnostic of a SpecError raised inside it."""
         try:
             yield
         except SpecError as error:

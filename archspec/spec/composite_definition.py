@@ -15,7 +15,7 @@ from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.path import Path
 
 _SAMPLES = {"bool": "false", "activation": "relu", "norm": "layer_norm", "init": "ones"}
-"""Sorts that are laid into the nodes, with a word by which a body is checked before it is called."""
+"""Sorts of fields that are substituted into the nodes, each with a sample value to check a body without a call."""
 
 Known = Mapping[str, type[Block]]
 
@@ -43,6 +43,7 @@ class Definition:
         assert isinstance(graph, MapNode)
         raw = {entry.key.value: substitute(entry.value, given) for entry in graph.entries}
         reader = NodeReader(raw, self.known, self.own)
+        # Masks are parsed by pydantic, which passes no context, so the known field names go through a context variable.
         token = MASK_FIELDS.set(frozenset(name for name, one in self.fields.fields.items() if one.type == "mask"))
         read: list[GraphNode] = []
         try:

@@ -15,6 +15,7 @@ _WAY_OUT = {
     "nodes": "make one of them depend only on values that are defined before it",
     "blocks": "a block cannot contain itself; `repeat` runs one several times",
 }
+# Limits for exact arithmetic: without them, a short text such as `2*2*2*...` or nested roots could exhaust the memory.
 _MAX_BITS = 4096
 _MAX_TREE = 256
 _ONLY_CONSTANTS = "use only numbers and constants, or write the expression where it is needed"
@@ -30,6 +31,7 @@ def evaluate_constants(exprs: Mapping[str, Expr], places: Mapping[str, Span], er
     values: dict[str, Scalar] = {}
     for name in order.names:
         expr = exprs[name]
+        # A constant that uses a failed one is skipped: its error would only be a consequence.
         if all(used in values or used not in exprs for used in text.names(expr)):
             with errors.catching():
                 values[name] = _value(expr, values, places)

@@ -29,6 +29,7 @@ from archspec.text.path import Path
 from archspec.text.pred import PredExpr
 from archspec.text.value import ValueExpr
 
+# A larger number is almost certainly a mistake in a constant.
 _MAX_LAYERS = 10_000
 
 
@@ -108,6 +109,7 @@ class NodeContext:
 
     def value(self, expr: ValueExpr) -> Value:
         """The value of an expression; an elementwise expression is built where it is first needed, and only once."""
+        # By identity: only the fed field itself is carried, and equal text in another field keeps its own value.
         if self.carried is not None and expr is self.carried[0]:
             return self.carried[1]
         if isinstance(expr, Path):
@@ -166,6 +168,7 @@ class NodeContext:
         found = self.around.masks.get(name)
         if found is None:
             return None
+        # Both readers fill the same list of controls, which numbers the values that the mask reads.
         cx = found.cx or self
         return cx._mask_reader(reader.queries, reader.keyed, reader.controls).read(found.syntax)
 
@@ -231,6 +234,7 @@ class NodeContext:
         fail(code, message, span, label, secondary=secondary, notes=notes, help=help)
 
     def _look(self, path: Path) -> Value | Scalar:
+        """The number or the value of a path. Raises SpecError E201 or E218 for an unknown one."""
         number = self.around.numbers.names.get(str(path))
         return self.around.values.resolve(path) if number is None else number
 
@@ -241,6 +245,7 @@ class NodeContext:
         return value
 
     def _add(self, expr: ValueExpr | PredExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
+        """The value of a part of an expression; equal parts share one op. The whole expression names its value."""
         found = self.around.made.get(expr)
         if found is not None:
             return found

@@ -50,6 +50,7 @@ def check_counts(spec: Spec, cost: Counted) -> tuple[Diagnostic, ...]:
 
 
 def _differs(spec: Spec, name: str, wanted: int, found: int) -> Diagnostic:
+    """The error for one count, at its place in the file."""
     counts = spec.tree.get("counts")
     node = counts.get(name) if counts is not None and hasattr(counts, "get") else None
     word = "many" if wanted > found else "few"

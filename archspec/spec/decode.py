@@ -75,6 +75,7 @@ def _written(fields: DecodeFields) -> dict[str, Sequence[Expr]]:
 
 
 def _check_values(fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs: Mapping[str, Value]) -> None:
+    """Raise SpecError unless the input is ids [batch, positions] and the output is logits [batch, positions, vocab]."""
     found = Collector()
     for path, names, what in ((fields.input, inputs, "input"), (fields.output, outputs, "output")):
         with found.catching():
@@ -93,6 +94,7 @@ def _check_values(fields: DecodeFields, inputs: Mapping[str, InputSpec], outputs
 
 
 def _known(path: Path, names: Mapping[str, object], what: str) -> str:
+    """The name that a path gives. Raises SpecError E201 if it is not one of `names`, which are inputs or outputs."""
     if str(path) not in names:
         help = did_you_mean(str(path), names, kind=f"{what}s")
         fail("E201", f"there is no {what} `{path}`", path.span, help=help)

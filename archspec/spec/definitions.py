@@ -44,6 +44,7 @@ def define(document: FileModel, tree: MapNode, places: Mapping[str, Span], error
     failed |= set(document.inputs) - set(inputs)
     if document.reduced is not None:
         _check_reduced(document, document.reduced, tree, errors)
+    # An input that failed may be the one with the dim, so the check would report a consequence.
     if not failed and not errors.has_errors:
         _check_carried(dims, inputs, places, errors)
     return Definitions(places=places, constants=constants, dims=dims, numbers=numbers, inputs=inputs, failed=failed)

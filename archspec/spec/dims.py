@@ -47,6 +47,7 @@ def _symbol(name: str, fields: DimFields, numbers: Numbers) -> Symbol:
         if fields.multiple is not None and sizes[word] % multiple:
             message = f"{word} of `{name}` is not a multiple of {multiple}"
             label = f"this is {sizes[word]}"
+            # The help offers the nearest multiples on both sides.
             below = sizes[word] // multiple * multiple
             near = [str(size) for size in (below, below + multiple) if size > 0]
             places = [Label(fields.multiple.span, "the multiple")]

@@ -17,6 +17,7 @@ from archspec.spec.rule_item import RuleField
 from archspec.text.nodes import ListNode, Node, TextNode
 from archspec.text.scalars import parse_int
 
+# The class of the emitted module is named after the architecture.
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -50,6 +51,7 @@ VersionField = Annotated[int, Plain(_version), WithJsonSchema({"const": 1})]
 NameField = Annotated[str, Plain(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
 IntegerField = Annotated[int, Plain(_integer), WithJsonSchema({"type": "integer"})]
 RawText = Annotated[TextNode, Plain(_raw_text), WithJsonSchema({"type": ["number", "boolean"]})]
+# Nodes, defaults of fields and layouts are read later, when the blocks that give their fields are known.
 NodeField = Annotated[Any, Plain(_raw), WithJsonSchema({"format": "node"})]
 LayoutField = Annotated[Any, Plain(_raw), WithJsonSchema({"type": ["object", "string"]})]
 

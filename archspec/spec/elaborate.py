@@ -9,7 +9,6 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Collector, Span, SpecError, in_order
 from archspec.ir.graph import Value
-from archspec.schema.reading import place
 from archspec.spec.decode import resolve_decode
 from archspec.spec.definitions import Definitions, define
 from archspec.spec.document import FileModel
@@ -36,13 +35,13 @@ def elaborate(tree: MapNode, *, path: Path, reduced: bool = False, as_written: b
     """
     findings = Collector()
     places = check_names(tree, findings)
+    # Before the document: errors in nodes are reported even if a section of the file is missing.
     nodes = _read_nodes(tree, findings)
     document: FileModel | None = None
     with findings.catching():
         document = FileModel.read(tree)
     if document is None:
         raise SpecError(in_order(findings.diagnostics))
-    _check_layouts(document, findings)
     definitions = define(document, tree, places, findings)
     graph = GraphBuilder(
         document=document,
@@ -104,16 +103,9 @@ def _known_blocks(tree: MapNode, findings: Collector) -> Mapping[str, type[Block
 
 
 def _key_places(tree: MapNode, section: str) -> dict[str, Span]:
+    """Where each key of a section is written; empty if the section is missing or not a map."""
     found = tree.get(section)
     return {entry.key.value: entry.key.span for entry in found.entries} if isinstance(found, MapNode) else {}
-
-
-def _check_layouts(document: FileModel, findings: Collector) -> None:
-    """Collect E204 for each weight layout that is a list."""
-    for name, layout in document.weights.items():
-        if not isinstance(layout, MapNode) and not hasattr(layout, "value"):
-            message, help = f"layout `{name}` is a list", "write a map, or the name of a file"
-            findings.error("E204", message, place(layout), help=help)
 
 
 def _rules(document: FileModel, definitions: Definitions, graph: GraphBuilder, findings: Collector) -> tuple[Rule, ...]:
@@ -136,6 +128,7 @@ def _decode(
 ) -> Decode | None:
     """The resolved `decode`; None if there is none, or inputs or outputs have errors of their own."""
     decode: Decode | None = None
+    # An error in an input or an output would be reported again here, as an unknown name.
     if document.decode is not None and set(outputs) >= set(document.outputs) and not definitions.failed:
         with findings.catching():
             decode = resolve_decode(document.decode, definitions.inputs, outputs, definitions.numbers)

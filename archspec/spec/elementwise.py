@@ -51,7 +51,8 @@ def number_of(expr: ValueExpr, look: Look) -> Scalar | None:
 
 
 def _no_node(expr: ValueExpr, op: Op, inputs: tuple[Value, ...]) -> Value:
-    raise ValueError(f"{expr} does not name a value")
+    """Take the place of `add` for expressions of numbers, which need no op."""
+    raise ValueError(f"{expr} contains a value, expected numbers only")
 
 
 def _build(expr: ValueExpr, look: Look, add: Callable[[ValueExpr, Op, tuple[Value, ...]], Value]) -> Value | Scalar:

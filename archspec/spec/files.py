@@ -22,6 +22,7 @@ def locate(name: str | Path) -> Path:
     """
     if str(name) == STDIN:
         return Path(STDIN)
+    # A file in the current folder goes before a shipped spec of the same name.
     if isinstance(name, Path) or _is_path(name) or is_file(Path(name)):
         return Path(name)
     return _shipped(name, None)

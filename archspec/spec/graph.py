@@ -25,7 +25,7 @@ from archspec.spec.values import Values
 from archspec.text.path import Path
 
 _MISNAMED = {"E201", "E218", "E219"}
-"""Codes of names that stand where another one was meant, which is then unused."""
+"""Codes of wrong names: the name that was meant is then probably among the unused ones."""
 
 
 @dataclass(kw_only=True)
@@ -68,6 +68,7 @@ class GraphBuilder:
     @cached_property
     def root(self) -> NodeContext:
         """The context outside all nodes, with the defaults of the file."""
+        # The default rate of dropout is evaluated in a context that has no defaults yet.
         plain = self._context(Defaults())
         fields, dropout = self.document.defaults, 0.0
         with self.findings.catching():
@@ -128,6 +129,7 @@ class GraphBuilder:
         return (node for node in self.nodes.values() if node is not None)
 
     def _outputs(self) -> dict[str, Value]:
+        """The outputs by name, then the exposed values, whose names are their paths with `_` for dots."""
         outputs: dict[str, Value] = {}
         for name, fields, path in self._output_sources():
             # The error of a failed node was reported: its output would only repeat it.
@@ -185,6 +187,7 @@ class GraphBuilder:
 
 
 def _named_by_rule(fields: RuleFields) -> Iterator[Path]:
+    """The paths in all fields of a rule except its `input`."""
     for name in type(fields).model_fields:
         if name != "input":
             yield from (path for one in syntaxes(getattr(fields, name)) for path in paths(one))

@@ -29,6 +29,10 @@ def fitting(sizes: Sequence[Dim], at: Mapping[str, int], otherwise: int) -> int:
 
 
 def _of(graph: Graph, sources: _Sources) -> Iterator[tuple[str, Dim]]:
+    """Each input with a size that it indexes, in a graph and its regions.
+
+    `sources` gives the inputs from which each integer value is computed; values of the graph are added to it.
+    """
     for node in graph.nodes:
         if isinstance(node.op, Primitive):
             for operand, size in node.op.indexes([value.type for value in node.inputs]).items():

@@ -10,7 +10,7 @@ from archspec.spec.files import locate_parent, read_file
 from archspec.text.nodes import MapNode, Node, TextNode
 
 NOT_INHERITED = ("extends", "counts")
-"""Sections that hold for the file that they stand in: counts are those of its own constants."""
+"""Sections that apply only to the file that contains them: counts are those of its own constants."""
 
 
 def inherited(path: Path) -> MapNode:
@@ -23,6 +23,7 @@ def inherited(path: Path) -> MapNode:
 
 
 def _merged(path: Path, own: MapNode, seen: tuple[tuple[Path, Span], ...]) -> MapNode:
+    """A file merged over the files that it extends; `seen` are the files that lead to it, with their `extends`."""
     extends = own.get("extends")
     if extends is None:
         return own

@@ -45,6 +45,7 @@ def input_spec(name: str, fields: InputFields, numbers: Numbers, span: Span) -> 
 
 
 def _refuse(message: str, help: str, fields: InputFields, span: Span) -> None:
+    """Raise SpecError E220 at the name of the input, with its type as label."""
     fail("E220", message, span, f"this is {fields.type}", help=help)
 
 
@@ -64,6 +65,7 @@ def _default(node: TextNode, type_: TensorType) -> bool | int | float:
 
 
 def _float(node: TextNode) -> Fraction:
+    """The default of a float input. Raises SpecError E220 for one that is infinite in float64."""
     value = parse_decimal(node)
     if abs(value) > 10**300:
         fail("E220", "the default is too large for a float", node.span, help="write a number below 1e300")

@@ -111,6 +111,7 @@ class MaskReader:
         return self._over(value, side, written)
 
     def _over(self, value: Value, side: MaskSide | None, written: MaskCall) -> int:
+        """The control number of a value after a check of its axes. A value that a mask reads twice is one control."""
         if side is None:
             self._leading(value, written, self.keyed, value.type.shape)
         else:
@@ -122,11 +123,13 @@ class MaskReader:
         return self.controls.index(value)
 
     def _last_axis(self, value: Value, written: MaskCall, size: Dim, what: str) -> None:
+        """Raise SpecError E402 unless the last axis of a control has this size for all sizes of the dims."""
         if value.type.rank == 0 or compare(value.type.shape[-1], "==", size) is not True:
             found = f"`{value.type.shape[-1]}`" if value.type.rank else "no axis"
             self._refuse("E402", f"`{written}` is over {found}, but there are `{size}` {what}", value, written)
 
     def _leading(self, value: Value, written: MaskCall, of: TensorType, leading: Sequence[Dim]) -> None:
+        """Raise SpecError E402 unless the other axes of a control are absent, of size 1, or the batch axis."""
         wanted = of.shape[:1]
         same = (compare(a, "==", b) is True or a == 1 for a, b in zip(leading, wanted, strict=False))
         if len(leading) > len(wanted) or not all(same):

@@ -63,6 +63,7 @@ class GraphNode:
         return (path for part in self.parts for path in part.paths() if not self._is_own_part(path))
 
     def _is_own_part(self, path: Path) -> bool:
+        """Whether a path names a part of the chain itself, such as `scores.0` inside `scores`."""
         return path.parts[0] == self.name and len(path.parts) > 1 and path.parts[1].isdecimal()
 
 
@@ -125,6 +126,7 @@ class NodeReader:
         word = target.get("block")
         kind = self._blocks.get(word.value) if isinstance(word, TextNode) else None
         if kind is None or not isinstance(word, TextNode):
+            # Reading the target raises the error of its block; the line after it is only for the type checker.
             self._block(target, None)
             fail("E217", f"`{source}` cannot be reused", node.span)
         given = _fed(_without(node, "reuse"), kind, word, feed)

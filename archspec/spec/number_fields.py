@@ -20,6 +20,7 @@ _LAYER = Symbol("layer", 0, 0, 0)
 def number_errors(body: Any, numbers: Numbers) -> tuple[Diagnostic, ...]:
     """The errors of every number and size in a model, each evaluated independently."""
     found = Collector()
+    # Numbers inside layers may use `layer`; which fields are inside layers is not known here.
     inner = replace(numbers, layer=_LAYER)
     for expr, is_size in _numbers(body, False):
         with found.catching():
@@ -51,6 +52,7 @@ def _sizes(model: type[Model]) -> frozenset[str]:
 
 
 def _marks(annotation: Any) -> Iterator[Any]:
+    """All type arguments inside an annotation, among them its metadata."""
     for inner in get_args(annotation):
         yield inner
         yield from _marks(inner)

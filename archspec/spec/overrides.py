@@ -100,6 +100,7 @@ def _moved_text(node: TextNode, source: Source, by: int) -> TextNode:
 
 
 def _check_constant(tree: MapNode, key: TextNode) -> None:
+    """Raise SpecError E201 for a constant that the file does not have: a misspelt one would have no effect."""
     constants = tree.get("constants")
     names = constants.keys() if isinstance(constants, MapNode) else ()
     if key.value not in names:
@@ -131,10 +132,11 @@ def _put(node: Node | None, keys: Sequence[TextNode], value: Node) -> Node:
 
 
 def _in_map(node: MapNode, keys: Sequence[TextNode], value: Node) -> MapNode:
+    """The map with the value at the path `keys` replaced or added."""
     key = keys[0]
     made = _put(node.get(key.value), keys[1:], value)
     written = node.key(key.value)
-    # Only the last key is what the command line says; those above it stay where they are written.
+    # The last key is marked on the command line; the keys above it are marked where the file writes them.
     entry = Entry(key=written if written is not None and len(keys) > 1 else key, value=made)
     if written is None:
         return replace(node, entries=(*node.entries, entry))

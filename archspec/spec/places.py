@@ -14,10 +14,10 @@ from archspec.spec.values import Values
 from archspec.text.path import Path
 
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
-_TOLD = ("E3", "E4")
+_LABELLED = ("E3", "E4")
 _MOST = 3
 CALLED = "in this call of"
-"""How the label begins that shows the call of the block in whose body a finding stands."""
+"""The beginning of the label at the call of a user-defined block whose body has an error."""
 
 
 def with_places(found: Diagnostic, numbers: Numbers, values: Values | None = None) -> Diagnostic:
@@ -25,7 +25,7 @@ def with_places(found: Diagnostic, numbers: Numbers, values: Values | None = Non
 
     Only size and mask errors (E3xx, E4xx) and E219 get labels, at most three; others are returned unchanged.
     """
-    if found.primary is None or not (found.code.startswith(_TOLD) or found.code == "E219"):
+    if found.primary is None or not (found.code.startswith(_LABELLED) or found.code == "E219"):
         return found
     # The message already shows the sizes of a type, and names in the body of a block are not names of the file.
     if "[" in found.primary.span.text or any(label.text.startswith(CALLED) for label in found.secondary):
@@ -47,6 +47,7 @@ def placed(numbers: Numbers, values: Values | None = None) -> Iterator[None]:
 
 
 def _label(name: str, span: Span, numbers: Numbers, values: Values | None) -> Label | None:
+    """The label at the definition of a value, constant or dim; None for any other word."""
     value = None if values is None else values.get(Path(parts=tuple(name.split(".")), span=span))
     if values is not None and value is not None:
         return values.label(value)

@@ -31,6 +31,7 @@ def is_reduced(tree: MapNode) -> bool:
 
 
 def _shrunk(entry: Entry, section: MapNode) -> Entry:
+    """A section of the file with the replacements under `reduced`; only constants and dims have any."""
     small = section.get(entry.key.value)
     if entry.key.value in ("constants", "dims") and isinstance(small, MapNode) and isinstance(entry.value, MapNode):
         return replace(entry, value=merge(entry.value, small))

@@ -29,6 +29,7 @@ def digest(tree: MapNode) -> str:
 
 
 def _with_layouts(entry: Entry) -> Entry:
+    """A section of the file; in `weights`, each name of a layout file is replaced by the contents of the file."""
     if entry.key.value != "weights" or not isinstance(entry.value, MapNode):
         return entry
     layouts = tuple(replace(layout, value=_layout(layout.value)) for layout in entry.value.entries)

@@ -20,8 +20,11 @@ def leading_dims(inputs: Iterable[TensorType]) -> frozenset[Symbol]:
 
 @record
 class RulePositions:
-    """Tells positions from rows of a batch and from features: by the leading dims, and by which values sequence
-    blocks made (axes batch, positions, features)."""
+    """Distinguishes axes of positions from batch rows and from features.
+
+    `leading` are the batch dims; `sequences` are the values of sequence blocks, whose axes are batch, positions,
+    features.
+    """
 
     leading: frozenset[Symbol]
     sequences: frozenset[Value] = frozenset()

@@ -11,7 +11,7 @@ from archspec.schema.sorts import PathField, PredField
 from archspec.schema.words import AxisField
 
 AxisPair = Annotated[Annotated[list[AxisField], TWO] | AxisField | None, MAYBE]
-"""`axis: A` for both values, or `axis: [the output's, the input's]`."""
+"""`axis: A` for both values, or `axis: [axis of output, axis of input]`."""
 InputAxis = Annotated[AxisField | None, MAYBE]
 OutputPositions = Annotated[PredField | None, MAYBE]
 
@@ -25,10 +25,10 @@ class RuleFields(Model):
 
 def axis_field() -> Any:
     """Declare the field `axis` of a rule that compares positions."""
-    told = (
+    description = (
         "the axis whose positions are compared, or [axis of output, axis of input]; left out: the axis that holds a dim"
     )
-    return Field(default=None, description=told)
+    return Field(default=None, description=description)
 
 
 def at_field(left_out: str = "all") -> Any:
@@ -39,6 +39,6 @@ def at_field(left_out: str = "all") -> Any:
     return Field(default=None, alias="at", description=f"output positions that the rule concerns; left out: {left_out}")
 
 
-def input_axis_field(told: str) -> Any:
-    """Declare the field `axis` of a rule about an axis of its input; `told` describes it in the reference."""
-    return Field(default=None, description=told)
+def input_axis_field(description: str) -> Any:
+    """Declare the field `axis` of a rule about an axis of its input; the description is shown in the reference."""
+    return Field(default=None, description=description)

@@ -51,8 +51,8 @@ def _not_one(node: MapNode) -> Diagnostic:
 
 def item_schema(schemas: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of a rule; `schemas` gives the schema of the fields of each kind."""
-    told = {"description": "one rule: its kind and its fields", "type": "object", "additionalProperties": False}
-    return {**told, "properties": schemas, "minProperties": 1, "maxProperties": 1}
+    head = {"description": "one rule: its kind and its fields", "type": "object", "additionalProperties": False}
+    return {**head, "properties": schemas, "minProperties": 1, "maxProperties": 1}
 
 
 RuleField = Annotated[RuleItem, Plain(_read), WithJsonSchema({"format": "rule"})]

@@ -68,6 +68,7 @@ class Rule:
 
 
 def _written(fields: RuleFields, name: str) -> str:
+    """A field of a rule as text, lists in brackets."""
     value = getattr(fields, name)
     return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 

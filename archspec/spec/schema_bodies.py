@@ -1,4 +1,4 @@
-"""The part of the JSON Schema for bodies of blocks of one's own, where words may be names of the block's fields."""
+"""The part of the JSON Schema for the bodies of user-defined blocks, in which words may be names of their fields."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def in_body(schema: Any, key: str = "") -> Any:
     if "$ref" in schema:
         return {**schema, "$ref": schema["$ref"].replace("/$defs/", f"/$defs/{_PREFIX}")}
     if "enum" in schema:
-        told = {name: value for name, value in schema.items() if name == "description"}
-        return {**told, "anyOf": [{"enum": schema["enum"]}, _FIELD_NAME]}
+        kept = {name: value for name, value in schema.items() if name == "description"}
+        return {**kept, "anyOf": [{"enum": schema["enum"]}, _FIELD_NAME]}
     return {name: in_body(value, name) for name, value in schema.items()}

@@ -81,8 +81,8 @@ def fail_unknown(
     if name not in values:
         if name in places:
             label = Label(places[name], "defined here")
-            told = "values are inputs, nodes and their parts"
-            fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=told)
+            note = "values are inputs, nodes and their parts"
+            fail("E201", f"`{name}` is not a value", path.part_span(0), secondary=[label], help=note)
         help = did_you_mean(name, (known for known in values if "." not in known), kind="values")
         fail("E201", f"unknown value `{name}`", path.part_span(0), help=help)
     inner = (known for known in (*values, *sorted(offered)) if known.startswith(f"{name}."))

@@ -115,6 +115,7 @@ class Arithmetic(Generic[E]):
         return Grammar(operand=self._operand, infix=infix, expected=self.expected, helps=self.helps)
 
     def _operand(self, cursor: Cursor) -> E:
+        """Parse a number, a name, a function of one, a minus sign with its operand, or arithmetic in brackets."""
         token = cursor.token
         if token.kind == "number":
             return self.number(cursor.advance())
@@ -130,6 +131,7 @@ class Arithmetic(Generic[E]):
         return cursor.fail(self.expected, help=self.helps.get(token.text))
 
     def _name_or_application(self, cursor: Cursor) -> E:
+        """Parse a name, or a function call. Raises SpecError E122 for an unknown function."""
         token = cursor.advance()
         if not cursor.at("("):
             return self.name(token)

@@ -18,6 +18,7 @@ from archspec.text.yaml_errors import from_yaml, tab_between
 
 MAX_NESTING = 64
 _MAX_ERRORS = 100
+# The C parser is faster, but not installed everywhere; both give the same events.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -120,6 +121,7 @@ class _Builder:
         return TextNode(value=event.value, span=span, quoted=event.style in ("'", '"'))
 
     def _list(self, start: Any) -> ListNode:
+        """The list that starts with an event; refused items are left out."""
         flow = bool(start.flow_style)
         items: list[Node] = []
         event = start
@@ -133,6 +135,7 @@ class _Builder:
         return ListNode(items=list_items(items, flow=flow, refuse=self._add), span=span, flow=flow)
 
     def _map(self, start: Any) -> MapNode:
+        """The map that starts with an event; entries with a refused key or value are left out."""
         flow = bool(start.flow_style)
         pairs: list[tuple[TextNode, Node]] = []
         last: Span | None = None
@@ -180,6 +183,7 @@ class _Builder:
 
 
 def _stop(code: str, message: str, span: Span, help: str) -> NoReturn:
+    """Raise an error after which the rest of the file is not read."""
     raise SpecError([Diagnostic(code=code, message=message, primary=Label(span), help=help)])
 
 

@@ -91,6 +91,7 @@ def _value_problem(key: TextNode, value: Node, *, flow: bool) -> Diagnostic | No
 
 
 def _no_value(span: Span, message: str) -> Diagnostic:
+    """E116 for a missing value. An empty value has no text to mark, so the character before it is marked."""
     if not span.text:
         span = Span(span.source, max(span.start - 1, 0), span.start)
     return Diagnostic(
@@ -99,6 +100,7 @@ def _no_value(span: Span, message: str) -> Diagnostic:
 
 
 def _split_value(opened: TextNode, last: TextNode) -> Diagnostic:
+    """E117 for a value that a comma has split, from its first to its last piece."""
     span = opened.span.to(last.span)
     comma = span.start + span.text.index(",")
     return Diagnostic(

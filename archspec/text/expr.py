@@ -141,6 +141,7 @@ def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
 
 
 def _name(token: Token) -> Expr:
+    """The node of a name. Raises SpecError E120 for a path."""
     if "." in token.text:
         help = "sizes use numbers, constants and dims; paths are allowed only where a value is expected"
         fail("E120", f"expected a constant or a dim, found the path `{token.text}`", token.span, help=help)
@@ -185,6 +186,7 @@ def _defined(compute: Callable[[], T], place: Expr, problem: str) -> T:
 
 
 def _shown(value: Scalar) -> str:
+    """The label with the value of an expression; empty if the value depends on dims."""
     constant = value.constant()
     return "" if constant is None else f"this is {constant}"
 

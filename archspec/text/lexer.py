@@ -13,7 +13,7 @@ from archspec.text.nodes import TextNode
 TokenKind = Literal["name", "number", "sign", "end"]
 
 MAX_TOKENS = 256
-"""Trees built from so few tokens are shallow enough for every recursion over them."""
+"""The most tokens of a text: trees built from them are shallow enough for every recursion over them."""
 
 _MAX_DIGITS = 40
 _MAX_EXPONENT = 300
@@ -90,13 +90,14 @@ def _end(node: TextNode) -> Span:
 
 
 def _unexpected(node: TextNode, position: int, text: str) -> NoReturn:
-    """Raise SpecError E120; for an operator of another language the help names ours."""
+    """Raise SpecError E120; the help for an operator of another language names the equivalent."""
     span = node.part(position, position + len(text))
     help = _FOREIGN.get(text, "names are letters, digits and underscores")
     fail("E120", f"unexpected `{text}`", span, help=help)
 
 
 def _check_number(text: str, span: Span) -> None:
+    """Raise SpecError E121 for a malformed number, or one with too many digits or too large an exponent."""
     # The token pattern takes malformed numbers too (`08`, `1_000`), so that the error covers the whole of them.
     found = _NUMBER.fullmatch(text)
     if found is None:

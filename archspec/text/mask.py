@@ -122,6 +122,7 @@ def expr_or_path_argument(example: str) -> Argument[Expr | Path]:
 
 
 def _expr_or_path(cursor: Cursor) -> Expr | Path:
+    """Parse a path if the next token is dotted, otherwise an expression."""
     if cursor.token.kind == "name" and "." in cursor.token.text:
         return path_of(cursor.advance())
     return cursor.parse(EXPR)
@@ -141,6 +142,7 @@ def _grammar(words: Mapping[str, MaskWord], fields: frozenset[str]) -> Grammar[M
     """The grammar of masks over these words. It is built for each text: the words are not known to this module."""
 
     def operand(cursor: Cursor) -> MaskSyntax:
+        # Atoms come before fields: a field cannot have the name of an atom, which is reserved.
         token = cursor.token
         if cursor.at("("):
             inner, span = cursor.brackets(lambda inside: inside.parse(grammar))

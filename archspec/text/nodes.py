@@ -76,6 +76,7 @@ class MapNode:
 
     @cached_property
     def _by_key(self) -> dict[str, Entry]:
+        """The entries by key; computed once, because models look up each of their fields."""
         return {entry.key.value: entry for entry in self.entries}
 
     def get(self, key: str) -> Node | None:

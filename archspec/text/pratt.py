@@ -102,6 +102,7 @@ class Cursor:
         if self._depth > MAX_DEPTH:
             fail("E126", f"nested more than {MAX_DEPTH} deep", self.token.span, help="give names to the inner parts")
         left = grammar.operand(self)
+        # An operator that does not bind tighter than `power` belongs to the caller.
         while not self.done:
             infix = grammar.infix.get(self.token.text)
             if infix is None or infix.power <= power:

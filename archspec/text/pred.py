@@ -93,6 +93,7 @@ def parse_pred(node: TextNode) -> PredExpr:
 def _operand(cursor: Cursor) -> PredExpr:
     token = cursor.token
     if cursor.take("not"):
+        # One less than its own power, so that `not not p` is one operand of the other.
         operand = cursor.parse(PRED, _NOT - 1)
         return PredNot(operand=operand, span=token.span.to(operand.span))
     if cursor.at("("):

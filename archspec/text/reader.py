@@ -24,6 +24,7 @@ def read_bytes(name: str, data: bytes) -> MapNode:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
+        # Only the text before the invalid byte can be shown, so the error is placed at its end.
         before = data[: error.start].decode("utf-8")
         source = Source(name, before)
         fail(

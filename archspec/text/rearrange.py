@@ -55,6 +55,7 @@ def parse_rearrange(node: TextNode) -> RearrangePattern:
 
 
 def _tokens(node: TextNode) -> list[tuple[str, Span]]:
+    """The tokens of a pattern with their spans. Raises SpecError E120 for any other character."""
     tokens: list[tuple[str, Span]] = []
     position = 0
     while node.value[position:].strip():
@@ -67,6 +68,7 @@ def _tokens(node: TextNode) -> list[tuple[str, Span]]:
 
 
 def _unexpected(node: TextNode, start: int) -> NoReturn:
+    """Raise SpecError E120 at a character that no token starts with."""
     help = "name the axes; only axes of size 1 are written as a number" if node.value[start].isdigit() else _HELP
     fail("E120", f"unexpected `{node.value[start]}` in a pattern", node.part(start, start + 1), help=help)
 
@@ -100,6 +102,7 @@ class _Side:
         self.axes: Side = tuple(axes)
 
     def _name(self, text: str, span: Span) -> str:
+        """The name of an axis, which this side must not have had before."""
         if text in self.places:
             first = Label(self.places[text], "first named here")
             fail("E120", f"duplicate axis `{text}` on one side", span, secondary=[first], help=_HELP)
@@ -112,4 +115,5 @@ def _nested(span: Span) -> NoReturn:
 
 
 def _spelled(side: Side) -> str:
+    """One side as text: `b (h w) 1`."""
     return " ".join(axis[0] if len(axis) == 1 else f"({' '.join(axis)})" if axis else "1" for axis in side)

@@ -63,4 +63,5 @@ def parse_axis(node: TextNode) -> int | str:
 
 
 def _short(text: str) -> str:
+    """The text, cut to a length that fits into a message."""
     return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

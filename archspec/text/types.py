@@ -73,4 +73,5 @@ def _bound(cursor: Cursor, dtype: str) -> Expr | None:
 
 
 def _known() -> str:
+    """The help that lists all dtypes."""
     return "the dtypes are " + ", ".join(f"`{dtype}`" for dtype in DTYPES)

@@ -35,6 +35,7 @@ def paths(value: ValueExpr) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(one for one in leaves(value) if isinstance(one, Path)))
 
 
+# Values are tensors: floor division and remainder are for sizes only.
 _NO_ROUNDING = "values support + - * / with exp, relu, sigmoid, silu and tanh"
 VALUE: Grammar[ValueExpr] = Arithmetic[ValueExpr](
     functions=FUNCTIONS,

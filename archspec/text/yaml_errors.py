@@ -12,6 +12,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from yaml import MarkedYAMLError
 
+# A colon before a slash is not a glued key: `https://...` is text.
 _GLUED_KEY = re.compile(r"\s*(?:- )?([A-Za-z_][\w.-]*):(?=[^\s:/])")
 _TYPE_BEFORE = re.compile(r"[A-Za-z_]\w*\Z")
 _COMMENT_OR_TAB = re.compile(r"#[^\r\n]*|\t")
@@ -30,6 +31,7 @@ class _Known:
 
 
 _NO_DIRECTIVES = "directives are not part of a spec"
+# The first entry whose `problem` occurs in the parser's message is used, so specific texts come before general ones.
 _KNOWN = (
     _Known(
         code="E107",
@@ -166,6 +168,7 @@ def _diagnostic(
     help: str | None = None,
     secondary: list[Label] | None = None,
 ) -> Diagnostic:
+    """A diagnostic for the text from `start` to `end`, by default one character, but never beyond the source."""
     stop = min(start + 1, len(source.text)) if end is None else end
     return Diagnostic(
         code=code,
@@ -225,5 +228,6 @@ def _trailing(source: Source, error: MarkedYAMLError, start: int) -> Diagnostic 
 
 
 def _bad_start(source: Source, start: int) -> Diagnostic:
+    """E101 for a character that has a meaning of its own in YAML, such as `%` or `@`."""
     character = source.text[start : start + 1]
     return _diagnostic(source, "E101", f"a value cannot start with `{character}`", start, help="quote the text")

@@ -71,7 +71,7 @@ def example(spec: Spec, positions: int = POSITIONS) -> Example:
 
 
 Role = tuple[ControlUse | None, Compare | None]
-"""What an input does for a mask, and what it is compared with on the way."""
+"""How a mask uses an input, and the comparison through which it reads it."""
 
 
 def _roles(graph: Graph, terms: Terms) -> Iterator[tuple[str, Role]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 LEVELS = 64
-"""Weights are drawn in so many shades, from 0 to the largest weight."""
+"""The number of shades for weights from 0 to the largest weight."""
 _STOPS = ((255, 255, 255), (222, 235, 247), (158, 202, 225), (66, 146, 198), (8, 81, 156), (8, 38, 92))
 _MARGIN, _GAP = 24.0, 18.0
 _LONGEST_LABEL = 90.0

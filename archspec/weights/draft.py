@@ -41,7 +41,7 @@ _ALIKE = {
     )
     for word in words
 }
-"""Words that stand for the same thing in the names of published checkpoints."""
+"""Words that mean the same in the names of published checkpoints."""
 _FUSED = (("q", "k", "v"), ("gate", "up"), ("k", "v"))
 
 

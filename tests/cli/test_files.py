@@ -83,7 +83,7 @@ def test_a_bundle_never_replaces_what_the_command_reads(archspec: Command, folde
     for more in (("bundle/spec.yaml",), ("small.yaml", "--weights", "bundle/model.safetensors")):
         ran = archspec("build", *more, "-o", "bundle", "--no-cache")
         assert ran.status == 1
-        assert "error[E704]: bundle is not replaced: it holds bundle/" in ran.err
+        assert "error[E704]: bundle is not replaced: it contains bundle/" in ran.err
     assert (folder / "bundle" / "manifest.json").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from itertools import chain
 
@@ -50,6 +51,15 @@ def first_violation(claims: Claims, source: str) -> str | None:
 
 def at_large(claims: Claims, subject: Subject) -> Iterator[Finding]:
     yield parity_at_large(claims, subject.exact)
+
+
+def is_missed(claims: Claims, mutant: Mutant) -> bool:
+    """Whether no claim catches a mutant that changes something; the claim that is quickest to judge comes first."""
+    subject, _ = trial(claims, mutant.source)
+    with suppress(SpecError):
+        if parity_at_large(claims, subject.exact).status == "violated":
+            return False
+    return judged(claims, mutant).status == "missed"
 
 
 def judged(claims: Claims, mutant: Mutant) -> Outcome:

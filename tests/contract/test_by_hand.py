@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from archspec.cli.verify_command import made
 from archspec.diagnostics import SpecError
 from archspec.testing import assert_contract, read_claims
+from tests.contract import strange
 from tests.contract.decoders import RULES, Decoder
 
 CLAIMS = read_claims(RULES)
@@ -163,3 +165,35 @@ def test_a_function_takes_no_weights(tmp_path: Path) -> None:
     save_file(Decoder().state_dict(), tmp_path / "weights.safetensors")
     with pytest.raises(SpecError, match="weights are loaded into a module, got a function"):
         assert_contract(lambda ids, valid: ids, CLAIMS, weights=tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("model", "note"),
+    [
+        (strange.DividesByZero(), "ZeroDivisionError"),
+        (strange.Raises(), "OddError: odd"),
+        (strange.OnMeta(), "Cannot copy"),
+    ],
+)
+def test_whatever_a_model_raises_is_reported(model: nn.Module, note: str) -> None:
+    with pytest.raises(AssertionError, match=rf"runs +violated\n +the model fails on .*{note}"):
+        assert_contract(model, CLAIMS)
+
+
+def test_a_module_that_cannot_be_copied_is_refused() -> None:
+    with pytest.raises(SpecError, match="the module Locked cannot be copied") as raised:
+        assert_contract(strange.Locked(), CLAIMS)
+    assert [found.code for found in raised.value.diagnostics] == ["E731"]
+
+
+@pytest.mark.parametrize("kind", [strange.Undifferentiable, strange.ForInference])
+def test_a_model_that_fails_with_gradients_is_judged_by_changes(kind: type[Decoder]) -> None:
+    assert_contract(kind(), CLAIMS)
+    with pytest.raises(AssertionError, match="logits position 1 does not depend on ids position 0"):
+        assert_contract(kind("sees nothing but itself"), CLAIMS)
+
+
+def test_whatever_a_factory_raises_is_reported() -> None:
+    with pytest.raises(SpecError, match="does not return a model") as raised:
+        made("tests.contract.strange:divides")
+    assert raised.value.diagnostics[0].notes == ("ZeroDivisionError: division by zero",)

@@ -33,10 +33,10 @@ def test_some_random_graphs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", range(0, 1_000, 250))
-def test_a_thousand_random_graphs(start: int) -> None:
+@pytest.mark.parametrize("start", range(0, 400, 100))
+def test_random_graphs(start: int) -> None:
     """`tools/fuzz --graphs 10000` tries as many as one likes."""
-    check(run(range(start, start + 250)))
+    check(run(range(start, start + 100)))
 
 
 @pytest.mark.parametrize("breakage", [b for b in BREAKAGES if b.__name__ in QUICKLY_FOUND], ids=lambda b: b.__name__)

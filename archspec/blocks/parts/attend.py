@@ -108,6 +108,7 @@ class Attend:
         out = Axis(tuple(part.size for part in parts))
         y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
         norm = self.norms.get(name)
+        # A norm over all heads comes before the split, and a norm per head after it.
         if norm is not None and self.over_all:
             y = b.add(norm, y, name=f"{name}_norm")
         y = b.add(Split(axis=2, sizes=parts), y)
@@ -116,8 +117,8 @@ class Attend:
         return b.add(Transpose(order=(0, 2, 1, 3)), y, result=name)
 
     def _attend(self, b: Builder, q: Value, k: Value, v: Value) -> Value:
-        """Add the attention op on q, k and v [batch, heads, positions, size]; expose its weights if they are wanted."""
-        # Weights are only computed if a path names them: kernels do not return them.
+        """Add the attention op on q, k, v [batch, heads, positions, size]; expose its weights if a path names them."""
+        # Weights that nothing names are not computed: fused kernels do not return them.
         wanted = b.wants("weights")
         bias = self._bias(b, q, k)
         more = [value for value in (self.multiply_scores, bias) if value is not None]

@@ -19,6 +19,7 @@ PROJECTIONS = ("q", "k", "v", "out")
 
 
 def _biases(node: Any, handler: Any) -> Any:
+    """The projections with a bias, from a bool or a list of names; None if the field is not given."""
     if node is None or isinstance(node, frozenset):
         return node
     if not isinstance(node, list):

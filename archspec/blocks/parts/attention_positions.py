@@ -69,7 +69,7 @@ class ScalingFields(Model):
         yield from misplaced(node, data, kind, _SCALING)
         for field in _SCALING.get(kind or "", ()):
             if field not in ("factor", "fast", "slow", "truncate", "magnitude"):
-                yield from missing(node, data, field, cls._told().get(field))
+                yield from missing(node, data, field, cls._field_help().get(field))
 
 
 class AttentionPositionsFields(Model):
@@ -123,4 +123,4 @@ class AttentionPositionsFields(Model):
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _FIELDS)
         for field in _NEEDED.get(kind or "", ()):
-            yield from missing(node, data, field, cls._told().get(field))
+            yield from missing(node, data, field, cls._field_help().get(field))

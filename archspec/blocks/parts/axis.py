@@ -23,6 +23,7 @@ def resolve_axis(cx: Context, axis: AxisText | None, value: Value, default: int 
             cx.fail("E350", f"{value.type} has no axis {axis.value}", axis.span, help=f"axes are 0 to {rank - 1}")
         return axis.value % rank
     size = cx.size(Name(name=axis.value, span=axis.span))
+    # By size for all admitted dims: two axes that are equal only at some sizes are different axes.
     found = [place for place, other in enumerate(value.type.shape) if compare(size, "==", other) is True]
     if len(found) != 1:
         how = "several axes" if found else "no axis"

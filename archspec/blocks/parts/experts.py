@@ -23,7 +23,7 @@ from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
 class SharedExpertFields(Model):
-    """An expert that every token passes, beside the chosen ones."""
+    """An expert that every token passes, in addition to the chosen ones."""
 
     hidden: SizeField = Field(description="hidden features of the shared expert")
 

@@ -83,6 +83,7 @@ class FeedForward:
         return self._map(b, h, "down", out)
 
     def _map(self, b: Builder, x: Value, name: str, out: Axis) -> Value:
+        """One of the maps, with its parameters under `name`."""
         return b.add(Linear(out=out, bias=self.bias), x, name=name)
 
 

@@ -136,6 +136,7 @@ def plan_inner_positions(
     if fields.kind == "rotary":
         return _rotary(cx, fields, sizes.head, x, memory)
     if fields.kind == "alibi":
+        # Learned slopes are parameters of a layer; fixed ones give all layers the same bias.
         learned = fields.slopes == "learned"
         return ScorePositions(op=Alibi(heads=sizes.heads, learned=learned), shared=not learned)
     if fields.kind == "relative_buckets":
@@ -181,6 +182,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
     """Check the numbers of relative buckets. Raises SpecError E244."""
     assert fields.buckets is not None and fields.max_distance is not None
     buckets, far = fixed(cx, fields.buckets, "buckets"), fixed(cx, fields.max_distance, "max_distance")
+    # Half of the buckets of each direction hold a single distance.
     step = 4 if fields.bidirectional else 2
     if buckets % step:
         cx.fail(

@@ -28,10 +28,10 @@ _HEADS_FIRST = Transpose(order=(0, 2, 1, 3))
 
 @record
 class Latent:
-    """Multi-head latent attention: the first features of a head are made of latents, the last `rotary` are turned.
+    """Multi-head latent attention: the first features of a head come from latents, the last `rotary` are rotated.
 
-    The rotated key is one for all heads. `query` None makes queries of x itself. A bias of q is one of `q_down` and
-    `q_up`, a bias of k one of `k_rotary`, of k or v one of `kv_down` and `kv_up`.
+    All heads share the rotated part of the key. If `query` is None, queries are projected from x directly. A bias of q
+    is on `q_down` and `q_up`, a bias of k on `k_rotary`, and a bias of k or v on `kv_down` and `kv_up`.
     Source: DeepSeek-V2 2024, arXiv 2405.04434, equations 37 to 47.
     """
 

@@ -55,6 +55,7 @@ def convolution(
     `padding` is a number of positions at both ends, `same` or `circular`. Circular padding, and `same` padding with
     more positions at one end, need a separate op in front, because a convolution pads both ends equally with zeros.
     """
+    # The number of positions that the kernel covers beside its first one.
     around = dilation * (kernel - 1)
     if padding == "circular" or (padding == "same" and around % 2):
         before, after = (around // 2,) * space, (around - around // 2,) * space

@@ -48,13 +48,14 @@ class NormOptions(Model):
             span = key_span(node, "unit_offset")
             yield Diagnostic(code="E242", message="`unit_offset` needs a weight", primary=Label(span))
         if kind == "group_norm":
-            yield from missing(node, data, "groups", cls._told().get("groups"))
+            yield from missing(node, data, "groups", cls._field_help().get("groups"))
         if kind == "batch_norm" and _off(data, "weight") and not _off(data, "bias"):
             message, help = "`batch_norm` with a bias but no weight is not supported", "write `bias: false` too"
             yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "weight")), help=help)
 
 
 def _off(data: dict[str, Any], key: str) -> bool:
+    """Whether an option is written as `false`."""
     return word(data.get(key)) == "false"
 
 
@@ -86,6 +87,8 @@ class MaybeNorm(Around):
 
 
 def _choice(off: tuple[str, ...]) -> MaybeNorm:
+    """The annotation of a norm field that the words `off` switch off."""
+
     def validate(node: Any, handler: Any) -> Any:
         if isinstance(node, TextNode) and node.value in off:
             return None

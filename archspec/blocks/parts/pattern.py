@@ -58,6 +58,7 @@ def schedule(cx: Context, fields: PatternFields, kinds: Sequence[str], layers: i
         times, rest = divmod(layers - len(start) - len(end), len(repeat)) if repeat else (0, layers - len(start + end))
     if times < 0 or (rest and not fields.cut) or (layers and not any(parts)):
         _does_not_fill(cx, fields, layers)
+    # A kind that no layer has would be a body without calls, so it is left out and the others are renumbered.
     used = [kind for kind in kinds if kind in {*start, *end, *(repeat if times else ())}]
     start_, repeat_, end_ = (tuple(used.index(kind) for kind in part if kind in used) for part in (start, repeat, end))
     return Schedule(start=start_, repeat=repeat_ if times else (), times=times, end=end_), tuple(used)
@@ -79,6 +80,7 @@ def _check_names(cx: Context, fields: PatternFields, kinds: Sequence[str]) -> No
 
 
 def _does_not_fill(cx: Context, fields: PatternFields, layers: int) -> None:
+    """Raise SpecError E245 with the numbers of layers that the pattern can fill."""
     cx.fail(
         "E245",
         f"the pattern does not fill {layers} layers: "

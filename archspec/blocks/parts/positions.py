@@ -35,6 +35,7 @@ _FIELDS = {
     "sinusoidal": ("base", "layout", "endpoint"),
     "grid_sincos": ("base",),
 }
+# Pairs of fields that describe the same thing in two ways, or of which one would have no effect.
 _EXCLUDE = (
     ("length", "grid"),
     ("offset", "ids"),
@@ -159,6 +160,7 @@ def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGr
 
 
 def _base(cx: Context, fields: PositionsFields) -> float:
+    """The base of the wavelengths; 10000 as in Vaswani et al. 2017 if it is not given."""
     return 10000.0 if fields.base is None else positive(cx, fields.base, "base")
 
 
@@ -198,6 +200,7 @@ def _sizes(cx: Context, size: Dim) -> list[Label]:
 
 
 def _offset(cx: Context, fields: PositionsFields) -> int:
+    """The number of rows before that of the first position, such as 2 in the tables of RoBERTa and OPT."""
     return 0 if fields.offset is None else whole(cx, fields.offset, "offset")
 
 
@@ -238,6 +241,7 @@ def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
 
 
 def _other_grid(cx: Context, span: Span, given: list[int], grid: PatchGrid) -> NoReturn:
+    """Raise SpecError E345 for a table whose grid is not that of the image."""
     cx.fail(
         "E345",
         f"the table has {given[0]} by {given[1]} patches, but the image has {grid.rows} by {grid.columns}",

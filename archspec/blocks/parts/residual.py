@@ -42,6 +42,7 @@ class LearnedScaleFields(Model):
 
 
 def _scale(node: Any, handler: Any) -> Any:
+    """The scale of branches: a map of the fields of a learned scale, or an expression."""
     if not isinstance(node, Node):
         return handler(node)
     if isinstance(node, MapNode):
@@ -150,9 +151,11 @@ class Residual:
         return y if self.drop_path is None else b.add(DropPath(rate=self.drop_path), y)
 
     def _skip(self, b: Builder, x: Value) -> Value:
+        """x as it enters the sum, multiplied by the factor of the skip connection if there is one."""
         return x if self.skip_scale is None else b.add(WithNumber(kind="multiply", number=self.skip_scale), x)
 
     def _norm(self, b: Builder, x: Value, name: str, result: str = "") -> Value:
+        """x after the norm of the residual, with its parameters under `name`; x itself for residual bare."""
         return x if self.norm is None else b.add(self.norm, x, name=name, result=result)
 
 
@@ -173,6 +176,7 @@ def plan_residual(cx: Context, inner: Context, fields: ResidualFields, norm: Op 
 
 
 def _learned(cx: Context, fields: LearnedScaleFields) -> Init:
+    """The initialisation of the learned factors of a branch."""
     return fields.init.resolve(cx.constant)
 
 

@@ -47,6 +47,7 @@ def lay_kinds(node: Node, data: dict[str, Any], fields: tuple[str, ...]) -> Iter
     laid = []
     for entry in kinds.entries:
         below = MapNode(entries=tuple(base), span=entry.value.span)
+        # Every kind is merged, so that the errors of all of them are reported together.
         try:
             laid.append(Entry(key=entry.key, value=merge(below, entry.value)))
         except SpecError as error:
@@ -68,4 +69,5 @@ def check_fields(node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
 
 
 def _entries(node: Node) -> tuple[Entry, ...]:
+    """The entries of a map; none for other nodes, whose form has its own error."""
     return node.entries if isinstance(node, MapNode) else ()

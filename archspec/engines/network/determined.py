@@ -16,7 +16,7 @@ _SIZES = {
     "SQUEEZE": (1,),
     "UNSQUEEZE": (1,),
 }
-"""Which inputs of a kind tell the shape of its result by their values."""
+"""By kind of layer, the inputs whose values determine the shape of the result."""
 
 
 def determined(plan: NetworkPlan) -> frozenset[int]:

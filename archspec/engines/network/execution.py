@@ -31,7 +31,7 @@ DTYPES = {
 _HALVES = (torch.float16, torch.bfloat16)
 _MOST_SHAPES = 8
 _MOST_KEPT = 4096
-"""Larger floats are weights, which would be held a second time."""
+"""Larger float arrays are weights and are not kept, because a second copy would take too much memory."""
 _CONVERTERS = {"CAST", "IDENTITY"}
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError)
 

@@ -11,11 +11,13 @@ from archspec.engines.network.plan import Attributes
 
 Result = Tensor | tuple[Tensor, ...]
 Function = Callable[..., Result]
-"""Takes a layer's attributes and its inputs in order: floats in float32 or float64, or as they are in a `mover`."""
+"""A function of a layer's attributes and of its inputs in order: floats are float32 or float64, or of any dtype for
+`MOVERS`.
+"""
 
 FUNCTIONS: dict[str, Function] = {}
 MOVERS: set[str] = set()
-"""Kinds that move numbers and compute none: half precision need not be widened for them."""
+"""Kinds of layers that only move values, so that half precision need not be converted for them."""
 
 F = TypeVar("F", bound=Function)
 

@@ -63,6 +63,6 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 ATTENTION = ("norm_op", "causal_kind", "query_form", "key_value_form")
-"""What the two layers of an attention share, on the object that stands behind them."""
+"""The attributes that the two layers of an attention share, on the object that owns them."""
 QUANTIZED = "normalization_quantize_to_type"
-"""The same, of one whose weights are quantised."""
+"""The attributes of an attention with quantised weights."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _HOLDERS = {"CONSTANT": "weights", "CONVOLUTION": "kernel", "DECONVOLUTION": "kernel"}
-"""The kinds of layers that hold parameters, and by which of TensorRT's names."""
+"""The kinds of layers that hold parameters, with TensorRT's names of the parameters."""
 
 
 def with_parameters(

@@ -8,8 +8,9 @@ from typing import Any
 from archspec.record import record
 
 Attributes = Mapping[str, Any]
-"""What a layer was given beside its tensors, by TensorRT's own names: enumerations by name, dims as tuples, weights as
-arrays."""
+"""The arguments of a layer besides its tensors, by TensorRT's names: enumerations by name, dims as tuples, weights as
+arrays.
+"""
 
 
 @record
@@ -34,7 +35,7 @@ class NetworkLayer:
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     node: str | None = None
-    """The ONNX node that the layer was made from."""
+    """The ONNX node from which the layer was made."""
 
     def __str__(self) -> str:
         made = f", made from the node `{self.node}`" if self.node is not None else ""

@@ -79,8 +79,8 @@ class OpenedEngine:
         fitting = (index for index in range(count) if self._admits(index, shapes))
         index = next(fitting, None)
         if index is None:
-            told = ", ".join(f"`{name}` has {list(shape)}" for name, shape in shapes.items())
-            self._fail(f"no optimisation profile of {self._name} admits these shapes", told)
+            given = ", ".join(f"`{name}` has {list(shape)}" for name, shape in shapes.items())
+            self._fail(f"no optimisation profile of {self._name} admits these shapes", given)
         if index not in self._contexts:
             context = self._engine.create_execution_context(self._settled())
             if context is None or not context.set_optimization_profile_async(index, current_stream()):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DEVICE = "CPU"
 PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-"""Left to itself, OpenVINO computes in bfloat16 where the processor can, whatever the network says."""
+"""By default, OpenVINO computes in bfloat16 where the processor supports it, whatever the network declares."""
 
 
 class OpenVINO(Engine):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archspec.engines.program import Program
 
 CROSS = "torch-tensorrt-rtx"
-"""The package whose Torch-TensorRT has TensorRT-RTX behind it, which builds without a GPU."""
+"""The package with the Torch-TensorRT that uses TensorRT-RTX, which builds without a GPU."""
 HOST_FILE = "model.ep"
 
 

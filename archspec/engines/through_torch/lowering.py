@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from archspec.engines.rtx.log import RecordingLogger
 
 VERSION = "2.13"
-"""The one version of Torch-TensorRT whose inner interface this file knows."""
+"""The only version of Torch-TensorRT whose internal interface this file supports."""
 ANY_CAPABILITY = (8, 9)
 _FAILURES = (RuntimeError, ValueError, TypeError, AssertionError, AttributeError, KeyError, IndexError)
 

@@ -69,6 +69,7 @@ class Attention(Primitive):
     @property
     def is_explicit(self) -> bool:
         """Whether the scores are computed explicitly because no kernel supports the options."""
+        # PyTorch's kernel returns no weights, and takes neither a cap, nor a factor, nor a sink.
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
 
     def inner(self) -> Mapping[str, Primitive]:
@@ -117,6 +118,7 @@ class Attention(Primitive):
         q, k, v = inputs[:3]
         operands = self._operands(inputs)
         rows = []
+        # The weights depend on all keys of the row, but not on the values.
         for out in outputs:
             keys, values = (
                 meet(_same_head(out, read, _group(inputs)), operands.allowed(out, 2, read, 2)) for read in (k, v)
@@ -157,6 +159,7 @@ class Attention(Primitive):
         top = np.where(np.isfinite(top), top, 0)
         weights = np.exp(scores - top)
         total = weights.sum(-1, keepdims=True)
+        # The sink takes a share of the softmax but has no value, so it is only part of the denominator.
         if self.sink is not None:
             total = total + np.exp((parameters["sink"][:, None, None] if parameters else 0) - top)
         found: Array = weights / np.where(total == 0, 1, total)
@@ -246,6 +249,7 @@ class Attention(Primitive):
         """Softmax over the keys and the sink, if there is one; the weight of the sink is then dropped."""
         if self.sink is None:
             return f"torch.softmax({scores}, dim=-1)"
+        # A zero sink is one more score of 0, which is what `F.pad` appends.
         padded = f"F.pad({scores}, (0, 1))"
         if self.sink == "learned":
             sink = f"{parameters['sink']}[:, None, None].expand(*{scores}.shape[:-1], 1)"
@@ -268,6 +272,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
         return aligned(out, inp, [(0, 0), (1, 1)])
     batch = aligned(out, inp, [(0, 0)])
     heads, kv_heads = coordinates(out)[1], coordinates(inp)[1]
+    # Heads of several factors are not tracked: the batch row alone is a sound bound.
     if len(heads) != 1 or len(kv_heads) != 1:
         return batch
     shared = Difference(out=heads[0], inp=kv_heads[0], b=group, lo=ZERO, hi=ZERO + group - 1)

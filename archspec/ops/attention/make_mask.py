@@ -46,6 +46,7 @@ class MakeMask(Primitive):
             raise ShapeError("needs an operand that gives the device")
         operands = self._operands(inputs)
         operands.check(operands.batch(), axis(self.queries), axis(self.keys))
+        # A mask of keys only, such as one of padding, is stored once for all queries and broadcast.
         rows = self.queries if differs_by_query(self.mask) else 1
         made = TensorType.of(DType.BOOL, operands.batch(), 1, rows, self.keys)
         return (made, made.with_axes(*made.axes[:3], 1)) if self.keep else (made,)

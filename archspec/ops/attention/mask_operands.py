@@ -165,7 +165,7 @@ class MaskOperands:
 
 
 _AXES: Mapping[MaskSide, int] = {"query": 2, "key": 3}
-"""The axes of a made mask."""
+"""The axes of a precomputed mask."""
 
 
 def _reads_keys(control: int, leaf: Leaf) -> bool:

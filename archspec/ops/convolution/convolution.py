@@ -20,6 +20,7 @@ from archspec.relation.atoms import Atom, Difference, Range, Relation
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+# The most atoms of the relation: composing two relations costs the product of their numbers of atoms.
 _MOST_ATOMS = 12
 
 
@@ -98,6 +99,7 @@ class Convolution(Primitive):
         inputs, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
         if self.groups == 1 or len(x.axes[1].factors) > 1:
             return [_Part()]
+        # With one channel per group on a side, the single bound is exact.
         if inputs == 1 or outputs == 1:
             return [self._group_bound(x, y)]
         out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
@@ -153,7 +155,7 @@ class Convolution(Primitive):
         return (y,)
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:
-        """What each tap adds: `x` is [b, group, c, places ...], `weight` is [group, o, c, kernel ...]."""
+        """The contribution of each tap: `x` is [b, group, c, space ...], `weight` is [group, o, c, kernel ...]."""
         import numpy as np
 
         for tap in np.ndindex(*self.kernel):
@@ -179,6 +181,7 @@ class Convolution(Primitive):
         return (call(function, inputs[0], *parameters.values(), **self._options()),)
 
     def _options(self) -> dict[str, str]:
+        """The arguments of the layer or the function that differ from PyTorch's defaults."""
         plain = {"stride": 1, "padding": 0, "dilation": 1}
         given = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         options = {key: size_of_each(each) for key, each in given.items() if set(each) != {plain[key]}}
@@ -194,6 +197,7 @@ class _Part:
 
 
 def _conjunction(parts: Sequence[_Part]) -> Atom:
+    """The atom with the constraints of all axes."""
     return Atom(
         differences=frozenset(d for part in parts for d in part.differences),
         ranges=frozenset(r for part in parts for r in part.ranges),

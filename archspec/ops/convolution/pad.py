@@ -61,6 +61,7 @@ class Pad(Primitive):
         out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
         shifts = [Dim.of(self.before[k])]
         if self.circular:
+            # A padded position reads one from the other end: the same shift, plus or minus the size.
             size = x.shape[2 + k]
             shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
         return [frozenset({equal(out, inp, shift)}) for shift in shifts]

@@ -71,6 +71,7 @@ class WindowPool(Primitive):
         """The maximum or mean over all windows at once."""
         import numpy as np
 
+        # Minus infinity is never the maximum; zeros count in the mean, as PyTorch's default does.
         fill = -np.inf if self.kind == "max" else 0.0
         pads = [(0, 0), (0, 0), *((p, p) for p in self.padding)]
         padded = np.pad(inputs[0], pads, constant_values=fill)

@@ -49,6 +49,7 @@ class Constant(Primitive):
         """`x.new_full((2, 3), 0.5)`."""
         sizes = [e.size(axis.size) for axis in self.axes]
         shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+        # `new_full` takes the dtype of its tensor, which is not always that of the constant.
         if isinstance(self.number, bool):
             dtype = None if e.types[0].dtype is DType.BOOL else "torch.bool"
             return (call(f"{operand(inputs[0])}.new_full", shape, str(self.number), dtype=dtype),)

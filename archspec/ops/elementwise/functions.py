@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @record(kw_only=False)
 class Function:
-    """`formula(numpy, x)` computes it; `source` is PyTorch code with `{x}` for its operand.
+    """An elementwise function: `formula(numpy, x)` computes it, `source` is PyTorch code with `{x}` for the operand.
 
-    `beside_operator` says that an operator in the source binds the operand.
+    `beside_operator` is true if the operand is next to an operator in the source, and may need parentheses.
     """
 
     formula: Callable[[Any, Any], Any]
@@ -38,14 +38,17 @@ class Function:
 
 
 def _sigmoid(np: Any, x: Any) -> Any:
+    """The sigmoid by way of its logarithm, which does not overflow for large negative x."""
     return np.exp(-np.logaddexp(0, -x))
 
 
 def _normal_cdf(np: Any, x: Any) -> Any:
+    """The distribution function of the standard normal distribution."""
     return 0.5 * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2)))
 
 
 def _tanh_gelu(np: Any, x: Any) -> Any:
+    """The tanh approximation of GELU (Hendrycks and Gimpel 2016, arXiv 1606.08415, section 2)."""
     return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 

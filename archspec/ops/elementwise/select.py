@@ -50,6 +50,7 @@ class Select(Primitive):
                 raise ShapeError(f"{other} cannot be broadcast to {x}", (1, 2))
         if self.number is not None:
             self._fits(self.number, x)
+        # The number may exceed the bound of x, and the result then has none.
         kept = x if all(other.bound == x.bound for other in others) and self.number is None else unbounded(x)
         return (kept,)
 

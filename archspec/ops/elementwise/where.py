@@ -65,6 +65,7 @@ def _guard_places(out: TensorType, condition: TensorType) -> tuple[Place, ...] |
 
 
 def _guarded(relation: Relation, at: tuple[Place, ...], *, negated: bool) -> Relation:
+    """The relation of one branch, restricted to output positions where the condition chooses the branch."""
     (atom,) = relation.atoms
     guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
     return Relation((replace(atom, guards=frozenset((guard,))),))

@@ -44,6 +44,7 @@ class WithNumber(Elementwise):
     ) -> tuple[Array, ...]:
         """The operation."""
         x, whole = inputs[0], self.number.as_dim()
+        # A whole number stays an int, so that integers remain integers.
         number = self.number.evaluate(sizes) if whole is None else whole.value(sizes)
         return (FORMULAS[self.kind](*((number, x) if self.number_first else (x, number))),)
 

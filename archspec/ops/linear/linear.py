@@ -30,7 +30,7 @@ class Linear(Primitive):
     out: Axis
     bias: bool = True
     layered: bool = True
-    """False where its name holds parameters of other ops too, so that it is no `nn.Linear`."""
+    """False if the module of its name also has parameters of other ops, so that it cannot be an `nn.Linear`."""
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand with the last axis replaced."""

@@ -66,6 +66,7 @@ class GroupNorm(Primitive):
         import numpy as np
 
         x = inputs[0]
+        # Channels of a group are adjacent, so a reshape gathers each group with all its space.
         groups = x.reshape(x.shape[0], self.groups, -1)
         mean, variance = groups.mean(-1, keepdims=True), groups.var(-1, keepdims=True)
         y = ((groups - mean) / np.sqrt(variance + self.eps)).reshape(x.shape)
@@ -90,4 +91,5 @@ class GroupNorm(Primitive):
 
 
 def _eps(eps: float) -> str | None:
+    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
     return None if eps == 1e-5 else literal(eps)

@@ -85,4 +85,5 @@ class LayerNorm(Primitive):
 
 
 def _eps(eps: float) -> str | None:
+    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
     return None if eps == 1e-5 else literal(eps)

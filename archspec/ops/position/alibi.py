@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SLOPES = '''
 def alibi_slopes(x: Tensor, heads: int) -> Tensor:
-    """Powers of two down to 2^-8, on the device of x; more heads than a power of two take those between."""
+    """Slopes from powers of two down to 2^-8; other numbers of heads add slopes between them."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     near = 1 << (heads.bit_length() - 1)
     slopes = [2 ** (-8 * number / near) for number in range(1, near + 1)]
@@ -69,6 +69,7 @@ class Alibi(ScoreBias):
 
 
 def _slopes(heads: int) -> list[float]:
+    """The slopes of the heads, by the recursion of the reference implementation."""
     if heads & (heads - 1) == 0:
         return [2 ** (-8 * number / heads) for number in range(1, heads + 1)]
     near = 2 ** (heads.bit_length() - 1)

@@ -55,6 +55,7 @@ class CountedPositions(Primitive):
         last = valid.rank - 1
         sequence = aligned(out, valid, [(k, k) for k in range(last)])
         left, right = numbered(out, last), numbered(valid, last)
+        # Positions of several factors have no single order to bound: the whole sequence is a sound bound.
         if len(left) != 1:
             return ((sequence,),)
         before = Difference(out=left[0][0], inp=right[0][0], lo=ZERO)
@@ -75,6 +76,7 @@ class CountedPositions(Primitive):
         """A cumulative sum, and a lookup in the table."""
         valid = named(e, "valid", inputs[0])
         counted = f"{valid}.cumsum(-1) * {valid}"
+        # An inclusive count is one more than the number of valid positions before, and 0 where invalid.
         shift = self.offset - 1
         rows = f"{counted} + {shift}" if shift > 0 else counted
         if shift < 0:

@@ -19,9 +19,9 @@ _HELPER = '''
 def distance_buckets(
     queries: Tensor, keys: Tensor, starts: list[int], bidirectional: bool = False
 ) -> Tensor:
-    """Numbers [s, t] of the buckets of distances, of which all but the first begin at `starts`.
+    """Bucket numbers [s, t] of distances; all buckets but the first begin at `starts`.
 
-    Keys after the query have buckets of their own, or else are at distance 0.
+    With bidirectional, keys after the query have separate buckets; otherwise they are at distance 0.
     """
     rows = torch.arange(queries.shape[-2], device=queries.device)[:, None]
     columns = torch.arange(keys.shape[-2], device=queries.device)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _HELPER = '''
 def grid_offsets(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Numbers [n, n] of the offset, in rows and columns, between every two of n = rows * columns patches."""
+    """Numbers [n, n] of the offsets, in rows and columns, between all pairs of n = rows * columns patches."""
     patches = torch.arange(rows * columns, device=x.device)
     row, column = patches // columns, patches % columns
     down = row[:, None] - row + rows - 1

@@ -97,13 +97,14 @@ def _weights(old: int, new: int, mode: str) -> Array:
         if mode == "bilinear":
             centre = max(centre, 0.0)
         first = int(np.floor(centre))
+        # Four taps cover both kernels; the linear one is zero at the outer two. Taps outside repeat the border.
         for tap in range(first - 1, first + 3):
             weights[place, min(max(tap, 0), old - 1)] += _kernel(abs(centre - tap), mode)
     return weights
 
 
 def _kernel(distance: float, mode: str) -> float:
-    """The linear kernel, or the kernel of cubic convolution."""
+    """The weight of a position at a distance: the linear kernel, or that of cubic convolution with PyTorch's a."""
     if mode == "bilinear":
         return max(1 - distance, 0.0)
     a = -0.75

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 _HALF = '''
 def rotate_half(x: Tensor, table: Tensor) -> Tensor:
-    """Turn the pairs (i, i + d/2) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
+    """Rotate the pairs (i, i + d/2) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
     cos, sin = table.unbind(0)
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 '''
 _INTERLEAVED = '''
 def rotate_interleaved(x: Tensor, table: Tensor) -> Tensor:
-    """Turn the pairs (2i, 2i + 1) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
+    """Rotate the pairs (2i, 2i + 1) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
     cos, sin = table.unbind(0)
     first, second = x[..., 0::2], x[..., 1::2]
     return torch.stack(

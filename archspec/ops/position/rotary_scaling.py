@@ -17,7 +17,7 @@ _LLAMA3 = '''
 def llama3_frequencies(
     frequencies: Tensor, factor: float, low: float, high: float, original: float
 ) -> Tensor:
-    """Divided by factor below `low` turns in `original` positions, kept above `high`, blended between."""
+    """Divide frequencies below `low` turns in `original` by factor, keep those above `high`, blend between."""
     turns = original * frequencies / (2 * math.pi)
     keep = ((turns - low) / (high - low)).clamp(0, 1)
     return frequencies * (keep + (1 - keep) / factor)
@@ -26,7 +26,7 @@ _YARN = '''
 def yarn_frequencies(
     frequencies: Tensor, factor: float, first: float, last: float
 ) -> Tensor:
-    """Kept up to number `first`, divided by factor from number `last` on, blended between."""
+    """Keep frequencies up to index `first`, divide those from index `last` by factor, blend between."""
     numbers = torch.arange(
         len(frequencies), device=frequencies.device, dtype=frequencies.dtype
     )
@@ -129,6 +129,7 @@ class YarnScaling(Scaling):
         if self.truncate:
             first, last = math.floor(first), math.ceil(last)
         low, high = max(first, 0), min(last, size - 1)
+        # The reference implementation avoids a division by zero in the same way.
         return low, (high if high != low else high + 0.001)
 
     def frequencies(self, plain: Array, base: float) -> Array:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FREQUENCIES = '''
 def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
-    """Angles a position [size / 2] by which pairs of features turn, on the device of x."""
+    """Angles per position [size / 2] by which pairs of features are rotated, on the device of x."""
     dtype = torch.promote_types(x.dtype, torch.float32)
     return base ** (-torch.arange(0, size, 2, device=x.device, dtype=dtype) / size)
 '''

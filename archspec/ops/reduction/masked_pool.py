@@ -24,19 +24,19 @@ Kind = Literal["mean", "max", "last"]
 _HELPERS: Mapping[Kind, str] = {
     "mean": '''
 def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
-    """Mean of x [b, s, d] where valid [b, s] is true; zeros where it never is."""
+    """Mean of x [b, s, d] where valid [b, s] is true; zeros for rows without a valid position."""
     valid = valid[..., None]
     return torch.where(valid, x, 0).sum(1) / valid.sum(1).clamp(min=1)
 ''',
     "max": '''
 def masked_max(x: Tensor, valid: Tensor) -> Tensor:
-    """Maximum of x [b, s, d] where valid [b, s] is true; zeros where it never is."""
+    """Maximum of x [b, s, d] where valid [b, s] is true; zeros for rows without a valid position."""
     greatest = x.masked_fill(~valid[..., None], float("-inf")).amax(1)
     return greatest.masked_fill(~valid.any(1, keepdim=True), 0)
 ''',
     "last": '''
 def last_valid(x: Tensor, valid: Tensor) -> Tensor:
-    """x [b, s, d] where valid [b, s] is true last; zeros where it never is."""
+    """x [b, s, d] at the last position where valid [b, s] is true; zeros for rows without one."""
     positions = torch.arange(valid.shape[1], device=valid.device)
     last = torch.where(valid, positions, -1).amax(1, keepdim=True)
     return torch.where((positions == last)[..., None], x, 0).sum(1)

@@ -49,6 +49,7 @@ class Experts(Primitive):
 
     @property
     def _maps(self) -> tuple[str, ...]:
+        """The names of the maps of each expert."""
         return ("gate", "up", "down") if self.gated else ("up", "down")
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
@@ -95,6 +96,7 @@ class Experts(Primitive):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """Products with the stacked maps, batched over the experts."""
         x, weights = named(e, "x", inputs[0]), operand(inputs[1])
+        # With tokens on one axis, a product with the stacked maps [e, out, in] is batched over the experts.
         flat = e.types[0].rank > 2
         tokens = e.assign("tokens", f"{x}.flatten(0, -2)") if flat else x
         weights = f"{weights}.flatten(0, -2)" if flat else weights

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BEST = '''
 def best(ranks: Tensor, count: int) -> Tensor:
-    """Which ranks of the last axis are the `count` highest; of equal ones the first."""
+    """Mark the `count` highest ranks of the last axis; among equal ranks, the first."""
     least = ranks.topk(count, dim=-1).values[..., -1:]
     above, equal = ranks > least, ranks == least
     left = count - above.sum(-1, keepdim=True)
@@ -114,6 +114,7 @@ class Routing(Primitive):
             logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
         ranks = np.exp(logs) + parameters.get("bias", 0) if self._ranks_scores else x
         chosen = _best(self._within_groups(ranks), self.top_k)
+        # Normalised in logarithms: scores that all round to 0 still have a ratio.
         if self.normalise:
             logs = logs - np.where(chosen, logs, -np.inf).max(-1, keepdims=True)
         weights = np.where(chosen, np.exp(logs), 0)

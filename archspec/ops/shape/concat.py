@@ -39,6 +39,7 @@ class Concat(Primitive):
         return (TensorType(first.dtype, axes, first.bound),)
 
     def _check(self, first: TensorType, other: TensorType, number: int) -> None:
+        """Raise ShapeError unless an operand has the dtype of the first, and its sizes on all other axes."""
         if first.dtype != other.dtype or first.rank != other.rank:
             raise ShapeError(f"{first} and {other} cannot be joined", (0, number))
         for k, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)):
@@ -55,6 +56,7 @@ class Concat(Primitive):
         return (tuple(relations),)
 
     def _stretch(self, y: TensorType, x: TensorType, offset: Dim) -> Relation:
+        """The relation to one operand, whose first position is at `offset` of the result."""
         place = self.axis % x.rank
         found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
         if y.axes[place] == x.axes[place]:

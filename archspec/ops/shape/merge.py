@@ -25,6 +25,7 @@ class Merge(Primitive):
     """
 
     name = "merge"
+    # Not a view: after a transpose, as of heads and positions, PyTorch has to copy.
     signature = "... -> ..."
 
     axis: int

@@ -67,6 +67,7 @@ class Shift(Primitive):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.pad(x, (0, 0, 1, -1))`: a negative padding removes positions."""
         rank = e.types[0].rank
+        # `F.pad` lists axes from the last one, and removes positions where a number is negative.
         pads = ["0"] * (2 * (rank - 1 - self.axis % rank)) + [e.size(self.by), e.size(-self.by)]
         value = None if self.fill == Scalar.of(0) else e.number(self.fill)
         return (call("F.pad", inputs[0], f"({', '.join(pads)})", value=value),)

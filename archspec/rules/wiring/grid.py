@@ -13,7 +13,7 @@ Index = tuple[int, ...]
 
 
 MOST_POSITIONS = 5_000_000
-"""More are not followed one by one."""
+"""Values with more positions are not traced position by position."""
 
 
 def check_count(value: Value, starts: Sequence[Sequence[int] | None], sizes: Sequence[int]) -> None:

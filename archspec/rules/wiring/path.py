@@ -52,11 +52,11 @@ class RegionRun:
 
 
 State = tuple[Value, "RegionRun | None", int]
-"""A position of a value in a frame; no frame is the top."""
+"""A position of a value in a frame; None is the top of the graph."""
 
 
 Real = Callable[[Node, int, int, Value, int], bool]
-"""Whether a node, by its operand of a number, at a position of that, moves a value that it makes at a position."""
+"""Whether a change of one operand of a node at a position changes one of its outputs at a position."""
 
 
 @record

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 MOVED = 1e-13
-"""A change of the output is one from this share of its largest value on: below it sums are rounded otherwise."""
+"""The smallest change of an output that counts, relative to its largest value: smaller ones may be rounding."""
 MOST_WEIGHTS = 400_000_000
-"""A spec with more is not run: a witness then stands on the wiring alone."""
+"""A spec with more weights is not run: its witnesses are confirmed by the wiring only."""
 MOST_ELEMENTS = 100_000_000
 FADES = 150
 MOST_RUNS = 3000

@@ -20,7 +20,7 @@ from archspec.spec import Spec
 _MOST_ROWS = 48
 _MOST_REPLAYS = 24
 LONGEST = 600
-"""Longer windows are not tried: what is said of them holds at small sizes."""
+"""Longer windows are not tried; verdicts then hold for the small sizes that were tried."""
 
 
 Bad = Callable[[Wiring, int], int]

@@ -21,7 +21,7 @@ from archspec.spec import InputSpec, Spec
 from archspec.spec.indexed import fitting, indexed
 
 SMALL = 4
-"""The least size of a dim that leads no input, where it admits that."""
+"""The smallest size to try for a dim that leads no input, if the dim admits it."""
 _BATCH = 2
 _RANDOM_WORLDS = 6
 _MOST_IDS = 4

@@ -16,7 +16,7 @@ _BETWEEN = 26.0
 _ABOVE = 12.0
 _APART, _TURN, _UNDER = 8.0, 5.0, 9.0
 Net = tuple[int, int]
-"""A channel (the space at the left of the column of that number), and the source whose value runs in it."""
+"""A channel (the space on the left of the column with that number), and the source of a value that runs in it."""
 
 
 def routed(placing: Placing) -> PlacedDiagram:
