@@ -45,14 +45,15 @@ def _files(options: argparse.Namespace) -> int:
     console, tally = Console(stderr=True), Tally()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     numbers = range(options.start, options.start + options.files)
+    asked = [(seed, number) for seed in options.seed for number in numbers]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(_line(tally), total=options.files)
-        for outcome in _judged(options.seed, numbers, options.jobs):
+        task = progress.add_task(_line(tally), total=len(asked))
+        for (seed, number), outcome in zip(asked, _judged(asked, options.jobs), strict=True):
             tally.add(outcome)
-            _report(console, options, outcome)
+            _report(console, options.out, seed, outcome)
             progress.update(task, advance=1, description=_line(tally))
             if tally.files % 500 == 0 and not console.is_terminal:
-                console.print(f"{numbers[tally.files - 1]}: {tally.summary()}", highlight=False)
+                console.print(f"seed {seed}, file {number}: {tally.summary()}", highlight=False, soft_wrap=True)
     _print(tally)
     return int(not tally.holds)
 
@@ -62,7 +63,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--files", type=int, default=300, metavar="N", help="how many files (default: 300)")
     parser.add_argument("--graphs", type=int, default=0, metavar="N", help="judge N random graphs instead")
     parser.add_argument("--edits", type=int, default=0, metavar="N", help="judge N random edits of specs instead")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="file N of seed S is always the same")
+    seeds = "file N of seed S is always the same; of several seeds as many files each"
+    parser.add_argument("--seed", type=int, nargs="+", default=[0], metavar="S", help=seeds)
     parser.add_argument("--from", type=int, default=0, dest="start", metavar="K", help="the number of the first file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="J", help="processes (default: all)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write files that fail here")
@@ -92,7 +94,7 @@ def _edits(options: argparse.Namespace) -> int:
     numbers = range(options.start, options.start + options.edits)
     refused = wrong = 0
     with TemporaryDirectory() as folder, ProcessPoolExecutor(options.jobs) as pool:
-        ask = partial(_edit, str(options.seed), folder)
+        ask = partial(_edit, str(options.seed[0]), folder)
         made = pool.map(ask, numbers, chunksize=8)
         for found in track(made, "edits", len(numbers), console=Console(stderr=True)):
             refused += found.refused
@@ -109,17 +111,17 @@ def _edit(seed: str, folder: str, number: int) -> Edited:
     return judge(seed, number, Path(folder, f"{number}.yaml"))
 
 
-def _judged(seed: int, numbers: Sequence[int], jobs: int) -> Iterator[Outcome]:
-    """The outcomes in order."""
+def _judged(asked: Sequence[tuple[int, int]], jobs: int) -> Iterator[Outcome]:
+    """The outcomes in order, of files given by seed and number."""
     from tests.yaml_fuzz.judging import judge
 
     if jobs == 1:
-        yield from (judge(seed, number) for number in numbers)
+        yield from (judge(seed, number) for seed, number in asked)
         return
-    left = iter(numbers)
+    left = iter(asked)
     with ProcessPoolExecutor(jobs, initializer=_alone) as pool:
         while batch := list(islice(left, _AHEAD * jobs)):
-            yield from pool.map(judge, [seed] * len(batch), batch, chunksize=8)
+            yield from pool.map(judge, *zip(*batch, strict=True), chunksize=8)
 
 
 def _alone() -> None:
@@ -133,21 +135,18 @@ def _line(tally: Tally) -> str:
     return f"{tally.count('unsound')} unsound, {tally.count('false')} false, {tally.exact:.1%} exact"
 
 
-def _report(console: Console, options: argparse.Namespace, outcome: Outcome) -> None:
-    if not outcome.wrong and not outcome.crash:
-        return
-    for answer in outcome.wrong:
-        console.print(f"file {outcome.number}: {answer.found}: {answer.rule}", markup=False, highlight=False)
-    if outcome.crash:
-        console.print(f"file {outcome.number}: {outcome.crash}", markup=False, highlight=False)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        path = options.out / f"{options.seed}-{outcome.number}.yaml"
-        path.write_text(told(options.seed, outcome), encoding="utf-8")
+def _report(console: Console, out: Path | None, seed: int, outcome: Outcome) -> None:
+    found = [f"{answer.found}: {answer.rule}" for answer in outcome.wrong]
+    found += [f"traceback: {outcome.crash}"] if outcome.crash else []
+    for text in [*found, *([f"refused: {outcome.refused}"] if outcome.refused else [])]:
+        console.print(f"seed {seed}, file {outcome.number}: {text}", markup=False, highlight=False, soft_wrap=True)
+    if out is not None and found:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{seed}-{outcome.number}.yaml").write_text(told(seed, outcome), encoding="utf-8")
 
 
 def _print(tally: Tally) -> None:
-    table = Table("rule", *COLUMNS)
+    table = Table("rule", *COLUMNS, "unconfirmed")
     for row in tally.rows():
         table.add_row(*row)
     console = Console()

@@ -30,6 +30,8 @@ from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.profiles import Profile, declared
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
+from archspec.ir.graph import Graph
+from archspec.ir.op import Primitive
 from archspec.lower.naming import class_name
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, interface_of
@@ -198,7 +200,7 @@ class Work:
             profiles=[{name: list(sizes) for name, sizes in profile.items()} for profile in self._ranges(one)],
             host=artifact.host,
             network=artifact.network,
-            notes=list(artifact.notes),
+            notes=[*artifact.notes, *exported_notes(self.spec.graph)],
             warnings=list(artifact.warnings),
         )
 
@@ -206,3 +208,13 @@ class Work:
         # Only TensorRT engines are bound to profiles; the others run at any size the spec admits.
         bound = engine_of(one.target).profiled
         return self.profiles if bound else (declared(self.spec.dims.values()),)
+
+
+def exported_notes(graph: Graph) -> list[str]:
+    """Return what exported programs of a graph compute that the emitted module does not, each once."""
+    notes = (
+        node.op.exported([value.type for value in node.inputs])
+        for node in graph.walk()
+        if isinstance(node.op, Primitive)
+    )
+    return sorted({note for note in notes if note})

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 OPSET = 18
 OPSET_REASON = (
-    "opset 18: the lowest that has every operator of the emitted module, taken by ONNX Runtime, OpenVINO and TensorRT "
-    "in every precision; from 23 on, Attention is built for some head sizes only, and masks that broadcast are refused"
+    "opset 18 is the lowest with every operator of the emitted module; ONNX Runtime, OpenVINO and TensorRT support it "
+    "in every precision. From 23 on, Attention is built for some head sizes only, and masks that broadcast are refused"
 )
 _NOT_IMPORTED = (ImportError, OSError, RuntimeError, AttributeError)
 """Exceptions that importing a package raises if its native code does not fit the host or other packages."""

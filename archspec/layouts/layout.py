@@ -26,7 +26,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "skip": ("list of names", "tensors or modules of theirs that the architecture does not use"),
     "tied": (
         "map of names",
-        "their names of one tensor: all bits must agree if a file has both; one alone serves for both",
+        "pairs of their names for one tensor; a file may have either or both, and if both, all bits must agree",
     ),
     "map": ("map of names", "our names, each with what it is made from"),
 }

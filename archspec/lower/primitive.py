@@ -18,19 +18,19 @@ from archspec.record import record
 
 
 class Helpers:
-    """Helper functions that ops put at the top of the file, by name, each once."""
+    """Helper functions and classes that ops put at the top of the file, by name, each once."""
 
     def __init__(self) -> None:
         self.sources: dict[str, str] = {}
 
     def add(self, source: str) -> str:
-        """Add the source of a function; returns its name.
+        """Add the source of a function or class; returns its name.
 
-        Raises ValueError if the source has no function, or another helper has the same name.
+        Raises ValueError if the source has neither, or another helper has the same name.
         """
-        found = re.search(r"^def (\w+)", source, re.MULTILINE)
+        found = re.search(r"^(?:def|class) (\w+)", source, re.MULTILINE)
         if found is None:
-            raise ValueError("a helper is a function")
+            raise ValueError("a helper is a function or class")
         # Two ops may use the same helper, but not two helpers of one name: the second would replace the first.
         text = source.strip("\n") + "\n"
         if self.sources.setdefault(found[1], text) != text:
@@ -63,7 +63,7 @@ class PrimitiveWriter:
         return token
 
     def helper(self, source: str) -> str:
-        """Add a function at the top of the file; returns its name."""
+        """Add a function or class at the top of the file; returns its name."""
         return self._helpers.add(source)
 
 

@@ -9,6 +9,9 @@ from archspec.ir.graph import Node
 from archspec.rules.independence import Independent
 from archspec.spec import Rule
 
+UNCONFIRMED = "declared reads lead there, but no run of the graph confirms it"
+"""The explanation of an unknown verdict where the search has found a path and no replay shows a change."""
+
 
 def sizes_text(sizes: Mapping[str, int]) -> str:
     """Sizes of dims as a list: `batch = 2, length = 4`."""

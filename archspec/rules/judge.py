@@ -75,7 +75,7 @@ class Judge:
             test = outside(pair.output, pair.input, allowed_pairs)
             extra = [(pair.output, pair.input, allowed_pairs)]
             try:
-                witness = find(self.spec, reads, pair.output, pair.input, extra, test)
+                witness = find(self.spec, reads, pair.output, pair.input, extra, test).witness
             except TooManyPositions as reason:
                 return unknown(rule, str(reason), str(reason))
             if witness is not None:

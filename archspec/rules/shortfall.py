@@ -7,7 +7,7 @@ from collections.abc import Callable
 from archspec.ir.graph import Value
 from archspec.relation.atoms import Relation
 from archspec.rules.evidence import Evidence
-from archspec.rules.explain import open_question, sizes_text
+from archspec.rules.explain import UNCONFIRMED, open_question, sizes_text
 from archspec.rules.flow import Dependence
 from archspec.rules.independence import Independent
 from archspec.rules.lost import where_lost
@@ -40,13 +40,14 @@ def fallen_short(
     test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
     # The rule's own relation decides where cells are cut, so that it is exact over them.
     extra = [(rule.output, rule.input, target.pairs)]
-    witness = find(evidence.spec, dependence.reads, rule.output, rule.input, extra, test)
-    if witness is not None:
+    found = find(evidence.spec, dependence.reads, rule.output, rule.input, extra, test)
+    if found.witness is not None:
         from archspec.rules.leak import violation
 
-        return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, witness, remedy),))
+        return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, found.witness, remedy),))
     lost = where_lost(rule, dependence, proved)
-    return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, lost),))
+    why = UNCONFIRMED if found.unconfirmed else ""
+    return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(open_question(rule, lost),))
 
 
 def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:

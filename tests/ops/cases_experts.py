@@ -37,10 +37,15 @@ CASES = [
         for scores, normalise, bias in (("sigmoid", False, True), ("softmax", True, False))
     ),
     *(
-        Case(op=Experts(hidden=6, activation="silu", gated=gated, bias=bias), inputs=(X, floats(BATCH, SRC, 3)))
+        Case(
+            op=Experts(top_k=3, hidden=6, activation="silu", gated=gated, bias=bias), inputs=(X, floats(BATCH, SRC, 3))
+        )
         for gated in (False, True)
         for bias in (False, True)
     ),
-    Case(op=Experts(hidden=3, activation=None, gated=True), inputs=(floats(SRC, 4), floats(SRC, 2))),
-    Case(op=Experts(hidden=3, activation="relu", gated=False, dropout=0.1), inputs=(floats(SRC, 4), floats(SRC, 2))),
+    Case(op=Experts(top_k=2, hidden=3, activation=None, gated=True), inputs=(floats(SRC, 4), floats(SRC, 2))),
+    Case(
+        op=Experts(top_k=2, hidden=3, activation="relu", gated=False, dropout=0.1),
+        inputs=(floats(SRC, 4), floats(SRC, 2)),
+    ),
 ]

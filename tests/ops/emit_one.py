@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,9 @@ class OneEmitter:
     def helper(self, source: str) -> str:
         if source not in self.helpers:
             self.helpers.append(source)
-        return source.partition("def ")[2].partition("(")[0]
+        found = re.search(r"^(?:def|class) (\w+)", source, re.MULTILINE)
+        assert found is not None
+        return found[1]
 
 
 def write(op: Primitive, types: Sequence[TensorType], parameters: Sequence[str] = ()) -> str:
@@ -69,7 +72,13 @@ def run(
 ) -> tuple[torch.Tensor, ...]:
     """Emit the op and run what it wrote."""
     parameters = parameters or {}
-    space: dict[str, Any] = {"torch": torch, "F": F, "nn": nn, "math": math}
-    exec(write(op, types, list(parameters)), space)
-    result: tuple[torch.Tensor, ...] = space["forward"](*operands, *parameters.values(), sizes or {}, training)
+    forward = compiled(op, types, list(parameters))
+    result: tuple[torch.Tensor, ...] = forward(*operands, *parameters.values(), sizes or {}, training)
     return result
+
+
+def compiled(op: Primitive, types: Sequence[TensorType], parameters: Sequence[str] = ()) -> Any:
+    """The function that `write` writes."""
+    space: dict[str, Any] = {"torch": torch, "Tensor": torch.Tensor, "F": F, "nn": nn, "math": math}
+    exec(write(op, types, parameters), space)
+    return space["forward"]

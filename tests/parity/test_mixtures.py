@@ -63,6 +63,22 @@ def deepseek(version: int, **options: Any) -> Any:
     return fill(getattr(transformers, f"DeepseekV{version}Model")(config), 31)
 
 
+def same_gradients(module: torch.nn.Module, reference: Any) -> None:
+    """The gradients of the experts, the router and the embedding are those of the reference."""
+    module(tokens()).square().sum().backward()
+    reference(tokens()).last_hidden_state.square().sum().backward()
+    ours, theirs = dict(module.named_parameters()), dict(reference.named_parameters())
+    for layer in range(2):
+        mine, other = f"states.layers.{layer}.feed_forward", f"layers.{layer}.mlp"
+        both = theirs[f"{other}.experts.gate_up_proj"].grad
+        found = torch.cat([ours[f"{mine}.experts.{name}"].grad for name in ("gate", "up")], dim=1)
+        pairs = {f"{mine}.experts.down": f"{other}.experts.down_proj", f"{mine}.router.weight": f"{other}.gate.weight"}
+        pairs["source.table"] = "embed_tokens.weight"
+        for one, another in [(found, both), *((ours[a].grad, theirs[b].grad) for a, b in pairs.items())]:
+            assert another is not None and another.abs().max() > 0
+            assert (one - another).abs().max() <= 1e-5 * another.abs().max()
+
+
 @option("experts.scores={scores}", "experts.normalise={normalise}", "experts.shared", "shared_expert.hidden")
 @option("experts.count", "experts.top_k", "experts.scale", "feed_forward.experts", "feed_forward.hidden")
 @option("latent.key_value", "latent.rotary", "latent.query=none", "attention.latent", "attention.value_dim")
@@ -108,7 +124,9 @@ def test_selection_of_deepseek_v3(groups: tuple[int, int]) -> None:
         f"groups: {{count: {count}, top: {top}}}}}}}",
         map=layout,
     )
-    close(module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state)
+    module = module_of(spec, reference)
+    close(module(tokens()), reference(tokens()).last_hidden_state)
+    same_gradients(module, reference)
     plain = decoder(
         attention="head_dim: 16\nvalue_dim: 14\nmask: causal\n"
         f"positions: {{kind: rotary, layout: interleaved}}\n{LATENT}",

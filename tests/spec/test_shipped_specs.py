@@ -63,6 +63,27 @@ def test_flops_are_those_of_matrix_products_by_hand() -> None:
     assert cost(spec.graph).flops.typical() == 2 * batch * (length * layers * layer + d * d)
 
 
+def test_flops_of_experts_are_those_of_the_chosen_ones() -> None:
+    spec = load("mixtral-8x7b")
+    batch, length, d, hidden, experts, top_k, layers, vocab = 1, 128, 4096, 14336, 8, 2, 32, 32000
+    attention = d * d + 2 * d * 1024 + d * d + 2 * length * d
+    layer = attention + d * experts + top_k * 3 * d * hidden
+    assert cost(spec.graph).flops.typical() == 2 * batch * length * (layers * layer + d * vocab)
+    # A larger model of as many chosen experts costs its wider router, and nothing else.
+    wider = cost(load("mixtral-8x7b", set=["experts=64"]).graph).flops.typical()
+    assert wider - cost(spec.graph).flops.typical() == 2 * batch * length * layers * d * (64 - experts)
+    held = 3 * d * hidden * 4 * layers
+    assert cost(spec.graph).weight_bytes > experts * held
+
+
+def test_flops_of_a_shared_expert_are_counted_for_every_token() -> None:
+    alone, shared = (
+        cost(load("mixtral-8x7b", set=[f"graph.states.feed_forward.experts.shared={more}"]).graph).flops.typical()
+        for more in ("none", "{hidden: 512}")
+    )
+    assert shared - alone == 2 * 128 * 32 * 3 * 4096 * 512
+
+
 def test_a_wrong_count_is_told_with_what_was_found() -> None:
     spec = load("gpt2", set=["layers=2"])
     assert check_counts(spec, cost(spec.graph)) == ()

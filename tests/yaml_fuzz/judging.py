@@ -11,9 +11,12 @@ from typing import Literal
 import numpy as np
 
 from archspec import SpecError, check
+from archspec.checking.checks import Report
 from archspec.diagnostics import Source
 from archspec.lower.emission import emit
 from archspec.lower.naming import class_name
+from archspec.rules.explain import UNCONFIRMED
+from archspec.rules.judge import Judge
 from archspec.rules.verdict import Verdict
 from archspec.spec import Spec
 from archspec.spec.elaborate import elaborate
@@ -37,6 +40,11 @@ class Answer:
     rule: str
     found: Class
     detail: str = ""
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether it is `unknown` because no replay confirmed a witness."""
+        return self.found == "unknown" and self.detail == UNCONFIRMED
 
 
 @dataclass
@@ -79,34 +87,54 @@ def loaded(text: str) -> Spec:
     return elaborate(read(Source("fuzzed.yaml", text)), path=Path("fuzzed.yaml"))
 
 
-def subject_of(draft: Draft, spec: Spec) -> Subject:
+def subject_of(draft: Draft, report: Report) -> Subject:
     """The compiled module of a file without rules."""
     space: dict[str, object] = {"__name__": "fuzzed"}
-    source = emit(check(spec).accept(unproved=True))
+    source = emit(report.accept(unproved=True))
     exec(compile(source, "fuzzed.py", "exec"), space)
-    module = space[class_name(spec.name)]()  # type: ignore[operator]
-    return Subject(draft, module, spec.graph.output_names)
+    module = space[class_name(report.spec.name)]()  # type: ignore[operator]
+    return Subject(draft, module, report.spec.graph.output_names)
 
 
-def _judge(draft: Draft, seed: int, outcome: Outcome) -> None:
-    r = random.Random(f"{seed}/{outcome.number}/questions")
-    generator = np.random.default_rng([seed, outcome.number])
-    subject = subject_of(draft, loaded(outcome.text))
+@dataclass(frozen=True)
+class Examined:
+    """A file with what its module was seen to do, the rules that are asked of it, and those that are refused."""
+
+    subject: Subject
+    observed: Observed
+    asked: list[Question]
+    refused: list[Question]
+    spec: Spec
+    report: Report
+    generator: np.random.Generator
+
+
+def examined(draft: Draft, seed: int, number: int) -> Examined:
+    """The file of a number, observed and asked, and not judged yet; its report is that without rules."""
+    r = random.Random(f"{seed}/{number}/questions")
+    generator = np.random.default_rng([seed, number])
+    # What is always judged is judged here; the rules, which say nothing of the module, are judged later alone.
+    report = check(loaded(draft.text()))
+    subject = subject_of(draft, report)
     observed = observe(subject, generator)
     changed = dict.fromkeys(change.source for change in observed.changes)
     inner = [subject.inner.values[name] for name in changed if name in subject.inner.values]
-    asked = questions(draft, observed, inner, r)
-    spec, asked, refused = _with_rules(outcome.text, asked)
-    outcome.text = _text(outcome.text, asked)
-    outcome.answers += [Answer(one.text, "refused") for one in refused]
-    report = check(spec)
-    verdicts = {str(verdict.rule): verdict for verdict in report.verdicts}
-    own = list(report.verdicts[: len(asked)])
-    for question, verdict in zip(asked, own, strict=True):
-        outcome.answers.append(_answer(question, verdict, observed, subject, spec, generator))
-    independent = verdicts.get("independent(dim: batch)")
-    if independent is not None and observed.rows:
-        outcome.answers.append(_rows(independent, observed, subject, generator))
+    spec, asked, refused = _with_rules(draft.text(), questions(draft, observed, inner, r))
+    return Examined(subject, observed, asked, refused, spec, report, generator)
+
+
+def _judge(draft: Draft, seed: int, outcome: Outcome) -> None:
+    known = examined(draft, seed, outcome.number)
+    outcome.text = _text(outcome.text, known.asked)
+    outcome.answers += [Answer(one.text, "refused") for one in known.refused]
+    judged = Judge(known.spec)
+    for question, rule in zip(known.asked, known.spec.rules, strict=True):
+        outcome.answers.append(
+            _answer(question, judged.verdict(rule), known.observed, known.subject, known.spec, known.generator)
+        )
+    independent = next((one for one in known.report.verdicts if str(one.rule) == "independent(dim: batch)"), None)
+    if independent is not None and known.observed.rows:
+        outcome.answers.append(_rows(independent, known.observed, known.subject, known.generator))
 
 
 def _text(text: str, asked: Sequence[Question]) -> str:

@@ -14,13 +14,17 @@ COLUMNS = ("proved", "broken", "wired", "unknown", "unsound", "false", "refused"
 
 @dataclass
 class Tally:
-    """Answers by the kind of rule and by what was found; files that were refused, and those that crashed."""
+    """Answers by the kind of rule and by what was found; files that were refused, and those that crashed.
+
+    `unconfirmed` counts the unknown verdicts whose witnesses no replay confirmed.
+    """
 
     files: int = 0
     refused: int = 0
     crashed: list[Outcome] = field(default_factory=list)
     wrong: list[Outcome] = field(default_factory=list)
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unconfirmed: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
         """Count one file."""
@@ -32,6 +36,7 @@ class Tally:
             self.wrong.append(outcome)
         for answer in outcome.answers:
             self.answers[kind_of(answer.rule), answer.found] += 1
+            self.unconfirmed[kind_of(answer.rule)] += answer.unconfirmed
 
     def count(self, *found: str) -> int:
         return sum(number for (_, one), number in self.answers.items() if one in found)
@@ -50,15 +55,16 @@ class Tally:
     def rows(self) -> Iterable[tuple[str, ...]]:
         """A line for each kind of rule, and the total."""
         for kind in sorted({kind for kind, _ in self.answers}):
-            yield (kind, *(str(self.answers[kind, found]) for found in COLUMNS))
-        yield ("all", *(str(self.count(found)) for found in COLUMNS))
+            yield (kind, *(str(self.answers[kind, found]) for found in COLUMNS), str(self.unconfirmed[kind]))
+        yield ("all", *(str(self.count(found)) for found in COLUMNS), str(self.unconfirmed.total()))
 
     def summary(self) -> str:
         """Everything on one line."""
         return (
             f"{self.files} files ({self.refused} refused, {len(self.crashed)} crashed), "
             f"{self.count(*COLUMNS[:-1])} rules: {self.count('unsound')} unsound, "
-            f"{self.count('false')} falsely violated, {self.exact:.1%} exact"
+            f"{self.count('false')} falsely violated, {self.unconfirmed.total()} unknown as no replay confirms, "
+            f"{self.exact:.1%} exact"
         )
 
 

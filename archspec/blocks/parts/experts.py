@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -85,14 +86,17 @@ class MixtureOfExperts:
         return y if self.shared is None else b.add(Binary(kind="add"), y, self.shared.call(b, "shared", x))
 
 
-def plan_experts(cx: Context, fields: ExpertsFields, experts: Experts, shared: Branch | None) -> MixtureOfExperts:
-    """Check and evaluate the numbers of a mixture; `experts` and `shared` are the planned feed-forward layers.
+def plan_experts(
+    cx: Context, fields: ExpertsFields, make: Callable[[int], Experts], shared: Branch | None
+) -> MixtureOfExperts:
+    """Check and evaluate the numbers of a mixture; `make` gives its experts by how many of them a token passes.
 
     Raises SpecError E244 for numbers that do not fit each other.
     """
     count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
     if top_k > count:
         cx.fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
+    experts = make(top_k)
     scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
     routing = Routing(
         top_k=top_k,

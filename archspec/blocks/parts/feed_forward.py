@@ -60,13 +60,18 @@ class FeedForward:
         (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
         return y
 
-    def expert(self) -> Experts:
-        """The op of many experts that each have the fields of this sublayer."""
+    def experts(self, top_k: int) -> Experts:
+        """The op of many experts that each have the fields of this sublayer; a token passes `top_k` of them."""
         # `plan_feed_forward` makes the axis of a fixed size, so the constant exists.
         hidden = self.hidden.size.constant
         assert hidden is not None
         return Experts(
-            hidden=hidden, activation=self.activation, gated=self.gated, bias=self.bias, dropout=self.dropout
+            top_k=top_k,
+            hidden=hidden,
+            activation=self.activation,
+            gated=self.gated,
+            bias=self.bias,
+            dropout=self.dropout,
         )
 
     def _body(self, b: Builder, x: Value) -> Value:
@@ -103,4 +108,4 @@ def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> Branch:
         return plain
     shared = fields.experts.shared
     every = None if shared is None else replace(plain, hidden=axis(fixed(cx, shared.hidden, "hidden")))
-    return plan_experts(cx, fields.experts, plain.expert(), every)
+    return plan_experts(cx, fields.experts, plain.experts, every)

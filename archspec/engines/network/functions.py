@@ -50,7 +50,7 @@ def given(name: str, choices: dict[str, F], attributes: Attributes) -> F:
     """Return the choice that an attribute names. Raises UnsupportedError for an unknown one."""
     word = attributes[name]
     if word not in choices:
-        raise UnsupportedError(f"its {name} `{word}` is not known")
+        raise UnsupportedError(f"its {name} `{word}` is not supported")
     return choices[word]
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.algebra.dim import Dim
+from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import count
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType
 from archspec.ops.elementwise.activation import Activation, Kind
+from archspec.ops.routing.chosen import CHOSEN_EXPERTS
 from archspec.record import record
 from archspec.relation.atoms import identity
 
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class Experts(Primitive):
     """`sum over experts e of w_e * down_e(act(gate_e x) * up_e x)`, or of `w_e * down_e(act(up_e x))` without gates.
 
-    Operands: x [... d] and the weights of each token's experts [... e], zero for experts that are not chosen. Every
-    expert is computed for every token, and FLOPs count all of them: no shape depends on data.
+    Operands: x [... d], the weights of each token's experts [... e], of which at most `top_k` a token are not zero.
+    Only these `top_k` experts are computed, and FLOPs count them alone. What is exported computes every expert for
+    every token, and so does what is compiled in another dtype than bfloat16.
 
     Parameters: `gate`, `up` [e, hidden, d], `down` [e, d, hidden] and, with `bias`, `gate_bias`, `up_bias`
     [e, hidden], `down_bias` [e, d].
@@ -34,7 +36,9 @@ class Experts(Primitive):
 
     name = "experts"
     signature = "... d, ... e -> ... d"
+    anywhere = True
 
+    top_k: int
     hidden: int
     activation: Kind | None
     gated: bool
@@ -42,9 +46,11 @@ class Experts(Primitive):
     dropout: float = 0.0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of x."""
+        """The type of x. Raises ShapeError if there are fewer experts than a token uses."""
         require(inputs, FLOAT)
         bind(self.signature, inputs)
+        if compare(inputs[1].shape[-1], ">=", self.top_k) is not True:
+            raise ShapeError(f"cannot choose {self.top_k} experts by weights {inputs[1]}", (1,))
         return (inputs[0],)
 
     @property
@@ -64,8 +70,15 @@ class Experts(Primitive):
         return specs
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
-        """`2 * tokens * e * d * hidden` for every map: experts that a token does not use are counted too."""
-        return 2 * inputs[0].elements() * inputs[1].shape[-1] * self.hidden * len(self._maps)
+        """`2 * tokens * top_k * d * hidden` for every map."""
+        return 2 * inputs[0].elements() * self.top_k * self.hidden * len(self._maps)
+
+    def exported(self, inputs: Sequence[TensorType]) -> str:
+        """That all experts are computed, if a token does not pass all."""
+        count = inputs[1].shape[-1]
+        if count == self.top_k:
+            return ""
+        return f"all {count} experts are computed for every token; the module computes the {self.top_k} chosen ones"
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same token of both operands."""
@@ -94,22 +107,23 @@ class Experts(Primitive):
         return (total,)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """Products with the stacked maps, batched over the experts."""
+        """Sends the rows of each expert through its maps, and adds up what a token's experts return."""
         x, weights = named(e, "x", inputs[0]), operand(inputs[1])
-        # With tokens on one axis, a product with the stacked maps [e, out, in] is batched over the experts.
         flat = e.types[0].rank > 2
-        tokens = e.assign("tokens", f"{x}.flatten(0, -2)") if flat else x
-        weights = f"{weights}.flatten(0, -2)" if flat else weights
+        tokens = f"{x}.flatten(0, -2)" if flat else x
+        weights = f"{weights}.flatten(0, -2)" if flat else inputs[1]
+        stacked = parameters["up"]
+        experts = e.assign("experts", call(e.helper(CHOSEN_EXPERTS), tokens, weights, str(self.top_k), stacked))
 
-        def run(name: str, h: str) -> str:
-            bias = f" + {parameters[f'{name}_bias']}[:, None]" if self.bias else ""
-            return f"{h} @ {operand(parameters[name])}.mT{bias}"
+        def run(name: str, rows: str) -> str:
+            biases = [parameters[f"{name}_bias"]] if self.bias else []
+            return call(f"{experts}.map", rows, parameters[name], *biases)
 
-        h = e.assign("h", run("gate" if self.gated else "up", tokens))
+        h = e.assign("h", run("gate" if self.gated else "up", f"{experts}.rows"))
         if self.activation is not None:
             (h,) = Activation(kind=self.activation).emit(e, (h,), {})
         if self.gated:
-            h = f"{operand(h)} * ({run('up', tokens)})"
-        h = e.assign("h", call("F.dropout", h, literal(self.dropout), e.training) if self.dropout else h)
-        y = e.assign("y", f"({run('down', h)}) * {weights}.mT[..., None]")
-        return (f"{y}.sum(0).view_as({x})" if flat else f"{y}.sum(0)",)
+            h = f"{operand(h)} * {run('up', f'{experts}.rows')}"
+        h = call("F.dropout", h, literal(self.dropout), e.training) if self.dropout else h
+        y = call(f"{experts}.sum", run("down", h if self.dropout else e.assign("h", h)))
+        return (f"{y}.view_as({x})" if flat else y,)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections import deque
+from collections.abc import Callable, Container, Iterator
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
@@ -88,33 +88,55 @@ def way(witness: Witness, output: Value, source: Value) -> tuple[PathStep, ...]:
     return _way(witness, output, source, witness.replay.reads)
 
 
+def reaching(replay: Replay, i: Index) -> Callable[[Index], bool]:
+    """A test for positions of the source: whether steps that a replay confirms lead to one from position i."""
+    wiring, grid, source = replay.wiring, replay.wiring.grid(replay.source), _origin(replay.source, None)
+    start: State = (*_origin(replay.output, None), wiring.grid(replay.output).bit(i))
+    known, waiting = {start}, deque([start])
+
+    def reached(j: Index) -> bool:
+        goal = (*source, grid.bit(j))
+        # The search is breadth first, stops at the goal, and goes on from there for the next one.
+        while goal not in known and waiting:
+            for _, after in _steps(wiring, waiting.popleft(), replay.reads, known):
+                known.add(after)
+                waiting.append(after)
+        return goal in known and goal != start
+
+    return reached
+
+
 def _way(witness: Witness, output: Value, source: Value, real: Real) -> tuple[PathStep, ...]:
     """The shortest path over the steps that `real` accepts; empty where there is none."""
     wiring = witness.wiring
     start: State = (*_origin(output, None), wiring.grid(output).bit(witness.i))
     goal: State = (*_origin(source, None), wiring.grid(source).bit(witness.j))
-    taken: dict[tuple[State, State], PathStep] = {}
+    taken: dict[State, PathStep] = {}
+    known = {start}
 
     def neighbours(state: State) -> Iterator[State]:
-        for step, after in _steps(wiring, state, real):
-            # The search returns states; the first step between two of them is the one that is shown.
-            taken.setdefault((state, after), step)
+        for step, after in _steps(wiring, state, real, known):
+            # The search returns states; the step by which one is reached first is the one that is shown.
+            known.add(after)
+            taken[after] = step
             yield after
 
     path = shortest_path(start, goal, neighbours) or ()
-    return tuple(taken[pair] for pair in pairwise(path))
+    return tuple(taken[state] for state in path[1:])
 
 
-def _steps(wiring: Wiring, state: State, real: Real) -> Iterator[tuple[PathStep, State]]:
-    """What a position reads, where its value is made by a primitive."""
+def _steps(wiring: Wiring, state: State, real: Real, known: Container[State]) -> Iterator[tuple[PathStep, State]]:
+    """What a position reads and is not known yet, where its value is made by a primitive."""
     made, frame, bit = state
     node = made.producer
     if node is None or not isinstance(node.op, Primitive) or wiring.reads.is_fixed(made):
         return
     for place, operand in enumerate(node.inputs):
         table = wiring.table(node, made.index, place)
+        outer, around = _origin(operand, frame)
         for other in bits_of(table.row(bit)) if table is not None else ():
-            if not real(node, place, other, made, bit):
+            # A replay of the node is the most expensive question, and comes last.
+            if (outer, around, other) in known or not real(node, place, other, made, bit):
                 continue
             step = PathStep(
                 node=node,
@@ -123,7 +145,6 @@ def _steps(wiring: Wiring, state: State, real: Real) -> Iterator[tuple[PathStep,
                 reads=wiring.grid(operand).index(other),
                 operand=operand,
             )
-            outer, around = _origin(operand, frame)
             yield step, (outer, around, other)
 
 

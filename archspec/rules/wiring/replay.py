@@ -23,6 +23,7 @@ from archspec.oracle.interpreter import Interpretation
 from archspec.rules.fixed import Fixed
 from archspec.rules.origin import Origin, origin
 from archspec.rules.wiring.grid import Index
+from archspec.rules.wiring.values import MOST_KEPT, filled, keeps, nudged
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.world import Tensor, World
 from archspec.rules.wiring.worlds import Inputs
@@ -57,6 +58,9 @@ class Replay:
     def __init__(self, spec: Spec, wiring: Wiring, output: Value, source: Value) -> None:
         self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
         self.world = wiring.world
+        self._shapes: dict[Value, tuple[int, ...]] = {}
+        self._unchanged: dict[int, _Changed] = {}
+        self._after: dict[tuple[int, tuple[Index, ...]], Array | None] = {}
         self._made: dict[Node, tuple[Array, ...]] = {}
         self._moved: dict[tuple[Node, int, int, int], list[Array]] = {}
 
@@ -78,14 +82,18 @@ class Replay:
         """Whether so many ops run that repeated runs of the whole graph would take too long."""
         return _runs(self.spec.graph) > MOST_RUNS
 
-    @property
+    @cached_property
     def _sizes(self) -> dict[str, int]:
         return {"layer": 0, **self.world.sizes}
 
+    @cached_property
+    def _inputs(self) -> Inputs:
+        return Inputs(self.spec.graph, self.spec.inputs, self.wiring.reads.terms)
+
     def moves(self, i: Index, cells: Iterable[Index]) -> bool:
         """Whether position i of the output changes when the source changes at some cells."""
-        at = [self._cell(self.source, index) for index in cells]
-        return any(self._moves(self._cell(self.output, i), at, trial) for trial in range(_TRIALS))
+        cell, at = self._cell(self.output, i), tuple(cells)
+        return any(self._moves(cell, at, trial) for trial in range(_TRIALS))
 
     def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:
         """Whether an output position of one node changes when one operand changes at one position, all else fixed."""
@@ -110,7 +118,7 @@ class Replay:
         bound = node.inputs[place].type.bound
         most = None if bound is None else bound.value(self._sizes) - 1
         changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
-        changed[cell] = _nudged(changed[cell], trial, most)
+        changed[cell] = nudged(changed[cell], trial, most)
         given = [*arguments[:place], changed.reshape(arguments[place].shape), *arguments[place + 1 :]]
         after = node.op.reference(given, parameters, self._sizes)
         # A value that is not finite is no evidence of a dependence.
@@ -141,27 +149,46 @@ class Replay:
             found.append(slice(k, starts[place + 1] if place + 1 < len(starts) else size))
         return tuple(found)
 
-    def _moves(self, i: tuple[slice, ...], cells: list[tuple[slice, ...]], trial: int) -> bool:
+    def _moves(self, i: tuple[slice, ...], cells: tuple[Index, ...], trial: int) -> bool:
         """Whether the output changes in one trial, by more than rounding."""
         import numpy as np
 
-        first = _Changed(self, trial)
-        before = first.run()
-        # A source that is not made before the output cannot move it.
-        if before is None or first.source is None:
-            return False
-        changed = self._changed(first.source, cells, trial)
-        after = None if changed is None else _Changed(self, trial, changed).run()
-        if after is None:
+        before, after = self._unchanged_run(trial).found, self._found(cells, trial)
+        if before is None or after is None:
             return False
         left, right = (self._over_coordinates(self.output, found)[i].astype(np.float64) for found in (before, after))
         # Only finite values are evidence, and a change below `MOVED` may be rounding.
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 
+    def _unchanged_run(self, trial: int) -> _Changed:
+        """The run of one trial in which nothing is changed."""
+        if trial not in self._unchanged:
+            self._unchanged[trial] = _Changed(self, trial)
+            self._unchanged[trial].run()
+        return self._unchanged[trial]
+
+    def _found(self, cells: tuple[Index, ...], trial: int) -> Array | None:
+        """The output with the source changed at some cells; None where it cannot be, or is made after the output."""
+        first = self._unchanged_run(trial)
+        # A source that is not made before the output cannot move it.
+        if first.found is None or first.source is None:
+            return None
+        key = (trial, cells)
+        # Many output positions must not read the same cells: these runs are the same.
+        if key not in self._after:
+            changed = self._changed(first.source, [self._cell(self.source, index) for index in cells], trial)
+            found = None if changed is None else _Changed(self, trial, changed).run()
+            if found is not None and found.size > MOST_KEPT:
+                return found
+            self._after[key] = found
+        return self._after[key]
+
     def _over_coordinates(self, value: Value, array: Array) -> Array:
         """An array with one axis for each coordinate of the value."""
-        return array.reshape(tuple(size.value(self._sizes) for size in value.type.space))
+        if value not in self._shapes:
+            self._shapes[value] = tuple(size.value(self._sizes) for size in value.type.space)
+        return array.reshape(self._shapes[value])
 
     def _changed(self, before: Array, cells: list[tuple[slice, ...]], trial: int) -> Array | None:
         """The source with other values at some positions that still keep its promises; None where none are found."""
@@ -195,7 +222,7 @@ class Replay:
         """Random values of an integer or bool source, within its bounds."""
         import numpy as np
 
-        inputs = Inputs(self.spec.graph, self.spec.inputs, self.wiring.reads.terms)
+        inputs = self._inputs
         if self.source in inputs.values:
             found = inputs.drawn(self.world.sizes, plain)[self.source.name].items
         else:
@@ -206,7 +233,7 @@ class Replay:
     def _admitted(self, before: Array, after: Array, cells: list[tuple[slice, ...]]) -> bool:
         """Whether a changed input keeps its promises, and the predicate of an `ignores` where it changes."""
         spec = self.spec.inputs.get(self.source.name) if self.source in self.spec.graph.inputs else None
-        if spec is not None and not _kept(after, spec.padding, spec.sorted):
+        if spec is not None and not keeps(after, spec.padding, spec.sorted):
             return False
         fixed = self.wiring.reads.fixed
         if fixed is None:
@@ -234,18 +261,6 @@ class Replay:
                 held &= found.reshape((1,) * (at.ndim - found.ndim) + found.shape) != literal.negated
             where |= held
         return bool(where[at].all())
-
-
-def _kept(array: Array, padding: str, ordered: bool) -> bool:
-    """Whether an array keeps the promise of its padding or order."""
-    import numpy as np
-
-    if ordered:
-        return bool((np.diff(array, axis=-1) >= 0).all())
-    if padding == "any":
-        return True
-    row = array if padding == "right" else array[..., ::-1]
-    return bool(row[..., 0].all() and (row[..., 1:] <= row[..., :-1]).all())
 
 
 class _Done(Exception):
@@ -303,7 +318,7 @@ class _Changed(Interpretation):
     def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
         """Random parameters, seeded by their names."""
         return {
-            local: _drawn(parameter, numbered(parameter.path, layers), self.trial)
+            local: filled(parameter, numbered(parameter.path, layers), self.trial)
             for local, parameter in node.parameters.items()
         }
 
@@ -320,34 +335,6 @@ class _Recorded(_Changed):
         if isinstance(node.op, Primitive) and node not in self.operands:
             self.operands[node] = [known[value] for value in node.inputs], self.of(node, layers)
         return super().node(node, known, layers)
-
-
-def _nudged(values: Array, trial: int, most: int | None) -> Array:
-    """Different values in place of some, of the same dtype; integers at most `most`, which an index may need."""
-    import numpy as np
-
-    r = np.random.default_rng(trial)
-    if values.dtype == bool:
-        return ~values
-    if values.dtype.kind == "f":
-        return np.asarray(values + r.normal(size=values.shape))
-    moved = np.where(values > 0, values - 1, values + 1) if trial == 0 else np.maximum(values + 1 - trial, 0)
-    return np.asarray(moved if most is None else np.minimum(moved, most))
-
-
-def _drawn(parameter: Parameter, name: str, trial: int) -> Array:
-    """Random parameter values, scaled so that activations keep about their size."""
-    import numpy as np
-
-    shape = tuple(size.value({}) for size in parameter.type.shape)
-    r = np.random.default_rng((crc32(name.encode()), trial))
-    count = prod(shape)
-    pool = r.normal(size=min(count, 1 << 16) or 1)
-    array = np.resize(pool, count + 1)[:count].reshape(shape)
-    if len(shape) > 1:
-        return np.asarray(array / max(1.0, (count / shape[0]) ** 0.5))
-    start = parameter.init.value if parameter.init.kind == "constant" else 0.0
-    return np.abs(start + 0.3 * array) + 0.1 if parameter.buffer else start + 0.3 * array
 
 
 def _runs(graph: Graph) -> int:

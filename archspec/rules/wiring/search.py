@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
+from archspec.record import record
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
-from archspec.rules.wiring.path import Witness, way
+from archspec.rules.wiring.path import Witness, reaching
 from archspec.rules.wiring.replay import Replay
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.wire import Wiring
@@ -27,10 +28,18 @@ Bad = Callable[[Wiring, int], int]
 """The input positions that one output position must not read."""
 
 
+@record
+class Search:
+    """The witness that was found, if any, and of how many output positions no replay confirmed what wiring shows."""
+
+    witness: Witness | None = None
+    unconfirmed: int = 0
+
+
 def find(
     spec: Spec, reads: Reads, output: Value, source: Value, extra: Sequence[tuple[Value, Value, Relation]], bad: Bad
-) -> Witness | None:
-    """A pair of positions that violates an upper rule, by wiring and confirmed by a replay; None where none is found.
+) -> Search:
+    """A pair of positions that violates an upper rule, by wiring and confirmed by a replay, if one is found.
 
     Args:
         spec: the spec.
@@ -40,11 +49,11 @@ def find(
         extra: the rule's own relations, over which cells must be exact.
         bad: the input positions that an output position must not read.
 
-    Wiring that no replay confirms is tried a limited number of times. None proves nothing: only small sizes and a few
-    worlds are tried. Raises TooManyPositions.
+    Wiring that no replay confirms is tried a limited number of times. No witness proves nothing: only small sizes and a
+    few worlds are tried. Raises TooManyPositions.
     """
     cells = Cells(spec.graph, reads, extra)
-    left = _MOST_REPLAYS
+    unconfirmed = 0
     for sizes in _sizes(spec, extra):
         for world in worlds(spec, reads.terms, sizes):
             wiring = Wiring(spec.graph, reads, cells, world)
@@ -57,10 +66,10 @@ def find(
                     continue
                 witness = _confirmed(replay, wiring, out.index(bit), found)
                 # A replay runs the whole graph: after too many without confirmation the rule stays unknown.
-                left -= 1
-                if witness is not None or not left:
-                    return witness
-    return None
+                unconfirmed += witness is None
+                if witness is not None or unconfirmed == _MOST_REPLAYS:
+                    return Search(witness=witness, unconfirmed=unconfirmed)
+    return Search(unconfirmed=unconfirmed)
 
 
 def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness | None:
@@ -75,8 +84,8 @@ def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness 
     if not replay.deep:
         return None
     # Through many layers a change may fade out: then every step of the way is tried by itself.
-    witnesses = (Witness(wiring=wiring, i=i, j=place, replay=replay) for place in places[:_MOST_REPLAYS])
-    return next((one for one in witnesses if way(one, replay.output, replay.source)), None)
+    place = next(filter(reaching(replay, i), places[:_MOST_REPLAYS]), None)
+    return None if place is None else Witness(wiring=wiring, i=i, j=place, replay=replay)
 
 
 def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterator[dict[str, int]]:
@@ -135,4 +144,4 @@ def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
     return row
 
 
-__all__ = ["LONGEST", "Bad", "Witness", "find", "inside", "outside", "rows"]
+__all__ = ["LONGEST", "Bad", "Search", "Witness", "find", "inside", "outside", "rows"]

@@ -58,6 +58,7 @@ class Inputs:
         self.specs = specs
         self.indexed = indexed(graph)
         self.numbers = [term.op.number for term in terms if isinstance(term.op, Compare)]
+        self._integers: dict[tuple[Value, frozenset[tuple[str, int]]], list[int]] = {}
 
     def open(self, sizes: Mapping[str, int], truth: int = 1) -> dict[str, Tensor]:
         """Every bool is `truth`, every integer 0."""
@@ -80,7 +81,8 @@ class Inputs:
         """One random row along the last axis: sorted or padded as the input promises."""
         spec = self.specs.get(value.name)
         if value.type.dtype is not DType.BOOL:
-            row = [r.choice(self.integers(value, sizes)) for _ in range(length)]
+            among = self.integers(value, sizes)
+            row = [r.choice(among) for _ in range(length)]
             return sorted(row) if spec is not None and spec.sorted else row
         if spec is None or spec.padding == "any":
             return [r.randint(0, 1) for _ in range(length)]
@@ -90,6 +92,12 @@ class Inputs:
 
     def integers(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
         """Candidate values of an integer input: small ones, and those around numbers that something compares with."""
+        key = (value, frozenset(sizes.items()))
+        if key not in self._integers:
+            self._integers[key] = self._candidates(value, sizes)
+        return self._integers[key]
+
+    def _candidates(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
         found = {*range(_MOST_IDS + 1), *near}
         if value.type.bound is None:

@@ -31,7 +31,7 @@ def attention(
     scores = query @ key.mT
     kind = at.get("causal_kind", "NONE")
     if kind not in ("NONE", "UPPER_LEFT", "LOWER_RIGHT"):
-        raise UnsupportedError(f"its causal_kind `{kind}` is not known")
+        raise UnsupportedError(f"its causal_kind `{kind}` is not supported")
     if kind != "NONE":
         rows, columns = scores.shape[-2:]
         last = columns - rows if kind == "LOWER_RIGHT" else 0

@@ -12,7 +12,7 @@ from archspec.engines.network.plan import Attributes
 def cumulative(at: Attributes, x: Tensor, axis: Tensor) -> Tensor:
     """Sum up to each position along an axis: without that position if `exclusive`, from the end if `reverse`."""
     if at["op"] != "SUM":
-        raise UnsupportedError(f"its op `{at['op']}` is not known")
+        raise UnsupportedError(f"its op `{at['op']}` is not supported")
     place = int(axis)
     turned = x.flip(place) if at["reverse"] else x
     total = turned.cumsum(place)

@@ -24,7 +24,7 @@ def gather(at: Attributes, x: Tensor, indices: Tensor) -> Tensor:
         return x.gather(axis, within(indices, x.shape[axis]))
     if at["mode"] == "ND":
         return _places(x, indices, at["num_elementwise_dims"])
-    raise UnsupportedError(f"its mode `{at['mode']}` is not known")
+    raise UnsupportedError(f"its mode `{at['mode']}` is not supported")
 
 
 def within(indices: Tensor, size: int) -> Tensor:

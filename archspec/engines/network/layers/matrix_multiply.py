@@ -26,7 +26,7 @@ def matrix_multiply(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
 def _turned(x: Tensor, operation: str) -> Tensor:
     """Return an operand as it is or transposed. Raises UnsupportedError for anything else."""
     if operation not in ("NONE", "TRANSPOSE"):
-        raise UnsupportedError(f"its operation `{operation}` is not known")
+        raise UnsupportedError(f"its operation `{operation}` is not supported")
     return x.mT if operation == "TRANSPOSE" else x
 
 

@@ -30,7 +30,7 @@ def pooling(at: Attributes, x: Tensor) -> Tensor:
         largest: Tensor = _LARGEST[len(window)](padded, window, at["stride_nd"])
         return largest
     if at["type"] != "AVERAGE":
-        raise UnsupportedError(f"its type `{at['type']}` is not known")
+        raise UnsupportedError(f"its type `{at['type']}` is not supported")
     mean: Tensor = _MEAN[len(window)](spread(x, before, after), window, at["stride_nd"])
     if not any((*before, *after)):
         return mean

@@ -81,7 +81,7 @@ def _taps(at: Attributes, where: Tensor) -> list[tuple[Tensor, Tensor]]:
         return [(low, 1 - share), (low + 1, share)]
     if mode == "CUBIC":
         return [(low + step, _cubic((share - step).abs(), at["cubic_coeff"])) for step in (-1, 0, 1, 2)]
-    raise UnsupportedError(f"its resize_mode `{mode}` is not known")
+    raise UnsupportedError(f"its resize_mode `{mode}` is not supported")
 
 
 def _cubic(far: Tensor, a: float) -> Tensor:

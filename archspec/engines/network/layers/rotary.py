@@ -35,7 +35,7 @@ def cache_update(at: Attributes, cache: Tensor, update: Tensor, starts: Tensor) 
     Raises IndexError if it does not fit.
     """
     if at["cache_mode"] != "LINEAR":
-        raise UnsupportedError(f"its cache_mode `{at['cache_mode']}` is not known")
+        raise UnsupportedError(f"its cache_mode `{at['cache_mode']}` is not supported")
     rows = []
     for row, new, start in zip(cache, update, integers(starts), strict=True):
         if not 0 <= start <= row.shape[1] - new.shape[1]:

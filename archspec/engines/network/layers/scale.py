@@ -34,4 +34,4 @@ def _shaped(at: Attributes, name: str, x: Tensor) -> Tensor | None:
         return found.reshape([-1 if one == axis else 1 for one in range(x.ndim)])
     if mode == "ELEMENTWISE":
         return found.reshape(x.shape[axis:])
-    raise UnsupportedError(f"its mode `{mode}` is not known")
+    raise UnsupportedError(f"its mode `{mode}` is not supported")

@@ -23,4 +23,4 @@ def scatter(at: Attributes, x: Tensor, indices: Tensor, updates: Tensor) -> Tens
     if at["mode"] == "ND":
         places = tuple(within(part, x.shape[axis]) for axis, part in enumerate(indices.unbind(-1)))
         return x.index_put(places, updates)
-    raise UnsupportedError(f"its mode `{at['mode']}` is not known")
+    raise UnsupportedError(f"its mode `{at['mode']}` is not supported")

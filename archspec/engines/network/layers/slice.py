@@ -62,7 +62,7 @@ def _along(x: Tensor, axis: int, places: Tensor, mode: str, fill: Tensor | None)
         value = torch.zeros((), dtype=x.dtype) if fill is None else fill.reshape(()).to(x.dtype)
         return torch.where(outside.reshape(shape), value, found)
     if mode not in _PLAIN:
-        raise UnsupportedError(f"its mode `{mode}` is not known")
+        raise UnsupportedError(f"its mode `{mode}` is not supported")
     if mode == "STRICT_BOUNDS" and bool(outside.any()):
         raise IndexError(f"positions {places.tolist()[:4]}... are out of range for an axis of size {size}")
     if mode == "WRAP":

@@ -24,7 +24,7 @@ def padding(at: Attributes, sizes: Sizes | None, window: Sizes, dilation: Sizes)
     if mode == "EXPLICIT_ROUND_DOWN":
         return before, after
     if sizes is None or mode not in ("SAME_UPPER", "SAME_LOWER", "EXPLICIT_ROUND_UP"):
-        raise UnsupportedError(f"its padding_mode `{mode}` is not known")
+        raise UnsupportedError(f"its padding_mode `{mode}` is not supported")
     for axis, size in enumerate(sizes):
         reach = (window[axis] - 1) * dilation[axis] + 1
         if mode == "EXPLICIT_ROUND_UP":
