@@ -161,3 +161,26 @@ def test_what_has_no_step_is_refused_with_its_node(case: str, tmp_path: Path) ->
     assert found.code == "E748"
     assert message in found.message
     assert found.primary is not None
+
+
+def kept(spec: Spec) -> dict[str, str]:
+    """The types of what is kept, by the name at the end of its path."""
+    return {one.path.rpartition(".")[2]: str(one.type) for one in stepping(spec).found.state}
+
+
+def test_heads_are_kept_before_they_are_repeated(tmp_path: Path) -> None:
+    latent = specs.decoder(tmp_path, source="", attention=f", {OPTIONS['latent']}")
+    # The rotated key is one for both heads; beside it, eight features of each head's key are kept, not twelve.
+    assert kept(latent) == {
+        "k": "float[2, batch, 1, length, 4]",
+        "slice": "float[2, batch, 2, length, 8]",
+        "v": "float[2, batch, 2, length, 12]",
+    }
+
+
+def test_what_keys_and_values_share_is_kept_once(tmp_path: Path) -> None:
+    own = "\n  back: {block: attend, query: source, key: source, value: source, mask: causal, heads: 2}"
+    types = list(kept(specs.decoder(tmp_path, nodes=own)).values())
+    assert types.count("float[batch, length, 16]") == 1
+    assert len(types) == 3
+    check(stepping(specs.decoder(tmp_path, nodes=own)))

@@ -145,7 +145,7 @@ class Attention(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The formula; the largest score of each row is subtracted first, so that no exponential overflows."""
+        """The formula."""
         import numpy as np
 
         q, k, v, *more = inputs[: self.first]
@@ -159,6 +159,13 @@ class Attention(Primitive):
             scores = cap * np.tanh(scores / cap)
         scores = scores * more[0] if self.factor else scores
         scores = scores + more[-1] if self.bias else scores
+        weights = self._weights(scores, allowed, parameters)
+        return (weights @ v, weights) if self.weights else (weights @ v,)
+
+    def _weights(self, scores: Array, allowed: Array, parameters: Mapping[str, Array]) -> Array:
+        """Softmax; the largest score of each row is subtracted first, so that no exponential overflows."""
+        import numpy as np
+
         scores = np.where(allowed, scores, -np.inf)
         top = scores.max(-1, keepdims=True)
         # A row without a key has the maximum minus infinity; 0 avoids the undefined difference inf - inf.
@@ -168,8 +175,8 @@ class Attention(Primitive):
         # The sink takes a share of the softmax but has no value, so it is only part of the denominator.
         if self.sink is not None:
             total = total + np.exp((parameters["sink"][:, None, None] if parameters else 0) - top)
-        weights = weights / np.where(total == 0, 1, total)
-        return (weights @ v, weights) if self.weights else (weights @ v,)
+        found: Array = weights / np.where(total == 0, 1, total)
+        return found
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.scaled_dot_product_attention`; explicit products for weights or options that no kernel supports."""

@@ -146,5 +146,7 @@ class Body:
 
 def path_of(value: Value) -> str:
     """Where the full graph computes a value: the path of its module and its own name."""
-    scope = "" if value.producer is None else value.producer.scope
-    return ".".join(part for part in (scope, value.name or "kept") if part)
+    node = value.producer
+    if node is None:
+        return value.name
+    return ".".join(part for part in (node.scope, value.name or node.name or node.op.name) if part)

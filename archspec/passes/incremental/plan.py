@@ -9,9 +9,9 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import OwnEntries, Placement, PositionsOf, Primitive
 from archspec.ir.repeat import Repeat
-from archspec.passes.incremental.cost import Costs
 from archspec.passes.incremental.forms import NEW, Fed, Form, Mode, widest
 from archspec.passes.incremental.influence import Influences
+from archspec.passes.incremental.keeping import computed_again
 from archspec.passes.incremental.needs import Needs
 from archspec.passes.incremental.refusal import refusal
 from archspec.record import record
@@ -66,11 +66,21 @@ class Planner:
         self.fed = fed
         self.influences = Influences(graph, fed)
         self.needs = Needs(fed, self.influences)
-        self._costs = Costs(self.needs)
-        self.root = BodyPlan(graph, is_root=True)
+        self._asked: dict[Form, dict[Value, None]] = {}
+        self._again: set[tuple[Value, Form]] = set()
+        self.root = self._planned(graph, outputs)
+        # A plan keeps what is read; the next one keeps it where it takes fewest bytes, which may ask inside a call.
+        while more := computed_again(self._asked, self.needs):
+            self._again |= more
+            self.root = self._planned(graph, outputs)
+
+    def _planned(self, graph: Graph, outputs: Sequence[Value]) -> BodyPlan:
+        self._asked.clear()
+        root = BodyPlan(graph, is_root=True)
         for value in outputs:
-            self._want(self.root, value, self.needs.new(value))
-        self._sweep(self.root)
+            self._want(root, value, self.needs.new(value))
+        self._sweep(root)
+        return root
 
     def modes(self, run: StepRun, asked: PositionsOf) -> Form:
         """The mode of an axis whose positions an op takes; empty for an axis that is not fed."""
@@ -86,7 +96,7 @@ class Planner:
     def _want(self, plan: BodyPlan, value: Value, form: Form) -> None:
         """Something of a body reads a value in a form."""
         found = self.influences.of(value)
-        if found.is_late and found.fed and form and NEW not in form and self._is_kept(plan, value):
+        if found.is_late and found.fed and form and NEW not in form and self._is_kept(plan, value, form):
             self._keep(plan, value, form)
         elif not found.is_late and found.given and value.producer is not None and not self._is_mixed(value.producer):
             plan.once[value] = None
@@ -97,7 +107,7 @@ class Planner:
         """Whether a call gives values that change with every step beside others."""
         return isinstance(node.op, Call) and any(self.influences.of(value).is_late for value in node.outputs)
 
-    def _is_kept(self, plan: BodyPlan, value: Value) -> bool:
+    def _is_kept(self, plan: BodyPlan, value: Value, form: Form) -> bool:
         """Whether past entries of a value are kept here, and not computed again from operands that are kept."""
         node = value.producer
         if node is None:
@@ -107,8 +117,11 @@ class Planner:
                 return False
             case Repeat():
                 return True
+            case _ if (value, form) in self._again:
+                return False
             case _:
-                return self._costs.keeps(value)
+                self._asked.setdefault(form, {})[value] = None
+                return True
 
     def _keep(self, plan: BodyPlan, value: Value, form: Form) -> None:
         axes = value.type.axes
