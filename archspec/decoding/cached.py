@@ -34,7 +34,8 @@ class CachedSteps:
         self.stepped, self.feeding, self.plan = stepped, feeding, feeding.plan
         self.sequences = sequences
         self.sizes = feeding.sizes(given)
-        self.chunk = chunk
+        # The first chunk must cover a prefix, whose positions see all of it.
+        self.chunk = max(map(len, sequences)) if self.plan.prefixes else chunk
         self.kept = list(range(len(sequences)))
         self.fed = [0] * len(sequences)
         # The last new id of a row is not fed back.

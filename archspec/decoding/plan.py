@@ -6,10 +6,12 @@ from typing import Literal
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.decoding.growing import Growing, growing
+from archspec.decoding.prefixes import Prefixes, prefixes
 from archspec.decoding.proofs import Proofs
 from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.diagnostics import SpecError, fail
 from archspec.model.ports import Interface, interface_of
+from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.decode import check_ids
@@ -29,7 +31,8 @@ class GenerationPlan:
     """How a spec generates.
 
     `length` is the dim of the fed-back positions and `rows` that of the batch; None means a fixed size. `most` is the
-    largest number of positions that can be fed back, and `side` the side on which shorter rows are padded.
+    largest number of positions that can be fed back, and `side` the side on which shorter rows are padded. Each row
+    starts with all of its `prefixes`.
     """
 
     spec: Spec
@@ -40,6 +43,7 @@ class GenerationPlan:
     length: Symbol | None
     rows: Symbol | None
     most: int
+    prefixes: Prefixes
 
     def admitted(self, length: int) -> int:
         """The number of positions at which to run a batch whose longest row has `length`."""
@@ -85,7 +89,7 @@ def plan(spec: Spec) -> GenerationPlan:
     _check_ids(spec, decode)
     others = growing(spec, decode, length)
     proofs = Proofs(spec, decode)
-    proofs.require_causal()
+    opened = Prefixes() if proofs.is_causal_in(fed.name) else _prefixes(spec, decode, proofs)
     proofs.require_rows()
     return GenerationPlan(
         spec=spec,
@@ -96,7 +100,25 @@ def plan(spec: Spec) -> GenerationPlan:
         length=length,
         rows=rows,
         most=most,
+        prefixes=opened,
     )
+
+
+def _prefixes(spec: Spec, decode: Decode, proofs: Proofs) -> Prefixes:
+    """The prefixes of a spec whose output is causal after them alone.
+
+    That nothing else reads later positions is what the step on new positions proves: it admits a prefix that the first
+    positions cover. Raises SpecError E743 for any other spec.
+    """
+    found = prefixes(spec.graph, spec.inputs[decode.input].type.shape[0])
+    if not found:
+        proofs.require_causal()
+    try:
+        incremental(spec.graph, decode.input, [decode.output])
+    except SpecError:
+        proofs.require_causal()
+    assert found is not None
+    return found
 
 
 def at_least(symbol: Symbol, size: int) -> int:

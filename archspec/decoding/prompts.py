@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from archspec.decoding.plan import GenerationPlan
+from archspec.decoding.prefixes import check_prefixes
 from archspec.decoding.rows import block
 from archspec.diagnostics import Collector, fail
 from archspec.model.inputs import prepare
@@ -96,7 +97,8 @@ def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Ar
     """The inputs that do not grow, with defaults, after all inputs were checked together with the sequences.
 
     Raises:
-        SpecError: E711 to E720 with all errors, E745 for an input that generation fills in itself.
+        SpecError: E711 to E720 with all errors, E742 for a row that is shorter than its prefix, E745 for an input that
+            generation fills in itself.
     """
     own = plan.growing.names | {plan.decode.input}
     for name in own & set(inputs):
@@ -109,8 +111,11 @@ def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Ar
         grown[plan.growing.valid] = first.valid if plan.side != "none" else np.ones_like(first.valid)
     for name in plan.growing.positions:
         grown[name] = first.positions.astype(_integer(plan, name))
-    found = prepare(plan.interface, {**inputs, **grown}, "float32")
-    return {name: array for name, array in found.items() if name not in own}
+    made = prepare(plan.interface, {**inputs, **grown}, "float32")
+    found = Collector()
+    check_prefixes(plan.prefixes, sequences, made, found)
+    found.raise_if_errors()
+    return {name: array for name, array in made.items() if name not in own}
 
 
 def _integer(plan: GenerationPlan, name: str) -> str:

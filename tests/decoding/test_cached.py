@@ -100,6 +100,21 @@ def test_parameters_of_other_outputs_may_be_missing(tmp_path: Path) -> None:
     assert raised.value.diagnostics[0].code == "E607"
 
 
+@pytest.mark.parametrize("mask", ["causal | prefix(3)", "last(2) | prefix(3)", "causal | prefix(given)"])
+def test_prompts_cover_a_prefix(mask: str, tmp_path: Path) -> None:
+    more = "given: int64[batch]" if "given" in mask else ""
+    spec = specs.decoder(tmp_path, mask=mask, more=more)
+    prompts = [[5, 6, 7], [1, 2, 3, 4], [9, 8, 7, 6, 5, 4]]
+    inputs = {"given": torch.tensor([3, 0, 5])} if more else {}
+    module = compiled(spec)
+    for cached in (True, False):
+        assert largest_difference(spec, prompts, inputs, module=module, cached=cached, chunk=2) < 1e-10
+    with pytest.raises(SpecError) as raised:
+        Decoder(accepted(spec), module.state_dict()).stream([[1, 2], *prompts[1:]], max_new=2, inputs=inputs)
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.message) == ("E742", "row 0 starts with 2 ids, and its prefix covers 3")
+
+
 def test_a_chunk_has_a_position(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
     with pytest.raises(SpecError) as raised:

@@ -77,7 +77,8 @@ def test_a_flat_prompt_is_one_row(tmp_path: Path) -> None:
     ("options", "expected"),
     [
         ({"mask": "all", "block": "transformer"}, ["E743", "E420"]),
-        ({"mask": "causal | prefix(3)"}, ["E743", "E420"]),
+        ({"mask": "causal | prefix(3)"}, ["E742"]),
+        ({"mask": "causal | prefix(3)", "attention": ", scale: 1/length"}, ["E743", "E420"]),
         ({"more": "kinds: int64[batch, length] < 2", "source": ", types: {ids: kinds, count: 2}"}, ["E745"]),
         ({"end": "41"}, ["E746"]),
         ({"start": "41"}, ["E746"]),
