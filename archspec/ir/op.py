@@ -91,6 +91,8 @@ class Op(ABC):
 
     name: ClassVar[str]
     signature: ClassVar[str]
+    sized: ClassVar[frozenset[str]] = frozenset()
+    """The fields that give the size of a result, and decide nothing of its values."""
     carried: ClassVar[int] = 0
     """How many of the first operands are only where the regions start: each run gives the next its own."""
 
@@ -117,14 +119,12 @@ class Primitive(Op):
 
     `view` says that the output shares the memory of operand 0; `reads_more` gives the reason where `reads` may contain
     more than the op depends on, and is empty where it is exact. `anywhere` says that an entry is the same function of
-    what it reads wherever it stands, so that the op runs on some positions of a sequence as on all of them. `sized`
-    names the fields that only give the size of a result.
+    what it reads wherever it stands, so that the op runs on some positions of a sequence as on all of them.
     """
 
     view: ClassVar[bool] = False
     reads_more: ClassVar[str] = ""
     anywhere: ClassVar[bool] = False
-    sized: ClassVar[frozenset[str]] = frozenset()
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""

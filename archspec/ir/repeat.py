@@ -103,6 +103,7 @@ class Repeat(Op):
     name = "repeat"
     signature = "... -> ..."
     carried = 1
+    sized = frozenset({"results"})
 
     module: str
     kinds: tuple[str, ...]
