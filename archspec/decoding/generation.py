@@ -38,9 +38,8 @@ def generate(
     """Generate ids as the `decode` section of the spec defines: `output` at the last position is fed back to `input`.
 
     Every step computes what the full forward pass gives at a row's last position, from a cache where the spec has a
-    step on new positions alone (`decoder(...).refused` says why it has none). Prompts may have different lengths: what
-    batching them requires is proved first, and without a cache, if it cannot be proved, only rows of the same length
-    run together. Values that do not depend on the fed-back input, such as an encoded source, are computed once.
+    step on new positions alone. Prompts may have different lengths: what batching them requires is proved first. Values
+    that do not depend on the fed-back input, such as an encoded source, are computed once.
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
