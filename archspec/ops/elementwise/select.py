@@ -29,6 +29,7 @@ class Select(Primitive):
 
     name = "select"
     signature = "..., ..., ... -> ..."
+    anywhere = True
     reads_more = "axes of equal size with different factors are related only by pairs of factors"
 
     number: Scalar | None

@@ -25,6 +25,7 @@ class Where(Primitive):
 
     name = "where"
     signature = "..., ..., ... -> ..."
+    anywhere = True
     reads_more = "a condition with an axis of size 1 is not used as a guard"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:

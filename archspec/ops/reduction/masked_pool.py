@@ -50,6 +50,7 @@ class MaskedPool(Primitive):
 
     name = "masked_pool"
     signature = "b s d, b s -> b d"
+    anywhere = True
     reads_more = "the index of the last valid position depends on the data"
 
     kind: Kind
