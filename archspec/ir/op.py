@@ -138,6 +138,11 @@ class Primitive(Op):
         """How many rows or positions the values of an integer operand number, by the number of the operand."""
         return {}
 
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """Bool operands that decide which positions of the others are read: no single value shows all of these."""
+        return ()
+
     def inner(self) -> Mapping[str, Primitive]:
         """Values that the op computes on the way, by name: the same op with that value as one more, last output."""
         return {}

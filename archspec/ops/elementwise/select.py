@@ -61,6 +61,11 @@ class Select(Primitive):
             what = "a bool value" if x.dtype is DType.BOOL else "a whole number or an integer value"
             raise ShapeError(f"`otherwise` must be {what} for {x}, got a number", (1,))
 
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """The condition."""
+        return (0,)
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: of `x` where the condition is true, of the other operand where it is false."""
         y, (condition, x, *others) = outputs[0], inputs

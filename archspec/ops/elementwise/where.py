@@ -36,6 +36,11 @@ class Where(Primitive):
             raise ShapeError(f"both branches must have the same dtype, got {a} and {b}", (1, 2))
         return (a.with_axes(*broadcast(*inputs)),)
 
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """The condition."""
+        return (0,)
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: of `a` where the condition is true, of `b` where it is false."""
         y = outputs[0]

@@ -61,6 +61,11 @@ class MaskedPool(Primitive):
         bound = bind(self.signature, inputs)
         return (inputs[0].with_axes(bound["b"], bound["d"]),)
 
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """The valid positions, if only the last one is read."""
+        return (1,) if self.kind == "last" else ()
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The valid positions of the same row, and the whole row of `valid`."""
         (x, valid), y = inputs, outputs[0]
