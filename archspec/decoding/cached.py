@@ -77,7 +77,7 @@ class CachedSteps:
     def _sizes(self, filled: RowBlock) -> dict[str, int]:
         rows, new = filled.ids.shape
         own = {} if self.plan.rows is None else {self.plan.rows.name: rows}
-        return {**self.sizes, **own, self.stepped.new: new}
+        return {**self.sizes, **own, **self.stepped.sizes(self.cache, new)}
 
     def _drop(self, rows: Sequence[int]) -> None:
         """Take rows that have ended out of the cache, if at least half of its rows have.

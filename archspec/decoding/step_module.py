@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archspec.algebra.dim import Symbol
 from archspec.decoding.parts import loaded
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.ir.graph import Value
@@ -28,8 +29,8 @@ class StepModule:
 
     `given` are the arguments of `new_cache` after its first two, and `fed` those of `step` before the cache, by the
     names of the spec's inputs; `given_too` and `fed_too` are keywords, which have defaults. `types` are those of the
-    fed inputs, with `new` for the number of new positions. `axes` are the axes of rows by the field of the cache;
-    `selects` says that rows can be taken out of every field.
+    fed inputs, with `new` for the number of new positions and `length` for that of the entries that a step reads.
+    `axes` are the axes of rows by the field of the cache; `selects` says that rows can be taken out of every field.
     """
 
     module: Any
@@ -39,6 +40,7 @@ class StepModule:
     fed_too: Mapping[str, str]
     types: Mapping[str, TensorType]
     new: str
+    length: Symbol
     axes: Mapping[str, int]
     selects: bool
 
@@ -46,6 +48,12 @@ class StepModule:
         """An empty cache for rows of at most `capacity` positions, from the inputs that are given once, by name."""
         more = {own: tensors[name] for name, own in self.given_too.items()}
         return self.module.new_cache(rows, capacity, *(tensors[name] for name in self.given), **more)
+
+    def sizes(self, cache: Any, new: int) -> dict[str, int]:
+        """The sizes of the dims of positions at a step of `new` positions."""
+        # Only a cache that keeps all positions has a length; others compute with positions up to the largest.
+        length = cache.length(new) if hasattr(cache, "length") else self.length.max
+        return {self.new: new, self.length.name: length}
 
     def step(self, tensors: Mapping[str, Tensor], cache: Any, counts: Tensor) -> tuple[Tensor, Any]:
         """Logits [rows, vocab] at each row's last new position, and the cache after it.
@@ -94,6 +102,7 @@ def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule |
         fed_too=_keywords(module.step, fed_too),
         types={value.name: value.type for value in made.fed},
         new=made.found.new.name,
+        length=made.found.length,
         axes={field: axis for field, axis in axes.items() if axis is not None},
         selects=None not in axes.values() and not made.found.rows.is_constant,
     )

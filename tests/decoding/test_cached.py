@@ -115,6 +115,12 @@ def test_prompts_cover_a_prefix(mask: str, tmp_path: Path) -> None:
     assert (found.code, found.message) == ("E742", "row 0 starts with 2 ids, and its prefix covers 3")
 
 
+def test_inputs_over_pairs_of_positions(tmp_path: Path) -> None:
+    more = 'pairs: {type: "float[batch, 1, length, length]", default: 0.5}'
+    spec = specs.decoder(tmp_path, more=more, attention=", multiply_scores: pairs")
+    assert largest_difference(spec, PROMPTS, max_new=3, chunk=2) < 1e-10
+
+
 def test_a_chunk_has_a_position(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
     with pytest.raises(SpecError) as raised:
