@@ -185,3 +185,15 @@ def test_a_value_that_lacks_the_axis_of_the_predicate_is_not_asked(tmp_path: Pat
     # An id that stays 2 is no change: the rule holds, and is not refuted where it is not proved.
     found = report(tmp_path, inputs, graph, outputs, "ignores: {output: y, input: ids, where: ids == 2}")
     assert statuses(found)[0] in ("proved", "unknown")
+
+
+def test_a_witness_tells_the_controls_of_the_rule(tmp_path: Path) -> None:
+    inputs = '{x: "float[batch, time, 4]", valid: "bool[batch, time]"}'
+    graph = (
+        "{y: {block: attend, query: x, key: x, value: x, mask: all}, z: {block: shift, input: valid, axis: 1, by: 1}}"
+    )
+    outputs = '{y: "float[batch, time, 4]", z: "bool[batch, time]"}'
+    rule = "within: {output: y, input: x, mask: key_valid(valid)}"
+    found = report(tmp_path, inputs, graph, outputs, rule)
+    (leak,) = found.verdicts[0].diagnostics
+    assert [note for note in leak.notes if note.startswith("`valid` is [[")]
