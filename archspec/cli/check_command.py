@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import click
 
+from archspec.analyses.memory import in_words
 from archspec.checking import Report, check
+from archspec.checking.decoding_cache import DecodingCache, decoding_cache
 from archspec.cli.options import spec_options
 from archspec.cli.output import at_sizes, grouped, print_json, report_errors, scaled
 from archspec.cli.verdicts import verdict_data, verdict_lines
@@ -72,18 +74,42 @@ def data_of(report: Report) -> dict[str, object]:
         "flops_typical": report.cost.flops.typical(),
         "sizes": {name: symbol.typical for name, symbol in report.spec.dims.items()},
         "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
+        "cache": cache_data(decoding_cache(report.spec)),
         "rules": verdict_data(report.verdicts),
         "diagnostics": [to_json(found) for found in report.diagnostics],
     }
 
 
 def text_of(report: Report) -> str:
-    """The report as text: parameters and FLOPs, inputs, outputs, and a line for each rule."""
+    """The report as text: parameters and FLOPs, inputs, outputs, the cache of decoding, and a line for each rule."""
     cost, spec = report.cost, report.spec
     frozen = "" if cost.trainable == cost.parameters else f", {grouped(cost.trainable)} trainable"
     flops = f"{scaled(cost.flops.typical(), 'FLOP')} {at_sizes(cost.flops, spec)}".rstrip()
     lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {flops}"]
     lines += [f"  {value.name}: {value.type}" for value in spec.graph.inputs]
     lines += [f"  -> {name}: {value.type}" for name, value in spec.outputs.items()]
+    lines += cache_lines(decoding_cache(spec))
     lines += verdict_lines(report.verdicts)
     return "\n".join(lines)
+
+
+def cache_lines(cache: DecodingCache | None) -> list[str]:
+    """The line on the cache of decoding; none for a spec that does not say how it decodes."""
+    if cache is None:
+        return []
+    if cache.size is None:
+        return [f"  no cache: {cache.refused.message}" if cache.refused else "  no cache"]
+    parts = [f"{in_words(cache.size.position.typical())} a position and a row"] if cache.size.position != 0 else []
+    row = cache.size.row.constant
+    if row != 0:
+        parts.append(f"{cache.size.row} bytes a row" if row is None else f"{in_words(row)} a row")
+    return [f"  cache in float32: {' and '.join(parts)}; {in_words(cache.most)} a row at {cache.length}"]
+
+
+def cache_data(cache: DecodingCache | None) -> dict[str, object] | None:
+    """The cache of decoding as JSON-compatible data: formulas of bytes, or the code and message of the refusal."""
+    if cache is None or cache.size is None:
+        refused = None if cache is None else cache.refused
+        return None if refused is None else {"refused": to_json(refused)}
+    size = cache.size
+    return {"position_bytes": str(size.position), "row_bytes": str(size.row), "most_row_bytes": cache.most}

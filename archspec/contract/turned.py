@@ -1,4 +1,4 @@
-"""Inputs drawn again with nothing hidden, numbers that pick a position in turn at every one."""
+"""Inputs drawn again with nothing hidden, and what picks a position in turn at every one: numbers, and last valids."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from archspec.contract.chosen import Chosen
 from archspec.contract.counted import hiding
 from archspec.ir.graph import Value
 from archspec.ir.op import Primitive
@@ -28,6 +29,7 @@ def turns(claims: Claims, rule: Rule, sizes: Mapping[str, int]) -> int:
         low, high = bounds(claims, given, sizes)
         found.append(-(-(high - low) // max(1, prod(shape_at(given, sizes)))))
     found.extend(_PER_POSITION * size for size in _picked(claims, sizes))
+    found.append(_chosen(claims, rule, sizes).turns())
     return max(found)
 
 
@@ -38,10 +40,10 @@ def turned(
 
     Args:
         claims: declared inputs.
-        rule: a lower rule; inputs that its mask reads keep their values, as bools do.
+        rule: a lower rule; inputs that its mask reads keep their values, as bools do that decide nothing else.
         arrays: the inputs to keep these from.
         sizes: the size of each dim.
-        turn: which values the numbers of single rows take.
+        turn: which values the numbers of single rows take, and where bools that decide what is read are true.
         seed: seed of the others.
     """
     drawn = generate(claims, sizes, OPEN, seed, hiding(claims))
@@ -51,7 +53,13 @@ def turned(
         values = low + (turn * prod(shape) + np.arange(prod(shape))) % max(1, high - low)
         drawn[given.name] = values.reshape(shape).astype(given.type.dtype.value)
     kept = {name for name, given in claims.inputs.items() if given.type.dtype is DType.BOOL} | _read(rule)
-    return {name: arrays[name] if name in kept else array for name, array in drawn.items()}
+    drawn |= {name: arrays[name] for name in kept}
+    return drawn | _chosen(claims, rule, sizes).arrays(drawn, turn)
+
+
+def _chosen(claims: Claims, rule: Rule, sizes: Mapping[str, int]) -> Chosen:
+    """The inputs that decide what is read, except for those that the mask reads."""
+    return Chosen(claims=claims, sizes=sizes, kept=frozenset(_read(rule)))
 
 
 def _numbers(claims: Claims, rule: Rule) -> Iterator[InputSpec]:

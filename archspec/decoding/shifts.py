@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 
 from archspec.algebra.dim import Symbol
@@ -13,17 +12,6 @@ from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.passes.scopes import Scopes
-
-_SHAPES: Mapping[str, frozenset[str]] = {
-    "broadcast_axis": frozenset({"size"}),
-    "call": frozenset({"results"}),
-    "constant": frozenset({"axes"}),
-    "learned": frozenset({"axes"}),
-    "make_mask": frozenset({"queries", "keys"}),
-    "repeat": frozenset({"results"}),
-    "split": frozenset({"sizes"}),
-}
-"""Fields that give the shape of a result and do not affect its values."""
 
 _MOVE_ALONG = frozenset(
     {
@@ -46,8 +34,7 @@ def counts_positions(graph: Graph, size: Symbol) -> bool:
 
 def _meant(op: Op) -> frozenset[Symbol]:
     """The dims that an op's fields read, except those that only give the shape of a result."""
-    shapes = _SHAPES.get(op.name, frozenset())
-    return NONE.union(*(sizes_in(getattr(op, one.name)) for one in fields(op) if one.name not in shapes))  # type: ignore[arg-type]
+    return NONE.union(*(sizes_in(getattr(op, one.name)) for one in fields(op) if one.name not in op.sized))  # type: ignore[arg-type]
 
 
 def moves_along(graph: Graph, valid: Value) -> bool:

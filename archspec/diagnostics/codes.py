@@ -180,6 +180,7 @@ _TITLES = {
     "E745": "input cannot be filled in by generation",
     "E746": "token id out of range",
     "E747": "invalid logits",
+    "E748": "no decoding in steps",
     "E751": "no such attention",
     "E752": "too large to draw",
     "E753": "labels do not fit",

@@ -17,6 +17,7 @@ class Call(Op):
 
     name = "call"
     signature = "... -> ..."
+    sized = frozenset({"results"})
 
     kind: str
     module: str

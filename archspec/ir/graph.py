@@ -80,10 +80,15 @@ class Node:
     def captures(self, region: Graph) -> Iterator[tuple[Value, Value]]:
         """Each operand with the input of a region that is the same value inside it.
 
-        What repeated layers carry is left out: it starts as an operand, but is another value in every layer.
+        What repeated layers carry is left out: it starts as an operand, but is another value in every layer. So is what
+        they take a part of.
         """
-        first = self.op.carried
-        return zip(self.inputs[first:], region.inputs[first:], strict=True)
+        pairs = enumerate(zip(self.inputs, region.inputs, strict=True))
+        return (pair for number, pair in pairs if self.captures_operand(number))
+
+    def captures_operand(self, number: int) -> bool:
+        """Whether an operand is the same value inside the regions."""
+        return bool(self.regions) and number >= self.op.carried and number not in self.op.stacked
 
 
 @record(eq=False)
@@ -134,7 +139,7 @@ class Graph:
         What repeated layers carry is not followed: inside, it is the value only in the first layer.
         """
         for use in self.uses(value):
-            if use.node is None or not use.node.regions or use.number < use.node.op.carried:
+            if use.node is None or not use.node.captures_operand(use.number):
                 yield use
             else:
                 for region in use.node.regions:

@@ -25,6 +25,21 @@ Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 
 
+@record(kw_only=False)
+class PositionsOf:
+    """The positions of the entries along one axis: of an operand, or of the first output where `operand` is None."""
+
+    operand: int | None
+    axis: int
+
+
+@record(kw_only=False)
+class OwnEntries:
+    """The entries of an operand at the positions of the result, where it is also read at others."""
+
+    operand: int
+
+
 @record
 class ParameterSpec:
     """A parameter that an op declares: its type, its role (which selects the default initialisation), and its own init.
@@ -76,8 +91,19 @@ class Op(ABC):
 
     name: ClassVar[str]
     signature: ClassVar[str]
+    sized: ClassVar[frozenset[str]] = frozenset()
+    """The fields that give the size of a result, and decide nothing of its values."""
     carried: ClassVar[int] = 0
     """How many of the first operands are only where the regions start: each run gives the next its own."""
+
+    @property
+    def stacked(self) -> Mapping[int, int]:
+        """The operands of which each run of one region takes its own part, with the number of that region."""
+        return {}
+
+    def of_operands(self, kept: Sequence[int]) -> Op:
+        """The op where only these operands are left."""
+        return self
 
     @abstractmethod
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -92,11 +118,13 @@ class Primitive(Op):
     """An operation without regions: it declares its cost, what it reads, its formula and its PyTorch code.
 
     `view` says that the output shares the memory of operand 0; `reads_more` gives the reason where `reads` may contain
-    more than the op depends on, and is empty where it is exact.
+    more than the op depends on, and is empty where it is exact. `anywhere` says that an entry is the same function of
+    what it reads wherever it stands, so that the op runs on some positions of a sequence as on all of them.
     """
 
     view: ClassVar[bool] = False
     reads_more: ClassVar[str] = ""
+    anywhere: ClassVar[bool] = False
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""
@@ -110,6 +138,11 @@ class Primitive(Op):
         """How many rows or positions the values of an integer operand number, by the number of the operand."""
         return {}
 
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """Bool operands that decide which positions of the others are read: no single value shows all of these."""
+        return ()
+
     def inner(self) -> Mapping[str, Primitive]:
         """Values that the op computes on the way, by name: the same op with that value as one more, last output."""
         return {}
@@ -121,6 +154,14 @@ class Primitive(Op):
         """
         # The sound default: too large a relation makes a proof fail, too small a one makes it wrong.
         return tuple(tuple(EVERYTHING for _ in inputs) for _ in outputs)
+
+    def placed(self, count: int) -> Placement | None:
+        """The op with positions as operands, for `count` operands; None where it is not known how it depends on them.
+
+        An op that computes something from positions (a table of angles, a causal mask) takes them from its entries'
+        indices; in a step of decoding entry 0 is another position in each row.
+        """
+        return Placement(op=self, operands=tuple(range(count))) if self.anywhere else None
 
     @abstractmethod
     def reference(
@@ -147,6 +188,18 @@ class Primitive(Op):
     @abstractmethod
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """Source expressions of the outputs, given source expressions of the inputs and parameters."""
+
+
+@record
+class Placement:
+    """An op that takes positions: `op` is applied to `operands`.
+
+    These are numbers of the original op's operands, and the positions along their axes, int64 [rows, entries] or
+    [entries]; where a position is negative, nothing stands.
+    """
+
+    op: Primitive
+    operands: tuple[int | PositionsOf | OwnEntries, ...]
 
 
 class ShapeError(Exception):

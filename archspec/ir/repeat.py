@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType
@@ -77,17 +78,32 @@ class Tap:
 
 
 @record
+class Scan:
+    """A value of which each layer of one body has its own part, stacked along axis 0 in the order of these layers.
+
+    `operand` is the operand that is a stack, of which a layer's body takes its part; `output` the output of the body
+    whose parts are stacked into an output of the node. Bodies of other kinds read nothing of the operand.
+    """
+
+    body: int
+    operand: int | None = None
+    output: int | None = None
+
+
+@record
 class Repeat(Op):
     """Run layers in turn: operand 0 is carried from each to the next, the other operands are captured by all.
 
     Every region has as many inputs as the node has operands; its output 0 is the carried value. The node outputs the
-    last carried value, then one value for each tap. `module` is the path of the list of layers (`states.layers`);
-    `shared` says that the layers of one body use one set of parameters, held by the first of them.
+    last carried value, one value for each tap, and one for each of `scans` that has an output. `module` is the path of
+    the list of layers (`states.layers`); `shared` says that the layers of one body use one set of parameters, held by
+    the first of them.
     """
 
     name = "repeat"
     signature = "... -> ..."
     carried = 1
+    sized = frozenset({"results"})
 
     module: str
     kinds: tuple[str, ...]
@@ -96,7 +112,24 @@ class Repeat(Op):
     # It decides which parameters a layer uses, not what it reads: relations do not depend on it.
     shared: bool = False
     taps: tuple[Tap, ...] = ()
+    scans: tuple[Scan, ...] = ()
+
+    @property
+    def stacked(self) -> Mapping[int, int]:
+        """The operands of which each layer of one body takes its own part, with the number of that body."""
+        return {scan.operand: scan.body for scan in self.scans if scan.operand is not None}
+
+    @property
+    def stacks(self) -> list[Scan]:
+        """The scans that give an output of the node, in the order of these."""
+        return [scan for scan in self.scans if scan.output is not None]
+
+    def of_operands(self, kept: Sequence[int]) -> Repeat:
+        """The layers where only these operands are left."""
+        left = [scan for scan in self.scans if scan.operand is None or scan.operand in kept or scan.output is not None]
+        moved = {number: place for place, number in enumerate(kept)}
+        return replace(self, scans=tuple(replace(scan, operand=moved.get(scan.operand or -1)) for scan in left))
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The carried type, and the types of the taps."""
+        """The carried type, the types of the taps, and those of the stacks."""
         return self.results

@@ -46,3 +46,28 @@ def shortest_path(
     while path[-1] != start:
         path.append(came[path[-1]])
     return tuple(reversed(path))
+
+
+def cheapest_cut(
+    wanted: Iterable[Vertex], before: Mapping[Vertex, Iterable[Vertex]], cost: Callable[[Vertex], int]
+) -> frozenset[Vertex]:
+    """The vertices of least total cost without which no wanted one is reached from one that has nothing before it.
+
+    `before` gives what a vertex is made from; a vertex that is wanted may be in the cut itself. Of several cuts of one
+    cost it is the one nearest to the wanted vertices.
+    """
+    import networkx as nx
+
+    graph: nx.DiGraph[object] = nx.DiGraph()
+    graph.add_nodes_from(("made", "wanted"))
+    seen = list(dict.fromkeys(wanted))
+    graph.add_edges_from((("after", vertex), "wanted") for vertex in seen)
+    for vertex in seen:
+        graph.add_edge(("before", vertex), ("after", vertex), capacity=cost(vertex))
+        operands = list(dict.fromkeys(before.get(vertex, ())))
+        graph.add_edges_from((("after", one), ("before", vertex)) for one in operands)
+        graph.add_edges_from([] if operands else [("made", ("before", vertex))])
+        seen += [one for one in operands if one not in seen]
+    # The second part is all that reaches the end without saturation: the cut around it is the nearest one.
+    _, (_, near) = nx.minimum_cut(graph, "made", "wanted")
+    return frozenset(vertex for vertex in seen if ("after", vertex) in near and ("before", vertex) not in near)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from archspec.algebra.dim import Dim
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import ShapeError
@@ -98,7 +99,7 @@ def _counted(items: Sequence[TensorType], what: str) -> str:
 def _regions(node: Node) -> Iterator[str]:
     """Findings on the number of regions of a node and on the types of their inputs and results."""
     for region in node.regions:
-        yield from _equal("region input", [v.type for v in region.inputs], [v.type for v in node.inputs])
+        yield from _equal("region input", [v.type for v in region.inputs], _taken(node))
     match node.op:
         case Call():
             if len(node.regions) != 1:
@@ -112,6 +113,27 @@ def _regions(node: Node) -> Iterator[str]:
                 yield f"expected no region of a primitive, found {len(node.regions)}"
 
 
+def _stacks(node: Node, op: Repeat) -> Iterator[str]:
+    """Findings on the operands and outputs of which each layer has a part."""
+    counts = [op.schedule.count(number) for number in range(len(node.regions))]
+    for operand, body in op.stacked.items():
+        if node.inputs[operand].type.shape[:1] != (Dim.of(counts[body]),):
+            yield f"operand {operand} is {node.inputs[operand].type}, and {counts[body]} layers take a part of it"
+    for scan, value in zip(op.stacks, node.outputs[1 + len(op.taps) :], strict=True):
+        part = node.regions[scan.body].outputs[scan.output or 0].type
+        yield from _equal("stack", [value.type], [part.with_axes(counts[scan.body], *part.axes)])
+
+
+def _taken(node: Node) -> list[TensorType]:
+    """The types that a region takes: those of the operands, of a stack the type of a part."""
+    stacked = node.op.stacked if isinstance(node.op, Repeat) else {}
+    return [_part(v.type) if number in stacked else v.type for number, v in enumerate(node.inputs)]
+
+
+def _part(stack: TensorType) -> TensorType:
+    return TensorType(stack.dtype, stack.axes[1:], stack.bound)
+
+
 def _repeat(node: Node, op: Repeat) -> Iterator[str]:
     """Findings on the regions, the schedule and the taps of repeated layers."""
     if len(node.regions) != len(op.kinds) or not node.regions:
@@ -123,10 +145,12 @@ def _repeat(node: Node, op: Repeat) -> Iterator[str]:
     for region in node.regions:
         # The next layer takes the result of this one, so the types must be equal.
         yield from _equal("carried value", [region.outputs[0].type], [node.inputs[0].type])
-    if len(node.outputs) != 1 + len(op.taps):
-        yield f"expected one tap for each of {len(node.outputs) - 1} extra outputs, found {len(op.taps)}"
+    if len(node.outputs) != 1 + len(op.taps) + len(op.stacks):
+        more = len(node.outputs) - 1 - len(op.stacks)
+        yield f"expected one tap for each of {more} extra outputs, found {len(op.taps)}"
         return
-    for tap, value in zip(op.taps, node.outputs[1:], strict=True):
+    yield from _stacks(node, op)
+    for tap, value in zip(op.taps, node.outputs[1:], strict=False):
         if tap.layer >= len(op.schedule) or tap.output >= len(node.regions[op.schedule[tap.layer]].outputs):
             yield f"tap of layer {tap.layer} names an output that does not exist"
         else:

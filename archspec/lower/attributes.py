@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 
 from archspec.ir.graph import Parameter
-from archspec.lower.errors import TakenName
+from archspec.lower.errors import TakenByMethod, TakenName
 from archspec.lower.naming import may_be_attribute
 from archspec.lower.syntax import parse
 from archspec.record import record
@@ -28,10 +28,14 @@ class Attribute:
 
 
 class Attributes:
-    """The attributes of one class in order, by path relative to it: `q`, or `logits.1`, which is held by a dict."""
+    """The attributes of one class in order, by path relative to it: `q`, or `logits.1`, which is held by a dict.
 
-    def __init__(self) -> None:
+    `methods` are names that the class may give to methods beside `forward`.
+    """
+
+    def __init__(self, methods: frozenset[str] = frozenset()) -> None:
         self._found: dict[str, Attribute] = {}
+        self._methods = methods
 
     def declare(self, path: str, attribute: Attribute) -> bool:
         """Declare an attribute, unless its path is declared already.
@@ -44,9 +48,11 @@ class Attributes:
             false if another constructor is declared under the path.
 
         Raises:
-            TakenName: if a PyTorch module cannot have an attribute of this name.
+            TakenName, TakenByMethod: if the module cannot have an attribute of this name.
         """
         first, *rest = path.split(".")
+        if first in self._methods:
+            raise TakenByMethod(first)
         if not may_be_attribute(first) or not all(part.isalnum() or part.isidentifier() for part in rest):
             raise TakenName(first)
         found = self._found.setdefault(path, attribute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from archspec.lower.attributes import made_in_dict
 from archspec.lower.code import ClassCode
@@ -10,9 +11,22 @@ from archspec.lower.fit import fitted
 from archspec.lower.initial import reset_lines
 from archspec.lower.layout import signature, statement
 from archspec.lower.syntax import name, substitute
+from archspec.record import record
 
 _INDENT = "    "
 _BODY = _INDENT * 2
+
+
+@record
+class MethodText:
+    """The code of a method, the lines of its docstring, and its return annotation, as for `forward`."""
+
+    code: ClassCode
+    docstring: Sequence[str] = ()
+    output: str = ""
+
+
+NO_METHODS: Mapping[str, MethodText] = MappingProxyType({})
 
 
 def class_lines(
@@ -21,6 +35,7 @@ def class_lines(
     own: str,
     reserved: Iterable[str],
     *,
+    methods: Mapping[str, MethodText] = NO_METHODS,
     forward_docstring: Sequence[str] = (),
     output: str = "",
 ) -> list[str]:
@@ -31,12 +46,17 @@ def class_lines(
         names: the name of each class by its token.
         own: the name of this class.
         reserved: names that no variable may take.
+        methods: other methods, by name.
         forward_docstring: lines of the docstring of `forward`, without indentation.
         output: return annotation of `forward`; if empty, `Tensor` or a tuple of tensors.
     """
     lines = [f"class {own}(nn.Module):", *_init(code, names)]
     lines += [""] if code.attributes else []
-    return lines + _forward(code, frozenset(reserved), forward_docstring, output)
+    lines += method_lines("forward", code, frozenset(reserved), forward_docstring, output)
+    for method, found in methods.items():
+        text = method_lines(method, found.code, frozenset(reserved), found.docstring, found.output)
+        lines += ["", *text]
+    return lines
 
 
 def _init(code: ClassCode, names: Mapping[str, str]) -> list[str]:
@@ -54,12 +74,14 @@ def _init(code: ClassCode, names: Mapping[str, str]) -> list[str]:
     return [*lines, "", f"{_INDENT}def reset_parameters(self) -> None:", *resets]
 
 
-def _forward(code: ClassCode, reserved: frozenset[str], docstring: Sequence[str], output: str) -> list[str]:
-    """Lines of `forward`: signature, docstring and body."""
+def method_lines(
+    method: str, code: ClassCode, reserved: frozenset[str], docstring: Sequence[str] = (), output: str = ""
+) -> list[str]:
+    """Lines of one method, signature, docstring and body; for the arguments see `class_lines`."""
     given, lines = fitted(code, reserved, _BODY)
     parameters = ["self", *_parameters(code, given)]
     returned = output or _returned(len(code.results))
-    head = signature("def forward(", parameters, f") -> {returned}:", _INDENT)
+    head = signature(f"def {method}(", parameters, f") -> {returned}:", _INDENT)
     return [*head, *(_BODY + line if line else "" for line in docstring), *lines]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, takewhile
+from types import MappingProxyType
 
 from archspec.lower.attributes import Attributes
 from archspec.lower.code import ClassCode, Loop, Statement
@@ -15,12 +16,18 @@ from archspec.lower.inline import InlinePlan
 from archspec.lower.naming import camel, class_name, unused
 from archspec.lower.syntax import renamed
 
+NO_METHODS: Mapping[str, tuple[ClassCode, InlinePlan]] = MappingProxyType({})
+
 
 @dataclass(kw_only=True)
 class Class:
-    """One class: the code of its first body, and the kinds and paths of all bodies that share it."""
+    """One class: the code of its first body, and the kinds and paths of all bodies that share it.
+
+    `code` is `forward`; `methods` holds the code of other methods by name.
+    """
 
     code: ClassCode
+    methods: Mapping[str, ClassCode] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
@@ -42,12 +49,14 @@ class Classes:
         self.all: list[Class] = []
         self._known: dict[str, int] = {}
 
-    def add(self, code: ClassCode, plan: InlinePlan) -> int:
-        """Add a body; returns the number of its class, which is an earlier one if that has the same code."""
-        key = _key(code, plan)
+    def add(
+        self, code: ClassCode, plan: InlinePlan, methods: Mapping[str, tuple[ClassCode, InlinePlan]] = NO_METHODS
+    ) -> int:
+        """Add a body, with other methods; returns the number of its class, an earlier one if that has the same code."""
+        key = "\n".join([code_key(code, plan), *(f"{name} {code_key(*one)}" for name, one in methods.items())])
         number = self._known.setdefault(key, len(self.all))
         if number == len(self.all):
-            self.all.append(Class(code=code))
+            self.all.append(Class(code=code, methods={name: one for name, (one, _) in methods.items()}))
         self.all[number].kinds.append(code.kind)
         self.all[number].paths.append(code.path)
         return number
@@ -86,11 +95,12 @@ class Classes:
 
 
 # The number of candidate names of a class, from short to long.
-_LEVELS = 4
+_LEVELS = 5
 
 
 def _options(kind: str, one: Class) -> list[str]:
-    """Candidate names from short to long: by the node, with the outer module, with the path's first node, by the path.
+    """Candidate names from short to long: by the node, with the outer module, with the path's first node, by the path,
+    with the innermost module.
 
     The name of the node is used only if all nodes of the class have it and it ends in the kind.
     """
@@ -101,7 +111,8 @@ def _options(kind: str, one: Class) -> list[str]:
     outer = next((class_name(found) for found in one.code.around if found and class_name(found) not in own), "")
     path = "".join(camel(part) for part in parts[:-1])
     first = "" if own.startswith(camel(parts[0])) else camel(parts[0])
-    return [own, outer + own, first + own, path + own]
+    inner = class_name(one.code.around[-1]) if one.code.around else ""
+    return [own, outer + own, first + own, path + own, inner + own]
 
 
 def token(number: int) -> str:
@@ -109,7 +120,7 @@ def token(number: int) -> str:
     return f"__C{number}"
 
 
-def _key(code: ClassCode, plan: InlinePlan) -> str:
+def code_key(code: ClassCode, plan: InlinePlan) -> str:
     """A text that is equal for bodies that can share a class: all their code, with variables numbered by first use."""
     order = count()
     seen: dict[str, str] = {}

@@ -34,14 +34,26 @@ def hint_of(node: Node, value: Value) -> str:
 
 
 @record
-class Need:
-    """Something that a body uses but cannot access: a size that none of its tensors has, or another's parameter."""
+class Slots:
+    """The places of new entries in what a step keeps: a ring of `ring` entries, or one place a position if None."""
 
-    what: Symbol | Parameter
+    ring: int | None = None
+
+
+@record
+class Need:
+    """Something that a body uses but cannot access.
+
+    It is a size that none of its tensors has, another's parameter, or the places at which a step writes.
+    """
+
+    what: Symbol | Parameter | Slots
 
     @property
     def variable(self) -> Variable:
-        """The argument of `forward` that passes it in."""
+        """The argument of the method that passes it in."""
+        if isinstance(self.what, Slots):
+            return Variable(hint="slots" if self.what.ring is None else "ring_slots")
         if isinstance(self.what, Symbol):
             return Variable(hint=self.what.name, annotation="int")
         return Variable(hint="_".join(self.what.path.split(".")[-2:]))
@@ -98,6 +110,7 @@ class Require:
 class Loop:
     """`for header in over: carried, *extra = value`, where `value` reads `carried`, which starts as `start`.
 
+    `carried` is "" where an iteration hands nothing on to the next.
     `locals` are the tokens of the header. `collected` pairs the token of a list with the output that is appended to it
     in every iteration.
     """
@@ -114,7 +127,7 @@ class Loop:
     @property
     def targets(self) -> tuple[str, ...]:
         """Variables that exist after the loop: the carried one, and the lists."""
-        return (self.carried, *(found for found, _ in self.collected))
+        return (*([self.carried] if self.carried else []), *(found for found, _ in self.collected))
 
     def reads(self) -> Iterator[str]:
         """Names that are read from outside the loop, those of `start` first."""
@@ -126,7 +139,23 @@ class Loop:
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
 
 
-Statement = Assignment | Default | Require | Loop
+@record
+class Do:
+    """`value` as a statement, for what it does."""
+
+    value: ast.expr
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """None: the statement creates no variable."""
+        return ()
+
+    def reads(self) -> Iterator[str]:
+        """Names that are read, in the order of the text."""
+        return names(self.value)
+
+
+Statement = Assignment | Default | Require | Loop | Do
 
 
 @dataclass(kw_only=True)
@@ -135,7 +164,8 @@ class ClassCode:
 
     `around` gives the kinds of the enclosing modules, outermost first. `inputs` are the numbers of the region's inputs
     that are arguments; the arguments of `needs` follow them. `optional` are the arguments that may be None. `variables`
-    and `sizes` resolve the tokens. `output_names` are set for the whole model only.
+    and `sizes` resolve the tokens; `known` holds sources of sizes that need no tensor. `output_names` are set for the
+    whole model only.
     """
 
     kind: str
@@ -148,6 +178,7 @@ class ClassCode:
     inputs: tuple[int, ...] = ()
     needs: list[Need] = field(default_factory=list)
     optional: frozenset[str] = frozenset()
+    known: dict[Dim, str] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     results: list[ast.expr] = field(default_factory=list)
     output_names: tuple[str, ...] = ()

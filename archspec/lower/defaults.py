@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import DType
-from archspec.lower.code import ClassCode, Default, Require
+from archspec.lower.code import ClassCode, Default, Require, Statement
 from archspec.lower.syntax import parse
 
-_DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
+DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
 
 Number = int | float | bool
 
@@ -39,13 +39,28 @@ def require_bools(code: ClassCode, graph: Graph) -> None:
     in defaults, because an omitted input has no dtype.
     """
     tokens = dict(zip(graph.inputs, code.arguments, strict=True))
-    required = [
+    first = len([one for one in code.statements if isinstance(one, Default)])
+    code.statements[first:first] = bool_checks(tokens)
+
+
+def bool_checks(tokens: Mapping[Value, str]) -> list[Statement]:
+    """Statements that raise TypeError if a bool argument, given with its token, has another dtype."""
+    return [
         Require(target=token, test=parse(f"{token}.dtype != torch.bool"), value=parse(_refusal(value.name, token)))
         for value, token in tokens.items()
         if value.type.dtype is DType.BOOL
     ]
-    filled = [one for one in code.statements if isinstance(one, Default)]
-    code.statements[len(filled) : len(filled)] = required
+
+
+def default_values(code: ClassCode, tokens: Mapping[Value, str], defaults: Mapping[str, Number]) -> list[Statement]:
+    """Statements that fill in those of some arguments that have a default, and check that masks are bool."""
+    required = {value: token for value, token in tokens.items() if value.name not in defaults}
+    made: list[Statement] = [
+        Default(target=token, value=parse(_filled(code, value, defaults[value.name], required)))
+        for value, token in tokens.items()
+        if value.name in defaults
+    ]
+    return [*made, *bool_checks(tokens)]
 
 
 def _refusal(name: str, token: str) -> str:
@@ -55,7 +70,7 @@ def _refusal(name: str, token: str) -> str:
 
 def _filled(code: ClassCode, value: Value, default: Number, required: Mapping[Value, str]) -> str:
     """Source of a default: like a required input of the same shape if there is one, else from the sizes."""
-    dtype = _DTYPES.get(value.type.dtype)
+    dtype = DTYPES.get(value.type.dtype)
     like = next((token for other, token in required.items() if other.type.shape == value.type.shape), None)
     if like:
         word, number = {0.0: ("zeros", ""), 1.0: ("ones", "")}.get(float(default), ("full", f", {default!r}"))

@@ -49,6 +49,35 @@ def forward_docstring(graph: Graph, defaults: Mapping[str, object]) -> list[str]
     return [*lines[:1], *map(_plain, lines[1:]), '"""']
 
 
+def new_cache_docstring(given: Sequence[Value], defaults: Mapping[str, object]) -> list[str]:
+    """Lines of the docstring of `new_cache`."""
+    lines = ['"""Make the cache for a number of rows that have had no position yet.', "", "Args:"]
+    lines += ["    rows: how many rows are decoded together.", "    capacity: the most positions that a row will have."]
+    return [*lines, *_arguments(given, defaults), '"""']
+
+
+def step_docstring(fed: Sequence[Value], output: Value, name: str, defaults: Mapping[str, object]) -> list[str]:
+    """Lines of the docstring of `step`."""
+    required = [value for value in fed if value.name not in defaults]
+    optional = [value for value in fed if value.name in defaults]
+    lines = [f'"""Compute {_plain(name)} at the last of the new positions of each row.', "", "Args:"]
+    lines += _arguments(required, defaults)
+    lines += ["    cache: what earlier steps kept; its buffers are written in place."]
+    counts = "    counts: int64 [rows], how many of the new positions each row has, the first ones; all if left out."
+    lines += textwrap.wrap(counts, WIDTH - 8, subsequent_indent="        ", replace_whitespace=False)
+    lines += [*_arguments(optional, defaults), "", "Returns:", *map(_plain, _entry(identifier(name), output))]
+    return [*lines, "    cache: the cache for the next step.", '"""']
+
+
+def _arguments(values: Sequence[Value], defaults: Mapping[str, object]) -> list[str]:
+    """Lines that describe arguments."""
+    lines: list[str] = []
+    for value in values:
+        more = f"; {defaults[value.name]} if left out" if value.name in defaults else ""
+        lines += map(_plain, _entry(identifier(value.name), value, more))
+    return lines
+
+
 def outputs_class(graph: Graph) -> list[str]:
     """Lines of the named tuple `Outputs`, which `forward` returns if the model has several outputs."""
     fields = [f"    {identifier(name)}: Tensor" for name in graph.output_names]

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
+from archspec.lower.body_site import BodySite
+from archspec.lower.cached import METHODS, Cached
 from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
 from archspec.lower.region import Lowering
+from archspec.masks.leaf import Padding
 from archspec.model.checked import Checked
 from archspec.model.exposing import exposed
 from archspec.passes.base import run_passes
 from archspec.passes.hoist_masks import HoistMasks
+from archspec.passes.incremental.incremental import incremental
+from archspec.passes.last_position import LastPosition
 from archspec.spec.spec import Spec
 
 
@@ -33,25 +39,50 @@ def emit(checked: Checked, *, expose: Sequence[str] = ()) -> str:
     """
     spec = exposed(checked.spec, expose)
     defaults = {name: given.default for name, given in spec.inputs.items() if given.default is not None}
-    return emit_graph(with_masks(spec), spec.name, checked, defaults)
+    return emit_graph(with_masks(spec), spec.name, checked, defaults, cached(spec, defaults))
+
+
+def cached(spec: Spec, defaults: Mapping[str, Number]) -> Cached | None:
+    """What the cached step of a decoder is made from; None where the spec does not decode, or not in steps."""
+    if spec.decode is None:
+        return None
+    try:
+        found = incremental(spec.graph, spec.decode.input, [spec.decode.output])
+    except SpecError:
+        return None
+    passes = (HoistMasks(promises=_promises(spec)),)
+    step = run_passes(found.step, (LastPosition(positions=found.new), *passes)).graph
+    once = None if found.once is None else run_passes(found.once, passes).graph
+    return Cached(found=found, step=step, once=once, source=spec.decode.input, defaults=defaults)
 
 
 def with_masks(spec: Spec) -> Graph:
     """The graph of a spec as it is emitted, with its masks as values (see `HoistMasks`)."""
-    promises = {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
-    return run_passes(spec.graph, (HoistMasks(promises=promises),)).graph
+    return run_passes(spec.graph, (HoistMasks(promises=_promises(spec)),)).graph
+
+
+def _promises(spec: Spec) -> dict[str, Padding]:
+    return {name: given.padding for name, given in spec.inputs.items() if given.padding != "any"}
 
 
 def require_module(spec: Spec) -> None:
     """Check that a spec can be lowered, without writing the file. Raises SpecError E501 or E502 if it cannot."""
     graph = with_masks(spec)
     try:
-        Lowering().body(graph, kind="", path="", module="", forced=range(len(graph.inputs)))
+        Lowering(methods=METHODS if spec.decode else frozenset()).body(
+            graph, BodySite(), forced=range(len(graph.inputs))
+        )
     except LoweringError as error:
         error.refuse()
 
 
-def emit_graph(graph: Graph, name: str, checked: Checked, defaults: Mapping[str, Number] | None = None) -> str:
+def emit_graph(
+    graph: Graph,
+    name: str,
+    checked: Checked,
+    defaults: Mapping[str, Number] | None = None,
+    cached: Cached | None = None,
+) -> str:
     """The PyTorch file of a graph that was made from a spec, such as a part of it.
 
     Args:
@@ -59,6 +90,7 @@ def emit_graph(graph: Graph, name: str, checked: Checked, defaults: Mapping[str,
         name: the name from which the name of the model's class is made.
         checked: the spec, whose description and digest are written into the file.
         defaults: default values by input name.
+        cached: the cached step, for a decoder.
 
     Raises:
         SpecError: E501 or E502 if a module cannot express the graph.
@@ -66,7 +98,7 @@ def emit_graph(graph: Graph, name: str, checked: Checked, defaults: Mapping[str,
     spec = checked.spec
     header = Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
     try:
-        return module_file(graph, header, defaults)
+        return module_file(graph, header, defaults, cached)
     except LoweringError as error:
         error.refuse()
 

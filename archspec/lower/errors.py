@@ -35,6 +35,16 @@ class TakenName(LoweringError):
         super().__init__(f"`{name}` is an attribute of every PyTorch module")
 
 
+class TakenByMethod(LoweringError):
+    """A name that an attribute of a decoder cannot have, because its classes have a method of this name."""
+
+    code = "E501"
+    help = "choose another name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"`{name}` is a method of the modules of a decoder")
+
+
 class ReusedDifferently(LoweringError):
     """A module is called twice, and the two calls would need different code."""
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from archspec.lower.code import Assignment, ClassCode, Default, Loop, Require, Statement
+from archspec.lower.code import Assignment, ClassCode, Default, Do, Loop, Require, Statement
 from archspec.lower.syntax import name, names, substitute
 from archspec.record import record
 
@@ -115,7 +115,7 @@ def with_expressions(statement: Statement, change: Callable[[ast.expr], ast.expr
 
 
 def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[Statement]:
-    """The statements that the results depend on, and all `Require` statements, in order."""
+    """The statements that the results depend on, and all that do more than make a value, in order."""
     live = {found for result in results for found in names(result)}
     kept = []
     for statement in reversed(list(statements)):
@@ -126,8 +126,8 @@ def used(statements: Iterable[Statement], results: Iterable[ast.expr]) -> list[S
 
 
 def _is_needed(statement: Statement, live: set[str]) -> bool:
-    """Whether a statement must be kept: a check always, any other one if a live name depends on it."""
-    if isinstance(statement, Require):
+    """Whether a statement must be kept: one that does more than make a value, or if a live name needs it."""
+    if isinstance(statement, Require | Do):
         return True
     return statement.target in live if isinstance(statement, Default) else not live.isdisjoint(statement.targets)
 

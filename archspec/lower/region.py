@@ -3,74 +3,146 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
+from archspec.ir.scope import join
 from archspec.lower.attributes import Attribute, Attributes, access
-from archspec.lower.classes import Classes, token
-from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
+from archspec.lower.body_site import BodySite
+from archspec.lower.classes import Classes, code_key, token
+from archspec.lower.code import Assignment, ClassCode, Do, Need, Slots, Variable, hint_of
 from archspec.lower.errors import LoweringError, ReusedDifferently
 from archspec.lower.inline import InlinePlan, inline
+from archspec.lower.places import body_place, nodes_by_place, place
 from archspec.lower.primitive import Helpers, Primitives, relative
-from archspec.lower.repeats import LayerStack
+from archspec.lower.repeats import LayerStack, LoopWriter
 from archspec.lower.sizes import resolve
 from archspec.lower.syntax import name, names, parse
+from archspec.lower.writes import Writer, is_update, is_written, results
+from archspec.ops.state.write_positions import WritePositions
+from archspec.record import record
+
+NO_GRAPHS: Mapping[str, Graph] = MappingProxyType({})
+
+
+@record
+class MethodCall:
+    """How a module is called: the code of the method, and its name, "" for `forward`."""
+
+    code: ClassCode
+    method: str = ""
 
 
 class Lowering:
-    """Lowers bodies, and collects their classes and helpers for one file."""
+    """Lowers bodies, and collects their classes and helpers for one file.
 
-    def __init__(self) -> None:
+    `graphs` are further graphs of the same model, each by the name of the method that computes it; `methods` are names
+    that no attribute may have.
+    """
+
+    def __init__(self, graphs: Mapping[str, Graph] = NO_GRAPHS, methods: frozenset[str] = frozenset()) -> None:
+        self.methods = methods
         self.classes = Classes()
         self.helpers = Helpers()
+        self.found = {method: nodes_by_place(graph) for method, graph in graphs.items()}
+        self.calls: dict[Node, MethodCall] = {}
+        self.stacks: dict[Node, LayerStack] = {}
 
     def body(
         self,
         region: Graph,
+        site: BodySite,
         *,
-        kind: str,
-        path: str,
-        module: str,
-        around: tuple[str, ...] = (),
-        frozen: bool = False,
         forced: Sequence[int] = (),
         needs: Sequence[Need] = (),
         width: int = 0,
+        first: int = 0,
+        attributes: Attributes | None = None,
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
 
         Args:
             region: the body.
-            kind: the kind of the module, for the name of its class; "" for the whole model.
-            path: the path of the node, also for names.
-            module: the path below which its parameters are held.
-            around: kinds of the enclosing modules, outermost first.
-            frozen: whether this module or an enclosing one turns training off.
+            site: where it stands.
             forced: numbers of inputs that become arguments even if nothing reads them.
             needs: needs that become arguments, whether they are used or not.
             width: the least number of results; missing ones are None.
+            first: the number of the first output that is a result.
+            attributes: those of the class, for another method than `forward`, which makes them.
 
         Returns:
-            the code of the class, and its statements after inlining.
+            the code of the method, and its statements after inlining.
 
         Raises:
             LoweringError: if a module cannot express the body.
         """
-        code = ClassCode(kind=kind, path=path, around=around, attributes=Attributes())
-        tokens = {value: code.variable(Variable(hint=value.name, type=value.type)) for value in region.inputs}
+        own = Attributes(self.methods) if attributes is None else attributes
+        code = ClassCode(kind=site.kind, path=site.path, around=site.around, attributes=own)
+        tokens = {value: code.variable(Variable(hint=_hint(region, value), type=value.type)) for value in region.inputs}
         inputs = list(tokens.values())
         for need in needs:
             code.need(need)
-        _Body(self, code, tokens, module, frozen).run(region)
+        _Body(self, code, tokens, site, is_forward=attributes is None).run(region, first)
         code.results += [parse("None")] * (width - len(code.results))
         plan = finished(code, inputs)
         read = set(reads(plan))
         code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in forced)
         code.arguments[:0] = [inputs[n] for n in code.inputs]
         return code, plan
+
+    def layer(
+        self,
+        region: Graph,
+        stack: BodySite,
+        op: Repeat,
+        kind: int,
+        *,
+        forced: Sequence[int] = (),
+        needs: Sequence[Need] = (),
+        width: int = 0,
+        first: int = 0,
+        attributes: Attributes | None = None,
+    ) -> tuple[ClassCode, InlinePlan]:
+        """Lower the body of one kind of layers of a stack; the rest as for `body`."""
+        site = replace(
+            stack,
+            kind=op.kinds[kind],
+            path=join(stack.path, "*"),
+            module=f"{op.module}.*",
+            place=body_place(stack.place, kind),
+        )
+        return self.body(region, site, forced=forced, needs=needs, width=width, first=first, attributes=attributes)
+
+    def other_calls(self, site: BodySite, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
+        """The methods of a module beside `forward`, whose code is given, in the other graphs that call it."""
+        methods: dict[str, tuple[ClassCode, InlinePlan]] = {}
+        for method, found in self.found.items():
+            for node in found.get(site.place, ()):
+                made = self.body(node.regions[0], site, attributes=code.attributes)
+                if code_key(*made) == code_key(code, plan):
+                    self.calls[node] = MethodCall(code=made[0])
+                    continue
+                known = methods.setdefault(method, made)
+                if code_key(*known) != code_key(*made):
+                    raise ReusedDifferently(node.path)
+                self.calls[node] = MethodCall(code=made[0], method=method)
+        return methods
+
+    def other_stacks(self, site: BodySite, stack: LayerStack) -> None:
+        """Add to the layers of a repeat their methods in the other graphs that run them."""
+        for method, found in self.found.items():
+            for node in found.get(site.place, ()):
+                assert isinstance(node.op, Repeat)
+                other = LayerStack(self, node, node.op, site, base=stack)
+                if not other.equals(stack):
+                    other.method = method
+                    stack.add(method, other)
+                self.stacks[node] = other
 
 
 def finished(code: ClassCode, inputs: Sequence[str], variables: frozenset[str] = frozenset()) -> InlinePlan:
@@ -90,19 +162,34 @@ def reads(plan: InlinePlan) -> list[str]:
     return found + [one for result in plan.results for one in names(result)]
 
 
+def _hint(region: Graph, value: Value) -> str:
+    """The preferred name of an input; of what is kept it tells entries from new ones, and one layer from all."""
+    kept = "_cache" if is_written(region, value) else ""
+    return f"{value.name}{kept}{'s' if _is_stack(region, value) else ''}" if value.name else ""
+
+
+def _is_stack(region: Graph, value: Value) -> bool:
+    """Whether layers take parts of a value."""
+    users = [node for node in region.nodes if isinstance(node.op, Repeat) and value in node.inputs]
+    return any(isinstance(one.op, Repeat) and one.inputs.index(value) in one.op.stacked for one in users)
+
+
 class _Body:
     """One body under construction. `tokens` maps the region's values to variables."""
 
     def __init__(
-        self, lowering: Lowering, code: ClassCode, tokens: dict[Value, str], module: str, frozen: bool
+        self, lowering: Lowering, code: ClassCode, tokens: dict[Value, str], site: BodySite, is_forward: bool
     ) -> None:
         self.lowering = lowering
         self.code = code
         self.tokens = tokens
-        self.module = module
-        self.frozen = frozen
+        self.site = site
+        self.module = site.module
+        self.frozen = site.frozen
+        self.is_forward = is_forward
+        self.writer = Writer(code, lowering.helpers)
 
-    def run(self, region: Graph) -> None:
+    def run(self, region: Graph, first: int) -> None:
         for node in region.nodes:
             try:
                 made = self.node(node, [self.tokens[value] for value in node.inputs])
@@ -111,7 +198,8 @@ class _Body:
                 error.node = error.node or node
                 raise
             self.tokens.update(zip(node.outputs, made, strict=True))
-        self.code.results = [name(self.tokens[value]) for value in region.outputs]
+        self.writer.finish(region, self.tokens)
+        self.code.results = [name(self.tokens[value]) for value in results(region, first)]
 
     def node(self, node: Node, operands: Sequence[str]) -> list[str]:
         """Append the statements of a node, given the tokens of its inputs; returns the tokens of its outputs."""
@@ -120,40 +208,65 @@ class _Body:
                 return self.call(node, op, operands)
             case Repeat() as op:
                 return self.repeat(node, op, operands)
+            case WritePositions() as op:
+                return [self.writer.write(node, op, operands)]
             case _:
                 return Primitives(self.code, self.module, self.lowering.helpers, self.frozen).lower(node, operands)
 
     def call(self, node: Node, op: Call, operands: Sequence[str]) -> list[str]:
         """Lower a call of a module, such as `x = self.attention(x, mask)`, and the module's body."""
-        frozen = self.freezes(node)
-        code, plan = self.lowering.body(
-            node.regions[0],
-            kind=op.kind,
-            path=node.path,
-            module=op.module,
-            around=self.inside,
-            frozen=frozen or self.frozen,
-        )
-        number = self.lowering.classes.add(code, plan)
         path = relative(op.module, self.module)
+        if self.is_forward:
+            self.define(node, op, path)
+        found = self.lowering.calls[node]
+        arguments = [operands[n] for n in found.code.inputs] + [self.bring(need) for need in found.code.needs]
+        called = f"{access(path)}{'.' if found.method else ''}{found.method}"
+        targets = [self.target(node, value) for value in node.outputs if not is_update(value)]
+        value = parse(f"{called}({', '.join(arguments)})")
+        made = Assignment(targets=tuple(targets), value=value) if targets else Do(value=value)
+        self.code.statements.append(made)
+        rest = iter(targets)
+        return ["" if is_update(value) else next(rest) for value in node.outputs]
+
+    def target(self, node: Node, value: Value) -> str:
+        """The token of an output of a call."""
+        return self.code.variable(Variable(hint=hint_of(node, value), type=value.type))
+
+    def define(self, node: Node, op: Call, path: str) -> None:
+        """Lower the body of a module, and declare it as an attribute."""
+        frozen = self.freezes(node)
+        site = self.inner(op.kind, node.path, op.module, frozen)
+        code, plan = self.lowering.body(node.regions[0], site)
+        number = self.lowering.classes.add(code, plan, self.lowering.other_calls(site, code, plan))
+        self.lowering.calls[node] = MethodCall(code=code)
         made = self.made(parse(f"{token(number)}()"), frozen)
         if not self.code.attributes.declare(path, Attribute(made=made, inner=code.attributes)):
             raise ReusedDifferently(node.path)
-        arguments = [operands[n] for n in code.inputs] + [self.bring(need) for need in code.needs]
-        targets = [self.code.variable(Variable(hint=hint_of(node, value), type=value.type)) for value in node.outputs]
-        value = parse(f"{access(path)}({', '.join(arguments)})")
-        self.code.statements.append(Assignment(targets=tuple(targets), value=value))
-        return targets
+
+    def inner(self, kind: str, path: str, module: str, frozen: bool) -> BodySite:
+        """Where a module stands that is called here."""
+        return BodySite(
+            kind=kind,
+            path=path,
+            module=module,
+            place=place(self.site.place, self.module, module),
+            around=self.inside,
+            frozen=frozen or self.frozen,
+        )
 
     def repeat(self, node: Node, op: Repeat, operands: Sequence[str]) -> list[str]:
         """Lower repeated layers as a list of modules and a loop."""
-        frozen = self.freezes(node)
-        stack = LayerStack(self.lowering, node, op, self.inside, frozen or self.frozen)
         path = relative(op.module, self.module)
-        made = self.made(stack.made(), frozen)
-        if not self.code.attributes.declare(path, Attribute(made=made)):
-            raise ReusedDifferently(node.path)
-        return stack.lower(self.code, access(path), operands, self.bring)
+        if self.is_forward:
+            frozen = self.freezes(node)
+            site = self.inner("", node.path, op.module, frozen)
+            stack = LayerStack(self.lowering, node, op, site)
+            self.lowering.other_stacks(site, stack)
+            self.lowering.stacks[node] = stack
+            made = self.made(stack.made(), frozen)
+            if not self.code.attributes.declare(path, Attribute(made=made)):
+                raise ReusedDifferently(node.path)
+        return LoopWriter(self.lowering.stacks[node], self.code, access(path), operands, self.bring).run()
 
     @property
     def inside(self) -> tuple[str, ...]:
@@ -177,4 +290,6 @@ class _Body:
         """Source of something that an inner body needs; it becomes a need of this body if it is not accessible here."""
         if isinstance(need.what, Symbol):
             return self.code.size(Dim.of(need.what))
+        if isinstance(need.what, Slots):
+            return self.code.need(need)
         return self.code.attributes.locate(need.what) or self.code.need(need)

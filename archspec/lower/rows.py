@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from archspec.lower.code import ClassCode, Default, Loop, Require, Statement
+from archspec.lower.code import ClassCode, Default, Do, Loop, Require, Statement
 from archspec.lower.inline import InlinePlan
 from archspec.lower.layout import is_settled, statement
 from archspec.lower.syntax import name, parse, substitute
@@ -44,6 +44,8 @@ def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[Statemen
     if isinstance(one, Require):
         test = StatementRow(before="if ", tree=substitute(one.test, named), after=":", indent=indent)
         return [test, StatementRow(before="raise ", tree=value, indent=indent + _STEP)]
+    if isinstance(one, Do):
+        return [StatementRow(before="", tree=value, indent=indent)]
     if isinstance(one, Loop):
         return list(_loop(one, given, named, value, indent))
     return [StatementRow(before=f"{', '.join(given[target] for target in one.targets)} = ", tree=value, indent=indent)]
@@ -55,13 +57,13 @@ def _loop(
     for found, _ in one.collected:
         yield StatementRow(before=f"{given[found]} = ", tree=parse("[]"), indent=indent)
     start = substitute(one.start, named)
-    if flat(start) != given[one.carried]:
+    if one.carried and flat(start) != given[one.carried]:
         yield StatementRow(before=f"{given[one.carried]} = ", tree=start, indent=indent)
     header = substitute(one.header, named)
     targets = ", ".join(map(flat, header.elts)) if isinstance(header, ast.Tuple) else flat(header)
     yield StatementRow(before=f"for {targets} in ", tree=substitute(one.over, named), after=":", indent=indent)
-    made = ", ".join(given[token] for token in (one.carried, *one.extra))
-    yield StatementRow(before=f"{made} = ", tree=value, indent=indent + _STEP)
+    made = ", ".join(given[token] for token in (one.carried, *one.extra) if token)
+    yield StatementRow(before=f"{made} = " if made else "", tree=value, indent=indent + _STEP)
     for found, token in one.collected:
         yield StatementRow(before="", tree=parse(f"{given[found]}.append({given[token]})"), indent=indent + _STEP)
 

@@ -57,6 +57,8 @@ class _Resolver:
 
     def source(self, number: int, dim: Dim) -> str:
         """Source of a size in one statement."""
+        if dim in self.code.known:
+            return self.code.known[dim]
         for variable, axis, found in self.shapes(number):
             if found == dim:
                 return f"{variable}.shape[{axis}]"

@@ -74,8 +74,9 @@ class _Naming:
         start = loop.start.id if isinstance(loop.start, ast.Name) else ""
         takes_over = start in self.live and self.last[start] == number and start not in inside
         self.live = {token for token in self.live if self.last.get(token, -1) > number or token in inside}
-        hint = self.names[start] if takes_over else self.hint(loop.carried) or self.plain(loop.carried)
-        self.give(loop.carried, hint)
+        if loop.carried:
+            hint = self.names[start] if takes_over else self.hint(loop.carried) or self.plain(loop.carried)
+            self.give(loop.carried, hint)
         for token, _ in loop.collected:
             self.give(token, self.hint(token) or self.plain(token))
         kept = set(self.live)

@@ -74,6 +74,17 @@ class MaskAtom(Leaf, partial=True):
     def uses(self) -> tuple[ControlUse, ...]:
         """The control operands that it reads, and how it reads them."""
 
+    def parted(self, own: Mapping[int, int]) -> MaskAtom:
+        """The same atom with control `own[n]` in place of n where it is read at the query.
+
+        An atom that reads one control at both sides says how it reads two.
+        """
+        sides = {side for use in self.uses() for side in use.at}
+        if sides == {"query", "key"}:
+            raise TypeError(f"{type(self).__name__} does not say how it reads one control for each side")
+        found = self.renumbered({use.control: own.get(use.control, use.control) for use in self.uses()})
+        return found if isinstance(found, MaskAtom) and "query" in sides else self
+
     def controls(self) -> tuple[int, ...]:
         """The numbers of its controls."""
         return tuple(use.control for use in self.uses())

@@ -9,7 +9,7 @@ from typing import Protocol
 from archspec.algebra.dim import Dim
 from archspec.masks.leaf import Leaf
 from archspec.masks.mask import Mask
-from archspec.masks.source import AND, OR, PRIMARY, Control, MaskSource
+from archspec.masks.source import AND, OR, PRIMARY, Control, MaskSource, joined
 from archspec.masks.walk import fold, leaves
 
 
@@ -69,9 +69,7 @@ class _Emission:
 
     def joined(self, sign: str, binding: int, terms: Sequence[MaskSource]) -> MaskSource:
         """Terms joined by an operator; comparisons bind less tightly than `&` and `|` in Python and get parentheses."""
-        parts = [self._named(term) for term in terms]
-        source = sign.join(part.beside(binding) for part in parts)
-        return MaskSource(source, max(part.rank for part in parts), binding)
+        return joined(sign, binding, [self._named(term) for term in terms])
 
     def _named(self, part: MaskSource) -> MaskSource:
         """A term, assigned to a variable first if it asks for one."""

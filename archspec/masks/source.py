@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from archspec.algebra.dim import Dim
@@ -35,6 +36,11 @@ class MaskSource:
     def beside(self, binding: int) -> str:
         """The source as an operand of an operator with that binding strength."""
         return self.source if self.binding >= binding else f"({self.source})"
+
+
+def joined(sign: str, binding: int, terms: Sequence[MaskSource]) -> MaskSource:
+    """Terms joined by an operator; comparisons bind less tightly than `&` and `|` in Python and get parentheses."""
+    return MaskSource(sign.join(term.beside(binding) for term in terms), max(term.rank for term in terms), binding)
 
 
 class MaskWriter(Protocol):

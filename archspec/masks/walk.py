@@ -1,13 +1,14 @@
-"""Traversal of masks: their leaves, the controls they read, and masks over other leaves."""
+"""Traversal of masks: their leaves, the controls they read, masks over other leaves, and their text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TypeVar
 
 from archspec.masks.leaf import Leaf
 from archspec.masks.mask import And, Mask, Or, both, either
+from archspec.masks.source import AND, OR, PRIMARY, MaskSource
 
 T = TypeVar("T")
 
@@ -67,3 +68,16 @@ def compares_positions(mask: Mask) -> bool:
 def differs_by_query(mask: Mask) -> bool:
     """Whether the keys that a query may attend to depend on the query."""
     return any(leaf.by_query for leaf in leaves(mask))
+
+
+def text(mask: Mask, control_names: Sequence[str]) -> str:
+    """A mask as text, `causal & key_valid(valid)`, with control n under the name `control_names[n]`.
+
+    A mask that is made elsewhere is written as its name.
+    """
+    return fold(
+        mask,
+        lambda leaf: MaskSource(leaf.text(control_names), 0, PRIMARY),
+        lambda terms: MaskSource(" & ".join(term.beside(AND) for term in terms), 0, AND),
+        lambda terms: MaskSource(" | ".join(term.source for term in terms), 0, OR),
+    ).source

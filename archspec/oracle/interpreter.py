@@ -99,14 +99,20 @@ class Interpretation:
     def repeat(
         self, op: Repeat, regions: tuple[Graph, ...], arguments: list[Array], layers: tuple[int, ...]
     ) -> list[Array]:
-        """The last carried value and the tapped outputs of a stack of layers."""
-        carried, captured = arguments[0], arguments[1:]
+        """The last carried value, the tapped outputs and the stacked outputs of repeated layers."""
+        import numpy as np
+
+        carried = arguments[0]
         taken: dict[tuple[int, int], Array] = {}
         outer, around = self.sizes.get("layer"), self.at
         for layer, body in enumerate(op.schedule):
             # Shared layers read the parameters of the first layer of their kind.
             holder = op.schedule.first(body) if op.shared else layer
             self.sizes["layer"], self.at = layer, (*around, layer)
+            captured = arguments[1:]
+            for operand, of in op.stacked.items():
+                # Bodies of other kinds read nothing of it.
+                captured[operand - 1] = arguments[operand][op.schedule.layers(of).index(layer) if of == body else 0]
             results = self.graph(regions[body], [carried, *captured], (*layers, holder))
             carried = results[0]
             taken.update({(layer, number): result for number, result in enumerate(results)})
@@ -114,4 +120,5 @@ class Interpretation:
         # Inside nested repeats, `layer` is the number in the innermost one; it is restored for the outer body.
         if outer is not None:
             self.sizes["layer"] = outer
-        return [carried, *(taken[tap.layer, tap.output] for tap in op.taps)]
+        stacks = [np.stack([taken[n, s.output or 0] for n in op.schedule.layers(s.body)]) for s in op.stacks]
+        return [carried, *(taken[tap.layer, tap.output] for tap in op.taps), *stacks]

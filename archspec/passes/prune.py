@@ -52,7 +52,8 @@ def _inside(rewriter: Rewriter, node: Node) -> None:
     kept = sorted({number for _, read in first for number in read})
     regions = [_body(region, keep=kept)[0] for region in node.regions]
     if any(new is not old for new, old in zip(regions, node.regions, strict=True)):
-        rewriter.change(node, inputs=[node.inputs[number] for number in kept], regions=regions)
+        op = node.op.of_operands(kept)
+        rewriter.change(node, op=op, inputs=[node.inputs[number] for number in kept], regions=regions)
 
 
 def _holds_state(node: Node) -> bool:

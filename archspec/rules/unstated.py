@@ -11,8 +11,7 @@ from archspec.masks.atom import MaskAtom
 from archspec.masks.atoms.causal import Causal
 from archspec.masks.leaf import ControlUse
 from archspec.masks.mask import Mask
-from archspec.masks.text import text
-from archspec.masks.walk import controls, joined_by_or, leaves
+from archspec.masks.walk import controls, joined_by_or, leaves, text
 from archspec.ops.attention.attention import Attention
 from archspec.ops.linear.embedding import Embedding
 from archspec.record import record

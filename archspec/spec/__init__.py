@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.spec.counts import check_counts
-from archspec.spec.describe import describe
+from archspec.spec.files import describe
 from archspec.spec.inputs import InputSpec
 from archspec.spec.loading import load
 from archspec.spec.rules import Rule

@@ -22,7 +22,7 @@ from archspec.spec.nodes import GraphNode, NodePart
 from archspec.spec.order import ordered
 from archspec.spec.places import with_places
 from archspec.spec.syntax import paths, predicates, syntaxes
-from archspec.text.expr import Number
+from archspec.text.arithmetic import Number
 from archspec.text.path import Path
 from archspec.text.value import ValueExpr
 

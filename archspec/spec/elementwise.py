@@ -12,7 +12,7 @@ from archspec.ir.op import Op
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.elementwise.unary import Unary
 from archspec.ops.elementwise.with_number import WithNumber
-from archspec.text.expr import Number
+from archspec.text.arithmetic import Number
 from archspec.text.path import Path
 from archspec.text.value import ValueBinary, ValueCall, ValueExpr, paths
 

@@ -108,3 +108,9 @@ def _shipped(name: str, span: Span | None) -> Path:
         help = did_you_mean(name, names, kind="shipped specs") or "write a path that ends in .yaml"
         fail("E208", f"no spec is named `{name}`", span, help=help)
     return folder / f"{name}.yaml"
+
+
+def describe(path: Path) -> str:
+    """The `about` of a file; empty if it has none. Raises SpecError if the file cannot be read."""
+    about = read_file(path).get("about")
+    return about.value if isinstance(about, TextNode) else ""

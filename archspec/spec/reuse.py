@@ -9,7 +9,7 @@ from archspec.diagnostics import fail
 from archspec.schema.merge import merge
 from archspec.schema.model import Model
 from archspec.spec.syntax import Syntax
-from archspec.text.expr import Number
+from archspec.text.arithmetic import Number
 from archspec.text.nodes import ListNode, MapNode, Node
 
 

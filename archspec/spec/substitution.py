@@ -16,7 +16,8 @@ from archspec.blocks.parts.norm import chosen
 from archspec.blocks.parts.norm_fields import DefaultNorm, NormFields
 from archspec.diagnostics import Span
 from archspec.schema.init import InitFields
-from archspec.text.expr import Expr, Number
+from archspec.text.arithmetic import Number
+from archspec.text.expr import Expr
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
 _RAW = frozenset({"about", "block", "reuse"})

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
-from decimal import Context
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from fractions import Fraction
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
@@ -16,12 +15,20 @@ from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
 from archspec.record import record
+from archspec.text.arithmetic import (
+    ATOM,
+    Application,
+    Arithmetic,
+    InfixOperation,
+    Negation,
+    Number,
+    leaves,
+    read_number,
+)
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
-from archspec.text.pratt import Cursor, Grammar, Infix, parse_whole
+from archspec.text.pratt import Grammar, parse_whole
 
-SUM, PRODUCT, UNARY, ATOM = 10, 20, 30, 40
-_POWERS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "//": PRODUCT, "%": PRODUCT}
 _OPERATORS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -36,30 +43,6 @@ FUNCTIONS = ("sqrt",)
 T = TypeVar("T")
 
 
-class Bindable(Protocol):
-    """A syntax node with the binding power of its outermost operator."""
-
-    @property
-    def power(self) -> int:
-        """Higher binds tighter."""
-
-
-@record
-class Number:
-    """A number literal, kept as an exact rational."""
-
-    value: Fraction
-    span: Span = field(compare=False, repr=False)
-    power = ATOM
-
-    def __str__(self) -> str:
-        if self.value.denominator == 1 and abs(self.value) < 10**40:
-            return str(self.value.numerator)
-        # A literal has at most 40 characters, so 80 digits print it exactly.
-        exact = Context(prec=80)
-        return str(exact.normalize(exact.divide(self.value.numerator, self.value.denominator)))
-
-
 @record
 class Name:
     """A constant or a dim."""
@@ -72,48 +55,16 @@ class Name:
         return self.name
 
 
-@record
-class UnaryExpr:
-    """A minus sign before an operand."""
-
-    op: str
-    operand: Expr
-    span: Span = field(compare=False, repr=False)
-    power = UNARY
-
-    def __str__(self) -> str:
-        return f"{self.op}{bracketed(self.operand, UNARY)}"
+class UnaryExpr(Negation["Expr"]):
+    """A minus sign before an expression."""
 
 
-@record
-class BinaryExpr:
-    """`left op right`, op one of + - * / // %."""
-
-    op: str
-    left: Expr
-    right: Expr
-    span: Span = field(compare=False, repr=False)
-
-    @property
-    def power(self) -> int:
-        """How tightly the operator binds."""
-        return _POWERS[self.op]
-
-    def __str__(self) -> str:
-        return f"{bracketed(self.left, self.power)} {self.op} {bracketed(self.right, self.power + 1)}"
+class BinaryExpr(InfixOperation["Expr"]):
+    """`left op right`, one of + - * / // %."""
 
 
-@record
-class CallExpr:
-    """A function of one argument: `sqrt(x)`."""
-
-    function: str
-    argument: Expr
-    span: Span = field(compare=False, repr=False)
-    power = ATOM
-
-    def __str__(self) -> str:
-        return f"{self.function}({self.argument})"
+class CallExpr(Application["Expr"]):
+    """A function of one expression: `sqrt(x)`."""
 
 
 Expr = Number | Name | UnaryExpr | BinaryExpr | CallExpr
@@ -139,7 +90,7 @@ def written(expr: Expr) -> str:
 
 def names(expr: Expr) -> tuple[str, ...]:
     """The names of the constants and dims that an expression uses, without repeats, in the written order."""
-    return tuple(dict.fromkeys(_names(expr)))
+    return tuple(dict.fromkeys(one.name for one in leaves(expr) if isinstance(one, Name)))
 
 
 def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
@@ -189,60 +140,22 @@ def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
     return value
 
 
-def read_number(token: Token) -> Number:
-    """The syntax node of a number token."""
-    return Number(value=Fraction(token.text), span=token.span)
-
-
-def check_function(token: Token, functions: tuple[str, ...]) -> None:
-    """Check that the name before a bracket is one of `functions`. Raises SpecError E122 if it is not."""
-    if token.text not in functions:
-        help = did_you_mean(token.text, functions, kind="functions")
-        fail("E122", f"unknown function `{token.text}`", token.span, help=help)
-
-
-def bracketed(inner: Bindable, power: int) -> str:
-    """The text of an operand, in brackets if its operator binds less tightly than `power`."""
-    return f"({inner})" if inner.power < power else str(inner)
-
-
-def _operand(cursor: Cursor) -> Expr:
-    """Parse a number, a name, a call, a minus sign with its operand, or an expression in brackets."""
-    token = cursor.token
-    if token.kind == "number":
-        return read_number(cursor.advance())
-    if token.kind == "name":
-        return _name_or_call(cursor)
-    if cursor.take("-"):
-        operand = cursor.parse(EXPR, UNARY)
-        return UnaryExpr(op="-", operand=operand, span=token.span.to(operand.span))
-    if cursor.at("("):
-        # The span includes the brackets, so that a label under the operand covers all of it.
-        inner, span = cursor.brackets(lambda inside: inside.parse(EXPR))
-        return replace(inner, span=span)
-    return cursor.fail(EXPR.expected, help=EXPR.helps.get(token.text))
-
-
-def _name_or_call(cursor: Cursor) -> Expr:
-    """Parse a name, or a function call. Raises SpecError E122 for an unknown function, E120 for a path."""
-    token = cursor.advance()
-    if cursor.at("("):
-        check_function(token, FUNCTIONS)
-        argument, span = cursor.brackets(lambda inside: inside.parse(EXPR))
-        return CallExpr(function=token.text, argument=argument, span=token.span.to(span))
+def _name(token: Token) -> Expr:
+    """The node of a name. Raises SpecError E120 for a path."""
     if "." in token.text:
         help = "sizes use numbers, constants and dims; paths are allowed only where a value is expected"
         fail("E120", f"expected a constant or a dim, found the path `{token.text}`", token.span, help=help)
     return Name(name=token.text, span=token.span)
 
 
-def _binary(left: Expr, token: Token, right: Expr) -> Expr:
-    return BinaryExpr(op=token.text, left=left, right=right, span=left.span.to(right.span))
-
-
-EXPR: Grammar[Expr] = Grammar(
-    operand=_operand,
-    infix={op: Infix(power=power, build=_binary) for op, power in _POWERS.items()},
+EXPR: Grammar[Expr] = Arithmetic[Expr](
+    functions=FUNCTIONS,
+    operators=("+", "-", "*", "/", "//", "%"),
+    name=_name,
+    number=read_number,
+    negation=UnaryExpr,
+    operation=BinaryExpr,
+    application=CallExpr,
     expected="a number, a constant, a dim or `(`",
     helps={
         ",": "an expression is one value, without commas",
@@ -250,20 +163,7 @@ EXPR: Grammar[Expr] = Grammar(
         "|": "masks are allowed only in fields that take a mask",
         **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), "comparisons are allowed only in predicates"),
     },
-)
-
-
-def _names(expr: Expr) -> Iterator[str]:
-    """Every name in an expression, in the written order, with repeats."""
-    if isinstance(expr, Name):
-        yield expr.name
-    elif isinstance(expr, UnaryExpr):
-        yield from _names(expr.operand)
-    elif isinstance(expr, CallExpr):
-        yield from _names(expr.argument)
-    elif isinstance(expr, BinaryExpr):
-        yield from _names(expr.left)
-        yield from _names(expr.right)
+).grammar()
 
 
 def _look_up(name: Name, names: Mapping[str, Scalar]) -> Scalar:

@@ -10,7 +10,8 @@ from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.source import Span
 from archspec.record import record
-from archspec.text.expr import EXPR, Expr, bracketed
+from archspec.text.arithmetic import bracketed
+from archspec.text.expr import EXPR, Expr
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, path_of, read_path

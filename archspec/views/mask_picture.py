@@ -10,8 +10,7 @@ from archspec.ir.graph import Value
 from archspec.masks.evaluate import evaluate
 from archspec.masks.leaf import Leaf, Resizable
 from archspec.masks.mask import Mask
-from archspec.masks.text import text
-from archspec.masks.walk import controls, leaves, replaced
+from archspec.masks.walk import controls, leaves, replaced, text
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.views.chart import Chart, Level, Panel

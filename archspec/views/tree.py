@@ -10,7 +10,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
-from archspec.masks.text import text as mask_text
+from archspec.masks.walk import text as mask_text
 from archspec.ops.attention.attention import Attention
 from archspec.record import record
 

@@ -86,6 +86,56 @@ def test_an_index_that_never_reaches_the_last_position_is_found() -> None:
         assert [one.status for one in found if one.claim.startswith("sees")] == [status], found
 
 
+LAST = """
+archspec: 1
+name: last
+dims: {batch: [1, 2, 4], length: [1, 6, 12]}
+inputs:
+  ids: int64[batch, length] < 50
+  valid: {type: "bool[batch, length]", PADDING}
+graph:
+  x: {block: token_embedding, ids: ids, vocab: 50, dim: 8, positions: none}
+  y: NODE
+outputs: {y: "float[batch, 8]"}
+rules:
+  - sees: {output: y, input: ids}
+"""
+POOL = "{block: pool, input: x, kind: last, valid: %s}"
+
+
+@pytest.mark.parametrize(
+    ("node", "padding"),
+    [
+        (POOL % "valid", "padding: any"),
+        (POOL % "valid", "padding: right, default: true"),
+        (POOL % "ids != 3 or valid", "padding: any"),
+        (POOL % "ids < 7 and valid", "padding: right"),
+        ("[{block: select, input: x, where: not valid}, {block: pool, kind: mean}]", "padding: any"),
+    ],
+)
+def test_bools_that_decide_what_is_read_are_varied(node: str, padding: str) -> None:
+    report = verify_compiled(read_claims(LAST.replace("NODE", node).replace("PADDING", padding)))
+    assert [one.status for one in report.findings if one.claim.startswith("sees")] == ["holds"], str(report)
+
+
+@pytest.mark.parametrize("has_graph", [True, False])
+def test_a_last_position_that_is_never_the_first_one_is_found(has_graph: bool) -> None:
+    table = np.random.default_rng(0).standard_normal((50, 8))
+
+    def run(arrays: Mapping[str, np.ndarray], least: int) -> dict[str, np.ndarray]:
+        ids, valid = arrays["ids"], arrays["valid"]
+        last = np.maximum(valid.sum(1) - 1, min(least, ids.shape[1] - 1))
+        return {"y": table[ids[np.arange(len(ids)), last]]}
+
+    text = LAST.replace("NODE", POOL % "valid").replace("PADDING", "padding: right")
+    text = text if has_graph else text[: text.index("graph")] + text[text.index("outputs") :]
+    claims = read_claims(text)
+    for least, status in ((0, "holds"), (1, "violated")):
+        runner = FunctionRunner(function=lambda arrays, least=least: run(arrays, least))
+        found = verify(Subject(name="last", runner=runner), claims).findings
+        assert [one.status for one in found if one.claim.startswith("sees")] == [status], found
+
+
 def test_gradients_spread_over_rows_equal_those_of_all_rows() -> None:
     mix = torch.rand(6, 6).tril().double()
     x = torch.rand(4, 6, 3, dtype=torch.float64, requires_grad=True)

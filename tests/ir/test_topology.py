@@ -1,14 +1,14 @@
-"""Cycles and shortest paths against brute force."""
+"""Cycles, shortest paths and cheapest cuts against brute force."""
 
 from __future__ import annotations
 
-from itertools import pairwise, permutations
+from itertools import combinations, pairwise, permutations
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from archspec.ir.topology import cycle_from, shortest_path
+from archspec.ir.topology import cheapest_cut, cycle_from, shortest_path
 
 GRAPHS = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=4), min_size=6)
 
@@ -65,3 +65,41 @@ def test_a_cycle_is_one_and_is_found_where_there_is_one(graph: dict[str, list[st
     cycle = cycle_from(start, graph)
     assert len(set(cycle)) == len(cycle)
     assert all(after in graph[before] for before, after in zip(cycle, (*cycle[1:], cycle[0]), strict=True))
+
+
+# What a vertex is made from comes before it in the alphabet, so that there is no cycle.
+MADE = st.fixed_dictionaries(
+    {
+        letter: st.lists(st.sampled_from("abcdef"[:number]), max_size=3)
+        for number, letter in enumerate("abcdef")
+        if number
+    }
+)
+COSTS = st.fixed_dictionaries({letter: st.integers(1, 9) for letter in "abcdef"})
+
+
+def cuts(cut: frozenset[str], wanted: str, before: dict[str, list[str]]) -> bool:
+    """Whether no wanted vertex is reached from one with nothing before it."""
+    open_ = [vertex for vertex in wanted if vertex not in cut]
+    for vertex in open_:
+        operands = before.get(vertex, [])
+        if not operands:
+            return False
+        open_ += [one for one in operands if one not in cut]
+    return True
+
+
+@given(MADE, COSTS, st.sets(st.sampled_from("abcdef"), min_size=1))
+def test_no_cut_is_cheaper(before: dict[str, list[str]], costs: dict[str, int], chosen: set[str]) -> None:
+    wanted = "".join(sorted(chosen))
+    found = cheapest_cut(wanted, before, costs.__getitem__)
+    assert cuts(found, wanted, before)
+    every = (frozenset(one) for size in range(7) for one in combinations("abcdef", size))
+    least = min(sum(map(costs.__getitem__, one)) for one in every if cuts(one, wanted, before))
+    assert sum(map(costs.__getitem__, found)) == least
+
+
+def test_of_equal_cuts_the_nearest_is_taken() -> None:
+    before = {"d": ["c"], "c": ["b"], "b": ["a"]}
+    assert cheapest_cut("d", before, lambda vertex: 1) == {"d"}
+    assert cheapest_cut("d", before, {"a": 2, "b": 1, "c": 1, "d": 2}.__getitem__) == {"c"}

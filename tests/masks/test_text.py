@@ -12,7 +12,7 @@ from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.atoms.within import Within
 from archspec.masks.given import Given
 from archspec.masks.mask import Mask
-from archspec.masks.text import text
+from archspec.masks.walk import text
 
 CAUSAL, VALID = Causal(), KeyValid(0)
 

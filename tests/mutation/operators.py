@@ -81,10 +81,10 @@ def mutants(spec: Spec, operators: Sequence[Operator], most: int | None = None) 
 
 
 def spread(found: Sequence[T], most: int) -> list[T]:
-    """Some of many, the first and the last among them."""
+    """Some of many, the first and the last among them; of one alone, the first."""
     if len(found) <= most:
         return list(found)
-    return [found[round(k * (len(found) - 1) / (most - 1))] for k in range(most)]
+    return [found[round(k * (len(found) - 1) / max(1, most - 1))] for k in range(most)]
 
 
 def _made(spec: Spec, site: Site, change: Change) -> Spec | None:

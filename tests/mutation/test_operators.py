@@ -10,7 +10,7 @@ import pytest
 
 from archspec.spec import Spec, load
 from tests.mutation.judging import Court, Outcome, first_fallen
-from tests.mutation.operators import Operator, mutants
+from tests.mutation.operators import Operator, mutants, spread
 from tests.mutation.shipped import OWN, SHIPPED, skip_if_same
 from tests.mutation.table import OF_RULES, OF_VALUES, OPERATORS
 
@@ -53,6 +53,11 @@ def test_mistakes_in_what_is_computed_are_caught(name: str) -> None:
     found = outcomes(name, OF_VALUES)
     assert [one for one in found if one[2].status == "missed"] == []
     assert any(outcome.judge == "contract" for _, _, outcome in found)
+
+
+@pytest.mark.parametrize(("most", "kept"), [(1, [0]), (2, [0, 9]), (3, [0, 4, 9]), (20, [*range(10)])])
+def test_sites_are_spread_from_the_first_to_the_last(most: int, kept: list[int]) -> None:
+    assert spread(range(10), most) == kept
 
 
 def test_every_operator_has_a_site_and_is_caught_by_its_judge() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import Source, Span
 from archspec.text import expr, mask, pred, value
+from archspec.text.arithmetic import Number
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path
 
@@ -37,7 +38,7 @@ def text(node: object) -> TextNode:
 
 
 decimals = st.builds(lambda digits, places: Fraction(digits, 10**places), st.integers(0, 10**12), st.integers(0, 14))
-numbers = st.builds(lambda found: expr.Number(value=found, span=NOWHERE), decimals)
+numbers = st.builds(lambda found: Number(value=found, span=NOWHERE), decimals)
 names = st.sampled_from(NAMES).map(lambda name: expr.Name(name=name, span=NOWHERE))
 paths = st.lists(st.sampled_from((*NAMES, "0", "12")), min_size=0, max_size=3).flatmap(
     lambda rest: st.sampled_from(NAMES).map(lambda first: Path(parts=(first, *rest), span=NOWHERE))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from archspec.algebra.dim import Dim, Symbol
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Diagnostic, SpecError, render
-from archspec.text.expr import BinaryExpr, CallExpr, Name, Number, UnaryExpr, evaluate, names, number, parse_expr, size
+from archspec.text.arithmetic import Number
+from archspec.text.expr import BinaryExpr, CallExpr, Name, UnaryExpr, evaluate, names, number, parse_expr, size
 from archspec.text.nodes import TextNode
 from tests.text.strategies import NAMES, exprs, text
 

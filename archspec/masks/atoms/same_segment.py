@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @record(kw_only=False)
 class SameSegment(Unsized, MaskAtom):
-    """`s[..., i] == s[..., j]` for the integer control operand s."""
+    """`s[..., i] == s[..., j]` for the integer control operand s.
+
+    With `own`, another control holds the integers of the queries: in a step of decoding these are few.
+    """
 
     word = "same_segment"
     argument = path_argument("segments")
@@ -32,6 +35,7 @@ class SameSegment(Unsized, MaskAtom):
     measures = "nothing"
 
     control: int
+    own: int | None = None
 
     @classmethod
     def read(cls, written: MaskCall, reader: AtomReader) -> SameSegment:
@@ -42,31 +46,44 @@ class SameSegment(Unsized, MaskAtom):
     def uses(self) -> tuple[ControlUse, ...]:
         """The segments, at the query and at the key."""
         dtypes = (DType.INT64, DType.INT32)
-        use = ControlUse(control=self.control, dtypes=dtypes, at=("query", "key"), example=examples.segments)
-        return (use,)
+        if self.own is None:
+            use = ControlUse(control=self.control, dtypes=dtypes, at=("query", "key"), example=examples.segments)
+            return (use,)
+        query = ControlUse(control=self.own, dtypes=dtypes, at=("query",), example=examples.segments)
+        return (query, ControlUse(control=self.control, dtypes=dtypes, at=("key",), example=examples.segments))
 
     def renumbered(self, numbers: Mapping[int, int]) -> Leaf:
         """The same over another control."""
-        return SameSegment(numbers[self.control])
+        return SameSegment(numbers[self.control], None if self.own is None else numbers[self.own])
+
+    def parted(self, own: Mapping[int, int]) -> MaskAtom:
+        """The segments of the queries from another control."""
+        return SameSegment(self.control, own.get(self.control, self.own))
 
     def evaluate(self, at: Pairs) -> Array:
         """The definition."""
         segments = at.controls[self.control]
-        found: Array = segments[..., :, None] == segments[..., None, :]
+        own = segments if self.own is None else at.controls[self.own]
+        found: Array = own[..., :, None] == segments[..., None, :]
         return found
 
     def emit(self, w: MaskWriter) -> MaskSource:
         """The control over the query axis against the control over the key axis."""
         control = w.control(self.control)
         name = control.source
+        own = name if self.own is None else w.control(self.own).source
         if control.rank == 1:
-            return MaskSource(f"{name}[:, None] == {name}", 2)
-        return MaskSource(f"{name}[:, None, :, None] == {name}[:, None, None, :]", 4, variable="same_segment")
+            return MaskSource(f"{own}[:, None] == {name}", 2)
+        return MaskSource(f"{own}[:, None, :, None] == {name}[:, None, None, :]", 4, variable="same_segment")
 
     def relation(self, at: Coordinates) -> Relation:
         """Equality of the segments of both sides; everything where positions are not compared."""
         # An equality needs a place on both sides: without one it is left out, which widens the relation.
-        if at.apart or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")}):
+        if (
+            self.own is not None
+            or at.apart
+            or not at.loose.isdisjoint({(self.control, "query"), (self.control, "key")})
+        ):
             return EVERYTHING
         out, inp = at.indices(self.control, "query"), at.indices(self.control, "key")
         equality = SegmentsEqual(segments=at.first + self.control, out=out, inp=inp)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType, axis
+from archspec.masks.at_positions import AtPositions, parted, read_twice, takes_positions
 from archspec.masks.emit import emit
 from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
@@ -49,7 +50,7 @@ class Attention(Primitive):
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
         "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
-        "does not depend on a prefix, and a precomputed mask, or the mask of a bias without a batch, is not tracked"
+        "does not depend on a prefix, and neither a precomputed mask nor given positions are tracked"
     )
 
     mask: Mask
@@ -105,6 +106,18 @@ class Attention(Primitive):
             return {}
         return {"sink": ParameterSpec(type=inputs[0].with_axes(axis(inputs[0].shape[1])), role="bias")}
 
+    def placed(self, count: int) -> Placement | None:
+        """The mask over given positions of queries and keys, where it takes any."""
+        own = tuple(range(count))
+        twice = read_twice(self.mask)
+        if not takes_positions(self.mask) and not twice:
+            return Placement(op=self, operands=own)
+        controls = count - self.first
+        mask = parted(self.mask, {control: controls + number for number, control in enumerate(twice, 2)})
+        mask = AtPositions(mask, queries=controls, keys=controls + 1)
+        queries = (OwnEntries(self.first + control) for control in twice)
+        return Placement(op=replace(self, mask=mask), operands=(*own, PositionsOf(0, 2), PositionsOf(1, 2), *queries))
+
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """`2 * b * h * s * t * (d + v)`: the mask is not discounted."""
         q, _, v = inputs[:3]
@@ -132,7 +145,7 @@ class Attention(Primitive):
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
-        """The formula; the largest score of each row is subtracted first, so that no exponential overflows."""
+        """The formula."""
         import numpy as np
 
         q, k, v, *more = inputs[: self.first]
@@ -146,6 +159,13 @@ class Attention(Primitive):
             scores = cap * np.tanh(scores / cap)
         scores = scores * more[0] if self.factor else scores
         scores = scores + more[-1] if self.bias else scores
+        weights = self._weights(scores, allowed, parameters)
+        return (weights @ v, weights) if self.weights else (weights @ v,)
+
+    def _weights(self, scores: Array, allowed: Array, parameters: Mapping[str, Array]) -> Array:
+        """Softmax; the largest score of each row is subtracted first, so that no exponential overflows."""
+        import numpy as np
+
         scores = np.where(allowed, scores, -np.inf)
         top = scores.max(-1, keepdims=True)
         # A row without a key has the maximum minus infinity; 0 avoids the undefined difference inf - inf.
@@ -155,8 +175,8 @@ class Attention(Primitive):
         # The sink takes a share of the softmax but has no value, so it is only part of the denominator.
         if self.sink is not None:
             total = total + np.exp((parameters["sink"][:, None, None] if parameters else 0) - top)
-        weights = weights / np.where(total == 0, 1, total)
-        return (weights @ v, weights) if self.weights else (weights @ v,)
+        found: Array = weights / np.where(total == 0, 1, total)
+        return found
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.scaled_dot_product_attention`; explicit products for weights or options that no kernel supports."""
@@ -283,6 +303,7 @@ def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: Tenso
     scores = out.with_axes(*out.axes[:3], keys.axes[2])
     pairs = broadcast_axes(scores, found)
     read = aligned(scores, found, [pair for pair in pairs if pair[0] != 3])
-    if found.rank == 4 and found.axes[0] == out.axes[0] and found.axes[3] == keys.axes[2]:
-        return meet(read, operands.allowed(out, 2, found, 3))
-    return read
+    if found.rank == 0 or found.axes[-1] != keys.axes[2]:
+        return read
+    batched = found.rank == 4 and found.axes[0] == out.axes[0]
+    return meet(read, operands.allowed(out, 2, found, found.rank - 1, batched=batched))

@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import aligned, places
 from archspec.ir.op import ShapeError
 from archspec.ir.types import Axis, DType, TensorType, axis
+from archspec.masks import examples
+from archspec.masks.at_positions import AtPositions
 from archspec.masks.atom import MaskAtom
 from archspec.masks.coordinates import Coordinates, MaskSide
 from archspec.masks.given import Given
@@ -40,11 +42,19 @@ class MaskOperands:
         missing = [number for number in controls(self.mask) if number >= len(self.types)]
         if missing:
             raise ShapeError(f"the mask reads control {missing[0]}, but there are {len(self.types)}")
-        for leaf in leaves(self.mask):
+        self._check_leaves(self.mask, batch, queries, keys)
+
+    def _check_leaves(self, mask: Mask, batch: Axis, queries: Axis, keys: Axis) -> None:
+        """Raise ShapeError if a control of a leaf does not fit."""
+        for leaf in leaves(mask):
             match leaf:
                 case MaskAtom():
                     for use in leaf.uses():
                         self._fits(use, batch, queries if use.at[:1] == ("query",) else keys)
+                case AtPositions(mask=inner, queries=at, keys=of):
+                    self._fits(_positions(at, "query"), batch, queries)
+                    self._fits(_positions(of, "key"), batch, keys)
+                    self._check_leaves(inner, batch, queries, keys)
                 case Given(control=control, keep=keep):
                     self._is_mask(control, (batch, queries, keys))
                     if keep is not None:
@@ -73,10 +83,8 @@ class MaskOperands:
             raise ShapeError(f"a precomputed mask must be {expected}, got {found}", (self.first + control,))
 
     def uses(self) -> Iterator[ControlUse]:
-        """How the atoms of the mask read the controls."""
-        for leaf in leaves(self.mask):
-            if isinstance(leaf, MaskAtom):
-                yield from leaf.uses()
+        """How the leaves of the mask read the controls."""
+        yield from _uses(self.mask)
 
     def batch(self) -> Axis:
         """The leading axis of the first control that has one, otherwise an axis of size 1."""
@@ -90,12 +98,12 @@ class MaskOperands:
         own = [1 if use.at else 0 for use in self.uses() if use.control == control]
         return bool(own) and self.types[control].rank == own[0]
 
-    def allowed(self, out: TensorType, query: int, inp: TensorType, key: int) -> Relation:
+    def allowed(self, out: TensorType, query: int, inp: TensorType, key: int, *, batched: bool = True) -> Relation:
         """The mask as a relation between axis `query` of the output and axis `key` of an input.
 
-        Axis 0 of both is the batch.
+        Axis 0 of both is the batch; an input that is not `batched` has none.
         """
-        return relation(self.mask, self._places(out, query, inp, key, batched=True))
+        return relation(self.mask, self._places(out, query, inp, key, batched=batched))
 
     def reads(self, out: TensorType, query: int, control: int) -> Relation:
         """The positions of a control that an output restricted by the mask depends on, whatever the control holds.
@@ -111,6 +119,10 @@ class MaskOperands:
                             result |= self._use(use, out, query)
                 case Given() if control in leaf.controls():
                     result |= _same(out, found, [(0, 0), (query, 2)])
+                case AtPositions():
+                    for use in _uses(leaf):
+                        if use.control == control:
+                            result |= self._use(use, out, query)
                 case Given():
                     pass
                 case _:
@@ -170,7 +182,24 @@ _AXES: Mapping[MaskSide, int] = {"query": 2, "key": 3}
 
 def _reads_keys(control: int, leaf: Leaf) -> bool:
     """Whether a leaf of the mask reads a control at the position of the key."""
-    return isinstance(leaf, MaskAtom) and any(use.control == control and "key" in use.at for use in leaf.uses())
+    return any(use.control == control and "key" in use.at for use in _uses(leaf))
+
+
+def _uses(mask: Mask) -> Iterator[ControlUse]:
+    """How the leaves of a mask read controls, those of masks over given positions included."""
+    for leaf in leaves(mask):
+        match leaf:
+            case MaskAtom():
+                yield from leaf.uses()
+            case AtPositions(mask=inner, queries=queries, keys=keys):
+                yield _positions(queries, "query")
+                yield _positions(keys, "key")
+                yield from _uses(inner)
+
+
+def _positions(control: int, side: MaskSide) -> ControlUse:
+    """The use of a control as positions of queries or keys."""
+    return ControlUse(control=control, dtypes=(DType.INT64,), at=(side,), example=examples.segments)
 
 
 def _same(out: TensorType, inp: TensorType, axes: Sequence[tuple[int, int]]) -> Relation:

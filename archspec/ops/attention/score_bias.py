@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.ir.op import Primitive, Reads
-from archspec.ir.operands import FLOAT, require
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
+from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.signature import bind
 from archspec.ir.types import TensorType, axis
 from archspec.record import record
@@ -18,31 +20,62 @@ if TYPE_CHECKING:
 
 @record
 class ScoreBias(Primitive):
-    """A bias [1 h s t] for `heads` heads; of queries [... s d] and keys [... t e], only the sizes are used."""
+    """A bias [1 h s t] for `heads` heads; of queries [... s d] and keys [... t e], only the sizes are used.
+
+    With `ids` the operands are one that gives precision and device, the positions of the queries [b s] and those of
+    the keys [b t] or [t]; the result is [b h s t].
+    """
 
     signature = "... s d, ... t e -> 1 h s t"
 
     heads: int
+    ids: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Float [1 h s t]: batch of 1, heads, queries, keys."""
+        """Float [1 h s t]: batch of 1, or with ids of the rows, heads, queries, keys."""
+        if self.ids:
+            require(inputs, FLOAT, INTEGER)
+            x, queries, keys = inputs
+            return (x.with_axes(queries.axes[0], axis(self.heads), queries.axes[1], keys.axes[-1]),)
         require(inputs, FLOAT)
         queries, keys = (TensorType.of(x.dtype, *x.axes[-2:]) for x in inputs)
         bound = bind("s d, t e -> 1 h s t", (queries, keys))
         return (inputs[0].with_axes(1, axis(self.heads), bound["s"], bound["t"]),)
 
+    def placed(self, count: int) -> Placement | None:
+        """The bias of given positions."""
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(None, 3)))
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Nothing: only the number of positions is used, not the values."""
-        return ((NOTHING, NOTHING),)
+        """The ids of the query and of the key; without ids nothing: only the number of positions is used."""
+        if not self.ids:
+            return ((NOTHING, NOTHING),)
+        out, keys = outputs[0], [(0, 0), (3, 1)] if inputs[2].rank == 2 else [(3, 0)]
+        return ((NOTHING, aligned(out, inputs[1], [(0, 0), (2, 1)]), aligned(out, inputs[2], keys)),)
+
+    def distances(self, inputs: Sequence[Array]) -> Array:
+        """Key minus query position, [s t] or with ids [b s t]."""
+        import numpy as np
+
+        if self.ids:
+            return inputs[2][..., None, :] - inputs[1][..., :, None]
+        rows, columns = (np.arange(x.shape[-2]) for x in inputs)
+        return columns - rows[:, None]
 
 
 def looked_up(table: Array, numbers: Array) -> Array:
-    """The rows `numbers` [s t] of a table [rows, heads], as [1 h s t]."""
+    """The rows `numbers` [s t] or [b s t] of a table [rows, heads], as [1 h s t] or [b h s t]."""
     import numpy as np
 
-    return np.moveaxis(table[numbers], -1, 0)[None]
+    found = np.moveaxis(table[numbers], -1, -3)
+    return found[None] if found.ndim == 3 else found
 
 
-def look_up(table: str, numbers: str) -> str:
-    """The source that looks up rows `numbers` [s t] of a table [rows, heads], as [1 h s t]."""
+def look_up(table: str, numbers: str, rows: bool = False) -> str:
+    """The source that looks up rows `numbers` [s t] of a table [rows, heads], as [1 h s t].
+
+    With `rows` the numbers are [b s t] and the result is [b h s t].
+    """
+    if rows:
+        return f"F.embedding({numbers}, {table}).permute(0, 3, 1, 2)"
     return f"F.embedding({numbers}, {table}).permute(2, 0, 1)[None]"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.op import Emitter
-from archspec.masks.evaluate import evaluate
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.functions import RELU_SQUARED, SIGMOID, Function
 from archspec.record import record
@@ -36,25 +35,11 @@ class UnnormalisedAttention(Attention):
         """Always true: no kernel computes such weights."""
         return True
 
-    def reference(
-        self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
-    ) -> tuple[Array, ...]:
-        """The formula."""
+    def _weights(self, scores: Array, allowed: Array, parameters: Mapping[str, Array]) -> Array:
+        """The function of the scores, and 0 where the mask hides a key."""
         import numpy as np
 
-        q, k, v, *more = inputs[: self.first]
-        allowed = evaluate(self.mask, q.shape[2], k.shape[2], inputs[self.first :], sizes)
-        allowed = allowed[..., None, :, :] if allowed.ndim == 3 else allowed
-        k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1) for x in (k, v))
-        scores = q @ k.swapaxes(-1, -2)
-        scores = scores * (q.shape[-1] ** -0.5 if self.scale is None else self.scale.evaluate(sizes))
-        if self.softcap is not None:
-            cap = self.softcap.evaluate(sizes)
-            scores = cap * np.tanh(scores / cap)
-        scores = scores * more[0] if self.factor else scores
-        scores = scores + more[-1] if self.bias else scores
-        weights = np.where(allowed, _FUNCTIONS[self.kind](scores), 0)
-        return (weights @ v, weights) if self.weights else (weights @ v,)
+        return np.where(allowed, _FUNCTIONS[self.kind](scores), 0)
 
     def _softmax(self, e: Emitter, scores: str, parameters: Mapping[str, str]) -> str:
         """The weights. A masked key has the score minus infinity, for which both functions give 0."""

@@ -28,6 +28,7 @@ class Pad(Primitive):
 
     name = "pad"
     signature = "b c ... -> b c ..."
+    anywhere = True
     reads_more = "spatial axes with several factors are not tracked"
 
     before: tuple[int, ...]

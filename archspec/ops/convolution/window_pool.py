@@ -29,6 +29,7 @@ class WindowPool(Primitive):
 
     name = "window_pool"
     signature = "b c ... -> b c ..."
+    anywhere = True
     reads_more = "spatial axes with several factors are not tracked"
 
     kind: Literal["max", "mean"]

@@ -22,6 +22,7 @@ class Binary(Primitive):
 
     name = "binary"
     signature = "..., ... -> ..."
+    anywhere = True
 
     kind: Operation
 

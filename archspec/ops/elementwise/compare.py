@@ -27,6 +27,7 @@ class Compare(Primitive):
 
     name = "compare"
     signature = "... -> ..."
+    anywhere = True
 
     kind: Kind
     number: Scalar

@@ -22,6 +22,8 @@ class Constant(Primitive):
 
     name = "constant"
     signature = "... -> ..."
+    anywhere = True
+    sized = frozenset({"axes"})
 
     axes: tuple[Axis, ...]
     number: Scalar | bool

@@ -15,6 +15,7 @@ class Elementwise(Primitive):
     """An op on each element of one float tensor."""
 
     signature = "... -> ..."
+    anywhere = True
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand."""

@@ -22,6 +22,7 @@ class Logical(Primitive):
 
     name = "logical"
     signature = "..., ... -> ..."
+    anywhere = True
 
     kind: Literal["and", "or", "not"]
 

@@ -29,6 +29,7 @@ class Select(Primitive):
 
     name = "select"
     signature = "..., ..., ... -> ..."
+    anywhere = True
     reads_more = "axes of equal size with different factors are related only by pairs of factors"
 
     number: Scalar | None
@@ -59,6 +60,11 @@ class Select(Primitive):
         if x.dtype is DType.BOOL or (x.dtype.is_integer and number.as_dim() is None):
             what = "a bool value" if x.dtype is DType.BOOL else "a whole number or an integer value"
             raise ShapeError(f"`otherwise` must be {what} for {x}, got a number", (1,))
+
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """The condition."""
+        return (0,)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: of `x` where the condition is true, of the other operand where it is false."""

@@ -25,6 +25,7 @@ class Where(Primitive):
 
     name = "where"
     signature = "..., ..., ... -> ..."
+    anywhere = True
     reads_more = "a condition with an axis of size 1 is not used as a guard"
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
@@ -34,6 +35,11 @@ class Where(Primitive):
         if a.dtype != b.dtype:
             raise ShapeError(f"both branches must have the same dtype, got {a} and {b}", (1, 2))
         return (a.with_axes(*broadcast(*inputs)),)
+
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """The condition."""
+        return (0,)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: of `a` where the condition is true, of `b` where it is false."""

@@ -27,6 +27,7 @@ class Embedding(Primitive):
 
     name = "embedding"
     signature = "... -> ... d"
+    anywhere = True
 
     rows: Dim
     features: Axis

@@ -25,6 +25,8 @@ class Learned(Primitive):
 
     name = "learned"
     signature = "... -> ..."
+    anywhere = True
+    sized = frozenset({"axes"})
 
     axes: tuple[Axis, ...]
     static: tuple[bool, ...]

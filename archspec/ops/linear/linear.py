@@ -26,6 +26,7 @@ class Linear(Primitive):
 
     name = "linear"
     signature = "... i -> ... o"
+    anywhere = True
 
     out: Axis
     bias: bool = True

@@ -26,6 +26,7 @@ class Matmul(Primitive):
 
     name = "matmul"
     signature = "... i k, ... k j -> ... i j"
+    anywhere = True
 
     transpose_right: bool = False
 

@@ -27,6 +27,7 @@ class Affine(Primitive):
 
     name = "affine"
     signature = "... d -> ... d"
+    anywhere = True
 
     scale: bool = True
     shift: bool = True

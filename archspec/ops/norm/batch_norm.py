@@ -31,6 +31,7 @@ class BatchNorm(Primitive):
 
     name = "batch_norm"
     signature = "b c ... -> b c ..."
+    anywhere = True
 
     eps: float = 1e-5
     weight: bool = True

@@ -22,6 +22,7 @@ class L2Normalize(Primitive):
 
     name = "l2_normalize"
     signature = "... -> ..."
+    anywhere = True
 
     axis: int = -1
     eps: float = 1e-12

@@ -31,6 +31,7 @@ class LayerNorm(Primitive):
 
     name = "layer_norm"
     signature = "... d -> ... d"
+    anywhere = True
 
     eps: float = 1e-5
     weight: bool = True

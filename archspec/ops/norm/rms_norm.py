@@ -29,6 +29,7 @@ class RMSNorm(Primitive):
 
     name = "rms_norm"
     signature = "... d -> ... d"
+    anywhere = True
 
     eps: float = 1e-6
     weight: bool = True

@@ -30,6 +30,12 @@ def alibi(queries: Tensor, keys: Tensor, slopes: Tensor) -> Tensor:
     columns = torch.arange(keys.shape[-2], device=queries.device)
     return (-slopes[:, None, None] * (rows - columns).abs())[None].to(queries.dtype)
 '''
+_PLACED = '''
+def placed_alibi(x: Tensor, queries: Tensor, keys: Tensor, slopes: Tensor) -> Tensor:
+    """Biases [b, h, s, t] that fall with the distance of positions [b, s] and [b, t] or [t]."""
+    distances = (queries[:, :, None] - keys[..., None, :]).abs()
+    return (-slopes[:, None, None] * distances[:, None]).to(x.dtype)
+'''
 
 
 @record
@@ -59,13 +65,13 @@ class Alibi(ScoreBias):
         import numpy as np
 
         slopes = parameters["table"] if self.learned else np.array(_slopes(self.heads))
-        rows, columns = (np.arange(x.shape[-2]) for x in inputs)
-        return (-slopes[None, :, None, None] * np.abs(rows[:, None] - columns),)
+        distances = np.abs(self.distances(inputs))
+        return (-slopes[None, :, None, None] * (distances[:, None] if self.ids else distances),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """A call of a helper function that computes it in the forward pass, so that no buffer is stored."""
         slopes = parameters.get("table") or call(e.helper(_SLOPES), inputs[0], str(self.heads))
-        return (call(e.helper(_BIAS), *inputs, slopes),)
+        return (call(e.helper(_PLACED if self.ids else _BIAS), *inputs, slopes),)
 
 
 def _slopes(heads: int) -> list[float]:

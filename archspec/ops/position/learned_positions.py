@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
-from archspec.ir.operands import FLOAT, fits, require
+from archspec.ir.coordinates import aligned
+from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads
+from archspec.ir.operands import FLOAT, INTEGER, fits, require
 from archspec.ir.signature import bind
+from archspec.ir.source import operand
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import NOTHING
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 class LearnedPositions(Primitive):
     """Rows `offset` to `offset + s` (excluded) of a table. The operand only provides the number of positions, s.
 
+    With `ids` a second operand gives the positions [... s], of which those below 0 take the row of 0.
+
     Parameters: `positions` [rows, features]. The largest admitted s must fit.
     Source: Gehring et al. 2017, arXiv 1705.03122, section 3.1.
     """
@@ -30,11 +35,16 @@ class LearnedPositions(Primitive):
 
     rows: Dim
     offset: int = 0
+    ids: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The positions and features of the operand. Raises ShapeError if positions may exceed the rows."""
-        require(inputs, FLOAT)
+        require(inputs, FLOAT, INTEGER)
         x = inputs[0]
+        if self.ids:
+            if inputs[1].bound is not None:
+                fits(inputs[1].bound + self.offset, self.rows, "the number of positions")
+            return (x.with_axes(*inputs[1].axes, x.axes[-1]),)
         bound = bind(self.signature, inputs)
         fits(bound.size("s") + self.offset, self.rows, "the number of positions")
         return (x.with_axes(*x.axes[-2:]),)
@@ -44,20 +54,30 @@ class LearnedPositions(Primitive):
         x = inputs[0]
         return {"positions": ParameterSpec(type=x.with_axes(self.rows, x.shape[-1]))}
 
+    def placed(self, count: int) -> Placement | None:
+        """The rows of given positions."""
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 0)))
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """Nothing: only the number of positions is used."""
-        return ((NOTHING,),)
+        """The id of the same position, if there are ids; otherwise nothing: only the number of positions is used."""
+        ids = inputs[1:]
+        return ((NOTHING, *(aligned(outputs[0], x, [(k, k) for k in range(x.rank)]) for x in ids)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
         """`positions[offset : offset + s]`."""
+        if self.ids:
+            return (parameters["positions"][inputs[1].clip(min=0) + self.offset],)
         length = inputs[0].shape[-2]
         return (parameters["positions"][self.offset : self.offset + length],)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A slice of the table, or the whole table."""
+        """A slice of the table, the whole table, or a lookup in it."""
         table = parameters["positions"]
+        if self.ids:
+            shift = f" + {self.offset}" if self.offset else ""
+            return (f"F.embedding({operand(inputs[1])}.clamp(min=0){shift}, {table})",)
         length = e.types[0].shape[-2]
         if length == self.rows:
             return (table,)

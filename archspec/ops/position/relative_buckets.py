@@ -32,6 +32,22 @@ def distance_buckets(
         return buckets[(rows - columns).abs()] + after
     return buckets[(rows - columns).clamp(min=0)]
 '''
+_PLACED = '''
+def placed_buckets(
+    queries: Tensor, keys: Tensor, starts: list[int], bidirectional: bool = False
+) -> Tensor:
+    """Numbers [b, s, t] of the buckets of the distances of positions [b, s] and [b, t] or [t].
+
+    All buckets but the first begin at `starts`; keys after the query have buckets of
+    their own, or else are at distance 0.
+    """
+    ahead = keys[..., None, :] - queries[:, :, None]
+    bounds = torch.tensor(starts, device=queries.device)
+    distances = ahead.abs() if bidirectional else (-ahead).clamp(min=0)
+    buckets = (distances[..., None] >= bounds).sum(-1)
+    after = torch.where(ahead > 0, len(starts) + 1, 0)
+    return buckets + after if bidirectional else buckets
+'''
 
 
 @record
@@ -72,8 +88,7 @@ class RelativeBuckets(ScoreBias):
         """Each distance is looked up among the starts."""
         import numpy as np
 
-        rows, columns = (np.arange(x.shape[-2]) for x in inputs)
-        ahead = columns - rows[:, None]
+        ahead = self.distances(inputs)
         distance = np.abs(ahead) if self.bidirectional else np.maximum(-ahead, 0)
         numbers = np.searchsorted(self.starts(), distance, side="right")
         if self.bidirectional:
@@ -83,5 +98,6 @@ class RelativeBuckets(ScoreBias):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """A helper function that computes the bucket numbers, and a lookup in the table."""
         bidirectional = "True" if self.bidirectional else None
-        numbers = call(e.helper(_HELPER), *inputs, str(self.starts()), bidirectional=bidirectional)
-        return (look_up(parameters["table"], e.assign("buckets", numbers)),)
+        helper, positions = (_PLACED, inputs[1:]) if self.ids else (_HELPER, inputs)
+        numbers = call(e.helper(helper), *positions, str(self.starts()), bidirectional=bidirectional)
+        return (look_up(parameters["table"], e.assign("buckets", numbers), rows=self.ids),)

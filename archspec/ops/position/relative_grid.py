@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare
-from archspec.ir.op import Emitter, ParameterSpec, ShapeError
+from archspec.ir.op import Emitter, ParameterSpec, Placement, ShapeError
 from archspec.ir.source import call
 from archspec.ir.types import TensorType, axis
 from archspec.ops.attention.score_bias import ScoreBias, look_up, looked_up
@@ -49,6 +49,10 @@ class RelativeGrid(ScoreBias):
                     f"a grid of {self.rows} by {self.columns} does not match the positions of {x}", (number,)
                 )
         return super().infer(*inputs)
+
+    def placed(self, count: int) -> Placement | None:
+        """None: positions are patches of one grid."""
+        return None
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The table."""

@@ -46,6 +46,7 @@ class Rotary(Primitive):
 
     name = "rotary"
     signature = "b h s d, 2 s r -> b h s d"
+    anywhere = True
     reads_more = "a feature depends only on its own pair, and an unrotated feature does not depend on the angles"
 
     layout: Literal["half", "interleaved"]

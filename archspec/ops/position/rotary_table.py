@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import TensorType, axis
@@ -71,6 +72,12 @@ class RotaryTable(Primitive):
             raise ShapeError(f"ids must match the positions of {x}, got {ids}", (0, 1))
         leading = (ids.axes[0], axis(1)) if ids.rank == 2 else ()
         return (x.with_axes(2, *leading, ids.axes[-1], half),)
+
+    def placed(self, count: int) -> Placement | None:
+        """The table of given position ids."""
+        if self.ids:
+            return Placement(op=self, operands=(0, 1))
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 1)))
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id of the same position, if there are ids; otherwise nothing."""

@@ -22,6 +22,7 @@ class Argmax(Primitive):
 
     name = "argmax"
     signature = "... -> ..."
+    anywhere = True
     reads_more = "a change of an element that stays below the maximum does not change the result"
 
     axis: int

@@ -50,6 +50,7 @@ class MaskedPool(Primitive):
 
     name = "masked_pool"
     signature = "b s d, b s -> b d"
+    anywhere = True
     reads_more = "the index of the last valid position depends on the data"
 
     kind: Kind
@@ -59,6 +60,11 @@ class MaskedPool(Primitive):
         require(inputs, FLOAT, BOOL)
         bound = bind(self.signature, inputs)
         return (inputs[0].with_axes(bound["b"], bound["d"]),)
+
+    @property
+    def choosing(self) -> tuple[int, ...]:
+        """The valid positions, if only the last one is read."""
+        return (1,) if self.kind == "last" else ()
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The valid positions of the same row, and the whole row of `valid`."""

@@ -25,6 +25,7 @@ class Reduce(Primitive):
 
     name = "reduce"
     signature = "... -> ..."
+    anywhere = True
 
     kind: Kind
     axes: tuple[int, ...]

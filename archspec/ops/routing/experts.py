@@ -36,6 +36,7 @@ class Experts(Primitive):
 
     name = "experts"
     signature = "... d, ... e -> ... d"
+    anywhere = True
 
     top_k: int
     hidden: int

@@ -58,6 +58,7 @@ class Routing(Primitive):
 
     name = "routing"
     signature = "... e -> ... e"
+    anywhere = True
 
     reads_more = "scores of experts that are not chosen only affect the choice"
 

@@ -22,6 +22,8 @@ class BroadcastAxis(Primitive):
 
     name = "broadcast_axis"
     signature = "... -> ..."
+    anywhere = True
+    sized = frozenset({"size"})
     view = True
 
     axis: int

@@ -23,6 +23,7 @@ class Concat(Primitive):
 
     name = "concat"
     signature = "..., ... -> ..."
+    anywhere = True
 
     axis: int
 

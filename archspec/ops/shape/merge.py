@@ -27,6 +27,7 @@ class Merge(Primitive):
     name = "merge"
     # Not a view: after a transpose, as of heads and positions, PyTorch has to copy.
     signature = "... -> ..."
+    anywhere = True
 
     axis: int
     count: int = 2

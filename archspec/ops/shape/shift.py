@@ -28,6 +28,7 @@ class Shift(Primitive):
 
     name = "shift"
     signature = "... -> ..."
+    anywhere = True
 
     axis: int
     by: Dim

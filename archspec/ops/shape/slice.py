@@ -27,6 +27,7 @@ class Slice(Primitive):
 
     name = "slice"
     signature = "... -> ..."
+    anywhere = True
     view = True
 
     axis: int

@@ -24,6 +24,8 @@ class Split(Primitive):
 
     name = "split"
     signature = "... -> ..."
+    anywhere = True
+    sized = frozenset({"sizes"})
     view = True
 
     axis: int

@@ -24,6 +24,7 @@ class Take(Primitive):
 
     name = "take"
     signature = "... -> ..."
+    anywhere = True
     view = True
 
     axis: int

@@ -21,6 +21,7 @@ class Transpose(Primitive):
 
     name = "transpose"
     signature = "... -> ..."
+    anywhere = True
     view = True
 
     order: tuple[int, ...]

@@ -11,11 +11,10 @@ from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
-from archspec.rules.wiring.path import reaching
+from archspec.rules.wiring.path import Witness, reaching
 from archspec.rules.wiring.replay import Replay
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.wire import Wiring
-from archspec.rules.wiring.witness import Witness
 from archspec.rules.wiring.worlds import SMALL, reach, small_sizes, worlds
 from archspec.spec import Spec
 

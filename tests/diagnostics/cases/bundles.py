@@ -24,6 +24,7 @@ from archspec.contract.binding import bound
 from archspec.decoding.sampling import Sampling
 from archspec.decoding.sampling import choose as choose_id
 from archspec.model.inputs import prepare
+from archspec.passes.incremental.incremental import incremental
 from archspec.spec import load
 from archspec.views.sites import sites_at
 from tests.diagnostics.cases.parts import INTERFACE, Case, decoder
@@ -96,6 +97,10 @@ def _no_decode(folder: Path) -> None:
     archspec.generate(spec, [[1]], max_new=1, module=archspec.compile(spec))
 
 
+def _no_step(folder: Path) -> None:
+    incremental(decoder(folder, change={"mask: causal": "mask: causal, scale: 1/length"}).graph, "ids")
+
+
 def _labels(folder: Path) -> None:
     from archspec.views.attention_weights import _labels
 
@@ -144,6 +149,7 @@ CASES: dict[str, Case] = {
     ),
     "E746": _specs(change={"start: none": "start: 20"}),
     "E747": lambda folder: choose_id(torch.full((1, 4), float("nan")), Sampling(), []),
+    "E748": _no_step,
     "E751": lambda folder: sites_at(decoder(folder), "sttes.layers.0"),
     "E752": _large,
     "E753": _labels,

@@ -1,0 +1,133 @@
+"""What the cached step of a decoder is made from, and the class of its cache."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from archspec.analyses.cache import KeptValue
+from archspec.ir.graph import Graph, Value
+from archspec.lower.defaults import Number
+from archspec.lower.layout import WIDTH
+from archspec.lower.naming import identifier
+from archspec.passes.incremental.incremental import Incremental
+from archspec.record import record
+
+STEP = "step"
+ONCE = "prepare"
+METHODS = frozenset({STEP, ONCE, "new_cache"})
+"""Names of methods beside `forward`."""
+_OWN_FIELDS = ("past", "longest", "length")
+
+
+@record(eq=False)
+class Cached:
+    """What the methods of a decoder are made from.
+
+    `step` and `once` are the graphs of `found` as they are emitted, `source` is the name of the input that is fed.
+    `given` are the inputs that `new_cache` takes, `held` those of them that steps read, so that the cache holds them.
+    """
+
+    found: Incremental
+    step: Graph
+    once: Graph | None
+    source: str
+    defaults: Mapping[str, Number]
+
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """The graphs by the names of the methods that compute them."""
+        return {STEP: self.step} | ({} if self.once is None else {ONCE: self.once})
+
+    @property
+    def fed(self) -> list[Value]:
+        """The inputs that each step takes, the ids first."""
+        found = [value for value in self.step.inputs if self._is_given(value) and self._is_fed(value)]
+        return sorted(found, key=lambda value: value.name != self.source)
+
+    @property
+    def held(self) -> list[Value]:
+        """The inputs that steps read and that are given once."""
+        return [value for value in self.step.inputs if self._is_given(value) and not self._is_fed(value)]
+
+    @property
+    def held_names(self) -> set[str]:
+        """Their names."""
+        return {value.name for value in self.held}
+
+    @property
+    def given(self) -> list[Value]:
+        """The inputs that `new_cache` takes."""
+        once = [] if self.once is None else list(self.once.inputs)
+        names = {value.name for value in once}
+        return [*once, *(value for value in self.held if value.name not in names)]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The field of the cache for each value of the state: the end of its path that tells it from the others."""
+        paths = {one.name: [part for part in one.path.split(".") if part != "*"] for one in self.found.state}
+        kinds = {one.name: "last_" if one.kind == "last" else "" for one in self.found.state}
+        held = [*_OWN_FIELDS, *(self.field_of(value) for value in self.held)]
+        for count in range(1, max((len(path) for path in paths.values()), default=0) + 1):
+            short = {name: identifier(kinds[name] + "_".join(path[-count:])) for name, path in paths.items()}
+            taken = [*short.values(), *held]
+            if len(set(taken)) == len(taken):
+                return short
+        return {name: name for name in paths}
+
+    def field_of(self, value: Value) -> str:
+        """The field of the cache for an input that it holds."""
+        found = identifier(value.name)
+        return f"{found}_" if found in _OWN_FIELDS else found
+
+    @property
+    def whole(self) -> KeptValue | None:
+        """A value of which all positions are kept; None where there is none."""
+        return next((one for one in self.found.state if one.kind == "whole"), None)
+
+    def _is_given(self, value: Value) -> bool:
+        return value.name not in {"past", "count", "last", *(one.name for one in self.found.state)}
+
+    def _is_fed(self, value: Value) -> bool:
+        return any(self.found.new in size.symbols() for size in value.type.shape)
+
+
+def cache_class(cached: Cached) -> list[str]:
+    """Lines of the class `Cache`."""
+    whole, fields = cached.whole, cached.fields
+    lines = ["class Cache(NamedTuple):", '    """What steps keep, in buffers that they write in place.', ""]
+    lines += ["    past: int64 [rows], how many positions each row has had."]
+    lines += [] if whole is None else ["    longest: the most positions that a row has had, or more."]
+    for one in cached.found.state:
+        lines += textwrap.wrap(
+            f"    {fields[one.name]}: {one.type.dtype} {_axes(one)}, {_ABOUT[one.kind]}.",
+            WIDTH,
+            subsequent_indent="        ",
+        )
+    lines += ['    """', "", "    past: Tensor"]
+    lines += [] if whole is None else ["    longest: int"]
+    lines += [f"    {cached.field_of(value)}: Tensor" for value in cached.held]
+    lines += [f"    {fields[one.name]}: Tensor" for one in cached.found.state]
+    return lines if whole is None else [*lines, "", *_length(f"self.{fields[whole.name]}.shape[{whole.axis}]")]
+
+
+_ABOUT = {"whole": "position p at p", "last": "position p at p modulo the length", "once": "made once"}
+
+
+def _length(capacity: str) -> Iterator[str]:
+    """Lines of the method that says how much of the buffers a step reads."""
+    yield "    def length(self, new: int) -> int:"
+    yield '        """How many entries of whole buffers a step of new positions reads."""'
+    yield f"        capacity = {capacity}"
+    yield "        # Compiled code reads all of them: every step then has the same shapes."
+    yield "        if torch.compiler.is_compiling():"
+    yield "            return capacity"
+    yield "        return min(self.longest + new, capacity)"
+
+
+def _axes(one: KeptValue) -> str:
+    names = [str(size) for size in one.type.shape]
+    names[one.layers] = "rows"
+    if one.axis is not None and one.kind == "whole":
+        names[one.axis] = "capacity"
+    return f"[{', '.join(names)}]"

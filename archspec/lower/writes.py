@@ -1,0 +1,114 @@
+"""Writing into what a step keeps: which values are kept, and the source that writes new entries in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.ir.call import Call
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.repeat import Repeat
+from archspec.lower.code import ClassCode, Do, Need, Slots
+from archspec.lower.primitive import Helpers
+from archspec.lower.syntax import parse
+from archspec.ops.shape.concat import Concat
+from archspec.ops.state.write_positions import WritePositions
+
+WRITE = '''
+def write(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> None:
+    """Write entries slots[1] [b, n] of new along an axis into places slots[0] of kept."""
+    shape = [1] * new.dim()
+    shape[0], shape[axis] = slots.shape[1:]
+    size = list(new.shape)
+    size[axis] = slots.shape[2]
+    places, entries = slots.view(2, *shape).expand(2, *size).unbind()
+    kept.scatter_(axis, places, new.detach().gather(axis, entries))
+'''
+WHOLE_SLOTS = '''
+def slots_at(past: Tensor, new: int, size: int) -> Tensor:
+    """Places and entries [2, b, new] to write after past [b] positions, below a size."""
+    room = (size - 1 - past[:, None]).clamp(min=0)
+    entries = torch.arange(new, device=past.device).minimum(room)
+    return torch.stack(((past[:, None] + entries).clamp(max=size - 1), entries))
+'''
+RING_SLOTS = '''
+def ring_slots_at(past: Tensor, counts: Tensor, new: int, size: int) -> Tensor:
+    """Places and entries [2, b, new] to write to a ring of a size after past [b] positions.
+
+    Of its own entries and counts [b] new ones each row keeps the last, some written twice.
+    """
+    entries = torch.arange(new, device=past.device).minimum(counts[:, None] - 1)
+    entries = entries.maximum(counts[:, None] - size)
+    places = (past[:, None] + entries) % size
+    return torch.stack((places, torch.where(entries < 0, places, size + entries)))
+'''
+
+
+def is_update(value: Value) -> bool:
+    """Whether a value replaces a part of what a step keeps, so that code that writes in place does not return it."""
+    node = value.producer
+    if node is None:
+        return False
+    match node.op:
+        case WritePositions():
+            return True
+        case Call():
+            return is_update(node.regions[0].outputs[value.index])
+        case Repeat() as op:
+            number = value.index - 1 - len(op.taps)
+            if number < 0:
+                return False
+            scan = op.stacks[number]
+            assert scan.output is not None
+            return is_update(node.regions[scan.body].outputs[scan.output])
+        case _:
+            return False
+
+
+def is_written(region: Graph, value: Value) -> bool:
+    """Whether a body, or one inside it, writes into one of its inputs."""
+    for node in region.nodes:
+        for number, operand in enumerate(node.inputs):
+            if operand is not value:
+                continue
+            if isinstance(node.op, WritePositions) and number == 0:
+                return True
+            if any(is_written(inner, inner.inputs[number]) for inner in node.regions):
+                return True
+    return False
+
+
+def results(region: Graph, first: int = 0) -> list[Value]:
+    """The outputs of a body that its code returns, from the number `first` on."""
+    return [value for value in region.outputs[first:] if not is_update(value)]
+
+
+class Writer:
+    """Writes the new entries of one body of a step."""
+
+    def __init__(self, code: ClassCode, helpers: Helpers) -> None:
+        self.code = code
+        self.helpers = helpers
+        self._late: list[tuple[str, WritePositions, Node]] = []
+
+    def write(self, node: Node, op: WritePositions, operands: Sequence[str]) -> str:
+        """Write into what is kept; returns the token that holds it afterwards.
+
+        A ring is written at the end of the body, because the entries that it loses are read before.
+        """
+        kept, new = operands[:2]
+        ring = node.inputs[0].type.shape[op.axis].constant if op.ring else None
+        slots = self.code.need(Need(what=Slots(ring=ring)))
+        if op.ring:
+            self._late.append((slots, op, node))
+        else:
+            self._append(kept, new, slots, op.axis)
+        return kept
+
+    def finish(self, region: Graph, tokens: dict[Value, str]) -> None:
+        """Append the writes into rings, of the entries that are read: those of the ring and the new ones."""
+        for slots, op, node in self._late:
+            read = next(one for one in region.nodes if isinstance(one.op, Concat) and one.inputs == node.inputs[:2])
+            self._append(tokens[node.inputs[0]], tokens[read.outputs[0]], slots, op.axis)
+
+    def _append(self, kept: str, new: str, slots: str, axis: int) -> None:
+        self.code.statements.append(Do(value=parse(f"{self.helpers.add(WRITE)}({kept}, {new}, {slots}, {axis})")))

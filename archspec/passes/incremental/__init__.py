@@ -1,0 +1,1 @@
+"""Decoding as a transformation: a graph over all positions becomes one over the new positions and a state."""

@@ -1,0 +1,72 @@
+"""The nodes of the step, built from its plan, body by body."""
+
+from __future__ import annotations
+
+from archspec.ir.call import Call
+from archspec.ir.graph import Node, Value
+from archspec.ir.repeat import Repeat
+from archspec.ir.types import TensorType, axis
+from archspec.ops.shape.concat import Concat
+from archspec.ops.state.write_positions import WritePositions
+from archspec.passes.incremental.body import Body, StateOf, path_of
+from archspec.passes.incremental.forms import Form, Mode
+from archspec.passes.incremental.plan import BodyPlan, Planner
+from archspec.passes.incremental.regions import add_call, add_repeat
+from archspec.passes.incremental.running import run_primitive
+
+
+def build_body(planner: Planner, plan: BodyPlan, around: Body | None = None, node: Node | None = None) -> Body:
+    """Build a body of the step; `around` is the body that contains it, in which `node` of the full graph is."""
+    body = Body(planner, plan, around, node)
+    for number, value in enumerate(plan.graph.inputs):
+        for form in plan.forms(value):
+            body.take_operand(number, form)
+        _keep(body, value)
+    for one in plan.graph.nodes:
+        _add(body, one)
+        for value in one.outputs:
+            _keep(body, value)
+    return body
+
+
+def _add(body: Body, node: Node) -> None:
+    """Add what the step runs of a node."""
+    if node not in body.plan.inner:
+        run_primitive(body, node)
+        return
+    inner = [build_body(body.planner, plan, body, node) for plan in body.plan.inner[node]]
+    match node.op:
+        case Call() as op:
+            add_call(body, node, op, inner[0])
+        case Repeat() as op:
+            add_repeat(body, node, op, inner)
+
+
+def _keep(body: Body, value: Value) -> None:
+    """Read and write what is kept of a value."""
+    for form in body.plan.kept.get(value, ()):
+        (mode,) = form
+        ((number, _),) = body.planner.needs.axes(value)
+        asked = StateOf(value=value, kind="last" if mode else "whole", mode=mode, path=path_of(value))
+        kept = body.ask(asked, _kept_type(body, value, number, mode))
+        written, read = _written(body, value, kept, number, form)
+        body.made[value, form] = read
+        body.updates[asked] = written
+
+
+def _written(body: Body, value: Value, kept: Value, number: int, form: Form) -> tuple[Value, Value]:
+    """What replaces a part of the state, and what the step reads of it: a ring is read before it is written."""
+    new, name = body.made[value, body.planner.needs.new(value)], value.name or "kept"
+    past = body.counts("past")
+    if form == (None,):
+        written = body.add(WritePositions(axis=number), [kept, new, past], name)
+        return written, written
+    ring = WritePositions(axis=number, ring=True)
+    written = body.add(ring, [kept, new, past, body.counts("count")], name)
+    return written, body.add(Concat(axis=number), [kept, new], name)
+
+
+def _kept_type(body: Body, value: Value, number: int, mode: Mode) -> TensorType:
+    axes = list(value.type.axes)
+    axes[number] = axis(body.fed.length if mode is None else mode)
+    return TensorType(value.type.dtype, tuple(axes), value.type.bound)

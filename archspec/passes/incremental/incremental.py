@@ -1,0 +1,141 @@
+"""The pass: a graph over all positions becomes a step over new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from archspec.algebra.dim import Dim, Symbol
+from archspec.analyses.cache import KeptValue
+from archspec.ir.graph import Graph, Value
+from archspec.ir.verifier import verify
+from archspec.passes.incremental.body import Body, CountOf, Operand, StateOf
+from archspec.passes.incremental.build import build_body
+from archspec.passes.incremental.forms import Fed
+from archspec.passes.incremental.once import once_graph
+from archspec.passes.incremental.plan import Planner
+from archspec.passes.incremental.refusal import refusal
+from archspec.record import record
+
+PAST, COUNT = CountOf(name="past"), CountOf(name="count")
+
+
+@record(eq=False)
+class Incremental:
+    """A graph as steps.
+
+    `step` takes the inputs that it reads, those that are fed at new positions; `past` (int64 [rows], the number of
+    positions that each row has had); with `has_count` `count` (int64 [rows], how many of the new entries are positions
+    of the row: the first ones); and the state. It returns the outputs at the new positions and what replaces the state.
+    `once` makes the part of the state of kind `once`; None where there is none. With `has_prefix` the positions of a
+    prefix read later ones of it, so that the first chunk of a row must cover it, or all of a shorter row. `new` is the
+    dim of new positions; the dim of the full graph, `length`, is the capacity.
+    """
+
+    step: Graph
+    once: Graph | None
+    state: tuple[KeptValue, ...]
+    length: Symbol
+    new: Symbol
+    rows: Dim
+    has_count: bool
+    has_prefix: bool
+
+
+def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) -> Incremental:
+    """Make the step of a graph.
+
+    Given:  `(%x[b, n, d]): %k = linear(%x); %y = attention(%q, %k, %v) {causal}; return %y`
+    Result: `(%x[b, new, d], %past[b], %k[b, n, d]): %1 = linear(%x); %k.1 = write_positions(%k, %1, %past); ...`
+
+    Args:
+        graph: the graph; all inputs that carry the dim of the fed one's positions are fed with it.
+        fed: the name of the fed input, whose axis 1 is the positions and axis 0 the rows.
+        outputs: names of the outputs that are wanted; all if left out.
+
+    Raises:
+        SpecError: E748 at the node that bars it: it reads later positions or other rows, is computed from the number of
+            positions, or does not say how it depends on them.
+        KeyError: for an unknown input or output.
+    """
+    source = {value.name: value for value in graph.inputs}[fed]
+    symbol = _dim(source)
+    rows = source.type.shape[0]
+    largest = max(symbol.max // symbol.multiple * symbol.multiple, 1)
+    new = Symbol(_fresh(graph, "new"), 1, 1, largest)
+    layout = Fed(length=symbol, new=new, rows=rows)
+    named = dict(zip(graph.output_names, graph.outputs, strict=True))
+    names = list(named) if outputs is None else list(outputs)
+    planner = Planner(graph, layout, [named[name] for name in names])
+    body = build_body(planner, planner.root)
+    results = [body.get(named[name], planner.needs.new(named[name])) for name in names]
+    return _finished(body, names, results)
+
+
+def _dim(source: Value) -> Symbol:
+    size = source.type.shape[1] if source.type.rank > 1 else None
+    symbols = () if size is None else tuple(size.symbols())
+    if size is None or len(symbols) != 1 or size != Dim.of(symbols[0]):
+        raise refusal(None, f"the positions of `{source.name}`, {source.type}, have no dim of their own")
+    return symbols[0]
+
+
+def _fresh(graph: Graph, name: str) -> str:
+    taken = {symbol.name for value in graph.inputs for size in value.type.shape for symbol in size.symbols()}
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Incremental:
+    """The graph with its inputs in order and its state named."""
+    graph, fed = body.plan.graph, body.fed
+    operands = sorted((key.number, value) for key, value in body.inputs.items() if isinstance(key, Operand))
+    counts = [body.inputs[key] for key in (PAST, COUNT) if key in body.inputs]
+    state = _named(body, [*(value.name for value in graph.inputs), "past", "count"])
+    changed = [(one.update, body.updates[asked]) for asked, one in state.items() if one.update is not None]
+    step = Graph(
+        name=graph.name,
+        inputs=(*(value for _, value in operands), *counts, *(body.inputs[asked] for asked in state)),
+        nodes=tuple(body.nodes),
+        outputs=(*results, *(value for _, value in changed)),
+        output_names=(*names, *(name for name, _ in changed)),
+    )
+    verify(step)
+    return Incremental(
+        step=step,
+        once=once_graph(body.plan, {asked.value: one.name for asked, one in state.items()}),
+        state=tuple(state.values()),
+        length=fed.length,
+        new=fed.new,
+        rows=fed.rows,
+        has_count=COUNT in body.inputs,
+        has_prefix=body.planner.needs.has_prefix,
+    )
+
+
+def _named(body: Body, taken: Sequence[str]) -> dict[StateOf, KeptValue]:
+    """The state in the order of its inputs, which get names of their own."""
+    used, found = set(taken), {}
+    for asked, value in body.inputs.items():
+        if isinstance(asked, StateOf):
+            value.name = _unique("_".join(part for part in asked.path.split(".") if part != "*"), used)
+            used.add(value.name)
+            found[asked] = _kept_value(value, asked, body.fed)
+    return found
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def _kept_value(value: Value, asked: StateOf, fed: Fed) -> KeptValue:
+    layers = value.type.rank - asked.value.type.rank
+    kept = KeptValue(name=value.name, path=asked.path, kind=asked.kind, type=value.type, layers=layers)
+    if asked.kind == "once":
+        return kept
+    ((axis, _),) = fed.axes(asked.value.type)
+    return replace(kept, axis=axis + layers, update=f"{value.name}_next")

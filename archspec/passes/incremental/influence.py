@@ -1,0 +1,101 @@
+"""What each value of a graph depends on: the fed inputs, the number of their positions, other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from archspec.ir.call import Call
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive, Reads
+from archspec.ir.repeat import Repeat
+from archspec.passes.incremental.forms import Fed
+from archspec.relation.union import in_normal_form
+
+
+class Influence(NamedTuple):
+    """Whether a value depends on the values fed, on the number of their positions, and on inputs that are not fed."""
+
+    fed: bool = False
+    size: bool = False
+    given: bool = False
+
+    def __or__(self, other: Influence) -> Influence:
+        return Influence(self.fed or other.fed, self.size or other.size, self.given or other.given)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the value changes with every step."""
+        return self.fed or self.size
+
+
+class Influences:
+    """The influence on every value of a graph and of all its regions, and what its primitives read."""
+
+    def __init__(self, graph: Graph, fed: Fed) -> None:
+        self.fed = fed
+        self._reads: dict[Node, Reads] = {}
+        self._of: dict[Value, Influence] = {}
+        for value in graph.inputs:
+            grows = fed.is_in(value.type)
+            self._of[value] = Influence(fed=grows, size=grows, given=not grows)
+        self._nodes(graph.nodes)
+
+    def of(self, value: Value) -> Influence:
+        """What a value of any body depends on."""
+        return self._of[value]
+
+    def reads(self, node: Node) -> Reads:
+        """What a primitive reads, in normal form."""
+        if node not in self._reads:
+            assert isinstance(node.op, Primitive)
+            rows = node.op.reads([x.type for x in node.inputs], [y.type for y in node.outputs])
+            self._reads[node] = tuple(
+                tuple(
+                    in_normal_form(relation, y.type.space, x.type.space)
+                    for relation, x in zip(row, node.inputs, strict=True)
+                )
+                for row, y in zip(rows, node.outputs, strict=True)
+            )
+        return self._reads[node]
+
+    def _nodes(self, nodes: Iterable[Node]) -> None:
+        for node in nodes:
+            match node.op:
+                case Call():
+                    self._region(node, [self._of[x] for x in node.inputs])
+                    for value, inner in zip(node.outputs, node.regions[0].outputs, strict=True):
+                        self._of[value] = self._of[inner]
+                case Repeat() as op:
+                    self._repeat(node, op)
+                case _:
+                    self._primitive(node)
+
+    def _region(self, node: Node, operands: list[Influence]) -> None:
+        for region in node.regions:
+            self._of.update(zip(region.inputs, operands, strict=True))
+            self._nodes(region.nodes)
+
+    def _repeat(self, node: Node, op: Repeat) -> None:
+        """The carried value depends on what any layer adds: found by repetition, as each round only adds."""
+        operands = [self._of[x] for x in node.inputs]
+        while True:
+            self._region(node, operands)
+            carried = operands[0]
+            for region in node.regions:
+                carried = carried | self._of[region.outputs[0]]
+            if carried == operands[0]:
+                break
+            operands[0] = carried
+        self._of[node.outputs[0]] = carried
+        for tap, value in zip(op.taps, node.outputs[1:], strict=True):
+            self._of[value] = self._of[node.regions[op.schedule[tap.layer]].outputs[tap.output]]
+
+    def _primitive(self, node: Node) -> None:
+        mentions = self.fed.is_in(node.op)
+        for row, value in zip(self.reads(node), node.outputs, strict=True):
+            found = Influence(size=mentions or self.fed.is_in(value.type))
+            for relation, operand in zip(row, node.inputs, strict=True):
+                if relation.atoms:
+                    found = found | self._of[operand]
+            self._of[value] = found

@@ -1,0 +1,87 @@
+"""Cases of ops of a step of decoding: positions row by row, what is kept, and ops that take positions."""
+
+from __future__ import annotations
+
+from archspec.algebra.dim import Dim
+from archspec.ir.types import TensorType
+from archspec.masks.at_positions import AtPositions
+from archspec.masks.atoms.causal import Causal
+from archspec.masks.atoms.key_valid import KeyValid
+from archspec.masks.atoms.last import Last
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.atoms.same_segment import SameSegment
+from archspec.masks.mask import Mask
+from archspec.ops.attention.attention import Attention
+from archspec.ops.position.alibi import Alibi
+from archspec.ops.position.learned_positions import LearnedPositions
+from archspec.ops.position.relative_buckets import RelativeBuckets
+from archspec.ops.position.sinusoidal import SinusoidalPositions
+from archspec.ops.state.axis_positions import AxisPositions
+from archspec.ops.state.row_positions import RowPositions
+from archspec.ops.state.write_positions import WritePositions
+from tests.ops.case import BATCH, SRC, TGT, Case, bools, floats, integers
+
+ALL, ONE, TWO = Dim.of(TGT), Dim.of(1), Dim.of(2)
+ROWS = integers(BATCH, bound=5)
+QUERIES, KEYS = integers(BATCH, SRC, bound=6), integers(BATCH, TGT, bound=6)
+X = floats(BATCH, SRC, 4)
+CROSS = (floats(BATCH, 2, SRC, 4), floats(BATCH, 2, TGT, 4), floats(BATCH, 2, TGT, 3))
+BUCKETS: dict[str, int] = {"heads": 3, "buckets": 8, "max_distance": 9}
+
+
+def placed(mask: Mask, *controls: TensorType, loose: frozenset[int]) -> Case:
+    """Attention whose queries and keys stand at given positions, which are controls 0 and 1."""
+    return Case(op=Attention(mask=AtPositions(mask, 0, 1)), inputs=(*CROSS, *controls), loose=loose)
+
+
+# Positions bar most pairs, whatever is drawn: what is barred is not read.
+BARRED = frozenset((0, 1, 2))
+
+CASES = [
+    Case(op=AxisPositions(size=ALL), inputs=(floats(TGT),)),
+    Case(op=AxisPositions(size=Dim.of(7), filled=True), inputs=(ROWS, ROWS), loose=frozenset((1,))),
+    *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(9), kept=kept), inputs=(ROWS,)) for kept in (0, 1, 4)),
+    Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(4)), inputs=(ROWS,)),
+    *(
+        Case(
+            op=WritePositions(axis=axis),
+            inputs=(floats(BATCH, *kept), floats(BATCH, *new), ROWS),
+            loose=frozenset((0, 1)),
+        )
+        for axis, kept, new in ((1, (TGT, 2), (SRC, 2)), (2, (2, TGT), (2, SRC)))
+    ),
+    *(
+        Case(
+            op=WritePositions(axis=2, ring=True),
+            inputs=(floats(BATCH, 2, kept), floats(BATCH, 2, SRC), ROWS, integers(BATCH, bound=4)),
+            loose=frozenset((0, 1)),
+        )
+        for kept in (2, 5)
+    ),
+    Case(op=LearnedPositions(rows=Dim.of(9), offset=2, ids=True), inputs=(X, QUERIES)),
+    Case(op=LearnedPositions(rows=Dim.of(9), ids=True), inputs=(X, integers(SRC, bound=9))),
+    *(
+        Case(op=SinusoidalPositions(layout=layout, ids=True), inputs=(X, QUERIES))
+        for layout in ("interleaved", "halves")
+    ),
+    *(
+        Case(op=op, inputs=(X, QUERIES, keys))
+        for keys in (KEYS, integers(TGT, bound=6))
+        for op in (
+            Alibi(heads=3, ids=True),
+            RelativeBuckets(**BUCKETS, bidirectional=False, ids=True),
+            RelativeBuckets(**BUCKETS, bidirectional=True, ids=True),
+        )
+    ),
+    placed(Causal(), QUERIES, KEYS, loose=BARRED),
+    placed(Last(TWO) | Prefix(length=ONE), QUERIES, integers(TGT, bound=6), loose=BARRED),
+    placed(Causal() & KeyValid(2), QUERIES, KEYS, bools(BATCH, TGT), loose=BARRED),
+    placed(
+        Causal() & SameSegment(2, 3),
+        QUERIES,
+        KEYS,
+        integers(BATCH, TGT, bound=2),
+        integers(BATCH, SRC, bound=2),
+        loose=BARRED,
+    ),
+]
