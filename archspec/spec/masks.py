@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from archspec.ir.types import TensorType
 from archspec.masks.coordinates import MaskSide
 from archspec.masks.mask import Mask
 from archspec.masks.registry import atoms
-from archspec.text.expr import Expr
+from archspec.text.expr import Expr, written
 from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
@@ -84,9 +85,11 @@ class MaskReader:
     def window(self, expr: Expr, *, least: int, spare: int) -> Dim:
         """Evaluate the size of a window of at least `least` positions.
 
+        Raises SpecError as `size` does, E304 if the window is smaller at the least or at the largest sizes.
         A window at most `spare` positions shorter than the longest axis masks nothing, which is reported to `warn`.
         """
         size = self.size(expr, least)
+        self._is_admitted(size, expr, least)
         longest = self.keys.maximum() - spare
         if compare(size, ">=", longest) is True:
             self.warn(
@@ -95,6 +98,16 @@ class MaskReader:
                 _SMALLER,
             )
         return size
+
+    def _is_admitted(self, size: Dim, expr: Expr, least: int) -> None:
+        """Check a window at the ends of the dims. Raises SpecError E304 where it is smaller than `least`."""
+        symbols = sorted(size.symbols(), key=lambda symbol: symbol.name)
+        for ends in itertools.product(*((symbol.min, symbol.max) for symbol in symbols)):
+            at = {symbol.name: end for symbol, end in zip(symbols, ends, strict=True)}
+            if size.value(at) < least:
+                where = ", ".join(f"{name} = {end}" for name, end in at.items())
+                message = f"`{written(expr)}` is {size.value(at)} at {where}, but must be at least {least}"
+                fail("E304", message, expr.span, help=f"choose a value of at least {least} at all sizes")
 
     def predicate(self, pred: PredExpr, side: MaskSide, written: MaskCall) -> int:
         """The control number of a predicate over the positions of a side. Raises SpecError E402 for other axes."""

@@ -38,6 +38,7 @@ _OPERATORS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
     "%": operator.mod,
 }
 _LARGEST = sys.float_info.max
+_LARGEST_SIZE = 2**63 - 1
 FUNCTIONS = ("sqrt",)
 
 T = TypeVar("T")
@@ -116,7 +117,7 @@ def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
     """Compute the value of an expression used as a size; help for a negative one names `least`, the least allowed.
 
     Raises SpecError as `evaluate` does; E301 where the value is not a whole number, E302 where it is negative at all
-    admitted sizes.
+    admitted sizes, E303 for a constant beyond 64 bits.
     """
     value = evaluate(expr, names)
     dim = value.as_dim()
@@ -125,7 +126,16 @@ def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
     if _defined(lambda: compare(dim, "<", 0), expr, "division by zero"):
         help = f"choose a value of at least {least}"
         fail("E302", f"`{written(expr)}` is negative", expr.span, _shown(value), help=help)
+    check_size(expr, dim)
     return dim
+
+
+def check_size(expr: Expr, dim: Dim) -> None:
+    """Check that a whole number fits into 64 bits. Raises SpecError E303 for a larger constant."""
+    whole = dim.constant
+    if whole is not None and whole > _LARGEST_SIZE:
+        help = f"write a number of at most {_LARGEST_SIZE}"
+        fail("E303", f"`{written(expr)}` is too large for a size", expr.span, help=help)
 
 
 def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
