@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ from archspec.ir.types import TensorType
 from archspec.masks.coordinates import MaskSide
 from archspec.masks.mask import Mask
 from archspec.masks.registry import atoms
-from archspec.text.expr import Expr, written
+from archspec.text.expr import Expr, at_the_ends, written
 from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
@@ -101,9 +100,7 @@ class MaskReader:
 
     def _is_admitted(self, size: Dim, expr: Expr, least: int) -> None:
         """Check a window at the ends of the dims. Raises SpecError E304 where it is smaller than `least`."""
-        symbols = sorted(size.symbols(), key=lambda symbol: symbol.name)
-        for ends in itertools.product(*((symbol.min, symbol.max) for symbol in symbols)):
-            at = {symbol.name: end for symbol, end in zip(symbols, ends, strict=True)}
+        for at in at_the_ends(size):
             if size.value(at) < least:
                 where = ", ".join(f"{name} = {end}" for name, end in at.items())
                 message = f"`{written(expr)}` is {size.value(at)} at {where}, but must be at least {least}"

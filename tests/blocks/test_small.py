@@ -308,6 +308,7 @@ outputs:
         ("{block: linear, input: x, dim: 10000000000000000000}", "E303"),
         ("{block: attend, query: x, key: x, value: x, mask: last(n//5)}", "E304"),
         ("{block: attend, query: x, key: x, value: x, mask: within(2 - n)}", "E304"),
+        ("{block: attend, query: x, key: x, value: x, mask: last(12//(n - 2))}", "E303"),
         ("{block: slice, input: x, axis: 1, start: 1/3}", "E301"),
         ("{block: slice, input: x, axis: 3}", "E350"),
         ("{block: shift, input: x, axis: 1, by: 5}", "E305"),
