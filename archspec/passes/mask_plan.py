@@ -170,13 +170,17 @@ def _style(node: Node) -> Mask | None:
 
 
 def _mask(scopes: Scopes, node: Node, promises: Mapping[str, Padding]) -> MadeMask:
-    """The mask of an attention node over the values that it is made of, at their origin."""
+    """The mask of an attention node over the values that it is made of, as far out as all of them are visible."""
     assert isinstance(node.op, Attention)
     mask = normal(node.op.mask)
-    origins = {number: scopes.origin(node.inputs[node.op.first + number]) for number in controls(mask)}
-    read = tuple(dict.fromkeys(origins.values()))
-    mask = renumbered(mask, {number: read.index(value) for number, value in origins.items()})
-    given = [promises.get(value.name) if value in scopes.root.graph.inputs else None for value in read]
+    values = {number: node.inputs[node.op.first + number] for number in controls(mask)}
+    # A predicate that a module computes is known in it alone: there the other controls go by their names inside.
+    home = _home(scopes, tuple(map(scopes.origin, values.values())))
+    visible = {number: scopes.origin(value, home) for number, value in values.items()}
+    read = tuple(dict.fromkeys(visible.values()))
+    mask = renumbered(mask, {number: read.index(value) for number, value in visible.items()})
+    inputs, origins = scopes.root.graph.inputs, map(scopes.origin, read)
+    given = [promises.get(value.name) if value in inputs else None for value in origins]
     keys = node.inputs[1].type.shape[2]
     # A mask that does not depend on the query has one row, so that queries of any length share it.
     queries = node.inputs[0].type.shape[2] if differs_by_query(mask) else keys

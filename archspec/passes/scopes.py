@@ -55,11 +55,11 @@ class Scopes:
         module = node.op.module if isinstance(node.op, Call) else f"{getattr(node.op, 'module', '')}.*"
         return self._scope(Scope(graph=region, module=module, parent=scope, depth=scope.depth + 1))
 
-    def origin(self, value: Value) -> Value:
-        """The value that a captured value stands for, where it was made.
+    def origin(self, value: Value, home: Scope | None = None) -> Value:
+        """The value that a captured value stands for, where it was made; in the body `home` on the way if given.
 
         A carried value of a repeat is its own origin: every layer makes a new one.
         """
-        while value in self._outside:
+        while value in self._outside and self.homes[value] is not home:
             value = self._outside[value]
         return value

@@ -24,7 +24,7 @@ def violation(rule: Rule, witness: Witness, remedy: str | None) -> Diagnostic:
         code="E420",
         message=f"`{rule}` is violated: `{output}` at {i} depends on `{source}` at {j}",
         **_places(way, rule.span),  # type: ignore[arg-type]
-        notes=(*_world(witness), *way.lines(source)),
+        notes=(*_world(witness, rule), *way.lines(source)),
         help=remedy if way.culprit is not None and isinstance(way.culprit.node.op, Attention) else None,
     )
 
@@ -53,7 +53,7 @@ def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
         code="E423",
         message=f"`{rule}` is violated: `{output}` at {i} does not depend on `{source}` at {j}",
         primary=Label(rule.span),
-        notes=_world(witness),
+        notes=_world(witness, rule),
     )
 
 
@@ -69,9 +69,13 @@ def _places(way: Way, rule: Span, what: str = "the rule") -> dict[str, object]:
     }
 
 
-def _world(witness: Witness) -> tuple[str, ...]:
-    """Notes on the sizes of the witness and on the inputs that its controls read."""
-    read = {term for known in witness.wiring.reads.used() for term in known.leaves()}
+def _world(witness: Witness, rule: Rule | None = None) -> tuple[str, ...]:
+    """Notes on the sizes of the witness and on the inputs that its controls, and those of the rule, read."""
+    reads = witness.wiring.reads
+    own = () if rule is None else (*rule.controls, rule.where, rule.at, rule.by)
+    named = (reads.terms.of(value) for value in own if value is not None)
+    known = [*reads.used(), *(term for term in named if term is not None)]
+    read = {leaf for term in known for leaf in term.leaves()}
     values = (
         f"`{term}` is {_nested(*witness.world.inputs[term.text])}"
         for term in sorted(read, key=str)

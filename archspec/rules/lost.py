@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from archspec.ir.call import Call
 from archspec.ir.graph import Node, Value
 from archspec.rules.flow import Dependence
+from archspec.rules.target import over_axes
 from archspec.spec import Rule
 
 
 def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], bool]) -> Node | None:
-    """The first node whose value has the leading axes of the rule's output, and for which the rule is not proved.
+    """The first node whose value has the axes that the rule is about, and for which the rule is not proved.
 
     `proved` judges the rule as if that value were its output. Returns the producer of the output where no other node is
     found.
     """
-    axes = rule.output.type.axes[:2]
+    axes = rule.output.type.axes[: _spoken_of(rule)]
     for node in _inside(dependence.graph.nodes):
         for value in node.outputs:
             if (
@@ -27,6 +28,12 @@ def where_lost(rule: Rule, dependence: Dependence, proved: Callable[[Value], boo
             ):
                 return node
     return rule.output.producer
+
+
+def _spoken_of(rule: Rule) -> int:
+    """The number of first axes of the output that hold all axes that the rule speaks of: at least two."""
+    named = (over_axes(rule.output, value) for value in (rule.where, rule.at, rule.by) if value is not None)
+    return 1 + max([1, *rule.axes[0], *(axis for axes in named for axis in axes or ())])
 
 
 def _inside(nodes: Iterable[Node]) -> Iterator[Node]:

@@ -106,6 +106,29 @@ def test_a_control_that_a_layer_computes_keeps_its_mask_in_the_layer() -> None:
     assert node in repeat.regions[0].nodes
 
 
+def test_a_mask_of_an_inner_and_a_passed_control_is_made_where_both_are_known() -> None:
+    b, x = start()
+    ids = b.input("ids", TensorType.of(DType.INT64, BATCH, SRC))
+    valid = b.input("valid", TensorType.of(DType.BOOL, BATCH, SRC))
+
+    def layer(x: Value) -> Value:
+        some = b.add(Compare(kind="!=", number=Scalar.of(0)), ids, result="some")
+        mask = KeyValid(0) & KeyValid(1)
+        return b.add(Binary(kind="add"), x, attention(b, "attention", x, mask, (some, valid)), result="x")
+
+    graph = b.finish({"y": b.repeat("layers", ("Layer",), (layer,), Schedule.uniform(2), x)})
+    hoisted = HoistMasks().run(graph).graph
+    (node,) = made(hoisted)
+    region = hoisted.nodes[0].regions[0]
+    assert node in region.nodes
+    assert {value.name for value in node.inputs} == {"some", "valid"}
+    rng = np.random.default_rng(0)
+    parameters = {key: rng.normal(size=[d.value({}) for d in p.type.shape]) for key, p in expand(graph).items()}
+    inputs = {key: tensor.numpy() for key, tensor in inputs_of(graph, SIZES).items()}
+    before, after = (interpret(one, inputs, parameters, SIZES) for one in (graph, hoisted))
+    np.testing.assert_allclose(after["y"], before["y"], rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("order", [(Causal(), All()), (All(), Causal())])
 def test_one_module_has_one_style_of_mask(order: tuple[Mask, Mask]) -> None:
     b, x = start()

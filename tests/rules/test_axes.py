@@ -173,3 +173,27 @@ def test_a_merged_axis_is_rearranged_back_in_a_node_that_rules_alone_read(tmp_pa
     found = report(tmp_path, inputs, graph, outputs, window.format("grid", "other", "rows"))
     assert [one.code for one in found.diagnostics] == ["W201"]
     assert found.verdicts[0].explanation == "at all sizes, `grid` does not depend on `other`"
+
+
+def test_a_value_that_lacks_the_axis_of_the_predicate_is_not_asked(tmp_path: Path) -> None:
+    # The gates are over the first two axes of the output, and have no axis of positions.
+    graph = (
+        "{x: {block: token_embedding, ids: ids, vocab: 5, dim: 4}, t: {block: rearrange, input: x, "
+        "pattern: b n d -> b d n}, y: {block: squeeze_excite, input: t, reduction: 2}}"
+    )
+    inputs, outputs = '{ids: "int64[batch, time] < 5"}', '{y: "float[batch, 4, time]"}'
+    # An id that stays 2 is no change: the rule holds, and is not refuted where it is not proved.
+    found = report(tmp_path, inputs, graph, outputs, "ignores: {output: y, input: ids, where: ids == 2}")
+    assert statuses(found)[0] in ("proved", "unknown")
+
+
+def test_a_witness_tells_the_controls_of_the_rule(tmp_path: Path) -> None:
+    inputs = '{x: "float[batch, time, 4]", valid: "bool[batch, time]"}'
+    graph = (
+        "{y: {block: attend, query: x, key: x, value: x, mask: all}, z: {block: shift, input: valid, axis: 1, by: 1}}"
+    )
+    outputs = '{y: "float[batch, time, 4]", z: "bool[batch, time]"}'
+    rule = "within: {output: y, input: x, mask: key_valid(valid)}"
+    found = report(tmp_path, inputs, graph, outputs, rule)
+    (leak,) = found.verdicts[0].diagnostics
+    assert [note for note in leak.notes if note.startswith("`valid` is [[")]

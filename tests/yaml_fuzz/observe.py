@@ -239,7 +239,7 @@ def features_of(value: Made) -> int | None:
     """The axis of features, or of channels."""
     if value.dtype != "float":
         return None
-    if len(value.axes) == 4:
+    if len(value.axes) == 4 and value.axes[1].constant is not None:
         return 1
     return len(value.axes) - 1 if value.axes[-1].constant == WIDTH else None
 
