@@ -12,7 +12,7 @@ from archspec.ir.types import TensorType
 from archspec.masks.coordinates import MaskSide
 from archspec.masks.mask import Mask
 from archspec.masks.registry import atoms
-from archspec.text.expr import Expr
+from archspec.text.expr import Expr, at_the_ends, written
 from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
@@ -84,9 +84,11 @@ class MaskReader:
     def window(self, expr: Expr, *, least: int, spare: int) -> Dim:
         """Evaluate the size of a window of at least `least` positions.
 
+        Raises SpecError as `size` does, E304 if the window is smaller at the least or at the largest sizes.
         A window at most `spare` positions shorter than the longest axis masks nothing, which is reported to `warn`.
         """
         size = self.size(expr, least)
+        self._is_admitted(size, expr, least)
         longest = self.keys.maximum() - spare
         if compare(size, ">=", longest) is True:
             self.warn(
@@ -95,6 +97,14 @@ class MaskReader:
                 _SMALLER,
             )
         return size
+
+    def _is_admitted(self, size: Dim, expr: Expr, least: int) -> None:
+        """Check a window at the ends of the dims. Raises SpecError E304 where it is smaller than `least`."""
+        for at in at_the_ends(size):
+            if size.value(at) < least:
+                where = ", ".join(f"{name} = {end}" for name, end in at.items())
+                message = f"`{written(expr)}` is {size.value(at)} at {where}, but must be at least {least}"
+                fail("E304", message, expr.span, help=f"choose a value of at least {least} at all sizes")
 
     def predicate(self, pred: PredExpr, side: MaskSide, written: MaskCall) -> int:
         """The control number of a predicate over the positions of a side. Raises SpecError E402 for other axes."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from fractions import Fraction
 from typing import TypeVar
@@ -38,6 +39,7 @@ _OPERATORS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
     "%": operator.mod,
 }
 _LARGEST = sys.float_info.max
+_LARGEST_SIZE = 2**63 - 1
 FUNCTIONS = ("sqrt",)
 
 T = TypeVar("T")
@@ -116,7 +118,7 @@ def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
     """Compute the value of an expression used as a size; help for a negative one names `least`, the least allowed.
 
     Raises SpecError as `evaluate` does; E301 where the value is not a whole number, E302 where it is negative at all
-    admitted sizes.
+    admitted sizes, E303 for a constant beyond 64 bits or a division by zero at the least or the largest sizes.
     """
     value = evaluate(expr, names)
     dim = value.as_dim()
@@ -125,7 +127,24 @@ def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
     if _defined(lambda: compare(dim, "<", 0), expr, "division by zero"):
         help = f"choose a value of at least {least}"
         fail("E302", f"`{written(expr)}` is negative", expr.span, _shown(value), help=help)
+    check_size(expr, dim)
+    _defined(lambda: [dim.value(sizes) for sizes in at_the_ends(dim)], expr, "division by zero at some sizes")
     return dim
+
+
+def at_the_ends(dim: Dim) -> Iterator[dict[str, int]]:
+    """Every combination of the least and the largest sizes of the dims in an expression."""
+    symbols = sorted(dim.symbols(), key=lambda symbol: symbol.name)
+    for ends in itertools.product(*((symbol.min, symbol.max) for symbol in symbols)):
+        yield {symbol.name: end for symbol, end in zip(symbols, ends, strict=True)}
+
+
+def check_size(expr: Expr, dim: Dim) -> None:
+    """Check that a whole number fits into 64 bits. Raises SpecError E303 for a larger constant."""
+    whole = dim.constant
+    if whole is not None and whole > _LARGEST_SIZE:
+        help = f"write a number of at most {_LARGEST_SIZE}"
+        fail("E303", f"`{written(expr)}` is too large for a size", expr.span, help=help)
 
 
 def number(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:

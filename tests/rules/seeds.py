@@ -1,7 +1,9 @@
-"""What `check` says and `compile` writes, as digests: the same under every seed of the hashes.
+"""What `check` says, `compile` writes and `build` stores, as digests: the same under every seed of the hashes.
 
 python -m tests.rules.seeds FILE...     prints one line a file
 python -m tests.rules.seeds --seeds 8 FILE...     compares so many seeds
+python -m tests.rules.seeds --seeds 8 --fuzz 200     compares random files of the language
+python -m tests.rules.seeds --seeds 8 --build NAME...     compares bundles of shipped specs, reduced
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -27,12 +30,45 @@ def digests(paths: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
+def built(names: Iterable[str]) -> str:
+    """Digests of the manifests of bundles, and of every file beside: networks hold names, order and sizes of inputs."""
+    from archspec.cli import cli
+    from tests.steps import steps_here
+
+    lines = []
+    with tempfile.TemporaryDirectory() as folder, steps_here():
+        # The manifest holds the command, and so the path that it was given.
+        os.chdir(folder)
+        for name in names:
+            bundle = Path(name)
+            done = CliRunner().invoke(
+                cli, ["build", name, "--reduced", "--target", "onnx", "--no-cache", "-o", str(bundle)]
+            )
+            # The report holds seconds and bytes of memory, which are measured.
+            files = sorted(path for path in bundle.rglob("*") if path.is_file() and path.name != "report.json")
+            found = " ".join(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:16]}" for file in files)
+            lines.append(f"{name} {done.exit_code} {found}")
+    return "\n".join(lines)
+
+
+def random_files(count: int) -> str:
+    """Digests of the first files of the fuzz."""
+    from tests.yaml_fuzz.make import file_of
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        paths = [f"{number}.yaml" for number in range(count)]
+        for number, path in enumerate(paths):
+            Path(path).write_text(file_of(0, number).text(), encoding="utf-8")
+        return digests(paths)
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def under(seed: int, paths: Sequence[str]) -> str:
-    """The digests of files in a process of its own."""
+    """The digests of files, or those that an option asks for, in a process of its own."""
     surroundings = {**os.environ, "PYTHONHASHSEED": str(seed)}
     ran = subprocess.run(
         [sys.executable, "-m", "tests.rules.seeds", *paths],
@@ -46,11 +82,20 @@ def under(seed: int, paths: Sequence[str]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if arguments[:1] != ["--seeds"]:
-        print(digests(arguments))
-        return
+    match arguments:
+        case ["--build", *names]:
+            print(built(names))
+            return
+        case ["--fuzz", count]:
+            print(random_files(int(count)))
+            return
+        case ["--seeds", *_]:
+            pass
+        case _:
+            print(digests(arguments))
+            return
     found = [under(seed, arguments[2:]) for seed in range(int(arguments[1]))]
-    print(f"{len(arguments) - 2} files, {len(found)} seeds, {len(set(found))} different answers")
+    print(f"{len(found[0].splitlines())} files, {len(found)} seeds, {len(set(found))} different answers")
     for lines in zip(*(one.splitlines() for one in found), strict=True):
         if len(set(lines)) > 1:
             print("\n".join(lines))

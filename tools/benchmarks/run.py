@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from check import check_rows
+from decode import decode_rows
 from experts import expert_rows
 from forward import forward_rows
 from layers import layer_rows
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "prover": prover_rows,
     "forward": forward_rows,
     "experts": expert_rows,
+    "decode": decode_rows,
     "build": stage_rows,
     "serve": serve_rows,
     "training": training_rows,

@@ -7,7 +7,7 @@ from archspec.algebra.scalar import Scalar
 from archspec.blocks.parts.context import Context
 from archspec.diagnostics import Span
 from archspec.ir.graph import Value
-from archspec.text.expr import Expr
+from archspec.text.expr import Expr, check_size, written
 
 _FIXED = "use numbers and constants, which are known when the module is built"
 
@@ -73,11 +73,19 @@ def positive(cx: Context, expr: Expr, field: str) -> float:
 
 
 def whole(cx: Context, expr: Expr, field: str) -> int:
-    """Evaluate a count. Raises SpecError E244 unless it is a whole number of at least 0 known before run time."""
-    dim = cx.number(expr).as_dim()
+    """Evaluate a count.
+
+    Raises SpecError E244 unless it is a whole number of at least 0 known before run time, E303 beyond 64 bits.
+    """
+    number = cx.number(expr)
+    dim = number.as_dim()
     value = None if dim is None else dim.constant
-    if value is None or value < 0:
-        cx.fail("E244", f"`{field}` must be a whole number of at least 0 that is known before run time", expr.span)
+    if dim is None or value is None or value < 0:
+        constant = number.constant()
+        got = f"`{written(expr)}`" if constant is None else f"{float(constant):g}"
+        needed = f"`{field}` must be a whole number of at least 0 that is known before run time, got {got}"
+        cx.fail("E244", needed, expr.span)
+    check_size(expr, dim)
     return value
 
 

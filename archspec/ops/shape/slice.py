@@ -35,7 +35,10 @@ class Slice(Primitive):
     stop: Dim | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type with the axis shortened. Raises ShapeError if the slice may exceed the axis or be negative."""
+        """The type with the axis shortened.
+
+        Raises ShapeError if the slice may exceed the axis or be negative, or if it is empty at all admitted sizes.
+        """
         x = inputs[0]
         place = axis_number(x, self.axis)
         size = x.shape[place]
@@ -43,6 +46,8 @@ class Slice(Primitive):
         inside = (compare(0, "<=", start), compare(start, "<=", stop), compare(stop, "<=", size))
         if inside != (True, True, True):
             raise ShapeError(f"the range {start} to {stop} may exceed axis {self.axis} of {x}", (0,))
+        if compare(start, "==", stop) is True:
+            raise ShapeError(f"the range {start} to {stop} of axis {self.axis} of {x} is empty", (0,))
         # A slice of the whole axis keeps the factors of the axis.
         whole = start == 0 and stop == size
         return (x.with_axes(*x.axes[:place], x.axes[place] if whole else stop - start, *x.axes[place + 1 :]),)

@@ -1,0 +1,170 @@
+"""Decoding with the cached step against transformers' `generate`, and the cost of a step against the length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from forward import emitted, timed
+from row import Row, spread
+
+RUNS = 5
+STEPS = 15
+GIVEN, MADE = 32, 64
+FIRST = 512
+
+
+def decode_rows() -> list[Row]:
+    """SmolLM2's sizes with random weights, float32, batch 1; every ratio is taken from alternating runs."""
+    import torch
+
+    theirs = _smollm2()
+    ours = emitted("smollm2-135m", theirs)
+    with torch.inference_mode():
+        return [_generation(ours, theirs), _bandwidth(ours), *_lengths(ours), _first_token(ours, theirs)]
+
+
+def _smollm2() -> Any:
+    """Return transformers' model of SmolLM2-135M's sizes with random weights."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        max_position_embeddings=8192,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 100000.0},
+        tie_word_embeddings=True,
+        attn_implementation="sdpa",
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+def _ids(count: int) -> Any:
+    import torch
+
+    return torch.randint(3, 49152, (1, count), generator=torch.Generator().manual_seed(0))
+
+
+def _greedy(module: Any, ids: Any, made: int) -> list[int]:
+    """Greedy ids after `ids` int64[1, given], one step an id."""
+    cache = module.new_cache(1, ids.shape[1] + made)
+    new: list[int] = []
+    for _ in range(made):
+        logits, cache = module.step(ids, cache)
+        ids = logits.argmax(-1, keepdim=True)
+        new.append(int(ids))
+    return new
+
+
+def _generation(ours: Any, theirs: Any) -> Row:
+    """Whole generations in turn; both must choose the same ids."""
+    ids = _ids(GIVEN)
+
+    def generate() -> list[int]:
+        found = theirs.generate(ids, max_new_tokens=MADE, min_new_tokens=MADE, do_sample=False, pad_token_id=0)
+        return found[0, GIVEN:].tolist()
+
+    same = _greedy(ours, ids, MADE) == generate()
+    runs = [(timed(lambda: _greedy(ours, ids, MADE)), timed(generate)) for _ in range(RUNS)]
+    mine, peers = (list(column) for column in zip(*runs, strict=True))
+    detail = f"{MADE / median(mine):.2f} and {MADE / median(peers):.2f} tokens a second; "
+    return Row(
+        what=f"SmolLM2 size, {GIVEN} ids given, {MADE} made: module step / transformers generate, time",
+        value=median(mine) / median(peers),
+        unit="x",
+        bound=0.5,
+        detail=detail + ("the same ids" if same else "OTHER ids"),
+    )
+
+
+def _bandwidth(module: Any) -> Row:
+    """Seconds to read all parameters once, as a share of a step's time."""
+    import torch
+
+    parameters = [one.detach().flatten() for one in module.parameters()]
+    size = sum(one.numel() for one in parameters)
+    # A matrix-vector product reads every weight once and does little else: what a step cannot go below.
+    matrix = torch.cat(parameters)[: size // 1024 * 1024].view(-1, 1024)
+    vector = torch.ones(1024)
+    cache = _at(module, 100, 128)
+    ids = _ids(1)
+    runs = [(timed(lambda: matrix @ vector), timed(lambda: module.step(ids, cache))) for _ in range(STEPS)]
+    read, steps = (list(column) for column in zip(*runs, strict=True))
+    return Row(
+        what="a step's share of the read-bandwidth limit",
+        value=100 * median(read) / median(steps),
+        unit="%",
+        detail=f"{size * 4 / median(read) / 1e9:.1f} GB/s read; step {spread(steps)}",
+    )
+
+
+def _at(module: Any, past: int, capacity: int) -> Any:
+    """Return a cache in which the row has had `past` positions."""
+    import torch
+
+    cache = module.new_cache(1, capacity)
+    return cache._replace(past=torch.full((1,), past), longest=past)
+
+
+def _lengths(module: Any) -> list[Row]:
+    """The 100th position with a large and a small capacity, and the 4,000th against the 100th."""
+    small, large, late = (_at(module, past, size) for past, size in ((99, 128), (99, 4096), (3999, 4096)))
+    ids = _ids(1)
+
+    def step(cache: Any) -> Callable[[], Any]:
+        return lambda: module.step(ids, cache)
+
+    for cache in (small, large, late):
+        step(cache)()
+    runs = [tuple(timed(step(cache)) for cache in (small, large, late)) for _ in range(STEPS)]
+    first, second, third = (list(column) for column in zip(*runs, strict=True))
+    return [
+        Row(
+            what="step at position 100: capacity 4,096 / 128",
+            value=median(second) / median(first),
+            unit="x",
+            bound=1.1,
+            detail=f"{spread(second)}, {spread(first)}",
+        ),
+        Row(
+            what="step at position 4,000 / 100, capacity 4,096",
+            value=median(third) / median(second),
+            unit="x",
+            bound=1.5,
+            detail=f"{spread(third)}, {spread(second)}",
+        ),
+    ]
+
+
+def _first_token(ours: Any, theirs: Any) -> Row:
+    """The prompt in one step, with the logits of its last position, against the peer's forward for one position."""
+    ids = _ids(FIRST)
+
+    def prefill() -> float:
+        cache = ours.new_cache(1, FIRST + 1)
+        started = time.perf_counter()
+        ours.step(ids, cache)
+        return time.perf_counter() - started
+
+    def forward() -> None:
+        theirs(ids, use_cache=True, logits_to_keep=1)
+
+    prefill(), forward()
+    runs = [(prefill(), timed(forward)) for _ in range(STEPS)]
+    mine, peers = (list(column) for column in zip(*runs, strict=True))
+    return Row(
+        what=f"first token, {FIRST} ids given / transformers forward with logits_to_keep=1",
+        value=median(mine) / median(peers),
+        unit="x",
+        bound=1.05,
+        detail=f"{spread(mine)}, {spread(peers)}",
+    )
