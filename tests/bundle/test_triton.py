@@ -107,7 +107,7 @@ def test_two_leading_dims_are_told_by_name(schema: ModuleType) -> None:
 
 def test_what_is_no_batch() -> None:
     from_two = TEXTS.narrowed({"batch": (2, 2, 8)})
-    assert "takes every size from 1 on" in str(batch_of(from_two))
+    assert "not a dim that admits every size from 1" in str(batch_of(from_two))
 
 
 @pytest.mark.parametrize(

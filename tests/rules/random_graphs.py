@@ -159,8 +159,11 @@ class Maker:
             stop = Dim.of(self.r.randint(start + 1, least))
         y = self.b.add(Slice(axis=1, start=Dim.of(start), stop=stop), x)
         if self.r.random() < 0.3:
-            rest = [Slice(axis=1, start=Dim.of(0), stop=Dim.of(start)), Slice(axis=1, start=stop)]
-            y = self.b.add(Concat(axis=1), self.b.add(rest[0], x), y, self.b.add(rest[1], x))
+            # A slice that is empty at all sizes is refused.
+            before = [self.b.add(Slice(axis=1, start=Dim.of(0), stop=Dim.of(start)), x)] if start else []
+            after = [] if stop == size else [self.b.add(Slice(axis=1, start=stop), x)]
+            parts = (*before, y, *after)
+            y = self.b.add(Concat(axis=1), *parts) if len(parts) > 1 else y
         return y
 
     def _shift(self, pool: Pool, x: Value) -> Value:
