@@ -45,11 +45,13 @@ def test_what_is_told_of_it(openvino_case: Case) -> None:
 def test_a_build_of_the_same_network_gives_the_same_bytes(openvino_case: Case) -> None:
     case = openvino_case
     job = {"program": case.program.to_json(), "engine": "openvino", "capabilities": [], "dtype": "float32"}
-    (case.folder / "again").mkdir()
-    job |= {"source": "artifacts/onnx/model.onnx", "folder": "again"}
-    run_step(WORKER, "build", job, folder=case.folder, stage="build openvino", progress=None)
+    # OpenVINO numbers its layers through a whole process: each build has one of its own.
+    for folder in ("first", "second"):
+        (case.folder / folder).mkdir()
+        job |= {"source": "artifacts/onnx/model.onnx", "folder": folder}
+        run_step(WORKER, "build", job, folder=case.folder, stage="build openvino", progress=None)
     for name in case.built.artifact.files:
-        assert (case.folder / "again" / name).read_bytes() == case.path.with_name(name).read_bytes()
+        assert (case.folder / "first" / name).read_bytes() == (case.folder / "second" / name).read_bytes()
 
 
 def refusal(texts: list[str], dtype: str = "float32") -> list[str]:

@@ -61,7 +61,7 @@ def test_an_index_out_of_range_names_the_layer(index: int) -> None:
     with pytest.raises(SpecError) as raised:
         computed(build, normal(4, 2), np.array([0, index]))
     assert refusal(raised) == ("E621", "the gather layer `look_up` fails")
-    assert "out of an axis of size 4" in raised.value.diagnostics[0].notes[0]
+    assert "is out of range for an axis of size 4" in raised.value.diagnostics[0].notes[0]
 
 
 def test_an_assertion_that_does_not_hold_fails() -> None:
