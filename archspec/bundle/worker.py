@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
+from archspec.bundle.step_parity import step_contest
 from archspec.bundle.timing import time_artifacts
 from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
@@ -25,7 +26,19 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
-    made = list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
+    return _judged(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
+
+
+def compare_step(job: dict[str, Any]) -> dict[str, Any]:
+    """Compare the built step of a decoder with the full forward. Raises SpecError E609 where it differs too much."""
+    target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
+    program, files = Program.from_json(job["program"]), {part: Path(file) for part, file in job["files"].items()}
+    return _judged(step_contest(target, job["dtype"], files, program, Path(job["spec"])).trials())
+
+
+def _judged(trials: Iterable[ParityTrial | str]) -> dict[str, Any]:
+    """Return the trials as plain data. Raises SpecError E609 for every output that differs too much."""
+    made = list(trials)
     found = Collector()
     for trial in made:
         if isinstance(trial, ParityTrial):
@@ -58,4 +71,4 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve({"compare": compare, "verify_network": verify_network, "time_all": time_all})
+    serve({"compare": compare, "compare_step": compare_step, "verify_network": verify_network, "time_all": time_all})

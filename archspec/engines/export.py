@@ -34,7 +34,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     module = load_module(program, dtype)
     ports = program.interface.input_ports
     exported = torch.onnx.export(
-        exported_program(module, ports, program.interface, dtype),
+        exported_program(module, ports, program, dtype),
         (),
         dynamo=True,
         opset_version=OPSET,
@@ -49,19 +49,24 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     exported.save(path, external_data=weight_bytes(module) > EXTERNAL_BYTES)
 
 
-def exported_program(
-    module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
-) -> ExportedProgram:
+def exported_program(module: nn.Module, ports: tuple[Port, ...], program: Program, dtype: DTypeName) -> ExportedProgram:
     """Trace the module with torch.export, dynamic in every dim that varies.
 
     `ports` are the inputs in the order of the emitted `forward`. Raises SpecError E608.
     """
     import torch
 
-    inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
+    inputs = named_arguments(module, example_inputs(ports, example(program.interface.symbols), dtype))
     shapes = dict(zip(inputs, dynamic_shapes(ports), strict=True))
     with torch.no_grad():
-        return torch.export.export(module, (), inputs, dynamic_shapes=shapes)
+        return torch.export.export(
+            module,
+            (),
+            inputs,
+            dynamic_shapes=shapes,
+            # In a step, inequalities between strides are beyond the tracer.
+            prefer_deferred_runtime_asserts_over_guards=program.partial,
+        )
 
 
 def weight_bytes(module: nn.Module) -> int:
