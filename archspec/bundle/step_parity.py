@@ -11,7 +11,7 @@ import numpy as np
 from archspec.algebra.dim import Dim
 from archspec.analyses.cost import cost
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, run_module
-from archspec.bundle.report import ParityTrial, Reference
+from archspec.bundle.report import ParityTrial
 from archspec.bundle.stored import StoredArrays
 from archspec.checking.checks import accepted
 from archspec.contract.report import shown
@@ -21,15 +21,20 @@ from archspec.engines.program import Program
 from archspec.engines.step_cache import StepCache
 from archspec.engines.steps import Steps, open_steps
 from archspec.lower.step_programs import StepPrograms, step_programs
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.walk import leaves
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.model.runner import Array, Arrays
 from archspec.model.samples import sample
+from archspec.ops.attention.attention import Attention
 from archspec.oracle.interpreter import interpret
 
 ROWS = 3
 SHORT = 8
 """Positions that are computed where no window is kept; beside a window, that many more than it."""
+AFTER_PREFIX = 2
+"""Positions after the first chunk, which covers a prefix."""
 _CHUNKS = ((3, 1, 2), (1, 3, 0), (1, 1, 1), (0, 1, 3))
 """How many positions each of three rows is given in the first steps; afterwards each gets one, or what is left."""
 
@@ -80,15 +85,28 @@ class StepContest:
         sizes = {name: symbol.typical for name, symbol in dims.items()}
         for symbol in found.rows.symbols():
             sizes[symbol.name] = _within(symbol.min, symbol.max, symbol.multiple, ROWS)
-        window = max((one.type.shape[one.axis].value({}) for one in found.state if one.kind == "last" and one.axis), default=0)
+        rings = [one for one in found.state if one.kind == "last" and one.axis is not None]
+        window = max((one.type.shape[one.axis].value({}) for one in rings if one.axis is not None), default=0)
         length = found.length
-        sizes[length.name] = _within(length.min, length.max, length.multiple, window + SHORT)
+        sizes[length.name] = _within(length.min, length.max, length.multiple, max(window, self._prefix()) + SHORT)
         return sizes
 
     def _inputs(self, sizes: Mapping[str, int], seed: int) -> dict[str, Array]:
         """Inputs of the whole model; the first chunk of a row covers its prefix."""
         made = sample(self.program.interface, sizes, seed)
-        return made
+        if not self.programs.found.has_prefix:
+            return made
+        most = sizes[self.programs.found.length.name] - AFTER_PREFIX
+        lengths = [name for name, one in made.items() if one.ndim == 1 and one.dtype.kind == "i"]
+        return {name: np.minimum(one, most) if name in lengths else one for name, one in made.items()}
+
+    def _prefix(self) -> int:
+        """The longest prefix whose length is a number."""
+        ops = [node.op for node in self.checked.spec.graph.walk()]
+        masks = [op.mask for op in ops if isinstance(op, Attention) and op.mask is not None]
+        opened = [one for mask in masks for one in leaves(mask) if isinstance(one, Prefix)]
+        numbers = [one.length.constant for one in opened if one.length is not None]
+        return max((number for number in numbers if number is not None), default=0)
 
     def _wanted(self, given: Sequence[Arrays], exact: bool) -> Array:
         """The output [sequences, rows, positions, ...] of the full forward, on both sequences of each row."""
@@ -135,12 +153,12 @@ class _Run:
         enters = full & (self.sequence < len(self.given) - 1)
         self.sequence[enters] += 1
         cache.past = np.where(enters, 0, cache.past)
-        left = self.total - cache.past
+        left: Array = self.total - cache.past
+        chunk: Array = np.resize(_CHUNKS[number] if number < len(_CHUNKS) else (1,), self.rows)
         if self.programs.found.has_prefix:
             # The first chunk covers a prefix of any length.
-            return np.where(cache.past == 0, np.maximum(left - 2, 1), np.minimum(left, 1))
-        chunk = _CHUNKS[number] if number < len(_CHUNKS) else (1,)
-        return np.minimum(left, np.resize(chunk, self.rows))
+            chunk = np.where(cache.past == 0, np.maximum(left - AFTER_PREFIX, 1), 1)
+        return np.minimum(left, chunk)
 
     def _step(self, cache: StepCache, counts: Array, found: dict[tuple[int, int, int], Array]) -> StepCache:
         """One step, run once for each of its positions: the output is at one position of each row."""
@@ -162,7 +180,7 @@ class _Run:
         arrays = [one[name] for one in self.given]
         made = np.zeros([size.value(known) for size in shape], arrays[0].dtype)
         for row, count in enumerate(counts):
-            own = arrays[self.sequence[row]][row]
+            own: Array = arrays[self.sequence[row]][row]
             for axis, size in enumerate(shape[1:]):
                 if size == new:
                     own = own.take(range(cache.past[row], cache.past[row] + count), axis)

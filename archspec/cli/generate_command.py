@@ -14,7 +14,7 @@ from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 
 if TYPE_CHECKING:
-    from archspec.decoding import Generated
+    from archspec.decoding import Decoder, Generated
     from archspec.model.checked import Checked
 
 _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never": "never"}
@@ -29,6 +29,9 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
     multiple=True,
     metavar="ID,ID,...",
     help="Token ids to continue, one row of the batch; repeatable.",
+)
+@click.option(
+    "--artifact", help="Artifact of a bundle to run, or `module` (default: the best that this host can open)."
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
@@ -70,6 +73,7 @@ def command(
     as_json: bool,
     unproved: bool,
     prompts: tuple[str, ...],
+    artifact: str | None,
     inputs: Path | None,
     weights: Path | None,
     layout: str | None,
@@ -108,21 +112,30 @@ def command(
 
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed)
+        if artifact is not None:
+            raise click.UsageError("--artifact applies to a bundle")
     sampling = Sampling(seed=seed, **options)
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
-    made = decoder(source, module, unproved=unproved)
+    made = decoder(source, module, artifact=artifact, unproved=unproved)
     limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "search": search}
     begun = perf_counter()
     found = made.generate(rows, inputs=arrays, sampling=sampling, log_probabilities=log_probabilities, **limits)
     took = perf_counter() - begun
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     _print(found, faults, as_json)
-    if made.refused is not None:
-        click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
+    _print_run(made)
     if weights is None and module is not None:
         click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
     note_unproved(faults)
     _print_speed(found, took)
+
+
+def _print_run(made: Decoder) -> None:
+    """Print on standard error which artifact of a bundle ran, and why every step computes all positions, if it does."""
+    if made.chosen:
+        click.echo(f"ran {made.chosen}", err=True)
+    if made.refused is not None:
+        click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
 
 
 def _print_speed(rows: Sequence[Generated], seconds: float) -> None:

@@ -61,7 +61,7 @@ class Workshop:
         """
         stages: list[Stage] = []
         built: list[BuiltArtifact] = []
-        (self.folder / ARTIFACTS / self.part).mkdir(exist_ok=True)
+        (self.folder / ARTIFACTS / self.part).mkdir(parents=True, exist_ok=True)
         (self.folder / _WORK).mkdir()
         # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
@@ -93,7 +93,9 @@ class Workshop:
             begun = time.monotonic()
             artifact = None if self.recipe is None else self.recipe.take(target, self.folder / place)
             if artifact is not None:
-                stage = Stage(name=named(from_cache(target), self.part), seconds=round(time.monotonic() - begun, 3), peak_bytes=0)
+                stage = Stage(
+                    name=named(from_cache(target), self.part), seconds=round(time.monotonic() - begun, 3), peak_bytes=0
+                )
                 self._tell(stage.name)
                 yield target, (BuiltArtifact(target=target, artifact=artifact, folder=place), stage)
 
@@ -102,7 +104,9 @@ class Workshop:
         place = self._place(target)
         _, source = _EXPORTS[engine_of(target).form]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
-        outcome = self._run("build", {**wanted, "source": source, "folder": str(place)}, named(f"build {target}", self.part))
+        outcome = self._run(
+            "build", {**wanted, "source": source, "folder": str(place)}, named(f"build {target}", self.part)
+        )
         artifact = Artifact.from_json(outcome.result)
         obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
         # A full or unwritable cache is no reason to fail: the artifact exists.

@@ -134,7 +134,6 @@ class Engine(ABC):
         The runner takes and returns arrays by the names of `interface`. Raises SpecError E610.
         """
 
-
     def open_step(self, path: Path, interface: Interface, updates: Mapping[str, str]) -> StepSession:
         """Open the step of a decoder by its first file; `closed` must have returned None.
 

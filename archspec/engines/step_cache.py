@@ -68,7 +68,9 @@ class StepCache:
     `past` int64 [rows] says how many positions each row has had, and `length` how many the buffers have entries for.
     """
 
-    def __init__(self, rows: int, capacity: int, state: Sequence[KeptValue], sizes: Mapping[str, int], dtype: str) -> None:
+    def __init__(
+        self, rows: int, capacity: int, state: Sequence[KeptValue], sizes: Mapping[str, int], dtype: str
+    ) -> None:
         """Make empty buffers.
 
         Args:
@@ -142,7 +144,9 @@ class StepCache:
         made.whole = {name: one.selected(axes[name], places) for name, one in self.whole.items()}
         for field in ("fixed", "once", "held"):
             arrays = getattr(self, field)
-            taken = {name: np.take(one, places, axes[name]) if name in axes else one.copy() for name, one in arrays.items()}
+            taken = {
+                name: np.take(one, places, axes[name]) if name in axes else one.copy() for name, one in arrays.items()
+            }
             setattr(made, field, taken)
         made._parts = None
         return made

@@ -38,5 +38,7 @@ class FunctionalSession:
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step; see `StepSession`."""
         found = self.runner.run({**inputs, **state})
-        after = {name: found.pop(self.updates[name]) if name in self.updates else array for name, array in state.items()}
+        after = {
+            name: found.pop(self.updates[name]) if name in self.updates else array for name, array in state.items()
+        }
         return found, after

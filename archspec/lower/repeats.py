@@ -343,7 +343,11 @@ class LoopWriter:
         """Outputs of the node that stack an output of one kind of layer, and the number of that output."""
         op, node = self.stack.op, self.stack.node
         stacks = zip(node.outputs[1 + len(op.taps) :], op.stacks, strict=True)
-        return [(value, scan.output) for value, scan in stacks if scan.output is not None and not self.stack.is_written(value)]
+        return [
+            (value, scan.output)
+            for value, scan in stacks
+            if scan.output is not None and not self.stack.is_written(value)
+        ]
 
     def stacks(self, lists: Mapping[int, str]) -> list[str]:
         """Stacks of outputs of the layers of one kind; "" for those that are written in place."""

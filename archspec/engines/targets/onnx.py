@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.engine import OPSET_REASON, Artifact, Engine, Target
-from archspec.engines.step_session import StepSession
 from archspec.engines.onnx_step import BoundStep
+from archspec.engines.step_session import StepSession
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 
