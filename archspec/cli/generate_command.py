@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,7 +17,10 @@ from archspec.cli.verdicts import note_unproved
 if TYPE_CHECKING:
     from archspec.bundle import Bundle
     from archspec.decoding import Generated
+    from archspec.diagnostics import Diagnostic
     from archspec.model.checked import Checked
+
+_EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never": "never"}
 
 
 @click.command("generate")
@@ -45,6 +48,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Divide positive logits of ids that a row already has by this, and multiply negative ones.",
 )
+@click.option("--beams", type=int, default=1, show_default=True, help="Sequences of a prompt that a beam search grows.")
+@click.option(
+    "--length-penalty",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="A search compares log-probabilities divided by the length to this power.",
+)
+@click.option(
+    "--early-stopping",
+    type=click.Choice(["yes", "no", "never"]),
+    default="no",
+    show_default=True,
+    help="Whether a search ends when as many sequences as beams have ended; never: only when none can be better.",
+)
 @click.option("--min-new", type=int, default=0, show_default=True, help="Minimum number of new ids per row.")
 @click.option("--stop", multiple=True, type=int, metavar="ID", help="Another id that ends a row; repeatable.")
 @click.option("--log-probabilities", is_flag=True, help="With --json: also print the log-probability of each new id.")
@@ -65,6 +83,9 @@ def command(
     layout: str | None,
     seed: int,
     max_new: int,
+    beams: int,
+    length_penalty: float,
+    early_stopping: str,
     min_new: int,
     stop: tuple[int, ...],
     log_probabilities: bool,
@@ -74,14 +95,14 @@ def command(
     from archspec.bundle import Bundle
     from archspec.checking import accepted
     from archspec.decoding import TextDecoder, decoder
+    from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import find_tokenizer
     from archspec.decoding.sampling import Sampling
     from archspec.spec.files import is_folder
 
     if log_probabilities and not as_json:
         raise click.UsageError("--log-probabilities needs --json")
-    asked = text_prompts(texts, prompts, chat=chat, system=system)
-    rows = asked or [_ids(text) for text in prompts] or None
+    rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
     limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
     source: Checked | Bundle
     # A spec is never a folder, so a damaged bundle is reported as such.
@@ -90,24 +111,35 @@ def command(
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed)
-    limits["sampling"] = Sampling(seed=seed, **options)
-    known = None if asked is None and tokenizer is None else find_tokenizer(source, tokenizer)
+    search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
+    limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
+    known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, unproved=unproved)
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
-    if known is not None and not as_json:
+    # What a beam search finds is known only at its end.
+    if known is not None and not as_json and beams == 1:
         count, took = print_texts(TextDecoder(made, known).stream(rows, **limits)), perf_counter() - begun
     else:
         writer = made if known is None else TextDecoder(made, known)
         found = writer.generate(rows, log_probabilities=log_probabilities, **limits)
         took, count = perf_counter() - begun, _print(found, faults, as_json, texts)
-    if made.refused is not None:
-        click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
-    if weights is None and module is not None:
-        click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
+    _note(made.refused, seed if weights is None and module is not None else None)
     note_unproved(faults)
-    # The time for the prompts is included.
-    click.echo(f"{count} ids in {took:.2f} s, {count / took:.1f} a second", err=True)
+    _note_speed(count, took)
+
+
+def _note(refused: Diagnostic | None, drawn: int | None) -> None:
+    """Note on standard error why there are no steps, and the seed of which parameters were drawn."""
+    if refused is not None:
+        click.echo(f"note: every step computes all positions again: {refused.message}", err=True)
+    if drawn is not None:
+        click.echo(f"no weights were given: the parameters are initialised with seed {drawn}", err=True)
+
+
+def _note_speed(count: int, seconds: float) -> None:
+    """Print on standard error how fast ids were made, the time for the prompts included."""
+    click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} a second", err=True)
 
 
 def _arrays(path: Path | None) -> dict[str, Any] | None:
@@ -117,7 +149,7 @@ def _arrays(path: Path | None) -> dict[str, Any] | None:
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:
-    """Print the new ids of each row on one line, and return their number.
+    """Print the new ids of each row on one line, or its text, and return the number of all ids.
 
     As JSON, also print prompts, as ids and as given with `--prompt`, texts, and whether rows ended by an end id.
     """
@@ -127,15 +159,16 @@ def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, te
         print_json({"holds": not faults, "unproved": faults, "rows": data})
     else:
         for row in rows:
-            click.echo(",".join(map(str, row.ids)))
+            click.echo(",".join(map(str, row.ids)) if row.text is None else row.text)
     return sum(len(row.ids) for row in rows)
 
 
 def _data(row: Generated, given: str | None) -> dict[str, Any]:
     likely = {} if row.log_probabilities is None else {"log_probabilities": row.log_probabilities}
+    score = {} if row.score is None else {"score": row.score}
     prompt = {} if given is None else {"prompt_text": given}
     text = {} if row.text is None else {"text": row.text}
-    return {**prompt, "prompt": row.prompt, **text, "ids": row.ids, "ended": row.ended, **likely}
+    return {**prompt, "prompt": row.prompt, **text, "ids": row.ids, "ended": row.ended, **likely, **score}
 
 
 def _ids(text: str) -> list[int]:

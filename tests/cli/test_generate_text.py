@@ -64,6 +64,12 @@ def test_rows_that_end_in_another_order(archspec: Command, named: tuple[str, ...
     assert ran.out == f"{rows[1].text}\n{rows[0].text}\n"
 
 
+def test_a_beam_search_is_told_when_it_has_ended(archspec: Command, named: tuple[str, ...]) -> None:
+    ran = archspec(*named, *GIVEN, "--beams", "3")
+    assert (ran.status, ran.out) == (0, "".join(f"{row.text}\n" for row in expected(TEXTS, beams=3)))
+    assert expected(TEXTS, beams=3) != expected(TEXTS)
+
+
 def test_json_has_prompt_text_and_ids(archspec: Command, named: tuple[str, ...]) -> None:
     ran = archspec(*named, *GIVEN, "--json", "--log-probabilities")
     for row, text, one in zip(expected(TEXTS), TEXTS, ran.data["rows"], strict=True):
