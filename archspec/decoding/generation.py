@@ -56,7 +56,7 @@ def generate(
         inputs: the spec's other inputs by name, such as the source of a translation, with as many rows.
         temperature, top_k, top_p, seed, repetition_penalty: how ids are chosen (see `Sampling`): the most likely at
             temperature 0, else drawn from the softmax of logits / temperature.
-        beams, length_penalty, early_stopping: above 1 beam, a beam search (see `BeamSearch`), of which the best is given.
+        beams, length_penalty, early_stopping: above 1 beam, the best of a beam search is given (see `BeamSearch`).
         min_new: the minimum number of new ids per row; no end id is chosen before.
         stop: ids that end a row, beside the end ids of the spec.
         log_probabilities: also give the log-probability of each new id.
