@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.genai import check_genai
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
@@ -50,7 +51,8 @@ def build(
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
-        layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`.
+        layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`;
+            `genai` adds the folder `genai`, from which ONNX Runtime GenAI generates.
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         seed: the seed under which a fresh module is initialised.
@@ -66,6 +68,8 @@ def build(
     wanted = read_targets(targets, dtype)
     ranges = _ranges(profiles, checked, wanted, layout)
     carried = check_carried(files)
+    if layout == "genai":
+        check_genai(checked, read_dtype(dtype), carried)
     # The spec, targets, profiles and files are checked before the folder is made.
     with staging(Path(out)) as folder:
         work = Work(
