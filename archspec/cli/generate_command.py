@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -16,6 +16,8 @@ from archspec.cli.verdicts import note_unproved
 if TYPE_CHECKING:
     from archspec.decoding import Generated
     from archspec.model.checked import Checked
+
+_EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never": "never"}
 
 
 @click.command("generate")
@@ -42,6 +44,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Divide positive logits of ids that a row already has by this, and multiply negative ones.",
 )
+@click.option("--beams", type=int, default=1, show_default=True, help="Sequences of a prompt that a beam search grows.")
+@click.option(
+    "--length-penalty",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="A search compares log-probabilities divided by the length to this power.",
+)
+@click.option(
+    "--early-stopping",
+    type=click.Choice(["yes", "no", "never"]),
+    default="no",
+    show_default=True,
+    help="Whether a search ends when as many sequences as beams have ended; never: only when none can be better.",
+)
 @click.option("--min-new", type=int, default=0, show_default=True, help="Minimum number of new ids per row.")
 @click.option("--stop", multiple=True, type=int, metavar="ID", help="Another id that ends a row; repeatable.")
 @click.option("--log-probabilities", is_flag=True, help="With --json: also print the log-probability of each new id.")
@@ -58,6 +75,9 @@ def command(
     layout: str | None,
     seed: int,
     max_new: int,
+    beams: int,
+    length_penalty: float,
+    early_stopping: str,
     min_new: int,
     stop: tuple[int, ...],
     log_probabilities: bool,
@@ -67,6 +87,7 @@ def command(
     from archspec.bundle import Bundle
     from archspec.cli.run_command import read_arrays
     from archspec.decoding import decoder
+    from archspec.decoding.beams import BeamSearch
     from archspec.decoding.sampling import Sampling
     from archspec.spec.files import is_folder
 
@@ -88,8 +109,9 @@ def command(
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed)
     sampling = Sampling(seed=seed, **options)
+    search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
     made = decoder(source, module, unproved=unproved)
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "search": search}
     begun = perf_counter()
     found = made.generate(rows, inputs=arrays, sampling=sampling, log_probabilities=log_probabilities, **limits)
     took = perf_counter() - begun
@@ -121,7 +143,8 @@ def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) ->
 
 def _data(row: Generated) -> dict[str, Any]:
     likely = {} if row.log_probabilities is None else {"log_probabilities": row.log_probabilities}
-    return {"prompt": row.prompt, "ids": row.ids, "ended": row.ended, **likely}
+    score = {} if row.score is None else {"score": row.score}
+    return {"prompt": row.prompt, "ids": row.ids, "ended": row.ended, **likely, **score}
 
 
 def _ids(text: str) -> list[int]:

@@ -42,6 +42,19 @@ class CachedSteps:
         longest = max(map(len, sequences)) + max_new - 1
         self.cache: Any = stepped.new_cache(len(sequences), self.plan.capacity(longest), given)
 
+    @property
+    def selects(self) -> bool:
+        """Whether rows can be repeated, reordered and left out."""
+        return self.stepped.selects
+
+    def select(self, places: Sequence[int]) -> None:
+        """Make each row a continuation of the row at a place; the sequences are changed by the caller."""
+        filled = [*places, *[places[-1]] * (self.plan.batch(len(places)) - len(places))]
+        if filled != list(range(len(self.kept))):
+            self.cache = self.stepped.selected(self.cache, torch.tensor(filled, device=self.feeding.device))
+        self.kept = list(range(len(filled)))
+        self.fed = [self.fed[place] for place in filled]
+
     def logits(self, rows: Sequence[int]) -> Tensor:
         """Logits [rows, vocab] at the last position of each row, whose ids that are new are fed in chunks."""
         self._drop(rows)

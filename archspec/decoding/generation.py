@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.bundle.bundle import Bundle
 from archspec.checking.checks import SpecSource, accepted
@@ -30,6 +30,9 @@ def generate(
     top_p: float | None = None,
     seed: int = 0,
     repetition_penalty: float = 1.0,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    early_stopping: bool | Literal["never"] = False,
     min_new: int = 0,
     stop: Sequence[int] = (),
     log_probabilities: bool = False,
@@ -47,36 +50,32 @@ def generate(
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
         inputs: the spec's other inputs by name, such as the source of a translation, with as many rows.
-        temperature: 0 takes the most likely id; above 0, ids are drawn from the softmax of logits / temperature.
-        top_k: draw from the k most likely ids only.
-        top_p: draw from the most likely ids that together reach this probability, after `top_k`.
-        seed: seed of the random numbers; each row has its own stream.
-        repetition_penalty: divides the positive logits of ids that a row already has, and multiplies the negative ones.
+        temperature, top_k, top_p, seed, repetition_penalty: how ids are chosen (see `Sampling`): the most likely at
+            temperature 0, else drawn from the softmax of logits / temperature.
+        beams, length_penalty, early_stopping: a beam search, above 1 beam (see `BeamSearch`): the best of the sequences
+            that it keeps is the result.
         min_new: the minimum number of new ids per row; no end id is chosen before.
         stop: ids that end a row, beside the end ids of the spec.
         log_probabilities: also give the log-probability of each new id.
         unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
 
     Returns:
-        for each row its prompt, the new ids, and whether it ended with an end id.
+        for each row its prompt, the new ids, whether it ended with an end id, and the score of a beam search.
 
     Raises:
         SpecError: if the spec does not hold; E740 to E747 if it cannot generate, E711 to E720 for invalid inputs, E607
             for missing parameters or those of another spec.
     """
+    from archspec.decoding.beams import BeamSearch
     from archspec.decoding.sampling import Sampling
 
-    sampling = Sampling(
+    drawn = Sampling(
         temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, repetition_penalty=repetition_penalty
     )
+    search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=early_stopping)
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
     return decoder(source, module, unproved=unproved).generate(
-        prompts,
-        max_new=max_new,
-        inputs=inputs,
-        sampling=sampling,
-        min_new=min_new,
-        stop=stop,
-        log_probabilities=log_probabilities,
+        prompts, inputs=inputs, sampling=drawn, search=search, log_probabilities=log_probabilities, **limits
     )
 
 
