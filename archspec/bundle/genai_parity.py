@@ -9,10 +9,7 @@ import numpy as np
 
 from archspec.bundle.parity import SEED, measured
 from archspec.bundle.report import OutputDifference
-from archspec.engines.genai.form import IDS, LOGITS, GenaiForm
-from archspec.model.ports import DTypeName, shape_at
-from archspec.model.runner import Runner
-from archspec.passes.incremental.body import MASK
+from archspec.engines.genai.steps import GenaiSteps
 from archspec.record import record
 from archspec.spec import Spec
 
@@ -24,15 +21,12 @@ if TYPE_CHECKING:
 SIDES = ("right", "left")
 FEW, STEPS = 7, 3
 """The length of a short row, and how many single ids follow a prompt."""
-_FLOATS: dict[DTypeName, type[Any]] = {"float32": np.float32, "float16": np.float16}
 
 
 @record(eq=False)
 class StepContest:
-    """A decoder for the runtime, and rows of ids: all but the last `steps` are given at once, these one by one."""
+    """Rows of ids: all but the last `steps` are given at once, these one by one."""
 
-    form: GenaiForm
-    dtype: DTypeName
     rows: Sequence[Array]
     steps: int
 
@@ -46,31 +40,22 @@ class StepContest:
         found = [full(row[None])[0, first - 1 :] for row, first in zip(self.rows, self.prompts, strict=True)]
         return np.stack([logits.astype(np.float64) for logits in found])
 
-    def differences(self, runner: Runner, expected: Array) -> list[OutputDifference]:
+    def differences(self, steps: GenaiSteps, expected: Array) -> list[OutputDifference]:
         """Return how far the steps are from these logits, with shorter prompts filled up at either side."""
-        return [measured(f"logits, padded {side}", self.found(runner, side), expected) for side in SIDES]
+        return [measured(f"logits, padded {side}", self.found(steps, side), expected) for side in SIDES]
 
-    def found(self, runner: Runner, side: str) -> Array:
+    def found(self, steps: GenaiSteps, side: str) -> Array:
         """Return the logits [rows, steps, vocab] of the prompts and of each further id."""
-        width = max(self.prompts)
+        width, state = max(self.prompts), steps.start(len(self.rows))
         placed = [_padded(row[:count], width, side) for row, count in zip(self.rows, self.prompts, strict=True)]
-        ids, mask = np.stack([one for one, _ in placed]), np.stack([marks for _, marks in placed])
-        state, made = self._empty(), []
-        for step in range(self.steps + 1):
-            if step:
-                ids = np.stack([row[[count + step - 1]] for row, count in zip(self.rows, self.prompts, strict=True)])
-                mask = np.concatenate((mask, np.ones((len(ids), 1), dtype=np.int64)), axis=1)
-            found = runner.run({IDS: ids, MASK: mask, **state})
-            made.append(found[LOGITS][:, 0].astype(np.float64))
-            presents = list(self.form.interface.outputs)[1:]
-            state = {past: found[name] for past, name in zip(self.form.pasts, presents, strict=True)}
-        return np.stack(made, axis=1)
-
-    def _empty(self) -> dict[str, Array]:
-        """Return keys and values of no past positions."""
-        ports, sizes = self.form.interface.inputs, dict.fromkeys(self.form.interface.dims, 0)
-        sizes[next(iter(self.form.interface.dims))] = len(self.rows)
-        return {name: np.zeros(shape_at(ports[name], sizes), dtype=_FLOATS[self.dtype]) for name in self.form.pasts}
+        ids, marks = (np.stack(parts) for parts in zip(*placed, strict=True))
+        made, state = steps.advance(state, ids, marks)
+        all_made = [made]
+        for step in range(self.steps):
+            ids = np.stack([row[[count + step]] for row, count in zip(self.rows, self.prompts, strict=True)])
+            made, state = steps.advance(state, ids, np.ones_like(ids, dtype=np.int64))
+            all_made.append(made)
+        return np.stack(all_made, axis=1).astype(np.float64)
 
 
 def _padded(prompt: Array, width: int, side: str) -> tuple[Array, Array]:
@@ -82,7 +67,7 @@ def _padded(prompt: Array, width: int, side: str) -> tuple[Array, Array]:
     return np.concatenate(ids[::order]), np.concatenate(marks[::order])
 
 
-def step_contests(spec: Spec, form: GenaiForm, dtype: DTypeName, seed: int = SEED) -> Iterator[StepContest]:
+def step_contests(spec: Spec, seed: int = SEED) -> Iterator[StepContest]:
     """Yield contests of two rows: over few positions, and over as many as are typical.
 
     The second row is shorter where a row may be.
@@ -98,7 +83,7 @@ def step_contests(spec: Spec, form: GenaiForm, dtype: DTypeName, seed: int = SEE
         lengths = [total, shorter if shorter > max(steps, length.min - 1) else total][: rows.max]
         drawn = [rng.integers(0, _vocabulary(spec) if bound is None else bound.value({}), count) for count in lengths]
         ids = [row.astype(given.type.dtype.value) for row in drawn]
-        yield StepContest(form=form, dtype=dtype, rows=ids, steps=steps)
+        yield StepContest(rows=ids, steps=steps)
 
 
 def _vocabulary(spec: Spec) -> int:

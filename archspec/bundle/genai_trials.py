@@ -15,11 +15,11 @@ from archspec.bundle.stored import StoredArrays
 from archspec.engines.engine import Target
 from archspec.engines.genai.export import export_genai
 from archspec.engines.genai.form import GenaiForm, genai_form
+from archspec.engines.genai.steps import GenaiSteps
 from archspec.engines.module import load_module
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.model.ports import DTypeName
-from archspec.model.runner import Runner
 from archspec.oracle.interpreter import interpret
 from archspec.record import record
 from archspec.spec import Spec, load
@@ -39,9 +39,11 @@ def trials(job: dict[str, Any]) -> list[ParityTrial | str]:
     return list(StepTrials(spec=spec, form=form, program=program, dtype=job["dtype"]).run(Path(job["file"])))
 
 
-def opened(file: Path, form: GenaiForm) -> Runner:
+def opened(file: Path, spec: Spec, form: GenaiForm, dtype: DTypeName) -> GenaiSteps:
     """Open the file in ONNX Runtime. Raises SpecError E610."""
-    return engine_of(Target(engine="onnx")).open(file, form.interface)
+    assert spec.decode is not None
+    runner = engine_of(Target(engine="onnx")).open(file, form.interface)
+    return GenaiSteps(runner=runner, form=form, dtype=dtype, fed=spec.decode.input)
 
 
 @record(eq=False)
@@ -55,23 +57,23 @@ class StepTrials:
 
     def run(self, file: Path) -> Iterator[ParityTrial | str]:
         """Yield every affordable comparison: with the module at all lengths, with the interpreter at the short one."""
-        contests = list(step_contests(self.spec, self.form, self.dtype))
+        contests = list(step_contests(self.spec))
         able = [one for one in contests if self._flops(one) <= MOST_FLOPS]
         yield from (
             f"genai at {self._sizes(one)}: too many FLOPs for this check" for one in contests if one not in able
         )
         # The module is computed first and released, so that it and the artifact never share memory.
         expected = self._by_module(able)
-        runner = opened(file, self.form)
+        steps = opened(file, self.spec, self.form, self.dtype)
         for one, wanted in zip(able, expected, strict=True):
-            yield self._trial(one, "module", one.differences(runner, wanted))
+            yield self._trial(one, "module", one.differences(steps, wanted))
         exact = contests[0]
         if self._flops(exact) > MOST_EXACT_FLOPS or cost(self.spec.graph).parameters > MOST_PARAMETERS:
             yield "genai against the interpreter: the model is too large for float64 on a CPU"
             return
         parameters = StoredArrays(self.program.weights)
         wanted = exact.expected(lambda ids: self._output(interpret(self.spec.graph, self._fed(ids), parameters)))
-        yield self._trial(exact, "interpreter", exact.differences(runner, wanted))
+        yield self._trial(exact, "interpreter", exact.differences(steps, wanted))
 
     def _by_module(self, contests: Sequence[StepContest]) -> list[Any]:
         """Return the logits of full forwards of the emitted module in float32."""

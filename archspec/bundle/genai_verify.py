@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from archspec.bundle.bundle import Bundle
-from archspec.bundle.genai_parity import StepContest, step_contests
+from archspec.bundle.genai_parity import step_contests
 from archspec.bundle.genai_trials import opened
 from archspec.bundle.manifest import ArtifactEntry
-from archspec.bundle.report import TOLERANCE, OutputDifference
+from archspec.bundle.report import TOLERANCE
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.report import ContractReport, Finding
+from archspec.contract.stepped import Stepped, decoded, stepped
 from archspec.engines.genai.form import genai_form
+from archspec.engines.genai.steps import GenaiSteps
 from archspec.model.exposing import with_inner
-from archspec.model.runner import Array
+from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.oracle.interpreter import interpret
 from archspec.spec import Spec
 from archspec.spec.claims import Claims
 
-CLAIM = "each step equals the full forward of each row"
+CLAIM = "prompts padded on either side give the full forward of each row"
 
 
 def verify_genai(
@@ -31,40 +32,41 @@ def verify_genai(
     The full forwards are the interpreter's if `few` (the weights are few enough for float64), else those of the module
     that the spec compiles to.
     """
-    spec = claims.spec
+    spec, known = claims.spec, decoded(claims)
     assert spec is not None
-    form = genai_form(spec)
+    assert known is not None
+    steps = opened(bundle.path / entry.files[0], spec, genai_form(spec), entry.dtype)
     full = _interpreter(spec, weights) if few else _module(spec, weights)
-    contests = [(one, one.expected(full)) for one in step_contests(spec, form, entry.dtype, seed)][: 1 if few else None]
-    runner = opened(bundle.path / entry.files[0], form)
-    found = [(one, difference) for one, wanted in contests for difference in one.differences(runner, wanted)]
+    judged = Stepped(steps=steps, full=full, tolerance=TOLERANCE[entry.dtype])
+    findings = (stepped(known, [judged], seed), _padded(steps, spec, full, entry, seed))
     name = f"{bundle.path.name}: {entry.target}, {entry.dtype}"
-    return ContractReport(subject=name, claims=claims.name, findings=(_finding(entry, found),))
+    return ContractReport(subject=name, claims=claims.name, findings=findings)
 
 
-def _finding(entry: ArtifactEntry, found: list[tuple[StepContest, OutputDifference]]) -> Finding:
-    """Return the finding on all comparisons."""
-    largest = max(difference.largest for _, difference in found)
-    wrong = [(one, difference) for one, difference in found if not difference.allowed(entry.dtype)]
-    if not wrong:
-        return Finding(claim=CLAIM, status="holds", trials=len(found), largest=largest)
-    one, difference = wrong[0]
-    lengths = ", ".join(str(len(row)) for row in one.rows)
-    detail = f"{difference.output}: differs by {difference.largest:.3g} for rows of {lengths} ids"
-    detail += f", more than {TOLERANCE[entry.dtype]:g} of the largest value"
-    return Finding(claim=CLAIM, status="violated", detail=detail, trials=len(found), largest=largest)
+def _padded(steps: GenaiSteps, spec: Spec, full: Runner, entry: ArtifactEntry, seed: int) -> Finding:
+    """Return the finding on prompts of different lengths, as the runtime fills them up, and as others do."""
+    assert spec.decode is not None
+    fed, output = spec.decode.input, spec.decode.output
+    contest = next(step_contests(spec, seed))
+    found = contest.differences(steps, contest.expected(lambda ids: full.run({fed: ids})[output]))
+    largest = max(one.largest for one in found)
+    for one in found:
+        if not one.allowed(entry.dtype):
+            detail = f"{one.output}: differs by {one.largest:.3g}"
+            return Finding(claim=CLAIM, status="violated", detail=detail, trials=len(found), largest=largest)
+    return Finding(claim=CLAIM, status="holds", trials=len(found), largest=largest)
 
 
-def _interpreter(spec: Spec, weights: Mapping[str, Array]) -> Callable[[Any], Any]:
+def _interpreter(spec: Spec, weights: Mapping[str, Array]) -> Runner:
     """Return full forwards by the interpreter, in float64."""
-    assert spec.decode is not None
-    fed, output = spec.decode.input, spec.decode.output
-    return lambda ids: interpret(spec.graph, {fed: ids}, weights)[output]
+
+    def run(arrays: Arrays) -> dict[str, Array]:
+        return interpret(spec.graph, arrays, weights)
+
+    return FunctionRunner(function=run)
 
 
-def _module(spec: Spec, weights: Mapping[str, Array]) -> Callable[[Any], Any]:
+def _module(spec: Spec, weights: Mapping[str, Array]) -> Runner:
     """Return full forwards by the compiled module: code in a bundle's file is never executed."""
-    assert spec.decode is not None
-    fed, output = spec.decode.input, spec.decode.output
     subject, _ = compiled_subject(accepted(spec, unproved=True), with_inner(spec), weights)
-    return lambda ids: subject.runner.run({fed: ids})[output]
+    return subject.runner
