@@ -47,7 +47,7 @@ class Slot:
 
 
 @record
-class Stack:
+class SlotStack:
     """An input of the step's module: the slots that it stacks along a first axis, or one slot as it is."""
 
     slots: tuple[Slot, ...]
@@ -64,7 +64,7 @@ class GenaiForm:
     """
 
     step: Graph
-    stacks: tuple[Stack, ...]
+    stacks: tuple[SlotStack, ...]
     interface: Interface
 
     @property
@@ -153,7 +153,7 @@ def _is_heads(one: KeptValue) -> bool:
     return len(own) == 4 and one.axis == one.layers + 2 and own[1].is_constant and own[3].is_constant
 
 
-def _stacks(found: Incremental) -> tuple[Stack, ...]:
+def _stacks(found: Incremental) -> tuple[SlotStack, ...]:
     """Number the layers of the cache: one for each module that keeps something, keys before values."""
     slots = {
         path: Slot(layer=layer, part=part)
@@ -161,7 +161,8 @@ def _stacks(found: Incremental) -> tuple[Stack, ...]:
         for path, part in zip(kept, PAST, strict=True)
     }
     return tuple(
-        Stack(slots=tuple(slots[path] for path in _paths(found, one)), stacked=bool(one.layers)) for one in found.state
+        SlotStack(slots=tuple(slots[path] for path in _paths(found, one)), stacked=bool(one.layers))
+        for one in found.state
     )
 
 
@@ -188,7 +189,7 @@ def _at_last(graph: Graph, new: Symbol) -> Graph:
     return changed.finish()
 
 
-def _interface(found: Incremental, stacks: Sequence[Stack]) -> Interface:
+def _interface(found: Incremental, stacks: Sequence[SlotStack]) -> Interface:
     """The inputs and outputs of the file."""
     ids, mask = found.step.inputs[:2]
     assert found.past is not None
