@@ -24,7 +24,7 @@ FEW, STEPS = 7, 3
 
 
 @record(eq=False)
-class StepContest:
+class PromptContest:
     """Rows of ids: all but the last `steps` are given at once, these one by one."""
 
     rows: Sequence[Array]
@@ -67,7 +67,7 @@ def _padded(prompt: Array, width: int, side: str) -> tuple[Array, Array]:
     return np.concatenate(ids[::order]), np.concatenate(marks[::order])
 
 
-def step_contests(spec: Spec, seed: int = SEED) -> Iterator[StepContest]:
+def step_contests(spec: Spec, seed: int = SEED) -> Iterator[PromptContest]:
     """Yield contests of two rows: over few positions, and over as many as are typical.
 
     The second row is shorter where a row may be.
@@ -83,7 +83,7 @@ def step_contests(spec: Spec, seed: int = SEED) -> Iterator[StepContest]:
         lengths = [total, shorter if shorter > max(steps, length.min - 1) else total][: rows.max]
         drawn = [rng.integers(0, _vocabulary(spec) if bound is None else bound.value({}), count) for count in lengths]
         ids = [row.astype(given.type.dtype.value) for row in drawn]
-        yield StepContest(rows=ids, steps=steps)
+        yield PromptContest(rows=ids, steps=steps)
 
 
 def _vocabulary(spec: Spec) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.analyses.cost import cost
-from archspec.bundle.genai_parity import StepContest, step_contests
+from archspec.bundle.genai_parity import PromptContest, step_contests
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, run_module
 from archspec.bundle.report import OutputDifference, ParityTrial, Reference
 from archspec.bundle.stored import StoredArrays
@@ -75,7 +75,7 @@ class StepTrials:
         wanted = exact.expected(lambda ids: self._output(interpret(self.spec.graph, self._fed(ids), parameters)))
         yield self._trial(exact, "interpreter", exact.differences(steps, wanted))
 
-    def _by_module(self, contests: Sequence[StepContest]) -> list[Any]:
+    def _by_module(self, contests: Sequence[PromptContest]) -> list[Any]:
         """Return the logits of full forwards of the emitted module in float32."""
         module = load_module(self.program, "float32")
         return [
@@ -90,17 +90,17 @@ class StepTrials:
         assert self.spec.decode is not None
         return found[self.spec.decode.output]
 
-    def _flops(self, contest: StepContest) -> float:
+    def _flops(self, contest: PromptContest) -> float:
         return cost(self.spec.graph).flops.value(self._sizes(contest))
 
-    def _sizes(self, contest: StepContest) -> dict[str, int]:
+    def _sizes(self, contest: PromptContest) -> dict[str, int]:
         """Return the dims of the spec at which the full forward of the longest row and its like runs."""
         assert self.spec.decode is not None
         (rows,), (length,) = (size.symbols() for size in self.spec.inputs[self.spec.decode.input].type.shape)
         own = {name: symbol.typical for name, symbol in self.spec.dims.items()}
         return {**own, rows.name: len(contest.rows), length.name: max(map(len, contest.rows))}
 
-    def _trial(self, contest: StepContest, reference: Reference, found: list[OutputDifference]) -> ParityTrial:
+    def _trial(self, contest: PromptContest, reference: Reference, found: list[OutputDifference]) -> ParityTrial:
         return ParityTrial(
             artifact="genai",
             dtype=self.dtype,
