@@ -72,6 +72,7 @@ def _check_meaning(manifest: Manifest) -> None:
     """
     artifacts = [*manifest.artifacts, *(entry for program in manifest.programs for entry in program.artifacts)]
     named = [file for entry in artifacts for file in entry.files]
+    named += manifest.genai.files if manifest.genai else []
     named += [program.source for program in manifest.programs]
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from archspec.bundle import genai_trials
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
@@ -26,25 +27,25 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
-    return _judged(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
+    return _judged(list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials()))
 
 
 def compare_step(job: dict[str, Any]) -> dict[str, Any]:
     """Compare the built step of a decoder with the full forward. Raises SpecError E609 where it differs too much."""
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program, files = Program.from_json(job["program"]), {part: Path(file) for part, file in job["files"].items()}
-    return _judged(step_contest(target, job["dtype"], files, program, Path(job["spec"])).trials())
+    return _judged(list(step_contest(target, job["dtype"], files, program, Path(job["spec"])).trials()))
 
 
-def _judged(trials: Iterable[ParityTrial | str]) -> dict[str, Any]:
-    """Return the trials as plain data. Raises SpecError E609 for every output that differs too much."""
-    made = list(trials)
-    found = Collector()
-    for trial in made:
-        if isinstance(trial, ParityTrial):
-            trial.judge(found)
-    found.raise_if_errors()
-    return _sorted(made)
+def export_genai(job: dict[str, Any]) -> dict[str, Any]:
+    """Write the step of a decoder for ONNX Runtime GenAI. Raises SpecError E527 or E607."""
+    genai_trials.export(job)
+    return {}
+
+
+def compare_genai(job: dict[str, Any]) -> dict[str, Any]:
+    """Compare that step with full forwards. Raises SpecError E609 for every one that differs too much."""
+    return _judged(genai_trials.trials(job))
 
 
 def verify_network(job: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +65,16 @@ def time_all(job: dict[str, Any]) -> dict[str, Any]:
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
+def _judged(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
+    """Return trials as plain data. Raises SpecError E609 for every output that differs too much."""
+    found = Collector()
+    for trial in made:
+        if isinstance(trial, ParityTrial):
+            trial.judge(found)
+    found.raise_if_errors()
+    return _sorted(made)
+
+
 def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
     """Separate trials, as plain data, from texts about skipped ones."""
     trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, ParityTrial)]
@@ -71,4 +82,5 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve({"compare": compare, "compare_step": compare_step, "verify_network": verify_network, "time_all": time_all})
+    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network, "time_all": time_all}
+    serve({**tasks, "export_genai": export_genai, "compare_genai": compare_genai})

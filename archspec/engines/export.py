@@ -29,34 +29,43 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     written to a second file beside `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
     overflow, E608 for an axis that cannot be exported.
     """
+    module = load_module(program, dtype)
+    ports, partial = program.interface.input_ports, program.partial
+    exported = exported_program(module, ports, program.interface, dtype, partial=partial)
+    write_onnx(exported, program.interface, dtype, path, weight_bytes(module))
+
+
+def write_onnx(exported: ExportedProgram, interface: Interface, dtype: DTypeName, path: Path, size: int) -> None:
+    """Write an exported program with the inputs and outputs of an interface; `size` is that of its weights in bytes."""
     import torch
 
-    module = load_module(program, dtype)
-    ports = program.interface.input_ports
-    exported = torch.onnx.export(
-        exported_program(module, ports, program, dtype),
+    written = torch.onnx.export(
+        exported,
         (),
         dynamo=True,
         opset_version=OPSET,
-        input_names=[port.name for port in ports],
-        output_names=list(program.interface.outputs),
+        input_names=list(interface.inputs),
+        output_names=list(interface.outputs),
         verbose=False,
     )
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
-    assert exported is not None
-    keep_dtype(exported.model.graph, dtype)
-    _tidy(exported.model, program.interface)
-    exported.save(path, external_data=weight_bytes(module) > EXTERNAL_BYTES)
+    assert written is not None
+    keep_dtype(written.model.graph, dtype)
+    _tidy(written.model, interface)
+    written.save(path, external_data=size > EXTERNAL_BYTES)
 
 
-def exported_program(module: nn.Module, ports: tuple[Port, ...], program: Program, dtype: DTypeName) -> ExportedProgram:
+def exported_program(
+    module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName, *, partial: bool = False
+) -> ExportedProgram:
     """Trace the module with torch.export, dynamic in every dim that varies.
 
-    `ports` are the inputs in the order of the emitted `forward`. Raises SpecError E608.
+    `ports` are the inputs in the order of the emitted `forward`; `partial` says that it is a part of a model.
+    Raises SpecError E608.
     """
     import torch
 
-    inputs = named_arguments(module, example_inputs(ports, example(program.interface.symbols), dtype))
+    inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
     shapes = dict(zip(inputs, dynamic_shapes(ports), strict=True))
     with torch.no_grad():
         return torch.export.export(
@@ -65,7 +74,7 @@ def exported_program(module: nn.Module, ports: tuple[Port, ...], program: Progra
             inputs,
             dynamic_shapes=shapes,
             # In a step, inequalities between strides are beyond the tracer.
-            prefer_deferred_runtime_asserts_over_guards=program.partial,
+            prefer_deferred_runtime_asserts_over_guards=partial,
         )
 
 
