@@ -9,19 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import decoder, generate
     from archspec.decoding.rows import DecodingStep, Generated
+    from archspec.decoding.sampling import Sampling
+    from archspec.decoding.slots import Slots
     from archspec.decoding.stepping import Decoder
 
 _HOMES = {
+    "BeamSearch": "archspec.decoding.beams",
     "Decoder": "archspec.decoding.stepping",
     "Generated": "archspec.decoding.rows",
     "DecodingStep": "archspec.decoding.rows",
+    "Sampling": "archspec.decoding.sampling",
+    "Slots": "archspec.decoding.slots",
     "decoder": "archspec.decoding.generation",
     "generate": "archspec.decoding.generation",
 }
 
-__all__ = ["Decoder", "Generated", "DecodingStep", "decoder", "generate"]
+__all__ = ["BeamSearch", "Decoder", "DecodingStep", "Generated", "Sampling", "Slots", "decoder", "generate"]
 
 
 def __getattr__(name: str) -> Any:
