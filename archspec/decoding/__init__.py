@@ -1,4 +1,4 @@
-"""Generation: token ids from a spec's `decode` section and a module's parameters.
+"""Generation: token ids, or text by a tokenizer, from a spec's `decode` section and a module's parameters.
 
 The public names are imported on first use.
 """
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archspec.decoding.beams import BeamSearch
-    from archspec.decoding.generation import decoder, generate
+    from archspec.decoding.generation import decoder, generate, text_decoder
     from archspec.decoding.rows import DecodingStep, Generated
     from archspec.decoding.sampling import Sampling
     from archspec.decoding.slots import Slots
     from archspec.decoding.stepping import Decoder
+    from archspec.decoding.text import TextDecoder, TextStep
+    from archspec.decoding.tokenizer import Tokenizer, read_tokenizer
 
 _HOMES = {
     "BeamSearch": "archspec.decoding.beams",
@@ -23,11 +25,30 @@ _HOMES = {
     "DecodingStep": "archspec.decoding.rows",
     "Sampling": "archspec.decoding.sampling",
     "Slots": "archspec.decoding.slots",
+    "TextDecoder": "archspec.decoding.text",
+    "TextStep": "archspec.decoding.text",
+    "Tokenizer": "archspec.decoding.tokenizer",
     "decoder": "archspec.decoding.generation",
     "generate": "archspec.decoding.generation",
+    "read_tokenizer": "archspec.decoding.tokenizer",
+    "text_decoder": "archspec.decoding.generation",
 }
 
-__all__ = ["BeamSearch", "Decoder", "DecodingStep", "Generated", "Sampling", "Slots", "decoder", "generate"]
+__all__ = [
+    "BeamSearch",
+    "Decoder",
+    "DecodingStep",
+    "Generated",
+    "Sampling",
+    "Slots",
+    "TextDecoder",
+    "TextStep",
+    "Tokenizer",
+    "decoder",
+    "generate",
+    "read_tokenizer",
+    "text_decoder",
+]
 
 
 def __getattr__(name: str) -> Any:
