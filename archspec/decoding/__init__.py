@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from archspec.decoding.generation import decoder, generate, text_decoder
     from archspec.decoding.rows import DecodingStep, Generated
     from archspec.decoding.sampling import Sampling
-    from archspec.decoding.slots import Slots
+    from archspec.decoding.slots import DecodingSlots
     from archspec.decoding.stepping import Decoder
     from archspec.decoding.text import TextDecoder, TextStep
     from archspec.decoding.tokenizer import Tokenizer, read_tokenizer
@@ -24,7 +24,7 @@ _HOMES = {
     "Generated": "archspec.decoding.rows",
     "DecodingStep": "archspec.decoding.rows",
     "Sampling": "archspec.decoding.sampling",
-    "Slots": "archspec.decoding.slots",
+    "DecodingSlots": "archspec.decoding.slots",
     "TextDecoder": "archspec.decoding.text",
     "TextStep": "archspec.decoding.text",
     "Tokenizer": "archspec.decoding.tokenizer",
@@ -40,7 +40,7 @@ __all__ = [
     "DecodingStep",
     "Generated",
     "Sampling",
-    "Slots",
+    "DecodingSlots",
     "TextDecoder",
     "TextStep",
     "Tokenizer",

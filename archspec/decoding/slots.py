@@ -35,7 +35,7 @@ def check_slots(plan: GenerationPlan, stepped: StepModule, rows: int, capacity: 
     found.raise_if_errors()
 
 
-class Slots:
+class DecodingSlots:
     """Generates for requests that come and go, each as if it were alone.
 
     A request waits until one of the rows is free. Its prompt is then fed in chunks beside the rows that already make

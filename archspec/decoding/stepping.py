@@ -22,7 +22,7 @@ from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
 from archspec.decoding.searching import Searches, check_search
-from archspec.decoding.slots import Slots, check_slots
+from archspec.decoding.slots import DecodingSlots, check_slots
 from archspec.decoding.step_module import StepModule, step_module
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.model.checked import Checked
@@ -138,7 +138,7 @@ class Decoder:
             fail("E744", message, None, help="use `generate`, or 1 beam")
         return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
 
-    def slots(self, *, rows: int, capacity: int) -> Slots:
+    def slots(self, *, rows: int, capacity: int) -> DecodingSlots:
         """Rows that requests enter and leave while others go on (continuous batching).
 
         Args:
@@ -158,7 +158,7 @@ class Decoder:
         first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
         given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
         made = CachedRows(self.runs, self._feeding, given, rows=together, capacity=capacity)
-        return Slots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
+        return DecodingSlots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
 
     def _run(self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling) -> _Run:
         arrays = as_arrays(inputs)

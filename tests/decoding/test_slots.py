@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from archspec.checking import accepted
-from archspec.decoding import Decoder, DecodingStep, Sampling, Slots
+from archspec.decoding import Decoder, DecodingSlots, DecodingStep, Sampling
 from archspec.decoding.step_module import StepModule
 from archspec.diagnostics import SpecError
 from archspec.spec import Spec, load
@@ -47,7 +47,7 @@ def alone(decoder: Decoder, prompt: list[int], **limits: Any) -> list[DecodingSt
     return [step for step in steps if step.rows[0] == 0]
 
 
-def check(decoder: Decoder, asked: list[dict[str, Any]], *, rows: int, capacity: int, seed: int) -> Slots:
+def check(decoder: Decoder, asked: list[dict[str, Any]], *, rows: int, capacity: int, seed: int) -> DecodingSlots:
     """Let requests arrive at random steps; ids and logits of each are those of the full forward on it alone."""
     random = torch.Generator().manual_seed(seed)
     slots = decoder.slots(rows=rows, capacity=capacity)
