@@ -12,12 +12,14 @@ import torch
 from archspec.checking.checks import accepted
 from archspec.contract.fill import LARGE, fill
 from archspec.contract.gradients import subject_of
+from archspec.contract.module_steps import with_steps
 from archspec.contract.parity import parity
-from archspec.contract.protocol import Subject
+from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import ContractReport, Finding
 from archspec.contract.sizes import probe
+from archspec.contract.stepped import EXACT
 from archspec.contract.torch_module import TorchRunner
-from archspec.contract.verify import verify
+from archspec.contract.verify import in_steps, verify
 from archspec.diagnostics import fail
 from archspec.lower import compile
 from archspec.model.checked import Checked
@@ -36,8 +38,8 @@ def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) 
         weights: path of a checkpoint in the spec's own names or one of its layouts; if None, parameters are drawn.
 
     Returns:
-        the findings. If nothing is violated, the last one compares the module in float64 with the interpreter once
-        more, with large parameters.
+        the findings. If nothing is violated, the last ones compare the module in float64 with the interpreter, and a
+        decoder's steps with its full forward, once more with large parameters.
 
     Raises:
         SpecError: E732 if the claims have no graph; the errors of loading weights if they do not fit.
@@ -52,7 +54,13 @@ def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) 
     report = verify(subject, claims, parameters=parameters, seed=seed)
     if not report.holds or not isinstance(subject.exact, TorchRunner):
         return report
-    return replace(report, findings=(*report.findings, parity_at_large(claims, subject.exact, seed=seed)))
+    large = [parity_at_large(claims, subject.exact, seed=seed)]
+    if subject.exact_steps is not None and large[0].status == "holds":
+        # The twin now has the large parameters.
+        twin = replace(subject, runner=subject.exact, steps=subject.exact_steps, precision=Precision(parity=EXACT))
+        found = in_steps(claims, replace(twin, exact=None, exact_steps=None), seed)
+        large.append(replace(found, claim=f"{found.claim} at large parameters"))
+    return replace(report, findings=(*report.findings, *large))
 
 
 def _arrays(checked: Checked, weights: Path) -> dict[str, Array]:
@@ -105,4 +113,4 @@ def compiled_subject(
         module.load_state_dict(state, strict=True, assign=True)
     runner = TorchRunner(module, claims.inputs, claims.outputs)
     parameters: dict[str, Array] = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-    return subject_of("the compiled module", runner), parameters
+    return with_steps(subject_of("the compiled module", runner), claims), parameters

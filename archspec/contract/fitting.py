@@ -55,6 +55,7 @@ def model_subject(
     from archspec.contract.fill import fill
     from archspec.contract.gradients import subject_of
     from archspec.contract.loud import loud_runners
+    from archspec.contract.module_steps import with_steps
 
     seed = seed if weights is None else None
     if weights is not None and not isinstance(model, nn.Module):
@@ -66,7 +67,7 @@ def model_subject(
         model = own.eval() if seed is None else fill(own, seed)
     dtype = torch.bool if bools is None else bools
     runner = TorchRunner(model, claims.inputs, claims.outputs, arguments=arguments, picks=outputs, bools=dtype)
-    subject = subject_of(name, runner)
+    subject = with_steps(subject_of(name, runner), claims)
     if seed is None or not isinstance(model, nn.Module):
         return subject
     return replace(subject, loud=partial(loud_runners, runner, seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from archspec.contract.steps import Steps
 from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
 
@@ -84,6 +85,7 @@ class Subject:
     show is missing or was lost to rounding.
     `loud` returns runners of the model in float64 with parameters so large that attention scores outweigh a finite bias
     used in place of a mask. `is_loud` marks a subject made from one: values that are not finite are no evidence then.
+    `steps` runs a decoder's model step by step with a cache, `exact_steps` its float64 twin.
     """
 
     name: str
@@ -96,3 +98,5 @@ class Subject:
     twin: Runner | None = None
     loud: Callable[[], Iterable[Runner]] | None = None
     is_loud: bool = False
+    steps: Steps | None = None
+    exact_steps: Steps | None = None

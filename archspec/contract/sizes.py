@@ -183,11 +183,11 @@ def _windows(claims: Claims) -> Iterator[int]:
     sizes = typical(claims.dims.values())
     for rule in claims.rules:
         yield from (dim.value(sizes) for dim in (rule.back, rule.ahead) if dim is not None)
-    for mask in _masks(claims):
+    for mask in all_masks(claims):
         yield from (dim.value(sizes) for leaf in leaves(mask) for dim in leaf.sizes())
 
 
-def _masks(claims: Claims) -> Iterator[Mask]:
+def all_masks(claims: Claims) -> Iterator[Mask]:
     """The masks of the rules and of all nodes of the graph."""
     yield from (rule.mask for rule in claims.rules if rule.mask is not None)
     for node in claims.spec.graph.walk() if claims.spec is not None else ():

@@ -16,6 +16,7 @@ from archspec.contract.perturb import EXACT_TOLERANCE
 from archspec.contract.protocol import Subject
 from archspec.contract.report import ContractReport, Finding, merged
 from archspec.contract.sizes import Point, probe, rule_points
+from archspec.contract.stepped import CLAIM, EXACT, Stepped, decoded, stepped
 from archspec.contract.upper import independent, upper
 from archspec.diagnostics import SpecError
 from archspec.model.runner import Array
@@ -71,9 +72,30 @@ def findings_of(
         yield from (Finding(claim=str(rule), status="not measured", detail=detail) for rule in claims.rules)
         return
     yield from _rules(claims, subject, seed)
+    if subject.steps is not None:
+        yield in_steps(claims, _running(subject, claims, probe(claims), seed), seed)
     if parameters is not None and claims.spec is not None:
         sizes = probe(claims)
         yield parity(claims, claims.spec, _running(subject, claims, sizes, seed), parameters, sizes, seed)
+
+
+def in_steps(claims: Claims, subject: Subject, seed: int) -> Finding:
+    """Hold the steps of a subject, and those of its float64 twin, to its own full forward.
+
+    Raises:
+        SpecError: if the model fails to run.
+    """
+    try:
+        known = decoded(claims)
+    except SpecError as error:
+        return Finding(claim=CLAIM, status="not measured", detail=error.diagnostics[0].message)
+    assert known is not None
+    assert subject.steps is not None
+    judged = [Stepped(steps=subject.steps, full=subject.runner, tolerance=subject.precision.parity)]
+    if subject.exact is not None and subject.exact_steps is not None:
+        twin = Stepped(steps=subject.exact_steps, full=subject.exact, tolerance=EXACT, how=" in float64")
+        judged.insert(0, twin)
+    return stepped(known, judged, seed)
 
 
 def _rules(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:

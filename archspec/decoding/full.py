@@ -27,6 +27,15 @@ class FullForward:
         self.types = {one.name: one.type for one in self.plan.spec.inputs.values()}
         self.given = {**given, **(parts.once.run(given) if parts.once is not None else {})}
 
+    @property
+    def selects(self) -> bool:
+        """Whether rows can be repeated, reordered and left out."""
+        return not self.parts.inside
+
+    def select(self, places: Sequence[int]) -> None:
+        """Make each row a continuation of the row at a place; the sequences are changed by the caller."""
+        self.given = {name: one[list(places)] if name in self.parts.led else one for name, one in self.given.items()}
+
     def logits(self, rows: Sequence[int]) -> Tensor:
         """Logits [rows, vocab] at the last position of each row; with side `none` only equal lengths run together."""
         lengths = [len(self.sequences[row]) if self.plan.side == "none" else 0 for row in rows]

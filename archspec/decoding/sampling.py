@@ -73,7 +73,7 @@ def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> 
     Raises:
         SpecError: E747 for a NaN, for plus infinity, and for a row without a finite logit.
     """
-    _require_numbers(logits)
+    require_numbers(logits)
     if sampling.temperature == 0:
         return [int(found) for found in logits.argmax(-1)]
     below = distribution(logits, sampling).cumsum(-1)
@@ -86,7 +86,7 @@ def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> 
     return [int(one) for one in torch.minimum(found, last)]
 
 
-def _require_numbers(logits: Tensor) -> None:
+def require_numbers(logits: Tensor) -> None:
     """Raise SpecError E747 for logits from which no id can be chosen."""
     best = logits.amax(-1)
     wrong = {

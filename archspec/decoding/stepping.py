@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from archspec.decoding.beams import Beam, BeamSearch, PromptSearch
 from archspec.decoding.cached import CachedSteps
+from archspec.decoding.cached_rows import CachedRows
 from archspec.decoding.ending import Ending
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.full import FullForward
@@ -19,11 +21,14 @@ from archspec.decoding.prompts import Sequences, as_arrays, prepared, read_promp
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
+from archspec.decoding.searching import Searches, check_search
+from archspec.decoding.slots import DecodingSlots, check_slots
 from archspec.decoding.step_module import StepModule, step_module
-from archspec.diagnostics import Diagnostic, fail
+from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.model.checked import Checked
 
 GREEDY = Sampling()
+ONE_BEAM = BeamSearch()
 CHUNK = 1024
 
 
@@ -72,32 +77,32 @@ class Decoder:
         max_new: int,
         inputs: Mapping[str, Any] | None = None,
         sampling: Sampling = GREEDY,
+        search: BeamSearch = ONE_BEAM,
         min_new: int = 0,
         stop: Sequence[int] = (),
         log_probabilities: bool = False,
     ) -> tuple[Generated, ...]:
         """Generate all ids; arguments and errors are those of `stream`.
 
+        `search` with several beams gives the best sequence that a beam search finds, with its score.
         `log_probabilities` also gives the log-probability of each new id.
         """
         ending = Ending(max_new=max_new, min_new=min_new, stop=tuple(stop))
-        sequences = read_prompts(self.plan, prompts, as_arrays(inputs), max_new)
-        ends = ending.ends(self.plan)
-        new: list[list[int]] = [[] for _ in sequences]
-        likely: list[list[float]] = [[] for _ in sequences]
-        for step in self._steps(prompts, ending, inputs, sampling):
-            found = step.log_probabilities() if log_probabilities else [0.0] * len(step.ids)
-            for row, id, one in zip(step.rows, step.ids, found, strict=True):
-                new[row].append(id)
-                likely[row].append(one)
+        run = self._run(prompts, ending, inputs, sampling)
+        first = [tuple(sequence) for sequence in run.sequences]
+        if search.beams > 1:
+            check_search(self.plan, search, sampling, len(first))
+        found: Sequence[tuple[float | None, Beam]]
+        found = run.grown(log_probabilities) if search.beams == 1 else run.searched(search)
         return tuple(
             Generated(
-                prompt=tuple(first),
-                ids=tuple(ids),
-                ended=bool(ids) and ids[-1] in ends,
-                log_probabilities=tuple(ones) if log_probabilities else None,
+                prompt=prompt,
+                ids=beam.ids,
+                ended=beam.ids[-1] in run.ends,
+                log_probabilities=beam.likely if log_probabilities else None,
+                score=score,
             )
-            for first, ids, ones in zip(sequences, new, likely, strict=True)
+            for prompt, (score, beam) in zip(first, found, strict=True)
         )
 
     def stream(
@@ -107,6 +112,7 @@ class Decoder:
         max_new: int,
         inputs: Mapping[str, Any] | None = None,
         sampling: Sampling = GREEDY,
+        search: BeamSearch = ONE_BEAM,
         min_new: int = 0,
         stop: Sequence[int] = (),
     ) -> Iterator[DecodingStep]:
@@ -117,6 +123,7 @@ class Decoder:
             max_new: the maximum number of new ids per row.
             inputs: the spec's other inputs by name, with as many rows as there are prompts.
             sampling: how ids are chosen.
+            search: with one beam; the ids of several are only known at the end.
             min_new: the minimum number of new ids per row: no end id is chosen before.
             stop: ids that end a row, beside the end ids of the spec.
 
@@ -126,17 +133,39 @@ class Decoder:
         Raises:
             SpecError: E711 to E720 and E741 to E745 for invalid arguments, before anything runs; E747 during iteration.
         """
-        return self._steps(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling)
+        if search.beams > 1:
+            message = "a beam search knows its ids only when it has ended, so they cannot be given step by step"
+            fail("E744", message, None, help="use `generate`, or 1 beam")
+        return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
 
-    def _steps(
-        self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling
-    ) -> Iterator[DecodingStep]:
-        ends = ending.ends(self.plan)
+    def slots(self, *, rows: int, capacity: int) -> DecodingSlots:
+        """Rows that requests enter and leave while others go on (continuous batching).
+
+        Args:
+            rows: how many requests are decoded together.
+            capacity: the most positions of a request: its prompt and its new ids but the last.
+
+        Raises:
+            SpecError: E748 if the spec has no step on new positions alone, E744 without a cache and for numbers that
+                the spec does not admit, E745 if an input has to be given for each row.
+        """
+        if not isinstance(self.runs, StepModule):
+            if self.refused is not None:
+                raise SpecError([self.refused])
+            fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
+        check_slots(self.plan, self.runs, rows, capacity)
+        together = self.plan.batch(rows)
+        first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
+        given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
+        made = CachedRows(self.runs, self._feeding, given, rows=together, capacity=capacity)
+        return DecodingSlots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
+
+    def _run(self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling) -> _Run:
         arrays = as_arrays(inputs)
+        ends = ending.ends(self.plan)
         sequences = read_prompts(self.plan, prompts, arrays, ending.max_new)
         given = {name: self._tensor(array) for name, array in prepared(self.plan, sequences, arrays).items()}
-        scores = Scores(self.plan, sampling, sequences, ends, ending.min_new)
-        return _Run(self, sequences, given, sampling, scores).steps(ending.max_new, ends)
+        return _Run(self, sequences, given, sampling, ending, ends)
 
     def _tensor(self, array: Any) -> Tensor:
         found = torch.from_numpy(np.ascontiguousarray(array))
@@ -147,19 +176,26 @@ class _Run:
     """One generation: its sequences, which are extended in place, and the random numbers of each."""
 
     def __init__(
-        self, decoder: Decoder, sequences: Sequences, given: dict[str, Tensor], sampling: Sampling, scores: Scores
+        self,
+        decoder: Decoder,
+        sequences: Sequences,
+        given: dict[str, Tensor],
+        sampling: Sampling,
+        ending: Ending,
+        ends: frozenset[int],
     ) -> None:
         self.decoder, self.sequences, self.given = decoder, sequences, given
-        self.sampling, self.scores = sampling, scores
+        self.sampling, self.max_new, self.ends = sampling, ending.max_new, ends
+        self.scores = Scores(decoder.plan, sampling, sequences, ends, ending.min_new)
         self.streams = [sampling.stream(row) for row in range(len(sequences))]
 
-    def steps(self, max_new: int, ends: frozenset[int]) -> Iterator[DecodingStep]:
+    def steps(self) -> Iterator[DecodingStep]:
         """Yield the steps, until every row has ended or has `max_new` new ids."""
         active = list(range(len(self.sequences)))
         # No `no_grad` around the whole loop: it would stay active in the caller's code between two steps.
         with torch.no_grad():
-            source = self.decoder.logits_of(self.sequences, self.given, max_new)
-        for number in range(max_new):
+            source = self.decoder.logits_of(self.sequences, self.given, self.max_new)
+        for number in range(self.max_new):
             with torch.no_grad():
                 logits = source.logits(active)
                 scores = self.scores.of(logits, active, number)
@@ -167,6 +203,25 @@ class _Run:
             for row, id in zip(active, ids, strict=True):
                 self.sequences[row].append(id)
             yield DecodingStep(rows=tuple(active), ids=tuple(ids), logits=logits)
-            active = [row for row, id in zip(active, ids, strict=True) if id not in ends]
+            active = [row for row, id in zip(active, ids, strict=True) if id not in self.ends]
             if not active:
                 return
+
+    def grown(self, log_probabilities: bool) -> list[tuple[float | None, Beam]]:
+        """The new ids of each row, with their log-probabilities if they are asked for."""
+        ids: list[list[int]] = [[] for _ in self.sequences]
+        likely: list[list[float]] = [[] for _ in self.sequences]
+        for step in self.steps():
+            found = step.log_probabilities() if log_probabilities else [0.0] * len(step.ids)
+            for row, id, one in zip(step.rows, step.ids, found, strict=True):
+                ids[row].append(id)
+                likely[row].append(one)
+        return [(None, Beam(ids=tuple(row), likely=tuple(ones))) for row, ones in zip(ids, likely, strict=True)]
+
+    def searched(self, search: BeamSearch) -> list[tuple[float, Beam]]:
+        """The new ids that a beam search finds for each row, with their scores."""
+        with torch.no_grad():
+            source = self.decoder.logits_of(self.sequences, self.given, self.max_new)
+            searches = [PromptSearch(search, self.ends, self.max_new) for _ in self.sequences]
+            Searches(source, self.sequences, self.scores, searches).run()
+        return [one.best for one in searches]

@@ -83,6 +83,17 @@ def test_limits_and_log_probabilities(archspec: Command, folder: Path, weights: 
     assert archspec(*given[:-1], "--log-probabilities").status == 2
 
 
+def test_a_beam_search(archspec: Command, folder: Path, weights: Path) -> None:
+    options = ("--beams", "3", "--length-penalty", "0.5", "--early-stopping", "never", "--max-new", "5")
+    ran = archspec("generate", "small.yaml", "--prompt-ids", "1,2,3", "--weights", weights.name, "--json", *options)
+    module = package.compile("small.yaml")
+    module.load_state_dict(load_file(weights))
+    search = {"beams": 3, "length_penalty": 0.5, "early_stopping": "never"}
+    (row,) = package.generate("small.yaml", [1, 2, 3], max_new=5, module=module, **search)  # type: ignore[arg-type]
+    assert [one["ids"] for one in ran.data["rows"]] == [list(row.ids)]
+    assert [one["score"] for one in ran.data["rows"]] == [pytest.approx(row.score)]
+
+
 def test_what_has_no_cached_step_is_told(archspec: Command, folder: Path, weights: Path) -> None:
     text = (folder / "small.yaml").read_text("utf-8")
     (folder / "small.yaml").write_text(

@@ -26,3 +26,6 @@ def test_a_shipped_spec_holds(name: str) -> None:
         "equal to the interpreter",
         "equal to the interpreter at large parameters",
     } <= claims
+    assert loaded.spec is not None
+    steps = {"the cached step equals the full forward", "the cached step equals the full forward at large parameters"}
+    assert claims & steps == (steps if loaded.spec.decode else set())

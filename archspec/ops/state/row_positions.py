@@ -21,10 +21,10 @@ def row_positions(past: Tensor, kept: int, new: int, limit: int) -> Tensor:
 
     Entry r of the ring holds the last position that is r modulo its length, or -1 where there is none yet.
     """
-    ahead = torch.arange(new, device=past.device)
-    positions = (past[:, None] + ahead).clamp(max=limit - 1)
+    positions = past[:, None] + torch.arange(new, device=past.device)
     if not kept:
-        return positions
+        return positions.clamp(max=limit - 1)
+    positions = torch.where(positions < limit, positions, -1)
     last = past[:, None] - 1
     ring = last - (last - torch.arange(kept, device=past.device)) % kept
     return torch.cat((ring.clamp(min=-1), positions), dim=1)
@@ -35,9 +35,10 @@ def row_positions(past: Tensor, kept: int, new: int, limit: int) -> Tensor:
 class RowPositions(Primitive):
     """Positions [b, kept + new] of entries that are kept in a ring and of new ones, from each row's count of past ones.
 
-    New entry n of a row with p past positions stands at p + n, at most at `limit - 1`: a row that has fewer new ones
-    than others is filled up. Entry r of the ring holds the last position below p that is r modulo `kept`, and -1 where
-    there is none yet.
+    New entry n of a row with p past positions stands at p + n. A row that has fewer new ones than others is filled up:
+    what lies beyond the limit stands at `limit - 1`, so that it has a row in tables; beside a ring, whose positions are
+    those of keys, nowhere (-1), so that no query reads it. Entry r of the ring holds the last position below p that is
+    r modulo `kept`, and -1 where there is none yet.
     """
 
     name = "row_positions"
@@ -64,10 +65,11 @@ class RowPositions(Primitive):
         """The definition."""
         import numpy as np
 
-        past = inputs[0][:, None]
-        new = np.minimum(past + np.arange(self.new.value(sizes)), self.limit.value(sizes) - 1)
+        past, limit = inputs[0][:, None], self.limit.value(sizes)
+        new = past + np.arange(self.new.value(sizes))
         if not self.kept:
-            return (new,)
+            return (np.minimum(new, limit - 1),)
+        new = np.where(new < limit, new, -1)
         ring = past - 1 - (past - 1 - np.arange(self.kept)) % self.kept
         return (np.concatenate((np.maximum(ring, -1), new), axis=1),)
 
