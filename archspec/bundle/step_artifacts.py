@@ -7,7 +7,7 @@ from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.engines.registry import target_of
-from archspec.engines.steps import Steps, open_steps
+from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.lower.step_programs import StepPrograms, step_programs
 from archspec.model.checked import Checked
 from archspec.model.written import written
@@ -18,7 +18,7 @@ from archspec.record import record
 class OpenedSteps:
     """An opened step, and the choice of its target."""
 
-    steps: Steps
+    steps: BuiltSteps
     choice: ArtifactChoice
 
 

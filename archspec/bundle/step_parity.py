@@ -19,7 +19,7 @@ from archspec.engines.engine import Target
 from archspec.engines.module import load_module
 from archspec.engines.program import Program
 from archspec.engines.step_cache import StepCache
-from archspec.engines.steps import Steps, open_steps
+from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.lower.step_programs import StepPrograms, step_programs
 from archspec.masks.atoms.prefix import Prefix
 from archspec.masks.walk import leaves
@@ -126,7 +126,7 @@ class StepContest:
 class _Run:
     """A run of an opened step over two sequences a row; `sizes` has the number of positions of each."""
 
-    def __init__(self, steps: Steps, given: Sequence[Arrays], sizes: Mapping[str, int]) -> None:
+    def __init__(self, steps: BuiltSteps, given: Sequence[Arrays], sizes: Mapping[str, int]) -> None:
         self.steps, self.programs, self.given, self.sizes = steps, steps.programs, given, sizes
         self.total = sizes[self.programs.found.length.name]
         self.rows = given[0][self.programs.fed[0]].shape[0]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archspec.engines.step_cache import StepCache
-from archspec.engines.steps import Steps
+from archspec.engines.steps import BuiltSteps
 from archspec.ir.types import TensorType
 from archspec.model.ports import Interface
 from archspec.model.runner import Arrays
@@ -20,7 +20,7 @@ from archspec.record import record
 class ArtifactSteps:
     """Runs opened programs on tensors of the CPU; `interface` is that of the whole model."""
 
-    steps: Steps
+    steps: BuiltSteps
     interface: Interface
 
     @property

@@ -19,7 +19,7 @@ from archspec.record import record
 
 
 @record(eq=False)
-class Steps:
+class BuiltSteps:
     """Opened programs of a decoder: `once` is None where nothing is made before the first step."""
 
     programs: StepPrograms
@@ -84,9 +84,9 @@ def floats(dtype: DTypeName) -> str:
     return "float32" if dtype == "bfloat16" else dtype
 
 
-def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> Steps:
+def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> BuiltSteps:
     """Open the artifacts of a target, given by part. Raises SpecError E610 for one that is rejected."""
     engine = engine_of(target)
     step = engine.open_step(files["step"], programs.step.interface, programs.updates)
     once = None if programs.once is None else engine.open(files["once"], programs.once.interface)
-    return Steps(programs=programs, dtype=dtype, step=step, once=once)
+    return BuiltSteps(programs=programs, dtype=dtype, step=step, once=once)

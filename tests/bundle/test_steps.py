@@ -19,7 +19,7 @@ from archspec.decoding.beams import BeamSearch
 from archspec.diagnostics import SpecError
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
-from archspec.engines.steps import Steps
+from archspec.engines.steps import BuiltSteps
 from archspec.lower.emission import emit
 from archspec.lower.modules import compile
 from archspec.lower.naming import class_name
@@ -118,29 +118,29 @@ def test_every_position_equals_the_full_forward(tiny: Built) -> None:
 
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_positions_that_are_off_by_one_are_found(tiny: Built, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Steps.run
+    plain = BuiltSteps.run
 
-    def shifted(self: Steps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+    def shifted(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
         past = cache.past
         cache.past = np.maximum(past + shift, 0)
         found = plain(self, fed, cache, counts, last)
         cache.past = past + counts
         return found
 
-    monkeypatch.setattr(Steps, "run", shifted)
+    monkeypatch.setattr(BuiltSteps, "run", shifted)
     assert largest(tiny.contest()) > 1e-3
 
 
 def test_state_that_is_not_carried_on_is_found(tiny: Built, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Steps.run
+    plain = BuiltSteps.run
 
-    def forgetful(self: Steps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+    def forgetful(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
         found = plain(self, fed, cache, counts, last)
         for array in cache.parts.values():
             array[0] = 0
         return found
 
-    monkeypatch.setattr(Steps, "run", forgetful)
+    monkeypatch.setattr(BuiltSteps, "run", forgetful)
     assert largest(tiny.contest()) > 1e-3
 
 
