@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from archspec import weights
 from archspec.bundle import build
@@ -40,30 +42,53 @@ def tool() -> ModuleType:
     return module
 
 
+def transformers_model(transformers: ModuleType, stored: Mapping[str, Tensor]) -> nn.Module:
+    """Transformers' Llama with the tensors of the file: q and k with the rows of each head's halves together."""
+    names = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+    names |= {f"attn_{one}": f"self_attn.{one}_proj" for one in ("q", "k", "v")} | {"attn_output": "self_attn.o_proj"}
+    names |= {f"ffn_{one}": f"mlp.{one}_proj" for one in ("gate", "up", "down")}
+    state = {
+        "model.embed_tokens.weight": stored["token_embd.weight"],
+        "model.norm.weight": stored["output_norm.weight"],
+    }
+    for layer in range(30):
+        for theirs, name in names.items():
+            tensor = stored[f"blk.{layer}.{theirs}.weight"]
+            if theirs in ("attn_q", "attn_k"):
+                tensor = tensor.reshape(-1, 32, 2, 576).transpose(1, 2).reshape(tensor.shape)
+            state[f"model.layers.{layer}.{name}.weight"] = tensor
+    sizes = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49152}
+    heads = {"num_attention_heads": 9, "num_key_value_heads": 3, "tie_word_embeddings": True}
+    more = {"rms_norm_eps": 1e-5, "eos_token_id": 2, "max_position_embeddings": 8192}
+    rope = {"rope_type": "default", "rope_theta": 1e5}
+    config = transformers.LlamaConfig(**sizes, **heads, **more, rope_parameters=rope)
+    made = transformers.LlamaForCausalLM(config)
+    lacking = made.load_state_dict(state, strict=False, assign=True)
+    assert lacking.missing_keys == ["lm_head.weight"]
+    assert lacking.unexpected_keys == []
+    made.tie_weights()
+    return made.eval()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not fetched().is_file(), reason="tools/fetch_model.py smollm2-135m was not run")
 def test_the_capital_of_france(tmp_path: Path) -> None:
-    """One way through all of it: the GGUF, its weights in two layouts, a bundle, text, and transformers."""
+    """From the GGUF to a bundle and to text; the peer has the same numbers by names and an order of its own."""
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("gguf")
-    folder = tmp_path / "model"
-    tool().convert(fetched(), folder, "float32")
+    stored = {name: torch.from_numpy(tensor) for name, tensor in read(fetched()).items()}
     spec = load("smollm2-135m")
-    ours = weights.load(spec, folder, "huggingface")
-    # Another reader of the file, and the layout of its own names.
-    theirs = weights.load(spec, {name: torch.from_numpy(one) for name, one in read(fetched()).items()}, "gguf")
-    assert ours.keys() == theirs.keys()
-    for name, tensor in ours.items():
-        torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=0)
-    files = [folder / "tokenizer.json", folder / "tokenizer_config.json"]
+    tool().write_tokenizer(fetched(), tmp_path)
+    files = sorted(tmp_path.iterdir())
+    ours = weights.load(spec, stored, "gguf")
     made = text_decoder(build(spec, tmp_path / "smol", weights=ours, targets=(), files=files))
     steps = list(made.stream(PROMPT, max_new=MADE))
     assert made.encode(PROMPT) == [list(THE_CAPITAL_OF_FRANCE_IS)]
     assert steps[0].step.ids == (PARIS,)
     assert steps[0].texts == (" Paris",)
     assert float(steps[0].step.logits[0, PARIS]) == pytest.approx(17.37, abs=0.01)
-    peer = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    peer = transformers_model(transformers, stored)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     given = torch.tensor([THE_CAPITAL_OF_FRANCE_IS])
     (row,) = peer.generate(given, max_new_tokens=MADE, min_new_tokens=MADE, do_sample=False).tolist()
     assert [id for step in steps for id in step.step.ids] == row[5:]

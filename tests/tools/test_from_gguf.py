@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from archspec.decoding import read_tokenizer
+from tests.decoding.gguf_file import read
 from tests.decoding.words import MERGES, by_bytes
 
 gguf = pytest.importorskip("gguf")
@@ -60,7 +62,8 @@ def pair_by_pair(weight: Tensor, heads: int) -> Tensor:
     return weight.reshape(heads, 2, -1, weight.shape[1]).transpose(1, 2).reshape(weight.shape)
 
 
-def write(path: Path, model: Any, pre: str = "smollm", drop: str = "") -> Path:
+def write(path: Path, model: Any, pre: str = "smollm", drop: str = "", blocks: Mapping[str, str] | None = None) -> Path:
+    """Write a model; `blocks` names the formats of tensors that are quantised."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("small")
     writer.add_block_count(2)
@@ -87,7 +90,11 @@ def write(path: Path, model: Any, pre: str = "smollm", drop: str = "") -> Path:
             continue
         if "q_proj" in name or "k_proj" in name:
             tensor = pair_by_pair(tensor, HEADS if "q_proj" in name else KV_HEADS)
-        writer.add_tensor(_named(name), tensor.numpy())
+        if name in (blocks or {}):
+            format = gguf.GGMLQuantizationType[(blocks or {})[name]]
+            writer.add_tensor(_named(name), gguf.quantize(tensor.numpy(), format), raw_dtype=format)
+        else:
+            writer.add_tensor(_named(name), tensor.numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -128,6 +135,18 @@ def test_the_model_and_the_tokenizer_come_out(
     half = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "half", dtype="auto")
     assert torch.equal(half.lm_head.weight, model.lm_head.weight.half())
     assert json.loads((tmp_path / "half" / "config.json").read_text())["dtype"] == "float16"
+
+
+def test_weights_in_blocks_of_few_bits(tool: ModuleType, model: Any, tmp_path: Path) -> None:
+    """As another reader decodes them; rows of q and k, which are stored pair by pair, too."""
+    q, down = "model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight"
+    path = write(tmp_path / "small.gguf", model, blocks={q: "Q4_1", down: "Q8_0"})
+    assert tool.main([str(path), str(tmp_path / "made")]) == 0
+    made = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "made").state_dict()
+    stored = {name: torch.from_numpy(tensor) for name, tensor in read(path).items()}
+    torch.testing.assert_close(made[down], stored[_named(down)], rtol=0, atol=0)
+    torch.testing.assert_close(pair_by_pair(made[q], HEADS), stored[_named(q)], rtol=0, atol=0)
+    assert 0 < float((made[q] - model.state_dict()[q]).abs().max()) < 0.01
 
 
 def test_what_cannot_be_converted(
