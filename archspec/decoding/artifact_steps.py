@@ -24,11 +24,6 @@ class ArtifactSteps:
     interface: Interface
 
     @property
-    def given(self) -> tuple[str, ...]:
-        """The inputs without a default that are given once."""
-        return tuple(name for name in self.steps.programs.given if self.interface.inputs[name].default is None)
-
-    @property
     def types(self) -> Mapping[str, TensorType]:
         """The types of the fed inputs."""
         ports = self.steps.programs.step.interface.inputs

@@ -13,12 +13,10 @@ from archspec.ir.types import TensorType
 class StepRunner(Protocol):
     """Computes the output at new positions alone, from a cache that it makes itself and that others only hand on.
 
-    `given` are the inputs without a default that are given once, `types` those of the inputs that each step is fed, by
-    name; `selects` says that rows can be taken out of a cache.
+    `types` are those of the inputs that each step is fed, by name; `selects` says that rows can be taken out of a
+    cache.
     """
 
-    @property
-    def given(self) -> tuple[str, ...]: ...
     @property
     def types(self) -> Mapping[str, TensorType]: ...
     @property

@@ -168,7 +168,7 @@ class Decoder:
             if self.refused is not None:
                 raise SpecError([self.refused])
             fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
-        check_slots(self.plan, self.runs, rows, capacity)
+        check_slots(self.plan, rows, capacity)
         together = self.plan.batch(rows)
         first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
         given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}

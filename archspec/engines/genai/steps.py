@@ -33,7 +33,7 @@ class Grown:
 class GenaiSteps:
     """Runs the file of a form step by step; what it keeps grows by the new entries, those that fill up included.
 
-    `fed` is the name of the ids in the spec. `start`, `step` and `restart` are those of the contract's `BuiltSteps`.
+    `fed` is the name of the ids in the spec. `start`, `step` and `restart` are those of the contract's `Steps`.
     """
 
     runner: Runner
