@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -149,12 +150,11 @@ def _data(row: Generated) -> dict[str, Any]:
 
 def _ids(text: str) -> list[int]:
     """Ids from text such as `504,3575`. Raises click.BadParameter."""
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a list of ids, such as 504,3575", param_hint="--prompt-ids"
-        ) from None
+    # `int` would also take `1_0` and the digits of other scripts.
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(re.fullmatch(r"-?[0-9]{1,40}", part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not a list of ids, such as 504,3575", param_hint="--prompt-ids")
+    return [int(part) for part in parts]
 
 
 def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:
