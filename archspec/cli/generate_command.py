@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from archspec.cli.options import UNPROVED, seed_option, spec_options
+from archspec.cli.options import OF_BUNDLE, UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 
@@ -86,11 +86,11 @@ def command(
 ) -> None:
     """Generate token ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
     from archspec.bundle import Bundle
+    from archspec.bundle.read import is_bundle
     from archspec.cli.run_command import read_arrays
     from archspec.decoding import decoder
     from archspec.decoding.beams import BeamSearch
     from archspec.decoding.sampling import Sampling
-    from archspec.spec.files import is_folder
 
     if log_probabilities and not as_json:
         raise click.UsageError("--log-probabilities needs --json")
@@ -98,8 +98,7 @@ def command(
     arrays = None if inputs is None else read_arrays(inputs)
     source: Checked | Bundle
     module = None
-    # A spec is never a folder, so a damaged bundle is reported as such.
-    if is_folder(Path(spec)):
+    if is_bundle(spec):
         _check_of_bundle(overrides, reduced, weights, layout)
         from archspec.bundle import open as open_bundle
 
@@ -160,13 +159,13 @@ def _ids(text: str) -> list[int]:
 def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:
     """Reject options that do not apply to a bundle. Raises click.UsageError."""
     if overrides or reduced or weights is not None or layout is not None:
-        raise click.UsageError(
-            "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
-        )
+        raise click.UsageError(OF_BUNDLE)
 
 
 def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed: int) -> Any:
     """The module's parameters: loaded tensors by name, or a module initialised with the seed."""
+    if layout is not None and weights is None:
+        raise click.UsageError("`--weights-layout` requires `--weights`")
     from archspec.weights import load as load_weights
 
     if weights is not None:

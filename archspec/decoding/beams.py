@@ -44,7 +44,7 @@ class BeamSearch:
         if real("length_penalty", self.length_penalty, found) and not abs(self.length_penalty) <= MOST_PENALTY:
             message = f"`length_penalty` must be from -{MOST_PENALTY} to {MOST_PENALTY}, got {self.length_penalty}"
             found.error("E744", message, None)
-        if not (isinstance(self.early_stopping, bool) or self.early_stopping == "never"):
+        if self.early_stopping not in (True, False, "never"):
             message = f"`early_stopping` must be true, false or `never`, got `{self.early_stopping}`"
             found.error("E744", message, None)
         for name, plain in (("length_penalty", 1.0), ("early_stopping", False)):

@@ -12,7 +12,7 @@ from archspec.decoding.plan import GenerationPlan
 from archspec.decoding.prefixes import check_prefixes
 from archspec.decoding.rows import block
 from archspec.diagnostics import Collector, fail
-from archspec.model.inputs import prepare
+from archspec.model.inputs import as_arrays, prepare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,13 +133,9 @@ def _integer(plan: GenerationPlan, name: str) -> str:
     return plan.spec.inputs[name].type.dtype.value
 
 
-def as_arrays(inputs: Mapping[str, Any] | None) -> dict[str, Array]:
-    """Arrays by name, from arrays, tensors or lists; float tensors become float32."""
-    return {name: np.asarray(_plain(one)) for name, one in (inputs or {}).items()}
-
-
-def _plain(one: Any) -> Any:
-    if not hasattr(one, "detach"):
-        return one
-    tensor = one.detach().cpu()
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+def read_inputs(inputs: Mapping[str, Any] | None) -> dict[str, Array]:
+    """Arrays by name, from arrays, tensors or lists. Raises SpecError E711 or E713 for what is none."""
+    found = Collector()
+    arrays = as_arrays({} if inputs is None else inputs, found)
+    found.raise_if_errors()
+    return arrays

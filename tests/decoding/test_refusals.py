@@ -67,6 +67,10 @@ def refused(spec: Spec, prompts: Any = None, **more: Any) -> list[str]:
         ([[1]], {"inputs": {"idz": torch.ones(1, 1).long()}}, ["E711"]),
         ([[1]], {"module": {}}, ["E607"]),
         ([[1]], {"module": None}, ["E607"]),
+        ([[1]], {"module": 3}, ["E607"]),
+        ([[1]], {"module": {"source.table": 3}}, ["E607"]),
+        ([[1]], {"module": torch.nn.Linear(2, 2, device="meta")}, ["E607"]),
+        ([[1]], {"inputs": [1]}, ["E711"]),
     ],
 )
 def test_what_is_given(prompts: Any, more: dict[str, Any], expected: list[str], tmp_path: Path) -> None:

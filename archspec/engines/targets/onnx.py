@@ -71,7 +71,7 @@ class Onnx(Engine):
         try:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
-            fail("E610", f"ONNX Runtime cannot open {path.name}", None, notes=(str(error).strip(),))
+            fail("E610", f"ONNX Runtime cannot open {path.name or path}", None, notes=(str(error).strip(),))
         return _Session(session)
 
 
