@@ -1,4 +1,4 @@
-"""Operator by site: mistakes in the graphs and in the emitted source of shipped specs, and what catches each."""
+"""Operator by site: mistakes in graphs, emitted source and caches of shipped specs, and what catches each."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from tests.mutation.report import Level, Row, graph_rows, source_rows  # noqa: E402
-from tests.mutation.shipped import SHIPPED, same_as  # noqa: E402
+from tests.mutation.report import Level, Row, cache_rows, graph_rows, source_rows  # noqa: E402
+from tests.mutation.shipped import SHIPPED, decoders, same_as  # noqa: E402
 
 COLUMNS = ("rules", "contract", "equivalent", "missed")
 
@@ -29,9 +29,11 @@ def main(arguments: Sequence[str]) -> int:
     """Print a line for each mutant, a table of operators, and a total; 1 where a mutant is missed."""
     options = _options(arguments)
     names = options.specs or [name for name in SHIPPED if name not in same_as()]
-    levels: list[Level] = [options.level] if options.level else ["graph", "source"]
+    levels: list[Level] = [options.level] if options.level else ["graph", "source", "cache"]
     started, rows = time.monotonic(), []
-    for found in _judged([(level, name, options.most) for name in names for level in levels], options.jobs):
+    decoding = set(decoders())
+    tasks = [(level, name, options.most) for name in names for level in levels if level != "cache" or name in decoding]
+    for found in _judged(tasks, options.jobs):
         for row in found:
             rows.append(row)
             print(_line(row), flush=True)
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/mutants", description=__doc__)
     parser.add_argument("specs", nargs="*", metavar="SPEC", help="shipped specs (default: all that differ)")
-    parser.add_argument("--level", choices=("graph", "source"), help="mistakes of one level alone")
+    parser.add_argument("--level", choices=("graph", "source", "cache"), help="mistakes of one level alone")
     parser.add_argument("--most", type=int, metavar="N", help="at most so many sites of an operator on a graph")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every mutant and its outcome here, too")
@@ -69,6 +71,8 @@ def _judged(tasks: Sequence[Task], jobs: int) -> Iterator[list[Row]]:
 def _rows(task: Task) -> list[Row]:
     torch.set_num_threads(1)
     level, name, most = task
+    if level == "cache":
+        return list(cache_rows(name))
     return list(graph_rows(name, most) if level == "graph" else source_rows(name))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.genai import check_genai
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
@@ -21,6 +22,7 @@ from archspec.engines.process import Progress
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.model.checked import Checked
+from archspec.model.ports import DTypeName
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -54,7 +56,7 @@ def build(
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
-        layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`.
+        layout: `triton` makes a model repository of Triton Inference Server, `genai` a folder for ONNX Runtime GenAI.
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         seed: the seed under which a fresh module is initialised.
@@ -69,8 +71,9 @@ def build(
     checked = accepted(spec, unproved=unproved)
     _check_options(layout, seed, weights_layout if weights is None else None)
     wanted = read_targets(_listed(targets), dtype)
-    ranges = _ranges(_listed(profiles), checked, wanted, layout)
+    ranges = _ranges(_listed(profiles), checked, wanted)
     carried = check_carried(_listed(files))
+    _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
     # The spec, targets, profiles and files are checked before the folder is made.
     with staging(Path(out)) as folder:
         work = Work(
@@ -112,12 +115,18 @@ def _check_options(layout: str, seed: object, unused: str | None) -> None:
         raise ValueError(f"`seed` must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
 
 
-def _ranges(
-    profiles: Sequence[str], checked: Checked, targets: Sequence[Target], layout: Layout
-) -> tuple[Profile, ...]:
-    """Read the profiles and check them against the targets and the layout."""
+def _check_layout(
+    layout: Layout, checked: Checked, targets: Sequence[Target], dtype: DTypeName, carried: Sequence[Path]
+) -> None:
+    """Check that a layout can have these targets, this spec and these files."""
     if layout == "triton":
         check_served(targets)
+    if layout == "genai":
+        check_genai(checked, dtype, carried)
+
+
+def _ranges(profiles: Sequence[str], checked: Checked, targets: Sequence[Target]) -> tuple[Profile, ...]:
+    """Read the profiles and check them against the targets."""
     ranges = read_profiles(profiles, tuple(checked.spec.dims.values()))
     check_profiles(targets, len(ranges))
     return ranges

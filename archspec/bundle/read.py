@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -76,8 +76,13 @@ def check_interface(interface: WrittenInterface) -> None:
         port.type.elements()
 
 
-def _ranges_of(entry: ArtifactEntry) -> Iterator[list[int]]:
-    return (sizes for profile in entry.profiles for sizes in profile.values())
+def _check_entries(entries: Sequence[ArtifactEntry]) -> None:
+    """Raise SpecError E707 for an artifact without a file, and for a profile that is not three sizes of each dim."""
+    for entry in entries:
+        odd = any(len(sizes) != 3 for profile in entry.profiles for sizes in profile.values())
+        if odd or not entry.files:
+            note = f"the artifact `{entry.target}` {'has an odd profile' if odd else 'has no file'}"
+            fail("E707", f"{MANIFEST} contradicts itself", None, notes=[note])
 
 
 def _check_meaning(manifest: Manifest) -> None:
@@ -85,11 +90,9 @@ def _check_meaning(manifest: Manifest) -> None:
 
     A matching digest does not imply either: it shows that the text is unchanged, not that it is right.
     """
-    empty = [entry.target for entry in manifest.artifacts if not entry.files]
-    odd = [entry.target for entry in manifest.artifacts for sizes in _ranges_of(entry) if len(sizes) != 3]
-    for target, what in [*((one, "has no file") for one in empty), *((one, "has an odd profile") for one in odd)]:
-        fail("E707", f"{MANIFEST} contradicts itself", None, notes=[f"the artifact `{target}` {what}"])
-    named = [file for entry in manifest.artifacts for file in entry.files]
+    entries = [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]
+    _check_entries(manifest.artifacts)
+    named = [file for entry in entries for file in entry.files]
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:

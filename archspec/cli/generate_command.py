@@ -1,4 +1,4 @@
-"""`archspec generate`: token ids from a spec and weights, or from a bundle."""
+"""`archspec generate`: token ids or text from a spec and weights, or from a bundle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from archspec.cli.generate_text import print_texts, text_options, text_prompts
 from archspec.cli.options import OF_BUNDLE, UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 
 if TYPE_CHECKING:
+    from archspec.bundle import Bundle
     from archspec.decoding import Generated
+    from archspec.diagnostics import Diagnostic
     from archspec.model.checked import Checked
 
 _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never": "never"}
@@ -24,6 +27,7 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
 @click.command("generate")
 @spec_options
 @UNPROVED
+@text_options
 @click.option(
     "--prompt-ids",
     "prompts",
@@ -70,6 +74,10 @@ def command(
     reduced: bool,
     as_json: bool,
     unproved: bool,
+    texts: tuple[str, ...],
+    chat: bool,
+    system: str | None,
+    tokenizer: Path | None,
     prompts: tuple[str, ...],
     inputs: Path | None,
     weights: Path | None,
@@ -84,67 +92,83 @@ def command(
     log_probabilities: bool,
     **options: Any,
 ) -> None:
-    """Generate token ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
+    """Generate text or ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
     from archspec.bundle import Bundle
     from archspec.bundle.read import is_bundle
-    from archspec.cli.run_command import read_arrays
-    from archspec.decoding import decoder
+    from archspec.checking import accepted
+    from archspec.decoding import TextDecoder, decoder
     from archspec.decoding.beams import BeamSearch
+    from archspec.decoding.generation import find_tokenizer
     from archspec.decoding.sampling import Sampling
 
     if log_probabilities and not as_json:
         raise click.UsageError("--log-probabilities needs --json")
-    rows = [_ids(text) for text in prompts] or None
-    arrays = None if inputs is None else read_arrays(inputs)
+    rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
     source: Checked | Bundle
-    module = None
     if is_bundle(spec):
-        _check_of_bundle(overrides, reduced, weights, layout)
-        from archspec.bundle import open as open_bundle
-
-        source = open_bundle(spec)
+        source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
-        from archspec.checking import accepted
-
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed)
-    sampling = Sampling(seed=seed, **options)
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
+    limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
+    known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, unproved=unproved)
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "search": search}
-    begun = perf_counter()
-    found = made.generate(rows, inputs=arrays, sampling=sampling, log_probabilities=log_probabilities, **limits)
-    took = perf_counter() - begun
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
-    _print(found, faults, as_json)
-    if made.refused is not None:
-        click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
-    if weights is None and module is not None:
-        click.echo(f"no weights were given: the parameters are initialised with seed {seed}", err=True)
+    begun = perf_counter()
+    # What a beam search finds is known only at its end.
+    if known is not None and not as_json and beams == 1:
+        count, took = print_texts(TextDecoder(made, known).stream(rows, **limits)), perf_counter() - begun
+    else:
+        writer = made if known is None else TextDecoder(made, known)
+        found = writer.generate(rows, log_probabilities=log_probabilities, **limits)
+        took, count = perf_counter() - begun, _print(found, faults, as_json, texts)
+    _note(made.refused, seed if weights is None and module is not None else None)
     note_unproved(faults)
-    _print_speed(found, took)
+    _note_speed(count, took)
 
 
-def _print_speed(rows: Sequence[Generated], seconds: float) -> None:
+def _note(refused: Diagnostic | None, drawn: int | None) -> None:
+    """Note on standard error why there are no steps, and the seed of which parameters were drawn."""
+    if refused is not None:
+        click.echo(f"note: every step computes all positions again: {refused.message}", err=True)
+    if drawn is not None:
+        click.echo(f"no weights were given: the parameters are initialised with seed {drawn}", err=True)
+
+
+def _note_speed(count: int, seconds: float) -> None:
     """Print on standard error how fast ids were made, the time for the prompts included."""
-    count = sum(len(row.ids) for row in rows)
     click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} a second", err=True)
 
 
-def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool) -> None:
-    """Print the new ids of each row on one line; as JSON also its prompt, and whether it ended by an end id."""
+def _arrays(path: Path | None) -> dict[str, Any] | None:
+    from archspec.cli.run_command import read_arrays
+
+    return None if path is None else read_arrays(path)
+
+
+def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:
+    """Print the new ids of each row on one line, or its text, and return the number of all ids.
+
+    As JSON, also print prompts, as ids and as given with `--prompt`, texts, and whether rows ended by an end id.
+    """
     if as_json:
-        data = [_data(row) for row in rows]
+        given: Sequence[str | None] = texts or [None] * len(rows)
+        data = [_data(row, text) for row, text in zip(rows, given, strict=True)]
         print_json({"holds": not faults, "unproved": faults, "rows": data})
-        return
-    for row in rows:
-        click.echo(",".join(map(str, row.ids)))
+    else:
+        for row in rows:
+            click.echo(",".join(map(str, row.ids)) if row.text is None else row.text)
+    return sum(len(row.ids) for row in rows)
 
 
-def _data(row: Generated) -> dict[str, Any]:
+def _data(row: Generated, given: str | None) -> dict[str, Any]:
     likely = {} if row.log_probabilities is None else {"log_probabilities": row.log_probabilities}
     score = {} if row.score is None else {"score": row.score}
-    return {"prompt": row.prompt, "ids": row.ids, "ended": row.ended, **likely, **score}
+    prompt = {} if given is None else {"prompt_text": given}
+    text = {} if row.text is None else {"text": row.text}
+    return {**prompt, "prompt": row.prompt, **text, "ids": row.ids, "ended": row.ended, **likely, **score}
 
 
 def _ids(text: str) -> list[int]:
@@ -156,10 +180,13 @@ def _ids(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _check_of_bundle(overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> None:
-    """Reject options that do not apply to a bundle. Raises click.UsageError."""
+def _bundle(folder: str, overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> Bundle:
+    """Open a bundle. Raises click.UsageError for options that do not apply to one."""
+    from archspec.bundle import open as open_bundle
+
     if overrides or reduced or weights is not None or layout is not None:
         raise click.UsageError(OF_BUNDLE)
+    return open_bundle(folder)
 
 
 def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed: int) -> Any:

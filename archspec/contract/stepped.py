@@ -110,11 +110,11 @@ def _flops(known: Decoded, sizes: Mapping[str, int]) -> int:
 
 @record
 class _Outcome:
-    """The largest difference of a course, where it is, and the number of comparisons."""
+    """The first difference that is too large and where it is, else the largest; and the number of comparisons."""
 
     apart: float
-    witness: str
     trials: int
+    witness: str = ""
     note: str = ""
 
 
@@ -152,25 +152,28 @@ class _Race:
         return Rows(decoded=known, sizes={**self.sizes, known.length.name: capacity}, pattern=pattern, seed=seed)
 
     def _outcome(self, course: Course, rows: Rows, full: _Full) -> _Outcome:
+        """Run a course up to the first row that differs."""
         steps, numbers, past = self.judged.steps, [0] * rows.count, [0] * rows.count
         state = steps.start(rows.count, rows.sizes[self.known.length.name], rows.given(numbers))
-        worst, witness, trials = 0.0, "", 0
+        worst, trials = 0.0, 0
         for turn_number, turn in enumerate(course.turns):
             if turn.again:
                 for row in turn.again:
                     numbers[row], past[row] = numbers[row] + 1, 0
                 state = steps.restart(state, turn.again, rows.given(numbers))
                 if state is None:
-                    return _Outcome(apart=worst, witness=witness, trials=trials, note="no row can begin again")
+                    return _Outcome(apart=worst, trials=trials, note="no row can begin again")
             fed = rows.chunk(numbers, past, turn.counts, self.seed + turn_number)
             output, state = steps.step(state, fed, np.array(turn.counts))
             past = [one + count for one, count in zip(past, turn.counts, strict=True)]
             for row in (row for row, count in enumerate(turn.counts) if count):
                 wanted, counts = full.at(row, numbers[row], past[row])
                 apart, trials = difference(output[row], wanted, counts).share(), trials + 1
-                if apart > worst:
-                    worst, witness = apart, _witness(course, turn_number, row, past[row])
-        return _Outcome(apart=worst, witness=witness, trials=trials)
+                worst = max(worst, apart)
+                if apart > self.judged.tolerance:
+                    witness = _witness(course, turn_number, row, past[row])
+                    return _Outcome(apart=apart, witness=witness, trials=trials)
+        return _Outcome(apart=worst, trials=trials)
 
 
 def _witness(course: Course, last: int, row: int, length: int) -> str:

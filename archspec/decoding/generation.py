@@ -1,8 +1,9 @@
-"""`archspec.generate`: token ids from a spec and its module, or from a bundle."""
+"""`archspec.generate`: token ids or text from a spec and its module, or from a bundle."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archspec.bundle.bundle import Bundle
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from archspec.decoding.rows import Generated
     from archspec.decoding.stepping import Decoder
+    from archspec.decoding.text import TextDecoder
+    from archspec.decoding.tokenizer import Tokenizer
 
     Parameters = nn.Module | Mapping[str, Tensor]
 
@@ -36,35 +39,36 @@ def generate(
     min_new: int = 0,
     stop: Sequence[int] = (),
     log_probabilities: bool = False,
+    tokenizer: str | Path | Tokenizer | None = None,
     unproved: bool = False,
 ) -> tuple[Generated, ...]:
-    """Generate ids as the `decode` section of the spec defines: `output` at the last position is fed back to `input`.
+    """Generate ids or text by the spec's `decode` section: `output` at the last position is fed back to `input`.
 
-    Every step computes what the full forward pass gives at a row's last position, from a cache where the spec has a
-    step on new positions alone. Prompts may have different lengths: what batching them requires is proved first. Values
-    that do not depend on the fed-back input, such as an encoded source, are computed once.
+    Every step gives what the full forward pass gives at a row's last position, from a cache where the spec admits one.
+    Prompts may have different lengths: what batching them requires is proved first. An encoded source is computed once.
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
-        prompts: ids of each row, a list of lists or an array [rows, length]; may be None if the spec has a start id.
+        prompts: ids of each row, a list of lists or an array [rows, length], or text (see `text_decoder`); may be None
+            if the spec has a start id.
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
         inputs: the spec's other inputs by name, such as the source of a translation, with as many rows.
         temperature, top_k, top_p, seed, repetition_penalty: how ids are chosen (see `Sampling`): the most likely at
             temperature 0, else drawn from the softmax of logits / temperature.
-        beams, length_penalty, early_stopping: a beam search, above 1 beam (see `BeamSearch`): the best of the sequences
-            that it keeps is the result.
+        beams, length_penalty, early_stopping: above 1 beam, the best of a beam search is given (see `BeamSearch`).
         min_new: the minimum number of new ids per row; no end id is chosen before.
         stop: ids that end a row, beside the end ids of the spec.
         log_probabilities: also give the log-probability of each new id.
+        tokenizer: a `tokenizer.json` or its folder, for text; without it, the one of the bundle.
         unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
 
     Returns:
-        for each row its prompt, the new ids, whether it ended with an end id, and the score of a beam search.
+        for each row its prompt, the new ids, their text, whether it ended with an end id, the score of a beam search.
 
     Raises:
         SpecError: if the spec does not hold; E740 to E747 if it cannot generate, E711 to E720 for invalid inputs, E607
-            for missing parameters or those of another spec.
+            for missing parameters or those of another spec; E604 and E760 to E763 for text.
     """
     from archspec.decoding.beams import BeamSearch
     from archspec.decoding.sampling import Sampling
@@ -74,9 +78,24 @@ def generate(
     )
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=early_stopping)
     limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
-    return decoder(source, module, unproved=unproved).generate(
+    return _writer(source, module, prompts, tokenizer, unproved).generate(
         prompts, inputs=inputs, sampling=drawn, search=search, log_probabilities=log_probabilities, **limits
     )
+
+
+def _writer(
+    source: SpecSource | Bundle,
+    module: Parameters | None,
+    prompts: Any,
+    tokenizer: str | Path | Tokenizer | None,
+    unproved: bool,
+) -> Decoder | TextDecoder:
+    """What generates from these prompts: they may be ids, or text for a tokenizer that is given or of a bundle."""
+    from archspec.decoding.text_prompts import text_rows
+
+    if tokenizer is None and text_rows(prompts) is None:
+        return decoder(source, module, unproved=unproved)
+    return text_decoder(source, module, tokenizer=tokenizer, unproved=unproved)
 
 
 def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, unproved: bool = False) -> Decoder:
@@ -94,6 +113,40 @@ def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, un
         help = "give `module=archspec.compile(spec)` with its weights loaded"
         fail("E607", f"the parameters of `{checked.spec.name}` are missing", None, help=help)
     return Decoder(checked, _state(module))
+
+
+def text_decoder(
+    source: SpecSource | Bundle,
+    module: Parameters | None = None,
+    *,
+    tokenizer: str | Path | Tokenizer | None = None,
+    unproved: bool = False,
+) -> TextDecoder:
+    """A decoder of text: `for step in text_decoder(bundle).stream("Once upon a time", max_new=20)`.
+
+    Its prompts are texts; conversations, `[{"role": "user", "content": "..."}]`, which the chat template puts into
+    words; or ids. Other arguments are those of `generate`.
+
+    Raises SpecError E760 if there is no tokenizer, E761 if it cannot be read, and all of `decoder`.
+    """
+    from archspec.decoding.text import TextDecoder
+
+    known = find_tokenizer(source, tokenizer)
+    return TextDecoder(decoder(source, module, unproved=unproved), known)
+
+
+def find_tokenizer(source: SpecSource | Bundle, given: str | Path | Tokenizer | None) -> Tokenizer:
+    """The tokenizer that is given, else that of a bundle. Raises SpecError E604, E760 or E761."""
+    from archspec.decoding.tokenizer import bundle_tokenizer, read_tokenizer
+
+    if isinstance(given, (str, Path)):
+        return read_tokenizer(given)
+    if given is not None:
+        return given
+    if not isinstance(source, Bundle):
+        help = "name a tokenizer.json or its folder: `--tokenizer FILE`, in Python `tokenizer=`"
+        fail("E760", "text needs a tokenizer, and a spec has none", None, help=help)
+    return bundle_tokenizer(source)
 
 
 def _state(module: Parameters) -> Mapping[str, Tensor]:

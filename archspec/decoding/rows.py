@@ -19,7 +19,8 @@ class Generated:
     """The result of a row: its prompt with the start id, the generated ids, and whether the last one is an end id.
 
     `log_probabilities`, if they were asked for, are those of the ids under the softmax of the logits, before banned ids
-    are excluded and logits are penalised or divided by the temperature. `score` is that of a beam search.
+    are excluded and logits are penalised or divided by the temperature. `score` is that of a beam search. `text` is
+    what the ids add to the text of the prompt, if there is a tokenizer.
     """
 
     prompt: tuple[int, ...]
@@ -27,6 +28,7 @@ class Generated:
     ended: bool
     log_probabilities: tuple[float, ...] | None = None
     score: float | None = None
+    text: str | None = None
 
 
 @record(eq=False)

@@ -21,10 +21,10 @@ SMALL = {"layers": "2", "heads": "4", "d_model": "32", "d_ff": "48", "vocab": "5
 PROMPTS = [[5, 6, 7], [1], [9, 8, 7, 6, 5]]
 
 
-def peer_ids(peer: nn.Module, prompt: list[int], **more: Any) -> list[int]:
+def peer_ids(peer: nn.Module, prompt: list[int], new: int = NEW, **more: Any) -> list[int]:
     """What `generate` of transformers gives for one row, the prompt left out."""
     found = peer.generate(
-        torch.tensor([prompt]), max_new_tokens=NEW, do_sample=False, num_beams=1, use_cache=False, **more
+        torch.tensor([prompt]), max_new_tokens=new, do_sample=False, num_beams=1, use_cache=False, **more
     )[0].tolist()
     return found[len(prompt) :]
 
@@ -34,13 +34,13 @@ def peer(kind: str, config: Any) -> nn.Module:
     return found
 
 
-def same_ids(name: str, found: nn.Module, end: int, **set: str) -> None:
+def same_ids(name: str, found: nn.Module, end: int, new: int = NEW, **set: str) -> None:
     spec = load(name, set={**SMALL, **set, "decode.end": str(end)})
     module = archspec.compile(spec)
     module.load_state_dict(weights.load(spec, dict(found.state_dict())), strict=True)
-    rows = archspec.generate(spec, PROMPTS, max_new=NEW, module=module)
+    rows = archspec.generate(spec, PROMPTS, max_new=new, module=module)
     for row, prompt in zip(rows, PROMPTS, strict=True):
-        assert list(row.ids) == peer_ids(found, prompt, eos_token_id=end, pad_token_id=0)
+        assert list(row.ids) == peer_ids(found, prompt, new, eos_token_id=end, pad_token_id=0)
 
 
 @option("file.decode", "decode.input", "decode.output", "decode.start=none", "decode.end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +16,13 @@ from archspec.spec import load
 from archspec.spec.claims import load_claims
 from tests.contract import mutations as of_source
 from tests.contract.judging import judged
-from tests.mutation.judging import Court, Outcome
+from tests.mutation.cached_source import SourceCourt
+from tests.mutation.judging import Court, Outcome, Status
 from tests.mutation.operators import mutants
+from tests.mutation.stepping import StepCourt
 from tests.mutation.table import OPERATORS
 
-Level = Literal["graph", "source"]
+Level = Literal["graph", "source", "cache"]
 
 
 @record
@@ -66,6 +69,25 @@ def source_rows(name: str) -> Iterator[Row]:
             line=f"source:{line}",
             outcome=judged(claims, mutant),
         )
+
+
+def cache_rows(name: str) -> Iterator[Row]:
+    """Every mistake of caches at every site of a spec that decodes: in its step graph, then in its source."""
+    court = StepCourt(name)
+    for mistake in court.mistakes():
+        place, line = mistake.place, _line(mistake.node.span)
+        yield _of_cache(name, mistake.operator, place, line, court.outcome(mistake))
+    source = SourceCourt(court.spec)
+    for changed in source.mistakes():
+        yield _of_cache(name, changed.operator, "source", f"source:{changed.line}", source.outcome(changed.source))
+    # As they are, neither must be caught.
+    for site, found in {"step graph": court.outcome(None), "source": source.outcome(source.source)}.items():
+        status: Status = "missed" if found.status == "caught" else "equivalent"
+        yield _of_cache(name, "none", site, "", replace(found, status=status))
+
+
+def _of_cache(name: str, operator: str, site: str, line: str, outcome: Outcome) -> Row:
+    return Row(level="cache", spec=name, operator=operator, site=site, line=line, outcome=outcome)
 
 
 def _line(span: Span | None) -> str:

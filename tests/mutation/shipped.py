@@ -36,6 +36,11 @@ def distinct() -> list[str]:
     return [name for name in SHIPPED if name not in same_as()]
 
 
+def decoders() -> list[str]:
+    """Those of the others that decode."""
+    return [name for name in distinct() if load(name, reduced=True).decode is not None]
+
+
 def skip_if_same(name: str) -> None:
     """Skip a test on a spec whose code is tested under another name."""
     owner = same_as().get(name)

@@ -17,12 +17,15 @@ from archspec.ops.position.learned_positions import LearnedPositions
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.sinusoidal import SinusoidalPositions
 from archspec.ops.state.axis_positions import AxisPositions
+from archspec.ops.state.last_entry import LastEntry
+from archspec.ops.state.masked_positions import MaskedPositions
 from archspec.ops.state.row_positions import RowPositions
 from archspec.ops.state.write_positions import WritePositions
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, floats, integers
 
 ALL, ONE, TWO = Dim.of(TGT), Dim.of(1), Dim.of(2)
 ROWS = integers(BATCH, bound=5)
+MARKS = integers(BATCH, TGT, bound=2)
 QUERIES, KEYS = integers(BATCH, SRC, bound=6), integers(BATCH, TGT, bound=6)
 X = floats(BATCH, SRC, 4)
 CROSS = (floats(BATCH, 2, SRC, 4), floats(BATCH, 2, TGT, 4), floats(BATCH, 2, TGT, 3))
@@ -42,6 +45,12 @@ CASES = [
     Case(op=AxisPositions(size=Dim.of(7), filled=True), inputs=(ROWS, ROWS), loose=frozenset((1,))),
     *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(9), kept=kept), inputs=(ROWS,)) for kept in (0, 1, 4)),
     *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(4), kept=kept), inputs=(ROWS,)) for kept in (0, 2)),
+    *(
+        Case(op=MaskedPositions(limit=Dim.of(limit), new=new), inputs=(MARKS,), loose=frozenset((0,)))
+        for new in (None, Dim.of(2))
+        for limit in (3, 9)
+    ),
+    *(Case(op=LastEntry(new=Dim.of(new)), inputs=(MARKS,), loose=frozenset((0,))) for new in (1, 3)),
     *(
         Case(
             op=WritePositions(axis=axis),

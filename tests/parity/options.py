@@ -45,7 +45,7 @@ graph:
 {head}
 outputs:
 {outputs}
-weights:
+{decode}weights:
   reference:
     skip: {skip}
     map:
@@ -74,6 +74,7 @@ def decoder(
     head: str = "",
     layers: int = 2,
     skip: str = "none",
+    end: int | None = None,
 ) -> Spec:
     """A decoder of two layers, with a layout of weights; `more` are further fields, `head` those of an lm_head."""
     text = _DECODER.format(
@@ -91,6 +92,7 @@ def decoder(
         embedding=embedding,
         feed_forward=feed_forward,
         more=indented(more, 4) if more else "",
+        decode="" if end is None else f"decode: {{input: ids, output: logits, start: none, end: {end}}}\n",
         head=f"  logits: {{block: lm_head, input: states, {head}}}" if head else "",
         outputs="  logits: float[batch, n, vocab]" if head else "  states: float[batch, n, d]",
     )

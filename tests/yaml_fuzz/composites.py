@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.yaml_fuzz import sequences
+from tests.yaml_fuzz import moves, sequences
 from tests.yaml_fuzz.draft import WIDTH, Dim, Draft, Made
 from tests.yaml_fuzz.masks import Masker
 
@@ -13,9 +13,9 @@ _INSIDE: tuple[Callable[[Draft], Made | None], ...] = (
     sequences.attend,
     sequences.pointwise,
     sequences.elementwise,
-    sequences.shift,
-    sequences.split,
-    sequences.split,
+    moves.shift,
+    moves.split,
+    moves.split,
     sequences.convolve,
     sequences.pool,
     sequences.spread,

@@ -71,6 +71,16 @@ class Made:
         return f"{self.dtype}[{', '.join(axis.text for axis in self.axes)}]"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A rule that a file asks of its own: the output reads within a mask, or ignores where a predicate holds."""
+
+    output: Made
+    source: Made
+    mask: Mask | None = None
+    where: Pred | None = None
+
+
 @dataclass
 class Draft:
     """Everything of the file that stands so far. All choices come from `r`; `words` says what the language has."""
@@ -88,6 +98,7 @@ class Draft:
     probes: list[dict[str, int]] = field(default_factory=list)
     preds: list[Pred] = field(default_factory=list)
     masks: list[tuple[Size, Size, Mask]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
 
     # -- sizes
 
@@ -240,4 +251,4 @@ def _stands(name: str, text: str) -> bool:
     return re.search(rf"\b{name}\b", text) is not None
 
 
-__all__ = ["VOCAB", "WIDTH", "Dim", "Draft", "Made", "Size", "replace"]
+__all__ = ["VOCAB", "WIDTH", "Asked", "Dim", "Draft", "Made", "Size", "replace"]

@@ -13,9 +13,12 @@ from archspec.diagnostics import Source
 from archspec.masks.registry import atoms
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
-from tests.yaml_fuzz import composites, maps, sequences, stacks
+from tests.yaml_fuzz import composites, maps, moves, sequences, stacks
 from tests.yaml_fuzz.draft import VOCAB, WIDTH, Draft, Made, Size
+from tests.yaml_fuzz.situations import situated
 
+SITUATED = (3, 7)
+"""The last digits of the numbers whose files are built around one situation, each in turn."""
 Step = Callable[[Draft], Made | None]
 _SEQUENCE: tuple[tuple[int, Step], ...] = (
     (9, stacks.stack),
@@ -23,14 +26,14 @@ _SEQUENCE: tuple[tuple[int, Step], ...] = (
     (4, sequences.moved),
     (3, sequences.pointwise),
     (4, sequences.elementwise),
-    (5, sequences.shift),
-    (4, sequences.cut),
-    (4, sequences.concat),
-    (2, sequences.concat_controls),
+    (5, moves.shift),
+    (4, moves.cut),
+    (4, moves.concat),
+    (2, moves.concat_controls),
     (2, sequences.select),
     (3, sequences.pool),
     (2, sequences.spread),
-    (6, sequences.split),
+    (6, moves.split),
     (4, sequences.convolve),
     (2, sequences.product),
     (1, sequences.best),
@@ -38,7 +41,7 @@ _SEQUENCE: tuple[tuple[int, Step], ...] = (
     (1, sequences.add_positions),
     (1, sequences.head),
     (1, sequences.over_positions),
-    (2, sequences.rearranged_control),
+    (2, moves.rearranged_control),
     (5, composites.composite),
     (3, composites.reuse),
     (1, composites.chain),
@@ -97,6 +100,9 @@ def _loads(text: str) -> bool:
 def file_of(seed: int, number: int) -> Draft:
     """The random file of a number."""
     draft = Draft(random.Random(f"{seed}/{number}"), words())
+    if number % 10 in SITUATED:
+        situated(draft, number // 10 * len(SITUATED) + SITUATED.index(number % 10))
+        return draft
     draft.norm = draft.r.choice(("layer_norm", "layer_norm", "rms_norm"))
     pictures = draft.r.random() < 0.25
     _inputs(draft, pictures)

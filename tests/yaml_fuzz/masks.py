@@ -68,8 +68,63 @@ def predicate(draft: Draft, controls: Sequence[Made], depth: int = 2) -> Pred | 
         if r.random() < 0.35:
             return Pred(f"not {name}", (name,), lambda a: ~a[name])
         return Pred(name, (name,), lambda a: a[name])
-    kind, number = r.choice(list(_COMPARE)), r.randrange(control.bound or VOCAB)
+    return compared(name, r.choice(list(_COMPARE)), r.randrange(control.bound or VOCAB))
+
+
+def compared(name: str, kind: str, number: int) -> Pred:
+    """An integer control compared with a number."""
     return Pred(f"{name} {kind} {number}", (name,), lambda a: _COMPARE[kind](a[name], number))
+
+
+def joined(word: str, left: Mask, right: Mask) -> Mask:
+    """Two masks joined by `&` or `|`."""
+    join = np.logical_and if word == "&" else np.logical_or
+    causal = (left.causal or right.causal) if word == "&" else (left.causal and right.causal)
+    texts = [f"({one.text})" if word == "&" and "|" in one.text else one.text for one in (left, right)]
+    return Mask(
+        f" {word} ".join(texts),
+        (*left.names, *right.names),
+        lambda a, q, k: join(left.pairs(a, q, k), right.pairs(a, q, k)),
+        causal,
+    )
+
+
+def anything() -> Mask:
+    """Every pair."""
+    return Mask("all", (), lambda a, q, k: np.ones((1, q, k), bool))
+
+
+def causal() -> Mask:
+    """No key after the query."""
+    return Mask("causal", (), lambda a, q, k: _ahead(q, k) <= 0, True)
+
+
+def last(text: str, count: Callable[[int], int]) -> Mask:
+    """The last keys up to the query; how many, as text and of the number of keys."""
+    return Mask(f"last({text})", (), lambda a, q, k: (_ahead(q, k) <= 0) & (_ahead(q, k) > -count(k)), True)
+
+
+def near(n: int) -> Mask:
+    """Keys at most so far from the query."""
+    return Mask(f"within({n})", (), lambda a, q, k: np.abs(_ahead(q, k)) <= n)
+
+
+def key_valid(pred: Pred) -> Mask:
+    """Keys at which a predicate holds."""
+    return Mask(
+        f"key_valid({pred.text})",
+        pred.names,
+        lambda a, q, k: np.broadcast_to(pred.at(a).reshape(-1, 1, k), (pred.at(a).size // k, q, k)),
+    )
+
+
+def query_valid(pred: Pred) -> Mask:
+    """Queries at which a predicate holds."""
+    return Mask(
+        f"query_valid({pred.text})",
+        pred.names,
+        lambda a, q, k: np.broadcast_to(pred.at(a).reshape(-1, q, 1), (pred.at(a).size // q, q, k)),
+    )
 
 
 class Masker:
@@ -86,9 +141,9 @@ class Masker:
             return found
         return found or [v for v in self.draft.of(dtype, (positions,)) if v.fed or not self.only_inputs]
 
-    def mask(self, causal: bool = False) -> Mask:
+    def mask(self, back_only: bool = False) -> Mask:
         """A mask; one that implies `causal` where asked. The file remembers it."""
-        found = self._drawn(causal)
+        found = self._drawn(back_only)
         if not self.only_inputs:
             self.draft.masks.append((self.queries, self.keys, found))
         return found
@@ -98,17 +153,17 @@ class Masker:
         found = [mask for queries, keys, mask in self.draft.masks if (queries, keys) == (self.queries, self.keys)]
         return [mask for mask in found if set(mask.names) <= set(self.draft.inputs)]
 
-    def _drawn(self, causal: bool = False, depth: int = 1) -> Mask:
+    def _drawn(self, back_only: bool = False, depth: int = 1) -> Mask:
         r = self.draft.r
-        if causal:
-            base = self._causal() if r.random() < 0.5 else self._last()
-            return self._joined("&", base, self._drawn(depth=0)) if r.random() < 0.6 else base
+        if back_only:
+            base = causal() if r.random() < 0.5 else self._last()
+            return joined("&", base, self._drawn(depth=0)) if r.random() < 0.6 else base
         if depth and r.random() < 0.45:
             word = "&" if r.random() < 0.7 else "|"
-            return self._joined(word, self._drawn(depth=depth - 1), self._drawn(depth=depth - 1))
-        atoms = [self._all, self._valid, self._valid, self._prefix]
+            return joined(word, self._drawn(depth=depth - 1), self._drawn(depth=depth - 1))
+        atoms = [anything, self._valid, self._valid, self._prefix]
         if self.square:
-            atoms += [self._causal, self._causal, self._last, self._within, self._segment]
+            atoms += [causal, causal, self._last, self._within, self._segment]
         if "query_valid" in self.draft.words:
             atoms.append(self._query)
         return r.choice(atoms)()
@@ -117,61 +172,33 @@ class Masker:
         """More parts, joined by or, than the prover has atoms."""
         found = self._drawn(depth=0)
         for _ in range(14):
-            found = self._joined("|", found, self._joined("&", self._valid(), self._drawn(depth=0)))
+            found = joined("|", found, joined("&", self._valid(), self._drawn(depth=0)))
         return found
-
-    def _joined(self, word: str, left: Mask, right: Mask) -> Mask:
-        join = np.logical_and if word == "&" else np.logical_or
-        causal = (left.causal or right.causal) if word == "&" else (left.causal and right.causal)
-        texts = [f"({one.text})" if word == "&" and "|" in one.text else one.text for one in (left, right)]
-        return Mask(
-            f" {word} ".join(texts),
-            (*left.names, *right.names),
-            lambda a, q, k: join(left.pairs(a, q, k), right.pairs(a, q, k)),
-            causal,
-        )
-
-    def _all(self) -> Mask:
-        return Mask("all", (), lambda a, q, k: np.ones((1, q, k), bool))
-
-    def _causal(self) -> Mask:
-        return Mask("causal", (), lambda a, q, k: _ahead(q, k) <= 0, True)
 
     def _last(self) -> Mask:
         n = self.draft.r.randint(1, 3)
         if self.draft.r.random() < 0.2 and self.keys.text in self.draft.dims:
-            return Mask(f"last({self.keys.text})", (), lambda a, q, k: _ahead(q, k) <= 0, True)
-        return Mask(f"last({n})", (), lambda a, q, k: (_ahead(q, k) <= 0) & (_ahead(q, k) > -n), True)
+            return last(self.keys.text, lambda k: k)
+        return last(str(n), lambda k: n)
 
     def _within(self) -> Mask:
-        n = self.draft.r.randint(1, 2)
-        return Mask(f"within({n})", (), lambda a, q, k: np.abs(_ahead(q, k)) <= n)
+        return near(self.draft.r.randint(1, 2))
 
     def _valid(self) -> Mask:
         found = predicate(self.draft, [*self.controls("bool", self.keys), *self.controls("int64", self.keys)])
         if found is None:
-            return self._all()
+            return anything()
         self.draft.preds.append(found)
-        return Mask(
-            f"key_valid({found.text})",
-            found.names,
-            lambda a, q, k: np.broadcast_to(found.at(a).reshape(-1, 1, k), (found.at(a).size // k, q, k)),
-        )
+        return key_valid(found)
 
     def _query(self) -> Mask:
         found = predicate(self.draft, [*self.controls("bool", self.queries), *self.controls("int64", self.queries)])
-        if found is None:
-            return self._all()
-        return Mask(
-            f"query_valid({found.text})",
-            found.names,
-            lambda a, q, k: np.broadcast_to(found.at(a).reshape(-1, q, 1), (found.at(a).size // q, q, k)),
-        )
+        return anything() if found is None else query_valid(found)
 
     def _segment(self) -> Mask:
         known = self.controls("int64", self.keys)
         if not known:
-            return self._causal()
+            return causal()
         name = self.draft.r.choice(known).name
         return Mask(
             f"same_segment({name})", (name,), lambda a, q, k: a[name].reshape(-1, q, 1) == a[name].reshape(-1, 1, k)

@@ -59,7 +59,7 @@ def questions(draft: Draft, observed: Observed, inner: Sequence[Made], r: random
     pairs = [(output, source) for output in draft.outputs() for source in sources]
     r.shuffle(pairs)
     within = [(output, value) for value in inner for output in draft.outputs() if _follows(output, value)]
-    found: dict[str, Question] = {}
+    found = {one.text: one for one in _own(draft)}
     for output, source in pairs[:MOST_PAIRS] + within[:2]:
         known = [
             *_windows(draft, observed, output, source, r),
@@ -69,6 +69,17 @@ def questions(draft: Draft, observed: Observed, inner: Sequence[Made], r: random
         r.shuffle(known)
         found.update((one.text, one) for one in known[:MOST_EACH])
     return list(found.values())
+
+
+def _own(draft: Draft) -> Iterator[Question]:
+    """The rules that the file asks itself."""
+    for asked in draft.asked:
+        if asked.mask is not None:
+            yield _within(draft, asked.output, asked.source, Axes(1, 1), asked.mask)
+        if asked.where is not None:
+            found = _ignores(draft, asked.output, asked.source, asked.where, 2)
+            if found is not None:
+                yield found
 
 
 def _follows(output: Made, value: Made) -> bool:

@@ -21,12 +21,16 @@ from archspec.cli.run_command import read_arrays
 from archspec.cli.verify_command import made
 from archspec.cli.writing import write_whole
 from archspec.contract.binding import bound
+from archspec.decoding import read_tokenizer
+from archspec.decoding.chat import rendered
 from archspec.decoding.sampling import Sampling
 from archspec.decoding.sampling import choose as choose_id
+from archspec.decoding.tokenizer_config import TokenizerConfig
 from archspec.model.inputs import prepare
 from archspec.passes.incremental.incremental import incremental
 from archspec.spec import load
 from archspec.views.sites import sites_at
+from tests.decoding.words import by_bytes, saved
 from tests.diagnostics.cases.parts import INTERFACE, Case, decoder
 
 IDS = np.ones((2, 6), dtype=np.int64)
@@ -113,6 +117,17 @@ def _large(folder: Path) -> None:
     _check_size(np.zeros((1, 4, 5000)), "states.layers.0.attention")
 
 
+def _damaged_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("the, cat")
+    read_tokenizer(folder / "tokenizer.json")
+
+
+def _other_tokenizer(folder: Path) -> None:
+    spec = decoder(folder, change={"end: none": "end: 19"})
+    words = saved(folder, by_bytes(), {"eos_token": "<end>"})
+    archspec.generate(spec, "the", module=archspec.compile(spec), max_new=1, tokenizer=words)
+
+
 CASES: dict[str, Case] = {
     "E701": _init,
     "E702": lambda folder: write_whole(folder / "none" / "model.py", "import torch\n"),
@@ -153,4 +168,8 @@ CASES: dict[str, Case] = {
     "E751": lambda folder: sites_at(decoder(folder), "sttes.layers.0"),
     "E752": _large,
     "E753": _labels,
+    "E760": _generate("Once upon a time"),
+    "E761": _damaged_tokenizer,
+    "E762": _other_tokenizer,
+    "E763": lambda folder: rendered(TokenizerConfig(named={}), [{"role": "user", "content": "Hello"}]),
 }

@@ -1,0 +1,79 @@
+"""A cache takes the bytes that `check` prints, and steps take no more memory however many there are."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import archspec
+from archspec.checking.decoding_cache import decoding_cache
+from archspec.model.samples import generate
+from archspec.passes.incremental.incremental import incremental
+from archspec.spec import load
+from archspec.spec.claims import claims_of
+from tests.decoding import specs
+from tests.passes.test_incremental import DECODERS
+
+ROWS, CAPACITY = 3, 7
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_cache_takes_the_bytes_that_check_prints(name: str) -> None:
+    spec = load(name, reduced=True)
+    assert spec.decode is not None
+    found = incremental(spec.graph, spec.decode.input, [spec.decode.output])
+    sizes = {symbol.name: symbol.typical for symbol in spec.dims.values()}
+    sizes |= {symbol.name: ROWS for symbol in found.rows.symbols()} | {found.length.name: CAPACITY}
+    inputs = generate(claims_of(spec), sizes, "whole", 0)
+    names = {value.name for value in (*(found.once.inputs if found.once else ()), *found.step.inputs)}
+    given = {
+        name: torch.from_numpy(inputs[name])
+        for name in inputs
+        if name in names and found.length not in {s for size in spec.inputs[name].type.shape for s in size.symbols()}
+    }
+    with torch.no_grad():
+        cache = archspec.compile(spec).eval().new_cache(ROWS, CAPACITY, **given)
+    buffers = cache[len(cache) - len(found.state) :]
+    said = decoding_cache(spec)
+    assert said is not None
+    assert said.size is not None
+    wanted = ROWS * (CAPACITY * said.size.position.value(sizes) + said.size.row.value(sizes))
+    assert sum(one.untyped_storage().nbytes() for one in buffers) == wanted
+    assert sum(one.numel() * one.element_size() for one in buffers) == wanted
+
+
+def resident() -> int:
+    """Bytes of memory that the process holds."""
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * 4096
+
+
+def live() -> tuple[int, int]:
+    """How many tensors there are, and the bytes of their storages."""
+    gc.collect()
+    found = [one for one in gc.get_objects() if issubclass(type(one), Tensor)]
+    return len(found), sum({one.data_ptr(): one.untyped_storage().nbytes() for one in found}.values())
+
+
+@pytest.mark.parametrize("mask", ["causal", "last(5)"])
+def test_five_hundred_steps_take_no_more_memory(mask: str, tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path, source="", attention=specs.ROTARY, mask=mask, length="[1, 6, 600]")
+    module = archspec.compile(spec).eval()
+    ids = torch.from_numpy(np.random.default_rng(0).integers(0, 41, (2, 501)))
+    seen: dict[int, tuple[tuple[int, int], int]] = {}
+    with torch.inference_mode():
+        cache = module.new_cache(2, 512)
+        places = [one.data_ptr() for one in cache[1:] if isinstance(one, Tensor)]
+        for step in range(501):
+            logits, cache = module.step(ids[:, step : step + 1], cache)
+            if step in (100, 500):
+                seen[step] = live(), resident()
+    assert cache.past.tolist() == [501, 501]
+    assert [one.data_ptr() for one in cache[1:] if isinstance(one, Tensor)] == places
+    assert seen[500][0] == seen[100][0]
+    assert seen[500][1] - seen[100][1] < 4 << 20
+    assert logits.isfinite().all()
