@@ -149,11 +149,11 @@ class Decoder:
             SpecError: E748 if the spec has no step on new positions alone, E744 without a cache and for numbers that
                 the spec does not admit, E745 if an input has to be given for each row.
         """
-        if not isinstance(self.runs, StepModule):
+        if isinstance(self.runs, Parts):
             if self.refused is not None:
                 raise SpecError([self.refused])
             fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
-        check_slots(self.plan, self.runs, rows, capacity)
+        check_slots(self.plan, rows, capacity)
         together = self.plan.batch(rows)
         first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
         given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
