@@ -16,7 +16,7 @@ from unittest.mock import patch
 from archspec.engines.process import Progress, Stage, StageOutcome
 from archspec.engines.serve import peak_bytes
 
-CALLERS = ("archspec.bundle.work", "archspec.bundle.inspection", "archspec.engines.build")
+CALLERS = ("archspec.bundle.work", "archspec.bundle.genai", "archspec.bundle.inspection", "archspec.engines.build")
 
 
 def run_here(

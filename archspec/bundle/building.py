@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.genai import check_genai
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
@@ -20,6 +21,7 @@ from archspec.engines.process import Progress
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.model.checked import Checked
+from archspec.model.ports import DTypeName
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
@@ -50,7 +52,7 @@ def build(
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
-        layout: `triton` puts the artifacts into a model repository of Triton Inference Server, in the folder `triton`.
+        layout: `triton` makes a model repository of Triton Inference Server, `genai` a folder for ONNX Runtime GenAI.
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         seed: the seed under which a fresh module is initialised.
@@ -64,8 +66,9 @@ def build(
     """
     checked = accepted(spec, unproved=unproved)
     wanted = read_targets(targets, dtype)
-    ranges = _ranges(profiles, checked, wanted, layout)
+    ranges = _ranges(profiles, checked, wanted)
     carried = check_carried(files)
+    _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
     # The spec, targets, profiles and files are checked before the folder is made.
     with staging(Path(out)) as folder:
         work = Work(
@@ -85,12 +88,18 @@ def build(
     return open_bundle(out)
 
 
-def _ranges(
-    profiles: Sequence[str], checked: Checked, targets: Sequence[Target], layout: Layout
-) -> tuple[Profile, ...]:
-    """Read the profiles and check them against the targets and the layout."""
+def _check_layout(
+    layout: Layout, checked: Checked, targets: Sequence[Target], dtype: DTypeName, carried: Sequence[Path]
+) -> None:
+    """Check that a layout can have these targets, this spec and these files."""
     if layout == "triton":
         check_served(targets)
+    if layout == "genai":
+        check_genai(checked, dtype, carried)
+
+
+def _ranges(profiles: Sequence[str], checked: Checked, targets: Sequence[Target]) -> tuple[Profile, ...]:
+    """Read the profiles and check them against the targets."""
     ranges = read_profiles(profiles, tuple(checked.spec.dims.values()))
     check_profiles(targets, len(ranges))
     return ranges

@@ -94,7 +94,8 @@ class Manifest(_Model):
     """The description of a bundle; `files` lists every other file in it.
 
     `unproved` holds messages about what did not hold when the spec was checked: the bundle was built on request
-    nevertheless. `command`, run in the bundle's folder, builds the same artifacts again.
+    nevertheless. `genai` is the folder for ONNX Runtime GenAI, with the layout of this name. `command`, run in the
+    bundle's folder, builds the same artifacts again.
     """
 
     archspec_bundle: int = FORMAT
@@ -108,6 +109,7 @@ class Manifest(_Model):
     interface: WrittenInterface
     weights: WeightsEntry
     artifacts: list[ArtifactEntry]
+    genai: ArtifactEntry | None = None
     carried: list[str]
     command: str
     tools: dict[str, str]

@@ -70,7 +70,8 @@ def _check_meaning(manifest: Manifest) -> None:
 
     A matching digest does not imply either: it shows that the text is unchanged, not that it is right.
     """
-    named = [file for entry in manifest.artifacts for file in entry.files]
+    entries = [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]
+    named = [file for entry in entries for file in entry.files]
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:

@@ -43,7 +43,7 @@ def _lines(bundle: Described) -> Iterator[str]:
     yield f"{manifest.name} in {bundle.path}"
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
     yield from (f"  unproved: {message}" for message in manifest.unproved)
-    for entry in manifest.artifacts:
+    for entry in [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]:
         size = sum(manifest.files[name].bytes for name in entry.files)
         words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"
         yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {words}"

@@ -21,7 +21,7 @@ from archspec.engines.program import Program
 from archspec.ir.types import DType
 from archspec.model.ports import DTypeName, Interface, Port
 
-Layout = Literal["bundle", "triton"]
+Layout = Literal["bundle", "triton", "genai"]
 REPOSITORY = "triton"
 CONFIGURATION = "config.pbtxt"
 VERSION = "1"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import obstacle
+from archspec.bundle.genai_verify import verify_genai
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
 from archspec.bundle.report import TOLERANCE
@@ -38,6 +39,8 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
     for entry in bundle.manifest.artifacts:
         for name, narrowed in _within_profiles(bundle, entry, claims):
             yield _artifact(bundle, entry, name, narrowed, weights if few else None, seed)
+    if bundle.manifest.genai is not None:
+        yield verify_genai(bundle, bundle.manifest.genai, claims, weights, few, seed)
 
 
 def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> Iterator[tuple[str, Claims]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archspec.bundle.command import rebuilding
 from archspec.bundle.files import entries_under
+from archspec.bundle.genai import GenaiWork, genai_entry
 from archspec.bundle.inspection import Inspection, spanned
 from archspec.bundle.manifest import (
     MANIFEST,
@@ -103,6 +104,8 @@ class Work:
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
         report = inspection.added(self.report(built, (*before, *stages)))
+        if self.layout == "genai":
+            report = self._with_genai(report, carried)
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for file in carried:
             (self.folder / CARRIED).mkdir(exist_ok=True)
@@ -132,8 +135,19 @@ class Work:
             outcome = self._step("time_all", self._timing(opened), "time the artifacts")
             timings = [Timing.model_validate(timing) for timing in outcome.result["timings"]]
             stages.append(outcome.stage)
-        measured = [StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes) for s in stages]
-        return BundleReport(trials=trials, skipped=skipped, timings=timings, stages=measured)
+        return BundleReport(trials=trials, skipped=skipped, timings=timings, stages=list(map(_stage_entry, stages)))
+
+    def _with_genai(self, report: BundleReport, carried: Sequence[Path]) -> BundleReport:
+        """Write the folder for ONNX Runtime GenAI; returns the report with what was measured of it."""
+        written = GenaiWork(
+            folder=self.folder, checked=self.checked, program=self.program, dtype=self.dtype, progress=self.progress
+        ).write(carried)
+        changed = {
+            "trials": [*report.trials, *written.trials],
+            "skipped": [*report.skipped, *written.skipped],
+            "stages": [*report.stages, *map(_stage_entry, written.stages)],
+        }
+        return report.model_copy(update=changed)
 
     def _step(self, task: str, job: Mapping[str, object], stage: str) -> StageOutcome:
         """Run a step in a separate process: its memory is released, and a crash becomes a diagnostic."""
@@ -173,6 +187,7 @@ class Work:
             interface=written(self.program.interface),
             weights=weights,
             artifacts=[self._entry(one, verified.get(str(one.target))) for one in built],
+            genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
             command=rebuilding(
                 [one.target for one in built], self.dtype, self.profiles, self.layout, [Path(name) for name in files]
@@ -180,6 +195,9 @@ class Work:
             tools={"python": platform.python_version(), **tool_versions()},
             files=entries_under(self.folder),
         )
+
+    def _genai(self, report: BundleReport) -> ArtifactEntry:
+        return genai_entry(self.folder, self.dtype, report.trials, exported_notes(self.spec.graph))
 
     def _verdicts(self) -> list[VerdictEntry]:
         return [
@@ -208,6 +226,10 @@ class Work:
         # Only TensorRT engines are bound to profiles; the others run at any size the spec admits.
         bound = engine_of(one.target).profiled
         return self.profiles if bound else (declared(self.spec.dims.values()),)
+
+
+def _stage_entry(stage: Stage) -> StageEntry:
+    return StageEntry(name=stage.name, seconds=stage.seconds, peak_bytes=stage.peak_bytes)
 
 
 def exported_notes(graph: Graph) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from archspec.bundle import genai_trials
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
@@ -25,13 +26,18 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
-    made = list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials())
-    found = Collector()
-    for trial in made:
-        if isinstance(trial, ParityTrial):
-            trial.judge(found)
-    found.raise_if_errors()
-    return _sorted(made)
+    return _judged(list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials()))
+
+
+def export_genai(job: dict[str, Any]) -> dict[str, Any]:
+    """Write the step of a decoder for ONNX Runtime GenAI. Raises SpecError E527 or E607."""
+    genai_trials.export(job)
+    return {}
+
+
+def compare_genai(job: dict[str, Any]) -> dict[str, Any]:
+    """Compare that step with full forwards. Raises SpecError E609 for every one that differs too much."""
+    return _judged(genai_trials.trials(job))
 
 
 def verify_network(job: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +57,16 @@ def time_all(job: dict[str, Any]) -> dict[str, Any]:
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
+def _judged(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
+    """Return trials as plain data. Raises SpecError E609 for every output that differs too much."""
+    found = Collector()
+    for trial in made:
+        if isinstance(trial, ParityTrial):
+            trial.judge(found)
+    found.raise_if_errors()
+    return _sorted(made)
+
+
 def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
     """Separate trials, as plain data, from texts about skipped ones."""
     trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, ParityTrial)]
@@ -58,4 +74,5 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve({"compare": compare, "verify_network": verify_network, "time_all": time_all})
+    tasks = {"compare": compare, "verify_network": verify_network, "time_all": time_all}
+    serve({**tasks, "export_genai": export_genai, "compare_genai": compare_genai})

@@ -53,10 +53,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--layout",
-    type=click.Choice(("bundle", "triton")),
+    type=click.Choice(("bundle", "triton", "genai")),
     default="bundle",
     show_default=True,
-    help="Put the artifacts into a model repository of Triton Inference Server (`triton`).",
+    help="Put the artifacts into a model repository of Triton Inference Server (`triton`), or add a folder from which "
+    "ONNX Runtime GenAI generates (`genai`).",
 )
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(

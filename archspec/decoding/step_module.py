@@ -73,6 +73,14 @@ class StepModule:
             **{field: getattr(cache, field).index_select(axis, places) for field, axis in self.axes.items()}
         )
 
+    def at(self, cache: Any, past: Sequence[int]) -> Any:
+        """The cache with another number of positions that each row has had: 0 for a row that begins anew.
+
+        What a row kept behind that number is never read.
+        """
+        more = {"longest": max(past)} if hasattr(cache, "longest") else {}
+        return cache._replace(past=torch.tensor(past, device=cache.past.device), **more)
+
 
 def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule | Diagnostic:
     """The module in eval mode, or why the spec has no cached step.

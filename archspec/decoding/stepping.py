@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archspec.decoding.beams import Beam, BeamSearch, PromptSearch
 from archspec.decoding.cached import CachedSteps
+from archspec.decoding.cached_rows import CachedRows
 from archspec.decoding.ending import Ending
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.full import FullForward
@@ -21,8 +22,9 @@ from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
 from archspec.decoding.searching import Searches, check_search
+from archspec.decoding.slots import DecodingSlots, check_slots
 from archspec.decoding.step_module import StepModule, step_module
-from archspec.diagnostics import Diagnostic, fail
+from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.model.checked import Checked
 
 GREEDY = Sampling()
@@ -135,6 +137,28 @@ class Decoder:
             message = "a beam search knows its ids only when it has ended, so they cannot be given step by step"
             fail("E744", message, None, help="use `generate`, or 1 beam")
         return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
+
+    def slots(self, *, rows: int, capacity: int) -> DecodingSlots:
+        """Rows that requests enter and leave while others go on (continuous batching).
+
+        Args:
+            rows: how many requests are decoded together.
+            capacity: the most positions of a request: its prompt and its new ids but the last.
+
+        Raises:
+            SpecError: E748 if the spec has no step on new positions alone, E744 without a cache and for numbers that
+                the spec does not admit, E745 if an input has to be given for each row.
+        """
+        if isinstance(self.runs, Parts):
+            if self.refused is not None:
+                raise SpecError([self.refused])
+            fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
+        check_slots(self.plan, rows, capacity)
+        together = self.plan.batch(rows)
+        first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
+        given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
+        made = CachedRows(self.runs, self._feeding, given, rows=together, capacity=capacity)
+        return DecodingSlots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
 
     def _run(self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling) -> _Run:
         arrays = as_arrays(inputs)

@@ -144,6 +144,7 @@ _TITLES = {
     "E624": "TensorRT setting not kept",
     "E625": "invalid optimisation profile",
     "E626": "target not supported by Triton",
+    "E627": "decoder not supported by ONNX Runtime GenAI",
     "E701": "no such shipped spec",
     "E702": "file cannot be written",
     "E703": "not an archive of arrays",

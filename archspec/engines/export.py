@@ -29,24 +29,29 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     written to a second file beside `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
     overflow, E608 for an axis that cannot be exported.
     """
+    module = load_module(program, dtype)
+    exported = exported_program(module, program.interface.input_ports, program.interface, dtype)
+    write_onnx(exported, program.interface, dtype, path, weight_bytes(module))
+
+
+def write_onnx(exported: ExportedProgram, interface: Interface, dtype: DTypeName, path: Path, size: int) -> None:
+    """Write an exported program with the inputs and outputs of an interface; `size` is that of its weights in bytes."""
     import torch
 
-    module = load_module(program, dtype)
-    ports = program.interface.input_ports
-    exported = torch.onnx.export(
-        exported_program(module, ports, program.interface, dtype),
+    written = torch.onnx.export(
+        exported,
         (),
         dynamo=True,
         opset_version=OPSET,
-        input_names=[port.name for port in ports],
-        output_names=list(program.interface.outputs),
+        input_names=list(interface.inputs),
+        output_names=list(interface.outputs),
         verbose=False,
     )
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
-    assert exported is not None
-    keep_dtype(exported.model.graph, dtype)
-    _tidy(exported.model, program.interface)
-    exported.save(path, external_data=weight_bytes(module) > EXTERNAL_BYTES)
+    assert written is not None
+    keep_dtype(written.model.graph, dtype)
+    _tidy(written.model, interface)
+    written.save(path, external_data=size > EXTERNAL_BYTES)
 
 
 def exported_program(

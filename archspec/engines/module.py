@@ -48,8 +48,12 @@ def load_module(program: Program, dtype: DTypeName) -> nn.Module:
     # On the meta device the constructor allocates nothing; `assign` then puts the loaded tensors in.
     with torch.device("meta"):
         module = module_class(program.source, program.module)()
+    state = load_file(program.weights)
+    if program.partial:
+        own = module.state_dict()
+        state = {name: tensor for name, tensor in state.items() if name in own}
     try:
-        module.load_state_dict(load_file(program.weights), strict=True, assign=True)
+        module.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
         notes = [line.strip() for line in str(error).splitlines()[1:6]]
         fail("E607", f"the weights do not fit the module {program.module}", None, notes=notes)

@@ -16,7 +16,8 @@ from archspec.record import record
 class Program:
     """A Python file that defines the class `module`, a safetensors file with its state, and its interface.
 
-    `profiles` are the sizes that engines are made for; without any, all that the interface admits.
+    `profiles` are the sizes that engines are made for; without any, all that the interface admits. With `partial` the
+    file of weights has others too.
     """
 
     source: Path
@@ -24,6 +25,7 @@ class Program:
     weights: Path
     interface: Interface
     profiles: tuple[Profile, ...] = ()
+    partial: bool = False
 
     def ranges(self) -> tuple[Shapes, ...]:
         """Return, for each profile, the smallest, typical and largest shape of every input."""
@@ -40,7 +42,8 @@ class Program:
         profiles = [{name: list(sizes) for name, sizes in profile.items()} for profile in self.profiles]
         indexed = {name: [str(size) for size in sizes] for name, sizes in self.interface.indexed.items()}
         interface = written(self.interface).model_dump(mode="json")
-        return {**paths, "interface": interface, "indexed": indexed, "profiles": profiles}
+        found = {**paths, "interface": interface, "indexed": indexed, "profiles": profiles}
+        return {**found, "partial": True} if self.partial else found
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Program:
@@ -51,6 +54,7 @@ class Program:
             weights=Path(data["weights"]),
             interface=_interface(data),
             profiles=tuple(_profile(profile) for profile in data["profiles"]),
+            partial=data.get("partial", False),
         )
 
 

@@ -20,6 +20,8 @@ from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.sinusoidal import SinusoidalPositions
 from archspec.ops.state.axis_positions import AxisPositions
 from archspec.ops.state.entries_before import EntriesBefore
+from archspec.ops.state.last_entry import LastEntry
+from archspec.ops.state.masked_positions import MaskedPositions
 from archspec.ops.state.row_positions import RowPositions
 from archspec.ops.state.write_positions import WritePositions
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, floats, integers
@@ -27,6 +29,7 @@ from tests.ops.cases_parametric import conv
 
 ALL, ONE, TWO = Dim.of(TGT), Dim.of(1), Dim.of(2)
 ROWS = integers(BATCH, bound=5)
+MARKS = integers(BATCH, TGT, bound=2)
 QUERIES, KEYS = integers(BATCH, SRC, bound=6), integers(BATCH, TGT, bound=6)
 X = floats(BATCH, SRC, 4)
 CROSS = (floats(BATCH, 2, SRC, 4), floats(BATCH, 2, TGT, 4), floats(BATCH, 2, TGT, 3))
@@ -46,6 +49,12 @@ CASES = [
     Case(op=AxisPositions(size=Dim.of(7), filled=True), inputs=(ROWS, ROWS), loose=frozenset((1,))),
     *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(9), kept=kept), inputs=(ROWS,)) for kept in (0, 1, 4)),
     *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(4), kept=kept), inputs=(ROWS,)) for kept in (0, 2)),
+    *(
+        Case(op=MaskedPositions(limit=Dim.of(limit), new=new), inputs=(MARKS,), loose=frozenset((0,)))
+        for new in (None, Dim.of(2))
+        for limit in (3, 9)
+    ),
+    *(Case(op=LastEntry(new=Dim.of(new)), inputs=(MARKS,), loose=frozenset((0,))) for new in (1, 3)),
     *(
         Case(
             op=WritePositions(axis=axis),
@@ -84,9 +93,8 @@ CASES = [
             (EntriesBefore(axis=1, by=ONE, fill=Scalar.of(0)), floats(BATCH, TGT, 2), (0,)),
             (EntriesBefore(axis=2, by=TWO, fill=Scalar.of(3)), floats(BATCH, 2, TGT), (0,)),
             (CountedPositions(rows=Dim.of(9), features=axis(3), offset=2, ids=True), bools(BATCH, TGT), (0,)),
-            # New entries follow each other, so that the first position is read alone.
-            (conv(1, 3, 3, causal=True, ids=True), floats(BATCH, 2, TGT), (0, 1)),
-            (conv(1, 4, 2, dilation=2, groups=2, causal=True, ids=True, bias=False), floats(BATCH, 4, TGT), (0, 1)),
+            (conv(1, 3, 3, causal=True, ids=True), floats(BATCH, 2, TGT), (0,)),
+            (conv(1, 4, 2, dilation=2, groups=2, causal=True, ids=True, bias=False), floats(BATCH, 4, TGT), (0,)),
         )
     ),
     Case(op=CountedPositions(rows=Dim.of(9), features=axis(3), ids=True), inputs=(bools(BATCH, TGT), QUERIES, KEYS)),

@@ -33,7 +33,7 @@ class Convolution(Primitive):
     Kernel, stride, padding and dilation have one number per spatial axis. Padding is with zeros, equal at both ends.
     With `groups`, output channel o reads only its own group of input channels. With `causal` there is one spatial axis,
     without stride, and zeros are added in front alone: `dilation * (kernel - 1)`. With `ids` such a convolution takes
-    the positions [b, n] of the result's entries, which follow each other, and those [b, m] or [m] of the input's.
+    the positions [b, n] of the result's entries and those [b, m] or [m] of the input's.
     Parameters: `weight` [o, c/groups, kernel...], `bias` [o].
     """
 
@@ -96,9 +96,8 @@ class Convolution(Primitive):
         """The same batch row, the channels of the group, and the space positions that the kernel covers."""
         x, y = inputs[0], outputs[0]
         if self.ids:
-            row = [(0, 0)]
-            positions = aligned(y, inputs[2], row if inputs[2].rank > 1 else [])
-            return ((aligned(y, x, row), aligned(y, inputs[1], row), positions),)
+            positions = aligned(y, inputs[2], [(0, 0)] if inputs[2].rank > 1 else [])
+            return ((aligned(y, x, [(0, 0)]), aligned(y, inputs[1], [(0, 0), (2, 1)]), positions),)
         parts = [[_Part(tuple(same_coordinates(y, x, [(0, 0)])))], self._channels(x, y)]
         parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
         # Relations of many parts are expensive: the axis with the most parts gets a single bound that contains them.
@@ -168,7 +167,9 @@ class Convolution(Primitive):
         import numpy as np
 
         x, weight = inputs[0], parameters["weight"]
-        padded = self._covering(inputs) if self.ids else np.pad(x, [(0, 0), (0, 0), *self._ends()])
+        if self.ids:
+            return self._apart.reference([self._covering(inputs)], parameters, sizes)
+        padded = np.pad(x, [(0, 0), (0, 0), *self._ends()])
         apart = padded.reshape(len(x), self.groups, x.shape[1] // self.groups, *padded.shape[2:])
         taps = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
         summed = sum(self._products(apart, taps))
@@ -182,12 +183,20 @@ class Convolution(Primitive):
         return [(self._front(k), 0 if self.causal else padding) for k, padding in enumerate(self.padding)]
 
     def _covering(self, inputs: Sequence[Array]) -> Array:
-        """The entries of every position that the kernel covers, in order, zeros where nothing stands."""
-        import numpy as np
-
+        """The entries that the kernel covers, those of each result after those of the one before; zeros where none."""
         x, wanted, positions = inputs
-        first = wanted[:, :1] - self._front(0)
-        return entries_at(x, positions, first + np.arange(self._front(0) + wanted.shape[1]), 2)
+        covered = wanted[:, :, None] - list(self._distances)
+        return entries_at(x, positions, covered.reshape(len(wanted), -1), 2)
+
+    @property
+    def _distances(self) -> range:
+        """How far before its own position each tap of the kernel is."""
+        return range(self._front(0), -1, -self.dilation[0])
+
+    @property
+    def _apart(self) -> Convolution:
+        """The convolution of entries that are laid out by `_covering`."""
+        return replace(self, causal=False, ids=False, stride=self.kernel, dilation=(1,), padding=(0,))
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:
         """The contribution of each tap: `x` is [b, group, c, space ...], `weight` is [group, o, c, kernel ...]."""
@@ -220,9 +229,10 @@ class Convolution(Primitive):
         function, x = f"F.conv{len(self.kernel)}d", inputs[0]
         if self.ids:
             wanted = operand(inputs[1])
-            ahead = f"torch.arange(-{self._front(0)}, {wanted}.shape[1], device={wanted}.device)"
-            x = call(e.helper(ENTRIES_AT), x, inputs[2], f"{wanted}[:, :1] + {ahead}", "2")
-        elif self.causal and self._front(0):
+            distances = f"torch.tensor({list(self._distances)}, device={wanted}.device)"
+            covered = f"({wanted}[:, :, None] - {distances}).flatten(1)"
+            return self._apart.emit(e, [call(e.helper(ENTRIES_AT), x, inputs[2], covered, "2")], parameters)
+        if self.causal and self._front(0):
             x = call("F.pad", x, f"({self._front(0)}, 0)")
         return (call(function, x, *parameters.values(), **self._options()),)
 

@@ -10,10 +10,13 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Op
 from archspec.ir.types import DType, TensorType
 from archspec.ops.state.axis_positions import AxisPositions
+from archspec.ops.state.masked_positions import MaskedPositions
 from archspec.ops.state.row_positions import RowPositions
-from archspec.passes.incremental.forms import NEW, Fed, Form, Mode
+from archspec.passes.incremental.forms import NEW, WHOLE, Fed, Form, Mode
 from archspec.passes.incremental.plan import BodyPlan, Planner
 from archspec.record import record
+
+MASK = "attention_mask"
 
 
 @record
@@ -39,6 +42,11 @@ class CountOf:
 
 
 @record
+class MaskOf:
+    """An input that says which entries, past and new, are positions of their row."""
+
+
+@record
 class StateOf:
     """An input for a part of the state: `value` of the full graph, kept in a way; `path` says where it is computed."""
 
@@ -48,7 +56,7 @@ class StateOf:
     path: str
 
 
-Key = Operand | PlacesOf | CountOf | StateOf
+Key = Operand | PlacesOf | CountOf | MaskOf | StateOf
 
 
 class Body:
@@ -95,6 +103,15 @@ class Body:
         """Each row's count of past positions, or of those of its new entries that are positions of its own."""
         return self.take(CountOf(name=name), name, TensorType.of(DType.INT64, self.fed.rows))
 
+    def mask(self) -> Value:
+        """Which entries, past and new, are positions of their row: 1, others 0."""
+        type_ = TensorType.of(DType.INT64, self.fed.rows, self.fed.entries(WHOLE), bound=Dim.of(2))
+        return self.take(MaskOf(), MASK, type_)
+
+    def counted(self) -> Value:
+        """What positions are computed from."""
+        return self.counts("past") if self.fed.past is None else self.mask()
+
     def positions(self, mode: Mode) -> Value:
         """The positions of the entries of an axis in a mode; they are made once, in the outermost body."""
         if self.around is not None:
@@ -109,7 +126,13 @@ class Body:
         return self if self.around is None else self.around.root()
 
     def _make_positions(self, mode: Mode) -> Value:
-        length, past = Dim.of(self.fed.length), self.counts("past")
+        length = Dim.of(self.fed.length)
+        if self.fed.past is not None:
+            new = Dim.of(self.fed.new) if mode == NEW else None
+            name = "positions" if mode == NEW else "key_positions"
+            # The step has no axis of this size: the most that it may be bounds the positions.
+            return self.add(MaskedPositions(limit=Dim.of(self.fed.length.max), new=new), [self.mask()], name)
+        past = self.counts("past")
         if mode is not None:
             name = "positions" if mode == NEW else f"last_{mode}_positions"
             return self.add(RowPositions(new=Dim.of(self.fed.new), limit=length, kept=mode), [past], name)

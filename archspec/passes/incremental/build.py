@@ -57,6 +57,9 @@ def _keep(body: Body, value: Value) -> None:
 def _written(body: Body, value: Value, kept: Value, number: int, form: Form) -> tuple[Value, Value]:
     """What replaces a part of the state, and what the step reads of it: a ring is read before it is written."""
     new, name = body.made[value, body.planner.needs.new(value)], value.name or "kept"
+    if body.fed.past is not None:
+        grown = body.add(Concat(axis=number), [kept, new], name)
+        return grown, grown
     past = body.counts("past")
     if form == (None,):
         written = body.add(WritePositions(axis=number), [kept, new, past], name)
@@ -68,5 +71,5 @@ def _written(body: Body, value: Value, kept: Value, number: int, form: Form) -> 
 
 def _kept_type(body: Body, value: Value, number: int, mode: Mode) -> TensorType:
     axes = list(value.type.axes)
-    axes[number] = axis(body.fed.length if mode is None else mode)
+    axes[number] = axis(body.fed.kept(mode))
     return TensorType(value.type.dtype, tuple(axes), value.type.bound)

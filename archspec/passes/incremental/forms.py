@@ -2,7 +2,8 @@
 
 A mode is what is there beside the new entries: `NEW` (0) nothing, a number w the last w past ones before the new ones,
 `WHOLE` (None) an axis of the full graph's dim, on which the entry of a position has its index and the new ones are
-already written. A form is one mode for each fed axis of a value, in order.
+already written; or, where what is kept grows, all past entries before the new ones. A form is one mode for each fed
+axis of a value, in order.
 """
 
 from __future__ import annotations
@@ -29,11 +30,15 @@ class UnplacedAxis(Exception):
 
 @record
 class Fed:
-    """The axis of positions: its dim `length` in the full graph, that of new positions, and the axis of the rows."""
+    """The axis of positions: its dim `length` in the full graph, that of new positions, and the axis of the rows.
+
+    `past` is the dim of past entries where what is kept grows with each step; None where it has a fixed capacity.
+    """
 
     length: Symbol
     new: Symbol
     rows: Dim
+    past: Symbol | None = None
 
     def axes(self, type_: TensorType) -> tuple[tuple[int, int], ...]:
         """The fed axes of a type: (number of the axis, number of the coordinate that is the position).
@@ -60,7 +65,19 @@ class Fed:
 
     def entries(self, mode: Mode) -> Dim:
         """The number of entries of an axis in a mode."""
-        return Dim.of(self.length) if mode is None else Dim.of(self.new) + mode
+        if mode is not None:
+            return Dim.of(self.new) + mode
+        return Dim.of(self.length) if self.past is None else Dim.of(self.past) + Dim.of(self.new)
+
+    def mode(self, past: Mode) -> Mode:
+        """The mode for entries that reach back so far: what grows is read whole, and masks leave out the older ones."""
+        return past if self.past is None or past == NEW else WHOLE
+
+    def kept(self, mode: Mode) -> Dim:
+        """The number of entries that are kept of an axis in a mode."""
+        if mode is not None:
+            return Dim.of(mode)
+        return Dim.of(self.length if self.past is None else self.past)
 
     def sized(self, type_: TensorType, form: Form) -> TensorType:
         """A type of the full graph with its fed axes in a form."""

@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.ir.verifier import verify
-from archspec.passes.incremental.body import Body, CountOf, Operand, StateOf
+from archspec.passes.incremental.body import MASK, Body, CountOf, MaskOf, Operand, StateOf
 from archspec.passes.incremental.build import build_body
 from archspec.passes.incremental.forms import Fed
 from archspec.passes.incremental.once import once_graph
@@ -30,6 +30,10 @@ class Incremental:
     `once` makes the part of the state of kind `once`; None where there is none. With `has_prefix` the positions of a
     prefix read later ones of it, so that the first chunk of a row must cover it, or all of a shorter row. `new` is the
     dim of new positions; the dim of the full graph, `length`, is the capacity.
+
+    A step that grows has in place of the counts `attention_mask` (int64 [rows, past entries + new ones], 1 for an entry
+    that is a position of the row): it returns each part of the state with the new entries behind the past ones, whose
+    number is the dim `past`. Masked entries may stand anywhere; positions count the others.
     """
 
     step: Graph
@@ -40,9 +44,10 @@ class Incremental:
     rows: Dim
     has_count: bool
     has_prefix: bool
+    past: Symbol | None = None
 
 
-def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) -> Incremental:
+def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None, *, grows: bool = False) -> Incremental:
     """Make the step of a graph.
 
     Given:  `(%x[b, n, d]): %k = linear(%x); %y = attention(%q, %k, %v) {causal}; return %y`
@@ -52,6 +57,7 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) ->
         graph: the graph; all inputs that carry the dim of the fed one's positions are fed with it.
         fed: the name of the fed input, whose axis 1 is the positions and axis 0 the rows.
         outputs: names of the outputs that are wanted; all if left out.
+        grows: whether what is kept grows with each step, in place of buffers of a fixed capacity.
 
     Raises:
         SpecError: E748 at the node that bars it: it reads later positions or other rows, is computed from the number of
@@ -63,7 +69,8 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None) ->
     rows = source.type.shape[0]
     largest = max(symbol.max // symbol.multiple * symbol.multiple, 1)
     new = Symbol(_fresh(graph, "new"), 1, 1, largest)
-    layout = Fed(length=symbol, new=new, rows=rows)
+    past = Symbol(_fresh(graph, "past_length"), 0, symbol.typical, symbol.max) if grows else None
+    layout = Fed(length=symbol, new=new, rows=rows, past=past)
     named = dict(zip(graph.output_names, graph.outputs, strict=True))
     names = list(named) if outputs is None else list(outputs)
     planner = Planner(graph, layout, [named[name] for name in names])
@@ -91,8 +98,8 @@ def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Inc
     """The graph with its inputs in order and its state named."""
     graph, fed = body.plan.graph, body.fed
     operands = sorted((key.number, value) for key, value in body.inputs.items() if isinstance(key, Operand))
-    counts = [body.inputs[key] for key in (PAST, COUNT) if key in body.inputs]
-    state = _named(body, [*(value.name for value in graph.inputs), "past", "count"])
+    counts = [body.inputs[key] for key in (PAST, COUNT, MaskOf()) if key in body.inputs]
+    state = _named(body, [*(value.name for value in graph.inputs), "past", "count", MASK])
     changed = [(one.update, body.updates[asked]) for asked, one in state.items() if one.update is not None]
     step = Graph(
         name=graph.name,
@@ -111,6 +118,7 @@ def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Inc
         rows=fed.rows,
         has_count=COUNT in body.inputs,
         has_prefix=body.planner.needs.has_prefix,
+        past=fed.past,
     )
 
 

@@ -57,7 +57,7 @@ class Needs:
         for back, mode in found:
             if back is not None and mode == NEW:
                 self.has_prefix |= back.in_prefix
-                return back.past
+                return self.fed.mode(back.past)
         what = f"operand {number} of `{node.op.name}`, {node.inputs[number].type},"
         if not form:
             raise refusal(

@@ -10,7 +10,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat, Scan, Tap
 from archspec.ir.types import Axis, TensorType
-from archspec.passes.incremental.body import Body, CountOf, Key, Operand, PlacesOf, StateOf
+from archspec.passes.incremental.body import Body, CountOf, Key, MaskOf, Operand, PlacesOf, StateOf
 
 
 def add_call(body: Body, node: Node, op: Call, inner: Body) -> None:
@@ -84,6 +84,8 @@ def _given(body: Body, node: Node, key: Key, type_: TensorType) -> Value:
             return body.positions(mode)
         case CountOf(name=name):
             return body.counts(name)
+        case MaskOf():
+            return body.mask()
         case StateOf():
             return body.ask(key, type_)
 

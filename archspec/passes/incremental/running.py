@@ -50,7 +50,7 @@ def _operand(body: Body, run: StepRun, one: int | PositionsOf | OwnEntries) -> V
             if modes:
                 return body.positions(modes[0])
             value = run.node.outputs[0] if one.operand is None else run.node.inputs[one.operand]
-            return body.add(AxisPositions(size=value.type.shape[one.axis]), [body.counts("past")], "")
+            return body.add(AxisPositions(size=value.type.shape[one.axis]), [body.counted()], "")
         case OwnEntries(operand=number):
             value = run.node.inputs[number]
             return body.get(value, body.planner.needs.new(value))

@@ -21,6 +21,7 @@ from archspec.bundle.triton import check_served
 from archspec.engines import process
 from archspec.engines.dynamic import affine
 from archspec.engines.engine import Target
+from archspec.engines.genai.form import genai_form
 from archspec.engines.network.execution import Execution
 from archspec.engines.profiles import read_profiles
 from archspec.engines.registry import engine_of, read_targets
@@ -139,4 +140,5 @@ CASES: dict[str, Case] = {
     "E624": _not_kept,
     "E625": lambda folder: read_profiles(["batch=1,token=8", "tokens=32:8:16"], INTERFACE.symbols),
     "E626": lambda folder: check_served([Target(engine="inductor")]),
+    "E627": lambda folder: genai_form(archspec.load("t5-small", reduced=True)),
 }

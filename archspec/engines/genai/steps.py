@@ -1,0 +1,70 @@
+"""The step of a decoder in ONNX Runtime, fed as ONNX Runtime GenAI feeds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from archspec.engines.genai.form import IDS, LOGITS, GenaiForm
+from archspec.model.ports import DTypeName, shape_at
+from archspec.model.runner import Runner
+from archspec.passes.incremental.body import MASK
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_FLOATS: dict[DTypeName, type[Any]] = {"float32": np.float32, "float16": np.float16}
+
+
+@record(eq=False)
+class Grown:
+    """Which past entries are positions of their row, int64 [rows, past], and keys and values by name."""
+
+    mask: Array
+    cache: Mapping[str, Array]
+
+
+@record(eq=False)
+class GenaiSteps:
+    """Runs the file of a form step by step; what it keeps grows by the new entries, those that fill up included.
+
+    `fed` is the name of the ids in the spec. `start`, `step` and `restart` are those of the contract's `Steps`.
+    """
+
+    runner: Runner
+    form: GenaiForm
+    dtype: DTypeName
+    fed: str
+
+    def start(self, rows: int, capacity: int = 0, given: Mapping[str, Array] | None = None) -> Grown:
+        """Return the state of rows without past positions."""
+        ports, sizes = self.form.interface.inputs, dict.fromkeys(self.form.interface.dims, 0)
+        # The first dim is that of the rows.
+        sizes[next(iter(sizes))] = rows
+        cache = {name: np.zeros(shape_at(ports[name], sizes), dtype=_FLOATS[self.dtype]) for name in self.form.pasts}
+        return Grown(mask=np.zeros((rows, 0), dtype=np.int64), cache=cache)
+
+    def advance(self, state: Grown, ids: Array, marks: Array) -> tuple[Array, Grown]:
+        """Run ids [rows, new], of which those marked 1 are positions; returns logits [rows, vocab], and the state."""
+        mask = np.concatenate((state.mask, marks), axis=1)
+        found = self.runner.run({IDS: ids, MASK: mask, **state.cache})
+        presents = list(self.form.interface.outputs)[1:]
+        cache = {past: found[name] for past, name in zip(self.form.pasts, presents, strict=True)}
+        return found[LOGITS][:, 0], Grown(mask=mask, cache=cache)
+
+    def step(self, state: Grown, fed: Mapping[str, Array], counts: Array) -> tuple[Array, Grown]:
+        """Run the first `counts` of the new ids of each row; the others fill up at the right."""
+        ids = fed[self.fed]
+        marks = (np.arange(ids.shape[1]) < np.asarray(counts)[:, None]).astype(np.int64)
+        return self.advance(state, ids, marks)
+
+    def restart(self, state: Grown, rows: Sequence[int], given: Mapping[str, Array]) -> Grown:
+        """Return the state in which some rows have had no positions."""
+        mask = state.mask.copy()
+        mask[list(rows)] = 0
+        return Grown(mask=mask, cache=state.cache)
