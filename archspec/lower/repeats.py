@@ -10,8 +10,7 @@ from typing import Protocol
 from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
-from archspec.lower.attributes import Attributes
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Loop, Need, Slots, Variable
 from archspec.lower.errors import ReusedDifferently
@@ -28,17 +27,7 @@ class BodyLowering(Protocol):
     classes: Classes
 
     def layer(
-        self,
-        region: Graph,
-        stack: BodySite,
-        op: Repeat,
-        kind: int,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
+        self, region: Graph, stack: BodySite, op: Repeat, kind: int, interface: BodyInterface
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body of a stack of layers; see `archspec.lower.region.Lowering`."""
         ...
@@ -87,11 +76,13 @@ class LayerStack:
                 self.site,
                 self.op,
                 kind,
-                forced=(0, *inputs) if self.carries else inputs,
-                needs=needs,
-                width=self.width,
-                first=self.first,
-                attributes=None if self.base is None else self.base.codes[kind].attributes,
+                BodyInterface(
+                    forced=(0, *inputs) if self.carries else inputs,
+                    needs=needs,
+                    width=self.width,
+                    first=self.first,
+                    attributes=None if self.base is None else self.base.codes[kind].attributes,
+                ),
             )
             for kind in self.kinds
         ]
