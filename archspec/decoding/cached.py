@@ -10,7 +10,7 @@ from torch import Tensor
 from archspec.decoding.cached_rows import CachedRows
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.prompts import Sequences
-from archspec.decoding.step_module import StepModule
+from archspec.decoding.step_runner import StepRunner
 
 
 class CachedSteps:
@@ -22,7 +22,7 @@ class CachedSteps:
 
     def __init__(
         self,
-        stepped: StepModule,
+        stepped: StepRunner,
         feeding: Feeding,
         sequences: Sequences,
         given: Mapping[str, Tensor],

@@ -15,13 +15,12 @@ from archspec.decoding.prompts import prepared, read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
-from archspec.decoding.step_module import StepModule
 from archspec.diagnostics import Collector, fail
 
 GREEDY = Sampling()
 
 
-def check_slots(plan: GenerationPlan, stepped: StepModule, rows: int, capacity: int) -> None:
+def check_slots(plan: GenerationPlan, rows: int, capacity: int) -> None:
     """Raise SpecError E744 for numbers that are not admitted, E745 for inputs that slots cannot be given."""
     found = Collector()
     most = plan.spec.inputs[plan.decode.input].type.shape[0].maximum()
@@ -29,9 +28,10 @@ def check_slots(plan: GenerationPlan, stepped: StepModule, rows: int, capacity: 
         found.error("E744", f"`rows` must be from 1 to {most}, got {rows}", None)
     if not 1 <= capacity <= plan.most:
         found.error("E744", f"`capacity` must be from 1 to {plan.most}, got {capacity}", None)
-    for name in stepped.given:
-        message = f"`{name}` has to be given for each row, and a request of slots has ids alone"
-        found.error("E745", message, plan.spec.inputs[name].span, help="use `generate`")
+    for one in plan.spec.inputs.values():
+        if one.name not in plan.growing.names | {plan.decode.input} and one.default is None:
+            message = f"`{one.name}` has to be given for each row, and a request of slots has ids alone"
+            found.error("E745", message, one.span, help="use `generate`")
     found.raise_if_errors()
 
 

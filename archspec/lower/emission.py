@@ -95,12 +95,16 @@ def emit_graph(
     Raises:
         SpecError: E501 or E502 if a module cannot express the graph.
     """
-    spec = checked.spec
-    header = Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
     try:
-        return module_file(graph, header, defaults, cached)
+        return module_file(graph, header_of(checked, name), defaults, cached)
     except LoweringError as error:
         error.refuse()
+
+
+def header_of(checked: Checked, name: str) -> Header:
+    """The name and the origin of a file that is made from a spec."""
+    spec = checked.spec
+    return Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
 
 
 def _version() -> str:

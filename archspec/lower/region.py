@@ -23,10 +23,11 @@ from archspec.lower.primitive import Helpers, Primitives, relative
 from archspec.lower.repeats import LayerStack, LoopWriter
 from archspec.lower.sizes import resolve
 from archspec.lower.syntax import name, names, parse
-from archspec.lower.writes import Writer, is_update, is_written, results
+from archspec.lower.writes import Writer, is_list, is_stack, is_update, is_written, results
 from archspec.ops.state.write_positions import WritePositions
 from archspec.record import record
 
+LIST = "list[Tensor]"
 NO_GRAPHS: Mapping[str, Graph] = MappingProxyType({})
 
 
@@ -42,11 +43,19 @@ class Lowering:
     """Lowers bodies, and collects their classes and helpers for one file.
 
     `graphs` are further graphs of the same model, each by the name of the method that computes it; `methods` are names
-    that no attribute may have.
+    that no attribute may have. With `in_place` code writes into what a step keeps; without, it returns what replaces
+    it, and stacks over layers are lists of one tensor a layer.
     """
 
-    def __init__(self, graphs: Mapping[str, Graph] = NO_GRAPHS, methods: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        graphs: Mapping[str, Graph] = NO_GRAPHS,
+        methods: frozenset[str] = frozenset(),
+        *,
+        in_place: bool = True,
+    ) -> None:
         self.methods = methods
+        self.in_place = in_place
         self.classes = Classes()
         self.helpers = Helpers()
         self.found = {method: nodes_by_place(graph) for method, graph in graphs.items()}
@@ -71,7 +80,7 @@ class Lowering:
         is_forward = own is None
         own = Attributes(self.methods) if own is None else own
         code = ClassCode(kind=site.kind, path=site.path, around=site.around, attributes=own)
-        tokens = {value: code.variable(Variable(hint=_hint(region, value), type=value.type)) for value in region.inputs}
+        tokens = {value: code.variable(self.input(region, value)) for value in region.inputs}
         inputs = list(tokens.values())
         for need in interface.needs:
             code.need(need)
@@ -82,6 +91,12 @@ class Lowering:
         code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in interface.forced)
         code.arguments[:0] = [inputs[n] for n in code.inputs]
         return code, plan
+
+    def input(self, region: Graph, value: Value) -> Variable:
+        """The variable of an input of a body."""
+        if not self.in_place and is_stack(region, value):
+            return Variable(hint=_hint(region, value), annotation=LIST)
+        return Variable(hint=_hint(region, value), type=value.type)
 
     def layer(
         self, region: Graph, stack: BodySite, op: Repeat, kind: int, interface: BodyInterface
@@ -143,13 +158,7 @@ def reads(plan: InlinePlan) -> list[str]:
 def _hint(region: Graph, value: Value) -> str:
     """The preferred name of an input; of what is kept it tells entries from new ones, and one layer from all."""
     kept = "_cache" if is_written(region, value) else ""
-    return f"{value.name}{kept}{'s' if _is_stack(region, value) else ''}" if value.name else ""
-
-
-def _is_stack(region: Graph, value: Value) -> bool:
-    """Whether layers take parts of a value."""
-    users = [node for node in region.nodes if isinstance(node.op, Repeat) and value in node.inputs]
-    return any(isinstance(one.op, Repeat) and one.inputs.index(value) in one.op.stacked for one in users)
+    return f"{value.name}{kept}{'s' if is_stack(region, value) else ''}" if value.name else ""
 
 
 class _Body:
@@ -165,7 +174,7 @@ class _Body:
         self.module = site.module
         self.frozen = site.frozen
         self.is_forward = is_forward
-        self.writer = Writer(code, lowering.helpers)
+        self.writer = Writer(code, lowering.helpers, in_place=lowering.in_place)
 
     def run(self, region: Graph, first: int) -> None:
         for node in region.nodes:
@@ -177,7 +186,8 @@ class _Body:
                 raise
             self.tokens.update(zip(node.outputs, made, strict=True))
         self.writer.finish(region, self.tokens)
-        self.code.results = [name(self.tokens[value]) for value in results(region, first)]
+        returned = results(region, first, in_place=self.lowering.in_place)
+        self.code.results = [name(self.tokens[value]) for value in returned]
 
     def node(self, node: Node, operands: Sequence[str]) -> list[str]:
         """Append the statements of a node, given the tokens of its inputs; returns the tokens of its outputs."""
@@ -199,15 +209,21 @@ class _Body:
         found = self.lowering.calls[node]
         arguments = [operands[n] for n in found.code.inputs] + [self.bring(need) for need in found.code.needs]
         called = f"{access(path)}{'.' if found.method else ''}{found.method}"
-        targets = [self.target(node, value) for value in node.outputs if not is_update(value)]
+        targets = [self.target(node, value) for value in node.outputs if not self.is_written(value)]
         value = parse(f"{called}({', '.join(arguments)})")
         made = Assignment(targets=tuple(targets), value=value) if targets else Do(value=value)
         self.code.statements.append(made)
         rest = iter(targets)
-        return ["" if is_update(value) else next(rest) for value in node.outputs]
+        return ["" if self.is_written(value) else next(rest) for value in node.outputs]
+
+    def is_written(self, value: Value) -> bool:
+        """Whether an output is written in place, so that the code does not return it."""
+        return self.lowering.in_place and is_update(value)
 
     def target(self, node: Node, value: Value) -> str:
         """The token of an output of a call."""
+        if not self.lowering.in_place and is_list(value):
+            return self.code.variable(Variable(hint=hint_of(node, value), annotation=LIST))
         return self.code.variable(Variable(hint=hint_of(node, value), type=value.type))
 
     def define(self, node: Node, op: Call, path: str) -> None:
