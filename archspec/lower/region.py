@@ -87,6 +87,7 @@ class Lowering:
         _Body(self, code, tokens, site, is_forward).run(region, interface.first)
         code.results += [parse("None")] * (interface.width - len(code.results))
         plan = finished(code, inputs)
+        # Asked after inlining: an input that only removed statements read is no argument.
         read = set(reads(plan))
         code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in interface.forced)
         code.arguments[:0] = [inputs[n] for n in code.inputs]

@@ -323,6 +323,7 @@ class LoopWriter:
     def taps(self, lists: Mapping[int, str]) -> list[str]:
         """Outputs of single layers, taken from the lists."""
         made = []
+        # The outputs behind those of the taps are stacks.
         for value, tap in zip(self.stack.node.outputs[1:], self.stack.op.taps, strict=False):
             made.append(self.code.variable(Variable(type=value.type)))
             self.code.statements.append(
