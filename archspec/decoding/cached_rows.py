@@ -10,14 +10,14 @@ from torch import Tensor
 
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.rows import RowBlock, block
-from archspec.decoding.step_module import StepModule
+from archspec.decoding.step_runner import StepRunner
 
 
 class CachedRows:
     """A cache and the number of positions that each of its rows has had, `past`."""
 
     def __init__(
-        self, stepped: StepModule, feeding: Feeding, given: Mapping[str, Tensor], *, rows: int, capacity: int
+        self, stepped: StepRunner, feeding: Feeding, given: Mapping[str, Tensor], *, rows: int, capacity: int
     ) -> None:
         """Make an empty cache.
 

@@ -24,6 +24,7 @@ from archspec.decoding.scores import Scores
 from archspec.decoding.searching import Searches, check_search
 from archspec.decoding.slots import DecodingSlots, check_slots
 from archspec.decoding.step_module import StepModule, step_module
+from archspec.decoding.step_runner import StepRunner
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.model.checked import Checked
 
@@ -40,14 +41,22 @@ class Decoder:
     """
 
     def __init__(
-        self, checked: Checked, parameters: Mapping[str, Tensor], *, cached: bool = True, chunk: int = CHUNK
+        self,
+        checked: Checked,
+        parameters: Mapping[str, Tensor] | StepRunner,
+        *,
+        cached: bool = True,
+        chunk: int = CHUNK,
+        chosen: str = "",
     ) -> None:
         """Prove what generation requires and create its modules.
 
         Args:
             checked: the spec.
-            parameters: its parameters by name; the first float one gives the device and the dtype of float inputs.
+            parameters: its parameters by name; the first float one gives the device and the dtype of float inputs. Or
+                what computes its steps on the CPU.
             cached: False runs the full forward at every step, which gives the same ids.
+            chosen: which artifact of a bundle computes the steps, and why; "" without a bundle.
             chunk: the largest number of positions that a cached step takes at once; longer prompts are fed in parts.
 
         Raises:
@@ -56,17 +65,23 @@ class Decoder:
         if chunk < 1:
             fail("E744", f"`chunk` must be at least 1, got {chunk}", None)
         self.plan: GenerationPlan = plan(checked.spec)
-        first = next((one for one in parameters.values() if one.is_floating_point()), torch.empty(0))
+        tensors = parameters if isinstance(parameters, Mapping) else {}
+        first = next((one for one in tensors.values() if one.is_floating_point()), torch.empty(0))
         self._feeding = Feeding(plan=self.plan, device=first.device, dtype=first.dtype)
         self._chunk = chunk
+        self.chosen = chosen
+        self.refused: Diagnostic | None = None
+        self.runs: StepRunner | Parts
+        if not isinstance(parameters, Mapping):
+            self.runs = parameters
+            return
         made = step_module(checked, parameters) if cached else None
-        self.refused: Diagnostic | None = made if isinstance(made, Diagnostic) else None
-        self.runs: StepModule | Parts
+        self.refused = made if isinstance(made, Diagnostic) else None
         self.runs = made if isinstance(made, StepModule) else parts(checked, self.plan.decode, parameters)
 
     def logits_of(self, sequences: Sequences, given: Mapping[str, Tensor], max_new: int) -> CachedSteps | FullForward:
         """What computes the logits of sequences that grow in place, from the inputs that stay the same."""
-        if isinstance(self.runs, StepModule):
+        if not isinstance(self.runs, Parts):
             return CachedSteps(self.runs, self._feeding, sequences, given, max_new=max_new, chunk=self._chunk)
         return FullForward(self.runs, self._feeding, sequences, given)
 
