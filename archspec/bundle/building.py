@@ -74,7 +74,6 @@ def build(
     ranges = _ranges(_listed(profiles), checked, wanted)
     carried = check_carried(_listed(files))
     _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
-    # The spec, targets, profiles and files are checked before the folder is made.
     with staging(Path(out)) as folder:
         work = Work(
             folder=folder,
