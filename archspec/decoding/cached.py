@@ -49,9 +49,9 @@ class CachedSteps:
     def logits(self, rows: Sequence[int]) -> Tensor:
         """Logits [rows, vocab] at the last position of each row, whose ids that are new are fed in chunks."""
         self._drop(rows)
-        found: dict[int, Tensor] = {}
+        asked, found = set(rows), dict[int, Tensor]()
         while len(found) < len(rows):
-            given = [self._next(place) if row in rows else [] for place, row in enumerate(self.kept)]
+            given = [self._next(place) if row in asked else [] for place, row in enumerate(self.kept)]
             logits = self.rows.feed(given)
             for place, (row, ids) in enumerate(zip(self.kept, given, strict=True)):
                 if ids and self.rows.past[place] == len(self.sequences[row]):
@@ -71,8 +71,9 @@ class CachedSteps:
         count = self.plan.batch(len(rows))
         if not self.selects or 2 * count > len(self.kept):
             return
-        ended = [row for row in self.kept if row not in rows]
-        left = {*rows, *ended[: count - len(rows)]}
+        asked = set(rows)
+        ended = [row for row in self.kept if row not in asked]
+        left = {*asked, *ended[: count - len(rows)]}
         places = [place for place, row in enumerate(self.kept) if row in left]
         self.rows.select(places)
         self.kept = [self.kept[place] for place in places]

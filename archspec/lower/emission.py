@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.cached import METHODS, Cached
 from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
@@ -70,7 +70,7 @@ def require_module(spec: Spec) -> None:
     graph = with_masks(spec)
     try:
         Lowering(methods=METHODS if spec.decode else frozenset()).body(
-            graph, BodySite(), forced=range(len(graph.inputs))
+            graph, BodySite(), BodyInterface(forced=range(len(graph.inputs)))
         )
     except LoweringError as error:
         error.refuse()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from archspec.algebra.dim import Dim, Symbol
 from archspec.ir.graph import Graph, Value
 from archspec.ir.types import TensorType
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.code import Assignment, ClassCode, Slots, Statement, Variable
 from archspec.lower.defaults import bool_checks
 from archspec.lower.docs import Header
@@ -57,7 +57,7 @@ def flat_file(graph: Graph, header: Header, new: Symbol, length: Symbol) -> Flat
         LoweringError: if a module cannot express the graph.
     """
     lowering = Lowering(in_place=False)
-    code, _ = lowering.body(graph, BodySite(), forced=range(len(graph.inputs)))
+    code, _ = lowering.body(graph, BodySite(), BodyInterface(forced=range(len(graph.inputs))))
     flat = _Flat(lowering, graph, code, new, length)
     outputs = flat.run()
     return FlatFile(text=flat_text(lowering, code, header), inputs=flat.inputs, outputs=outputs)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from archspec.ir.graph import Graph
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.cached import METHODS, Cached, cache_class
 from archspec.lower.cached_methods import decoding_methods, decoding_texts
 from archspec.lower.class_text import MethodText, class_lines
@@ -36,7 +36,7 @@ def module_file(
     lowering = Lowering() if cached is None else Lowering(cached.graphs, METHODS)
     everything = range(len(graph.inputs))
     # Inputs that nothing reads stay arguments: callers pass all declared inputs.
-    code, _ = lowering.body(graph, BodySite(), forced=everything)
+    code, _ = lowering.body(graph, BodySite(), BodyInterface(forced=everything))
     make_optional(code, graph, defaults or {})
     require_bools(code, graph)
     code.output_names = graph.output_names

@@ -13,7 +13,7 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
 from archspec.ir.scope import join
 from archspec.lower.attributes import Attribute, Attributes, access
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import FREE, BodyInterface, BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Do, Need, Slots, Variable, hint_of
 from archspec.lower.errors import LoweringError, ReusedDifferently
@@ -62,27 +62,13 @@ class Lowering:
         self.calls: dict[Node, MethodCall] = {}
         self.stacks: dict[Node, LayerStack] = {}
 
-    def body(
-        self,
-        region: Graph,
-        site: BodySite,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
-    ) -> tuple[ClassCode, InlinePlan]:
+    def body(self, region: Graph, site: BodySite, interface: BodyInterface = FREE) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
 
         Args:
             region: the body.
             site: where it stands.
-            forced: numbers of inputs that become arguments even if nothing reads them.
-            needs: needs that become arguments, whether they are used or not.
-            width: the least number of results; missing ones are None.
-            first: the number of the first output that is a result.
-            attributes: those of the class, for another method than `forward`, which makes them.
+            interface: what its callers require of the method.
 
         Returns:
             the code of the method, and its statements after inlining.
@@ -90,17 +76,20 @@ class Lowering:
         Raises:
             LoweringError: if a module cannot express the body.
         """
-        own = Attributes(self.methods) if attributes is None else attributes
+        own = interface.attributes
+        is_forward = own is None
+        own = Attributes(self.methods) if own is None else own
         code = ClassCode(kind=site.kind, path=site.path, around=site.around, attributes=own)
         tokens = {value: code.variable(self.input(region, value)) for value in region.inputs}
         inputs = list(tokens.values())
-        for need in needs:
+        for need in interface.needs:
             code.need(need)
-        _Body(self, code, tokens, site, is_forward=attributes is None).run(region, first)
-        code.results += [parse("None")] * (width - len(code.results))
+        _Body(self, code, tokens, site, is_forward).run(region, interface.first)
+        code.results += [parse("None")] * (interface.width - len(code.results))
         plan = finished(code, inputs)
+        # Asked after inlining: an input that only removed statements read is no argument.
         read = set(reads(plan))
-        code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in forced)
+        code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in interface.forced)
         code.arguments[:0] = [inputs[n] for n in code.inputs]
         return code, plan
 
@@ -111,17 +100,7 @@ class Lowering:
         return Variable(hint=_hint(region, value), type=value.type)
 
     def layer(
-        self,
-        region: Graph,
-        stack: BodySite,
-        op: Repeat,
-        kind: int,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
+        self, region: Graph, stack: BodySite, op: Repeat, kind: int, interface: BodyInterface
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower the body of one kind of layers of a stack; the rest as for `body`."""
         site = replace(
@@ -131,14 +110,14 @@ class Lowering:
             module=f"{op.module}.*",
             place=body_place(stack.place, kind),
         )
-        return self.body(region, site, forced=forced, needs=needs, width=width, first=first, attributes=attributes)
+        return self.body(region, site, interface)
 
     def other_calls(self, site: BodySite, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
         """The methods of a module beside `forward`, whose code is given, in the other graphs that call it."""
         methods: dict[str, tuple[ClassCode, InlinePlan]] = {}
         for method, found in self.found.items():
             for node in found.get(site.place, ()):
-                made = self.body(node.regions[0], site, attributes=code.attributes)
+                made = self.body(node.regions[0], site, BodyInterface(attributes=code.attributes))
                 if code_key(*made) == code_key(code, plan):
                     self.calls[node] = MethodCall(code=made[0])
                     continue

@@ -10,8 +10,7 @@ from typing import Protocol
 from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
-from archspec.lower.attributes import Attributes
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Loop, Need, Slots, Variable
 from archspec.lower.errors import ReusedDifferently
@@ -29,17 +28,7 @@ class BodyLowering(Protocol):
     in_place: bool
 
     def layer(
-        self,
-        region: Graph,
-        stack: BodySite,
-        op: Repeat,
-        kind: int,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
+        self, region: Graph, stack: BodySite, op: Repeat, kind: int, interface: BodyInterface
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body of a stack of layers; see `archspec.lower.region.Lowering`."""
         ...
@@ -96,11 +85,13 @@ class LayerStack:
                 self.site,
                 self.op,
                 kind,
-                forced=(0, *inputs) if self.carries else inputs,
-                needs=needs,
-                width=self.width,
-                first=self.first,
-                attributes=None if self.base is None else self.base.codes[kind].attributes,
+                BodyInterface(
+                    forced=(0, *inputs) if self.carries else inputs,
+                    needs=needs,
+                    width=self.width,
+                    first=self.first,
+                    attributes=None if self.base is None else self.base.codes[kind].attributes,
+                ),
             )
             for kind in self.kinds
         ]
@@ -332,6 +323,7 @@ class LoopWriter:
     def taps(self, lists: Mapping[int, str]) -> list[str]:
         """Outputs of single layers, taken from the lists."""
         made = []
+        # The outputs behind those of the taps are stacks.
         for value, tap in zip(self.stack.node.outputs[1:], self.stack.op.taps, strict=False):
             made.append(self.code.variable(Variable(type=value.type)))
             self.code.statements.append(

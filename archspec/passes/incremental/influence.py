@@ -100,6 +100,7 @@ class Influences:
         for row, value, sized in zip(self.reads(node), node.outputs, self._sized[node], strict=True):
             found = Influence(size=sized)
             for relation, operand in zip(row, node.inputs, strict=True):
+                # A relation without atoms is empty: nothing of the operand is read.
                 if relation.atoms:
                     found = found | self._of[operand]
             self._of[value] = found
