@@ -1,4 +1,9 @@
-"""The step of a decoder in ONNX Runtime: what is kept is input and output at once, so that nothing of it is copied."""
+"""The step of a decoder in ONNX Runtime: what is kept is input and output at once, so that nothing of it is copied.
+
+New entries are written by ScatterElements of opset 18, which every runtime and TensorRT take, and which ONNX Runtime
+computes in place where input and output have one memory. TensorScatter (opset 24) would do the same here, but parsers
+drop the lengths that belong to it; a concatenation copies all that is kept at every step.
+"""
 
 from __future__ import annotations
 
