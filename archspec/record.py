@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from operator import attrgetter
-from typing import Any, TypeVar, dataclass_transform, overload
+from typing import Any, TypeVar, cast, dataclass_transform, overload
 
 T = TypeVar("T")
 
@@ -28,6 +28,16 @@ def record(cls: type[T] | None = None, /, *, kw_only: bool = True, eq: bool = Tr
         return _define(cls, kw_only, eq)
 
     return define if cls is None else define(cls)
+
+
+@dataclasses.dataclass
+class _Sample:
+    only: int
+
+
+_SAMPLE: Any = fields(_Sample)[0]
+# What marks a field that is neither a class variable nor an argument of `__init__` alone; its name is private there.
+_PLAIN = _SAMPLE._field_type
 
 
 class _Fields:
@@ -70,20 +80,19 @@ class _Fields:
     def __get__(self, instance: Any, owner: type) -> Mapping[str, Field[Any]]:
         """What `dataclasses` keeps under `__dataclass_fields__`."""
         if self._made is None:
-            self._made = self._fields(owner.__name__)
+            self._made = {name: self._field(name) for name in self.own}
         return self._made
 
-    def _fields(self, name: str) -> Mapping[str, Field[Any]]:
-        """Fields as `dataclasses` makes them, on a class that is like the record."""
-        space: dict[str, Any] = {"__annotations__": {}, "__doc__": name}
-        for field_name, (found, kw_only) in self.own.items():
-            options = {"kw_only": kw_only, "default": self.defaults.get(field_name, MISSING)}
-            if found is not None:
-                options |= {key: getattr(found, key) for key in ("default_factory", "init", "repr", "compare")}
-            space["__annotations__"][field_name] = object
-            space[field_name] = field(**options)
-        made: type = dataclasses.dataclass(init=False, repr=False, eq=False)(type(name, (), space))
-        return {one.name: one for one in fields(made)}
+    def _field(self, name: str) -> Field[Any]:
+        """A field as `dataclasses` makes it."""
+        found, kw_only = self.own[name]
+        options: dict[str, Any] = {"kw_only": kw_only, "default": self.defaults.get(name, MISSING)}
+        if found is not None:
+            options |= {key: getattr(found, key) for key in ("default_factory", "init", "repr", "compare")}
+        made: Any = field(**options)
+        # `dataclasses` gives a field its name, type and kind when it defines a class, which takes longer than all else.
+        made.name, made.type, made._field_type = name, object, _PLAIN
+        return cast(Field[Any], made)
 
 
 def _define(cls: type[T], kw_only: bool, eq: bool) -> type[T]:
@@ -109,26 +118,30 @@ def _define(cls: type[T], kw_only: bool, eq: bool) -> type[T]:
 def _init(init: tuple[str, ...], positional: tuple[str, ...], known: _Fields) -> Callable[..., None]:
     given, defaults, factories = frozenset(init), known.defaults, known.factories()
     required = given - defaults.keys() - factories.keys()
+    # Records are made by the thousand: one that is given every field needs neither defaults nor further checks.
+    complete = given if defaults.keys() | factories.keys() <= given else None
 
     def __init__(self: Any, *args: Any, **values: Any) -> None:  # noqa: N807
         if args:
             values = _with_positional(self, positional, args, values)
-        if not required <= values.keys():
-            missing = [name for name in sorted(required) if name not in values]
-            raise TypeError(f"{type(self).__name__} misses {', '.join(missing)}")
-        if not values.keys() <= given:
-            unknown = [name for name in values if name not in given]
-            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
-        state = self.__dict__
-        state.update(defaults)
-        for name, factory in factories.items():
-            if name not in values:
-                state[name] = factory()
-        state.update(values)
+        if values.keys() != complete:
+            _check_names(self, values, required, given)
+            state = {name: factory() for name, factory in factories.items() if name not in values}
+            values = {**defaults, **state, **values}
+        self.__dict__.update(values)
         if hasattr(self, "__post_init__"):
             self.__post_init__()
 
     return __init__
+
+
+def _check_names(self: Any, values: Mapping[str, Any], required: frozenset[str], given: frozenset[str]) -> None:
+    if not required <= values.keys():
+        missing = [name for name in sorted(required) if name not in values]
+        raise TypeError(f"{type(self).__name__} misses {', '.join(missing)}")
+    if not values.keys() <= given:
+        unknown = [name for name in values if name not in given]
+        raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
 
 
 def _with_positional(
@@ -137,6 +150,8 @@ def _with_positional(
     if len(args) > len(names):
         raise TypeError(f"{type(self).__name__} takes {len(names)} positional arguments, got {len(args)}")
     taken = dict(zip(names, args, strict=False))
+    if not values:
+        return taken
     twice = taken.keys() & values.keys()
     if twice:
         raise TypeError(f"{type(self).__name__} got {', '.join(sorted(twice))} twice")

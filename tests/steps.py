@@ -16,7 +16,8 @@ from unittest.mock import patch
 from archspec.engines.process import Progress, Stage, StageOutcome
 from archspec.engines.serve import peak_bytes
 
-CALLERS = ("archspec.bundle.work", "archspec.bundle.genai", "archspec.bundle.inspection", "archspec.engines.build")
+_IN_BUNDLE = ("work", "step_work", "genai", "inspection")
+CALLERS = tuple(f"archspec.{name}" for name in ("engines.build", *(f"bundle.{one}" for one in _IN_BUNDLE)))
 
 
 def run_here(

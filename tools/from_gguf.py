@@ -129,11 +129,12 @@ def pre_tokenizer(gguf: Path) -> Any:
     Source: llama.cpp, src/llama-vocab.cpp, the regular expressions of `tokenizer.ggml.pre`. Raises ConversionError for
     a way that is not known here.
     """
-    from gguf import GGUFReader
     from tokenizers import pre_tokenizers
+    from transformers.integrations.gguf import read_gguf_metadata
 
-    field = GGUFReader(gguf).get_field("tokenizer.ggml.pre")
-    name = None if field is None else field.contents()
+    # Its own reader is several times faster than that of the package gguf.
+    entries, _ = read_gguf_metadata(str(gguf))
+    name = entries.get("tokenizer.ggml.pre")
     by_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False)
     digits = pre_tokenizers.Digits(individual_digits=True)
     known = {"gpt-2": by_bytes, "smollm": pre_tokenizers.Sequence([digits, by_bytes])}

@@ -70,7 +70,7 @@ def _interval(terms: Terms) -> tuple[int, int]:
     for monomial, coefficient in terms.items():
         ends = (coefficient, coefficient)
         for atom, group in groupby(monomial):
-            ends = _times(ends, _power(atom.bounds(), sum(1 for _ in group)))
+            ends = times(ends, power(atom.bounds(), sum(1 for _ in group)))
         low, high = low + ends[0], high + ends[1]
     return low, high
 
@@ -80,15 +80,16 @@ def _factored(terms: Terms) -> int:
     shared = common_monomial(terms)
     if not shared:
         return _interval(terms)[0]
-    return _times(_interval({shared: 1}), _interval(cancel(terms, 1, shared)))[0]
+    return times(_interval({shared: 1}), _interval(cancel(terms, 1, shared)))[0]
 
 
-def _power(ends: tuple[int, int], power: int) -> tuple[int, int]:
+def power(ends: tuple[int, int], power: int) -> tuple[int, int]:
     """The range of `x ** power` for x in an interval; an even power of an interval that contains 0 reaches 0."""
     low, high = sorted((ends[0] ** power, ends[1] ** power))
     return (0 if power % 2 == 0 and ends[0] < 0 < ends[1] else low), high
 
 
-def _times(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+def times(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    """The range of a product of two factors in intervals."""
     corners = [a * b for a in left for b in right]
     return min(corners), max(corners)

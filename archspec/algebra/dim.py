@@ -26,10 +26,15 @@ class Dim:
     ZeroDivisionError for the constant 0.
     """
 
-    __slots__ = ("_bounds", "_hash", "terms")
+    __slots__ = ("_bounds", "_hash", "constant", "terms")
+
+    constant: int | None
+    """The integer value, or None where the size depends on a symbol."""
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        # Asked for more often than anything else of a size, so it is not a property.
+        self.constant = constant(terms)
         self._hash: int | None = None
         self._bounds: tuple[int, int] | None = None
 
@@ -45,19 +50,16 @@ class Dim:
         raise TypeError(f"not a size: {value!r}")
 
     @property
-    def constant(self) -> int | None:
-        """The integer value, or None where the size depends on a symbol."""
-        return constant(self.terms)
-
-    @property
     def is_constant(self) -> bool:
         """Whether the size is an integer."""
-        return constant(self.terms) is not None
+        return self.constant is not None
 
     def __add__(self, other: Dim | Symbol | int) -> Dim:
         if not isinstance(other, _SIZES):
             return NotImplemented
         other = Dim.of(other)
+        if self.constant is not None and other.constant is not None:
+            return _constant(self.constant + other.constant)
         if not other.terms or not self.terms:
             return self if self.terms else other
         result = dict(self.terms)
@@ -79,9 +81,11 @@ class Dim:
         if not isinstance(other, _SIZES):
             return NotImplemented
         other = Dim.of(other)
-        factor = other.constant
+        whole, factor = self.constant, other.constant
         if factor is None:
             return Dim(multiply(self.terms, other.terms))
+        if whole is not None:
+            return _constant(whole * factor)
         return self if factor == 1 else Dim(scaled(self.terms, factor))
 
     __rmul__ = __mul__
@@ -107,8 +111,10 @@ class Dim:
         return Dim.of(other) % self if isinstance(other, _SIZES) else NotImplemented
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if isinstance(other, Dim):
-            return self is other or self.terms == other.terms
+            return self.terms == other.terms
         return self.constant == other if isinstance(other, int) else NotImplemented
 
     def __hash__(self) -> int:
@@ -158,11 +164,14 @@ class Dim:
 
     def symbols(self) -> frozenset[Symbol]:
         """The run-time sizes that this size depends on."""
+        if self.constant is not None:
+            return _NO_SYMBOLS
         found = (symbol for monomial in self.terms for atom in monomial for symbol in atom.symbols())
         return frozenset(symbol for symbol in found if isinstance(symbol, Symbol))
 
 
 _SIZES = (Dim, int, Symbol)
+_NO_SYMBOLS: frozenset[Symbol] = frozenset()
 
 
 @lru_cache(maxsize=4096)

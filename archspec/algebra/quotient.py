@@ -61,10 +61,10 @@ class Quotient(Indeterminate):
     def bounds(self) -> tuple[int, int]:
         """Least and greatest value where the denominator is not zero."""
         if self._bounds is None:
-            self._bounds = self._between(bounds(self.num), bounds(self.den))
+            self._bounds = self.between(bounds(self.num), bounds(self.den))
         return self._bounds
 
-    def _between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
+    def between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
         """Bounds of the result from bounds of the numerator and of the denominator."""
         raise TypeError(f"{type(self).__name__} is neither FloorDiv nor Mod")
 
@@ -88,7 +88,7 @@ class FloorDiv(Quotient):
     rank = 1
     sign = "//"
 
-    def _between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
+    def between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
         # The denominator is never 0 where the quotient has a value; its negative and its positive part each give a
         # quotient that is monotone in each argument, so the corners bound it.
         parts = [(den[0], min(den[1], -1)), (max(den[0], 1), den[1])]
@@ -113,7 +113,7 @@ class Mod(Quotient):
     rank = 2
     sign = " % "
 
-    def _between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
+    def between(self, num: tuple[int, int], den: tuple[int, int]) -> tuple[int, int]:
         low, high = min(den[0] + 1, 0), max(den[1] - 1, 0)
         # With a nonnegative numerator and divisor, the remainder is not above the numerator either.
         return low, min(high, num[1]) if num[0] >= 0 and den[0] >= 0 else high

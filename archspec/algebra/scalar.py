@@ -86,6 +86,10 @@ class Scalar(ABC):
         """The number as a size; None where it has a denominator or an irrational root."""
         return None
 
+    def vanishing(self) -> Dim | None:
+        """A size that is zero exactly where the number is; None where the number has no such form."""
+        return None
+
     @abstractmethod
     def symbols(self) -> frozenset[Symbol]:
         """The run-time sizes that the number depends on."""
@@ -139,6 +143,10 @@ class Ratio(Scalar):
         """The number as a size, or None where it has a denominator."""
         return self.num if self.den == 1 else None
 
+    def vanishing(self) -> Dim | None:
+        """The numerator."""
+        return self.num
+
     def symbols(self) -> frozenset[Symbol]:
         """The run-time sizes this depends on."""
         return self.num.symbols() | self.den.symbols()
@@ -186,6 +194,10 @@ class Root(Scalar):
 
     def __init__(self, inner: Scalar) -> None:
         self.inner = inner
+
+    def vanishing(self) -> Dim | None:
+        """What is zero where the number under the root is."""
+        return self.inner.vanishing()
 
     def symbols(self) -> frozenset[Symbol]:
         """The run-time sizes this depends on."""

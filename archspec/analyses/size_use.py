@@ -14,6 +14,9 @@ NONE: frozenset[Symbol] = frozenset()
 def sizes_in(thing: object) -> frozenset[Symbol]:
     """The run-time sizes that occur in an op, a type or anything inside them."""
     match thing:
+        # Most of what an op holds: asked first, as the abstract classes below are slow to ask.
+        case None | str() | int() | float():
+            return NONE
         case Dim() | Scalar():
             return frozenset(thing.symbols())
         case tuple() | list():

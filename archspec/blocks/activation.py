@@ -1,7 +1,5 @@
 """ACT, and the block `activation`."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The block `add_positions`."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The block `affine`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, ClassVar
 

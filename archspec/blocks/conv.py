@@ -1,7 +1,5 @@
 """The block `conv`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, WithJsonSchema

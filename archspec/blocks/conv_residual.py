@@ -1,7 +1,5 @@
 """The block `conv_residual`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """The block `linear`."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The block `lm_head`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 

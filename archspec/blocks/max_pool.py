@@ -1,7 +1,5 @@
 """The block `max_pool`."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The block `patch_embedding`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 

@@ -1,7 +1,5 @@
 """The block `token_embedding`."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """TRANSFORMER: repeated layers of attention and feed-forward sublayers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -50,6 +48,7 @@ class Stack(Block):
     Parameters: `layers.N.SUBLAYER`, its norms and scales, `final_norm`.
     """
 
+    shares = True
     makes_sequence = True
     kind: ClassVar[str]
     """The class name of the emitted module; that of its layers is this name followed by `Layer`."""
@@ -109,7 +108,7 @@ class Stack(Block):
             return Schedule.uniform(count), ("",)
         return schedule(cx, self.pattern, tuple(self.kinds), count)
 
-    def _plan(self, cx: Context, x: Value, order: Schedule, kinds: tuple[str, ...]) -> _Layers:
+    def _plan(self, cx: Context, x: Value, order: Schedule, kinds: tuple[str, ...]) -> "_Layers":
         """The checked layers of every kind, and how they are joined. Raises SpecError with the errors of all kinds."""
         inner = cx.in_layers(len(order), self.layers.span)
         norm = None
@@ -133,7 +132,7 @@ class Stack(Block):
         """The sublayers of each kind of layer; a single kind with an empty name if there are no kinds."""
         if self.kinds is not None:
             return self.kinds
-        return {"": Sublayers(attention=self.attention, feed_forward=self.feed_forward)}
+        return {"": Sublayers.of(attention=self.attention, feed_forward=self.feed_forward)}
 
     def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
         """The sublayers of a layer. Raises SpecError with the errors of all of them."""
@@ -194,7 +193,7 @@ class TransformerBlock(Stack):
         if self.kinds is not None:
             return self.kinds
         return {
-            "": CrossSublayers(
+            "": CrossSublayers.of(
                 attention=self.attention, cross_attention=self.cross_attention, feed_forward=self.feed_forward
             )
         }

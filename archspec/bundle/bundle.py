@@ -63,7 +63,7 @@ class Bundle:
 
         Raises SpecError E610 or E710.
         """
-        return choose(self.manifest, self.report, artifact or self.artifact)
+        return choose(self.manifest.artifacts, self.report, artifact or self.artifact)
 
     def checked(self, *, unproved: bool = False) -> Checked:
         """Check the bundle's spec now and return it with its verdicts.

@@ -5,10 +5,10 @@ Among those that it can open, the furthest verified come first, and among these 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
+from archspec.bundle.manifest import ArtifactEntry, Verified
 from archspec.bundle.report import BundleReport
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, engines, target_of
@@ -31,21 +31,23 @@ class ArtifactChoice:
         return "\n".join(lines)
 
 
-def choose(manifest: Manifest, report: BundleReport, wanted: str | None = None) -> ArtifactChoice:
-    """Return the artifact that is requested, or else the best that this host can open.
+def choose(
+    artifacts: Sequence[ArtifactEntry], report: BundleReport, wanted: str | None = None, *, what: str = "artifact"
+) -> ArtifactChoice:
+    """Return the artifact that is requested, or else the best that this host can open; `what` names its kind.
 
     Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Among equally verified
     ones the faster is chosen: by measured time where there is one, otherwise by the speed class of its engine.
     Raises SpecError E610 if the requested artifact cannot be opened here, E710 if there is none.
     """
-    entries = {entry.target: entry for entry in manifest.artifacts}
+    entries = {entry.target: entry for entry in artifacts}
     obstacles = {name: obstacle(entry) for name, entry in entries.items()}
     if wanted is not None:
-        return _requested(wanted, entries, obstacles)
+        return _requested(wanted, entries, obstacles, what)
     able = [entry for name, entry in entries.items() if obstacles[name] is None]
     if not able:
         notes = [f"{name}: {why}" for name, why in obstacles.items()]
-        fail("E710", "the bundle has no artifact that this host can run", None, notes=notes, help=_WITH_ONNX)
+        fail("E710", f"the bundle has no {what} that this host can run", None, notes=notes, help=_WITH_ONNX)
     best = max(able, key=lambda entry: _merit(entry, report))
     rejected = {name: why or _beaten(entries[name], best, report) for name, why in obstacles.items()}
     del rejected[best.target]
@@ -59,12 +61,12 @@ def obstacle(entry: ArtifactEntry) -> str | None:
 
 
 def _requested(
-    wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None]
+    wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None], what: str
 ) -> ArtifactChoice:
     """Return the requested artifact. Raises SpecError E610 or E710."""
     if wanted not in entries:
         help = did_you_mean(wanted, entries, kind="artifacts")
-        fail("E710", f"the bundle has no artifact `{wanted}`", None, help=help)
+        fail("E710", f"the bundle has no {what} `{wanted}`", None, help=help)
     found = obstacles[wanted]
     if found is not None:
         fail("E610", f"`{wanted}` cannot be run here", None, notes=[found])

@@ -15,7 +15,9 @@ from archspec.model.ports import DTypeName
 from archspec.model.written import WrittenInterface
 from archspec.rules.verdict import Status
 
-FORMAT = 2
+FORMAT = 3
+OLDEST = 2
+"""A bundle of format 2 has the whole model as its only program."""
 MANIFEST = "manifest.json"
 KEY = "archspec_bundle"
 Verified = Literal["built", "network-verified-cpu", "executed", "benchmarked"]
@@ -82,6 +84,19 @@ class ArtifactEntry(_Model):
         )
 
 
+class ProgramEntry(_Model):
+    """A program beside the whole model, such as the step of a decoder: the file and class of its module.
+
+    A value of a decoder's state that is stacked over layers is one input a layer, `NAME.LAYER`, and one output.
+    """
+
+    part: str
+    source: str
+    module: str
+    interface: WrittenInterface
+    artifacts: list[ArtifactEntry]
+
+
 class VerdictEntry(_Model):
     """A rule as the spec writes it, and its status when the bundle was built."""
 
@@ -109,6 +124,7 @@ class Manifest(_Model):
     interface: WrittenInterface
     weights: WeightsEntry
     artifacts: list[ArtifactEntry]
+    programs: list[ProgramEntry] = []
     genai: ArtifactEntry | None = None
     carried: list[str]
     command: str
@@ -150,8 +166,8 @@ def _check_format(text: str) -> None:
     # `isinstance` would accept `true`, which is not a format.
     if type(version) is not int:
         fail("E705", f"{MANIFEST} is not a bundle manifest", None, help="give the folder that `archspec build` wrote")
-    if version != FORMAT:
-        message = f"the bundle has format {version}, this version of archspec reads format {FORMAT}"
+    if not OLDEST <= version <= FORMAT:
+        message = f"the bundle has format {version}, this version of archspec reads formats {OLDEST} to {FORMAT}"
         help = "pip install --upgrade archspec-compiler" if version > FORMAT else "build the bundle again"
         fail("E706", message, None, help=help)
 

@@ -70,16 +70,19 @@ def _check_meaning(manifest: Manifest) -> None:
 
     A matching digest does not imply either: it shows that the text is unchanged, not that it is right.
     """
-    entries = [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]
-    named = [file for entry in entries for file in entry.files]
+    artifacts = [*manifest.artifacts, *(entry for program in manifest.programs for entry in program.artifacts)]
+    named = [file for entry in artifacts for file in entry.files]
+    named += manifest.genai.files if manifest.genai else []
+    named += [program.source for program in manifest.programs]
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:
         fail("E707", f"{MANIFEST} contradicts itself", None, notes=[f"`{strangers[0]}` is not among its files"])
     try:
-        for entry in manifest.artifacts:
+        for entry in artifacts:
             read_target(entry.target)
-        check_interface(manifest.interface)
+        for interface in (manifest.interface, *(program.interface for program in manifest.programs)):
+            check_interface(interface)
     except (SpecError, ValueError) as error:
         notes = [found.message for found in error.diagnostics] if isinstance(error, SpecError) else [str(error)]
         fail("E707", f"{MANIFEST} cannot be parsed", None, notes=notes)

@@ -16,6 +16,7 @@ from archspec.bundle.manifest import (
     MANIFEST,
     ArtifactEntry,
     Manifest,
+    ProgramEntry,
     VerdictEntry,
     Verified,
     WeightsEntry,
@@ -23,6 +24,8 @@ from archspec.bundle.manifest import (
 )
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
+from archspec.bundle.step_parity import step_of
+from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
@@ -34,6 +37,7 @@ from archspec.engines.registry import engine_of
 from archspec.ir.graph import Graph
 from archspec.ir.op import Primitive
 from archspec.lower.naming import class_name
+from archspec.lower.step_programs import step_programs
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, interface_of
 from archspec.model.written import written
@@ -103,7 +107,11 @@ class Work:
         inspection.check(built)
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
-        report = inspection.added(self.report(built, (*before, *stages)))
+        steps = self.step_work
+        programs, more = ((), ()) if steps is None else steps.build(targets)
+        report = inspection.added(self.report(built, (*before, *stages, *more)))
+        if steps is not None:
+            report = steps.compared(report, programs)
         if self.layout == "genai":
             report = self._with_genai(report, carried)
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -111,8 +119,23 @@ class Work:
             (self.folder / CARRIED).mkdir(exist_ok=True)
             shutil.copyfile(file, self.folder / CARRIED / file.name)
         # The manifest comes last: it holds the hashes of all other files.
-        manifest = self.manifest(built, carried, weights, report)
+        manifest = self.manifest(built, programs, carried, weights, report)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
+
+    @property
+    def step_work(self) -> StepWork | None:
+        """What builds the cached step; None for a model without one."""
+        programs = step_programs(self.checked)
+        if programs is None:
+            return None
+        return StepWork(
+            folder=self.folder,
+            whole=self.program,
+            programs=programs,
+            dtype=self.dtype,
+            recipe=self.recipe,
+            progress=self.progress,
+        )
 
     def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> BundleReport:
         """Compare every artifact that this host can run, and time them if requested. Raises SpecError E609."""
@@ -171,7 +194,12 @@ class Work:
         }
 
     def manifest(
-        self, built: Sequence[BuiltArtifact], carried: Sequence[Path], weights: WeightsEntry, report: BundleReport
+        self,
+        built: Sequence[BuiltArtifact],
+        programs: Sequence[BuiltProgram],
+        carried: Sequence[Path],
+        weights: WeightsEntry,
+        report: BundleReport,
     ) -> Manifest:
         """Return the manifest of everything that is in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
@@ -187,6 +215,7 @@ class Work:
             interface=written(self.program.interface),
             weights=weights,
             artifacts=[self._entry(one, verified.get(str(one.target))) for one in built],
+            programs=[self._program(program, verified) for program in programs],
             genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
             command=rebuilding(
@@ -220,6 +249,16 @@ class Work:
             network=artifact.network,
             notes=[*artifact.notes, *exported_notes(self.spec.graph)],
             warnings=list(artifact.warnings),
+        )
+
+    def _program(self, one: BuiltProgram, verified: Mapping[str, Verified]) -> ProgramEntry:
+        """Return the manifest's entry of a program; its artifacts are verified as the step of their target is."""
+        return ProgramEntry(
+            part=one.program.part,
+            source=one.source.as_posix(),
+            module=one.program.module,
+            interface=written(one.program.interface),
+            artifacts=[self._entry(artifact, verified.get(step_of(artifact.target))) for artifact in one.built],
         )
 
     def _ranges(self, one: BuiltArtifact) -> tuple[Profile, ...]:

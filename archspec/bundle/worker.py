@@ -10,6 +10,7 @@ from archspec.bundle import genai_trials
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
+from archspec.bundle.step_parity import step_contest
 from archspec.bundle.timing import time_artifacts
 from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
@@ -27,6 +28,13 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
     return _judged(list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials()))
+
+
+def compare_step(job: dict[str, Any]) -> dict[str, Any]:
+    """Compare the built step of a decoder with the full forward. Raises SpecError E609 where it differs too much."""
+    target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
+    program, files = Program.from_json(job["program"]), {part: Path(file) for part, file in job["files"].items()}
+    return _judged(list(step_contest(target, job["dtype"], files, program, Path(job["spec"])).trials()))
 
 
 def export_genai(job: dict[str, Any]) -> dict[str, Any]:
@@ -74,5 +82,5 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tasks = {"compare": compare, "verify_network": verify_network, "time_all": time_all}
+    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network, "time_all": time_all}
     serve({**tasks, "export_genai": export_genai, "compare_genai": compare_genai})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from archspec.analyses.cache import CacheSize, cache_size
 from archspec.diagnostics import Diagnostic, SpecError
-from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
 from archspec.spec import Spec
 
@@ -23,6 +22,9 @@ def decoding_cache(spec: Spec) -> DecodingCache | None:
     """The cache of a spec that says how it decodes; None for one that does not. A float counts 4 bytes."""
     if spec.decode is None:
         return None
+    # Most specs do not decode, and the pass is a tenth of what a check loads.
+    from archspec.passes.incremental.incremental import incremental
+
     try:
         found = incremental(spec.graph, spec.decode.input, [spec.decode.output])
     except SpecError as error:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def complete_specs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -26,7 +29,7 @@ def complete_targets(context: click.Context, parameter: click.Parameter, incompl
     from archspec.engines.registry import engines
 
     before, comma, last = incomplete.rpartition(",")
-    return [CompletionItem(f"{before}{comma}{word}") for word in engines() if word.startswith(last)]
+    return [_item(f"{before}{comma}{word}") for word in engines() if word.startswith(last)]
 
 
 def complete_codes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -34,12 +37,19 @@ def complete_codes(context: click.Context, parameter: click.Parameter, incomplet
     from archspec.diagnostics import CODES
 
     found = CODES.items()
-    return [CompletionItem(code, help=entry.title) for code, entry in found if code.startswith(incomplete.upper())]
+    return [_item(code, help=entry.title) for code, entry in found if code.startswith(incomplete.upper())]
+
+
+def _item(text: str, help: str | None = None) -> CompletionItem:
+    """A completion with its help. Commands import this module, and only a shell that completes needs click's."""
+    from click.shell_completion import CompletionItem
+
+    return CompletionItem(text, help=help)
 
 
 def _starting(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
     """The names that start with the incomplete word."""
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [_item(name) for name in names if name.startswith(incomplete)]
 
 
 def _files(incomplete: str) -> list[CompletionItem]:

@@ -16,8 +16,7 @@ from archspec.cli.verdicts import note_unproved
 
 if TYPE_CHECKING:
     from archspec.bundle import Bundle
-    from archspec.decoding import Generated
-    from archspec.diagnostics import Diagnostic
+    from archspec.decoding import Decoder, Generated
     from archspec.model.checked import Checked
 
 _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never": "never"}
@@ -33,6 +32,9 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
     multiple=True,
     metavar="ID,ID,...",
     help="Token ids to continue, one row of the batch; repeatable.",
+)
+@click.option(
+    "--artifact", help="Artifact of a bundle to run, or `module` (default: the best that this host can open)."
 )
 @click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
@@ -78,6 +80,7 @@ def command(
     system: str | None,
     tokenizer: Path | None,
     prompts: tuple[str, ...],
+    artifact: str | None,
     inputs: Path | None,
     weights: Path | None,
     layout: str | None,
@@ -100,8 +103,7 @@ def command(
     from archspec.decoding.sampling import Sampling
     from archspec.spec.files import is_folder
 
-    if log_probabilities and not as_json:
-        raise click.UsageError("--log-probabilities needs --json")
+    _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
     limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
     source: Checked | Bundle
@@ -110,11 +112,11 @@ def command(
         source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
-        module = _parameters(source, weights, layout, seed)
+        module = _parameters(source, weights, layout, seed, artifact)
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
     limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
     known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
-    made = decoder(source, module, unproved=unproved)
+    made = decoder(source, module, artifact=artifact, unproved=unproved)
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
@@ -124,15 +126,17 @@ def command(
         writer = made if known is None else TextDecoder(made, known)
         found = writer.generate(rows, log_probabilities=log_probabilities, **limits)
         took, count = perf_counter() - begun, _print(found, faults, as_json, texts)
-    _note(made.refused, seed if weights is None and module is not None else None)
+    _note(made, seed if weights is None and module is not None else None)
     note_unproved(faults)
     _note_speed(count, took)
 
 
-def _note(refused: Diagnostic | None, drawn: int | None) -> None:
-    """Note on standard error why there are no steps, and the seed of which parameters were drawn."""
-    if refused is not None:
-        click.echo(f"note: every step computes all positions again: {refused.message}", err=True)
+def _note(made: Decoder, drawn: int | None) -> None:
+    """Note on standard error which artifact ran, why there are no steps, and the seed of parameters that were drawn."""
+    if made.chosen:
+        click.echo(f"ran {made.chosen}", err=True)
+    if made.refused is not None:
+        click.echo(f"note: every step computes all positions again: {made.refused.message}", err=True)
     if drawn is not None:
         click.echo(f"no weights were given: the parameters are initialised with seed {drawn}", err=True)
 
@@ -192,8 +196,19 @@ def _bundle(folder: str, overrides: tuple[str, ...], reduced: bool, weights: Pat
     return open_bundle(folder)
 
 
-def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed: int) -> Any:
-    """The module's parameters: loaded tensors by name, or a module initialised with the seed."""
+def _check_output(as_json: bool, log_probabilities: bool) -> None:
+    """Reject options of another form of output. Raises click.UsageError."""
+    if log_probabilities and not as_json:
+        raise click.UsageError("--log-probabilities needs --json")
+
+
+def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed: int, artifact: str | None) -> Any:
+    """The module's parameters: loaded tensors by name, or a module initialised with the seed.
+
+    Raises click.UsageError for an artifact, which only a bundle has.
+    """
+    if artifact is not None:
+        raise click.UsageError("--artifact applies to a bundle")
     from archspec.weights import load as load_weights
 
     if weights is not None:

@@ -9,16 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import decoder, generate, text_decoder
     from archspec.decoding.rows import DecodingStep, Generated
+    from archspec.decoding.sampling import Sampling
+    from archspec.decoding.slots import DecodingSlots
     from archspec.decoding.stepping import Decoder
     from archspec.decoding.text import TextDecoder, TextStep
     from archspec.decoding.tokenizer import Tokenizer, read_tokenizer
 
 _HOMES = {
+    "BeamSearch": "archspec.decoding.beams",
     "Decoder": "archspec.decoding.stepping",
     "Generated": "archspec.decoding.rows",
     "DecodingStep": "archspec.decoding.rows",
+    "Sampling": "archspec.decoding.sampling",
+    "DecodingSlots": "archspec.decoding.slots",
     "TextDecoder": "archspec.decoding.text",
     "TextStep": "archspec.decoding.text",
     "Tokenizer": "archspec.decoding.tokenizer",
@@ -29,9 +35,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "BeamSearch",
     "Decoder",
     "DecodingStep",
     "Generated",
+    "Sampling",
+    "DecodingSlots",
     "TextDecoder",
     "TextStep",
     "Tokenizer",

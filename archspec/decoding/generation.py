@@ -10,6 +10,9 @@ from archspec.bundle.bundle import Bundle
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import fail
 
+MODULE = "module"
+"""Names the emitted module among the artifacts of a bundle."""
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -98,16 +101,24 @@ def _writer(
     return text_decoder(source, module, tokenizer=tokenizer, unproved=unproved)
 
 
-def decoder(source: SpecSource | Bundle, module: Parameters | None = None, *, unproved: bool = False) -> Decoder:
+def decoder(
+    source: SpecSource | Bundle,
+    module: Parameters | None = None,
+    *,
+    artifact: str | None = None,
+    unproved: bool = False,
+) -> Decoder:
     """A decoder for repeated or step-by-step generation: `for step in decoder(spec, module).stream(...)`.
 
-    Arguments are those of `generate`. Errors about the spec and the parameters are raised here, those about prompts,
-    inputs and sampling when the decoder is used.
+    Of a bundle, the built step runs that is verified furthest of those that this host can open, or that of the target
+    `artifact`; where there is none, or for `artifact="module"`, the emitted module. The attribute `chosen` says which.
+    Other arguments are those of `generate`. Errors about the spec and the parameters are raised here, those about
+    prompts, inputs and sampling when the decoder is used.
     """
     from archspec.decoding.stepping import Decoder
 
     if isinstance(source, Bundle):
-        return Decoder(source.checked(unproved=unproved), _of_bundle(source))
+        return _of_bundle(source, artifact, unproved=unproved)
     checked = accepted(source, unproved=unproved)
     if module is None:
         help = "give `module=archspec.compile(spec)` with its weights loaded"
@@ -158,7 +169,26 @@ def _state(module: Parameters) -> Mapping[str, Tensor]:
     return state
 
 
-def _of_bundle(bundle: Bundle) -> dict[str, Tensor]:
+def _of_bundle(bundle: Bundle, artifact: str | None, *, unproved: bool) -> Decoder:
+    """A decoder of a bundle, which says what it runs.
+
+    Raises:
+        SpecError: E610 or E710 for the artifact, and all of `Decoder`.
+    """
+    from archspec.bundle.step_artifacts import OpenedSteps, opened_steps
+    from archspec.decoding.artifact_steps import ArtifactSteps
+    from archspec.decoding.stepping import Decoder
+
+    checked = bundle.checked(unproved=unproved)
+    found = None if artifact == MODULE else opened_steps(bundle, checked, artifact)
+    if isinstance(found, OpenedSteps):
+        runner = ArtifactSteps(steps=found.steps, interface=bundle.interface)
+        return Decoder(checked, runner, chosen=str(found.choice))
+    reason = "requested" if found is None else found.message
+    return Decoder(checked, _weights(bundle), chosen=f"the emitted module: {reason}")
+
+
+def _weights(bundle: Bundle) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     tensors: dict[str, Tensor] = load_file(bundle.path / bundle.manifest.weights.path)

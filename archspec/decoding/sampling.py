@@ -88,9 +88,10 @@ def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> 
 
 def require_numbers(logits: Tensor) -> None:
     """Raise SpecError E747 for logits from which no id can be chosen."""
+    # The maximum of a row with a NaN is NaN.
     best = logits.amax(-1)
     wrong = {
-        "NaN": bool(logits.isnan().any()),
+        "NaN": bool(best.isnan().any()),
         "inf": bool((best == math.inf).any()),
         "-inf for every id": bool((best == -math.inf).any()),
     }

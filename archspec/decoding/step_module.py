@@ -30,7 +30,8 @@ class StepModule:
     `given` are the arguments of `new_cache` after its first two, and `fed` those of `step` before the cache, by the
     names of the spec's inputs; `given_too` and `fed_too` are keywords, which have defaults. `types` are those of the
     fed inputs, with `new` for the number of new positions and `length` for that of the entries that a step reads.
-    `axes` are the axes of rows by the field of the cache; `selects` says that rows can be taken out of every field.
+    `measures` says that the cache keeps all positions, and so has a length. `axes` are the axes of rows by the field of
+    the cache; `selects` says that rows can be taken out of every field.
     """
 
     module: Any
@@ -41,6 +42,7 @@ class StepModule:
     types: Mapping[str, TensorType]
     new: str
     length: Symbol
+    measures: bool
     axes: Mapping[str, int]
     selects: bool
 
@@ -51,8 +53,8 @@ class StepModule:
 
     def sizes(self, cache: Any, new: int) -> dict[str, int]:
         """The sizes of the dims of positions at a step of `new` positions."""
-        # Only a cache that keeps all positions has a length; others compute with positions up to the largest.
-        length = cache.length(new) if hasattr(cache, "length") else self.length.max
+        # Other caches compute with positions up to the largest.
+        length = cache.length(new) if self.measures else self.length.max
         return {self.new: new, self.length.name: length}
 
     def step(self, tensors: Mapping[str, Tensor], cache: Any, counts: Tensor) -> tuple[Tensor, Any]:
@@ -72,6 +74,14 @@ class StepModule:
         return cache._replace(
             **{field: getattr(cache, field).index_select(axis, places) for field, axis in self.axes.items()}
         )
+
+    def at(self, cache: Any, past: Sequence[int]) -> Any:
+        """The cache with another number of positions that each row has had: 0 for a row that begins anew.
+
+        What a row kept behind that number is never read.
+        """
+        more = {"longest": max(past)} if self.measures else {}
+        return cache._replace(past=torch.tensor(past, device=cache.past.device), **more)
 
 
 def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule | Diagnostic:
@@ -103,6 +113,7 @@ def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule |
         types={value.name: value.type for value in made.fed},
         new=made.found.new.name,
         length=made.found.length,
+        measures=made.whole is not None,
         axes={field: axis for field, axis in axes.items() if axis is not None},
         selects=None not in axes.values() and not made.found.rows.is_constant,
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archspec.decoding.beams import Beam, BeamSearch, PromptSearch
 from archspec.decoding.cached import CachedSteps
+from archspec.decoding.cached_rows import CachedRows
 from archspec.decoding.ending import Ending
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.full import FullForward
@@ -21,8 +22,10 @@ from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
 from archspec.decoding.searching import Searches, check_search
+from archspec.decoding.slots import DecodingSlots, check_slots
 from archspec.decoding.step_module import StepModule, step_module
-from archspec.diagnostics import Diagnostic, fail
+from archspec.decoding.step_runner import StepRunner
+from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.model.checked import Checked
 
 GREEDY = Sampling()
@@ -38,14 +41,22 @@ class Decoder:
     """
 
     def __init__(
-        self, checked: Checked, parameters: Mapping[str, Tensor], *, cached: bool = True, chunk: int = CHUNK
+        self,
+        checked: Checked,
+        parameters: Mapping[str, Tensor] | StepRunner,
+        *,
+        cached: bool = True,
+        chunk: int = CHUNK,
+        chosen: str = "",
     ) -> None:
         """Prove what generation requires and create its modules.
 
         Args:
             checked: the spec.
-            parameters: its parameters by name; the first float one gives the device and the dtype of float inputs.
+            parameters: its parameters by name; the first float one gives the device and the dtype of float inputs. Or
+                what computes its steps on the CPU.
             cached: False runs the full forward at every step, which gives the same ids.
+            chosen: which artifact of a bundle computes the steps, and why; "" without a bundle.
             chunk: the largest number of positions that a cached step takes at once; longer prompts are fed in parts.
 
         Raises:
@@ -54,17 +65,23 @@ class Decoder:
         if chunk < 1:
             fail("E744", f"`chunk` must be at least 1, got {chunk}", None)
         self.plan: GenerationPlan = plan(checked.spec)
-        first = next((one for one in parameters.values() if one.is_floating_point()), torch.empty(0))
+        tensors = parameters if isinstance(parameters, Mapping) else {}
+        first = next((one for one in tensors.values() if one.is_floating_point()), torch.empty(0))
         self._feeding = Feeding(plan=self.plan, device=first.device, dtype=first.dtype)
         self._chunk = chunk
+        self.chosen = chosen
+        self.refused: Diagnostic | None = None
+        self.runs: StepRunner | Parts
+        if not isinstance(parameters, Mapping):
+            self.runs = parameters
+            return
         made = step_module(checked, parameters) if cached else None
-        self.refused: Diagnostic | None = made if isinstance(made, Diagnostic) else None
-        self.runs: StepModule | Parts
+        self.refused = made if isinstance(made, Diagnostic) else None
         self.runs = made if isinstance(made, StepModule) else parts(checked, self.plan.decode, parameters)
 
     def logits_of(self, sequences: Sequences, given: Mapping[str, Tensor], max_new: int) -> CachedSteps | FullForward:
         """What computes the logits of sequences that grow in place, from the inputs that stay the same."""
-        if isinstance(self.runs, StepModule):
+        if not isinstance(self.runs, Parts):
             return CachedSteps(self.runs, self._feeding, sequences, given, max_new=max_new, chunk=self._chunk)
         return FullForward(self.runs, self._feeding, sequences, given)
 
@@ -135,6 +152,28 @@ class Decoder:
             message = "a beam search knows its ids only when it has ended, so they cannot be given step by step"
             fail("E744", message, None, help="use `generate`, or 1 beam")
         return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
+
+    def slots(self, *, rows: int, capacity: int) -> DecodingSlots:
+        """Rows that requests enter and leave while others go on (continuous batching).
+
+        Args:
+            rows: how many requests are decoded together.
+            capacity: the most positions of a request: its prompt and its new ids but the last.
+
+        Raises:
+            SpecError: E748 if the spec has no step on new positions alone, E744 without a cache and for numbers that
+                the spec does not admit, E745 if an input has to be given for each row.
+        """
+        if isinstance(self.runs, Parts):
+            if self.refused is not None:
+                raise SpecError([self.refused])
+            fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
+        check_slots(self.plan, rows, capacity)
+        together = self.plan.batch(rows)
+        first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
+        given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
+        made = CachedRows(self.runs, self._feeding, given, rows=together, capacity=capacity)
+        return DecodingSlots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
 
     def _run(self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling) -> _Run:
         arrays = as_arrays(inputs)

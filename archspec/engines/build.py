@@ -38,7 +38,8 @@ class BuiltArtifact:
 class Workshop:
     """A folder in which a program is built; the paths of the program and of the results are relative to it.
 
-    `recipe` is the key to the cache of artifacts, None to do without it.
+    `recipe` is the key to the cache of artifacts, None to do without it. `part` names a program that is not the whole
+    model, whose artifacts stand in a folder of this name.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class Workshop:
     dtype: DTypeName
     recipe: Recipe | None = None
     progress: Progress | None = None
+    part: str = ""
 
     def build(
         self, targets: Sequence[Target], inspect: Callable[[str, str], Stage] | None = None
@@ -59,7 +61,7 @@ class Workshop:
         """
         stages: list[Stage] = []
         built: list[BuiltArtifact] = []
-        (self.folder / ARTIFACTS).mkdir()
+        (self.folder / ARTIFACTS / self.part).mkdir(parents=True, exist_ok=True)
         (self.folder / _WORK).mkdir()
         # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
@@ -81,32 +83,40 @@ class Workshop:
     def _export(self, form: Form) -> Stage:
         """Export the program in one form, to a file that all engines of that form share."""
         stage, path = _EXPORTS[form]
-        return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, stage).stage
+        return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, named(stage, self.part)).stage
 
     def _taken(self, targets: Sequence[Target]) -> Iterator[tuple[Target, tuple[BuiltArtifact, Stage]]]:
         """Yield the targets whose artifacts are in the cache; makes the folder of every target."""
         for target in targets:
-            place = Path(ARTIFACTS, target.folder)
+            place = self._place(target)
             (self.folder / place).mkdir()
             begun = time.monotonic()
             artifact = None if self.recipe is None else self.recipe.take(target, self.folder / place)
             if artifact is not None:
-                stage = Stage(name=from_cache(target), seconds=round(time.monotonic() - begun, 3), peak_bytes=0)
+                stage = Stage(
+                    name=named(from_cache(target), self.part), seconds=round(time.monotonic() - begun, 3), peak_bytes=0
+                )
                 self._tell(stage.name)
                 yield target, (BuiltArtifact(target=target, artifact=artifact, folder=place), stage)
 
     def _build(self, target: Target) -> tuple[BuiltArtifact, Stage]:
         """Build one target, and store it in the cache if there is one."""
-        place = Path(ARTIFACTS, target.folder)
+        place = self._place(target)
         _, source = _EXPORTS[engine_of(target).form]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
-        outcome = self._run("build", {**wanted, "source": source, "folder": str(place)}, f"build {target}")
+        outcome = self._run(
+            "build", {**wanted, "source": source, "folder": str(place)}, named(f"build {target}", self.part)
+        )
         artifact = Artifact.from_json(outcome.result)
         obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
         # A full or unwritable cache is no reason to fail: the artifact exists.
         if obstacle is not None:
             self._tell(f"{target} is not cached: {obstacle}")
         return BuiltArtifact(target=target, artifact=artifact, folder=place), outcome.stage
+
+    def _place(self, target: Target) -> Path:
+        """Return the folder of a target's files."""
+        return Path(ARTIFACTS, self.part, target.folder)
 
     def _tell(self, stage: str) -> None:
         """Report a finished step."""
@@ -117,6 +127,11 @@ class Workshop:
         """Run a step in a separate process."""
         job = {"program": self.program.to_json(), **job}
         return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress)
+
+
+def named(stage: str, part: str) -> str:
+    """Return the name of a build step of a part of the model; "" is the whole."""
+    return f"{stage} ({part})" if part else stage
 
 
 def from_cache(target: Target | str) -> str:

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from archspec.engines.step_session import FunctionalSession, StepSession
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 from archspec.record import record
@@ -86,6 +87,8 @@ class Engine(ABC):
     extra: ClassVar[str | None] = None
     runtime: ClassVar[str]
     """The module that opens the artifacts."""
+    steps: ClassVar[bool] = False
+    """Whether the engine builds the cached step of a decoder too."""
     profiled: ClassVar[bool] = False
     """Whether an artifact runs only at the sizes of its profiles."""
 
@@ -130,6 +133,13 @@ class Engine(ABC):
 
         The runner takes and returns arrays by the names of `interface`. Raises SpecError E610.
         """
+
+    def open_step(self, path: Path, interface: Interface, updates: Mapping[str, str]) -> StepSession:
+        """Open the step of a decoder by its first file; `closed` must have returned None.
+
+        `updates` gives the output that replaces each input of the state that changes. Raises SpecError E610.
+        """
+        return FunctionalSession(runner=self.open(path, interface), updates=updates)
 
 
 class NetworkEngine(Engine):

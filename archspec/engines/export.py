@@ -31,7 +31,8 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     overflow, E608 for an axis that cannot be exported.
     """
     module = load_module(program, dtype)
-    exported = exported_program(module, program.interface.input_ports, program.interface, dtype)
+    ports, partial = program.interface.input_ports, program.partial
+    exported = exported_program(module, ports, program.interface, dtype, partial=partial)
     write_onnx(exported, program.interface, dtype, path, weight_bytes(module))
 
 
@@ -67,18 +68,26 @@ def write_onnx(
 
 
 def exported_program(
-    module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName
+    module: nn.Module, ports: tuple[Port, ...], interface: Interface, dtype: DTypeName, *, partial: bool = False
 ) -> ExportedProgram:
     """Trace the module with torch.export, dynamic in every dim that varies.
 
-    `ports` are the inputs in the order of the emitted `forward`. Raises SpecError E608.
+    `ports` are the inputs in the order of the emitted `forward`; `partial` says that it is a part of a model.
+    Raises SpecError E608.
     """
     import torch
 
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
     shapes = dict(zip(inputs, dynamic_shapes(ports), strict=True))
     with torch.no_grad():
-        return torch.export.export(module, (), inputs, dynamic_shapes=shapes)
+        return torch.export.export(
+            module,
+            (),
+            inputs,
+            dynamic_shapes=shapes,
+            # In a step, inequalities between strides are beyond the tracer.
+            prefer_deferred_runtime_asserts_over_guards=partial,
+        )
 
 
 def weight_bytes(module: nn.Module) -> int:

@@ -32,7 +32,7 @@ class Axis:
 
     factors: tuple[Dim, ...]
 
-    @property
+    @cached_property
     def size(self) -> Dim:
         """The number of positions: the product of the factors."""
         return self.factors[0] if len(self.factors) == 1 else product(self.factors)
@@ -59,7 +59,7 @@ class TensorType:
         """Build a type from sizes or axes."""
         return cls(dtype, tuple(axis(size) for size in sizes), bound)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[Dim, ...]:
         """Sizes of the axes, each the product of its factors."""
         return tuple(a.size for a in self.axes)

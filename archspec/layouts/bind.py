@@ -105,8 +105,7 @@ def _bindings(line: MapLine, ours: Mapping[str, Shape], found: Collector) -> Ite
 
 def _hits(pattern: NamePattern, ours: Mapping[str, Shape]) -> dict[tuple[tuple[int, ...], str], str]:
     """Map what fills a pattern, indices and rest, to each of our names that it matches."""
-    matches = ((pattern.match(name), name) for name in ours)
-    return {match: name for match, name in matches if match is not None}
+    return {hit: name for name, hit in pattern.matches(ours).items()}
 
 
 def _theirs(line: MapLine, choice: tuple[int, ...]) -> tuple[NamePattern, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -16,6 +16,7 @@ from archspec.text.nodes import TextNode
 _PIECE = re.compile(r"\*|\(([^()*]*)\)|[^\s()*]+")
 # No leading zeros: index 1 would not produce `layers.01` again.
 _INDEX = "(0|[1-9][0-9]*)"
+_DIGITS = frozenset("0123456789")
 
 
 class Star(Enum):
@@ -64,11 +65,14 @@ class NamePattern:
         """
         number = iter(range(len(self.pieces)))
         pieces = tuple(piece[choices[next(number)]] if isinstance(piece, tuple) else piece for piece in self.pieces)
-        return NamePattern(pieces=pieces, span=self.span)
+        return NamePattern(pieces=tuple(_joined(pieces)), span=self.span)
 
     @cached_property
-    def _regex(self) -> re.Pattern[str]:
-        return re.compile(f"{regex_of(self.pieces)}(?:\\.(.+))?")
+    def _ends(self) -> tuple[str, str]:
+        """The first and the last piece, where they are texts; they are empty where they are not."""
+        ends = (self.pieces[0], self.pieces[-1]) if self.pieces else ("", "")
+        first, last = (piece if isinstance(piece, str) else "" for piece in ends)
+        return first, last
 
     def match(self, name: str) -> tuple[tuple[int, ...], str] | None:
         """Return the indices and the rest that make this pattern the name, or a module that holds it.
@@ -76,25 +80,46 @@ class NamePattern:
         The rest is the name inside the module, empty if the pattern is the whole name. Returns None if neither matches.
         Groups match any of their texts.
         """
-        first = self.pieces[0] if self.pieces else ""
-        if isinstance(first, str):
-            # Most names differ in their first words: the regular expression is compiled only where these agree.
-            if not name.startswith(first):
-                return None
-            if len(self.pieces) == 1:
-                rest = name[len(first) :]
-                return ((), rest[1:]) if not rest or (rest[0] == "." and len(rest) > 1) else None
-        found = self._regex.fullmatch(name)
-        if found is None:
-            return None
-        *indices, inner = found.groups()
-        return tuple(map(int, indices)), inner or ""
+        return _filling(self.pieces, name, 0) if name.startswith(self._ends[0]) else None
+
+    def matches(self, names: Iterable[str]) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return what `match` gives, for those of several names that match."""
+        first, last = self._ends
+        # A layout asks each of its lines about each of our names, and almost all pairs differ here already.
+        close = [name for name in names if name.startswith(first) and last in name]
+        found = {name: self.match(name) for name in close}
+        return {name: hit for name, hit in found.items() if hit is not None}
 
     def filled(self, indices: Sequence[int], rest: str = "") -> str:
         """Return the name at these indices with `rest` inside it; the pattern must have no groups left."""
         remaining = iter(indices)
         name = "".join(str(next(remaining)) if piece is Star.STAR else str(piece) for piece in self.pieces)
         return ".".join(part for part in (name, rest) if part)
+
+
+def _filling(pieces: Sequence[Piece], name: str, start: int) -> tuple[tuple[int, ...], str] | None:
+    """Return the indices and the rest that make `pieces` the name from `start` on; None if nothing does."""
+    if not pieces:
+        rest = name[start:]
+        return ((), rest[1:]) if not rest or (rest[0] == "." and len(rest) > 1) else None
+    for end in _piece_ends(pieces[0], name, start):
+        found = _filling(pieces[1:], name, end)
+        if found is not None:
+            index = (int(name[start:end]),) if pieces[0] is Star.STAR else ()
+            return (*index, *found[0]), found[1]
+    return None
+
+
+def _piece_ends(piece: Piece, name: str, start: int) -> Iterator[int]:
+    """Yield where a piece that starts at `start` may end: an index the longest first, texts of a group in order."""
+    if piece is Star.STAR:
+        end = start
+        while end < len(name) and name[end] in _DIGITS:
+            end += 1
+        yield from range(min(end, start + 1) if name[start:end].startswith("0") else end, start, -1)
+    else:
+        texts = piece if isinstance(piece, tuple) else (str(piece),)
+        yield from (start + len(text) for text in texts if name.startswith(text, start))
 
 
 def regex_of(pieces: Sequence[Piece]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.lower.attributes import Attributes
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.cached import STEP, Cached
 from archspec.lower.class_text import MethodText
 from archspec.lower.code import Assignment, ClassCode, Default, Slots, Statement, Variable
@@ -42,7 +42,7 @@ def decoding_texts(cached: Cached, codes: Mapping[str, ClassCode]) -> dict[str, 
 def step_code(lowering: Lowering, cached: Cached, attributes: Attributes) -> ClassCode:
     """The method `step` of the model."""
     graph = cached.step
-    code, _ = lowering.body(graph, BodySite(), forced=range(len(graph.inputs)), attributes=attributes)
+    code, _ = lowering.body(graph, BodySite(), BodyInterface(forced=range(len(graph.inputs)), attributes=attributes))
     return _Step(lowering, cached, code).run()
 
 
@@ -126,7 +126,7 @@ def new_cache_code(lowering: Lowering, cached: Cached, attributes: Attributes) -
     once, given = cached.once, cached.given
     code, inputs = ClassCode(kind="", path="", attributes=attributes), list[str]()
     if once is not None:
-        code, _ = lowering.body(once, BodySite(), forced=range(len(once.inputs)), attributes=attributes)
+        code, _ = lowering.body(once, BodySite(), BodyInterface(forced=range(len(once.inputs)), attributes=attributes))
         inputs = code.arguments
     inputs = inputs + [code.variable(Variable(hint=value.name, type=value.type)) for value in given[len(inputs) :]]
     tokens = dict(zip(given, inputs, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -80,7 +81,7 @@ def method_lines(
     """Lines of one method, signature, docstring and body; for the arguments see `class_lines`."""
     given, lines = fitted(code, reserved, _BODY)
     parameters = ["self", *_parameters(code, given)]
-    returned = output or _returned(len(code.results))
+    returned = output or _returned(code)
     head = signature(f"def {method}(", parameters, f") -> {returned}:", _INDENT)
     return [*head, *(_BODY + line if line else "" for line in docstring), *lines]
 
@@ -98,6 +99,15 @@ def _parameter(code: ClassCode, token: str, given: str) -> str:
     return f"{given}: {annotation} | None = None" if token in code.optional else f"{given}: {annotation}"
 
 
-def _returned(count: int) -> str:
-    """The return annotation for a number of tensors."""
-    return "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+def _returned(code: ClassCode) -> str:
+    """The return annotation: a tensor, or a tuple of what is returned."""
+    if any(isinstance(result, ast.Starred) for result in code.results):
+        return "tuple[Tensor, ...]"
+    types = [_annotation(code, result) for result in code.results]
+    return types[0] if len(types) == 1 else f"tuple[{', '.join(types)}]"
+
+
+def _annotation(code: ClassCode, result: ast.expr) -> str:
+    """The annotation of a result: that of a variable, or else a tensor."""
+    found = code.variables.get(result.id) if isinstance(result, ast.Name) else None
+    return "Tensor" if found is None else found.annotation

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.cached import METHODS, Cached
 from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
@@ -70,7 +70,7 @@ def require_module(spec: Spec) -> None:
     graph = with_masks(spec)
     try:
         Lowering(methods=METHODS if spec.decode else frozenset()).body(
-            graph, BodySite(), forced=range(len(graph.inputs))
+            graph, BodySite(), BodyInterface(forced=range(len(graph.inputs)))
         )
     except LoweringError as error:
         error.refuse()
@@ -95,12 +95,16 @@ def emit_graph(
     Raises:
         SpecError: E501 or E502 if a module cannot express the graph.
     """
-    spec = checked.spec
-    header = Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
     try:
-        return module_file(graph, header, defaults, cached)
+        return module_file(graph, header_of(checked, name), defaults, cached)
     except LoweringError as error:
         error.refuse()
+
+
+def header_of(checked: Checked, name: str) -> Header:
+    """The name and the origin of a file that is made from a spec."""
+    spec = checked.spec
+    return Header(name=name, about=spec.about or "", version=_version(), digest=spec.digest)
 
 
 def _version() -> str:

@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from archspec.ir.graph import Graph
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.cached import METHODS, Cached, cache_class
 from archspec.lower.cached_methods import decoding_methods, decoding_texts
 from archspec.lower.class_text import MethodText, class_lines
 from archspec.lower.classes import token
+from archspec.lower.code import ClassCode
 from archspec.lower.defaults import Number, make_optional, require_bools
 from archspec.lower.docs import Header, file_docstring, forward_docstring, outputs_class
 from archspec.lower.naming import ALWAYS_TAKEN, class_name
@@ -35,14 +36,32 @@ def module_file(
     lowering = Lowering() if cached is None else Lowering(cached.graphs, METHODS)
     everything = range(len(graph.inputs))
     # Inputs that nothing reads stay arguments: callers pass all declared inputs.
-    code, _ = lowering.body(graph, BodySite(), forced=everything)
+    code, _ = lowering.body(graph, BodySite(), BodyInterface(forced=everything))
     make_optional(code, graph, defaults or {})
     require_bools(code, graph)
     code.output_names = graph.output_names
     methods = {} if cached is None else decoding_methods(lowering, cached, code.attributes)
     lowering.classes.add(code, finished(code, code.arguments), methods)
+    return file_text(lowering, header, _classes(lowering, graph, header, defaults or {}, cached))
+
+
+def flat_text(lowering: Lowering, code: ClassCode, header: Header) -> str:
+    """The file of a module without further methods, whose code was given arguments and results of its own."""
+    lowering.classes.add(code, finished(code, code.arguments))
+    taken = {*ALWAYS_TAKEN, *lowering.helpers.sources}
+    given = lowering.classes.names(class_name(header.name), sorted(taken))
+    tokens = {token(number): found for number, found in given.items()}
+    classes = (
+        class_lines(one.code, tokens, given[number], {*taken, *given.values()})
+        for number, one in enumerate(lowering.classes.all)
+    )
+    return file_text(lowering, header, classes)
+
+
+def file_text(lowering: Lowering, header: Header, classes: Iterable[list[str]]) -> str:
+    """The file with the helpers and the lines of the classes."""
     parts = [source.splitlines() for source in lowering.helpers.sources.values()]
-    parts += _classes(lowering, graph, header, defaults or {}, cached)
+    parts += classes
     body = "\n\n\n".join("\n".join(part) for part in parts) + "\n"
     return "\n".join([*file_docstring(header), "", *_imports(body)]) + "\n\n\n" + body
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Container
+from functools import cache
 
 ALWAYS_TAKEN = frozenset({"self", "torch", "nn", "F", "math", "Tensor", "NamedTuple", "Outputs", "annotations"})
 """Names that any emitted file may have at its top level."""
@@ -57,6 +58,7 @@ MODULE_NAMES = frozenset(_TAKEN.split())
 """Public attributes of `torch.nn.Module`, and those that emitted classes define."""
 
 
+@cache
 def may_be_attribute(name: str) -> bool:
     """Whether a module can have a submodule or a parameter of this name without hiding an attribute of its own."""
     return name.isidentifier() and not (name in MODULE_NAMES or keyword.iskeyword(name) or name.startswith("_"))

@@ -13,7 +13,7 @@ from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
 from archspec.ir.scope import join
 from archspec.lower.attributes import Attribute, Attributes, access
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import FREE, BodyInterface, BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Do, Need, Slots, Variable, hint_of
 from archspec.lower.errors import LoweringError, ReusedDifferently
@@ -23,10 +23,11 @@ from archspec.lower.primitive import Helpers, Primitives, relative
 from archspec.lower.repeats import LayerStack, LoopWriter
 from archspec.lower.sizes import resolve
 from archspec.lower.syntax import name, names, parse
-from archspec.lower.writes import Writer, is_update, is_written, results
+from archspec.lower.writes import Writer, is_list, is_stack, is_update, is_written, results
 from archspec.ops.state.write_positions import WritePositions
 from archspec.record import record
 
+LIST = "list[Tensor]"
 NO_GRAPHS: Mapping[str, Graph] = MappingProxyType({})
 
 
@@ -42,38 +43,32 @@ class Lowering:
     """Lowers bodies, and collects their classes and helpers for one file.
 
     `graphs` are further graphs of the same model, each by the name of the method that computes it; `methods` are names
-    that no attribute may have.
+    that no attribute may have. With `in_place` code writes into what a step keeps; without, it returns what replaces
+    it, and stacks over layers are lists of one tensor a layer.
     """
 
-    def __init__(self, graphs: Mapping[str, Graph] = NO_GRAPHS, methods: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        graphs: Mapping[str, Graph] = NO_GRAPHS,
+        methods: frozenset[str] = frozenset(),
+        *,
+        in_place: bool = True,
+    ) -> None:
         self.methods = methods
+        self.in_place = in_place
         self.classes = Classes()
         self.helpers = Helpers()
         self.found = {method: nodes_by_place(graph) for method, graph in graphs.items()}
         self.calls: dict[Node, MethodCall] = {}
         self.stacks: dict[Node, LayerStack] = {}
 
-    def body(
-        self,
-        region: Graph,
-        site: BodySite,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
-    ) -> tuple[ClassCode, InlinePlan]:
+    def body(self, region: Graph, site: BodySite, interface: BodyInterface = FREE) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
 
         Args:
             region: the body.
             site: where it stands.
-            forced: numbers of inputs that become arguments even if nothing reads them.
-            needs: needs that become arguments, whether they are used or not.
-            width: the least number of results; missing ones are None.
-            first: the number of the first output that is a result.
-            attributes: those of the class, for another method than `forward`, which makes them.
+            interface: what its callers require of the method.
 
         Returns:
             the code of the method, and its statements after inlining.
@@ -81,32 +76,31 @@ class Lowering:
         Raises:
             LoweringError: if a module cannot express the body.
         """
-        own = Attributes(self.methods) if attributes is None else attributes
+        own = interface.attributes
+        is_forward = own is None
+        own = Attributes(self.methods) if own is None else own
         code = ClassCode(kind=site.kind, path=site.path, around=site.around, attributes=own)
-        tokens = {value: code.variable(Variable(hint=_hint(region, value), type=value.type)) for value in region.inputs}
+        tokens = {value: code.variable(self.input(region, value)) for value in region.inputs}
         inputs = list(tokens.values())
-        for need in needs:
+        for need in interface.needs:
             code.need(need)
-        _Body(self, code, tokens, site, is_forward=attributes is None).run(region, first)
-        code.results += [parse("None")] * (width - len(code.results))
+        _Body(self, code, tokens, site, is_forward).run(region, interface.first)
+        code.results += [parse("None")] * (interface.width - len(code.results))
         plan = finished(code, inputs)
+        # Asked after inlining: an input that only removed statements read is no argument.
         read = set(reads(plan))
-        code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in forced)
+        code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in interface.forced)
         code.arguments[:0] = [inputs[n] for n in code.inputs]
         return code, plan
 
+    def input(self, region: Graph, value: Value) -> Variable:
+        """The variable of an input of a body."""
+        if not self.in_place and is_stack(region, value):
+            return Variable(hint=_hint(region, value), annotation=LIST)
+        return Variable(hint=_hint(region, value), type=value.type)
+
     def layer(
-        self,
-        region: Graph,
-        stack: BodySite,
-        op: Repeat,
-        kind: int,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
+        self, region: Graph, stack: BodySite, op: Repeat, kind: int, interface: BodyInterface
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower the body of one kind of layers of a stack; the rest as for `body`."""
         site = replace(
@@ -116,14 +110,14 @@ class Lowering:
             module=f"{op.module}.*",
             place=body_place(stack.place, kind),
         )
-        return self.body(region, site, forced=forced, needs=needs, width=width, first=first, attributes=attributes)
+        return self.body(region, site, interface)
 
     def other_calls(self, site: BodySite, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
         """The methods of a module beside `forward`, whose code is given, in the other graphs that call it."""
         methods: dict[str, tuple[ClassCode, InlinePlan]] = {}
         for method, found in self.found.items():
             for node in found.get(site.place, ()):
-                made = self.body(node.regions[0], site, attributes=code.attributes)
+                made = self.body(node.regions[0], site, BodyInterface(attributes=code.attributes))
                 if code_key(*made) == code_key(code, plan):
                     self.calls[node] = MethodCall(code=made[0])
                     continue
@@ -165,13 +159,7 @@ def reads(plan: InlinePlan) -> list[str]:
 def _hint(region: Graph, value: Value) -> str:
     """The preferred name of an input; of what is kept it tells entries from new ones, and one layer from all."""
     kept = "_cache" if is_written(region, value) else ""
-    return f"{value.name}{kept}{'s' if _is_stack(region, value) else ''}" if value.name else ""
-
-
-def _is_stack(region: Graph, value: Value) -> bool:
-    """Whether layers take parts of a value."""
-    users = [node for node in region.nodes if isinstance(node.op, Repeat) and value in node.inputs]
-    return any(isinstance(one.op, Repeat) and one.inputs.index(value) in one.op.stacked for one in users)
+    return f"{value.name}{kept}{'s' if is_stack(region, value) else ''}" if value.name else ""
 
 
 class _Body:
@@ -187,7 +175,7 @@ class _Body:
         self.module = site.module
         self.frozen = site.frozen
         self.is_forward = is_forward
-        self.writer = Writer(code, lowering.helpers)
+        self.writer = Writer(code, lowering.helpers, in_place=lowering.in_place)
 
     def run(self, region: Graph, first: int) -> None:
         for node in region.nodes:
@@ -199,7 +187,8 @@ class _Body:
                 raise
             self.tokens.update(zip(node.outputs, made, strict=True))
         self.writer.finish(region, self.tokens)
-        self.code.results = [name(self.tokens[value]) for value in results(region, first)]
+        returned = results(region, first, in_place=self.lowering.in_place)
+        self.code.results = [name(self.tokens[value]) for value in returned]
 
     def node(self, node: Node, operands: Sequence[str]) -> list[str]:
         """Append the statements of a node, given the tokens of its inputs; returns the tokens of its outputs."""
@@ -221,15 +210,21 @@ class _Body:
         found = self.lowering.calls[node]
         arguments = [operands[n] for n in found.code.inputs] + [self.bring(need) for need in found.code.needs]
         called = f"{access(path)}{'.' if found.method else ''}{found.method}"
-        targets = [self.target(node, value) for value in node.outputs if not is_update(value)]
+        targets = [self.target(node, value) for value in node.outputs if not self.is_written(value)]
         value = parse(f"{called}({', '.join(arguments)})")
         made = Assignment(targets=tuple(targets), value=value) if targets else Do(value=value)
         self.code.statements.append(made)
         rest = iter(targets)
-        return ["" if is_update(value) else next(rest) for value in node.outputs]
+        return ["" if self.is_written(value) else next(rest) for value in node.outputs]
+
+    def is_written(self, value: Value) -> bool:
+        """Whether an output is written in place, so that the code does not return it."""
+        return self.lowering.in_place and is_update(value)
 
     def target(self, node: Node, value: Value) -> str:
         """The token of an output of a call."""
+        if not self.lowering.in_place and is_list(value):
+            return self.code.variable(Variable(hint=hint_of(node, value), annotation=LIST))
         return self.code.variable(Variable(hint=hint_of(node, value), type=value.type))
 
     def define(self, node: Node, op: Call, path: str) -> None:

@@ -10,8 +10,7 @@ from typing import Protocol
 from archspec.algebra.dim import Symbol
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
-from archspec.lower.attributes import Attributes
-from archspec.lower.body_site import BodySite
+from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Loop, Need, Slots, Variable
 from archspec.lower.errors import ReusedDifferently
@@ -26,19 +25,10 @@ class BodyLowering(Protocol):
     """The part of `Lowering` that is used here; a protocol, because `region` imports this module."""
 
     classes: Classes
+    in_place: bool
 
     def layer(
-        self,
-        region: Graph,
-        stack: BodySite,
-        op: Repeat,
-        kind: int,
-        *,
-        forced: Sequence[int] = (),
-        needs: Sequence[Need] = (),
-        width: int = 0,
-        first: int = 0,
-        attributes: Attributes | None = None,
+        self, region: Graph, stack: BodySite, op: Repeat, kind: int, interface: BodyInterface
     ) -> tuple[ClassCode, InlinePlan]:
         """Lower one body of a stack of layers; see `archspec.lower.region.Lowering`."""
         ...
@@ -66,7 +56,7 @@ class LayerStack:
         self.kinds = [kind for kind in range(len(node.regions)) if op.schedule.count(kind)]
         # Layers of which each makes something of its own alone hand nothing on.
         self.carries = any(node.regions[kind].outputs[0] is not node.regions[kind].inputs[0] for kind in self.kinds)
-        self.width = max(len(results(node.regions[kind], self.first)) for kind in self.kinds)
+        self.width = max(len(self.results(kind)) for kind in self.kinds)
         bodies = self.bodies((), ())
         if not self.is_uniform([code for code, _ in bodies]):
             inputs = sorted({n for code, _ in bodies for n in code.inputs})
@@ -79,6 +69,14 @@ class LayerStack:
         """The number of the first output of a body that its code returns."""
         return 0 if self.carries else 1
 
+    def results(self, kind: int) -> list[Value]:
+        """The outputs of a body that its code returns."""
+        return results(self.node.regions[kind], self.first, in_place=self.lowering.in_place)
+
+    def is_written(self, value: Value) -> bool:
+        """Whether an output of the node is written in place."""
+        return self.lowering.in_place and is_update(value)
+
     def bodies(self, inputs: Sequence[int], needs: Sequence[Need]) -> list[tuple[ClassCode, InlinePlan]]:
         """The lowered bodies of all kinds, with the given inputs and needs as arguments in any case."""
         return [
@@ -87,11 +85,13 @@ class LayerStack:
                 self.site,
                 self.op,
                 kind,
-                forced=(0, *inputs) if self.carries else inputs,
-                needs=needs,
-                width=self.width,
-                first=self.first,
-                attributes=None if self.base is None else self.base.codes[kind].attributes,
+                BodyInterface(
+                    forced=(0, *inputs) if self.carries else inputs,
+                    needs=needs,
+                    width=self.width,
+                    first=self.first,
+                    attributes=None if self.base is None else self.base.codes[kind].attributes,
+                ),
             )
             for kind in self.kinds
         ]
@@ -317,12 +317,13 @@ class LoopWriter:
 
     def hint(self, output: int) -> str:
         """The name of a further output of the layers, as the first body that names it does."""
-        regions = [results(self.stack.node.regions[kind], self.stack.first) for kind in self.stack.kinds]
+        regions = [self.stack.results(kind) for kind in self.stack.kinds]
         return next((one[output].name for one in regions if output < len(one)), "") or "output"
 
     def taps(self, lists: Mapping[int, str]) -> list[str]:
         """Outputs of single layers, taken from the lists."""
         made = []
+        # The outputs behind those of the taps are stacks.
         for value, tap in zip(self.stack.node.outputs[1:], self.stack.op.taps, strict=False):
             made.append(self.code.variable(Variable(type=value.type)))
             self.code.statements.append(
@@ -334,19 +335,29 @@ class LoopWriter:
         """Outputs of the node that stack an output of one kind of layer, and the number of that output."""
         op, node = self.stack.op, self.stack.node
         stacks = zip(node.outputs[1 + len(op.taps) :], op.stacks, strict=True)
-        return [(value, scan.output) for value, scan in stacks if scan.output is not None and not is_update(value)]
+        return [
+            (value, scan.output)
+            for value, scan in stacks
+            if scan.output is not None and not self.stack.is_written(value)
+        ]
 
     def stacks(self, lists: Mapping[int, str]) -> list[str]:
         """Stacks of outputs of the layers of one kind; "" for those that are written in place."""
         op, node = self.stack.op, self.stack.node
         made: list[str] = []
         for value, scan in zip(node.outputs[1 + len(op.taps) :], op.stacks, strict=True):
-            if is_update(value) or scan.output is None:
+            if self.stack.is_written(value) or scan.output is None:
                 made.append("")
                 continue
             parts = lists[scan.output]
             if len(self.stack.kinds) > 1:
                 parts = f"[{', '.join(f'{parts}[{layer}]' for layer in op.schedule.layers(scan.body))}]"
-            made.append(self.code.variable(Variable(hint=value.name, type=value.type)))
-            self.code.statements.append(Assignment(targets=(made[-1],), value=parse(f"torch.stack({parts})")))
+            if self.stack.lowering.in_place:
+                made.append(self.code.variable(Variable(hint=value.name, type=value.type)))
+                self.code.statements.append(Assignment(targets=(made[-1],), value=parse(f"torch.stack({parts})")))
+            elif len(self.stack.kinds) > 1:
+                made.append(self.code.variable(Variable(hint=f"all_{value.name}", annotation="list[Tensor]")))
+                self.code.statements.append(Assignment(targets=(made[-1],), value=parse(parts)))
+            else:
+                made.append(parts)
         return made

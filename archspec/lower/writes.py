@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.repeat import Repeat
-from archspec.lower.code import ClassCode, Do, Need, Slots
+from archspec.lower.code import Assignment, ClassCode, Do, Need, Slots, Variable
 from archspec.lower.primitive import Helpers
 from archspec.lower.syntax import parse
 from archspec.ops.shape.concat import Concat
@@ -29,6 +29,16 @@ def slots_at(past: Tensor, new: int, size: int) -> Tensor:
     room = (size - 1 - past[:, None]).clamp(min=0)
     entries = torch.arange(new, device=past.device).minimum(room)
     return torch.stack(((past[:, None] + entries).clamp(max=size - 1), entries))
+'''
+WRITTEN = '''
+def written(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> Tensor:
+    """kept with entries slots[1] [b, n] of new along an axis in places slots[0]."""
+    shape = [1] * new.dim()
+    shape[0], shape[axis] = slots.shape[1:]
+    size = list(new.shape)
+    size[axis] = slots.shape[2]
+    places, entries = slots.view(2, *shape).expand(2, *size).unbind()
+    return kept.scatter(axis, places, new.gather(axis, entries))
 '''
 RING_SLOTS = '''
 def ring_slots_at(past: Tensor, counts: Tensor, new: int, size: int) -> Tensor:
@@ -77,18 +87,47 @@ def is_written(region: Graph, value: Value) -> bool:
     return False
 
 
-def results(region: Graph, first: int = 0) -> list[Value]:
+def results(region: Graph, first: int = 0, *, in_place: bool = True) -> list[Value]:
     """The outputs of a body that its code returns, from the number `first` on."""
-    return [value for value in region.outputs[first:] if not is_update(value)]
+    return [value for value in region.outputs[first:] if not (in_place and is_update(value))]
+
+
+def is_list(value: Value) -> bool:
+    """Whether a value stacks what layers take or make, so that code with a tensor a layer has a list in its place."""
+    node = value.producer
+    if node is None:
+        return False
+    match node.op:
+        case Call():
+            return is_list(node.regions[0].outputs[value.index])
+        case Repeat() as op:
+            return value.index > len(op.taps)
+        case _:
+            return False
+
+
+def is_stack(region: Graph, value: Value) -> bool:
+    """Whether layers take parts of an input of a body."""
+    for node in region.nodes:
+        for number, operand in enumerate(node.inputs):
+            if operand is not value:
+                continue
+            match node.op:
+                case Repeat() as op if number in op.stacked:
+                    return True
+                case Call() if is_stack(node.regions[0], node.regions[0].inputs[number]):
+                    return True
+    return False
 
 
 class Writer:
-    """Writes the new entries of one body of a step."""
+    """Writes the new entries of one body of a step, in place or into what replaces what is kept."""
 
-    def __init__(self, code: ClassCode, helpers: Helpers) -> None:
+    def __init__(self, code: ClassCode, helpers: Helpers, *, in_place: bool) -> None:
         self.code = code
         self.helpers = helpers
-        self._late: list[tuple[str, WritePositions, Node]] = []
+        self.in_place = in_place
+        self._late: list[tuple[str, str, WritePositions, Node]] = []
 
     def write(self, node: Node, op: WritePositions, operands: Sequence[str]) -> str:
         """Write into what is kept; returns the token that holds it afterwards.
@@ -98,17 +137,20 @@ class Writer:
         kept, new = operands[:2]
         ring = node.inputs[0].type.shape[op.axis].constant if op.ring else None
         slots = self.code.need(Need(what=Slots(ring=ring)))
+        value = node.outputs[0]
+        made = kept if self.in_place else self.code.variable(Variable(hint=f"{value.name}_kept", type=value.type))
         if op.ring:
-            self._late.append((slots, op, node))
+            self._late.append((made, slots, op, node))
         else:
-            self._append(kept, new, slots, op.axis)
-        return kept
+            self._append(made, kept, new, slots, op.axis)
+        return made
 
     def finish(self, region: Graph, tokens: dict[Value, str]) -> None:
         """Append the writes into rings, of the entries that are read: those of the ring and the new ones."""
-        for slots, op, node in self._late:
+        for made, slots, op, node in self._late:
             read = next(one for one in region.nodes if isinstance(one.op, Concat) and one.inputs == node.inputs[:2])
-            self._append(tokens[node.inputs[0]], tokens[read.outputs[0]], slots, op.axis)
+            self._append(made, tokens[node.inputs[0]], tokens[read.outputs[0]], slots, op.axis)
 
-    def _append(self, kept: str, new: str, slots: str, axis: int) -> None:
-        self.code.statements.append(Do(value=parse(f"{self.helpers.add(WRITE)}({kept}, {new}, {slots}, {axis})")))
+    def _append(self, made: str, kept: str, new: str, slots: str, axis: int) -> None:
+        value = parse(f"{self.helpers.add(WRITE if self.in_place else WRITTEN)}({kept}, {new}, {slots}, {axis})")
+        self.code.statements.append(Do(value=value) if self.in_place else Assignment(targets=(made,), value=value))

@@ -48,7 +48,7 @@ def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Seq
         check_values(port, arrays[name], sizes, found)
     found.raise_if_errors()
     sizes |= {name: typical for name, (_, typical, _) in _fitting(profiles, told).items() if name not in told}
-    made = {port.name: _converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
+    made = {port.name: converted(port, arrays.get(port.name), sizes, dtype) for port in interface.input_ports}
     for name, array in arrays.items():
         check_cast(name, array, made[name], found)
     found.raise_if_errors()
@@ -110,7 +110,7 @@ def _within(profile: Ranges, sizes: Mapping[str, int]) -> bool:
     return all(low <= sizes[name] <= high for name, (low, _, high) in profile.items() if name in sizes)
 
 
-def _converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype: DTypeName) -> Array:
+def converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype: DTypeName) -> Array:
     """The array in the artifact's dtype, or the default broadcast to the shape of the port."""
     wanted: str = port.type.dtype.value
     if port.type.dtype is DType.FLOAT:

@@ -30,6 +30,7 @@ class Reads:
         self._rows: dict[Node, Rows] = {}
         self._erased: dict[tuple[Node, Term], Rows] = {}
         self._keys: dict[Graph, frozenset[Term]] = {}
+        self._used: set[Term] = set()
 
     def of(self, node: Node, changing: Term | None = None) -> Rows:
         """What a primitive reads, as `rows[output][operand]`.
@@ -55,8 +56,7 @@ class Reads:
 
     def used(self) -> frozenset[Term]:
         """The terms that restrict reads anywhere in the graph, as far as nodes have been asked for."""
-        rows = (row for found in self._rows.values() for row in found)
-        return frozenset(term for row in rows for relation in row for atom in relation.atoms for term in keys(atom))
+        return frozenset(self._used)
 
     def is_fixed(self, value: Value) -> bool:
         """Whether the rule holds a value fixed although it depends on the changing input."""
@@ -69,8 +69,10 @@ class Reads:
         """The op's own reads, with operand numbers replaced by terms."""
         assert isinstance(node.op, Primitive)
         ins, outs = [x.type for x in node.inputs], [y.type for y in node.outputs]
-        rows = node.op.reads(ins, outs)
-        return self._normal(node, [[self._named(node, relation) for relation in row] for row in rows])
+        rows = [[self._named(node, relation) for relation in row] for row in node.op.reads(ins, outs)]
+        # Before the normal form, which joins many atoms and drops what tells them apart; exact wiring still reads it.
+        self._used.update(term for row in rows for relation in row for atom in relation.atoms for term in keys(atom))
+        return self._normal(node, rows)
 
     def _normal(self, node: Node, rows: list[list[Relation]]) -> Rows:
         """The rows of a node with every relation in normal form."""

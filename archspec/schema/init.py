@@ -1,7 +1,5 @@
 """INIT: the initialisation of weights and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 

@@ -1,4 +1,8 @@
-"""The base of all schema models: reads a map node, keeps its span, and reports unknown keys with the nearest known."""
+"""The base of all schema models: reads a map node, keeps its span, and reports unknown keys with the nearest known.
+
+Files that declare models have no `from __future__ import annotations`: pydantic would compile the annotation of every
+field again in every process, which is a twentieth of a check.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,12 @@ class Model(BaseModel):
     """A map of the language. `at` is its span; `given` are the keys that the user wrote."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        defer_build=True,
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        protected_namespaces=(),
     )
 
     shorthand: ClassVar[str | None] = None
@@ -76,6 +85,12 @@ class Model(BaseModel):
         # Every field was read above, so pydantic's own validation, which knows no spans, is skipped.
         values = {**cls._defaults(), **given, "at": cls._place(node)}
         return cast(Self, cls.model_construct(_fields_set=set(given), **values))
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """A model of values that other models have read: they are not validated again."""
+        # pydantic would first build the validator of the class, which takes longer than to read the whole file.
+        return cast(Self, cls.model_construct(**values))
 
     @classmethod
     def _place(cls, node: Node) -> Span:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built
-from archspec.blocks.transformer import Stack
 from archspec.diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from archspec.ir.builder import PlacedShapeError
 from archspec.ir.graph import Value
@@ -127,8 +126,7 @@ def _block(part: NodePart, block: Block, cx: NodeContext) -> Built:
     Raises SpecError E242 for `share` without `repeat`, and the errors of the block.
     """
     builder = cx.builder
-    # Every block has the field `share`; only blocks of layers use it by themselves.
-    if "share" in block.given and block.repeat is None and not isinstance(block, Stack):
+    if "share" in block.given and block.repeat is None and not block.shares:
         fail(
             "E242",
             "`share` without `repeat`",

@@ -1,7 +1,5 @@
 """Make the class of a user-defined block: its fields and inputs become fields of a block model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 

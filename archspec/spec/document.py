@@ -1,7 +1,5 @@
 """The sections of a spec file, as pydantic models: each field declares its sort."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """The fields that rules of every kind share; each kind adds its own fields in `rules/kinds`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
+from archspec.algebra.zeros import Zeros, zeros
 from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean
 from archspec.diagnostics.source import Span
@@ -38,6 +39,7 @@ _OPERATORS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
     "//": operator.floordiv,
     "%": operator.mod,
 }
+_DIVISIONS = frozenset({"/", "//", "%"})
 _LARGEST = sys.float_info.max
 _LARGEST_SIZE = 2**63 - 1
 FUNCTIONS = ("sqrt",)
@@ -98,8 +100,8 @@ def names(expr: Expr) -> tuple[str, ...]:
 def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
     """Compute the exact value of an expression; `names` gives the value of every constant and dim.
 
-    Raises SpecError E201 for a name that is not in `names`, E303 where the value is undefined (division by zero, the
-    square root of a negative number) or too large.
+    Raises SpecError E201 for a name that is not in `names`, E303 where the value is undefined (division by zero, also
+    at some admitted sizes alone, the square root of a negative number) or too large.
     """
     if isinstance(expr, Number):
         return Scalar.of(expr.value)
@@ -111,6 +113,8 @@ def evaluate(expr: Expr, names: Mapping[str, Scalar]) -> Scalar:
         argument = evaluate(expr.argument, names)
         return _defined(argument.sqrt, expr, "the square root of a negative number")
     left, right = evaluate(expr.left, names), evaluate(expr.right, names)
+    if expr.op in _DIVISIONS and right.symbols():
+        _check_divisor(expr.right, right)
     return _defined(lambda: _OPERATORS[expr.op](left, right), expr.right, "division by zero")
 
 
@@ -118,7 +122,7 @@ def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
     """Compute the value of an expression used as a size; help for a negative one names `least`, the least allowed.
 
     Raises SpecError as `evaluate` does; E301 where the value is not a whole number, E302 where it is negative at all
-    admitted sizes, E303 for a constant beyond 64 bits or a division by zero at the least or the largest sizes.
+    admitted sizes, E303 for a constant beyond 64 bits.
     """
     value = evaluate(expr, names)
     dim = value.as_dim()
@@ -128,8 +132,20 @@ def size(expr: Expr, names: Mapping[str, Scalar], least: int = 1) -> Dim:
         help = f"choose a value of at least {least}"
         fail("E302", f"`{written(expr)}` is negative", expr.span, _shown(value), help=help)
     check_size(expr, dim)
-    _defined(lambda: [dim.value(sizes) for sizes in at_the_ends(dim)], expr, "division by zero at some sizes")
     return dim
+
+
+def _check_divisor(expr: Expr, value: Scalar) -> None:
+    """Check that a divisor is not zero at any admitted sizes. Raises SpecError E303 where it is, or may be."""
+    # What is divided may cancel the divisor later, so it is judged as it is written.
+    part = value.vanishing()
+    found = Zeros(decided=False) if part is None else zeros(part)
+    if found.at is not None:
+        at = ", ".join(f"{name} = {size}" for name, size in found.at.items())
+        fail("E303", f"division by zero at {at}", expr.span, help="change the divisor, or the ranges of its dims")
+    if not found.decided:
+        message = f"cannot prove that `{written(expr)}` is never zero"
+        fail("E303", message, expr.span, help="divide by a size that is above 0 at the least sizes")
 
 
 def at_the_ends(dim: Dim) -> Iterator[dict[str, int]]:

@@ -172,5 +172,5 @@ def test_files_of_one_name_are_refused(tmp_path: Path, spec_file: Path) -> None:
 
 def test_the_manifest_is_plain_json(built: Path) -> None:
     data = json.loads((built / "manifest.json").read_text())
-    assert data["archspec_bundle"] == 2
+    assert data["archspec_bundle"] == 3
     assert data["files"]["model.py"]["bytes"] == (built / "model.py").stat().st_size

@@ -45,7 +45,7 @@ def choice(
         Timing(artifact=name, sizes={"batch": 1}, milliseconds=milliseconds, runs=15)
         for name, milliseconds in (times or {}).items()
     ]
-    return choose(manifest, BundleReport(trials=[], skipped=[], timings=timings, stages=[]), wanted)
+    return choose(manifest.artifacts, BundleReport(trials=[], skipped=[], timings=timings, stages=[]), wanted)
 
 
 def test_the_ranks_go_from_built_to_benchmarked() -> None:

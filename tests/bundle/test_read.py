@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -72,8 +73,18 @@ def test_a_link_out_of_the_bundle(copy: Path, linked: str) -> None:
 
 def test_a_newer_format(copy: Path) -> None:
     path = copy / "manifest.json"
-    path.write_text(path.read_text().replace('"archspec_bundle": 2', '"archspec_bundle": 3', 1))
-    assert refusal(copy) == ("E706", "the bundle has format 3, this version of archspec reads format 2")
+    path.write_text(path.read_text().replace('"archspec_bundle": 3', '"archspec_bundle": 4', 1))
+    assert refusal(copy) == ("E706", "the bundle has format 4, this version of archspec reads formats 2 to 3")
+
+
+def test_an_older_format(copy: Path) -> None:
+    path = copy / "manifest.json"
+    data = json.loads(path.read_text())
+    del data["programs"]
+    data |= {"archspec_bundle": 2, "digest": "0" * 64}
+    text = json.dumps(data, indent=2) + "\n"
+    path.write_text(text.replace("0" * 64, hashlib.sha256(text.encode()).hexdigest(), 1))
+    assert archspec.open(copy).manifest.programs == []
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:

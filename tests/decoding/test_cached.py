@@ -57,10 +57,10 @@ def test_the_cache_shrinks_with_its_rows(tmp_path: Path) -> None:
     with torch.no_grad():
         for rows, kept in (([0, 1, 2, 3], 4), ([0, 1, 3], 4), ([1, 3], 2), ([3], 1)):
             steps.logits(rows)
-            assert len(steps.cache.past) == kept
+            assert len(steps.rows.cache.past) == kept
             for row in rows:
                 sequences[row].append(1)
-    assert steps.cache.past.tolist() == [5]
+    assert steps.rows.cache.past.tolist() == [5]
 
 
 def test_a_step_computes_new_positions_alone(tmp_path: Path) -> None:

@@ -1,21 +1,29 @@
-"""Published weights, where they were fetched: the next word is the one that is known."""
+"""Published weights, where they were fetched: text, ids and logits that are known, and those of transformers."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-import archspec
 from archspec import weights
-from archspec.decoding import decoder
+from archspec.bundle import build
+from archspec.decoding import text_decoder
+from archspec.spec import load
 from tests.decoding.gguf_file import read
 
 MODEL = "smollm2-135m-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
-THE_CAPITAL_OF_FRANCE_IS = [504, 3575, 282, 4649, 314]
+PROMPT = "The capital of France is"
+THE_CAPITAL_OF_FRANCE_IS = (504, 3575, 282, 4649, 314)
 PARIS = 7042
+MADE = 20
 
 
 def fetched() -> Path:
@@ -23,14 +31,65 @@ def fetched() -> Path:
     return Path(os.environ.get("ARCHSPEC_MODELS") or cache / "archspec" / "models") / MODEL
 
 
+def tool() -> ModuleType:
+    path = Path(__file__).resolve().parents[2] / "tools" / "from_gguf.py"
+    spec = importlib.util.spec_from_file_location("from_gguf", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["from_gguf"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def transformers_model(transformers: ModuleType, stored: Mapping[str, Tensor]) -> nn.Module:
+    """Transformers' Llama with the tensors of the file: q and k with the rows of each head's halves together."""
+    names = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+    names |= {f"attn_{one}": f"self_attn.{one}_proj" for one in ("q", "k", "v")} | {"attn_output": "self_attn.o_proj"}
+    names |= {f"ffn_{one}": f"mlp.{one}_proj" for one in ("gate", "up", "down")}
+    state = {
+        "model.embed_tokens.weight": stored["token_embd.weight"],
+        "model.norm.weight": stored["output_norm.weight"],
+    }
+    for layer in range(30):
+        for theirs, name in names.items():
+            tensor = stored[f"blk.{layer}.{theirs}.weight"]
+            if theirs in ("attn_q", "attn_k"):
+                tensor = tensor.reshape(-1, 32, 2, 576).transpose(1, 2).reshape(tensor.shape)
+            state[f"model.layers.{layer}.{name}.weight"] = tensor
+    sizes = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "vocab_size": 49152}
+    heads = {"num_attention_heads": 9, "num_key_value_heads": 3, "tie_word_embeddings": True}
+    more = {"rms_norm_eps": 1e-5, "eos_token_id": 2, "max_position_embeddings": 8192}
+    rope = {"rope_type": "default", "rope_theta": 1e5}
+    config = transformers.LlamaConfig(**sizes, **heads, **more, rope_parameters=rope)
+    made = transformers.LlamaForCausalLM(config)
+    lacking = made.load_state_dict(state, strict=False, assign=True)
+    assert lacking.missing_keys == ["lm_head.weight"]
+    assert lacking.unexpected_keys == []
+    made.tie_weights()
+    return made.eval()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not fetched().is_file(), reason="tools/fetch_model.py smollm2-135m was not run")
-def test_the_capital_of_france() -> None:
-    spec = archspec.load("smollm2-135m")
-    with torch.device("meta"):
-        module = archspec.compile(spec)
-    found = weights.load(spec, {name: torch.from_numpy(one) for name, one in read(fetched()).items()}, "gguf")
-    module.load_state_dict(found, strict=True, assign=True)
-    step = next(decoder(spec, module).stream([THE_CAPITAL_OF_FRANCE_IS], max_new=1))
-    assert step.ids == (PARIS,)
-    assert float(step.logits[0, PARIS]) == pytest.approx(17.37, abs=0.01)
+def test_the_capital_of_france(tmp_path: Path) -> None:
+    """From the GGUF to a bundle and to text; the peer has the same numbers by names and an order of its own."""
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("gguf")
+    stored = {name: torch.from_numpy(tensor) for name, tensor in read(fetched()).items()}
+    spec = load("smollm2-135m")
+    tool().write_tokenizer(fetched(), tmp_path)
+    files = sorted(tmp_path.iterdir())
+    ours = weights.load(spec, stored, "gguf")
+    made = text_decoder(build(spec, tmp_path / "smol", weights=ours, targets=(), files=files))
+    steps = list(made.stream(PROMPT, max_new=MADE))
+    assert made.encode(PROMPT) == [list(THE_CAPITAL_OF_FRANCE_IS)]
+    assert steps[0].step.ids == (PARIS,)
+    assert steps[0].texts == (" Paris",)
+    assert float(steps[0].step.logits[0, PARIS]) == pytest.approx(17.37, abs=0.01)
+    peer = transformers_model(transformers, stored)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    given = torch.tensor([THE_CAPITAL_OF_FRANCE_IS])
+    (row,) = peer.generate(given, max_new_tokens=MADE, min_new_tokens=MADE, do_sample=False).tolist()
+    assert [id for step in steps for id in step.step.ids] == row[5:]
+    assert "".join(step.texts[0] for step in steps) == tokenizer.decode(row[5:], skip_special_tokens=True)

@@ -156,3 +156,28 @@ def test_steps_of_an_extended_file_are_told_with_its_name(tmp_path: Path) -> Non
     own = [note for note in check(tmp_path / "leaking.yaml").diagnostics[0].notes if ", line " in note]
     assert own
     assert not any("leaking.yaml" in note for note in own)
+
+
+MANY = """archspec: 1
+name: many
+dims: {batch: [1, 2, 2], length: [1, 5, 5]}
+inputs: {x: "float[batch, length, 4]", kinds: "int64[batch, length] < 32"}
+graph:
+  y: {block: attend, query: x, key: x, value: x, heads: 1, mask: MASK}
+outputs: {y: "float[batch, length, 4]"}
+rules:
+  - window: {output: y, input: x, back: 1, ahead: 1}
+"""
+
+
+def test_a_leak_through_a_mask_of_many_terms_names_the_values_that_show_it(tmp_path: Path) -> None:
+    # More terms than the normal form keeps apart: the leak is by those without `within(1)` alone.
+    terms = [f"key_valid(kinds == {kind}) & within(1)" for kind in range(9)]
+    terms += [f"key_valid(kinds == {kind})" for kind in range(20, 26)]
+    (found,) = check(written(tmp_path, MANY.replace("MASK", " | ".join(terms)))).diagnostics
+    assert found.code == "E420"
+    shown = re.search(r"`y` at \[(\d+), \d+, \d+\] depends on `x` at \[\d+, (\d+)\]", found.message)
+    assert shown is not None
+    (note,) = (note for note in found.notes if note.startswith("`kinds` is "))
+    kinds = json.loads(note.removeprefix("`kinds` is "))
+    assert kinds[int(shown[1])][int(shown[2])] in range(20, 26)

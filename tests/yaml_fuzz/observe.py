@@ -219,7 +219,7 @@ class Subject:
 
 def bound_of(value: Made) -> int:
     """Integers below this are drawn."""
-    return VOCAB + 2 if value.bound is None else min(value.bound, VOCAB)
+    return VOCAB + 2 if value.bound is None else value.bound
 
 
 def moved(before: NDArray, after: NDArray) -> NDArray:

@@ -23,7 +23,7 @@ def decode_rows() -> list[Row]:
     theirs = _smollm2()
     ours = emitted("smollm2-135m", theirs)
     with torch.inference_mode():
-        return [_generation(ours, theirs), _bandwidth(ours), *_lengths(ours), _first_token(ours, theirs)]
+        return [_generation(ours, theirs), *_products(ours, theirs), *_lengths(ours), _first_token(ours, theirs)]
 
 
 def _smollm2() -> Any:
@@ -86,25 +86,50 @@ def _generation(ours: Any, theirs: Any) -> Row:
     )
 
 
-def _bandwidth(module: Any) -> Row:
-    """Seconds to read all parameters once, as a share of a step's time."""
+def _products(ours: Any, theirs: Any) -> list[Row]:
+    """What a step cannot go below: reading all weights once, and torch's products of one row with them.
+
+    Transformers' step makes the same products, so that its time bounds what a step of torch operations can gain on it.
+    """
     import torch
 
-    parameters = [one.detach().flatten() for one in module.parameters()]
-    size = sum(one.numel() for one in parameters)
-    # A matrix-vector product reads every weight once and does little else: what a step cannot go below.
-    matrix = torch.cat(parameters)[: size // 1024 * 1024].view(-1, 1024)
-    vector = torch.ones(1024)
-    cache = _at(module, 100, 128)
-    ids = _ids(1)
-    runs = [(timed(lambda: matrix @ vector), timed(lambda: module.step(ids, cache))) for _ in range(STEPS)]
-    read, steps = (list(column) for column in zip(*runs, strict=True))
-    return Row(
-        what="a step's share of the read-bandwidth limit",
-        value=100 * median(read) / median(steps),
-        unit="%",
-        detail=f"{size * 4 / median(read) / 1e9:.1f} GB/s read; step {spread(steps)}",
-    )
+    weights = [one for one in ours.parameters() if one.dim() == 2]
+    rows = {one.shape[1]: torch.ones(1, one.shape[1]) for one in weights}
+    columns = [_by_columns(one) for one in weights]
+    ids, cache, past = _ids(1), _at(ours, 100, 128), theirs(_ids(100), use_cache=True).past_key_values
+
+    def multiply(matrices: list[Any]) -> None:
+        for one in matrices:
+            torch.nn.functional.linear(rows[one.shape[1]], one)
+
+    timings = {
+        "read": lambda: [one.sum() for one in weights],
+        "products": lambda: multiply(weights),
+        "columns": lambda: multiply(columns),
+        "ours": lambda: ours.step(ids, cache),
+        "theirs": lambda: theirs(ids, past_key_values=past, use_cache=True),
+    }
+    runs = [{name: timed(one) for name, one in timings.items()} for _ in range(STEPS)]
+    took = {name: median(run[name] for run in runs) for name in timings}
+    size = sum(one.numel() for one in weights) * 4 / 1e9
+    speeds = ", ".join(f"{name} {size / took[name]:.1f}" for name in timings)
+    limit = "products of one row with all weights, nothing else / transformers' step"
+    return [
+        Row(
+            what="a step's share of the read-bandwidth limit",
+            value=100 * took["read"] / took["ours"],
+            unit="%",
+            detail=f"GB/s of weights: {speeds}; step {spread([run['ours'] for run in runs])}",
+        ),
+        Row(what=limit, value=took["products"] / took["theirs"], unit="x"),
+        Row(what=f"{limit}, wide weights stored by columns", value=took["columns"] / took["theirs"], unit="x"),
+    ]
+
+
+def _by_columns(weight: Any) -> Any:
+    """A weight [outputs, inputs] with the same values, stored by columns if it has at least as many outputs."""
+    outputs, inputs = weight.shape
+    return weight.t().contiguous().t() if outputs >= inputs else weight.clone()
 
 
 def _at(module: Any, past: int, capacity: int) -> Any:

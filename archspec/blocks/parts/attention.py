@@ -1,7 +1,5 @@
 """ATTENTION: the fields of an attention sublayer."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema

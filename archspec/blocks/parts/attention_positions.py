@@ -1,7 +1,5 @@
 """POSITIONS in attention: the fields of the kinds that act on queries, keys and scores."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 

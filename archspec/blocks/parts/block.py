@@ -1,7 +1,5 @@
 """The base class of all blocks."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Annotated, ClassVar
 
@@ -18,11 +16,13 @@ class Block(Model):
     """A block of the language: its fields, and how it is built from primitives.
 
     `block` is the word that names it; `feeds` is the field that a chain or a repeat feeds, if it has one.
+    `shares` says that the field `share` means layers of the block itself, so that it needs no `repeat`.
     `makes_sequence` says that an output of rank 3 has the axes batch, positions, features: what rules compare by it.
     """
 
     block: ClassVar[str]
     feeds: ClassVar[str | None] = "input"
+    shares: ClassVar[bool] = False
     makes_sequence: ClassVar[bool] = False
 
     about: TextField | None = Field(default=None, description="what the node is for")

@@ -1,7 +1,5 @@
 """The field `experts` of FEED_FORWARD: a mixture of experts, of which each token uses a few."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -63,7 +61,7 @@ class MixtureOfExperts:
     experts: Experts
     shared: Branch | None
 
-    def prepared(self, top: Top) -> MixtureOfExperts:
+    def prepared(self, top: Top) -> "MixtureOfExperts":
         """The same sublayer: its layers share nothing."""
         return self
 

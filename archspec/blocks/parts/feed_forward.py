@@ -1,7 +1,5 @@
 """FEED_FORWARD: the sublayer that maps each position independently."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated
 
@@ -48,7 +46,7 @@ class FeedForward:
     bias: bool
     dropout: float
 
-    def prepared(self, top: Top) -> FeedForward:
+    def prepared(self, top: Top) -> "FeedForward":
         """The same sublayer: its layers share nothing."""
         return self
 

@@ -1,7 +1,5 @@
 """NORM: the fields of a norm, and the words by which a block selects the default norm or none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -80,7 +78,7 @@ class MaybeNorm(Around):
 
     off: tuple[str, ...]
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> dict[str, Any]:
         """The schema of the annotated type, extended by `false` if that word means off."""
         taken = handler(schema)
         return {"anyOf": [taken, {"const": False}]} if "false" in self.off else taken

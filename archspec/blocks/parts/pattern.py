@@ -1,7 +1,5 @@
 """The field `pattern`: the kind of each layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """POSITIONS: position information that is added to an embedding."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NoReturn
 

@@ -1,10 +1,8 @@
 """The field `residual` of TRANSFORMER: how the sublayers of a layer are joined."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field
 
@@ -72,7 +70,7 @@ class ResidualFields(Model):
 class Branch(Protocol):
     """The computation of a sublayer."""
 
-    def prepared(self, top: Top) -> Branch:
+    def prepared(self, top: Top) -> "Branch":
         """The same branch with what all layers share, built at the top of the stack."""
         ...
 
@@ -89,7 +87,7 @@ class Sublayer:
     pre_norm: bool
     part: Branch
 
-    def prepared(self, top: Top) -> Sublayer:
+    def prepared(self, top: Top) -> Self:
         """The same sublayer with what all layers share, built at the top of the stack."""
         return replace(self, part=self.part.prepared(top))
 

@@ -1,7 +1,5 @@
 """The sublayers of a layer, and the kinds of layers that change their fields."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.engine import OPSET_REASON, Artifact, Engine, Target
+from archspec.engines.onnx_step import BoundStep
+from archspec.engines.step_session import StepSession
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 
@@ -23,6 +25,7 @@ class Onnx(Engine):
     """ONNX at opset 18, float32 or float16: what any host can run."""
 
     word = "onnx"
+    steps = True
     runtime = "onnxruntime"
     speed = 3
 
@@ -61,18 +64,26 @@ class Onnx(Engine):
 
     def open(self, path: Path, interface: Interface) -> Runner:
         """Return a session on the CPU. Raises SpecError E610 for a file that ONNX Runtime rejects."""
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as errors
+        return _Session(_opened(path))
 
-        refusals = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
-        options = onnxruntime.SessionOptions()
-        # Errors only: warnings would be printed to the user's terminal.
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
-            fail("E610", f"ONNX Runtime cannot open {path.name}", None, notes=(str(error).strip(),))
-        return _Session(session)
+    def open_step(self, path: Path, interface: Interface, updates: Mapping[str, str]) -> StepSession:
+        """Return a session that writes the state in place. Raises SpecError E610 for a file that is rejected."""
+        return BoundStep(_opened(path), updates)
+
+
+def _opened(path: Path) -> InferenceSession:
+    """Open a file. Raises SpecError E610 if ONNX Runtime rejects it."""
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+    refusals = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
+    options = onnxruntime.SessionOptions()
+    # Errors only: warnings would be printed to the user's terminal.
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
+        fail("E610", f"ONNX Runtime cannot open {path.name}", None, notes=(str(error).strip(),))
 
 
 class _Session:

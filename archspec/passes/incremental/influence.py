@@ -36,6 +36,7 @@ class Influences:
         self.fed = fed
         self._reads: dict[Node, Reads] = {}
         self._of: dict[Value, Influence] = {}
+        self._sized: dict[Node, tuple[bool, ...]] = {}
         for value in graph.inputs:
             grows = fed.is_in(value.type)
             self._of[value] = Influence(fed=grows, size=grows, given=not grows)
@@ -92,10 +93,14 @@ class Influences:
             self._of[value] = self._of[node.regions[op.schedule[tap.layer]].outputs[tap.output]]
 
     def _primitive(self, node: Node) -> None:
-        mentions = self.fed.is_in(node.op)
-        for row, value in zip(self.reads(node), node.outputs, strict=True):
-            found = Influence(size=mentions or self.fed.is_in(value.type))
+        # Layers are walked until nothing is added, and what a node itself mentions stays the same.
+        if node not in self._sized:
+            mentions = self.fed.is_in(node.op)
+            self._sized[node] = tuple(mentions or self.fed.is_in(value.type) for value in node.outputs)
+        for row, value, sized in zip(self.reads(node), node.outputs, self._sized[node], strict=True):
+            found = Influence(size=sized)
             for relation, operand in zip(row, node.inputs, strict=True):
+                # A relation without atoms is empty: nothing of the operand is read.
                 if relation.atoms:
                     found = found | self._of[operand]
             self._of[value] = found

@@ -136,6 +136,7 @@ class Planner:
 
     def _sweep(self, plan: BodyPlan) -> None:
         """Plan the nodes of a body whose outputs are wanted, the last first."""
+        # All readers of a value come after its node, so every form of it is known when the node is reached.
         for node in reversed(plan.graph.nodes):
             forms = [(value, form) for value in node.outputs for form in plan.forms(value)]
             match node.op:
@@ -161,6 +162,7 @@ class Planner:
     def _repeat(self, plan: BodyPlan, node: Node, op: Repeat) -> None:
         plans = [BodyPlan(region, carried=region.inputs[0]) for region in node.regions]
         for inner in plans:
+            # What one layer hands on is what the next one takes, so both ends have the same form.
             for value in (inner.graph.inputs[0], inner.graph.outputs[0]):
                 self._want(inner, value, self.needs.new(value))
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):

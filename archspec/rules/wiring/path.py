@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Iterator
+from typing import TYPE_CHECKING
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
@@ -12,9 +13,11 @@ from archspec.ir.repeat import Repeat
 from archspec.ir.topology import shortest_path
 from archspec.record import record
 from archspec.rules.wiring.grid import Index, bits_of
-from archspec.rules.wiring.replay import Replay
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.world import World
+
+if TYPE_CHECKING:
+    from archspec.rules.wiring.replay import Replay
 
 
 @record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
@@ -12,11 +13,13 @@ from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.path import Witness, reaching
-from archspec.rules.wiring.replay import Replay
 from archspec.rules.wiring.table import Table
 from archspec.rules.wiring.wire import Wiring
 from archspec.rules.wiring.worlds import SMALL, reach, small_sizes, worlds
 from archspec.spec import Spec
+
+if TYPE_CHECKING:
+    from archspec.rules.wiring.replay import Replay
 
 _MOST_ROWS = 48
 _MOST_REPLAYS = 24
@@ -52,6 +55,9 @@ def find(
     Wiring that no replay confirms is tried a limited number of times. No witness proves nothing: only small sizes and a
     few worlds are tried. Raises TooManyPositions.
     """
+    # Only rules that look violated are replayed, and the replay brings the interpreter with it.
+    from archspec.rules.wiring.replay import Replay
+
     cells = Cells(spec.graph, reads, extra)
     unconfirmed = 0
     for sizes in _sizes(spec, extra):

@@ -1,0 +1,70 @@
+"""Choose and open the built step of a bundle's decoder."""
+
+from __future__ import annotations
+
+from archspec.bundle.bundle import Bundle
+from archspec.bundle.choice import ArtifactChoice, choose
+from archspec.bundle.manifest import ArtifactEntry
+from archspec.diagnostics import Diagnostic, SpecError, fail
+from archspec.engines.registry import target_of
+from archspec.engines.steps import BuiltSteps, open_steps
+from archspec.lower.step_programs import StepPrograms, step_programs
+from archspec.model.checked import Checked
+from archspec.model.written import written
+from archspec.record import record
+
+
+@record(eq=False)
+class OpenedSteps:
+    """An opened step, and the choice of its target."""
+
+    steps: BuiltSteps
+    choice: ArtifactChoice
+
+
+def opened_steps(bundle: Bundle, checked: Checked, artifact: str | None = None) -> OpenedSteps | Diagnostic:
+    """Open the step that is verified furthest of those that this host can open.
+
+    Args:
+        bundle: the bundle.
+        checked: its spec.
+        artifact: the target that must run; the best one if left out.
+
+    Returns:
+        the opened step, or why there is none.
+
+    Raises:
+        SpecError: E610 or E710 if the target that was named cannot be opened or is not there.
+    """
+    try:
+        return _opened(bundle, checked, artifact)
+    except SpecError as error:
+        if artifact is not None:
+            raise
+        return error.diagnostics[0]
+
+
+def _opened(bundle: Bundle, checked: Checked, artifact: str | None) -> OpenedSteps:
+    entries = {program.part: program.artifacts for program in bundle.manifest.programs}
+    if "step" not in entries:
+        help = "build the bundle again with this version, `--target onnx`"
+        fail("E710", "the bundle has no artifact of a cached step", None, help=help)
+    programs = step_programs(checked)
+    _check_version(bundle, programs)
+    assert programs is not None
+    choice = choose(entries["step"], bundle.report, artifact or bundle.artifact, what="artifact of a cached step")
+    files = {part: bundle.path / _entry(found, choice.target).files[0] for part, found in entries.items()}
+    dtype = _entry(entries["step"], choice.target).dtype
+    return OpenedSteps(steps=open_steps(programs, target_of(choice.target), dtype, files), choice=choice)
+
+
+def _check_version(bundle: Bundle, programs: StepPrograms | None) -> None:
+    """Check that the programs are those that this version makes of the spec. Raises SpecError E710."""
+    made = {} if programs is None else {one.part: written(one.interface) for one in programs.all}
+    if made != {program.part: program.interface for program in bundle.manifest.programs}:
+        message = "the bundle's cached step was built by another version of archspec"
+        fail("E710", message, None, help="build the bundle again")
+
+
+def _entry(entries: list[ArtifactEntry], target: str) -> ArtifactEntry:
+    return next(entry for entry in entries if entry.target == target)

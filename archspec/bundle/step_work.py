@@ -1,0 +1,119 @@
+"""Build the programs of a decoder's step beside the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from archspec.bundle.report import BundleReport, ParityTrial, StageEntry
+from archspec.bundle.sources import SPEC
+from archspec.bundle.step_parity import step_of
+from archspec.engines.build import BuiltArtifact, Workshop
+from archspec.engines.cache import Recipe
+from archspec.engines.engine import Target
+from archspec.engines.process import Progress, Stage, StageOutcome, run_step
+from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
+from archspec.lower.step_programs import StepProgram, StepPrograms
+from archspec.model.ports import DTypeName
+from archspec.record import record
+
+Step = Callable[[str, Mapping[str, object], str], StageOutcome]
+
+
+@record(eq=False)
+class BuiltProgram:
+    """A program and its artifacts, one a target."""
+
+    program: StepProgram
+    source: Path
+    built: tuple[BuiltArtifact, ...]
+
+
+@record(eq=False)
+class StepWork:
+    """Builds the step of a decoder in the folder of a bundle that has the whole model `whole`."""
+
+    folder: Path
+    whole: Program
+    programs: StepPrograms
+    dtype: DTypeName
+    recipe: Recipe | None
+    progress: Progress
+
+    def build(self, targets: Sequence[Target]) -> tuple[tuple[BuiltProgram, ...], tuple[Stage, ...]]:
+        """Write the programs, and build each for the targets whose engines take a step.
+
+        Returns what was built and the measured steps. Raises SpecError E605 to E608.
+        """
+        able = [target for target in targets if engine_of(target).steps]
+        found: list[BuiltProgram] = []
+        stages: list[Stage] = []
+        for one in self.programs.all if able else ():
+            source = Path(f"{one.part}.py")
+            (self.folder / source).write_text(one.text, encoding="utf-8")
+            program = self._program(one, source)
+            recipe = None if self.recipe is None else replace(self.recipe, program=program)
+            workshop = Workshop(
+                folder=self.folder,
+                program=program,
+                dtype=self.dtype,
+                recipe=recipe,
+                progress=self.progress,
+                part=one.part,
+            )
+            built, made = workshop.build(able)
+            found.append(BuiltProgram(program=one, source=source, built=built))
+            stages += made
+        return tuple(found), tuple(stages)
+
+    def compared(self, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
+        """The report with a comparison of every step that this host can run. Raises SpecError E609."""
+        trials, skipped, stages = list(report.trials), list(report.skipped), list(report.stages)
+        for target, files in _files(programs).items():
+            obstacle = next(filter(None, (self._obstacle(one, target) for one in programs)), None)
+            if obstacle is not None:
+                skipped.append(f"{step_of(target)}: {obstacle}")
+                continue
+            job = {
+                "engine": target.engine,
+                "capabilities": target.capabilities,
+                "dtype": self.dtype,
+                "files": files,
+                "program": self.whole.to_json(),
+                "spec": SPEC,
+            }
+            outcome = run_step(
+                "archspec.bundle.worker",
+                "compare_step",
+                job,
+                folder=self.folder,
+                stage=f"compare the {step_of(target)}",
+                progress=self.progress,
+            )
+            trials += [ParityTrial.model_validate(trial) for trial in outcome.result["trials"]]
+            skipped += outcome.result["skipped"]
+            s = outcome.stage
+            stages.append(StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes))
+        return report.model_copy(update={"trials": trials, "skipped": skipped, "stages": stages})
+
+    def _program(self, one: StepProgram, source: Path) -> Program:
+        """The program with paths relative to the folder; its weights are among those of the whole model."""
+        return Program(
+            source=source, module=one.module, weights=self.whole.weights, interface=one.interface, partial=True
+        )
+
+    def _obstacle(self, program: BuiltProgram, target: Target) -> str | None:
+        artifact = next(one.artifact for one in program.built if one.target == target)
+        return engine_of(target).closed(target, artifact)
+
+
+def _files(programs: Sequence[BuiltProgram]) -> dict[Target, dict[str, str]]:
+    """The first file of each part, by target."""
+    found: dict[Target, dict[str, str]] = {}
+    for program in programs:
+        for one in program.built:
+            file = (one.folder / one.artifact.files[0]).as_posix()
+            found.setdefault(one.target, {})[program.program.part] = file
+    return found

@@ -1,0 +1,70 @@
+"""The built step of a decoder, as generation calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from archspec.engines.step_cache import StepCache
+from archspec.engines.steps import BuiltSteps
+from archspec.ir.types import TensorType
+from archspec.model.ports import Interface
+from archspec.model.runner import Arrays
+from archspec.record import record
+
+
+@record(eq=False)
+class ArtifactSteps:
+    """Runs opened programs on tensors of the CPU; `interface` is that of the whole model."""
+
+    steps: BuiltSteps
+    interface: Interface
+
+    @property
+    def types(self) -> Mapping[str, TensorType]:
+        """The types of the fed inputs."""
+        ports = self.steps.programs.step.interface.inputs
+        return {name: ports[name].type for name in self.steps.programs.fed}
+
+    @property
+    def selects(self) -> bool:
+        """Whether rows can be taken out of a cache."""
+        return self.steps.selects
+
+    def new_cache(self, rows: int, capacity: int, tensors: Mapping[str, Tensor]) -> StepCache:
+        """An empty cache; see `StepRunner`."""
+        arrays = {name: tensors[name].numpy() for name in self.steps.programs.given}
+        return self.steps.new_cache(rows, capacity, arrays, self._sizes(arrays))
+
+    def sizes(self, cache: StepCache, new: int) -> dict[str, int]:
+        """The sizes of the dims of positions at a step of `new` positions."""
+        found = self.steps.programs.found
+        cache.fit(new, found.length)
+        return {found.new.name: new, found.length.name: cache.length if cache.whole else found.length.max}
+
+    def step(self, tensors: Mapping[str, Tensor], cache: StepCache, counts: Tensor) -> tuple[Tensor, StepCache]:
+        """Logits at each row's last new position, and the same cache; see `StepRunner`."""
+        fed = {name: tensors[name].numpy() for name in self.steps.programs.fed}
+        return torch.from_numpy(self.steps.run(fed, cache, counts.numpy())), cache
+
+    def selected(self, cache: StepCache, places: Tensor) -> StepCache:
+        """The cache of some of its rows, by their places."""
+        axes = {name: axis for name, axis in self.steps.programs.axes.items() if axis is not None}
+        return cache.selected(places.numpy(), axes)
+
+    def at(self, cache: StepCache, past: Sequence[int]) -> StepCache:
+        """The same cache with other numbers of past positions."""
+        cache.past = np.array(past, np.int64)
+        return cache
+
+    def _sizes(self, arrays: Arrays) -> dict[str, int]:
+        """The size of each dim: that of an axis of a given input that consists of the dim alone, else the typical."""
+        found = {symbol.name: symbol.typical for symbol in self.interface.symbols}
+        for name, array in arrays.items():
+            for dim, size in zip(self.interface.inputs[name].type.shape, array.shape, strict=True):
+                if str(dim) in found:
+                    found[str(dim)] = size
+        return found

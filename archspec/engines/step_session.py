@@ -1,0 +1,44 @@
+"""An opened step: one program that takes the state of a decoder and returns what replaces it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from archspec.model.runner import Array, Arrays, Runner
+from archspec.record import record
+
+
+class StepSession(Protocol):
+    """Runs the step of a decoder."""
+
+    def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Compute one step.
+
+        Args:
+            inputs: the inputs beside the state, by name.
+            state: the state by name, which may be written in place.
+
+        Returns:
+            the outputs beside the state, and the state afterwards by the names of the inputs.
+
+        Raises:
+            SpecError: E610 if the runtime fails.
+        """
+        ...
+
+
+@record(eq=False)
+class FunctionalSession:
+    """The step of any runner: what it returns replaces the state. `updates` gives the output of each such input."""
+
+    runner: Runner
+    updates: Mapping[str, str]
+
+    def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Compute one step; see `StepSession`."""
+        found = self.runner.run({**inputs, **state})
+        after = {
+            name: found.pop(self.updates[name]) if name in self.updates else array for name, array in state.items()
+        }
+        return found, after

@@ -1,0 +1,92 @@
+"""A decoder whose step was built: it keeps the state of rows, and runs the step and what is made once before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from archspec.engines.engine import Target
+from archspec.engines.registry import engine_of
+from archspec.engines.step_cache import StepCache
+from archspec.engines.step_session import StepSession
+from archspec.lower.step_programs import StepPrograms
+from archspec.model.inputs import converted
+from archspec.model.ports import DTypeName
+from archspec.model.runner import Array, Arrays, Runner
+from archspec.record import record
+
+
+@record(eq=False)
+class BuiltSteps:
+    """Opened programs of a decoder: `once` is None where nothing is made before the first step."""
+
+    programs: StepPrograms
+    dtype: DTypeName
+    step: StepSession
+    once: Runner | None
+
+    @property
+    def selects(self) -> bool:
+        """Whether rows can be taken out of a cache."""
+        return None not in self.programs.axes.values() and not self.programs.found.rows.is_constant
+
+    def new_cache(self, rows: int, capacity: int, given: Arrays, sizes: Mapping[str, int]) -> StepCache:
+        """An empty cache.
+
+        Args:
+            rows: how many rows are decoded together.
+            capacity: the most positions that a row will have, a size that the dim of the positions admits.
+            given: the inputs that are given once, by name.
+            sizes: the size of each dim of the spec.
+        """
+        found = self.programs.found
+        known = {**sizes, found.length.name: capacity, **{symbol.name: rows for symbol in found.rows.symbols()}}
+        cache = StepCache(rows, capacity, found.state, known, floats(self.dtype))
+        inputs = self.programs.step.interface.inputs
+        cache.held = {name: converted(inputs[name], given[name], known, self.dtype) for name in self.programs.held}
+        if self.once is not None:
+            assert self.programs.once is not None
+            ports = self.programs.once.interface.inputs
+            cache.once = self.once.run(
+                {name: converted(port, given[name], known, self.dtype) for name, port in ports.items()}
+            )
+        return cache
+
+    def run(self, fed: Arrays, cache: StepCache, counts: Array, last: Array | None = None) -> Array:
+        """The output [rows, ...] at a new position of each row; the cache has the new positions afterwards.
+
+        Args:
+            fed: new entries of the fed inputs, [rows, new, ...].
+            cache: what earlier steps kept.
+            counts: int64 [rows], how many of the new positions are the row's own, the first ones.
+            last: int64 [rows], which of the new positions the output is at; the last one of each row if left out.
+
+        Raises:
+            SpecError: E610 if the runtime fails.
+        """
+        programs, ports = self.programs, self.programs.step.interface.inputs
+        new = next(iter(fed.values())).shape[1]
+        cache.fit(new, programs.found.length)
+        places = np.maximum(counts - 1, 0) if last is None else last
+        own = {"past": cache.past, "count": counts, "last": places}
+        inputs = {name: np.ascontiguousarray(one, np.int64) for name, one in own.items() if name in ports}
+        inputs |= {name: converted(ports[name], fed[name], {}, self.dtype) for name in programs.fed}
+        outputs, state = self.step.run({**inputs, **cache.held}, cache.parts)
+        cache.store(state)
+        cache.past = cache.past + counts
+        return outputs[programs.output]
+
+
+def floats(dtype: DTypeName) -> str:
+    """The dtype of arrays of floats; NumPy has no bfloat16."""
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> BuiltSteps:
+    """Open the artifacts of a target, given by part. Raises SpecError E610 for one that is rejected."""
+    engine = engine_of(target)
+    step = engine.open_step(files["step"], programs.step.interface, programs.updates)
+    once = None if programs.once is None else engine.open(files["once"], programs.once.interface)
+    return BuiltSteps(programs=programs, dtype=dtype, step=step, once=once)

@@ -1,0 +1,196 @@
+"""The built step of a decoder: equal to the full forward at every position, and what `generate` on a bundle runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import archspec
+from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_work import StepWork
+from archspec.checking import accepted
+from archspec.decoding import decoder
+from archspec.decoding.beams import BeamSearch
+from archspec.diagnostics import SpecError
+from archspec.engines.engine import Target
+from archspec.engines.program import Program
+from archspec.engines.steps import BuiltSteps
+from archspec.lower.emission import emit
+from archspec.lower.modules import compile
+from archspec.lower.naming import class_name
+from archspec.lower.step_programs import StepPrograms, step_programs
+from archspec.model.ports import interface_of
+from archspec.model.runner import Array, Arrays
+from tests.steps import steps_here
+
+TINY = """\
+archspec: 1
+name: tiny-decoder
+constants: {vocab: 50, d_model: 16}
+dims: {batch: [1, 2, 8], length: [1, 12, 32]}
+inputs: {ids: "int64[batch, length] < vocab"}
+defaults: {norm: layer_norm}
+graph:
+  source: {block: token_embedding, ids: ids, vocab: vocab, dim: d_model, positions: {kind: learned, length: 32}}
+  states:
+    block: decoder
+    input: source
+    layers: 2
+    residual: pre
+    final_norm: true
+    attention: {heads: 4, kv_heads: 2, mask: causal}
+    feed_forward: {hidden: 32, activation: gelu}
+  logits: {block: lm_head, input: states, tie: source.table}
+outputs: {logits: "float[batch, length, vocab]"}
+decode: {input: ids, output: logits, start: none, end: none}
+"""
+ONNX = Target(engine="onnx")
+
+
+def silent(stage: str, fraction: float | None) -> None:
+    pass
+
+
+class Built:
+    """The step of a spec, built in a folder for one target, with random weights."""
+
+    def __init__(self, folder: Path, source: str | Path, **options: Any) -> None:
+        self.folder = folder
+        self.checked = accepted(source, **options)
+        torch.manual_seed(0)
+        state = compile(self.checked).state_dict()
+        # Values that are large enough for what is read to matter.
+        state = {name: 4 * one if one.is_floating_point() else one for name, one in state.items()}
+        save_file({name: one.contiguous().clone() for name, one in state.items()}, folder / "model.safetensors")
+        (folder / "model.py").write_text(emit(self.checked))
+        (folder / "spec.yaml").write_text("")
+        whole = Program(
+            source=Path("model.py"),
+            module=class_name(self.checked.spec.name),
+            weights=Path("model.safetensors"),
+            interface=interface_of(self.checked.spec),
+        )
+        found = step_programs(self.checked)
+        assert found is not None
+        self.programs: StepPrograms = found
+        self.whole = whole
+        work = StepWork(folder=folder, whole=whole, programs=found, dtype="float32", recipe=None, progress=silent)
+        with steps_here():
+            self.built, _ = work.build([ONNX])
+
+    def contest(self) -> StepContest:
+        """The step beside the full forward."""
+        files = {one.program.part: self.folder / one.built[0].folder / "model.onnx" for one in self.built}
+        return StepContest(
+            target=ONNX,
+            dtype="float32",
+            files=files,
+            program=self.whole.inside(self.folder),
+            checked=self.checked,
+            programs=self.programs,
+        )
+
+
+def largest(contest: StepContest) -> float:
+    (trial,) = contest.trials()
+    assert not isinstance(trial, str)
+    assert trial.reference == "interpreter"
+    (difference,) = trial.differences
+    assert difference.scale > 0.1
+    return difference.largest
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(TINY)
+    return Built(folder, folder / "tiny.yaml")
+
+
+def test_every_position_equals_the_full_forward(tiny: Built) -> None:
+    assert largest(tiny.contest()) < 1e-5
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_positions_that_are_off_by_one_are_found(tiny: Built, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = BuiltSteps.run
+
+    def shifted(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+        past = cache.past
+        cache.past = np.maximum(past + shift, 0)
+        found = plain(self, fed, cache, counts, last)
+        cache.past = past + counts
+        return found
+
+    monkeypatch.setattr(BuiltSteps, "run", shifted)
+    assert largest(tiny.contest()) > 1e-3
+
+
+def test_state_that_is_not_carried_on_is_found(tiny: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = BuiltSteps.run
+
+    def forgetful(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+        found = plain(self, fed, cache, counts, last)
+        for array in cache.parts.values():
+            array[0] = 0
+        return found
+
+    monkeypatch.setattr(BuiltSteps, "run", forgetful)
+    assert largest(tiny.contest()) > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["llama-3.2-1b", "mistral-7b", "gemma-2-2b", "t5-small", "prefix-lm-base"])
+def test_shipped_decoders(tmp_path: Path, name: str) -> None:
+    assert largest(Built(tmp_path, name, reduced=True).contest()) < 2e-5
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "tiny.yaml").write_text(TINY)
+    with steps_here():
+        archspec.build(folder / "tiny.yaml", folder / "built", seed=3, cache=False)
+    return folder / "built"
+
+
+def test_generation_on_a_bundle_runs_the_step(bundle: Path) -> None:
+    opened = archspec.open(bundle)
+    prompts = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11]]
+    engine = decoder(opened)
+    assert engine.chosen.startswith("onnx: executed")
+    module = decoder(opened, artifact="module")
+    assert module.chosen == "the emitted module: requested"
+    found = engine.generate(prompts, max_new=20, log_probabilities=True)
+    wanted = module.generate(prompts, max_new=20, log_probabilities=True)
+    assert [row.ids for row in found] == [row.ids for row in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one.log_probabilities, other.log_probabilities, atol=1e-5)
+
+
+def test_chunks_and_beams_on_the_step(bundle: Path) -> None:
+    opened = archspec.open(bundle)
+    search = BeamSearch(beams=3)
+    prompts = [[1, 2, 3], [5, 6, 7, 8, 9, 10, 11]]
+    found = decoder(opened).generate(prompts, max_new=8, search=search)
+    wanted = decoder(opened, artifact="module").generate(prompts, max_new=8, search=search)
+    assert [row.ids for row in found] == [row.ids for row in wanted]
+
+
+def test_an_unknown_artifact(bundle: Path) -> None:
+    with pytest.raises(SpecError) as raised:
+        decoder(archspec.open(bundle), artifact="openvina")
+    assert raised.value.diagnostics[0].code == "E710"
+
+
+def test_a_bundle_without_a_step_runs_the_module(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = archspec.open(bundle)
+    opened.manifest.programs.clear()
+    made = decoder(opened)
+    assert made.chosen == "the emitted module: the bundle has no artifact of a cached step"
+    assert len(made.generate([[1, 2]], max_new=3)[0].ids) == 3
