@@ -18,17 +18,19 @@ from archspec.schema.plain import Plain
 from archspec.schema.sorts import BoolField, SizeField, ValueField, text_of
 from archspec.text.expr import Expr, parse_expr
 
+_WORDS = ("same", "circular", "causal")
+
 
 def _padding(node: Any) -> Expr | str:
     """The word or the expression that a text gives. A constant called `same` cannot be used here."""
-    text = text_of(node, "`same`, `circular` or a number")
-    return text.value if text.value in ("same", "circular") else parse_expr(text)
+    text = text_of(node, "`same`, `circular`, `causal` or a number")
+    return text.value if text.value in _WORDS else parse_expr(text)
 
 
 PaddingField = Annotated[
     Expr | str,
     Plain(_padding),
-    WithJsonSchema({"anyOf": [{"enum": ["same", "circular"]}, {"type": ["integer", "string"]}]}),
+    WithJsonSchema({"anyOf": [{"enum": [*_WORDS]}, {"type": ["integer", "string"]}]}),
 ]
 
 
@@ -46,7 +48,8 @@ class ConvBlock(Block):
     stride: SizeField | None = Field(default=None, description="stride of the kernel; 1 when left out")
     padding: PaddingField | None = Field(
         default=None,
-        description="zeros added at each end, 0 when left out; `same` keeps the size; `circular` also wraps around",
+        description="zeros added at each end, 0 when left out; `same` keeps the size; `circular` also wraps around; "
+        "`causal` adds them in front, `(kernel - 1)*dilation`, so that no later position is read",
     )
     dilation: SizeField | None = Field(
         default=None, description="distance between positions of the kernel; 1 when left out"
@@ -84,8 +87,8 @@ class ConvBlock(Block):
     def _ops(self, cx: Context, space: int) -> list[Op]:
         """The ops over `space` spatial axes, the convolution last.
 
-        Raises SpecError E242 for a padding that keeps the size beside a stride above 1, E341 for sizes that are not
-        fixed.
+        Raises SpecError E242 for a padding that keeps the size beside a stride above 1, and for `causal` over two axes,
+        E341 for sizes that are not fixed.
         """
         numbers = {
             name: 1 if expr is None else fixed(cx, expr, name)
@@ -95,6 +98,8 @@ class ConvBlock(Block):
         if isinstance(padding, str) and numbers["stride"] != 1:
             assert self.stride is not None
             cx.fail("E242", f"`padding: {padding}` keeps the size, but a stride above 1 does not", self.stride.span)
+        if padding == "causal" and space > 1:
+            cx.fail("E242", "`padding: causal` needs one axis of space, and the input has two", self.input.span)
         return [
             *convolution(
                 space,

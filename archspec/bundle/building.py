@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.genai import check_genai
@@ -15,14 +16,17 @@ from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
 from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
-from archspec.diagnostics import Collector
+from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
 from archspec.engines.process import Progress
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
+from archspec.spec.files import is_file, is_there
 
+LARGEST_SEED = 2**63 - 1
+"""The largest signed 64-bit integer, which torch and NumPy both accept."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
 
@@ -65,11 +69,11 @@ def build(
     possible, weights that do not fit, a failed step, or an artifact whose results differ from the spec's.
     """
     checked = accepted(spec, unproved=unproved)
-    wanted = read_targets(targets, dtype)
-    ranges = _ranges(profiles, checked, wanted)
-    carried = check_carried(files)
+    _check_options(layout, seed, weights_layout if weights is None else None)
+    wanted = read_targets(_listed(targets), dtype)
+    ranges = _ranges(_listed(profiles), checked, wanted)
+    carried = check_carried(_listed(files))
     _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
-    # The spec, targets, profiles and files are checked before the folder is made.
     with staging(Path(out)) as folder:
         work = Work(
             folder=folder,
@@ -86,6 +90,28 @@ def build(
         work.finish(wanted, carried, entry, stages)
     # Opening checks every file once more in its final place.
     return open_bundle(out)
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    """What is given as a sequence, or the one text or path in a list.
+
+    One text is a sequence of texts to Python, and would be read character by character.
+    """
+    return [given] if isinstance(given, (str, Path)) else given
+
+
+def _check_options(layout: str, seed: object, unused: str | None) -> None:
+    """Check the options that no later step checks; `unused` is the name of a weights layout without weights.
+
+    Raises SpecError E520 for such a name, ValueError for a layout of the bundle that does not exist and for an
+    impossible seed, as Python does for arguments: the command line refuses both itself.
+    """
+    if unused is not None:
+        fail("E520", f"the weights layout `{unused}` is given without weights", None, help="give the weights too")
+    if layout not in get_args(Layout):
+        raise ValueError(f"`layout` must be one of {', '.join(get_args(Layout))}, got {layout!r}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"`seed` must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
 
 
 def _check_layout(
@@ -114,8 +140,9 @@ def check_carried(given: Sequence[str | Path]) -> tuple[Path, ...]:
     found = Collector()
     names: set[str] = set()
     for file in files:
-        if not file.is_file():
-            found.error("E721", f"file not found: {file}", None)
+        if not is_file(file):
+            reason = "not a regular file" if is_there(file) else "file not found"
+            found.error("E721", f"{reason}: {file}", None)
         elif file.name in names:
             found.error("E721", f"duplicate file name `{file.name}`", None, help="rename one")
         elif not _FILE_NAME.fullmatch(file.name):

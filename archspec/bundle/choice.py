@@ -65,7 +65,7 @@ def _requested(
 ) -> ArtifactChoice:
     """Return the requested artifact. Raises SpecError E610 or E710."""
     if wanted not in entries:
-        help = did_you_mean(wanted, entries, kind="artifacts")
+        help = did_you_mean(str(wanted), entries, kind="artifacts")
         fail("E710", f"the bundle has no {what} `{wanted}`", None, help=help)
     found = obstacles[wanted]
     if found is not None:

@@ -24,6 +24,7 @@ from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
+from archspec.weights.files import read_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,9 +146,8 @@ def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArr
 
 def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Return the tensors of a safetensors file as arrays; floats become float32, since NumPy has no bfloat16."""
-    from safetensors.torch import load_file
-
-    widened = {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}
+    with read_weights(path) as file:
+        widened = {name: t.float() if t.is_floating_point() else t for name, t in file.items()}
     return {name: tensor.numpy() for name, tensor in widened.items()}
 
 

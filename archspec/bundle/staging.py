@@ -29,14 +29,18 @@ def staging(output: Path) -> Iterator[Path]:
     Until then `output` is unchanged, even if this process is killed. Raises SpecError E702 if it cannot be written,
     E704 if something other than a bundle is in its place.
     """
-    output = output.resolve()
-    check_output(output)
     try:
+        output = output.resolve()
+        check_output(output)
         output.parent.mkdir(parents=True, exist_ok=True)
         # Beside the output, because a rename is only atomic on one file system.
         folder = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}.building-"))
-    except OSError as error:
-        fail("E702", f"{output} cannot be written: {error.strerror}", None)
+    except (FileExistsError, NotADirectoryError):
+        file = next((one for one in output.parents if one.exists() and not one.is_dir()), output.parent)
+        fail("E702", f"{output} cannot be written: {file} is not a folder", None)
+    except (OSError, RuntimeError) as error:
+        # `resolve` raises RuntimeError for links that form a circle.
+        fail("E702", f"{output} cannot be written: {(getattr(error, 'strerror', None) or str(error)).lower()}", None)
     aside = folder.with_name(f"{folder.name}.previous")
     with _watched(folder, aside, output):
         try:
@@ -55,7 +59,7 @@ def check_output(output: Path) -> None:
     if not output.exists() and not output.is_symlink():
         return
     if not output.is_dir():
-        _taken(output, "it is a file")
+        _taken(output, "it is not a folder")
     names = set(names_under(output))
     if not names and not any(output.iterdir()):
         return

@@ -17,6 +17,8 @@ from archspec.contract.compiled import compiled_subject
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import ContractReport, Finding
 from archspec.contract.verify import verify
+from archspec.diagnostics import fail
+from archspec.layouts.parameters import parameter_shapes
 from archspec.lower import emit
 from archspec.model.checked import Checked
 from archspec.model.exposing import with_inner
@@ -33,6 +35,7 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
     """
     claims = load_claims(bundle.path / SPEC)
     weights = float_arrays(bundle.path / bundle.manifest.weights.path)
+    _check_weights(bundle, claims, weights)
     yield _module(bundle, claims, weights, seed)
     # The interpreter computes in float64: larger models take too much memory and are not compared with it.
     few = sum(array.size for array in weights.values()) <= MOST_PARAMETERS
@@ -41,6 +44,20 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
             yield _artifact(bundle, entry, name, narrowed, weights if few else None, seed)
     if bundle.manifest.genai is not None:
         yield verify_genai(bundle, bundle.manifest.genai, claims, weights, few, seed)
+
+
+def _check_weights(bundle: Bundle, claims: Claims, weights: Mapping[str, Array]) -> None:
+    """Raise SpecError E607 if the weights are not those of the spec: a manifest may agree with both files."""
+    assert claims.spec is not None
+    wanted = parameter_shapes(claims.spec.graph)
+    notes = [f"it has no `{name}`" for name in wanted if name not in weights]
+    notes += [
+        f"`{name}` is {list(weights[name].shape)}, not {list(shape)}"
+        for name, shape in wanted.items()
+        if name in weights and weights[name].shape != tuple(shape)
+    ]
+    if notes:
+        fail("E607", f"{bundle.manifest.weights.path} does not match {SPEC}", None, notes=notes[:6])
 
 
 def _within_profiles(bundle: Bundle, entry: ArtifactEntry, claims: Claims) -> Iterator[tuple[str, Claims]]:

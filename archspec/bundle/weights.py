@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archspec.bundle.manifest import WeightsEntry
 from archspec.bundle.sources import WEIGHTS
@@ -13,9 +13,6 @@ from archspec.engines.process import Progress, Stage
 from archspec.engines.program import Program
 from archspec.lower.modules import check_memory
 from archspec.model.checked import Checked
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Weights = str | Path | Mapping[str, Any] | None
 
@@ -43,14 +40,7 @@ def put_weights(
     from archspec.weights import load
 
     progress("load weights", None)
-    tensors = load(checked.spec, weights if isinstance(weights, (str, Path)) else _tensors(weights), layout)
+    tensors = load(checked.spec, weights, layout)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
     progress("load weights", 1.0)
     return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
-
-
-def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return arrays or tensors by name as tensors."""
-    import torch
-
-    return {name: torch.as_tensor(tensor).detach() for name, tensor in weights.items()}

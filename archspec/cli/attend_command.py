@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from archspec.cli.options import UNPROVED, spec_options
+from archspec.cli.options import OF_BUNDLE, UNPROVED, spec_options
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import require_suffix, write_whole
 from archspec.diagnostics import fail
-
-_MANIFEST = "manifest.json"
 
 
 @click.command("attend")
@@ -52,19 +50,17 @@ def command(
     `--node states.layers.3.cross_attention` names the attention. Positions are labelled with the ids of the inputs, or
     with the lines of a file: `--labels` for both sides, `--query-labels` and `--key-labels` for one side each.
     """
-    from archspec.spec.files import is_file
-
     require_suffix(output, ".svg", "--output")
-    # A bundle is a folder with a manifest; any other SPEC is a file or a name.
-    is_bundle = is_file(Path(spec) / _MANIFEST)
-    if is_bundle and (overrides or reduced):
-        raise click.UsageError("`--set` and `--reduced` do not apply to a bundle")
+    from archspec.bundle.read import is_bundle
     from archspec.checking import accepted
     from archspec.cli.run_command import read_arrays
     from archspec.views.attention_weights import attend
 
+    given = is_bundle(spec)
+    if given and (overrides or reduced or weights is not None or layout is not None):
+        raise click.UsageError(OF_BUNDLE)
     found = attend(
-        spec if is_bundle else accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
+        spec if given else accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
         weights,
         read_arrays(inputs),
         node=node,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from archspec.cli.generate_text import print_texts, text_options, text_prompts
-from archspec.cli.options import UNPROVED, seed_option, spec_options
+from archspec.cli.options import OF_BUNDLE, UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 
@@ -96,19 +97,18 @@ def command(
 ) -> None:
     """Generate text or ids from SPEC (a file or the name of a shipped spec) or a bundle, by its `decode` section."""
     from archspec.bundle import Bundle
+    from archspec.bundle.read import is_bundle
     from archspec.checking import accepted
     from archspec.decoding import TextDecoder, decoder
     from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import find_tokenizer
     from archspec.decoding.sampling import Sampling
-    from archspec.spec.files import is_folder
 
     _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
     limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
     source: Checked | Bundle
-    # A spec is never a folder, so a damaged bundle is reported as such.
-    if is_folder(Path(spec)):
+    if is_bundle(spec):
         source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
@@ -177,12 +177,11 @@ def _data(row: Generated, given: str | None) -> dict[str, Any]:
 
 def _ids(text: str) -> list[int]:
     """Ids from text such as `504,3575`. Raises click.BadParameter."""
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a list of ids, such as 504,3575", param_hint="--prompt-ids"
-        ) from None
+    # `int` would also take `1_0` and the digits of other scripts.
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(re.fullmatch(r"-?[0-9]{1,40}", part) for part in parts):
+        raise click.BadParameter(f"{text!r} is not a list of ids, such as 504,3575", param_hint="--prompt-ids")
+    return [int(part) for part in parts]
 
 
 def _bundle(folder: str, overrides: tuple[str, ...], reduced: bool, weights: Path | None, layout: str | None) -> Bundle:
@@ -190,9 +189,7 @@ def _bundle(folder: str, overrides: tuple[str, ...], reduced: bool, weights: Pat
     from archspec.bundle import open as open_bundle
 
     if overrides or reduced or weights is not None or layout is not None:
-        raise click.UsageError(
-            "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
-        )
+        raise click.UsageError(OF_BUNDLE)
     return open_bundle(folder)
 
 
@@ -209,6 +206,8 @@ def _parameters(checked: Checked, weights: Path | None, layout: str | None, seed
     """
     if artifact is not None:
         raise click.UsageError("--artifact applies to a bundle")
+    if layout is not None and weights is None:
+        raise click.UsageError("`--weights-layout` requires `--weights`")
     from archspec.weights import load as load_weights
 
     if weights is not None:

@@ -20,6 +20,8 @@ UNPROVED = click.option(
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+OF_BUNDLE = "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
+
 # The largest signed 64-bit integer, which torch and NumPy both accept.
 _LARGEST_SEED = 2**63 - 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import click
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
-from archspec.cli.writing import write_whole
-from archspec.diagnostics import fail
+from archspec.cli.writing import require_suffix, write_whole
+from archspec.diagnostics import SpecError, fail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_HELP = "write it with `numpy.savez(file, **arrays)`"
 
 
 @click.command("run")
@@ -29,6 +32,7 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
     """Run BUNDLE on arrays, by its most strongly verified artifact that this host can open, or by `--artifact`."""
     from archspec.bundle import open as open_bundle
 
+    require_suffix(output, ".npz", "--output")
     opened = open_bundle(bundle, artifact)
     choice = opened.choice()
     outputs = opened.run(read_arrays(inputs))
@@ -60,18 +64,20 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
     Pickled objects are refused, because loading them could execute code.
     """
-    from zipfile import BadZipFile
-
     import numpy as np
 
     try:
         with np.load(path, allow_pickle=False) as archive:
+            twice = [name for name, count in Counter(archive.files).items() if count > 1]
+            if twice:
+                fail("E703", f"{path} contains `{twice[0]}` more than once", None, help=_HELP)
             return {name: archive[name] for name in archive.files}
+    except SpecError:
+        raise
     except OSError as error:
         fail("E703", f"cannot read {path}: {(error.strerror or str(error)).lower()}", None)
-    except (ValueError, AttributeError, TypeError, EOFError, BadZipFile):
-        help = "write it with `numpy.savez(file, **arrays)`"
-        fail("E703", f"{path} is not an .npz file of plain arrays", None, help=help)
+    except Exception:  # noqa: BLE001 - zipfile and NumPy raise errors of many types for damaged files
+        fail("E703", f"{path} is not an .npz file of plain arrays", None, help=_HELP)
 
 
 def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:

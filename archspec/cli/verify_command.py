@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from archspec.contract.report import ContractReport
     from archspec.spec.claims import Claims
 
-_MANIFEST = "manifest.json"
 _SMALL = 20_000_000
 BOOLS = ("bool", "int64", "int32", "float32")
 
@@ -67,9 +66,9 @@ def command(
         raise click.UsageError("`--bind`, `--as` and `--no-fill` require `--module`")
     if onnx is not None and weights is not None:
         raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
-    from archspec.spec.files import is_file
+    from archspec.bundle.read import is_bundle
 
-    if is_file(Path(spec) / _MANIFEST):
+    if is_bundle(spec):
         if module is not None or onnx is not None or weights is not None or overrides or reduced:
             raise click.UsageError(
                 "`--module`, `--onnx`, `--weights`, `--set` and `--reduced` do not apply to a bundle"

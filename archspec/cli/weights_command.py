@@ -14,6 +14,7 @@ import click
 from archspec.cli.options import spec_options
 from archspec.cli.output import print_json, report_errors
 from archspec.diagnostics import to_json, warn
+from archspec.diagnostics.layout import printable
 
 if TYPE_CHECKING:
     from archspec.weights.survey import LayoutSurvey, MappedNames
@@ -95,7 +96,7 @@ def print_survey(survey: LayoutSurvey) -> None:
     _print_table([_row(one) for one in survey.mapped])
     for what, lines in _lists(survey):
         click.echo(f"{what}:")
-        click.echo("\n".join(f"  {line}" for line in lines))
+        click.echo("\n".join(f"  {printable(line)}" for line in lines))
     if survey.diagnostics:
         report_errors(survey.diagnostics, as_json=False)
 
@@ -131,7 +132,8 @@ def _row(one: MappedNames) -> tuple[str, ...]:
     from archspec.weights.draft import joined
 
     times = f" x {one.count}" if one.count > 1 else ""
-    return joined(one.ours), f"{list(one.shape)}{times}", ", ".join(one.theirs), ", ".join(one.operations)
+    theirs = printable(", ".join(one.theirs))
+    return joined(one.ours), f"{list(one.shape)}{times}", theirs, ", ".join(one.operations)
 
 
 def _alike(shapes: Mapping[str, Sequence[int]]) -> list[str]:

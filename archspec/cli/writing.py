@@ -26,9 +26,12 @@ def write_whole(path: Path, content: str | Callable[[IO[bytes]], object]) -> Non
         content: the text, or a function that writes to a binary file.
 
     Raises:
-        SpecError: E702 if the target is not a regular file, is read-only, is an input of the running command, or if
-            writing fails.
+        SpecError: E702 if the target is `-` or not a regular file, is read-only, is an input of the running command, or
+            if writing fails.
     """
+    if str(path) == "-":
+        help = "leave the option out to print, or choose another name"
+        fail("E702", "cannot write -: outputs are files, and this is the name of standard input", None, help=help)
     try:
         target = path.resolve()
         mode = _mode_of(target, path)

@@ -9,8 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from archspec.decoding.numbers import real, whole
 from archspec.diagnostics import Collector
 from archspec.record import record
+
+MOST_PENALTY = 20
+"""The largest `length_penalty`, either way."""
 
 
 @record
@@ -34,10 +38,12 @@ class BeamSearch:
 
     def __post_init__(self) -> None:
         found = Collector()
-        if self.beams < 1:
+        if whole("beams", self.beams, found) and self.beams < 1:
             found.error("E744", f"`beams` must be at least 1, got {self.beams}", None)
-        if not math.isfinite(self.length_penalty):
-            found.error("E744", f"`length_penalty` must be a number, got {self.length_penalty}", None)
+        # Larger powers of a length overflow.
+        if real("length_penalty", self.length_penalty, found) and not abs(self.length_penalty) <= MOST_PENALTY:
+            message = f"`length_penalty` must be from -{MOST_PENALTY} to {MOST_PENALTY}, got {self.length_penalty}"
+            found.error("E744", message, None)
         if self.early_stopping not in (True, False, "never"):
             message = f"`early_stopping` must be true, false or `never`, got `{self.early_stopping}`"
             found.error("E744", message, None)

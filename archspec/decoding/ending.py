@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.decoding.numbers import is_whole, whole
 from archspec.decoding.plan import GenerationPlan
 from archspec.diagnostics import Collector
 from archspec.record import record
@@ -20,6 +21,9 @@ class Ending:
 
     def __post_init__(self) -> None:
         found = Collector()
+        sound = [whole(name, getattr(self, name), found) for name in ("max_new", "min_new")]
+        if not all(sound):
+            found.raise_if_errors()
         if self.max_new < 1:
             found.error("E744", f"`max_new` must be at least 1, got {self.max_new}", None)
         elif not 0 <= self.min_new <= self.max_new:
@@ -31,7 +35,7 @@ class Ending:
         count = plan.vocab
         found = Collector()
         for id in self.stop:
-            if not 0 <= id < count:
+            if not (is_whole(id) and 0 <= id < count):
                 found.error("E744", f"`stop` must be ids of 0 to {count - 1}, got {id}", None)
         found.raise_if_errors()
         return frozenset({*plan.decode.end, *self.stop})

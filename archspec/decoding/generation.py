@@ -161,8 +161,23 @@ def find_tokenizer(source: SpecSource | Bundle, given: str | Path | Tokenizer | 
 
 
 def _state(module: Parameters) -> Mapping[str, Tensor]:
+    """The tensors of a module or of a state dict. Raises SpecError E607 for anything else, and for absent values."""
+    tensors = _tensors_of(module)
+    odd = next((name for name, one in tensors.items() if not hasattr(one, "is_meta")), None)
+    if odd is not None:
+        fail("E607", f"`{odd}` is a {type(tensors[odd]).__name__}, expected a tensor", None)
+    empty = next((name for name, one in tensors.items() if one.is_meta), None)
+    if empty is not None:
+        help = 'give the module memory and load its weights: module.to_empty(device="cpu")'
+        fail("E607", f"`{empty}` is on the device `meta` and has no values", None, help=help)
+    return tensors
+
+
+def _tensors_of(module: Parameters) -> Mapping[str, Tensor]:
     if isinstance(module, Mapping):
         return module
+    if not hasattr(module, "state_dict"):
+        fail("E607", f"expected a module or its state dict, got a {type(module).__name__}", None)
     # `torch.compile` wraps a module, and prefixes the names of its parameters.
     inner: nn.Module = getattr(module, "_orig_mod", module)
     state: dict[str, Tensor] = inner.state_dict()
@@ -189,7 +204,7 @@ def _of_bundle(bundle: Bundle, artifact: str | None, *, unproved: bool) -> Decod
 
 
 def _weights(bundle: Bundle) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
+    from archspec.weights.files import read_weights
 
-    tensors: dict[str, Tensor] = load_file(bundle.path / bundle.manifest.weights.path)
-    return tensors
+    with read_weights(bundle.path / bundle.manifest.weights.path) as file:
+        return dict(file)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archspec.decoding.numbers import is_whole, short
 from archspec.decoding.plan import GenerationPlan
 from archspec.decoding.prefixes import check_prefixes
 from archspec.decoding.rows import block
 from archspec.diagnostics import Collector, fail
-from archspec.model.inputs import prepare
+from archspec.model.inputs import as_arrays, prepare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,14 +32,15 @@ def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array]
         max_new: the maximum number of new ids per row.
 
     Raises:
-        SpecError: E713 for prompts that are not ids, E741 for a row without any id, E742 for a row that would become
-            too long or cannot grow.
+        SpecError: E713 for prompts that are not ids, E718 for an id beyond the integers of the input, E741 for a row
+            without any id, E742 for a row that would become too long or cannot grow.
     """
     start = [] if plan.decode.start is None else [plan.decode.start]
     given: Sequences = [[] for _ in range(_rows(plan, inputs))] if prompts is None else _lists(prompts)
     sequences = [start + row for row in given]
     found = Collector()
     for number, row in enumerate(sequences):
+        _check_ids(plan, number, row, found)
         _check_length(plan, number, row, max_new, found)
     found.raise_if_errors()
     return sequences
@@ -46,26 +48,22 @@ def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array]
 
 def _lists(prompts: Any) -> Sequences:
     """Prompts as lists of ids; a single list of ids is one row. Raises SpecError E713."""
-    rows = prompts.tolist() if hasattr(prompts, "tolist") else list(prompts)
+    rows = prompts.tolist() if hasattr(prompts, "tolist") else prompts
+    # Sets and maps have no order of ids, and text has characters.
+    if isinstance(rows, (str, bytes, Mapping, Set)) or not isinstance(rows, Iterable):
+        help = "give a list of integers for each row"
+        fail("E713", f"prompts must be lists of ids, got {short(prompts)}", None, help=help)
+    rows = list(rows)
     if rows and all(isinstance(one, (int, np.integer)) for one in rows):
         rows = [rows]
     result: Sequences = []
     for number, row in enumerate(rows):
         ids = row.tolist() if hasattr(row, "tolist") else row
-        if not isinstance(ids, Sequence) or isinstance(ids, str) or not all(map(_is_id, ids)):
+        if not isinstance(ids, Sequence) or isinstance(ids, (str, bytes)) or not all(map(is_whole, ids)):
             help = "give a list of integers for each row"
-            fail("E713", f"prompt {number} must be a list of ids, got {_short(row)}", None, help=help)
+            fail("E713", f"prompt {number} must be a list of ids, got {short(row)}", None, help=help)
         result.append([int(one) for one in ids])
     return result
-
-
-def _is_id(one: object) -> bool:
-    return isinstance(one, (int, np.integer)) and not isinstance(one, bool)
-
-
-def _short(thing: object) -> str:
-    text = repr(thing)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _rows(plan: GenerationPlan, inputs: Mapping[str, Array]) -> int:
@@ -77,6 +75,17 @@ def _rows(plan: GenerationPlan, inputs: Mapping[str, Array]) -> int:
     return rows.constant or 1
 
 
+def _check_ids(plan: GenerationPlan, number: int, row: Sequence[int], found: Collector) -> None:
+    """Report E718 for an id that the dtype of the input cannot hold; the range of the others is checked with the rest.
+
+    Converted, such an id would become another one.
+    """
+    limits = np.iinfo(_integer(plan, plan.decode.input))
+    for id in row:
+        if not limits.min <= id <= limits.max:
+            found.error("E718", f"prompt {number} has the id {id}, expected 0 to {plan.vocab - 1}", None)
+
+
 def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new: int, found: Collector) -> None:
     """Report E741 for an empty row, and E742 for one that becomes too long or cannot grow by one position."""
     if not row:
@@ -86,7 +95,9 @@ def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new
     if fed > plan.most:
         message = f"row {number} would be fed back at {fed} positions, and `{plan.decode.input}` takes {plan.most}"
         notes = [f"the row starts with {len(row)} ids and {max_new} are requested; the last one is not fed back"]
-        found.error("E742", message, None, notes=notes, help=f"generate at most {max(0, plan.most - len(row) + 1)}")
+        room = plan.most - len(row) + 1
+        help = f"generate at most {room}" if room > 0 else f"shorten the prompt by {1 - room} or more"
+        found.error("E742", message, None, notes=notes, help=help)
     if plan.side == "none" and plan.length is not None and plan.length.multiple > 1 and max_new > 1:
         message = f"`{plan.length.name}` is a multiple of {plan.length.multiple}, so sequences cannot grow one by one"
         notes = ["the results depend on the number of positions, so rows cannot be padded to an admitted size"]
@@ -122,13 +133,9 @@ def _integer(plan: GenerationPlan, name: str) -> str:
     return plan.spec.inputs[name].type.dtype.value
 
 
-def as_arrays(inputs: Mapping[str, Any] | None) -> dict[str, Array]:
-    """Arrays by name, from arrays, tensors or lists; float tensors become float32."""
-    return {name: np.asarray(_plain(one)) for name, one in (inputs or {}).items()}
-
-
-def _plain(one: Any) -> Any:
-    if not hasattr(one, "detach"):
-        return one
-    tensor = one.detach().cpu()
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+def read_inputs(inputs: Mapping[str, Any] | None) -> dict[str, Array]:
+    """Arrays by name, from arrays, tensors or lists. Raises SpecError E711 or E713 for what is none."""
+    found = Collector()
+    arrays = as_arrays({} if inputs is None else inputs, found)
+    found.raise_if_errors()
+    return arrays

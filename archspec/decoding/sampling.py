@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from archspec.decoding.numbers import real, whole
 from archspec.diagnostics import Collector, fail
 from archspec.record import record
 
@@ -38,16 +39,17 @@ class Sampling:
 
     def __post_init__(self) -> None:
         found = Collector()
-        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
+        if real("temperature", self.temperature, found) and not 0 <= self.temperature < math.inf:
             found.error("E744", f"`temperature` must be a number of at least 0, got {self.temperature}", None)
-        if self.top_k is not None and self.top_k < 1:
+        if self.top_k is not None and whole("top_k", self.top_k, found) and self.top_k < 1:
             found.error("E744", f"`top_k` must be at least 1, got {self.top_k}", None)
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if self.top_p is not None and real("top_p", self.top_p, found) and not 0 < self.top_p <= 1:
             found.error("E744", f"`top_p` must be above 0 and at most 1, got {self.top_p}", None)
-        if self.seed < 0:
+        if whole("seed", self.seed, found) and self.seed < 0:
             found.error("E744", f"`seed` must not be negative, got {self.seed}", None)
-        if not (self.repetition_penalty > 0 and math.isfinite(self.repetition_penalty)):
-            message = f"`repetition_penalty` must be a number above 0, got {self.repetition_penalty}"
+        penalty = self.repetition_penalty
+        if real("repetition_penalty", penalty, found) and not 0 < penalty < math.inf:
+            message = f"`repetition_penalty` must be a number above 0, got {penalty}"
             found.error("E744", message, None)
         for name in ("top_k", "top_p"):
             if self.temperature == 0 and getattr(self, name) is not None:
@@ -106,7 +108,9 @@ def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
 
     The temperature must be above 0.
     """
-    scores = logits.double() / sampling.temperature
+    scores = logits.double()
+    # The largest score becomes 0: a small temperature then makes the others minus infinite, and none infinite.
+    scores = (scores - scores.amax(-1, keepdim=True)) / sampling.temperature
     if sampling.top_k is not None:
         # `torch.topk` breaks ties in an unspecified order; a stable sort puts the lower id first.
         order = scores.sort(dim=-1, descending=True, stable=True).indices[:, : sampling.top_k]

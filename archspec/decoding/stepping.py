@@ -17,7 +17,7 @@ from archspec.decoding.feeding import Feeding
 from archspec.decoding.full import FullForward
 from archspec.decoding.parts import Parts, parts
 from archspec.decoding.plan import GenerationPlan, plan
-from archspec.decoding.prompts import Sequences, as_arrays, prepared, read_prompts
+from archspec.decoding.prompts import Sequences, prepared, read_inputs, read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
@@ -176,7 +176,7 @@ class Decoder:
         return DecodingSlots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
 
     def _run(self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling) -> _Run:
-        arrays = as_arrays(inputs)
+        arrays = read_inputs(inputs)
         ends = ending.ends(self.plan)
         sequences = read_prompts(self.plan, prompts, arrays, ending.max_new)
         given = {name: self._tensor(array) for name, array in prepared(self.plan, sequences, arrays).items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.decoding.continuation import Continuation, continued
 from archspec.decoding.ending import Ending
-from archspec.decoding.prompts import Sequences, as_arrays, read_prompts
+from archspec.decoding.prompts import Sequences, read_inputs, read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.stepping import Decoder
 from archspec.decoding.text_prompts import check_fit, encoded, text_rows
@@ -79,7 +79,7 @@ class TextDecoder:
         check_fit(self.tokenizer, self.ids.plan, stop)
         ids = self.encode(prompts)
         steps = self.ids.stream(ids, max_new=max_new, inputs=inputs, stop=stop, **options)
-        sequences = read_prompts(self.ids.plan, ids, as_arrays(inputs), max_new)
+        sequences = read_prompts(self.ids.plan, ids, read_inputs(inputs), max_new)
         ends = Ending(max_new=max_new, stop=tuple(stop)).ends(self.ids.plan)
         return self._texts(steps, sequences, ends, max_new)
 

@@ -29,7 +29,8 @@ def did_you_mean(word: str, options: Iterable[str], *, kind: str = "names", limi
     `limit`.
     """
     candidates = sorted(set(options))
-    found = nearest(word, candidates)
+    # A caller of the package may give anything as a name.
+    found = nearest(str(word), candidates)
     if found is not None:
         return f"did you mean `{found}`?"
     if not candidates or len(candidates) > limit:

@@ -24,7 +24,7 @@ def exposed(spec: Spec, paths: Sequence[str]) -> Spec:
     Raises:
         SpecError: E201 or E218 for a path that names no value, E209 for one whose name is that of another output.
     """
-    for path in paths:
+    for path in [paths] if isinstance(paths, str) else paths:
         spec = _with(spec, parse_path(TextNode.of(path, "--expose")))
     return spec
 

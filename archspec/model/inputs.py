@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,8 @@ def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Seq
         SpecError: with every mistake, E711 to E720 and E722; E723 for sizes that the spec admits and no profile does.
     """
     found = Collector()
-    arrays = {name: np.asarray(array) for name, array in given.items()}
+    arrays = as_arrays(given, found)
+    found.raise_if_errors()
     _check_names(interface, arrays, found)
     present = {port.name: port for port in interface.input_ports if port.name in arrays}
     # Only arrays of the right dtype and rank are compared further: one mistake must not cause a second report.
@@ -55,6 +57,45 @@ def prepare(interface: Interface, given: Arrays, dtype: DTypeName, profiles: Seq
     return made
 
 
+def as_arrays(given: object, found: Collector) -> dict[str, Array]:
+    """Arrays by name, from arrays, tensors, numbers or nested lists; tensors in bfloat16 become float32.
+
+    Collects E711 for names that are not text, E713 for what is not an array, and for masked values. Raises SpecError
+    E711 for inputs without names.
+    """
+    if not isinstance(given, Mapping):
+        help = "give a map from the name of each input to its array"
+        fail("E711", f"inputs have no names: got a {type(given).__name__}", None, help=help)
+    made: dict[str, Array] = {}
+    for name, value in given.items():
+        if not isinstance(name, str):
+            found.error("E711", f"the name of an input must be text, got {name!r}", None)
+            continue
+        try:
+            array = np.asarray(_plain(value))
+        except (ValueError, TypeError, RuntimeError) as error:
+            notes = [str(error).splitlines()[0]]
+            found.error("E713", f"`{name}` is a {type(value).__name__} that is not an array", None, notes=notes)
+            continue
+        if array.dtype == object:
+            found.error("E713", f"`{name}` is a {type(value).__name__} that is not an array of numbers", None)
+        elif isinstance(value, np.ma.MaskedArray) and value.mask.any():
+            help = f"give what hidden positions contain: `{name}.filled(0)`"
+            message = f"`{name}` is masked at {int(value.mask.sum())} of {value.size} positions"
+            found.error("E713", message, None, help=help)
+        else:
+            made[name] = array
+    return made
+
+
+def _plain(value: Any) -> Any:
+    """A tensor as an array, because NumPy reads neither gradients nor other devices nor bfloat16; others unchanged."""
+    if not hasattr(value, "detach"):
+        return value
+    tensor = value.detach().cpu()
+    return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
+
+
 def _check_names(interface: Interface, given: Arrays, found: Collector) -> None:
     """Report inputs that are unknown (E711) or missing (E712)."""
     for name in given:
@@ -70,7 +111,8 @@ def _has_form(port: Port, array: Array, found: Collector) -> bool:
     """Whether an array has the dtype and the rank of its port; reports E713 and E714 otherwise."""
     fits = _has_dtype(port.type.dtype, array)
     if not fits:
-        help = f"convert it: `{port.name}.astype({'bool' if port.type.dtype is DType.BOOL else repr(_plain(port))})`"
+        kind = "bool" if port.type.dtype is DType.BOOL else repr(_numpy_name(port))
+        help = f"convert it: `{port.name}.astype({kind})`" if array.dtype.kind in "biufc" else None
         found.error("E713", f"`{port.name}` has dtype {array.dtype}, expected {port.type}", None, help=help)
     if array.ndim != port.type.rank:
         shape = "x".join(map(str, array.shape)) or "a single number"
@@ -80,7 +122,7 @@ def _has_form(port: Port, array: Array, found: Collector) -> bool:
     return fits and array.ndim == port.type.rank
 
 
-def _plain(port: Port) -> str:
+def _numpy_name(port: Port) -> str:
     return "float32" if port.type.dtype is DType.FLOAT else port.type.dtype.value
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.dim import Dim, FloorDiv, Symbol
+from archspec.algebra.polynomial import Terms, constant
 from archspec.diagnostics import Collector
 from archspec.model.sizes import alone
 from archspec.record import record
@@ -77,18 +78,14 @@ def _choose(vague: list[_Equation], solved: dict[str, Solved], found: Collector)
     for one in vague:
         for symbol in _unknown(one, solved):
             same = [other for other in vague if _unknown(other, solved) == [symbol]]
-            places = [_giving(other, symbol, solved) for other in same]
-            counts = range(symbol.bounds()[0], symbol.bounds()[1] + 1)
-            sizes = [
-                count * symbol.multiple
-                for count in counts
-                if all(gives(count) == other.size for gives, other in zip(places, same, strict=True))
-            ]
-            if not sizes:
+            fitting = [_fitting(_giving(other, symbol, solved), other, symbol) for other in same]
+            common = (count for count in min(fitting, key=len) if all(count in fits for fits in fitting))
+            typical = symbol.typical // symbol.multiple
+            count = typical if all(typical in fits for fits in fitting) else next(common, None)
+            if count is None:
                 _no_whole(one, symbol, _giving(one, symbol, solved), found)
                 return
-            size = symbol.typical if symbol.typical in sizes else sizes[0]
-            solved[symbol.name] = Solved(size=size, place=one.place)
+            solved[symbol.name] = Solved(size=count * symbol.multiple, place=one.place)
 
 
 def check_axes(shapes: Shapes, solved: Mapping[str, Solved], found: Collector) -> None:
@@ -171,9 +168,35 @@ def _counts(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> list
     if _rises(one.dim, symbol):
         count = _last_at_most(gives, one.size)
         return [] if gives(count) != one.size else [count]
+    return list(_fitting(gives, one, symbol)[:2])
+
+
+def _fitting(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> Sequence[int]:
+    """The counts of multiples in the dim's range at which an axis has its size, in ascending order."""
     least, most = symbol.bounds()
-    fitting = (count for count in range(least, most + 1) if gives(count) == one.size)
-    return list(islice(fitting, 2))
+    counts = range(least, most + 1)
+    # A size that never falls has its counts in one run, which bisection finds also in a range of many millions.
+    if _climbs(one.dim.terms):
+        return counts[bisect_left(counts, one.size, key=gives) : bisect_right(counts, one.size, key=gives)]
+    return [count for count in counts if gives(count) == one.size]
+
+
+def _climbs(terms: Terms) -> bool:
+    """Whether a polynomial never falls where its dims grow: terms have positive factors, quotients have positive
+    divisors and numerators that climb, and products have no factor below 0.
+    """
+    return all(
+        factor > 0
+        and all(isinstance(atom, Symbol) or (isinstance(atom, FloorDiv) and _climbs_quotient(atom)) for atom in atoms)
+        and (len(atoms) < 2 or all(atom.bounds()[0] >= 0 for atom in atoms))
+        for atoms, factor in terms.items()
+        if atoms
+    )
+
+
+def _climbs_quotient(atom: FloorDiv) -> bool:
+    divisor = constant(atom.den)
+    return divisor is not None and divisor > 0 and _climbs(atom.num)
 
 
 def _rises(dim: Dim, symbol: Symbol) -> bool:

@@ -20,6 +20,9 @@ def locate(name: str | Path) -> Path:
 
     A path is returned without a check that the file exists. Raises SpecError E208 for an unknown bare name.
     """
+    if not isinstance(name, (str, Path)):
+        # Raised as Python does for an argument of a wrong type: no file and no place in one is at fault.
+        raise TypeError(f"expected a spec, a path or the name of a shipped spec, got a {type(name).__name__}")
     if str(name) == STDIN:
         return Path(STDIN)
     # A file in the current folder goes before a shipped spec of the same name.
@@ -40,6 +43,14 @@ def is_folder(path: Path) -> bool:
     """Whether a path is a folder; false, not an error, for an impossible path."""
     try:
         return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything has this path; false, not an error, for an impossible path."""
+    try:
+        return path.exists()
     except (OSError, ValueError):
         return False
 
@@ -98,6 +109,11 @@ def _beside(path: Path, span: Span | None) -> str | None:
 def _is_path(name: str) -> bool:
     """Whether a text is written as a path and not as the bare name of a shipped spec."""
     return "/" in name or "\\" in name or name.endswith((".yaml", ".yml"))
+
+
+def is_shipped(name: str | Path) -> bool:
+    """Whether a name is that of a shipped spec."""
+    return isinstance(name, str) and not _is_path(name) and is_file(shipped_specs_dir() / f"{name}.yaml")
 
 
 def _shipped(name: str, span: Span | None) -> Path:

@@ -30,6 +30,8 @@ def parse_overrides(given: Mapping[str, str] | Sequence[str]) -> tuple[Override,
     Raises SpecError E214 for a text that is not `NAME=VALUE`, E116 for an empty value, E1xx for errors of a value.
     """
     texts = [f"{name}={value}" for name, value in given.items()] if isinstance(given, Mapping) else given
+    # One text is a sequence of texts to Python, and would be read character by character.
+    texts = [texts] if isinstance(texts, str) else texts
     return tuple(_parse(str(text)) for text in texts)
 
 

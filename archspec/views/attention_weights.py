@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from archspec.bundle import Bundle
+
     Array = NDArray[Any]
 
-_MANIFEST = "manifest.json"
 # Cells and labels of longer sequences would be too small to read.
 _MOST = 128
 
 
 def attend(
-    source: SpecSource,
+    source: SpecSource | Bundle,
     weights: str | Path | Mapping[str, Tensor] | None = None,
     inputs: Mapping[str, Array] | None = None,
     *,
@@ -43,8 +44,8 @@ def attend(
     """Compute the attention weights of a node on inputs.
 
     Args:
-        source: a spec, one that was accepted before, a file, the bare name of a shipped spec, or the folder of a
-            bundle, which has weights.
+        source: a spec, one that was accepted before, a file, the bare name of a shipped spec, or a bundle or its
+            folder, which has weights.
         weights: a safetensors file, a folder with one, or tensors by name; if None, those of the bundle.
         inputs: an array for each input that has no default.
         node: the path of an attention, such as `states.layers.3.cross_attention`, of a node or of a kind of layers,
@@ -81,14 +82,16 @@ def attend(
     )
 
 
-def _opened(source: SpecSource, weights: Any, unproved: bool) -> tuple[Checked, Any]:
+def _opened(source: SpecSource | Bundle, weights: Any, unproved: bool) -> tuple[Checked, Any]:
     """The accepted spec and its weights, by default those of a bundle. Raises SpecError E523 if there are none."""
-    if isinstance(source, str | Path) and (Path(source) / _MANIFEST).is_file():
-        from archspec.bundle import open as open_bundle
-        from archspec.bundle.sources import WEIGHTS
+    from archspec.bundle import Bundle
+    from archspec.bundle import open as open_bundle
+    from archspec.bundle.read import is_bundle
 
-        bundle = open_bundle(source)
-        return bundle.checked(unproved=unproved), weights or bundle.path / WEIGHTS
+    if isinstance(source, Bundle) or is_bundle(source):
+        bundle = source if isinstance(source, Bundle) else open_bundle(str(source))
+        own = bundle.path / bundle.manifest.weights.path
+        return bundle.checked(unproved=unproved), own if weights is None else weights
     checked = accepted(source, unproved=unproved)
     if weights is None:
         fail("E523", "no weights were given", None, help="give a safetensors file with `--weights`, or a bundle")
@@ -130,8 +133,10 @@ def _prepared(spec: Spec, inputs: Mapping[str, Array], row: int) -> dict[str, Ar
 
     arrays = prepare(interface_of(spec), inputs, "float32")
     rows = max((array.shape[0] for array in arrays.values() if array.ndim), default=1)
-    if not 0 <= row < rows:
-        fail("E716", f"row {row} does not exist in a batch of {rows}", None, help=f"choose a row from 0 to {rows - 1}")
+    if not isinstance(row, int) or isinstance(row, bool) or not 0 <= row < rows:
+        fail(
+            "E716", f"row {row!r} does not exist in a batch of {rows}", None, help=f"choose a row from 0 to {rows - 1}"
+        )
     return arrays
 
 
@@ -191,5 +196,7 @@ def _labels(
             value.type.dtype in (DType.INT64, DType.INT32) and value.type.rank == 2 and value.type.bound is not None
         )
         if is_ids and value.type.shape[1] == axis:
-            return tuple(str(item) for item in arrays[value.name][row])
+            # An input of one row is that of every row.
+            ids = arrays[value.name]
+            return tuple(str(item) for item in ids[min(row, ids.shape[0] - 1)])
     return tuple(map(str, range(count)))

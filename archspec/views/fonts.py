@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 FAMILY = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 
 # Advance widths of the characters from U+0020 on, in thousandths of the size: of each the larger of DejaVu Sans and
@@ -55,10 +57,9 @@ def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
     """The text, shortened with an ellipsis if it is wider than `room`."""
     if width(text, size, bold=bold) <= room:
         return text
-    kept = text
-    while kept and width(f"{kept}…", size, bold=bold) > room:
-        kept = kept[:-1]
-    return f"{kept.rstrip()}…"
+    # Bisection: a line of a file may have any length, and no character has a negative width.
+    fits = bisect_right(range(len(text)), room, key=lambda count: width(f"{text[:count]}…", size, bold=bold))
+    return f"{text[: max(0, fits - 1)].rstrip()}…"
 
 
 def wrapped(text: str, size: float, room: float) -> list[str]:

@@ -104,7 +104,8 @@ def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
     """Raise SpecError E751 for a path that names no attention, with similar or all available names."""
     names = {name for site in known for name in (site.path, site.kind, site.at(), site.path.split(".")[0]) if name}
     listed = "available attention: " + ", ".join(f"`{site}`" for site in known)
-    near = did_you_mean(path, names, limit=0)
+    # A name with `*` is that of several, which cannot be given.
+    near = did_you_mean(str(path), {name for name in names if "*" not in name}, limit=0)
     notes = [listed] if known and near else []
     help = near or (listed if known else "this spec has no attention")
     fail("E751", f"`{path}` is not an attention", None, notes=notes, help=help)

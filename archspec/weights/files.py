@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from archspec.diagnostics import Diagnostic, fail
 from archspec.layouts.operations import Shape
+from archspec.spec.files import is_file, is_there
 from archspec.weights.shards import find_shards
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open a safetensors file for the time of the context; raises SpecError E523 if that fails."""
     from safetensors import SafetensorError, safe_open
 
+    if not is_file(path):
+        # A pipe would be waited for without end.
+        reason = "not a regular file" if is_there(path) else "no such file"
+        fail("E523", f"cannot read {path}: {reason}", None)
     try:
         opened: Any = safe_open(str(path), framework="pt")
     except OSError as error:

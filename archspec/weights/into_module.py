@@ -84,5 +84,7 @@ def check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> No
         position = tuple(lost.nonzero()[0].tolist())
         dtype = str(held.dtype).removeprefix("torch.")
         message = f"`{name}` {list(tensor.shape)} contains {tensor[position].item():g} at {list(position)}"
-        help = "keep the module in bfloat16 or float32"
+        # The exponents of bfloat16 are those of float32: only a module in half precision has a wider one to go to.
+        narrow = held.dtype.itemsize < 4 and held.dtype != torch.bfloat16
+        help = "keep the module in bfloat16 or float32" if narrow else "use a checkpoint whose values are in range"
         found.error("E527", f"{message}, too large for {dtype}", None, help=help)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archspec.analyses.parameters import expand
 from archspec.diagnostics import Diagnostic, fail, warn
@@ -62,7 +62,7 @@ def load(
     or the name of one of the spec's; without it, the one under which every name matches is used, and a checkpoint in
     the module's own names needs none. Tensors keep their dtype; those in fp8 are multiplied by their scales into
     float32.
-    Warns with SpecWarning W510 or W511. Raises SpecError E510 to E528.
+    Warns with SpecWarning W510 or W511. Raises SpecError E510 to E528, TypeError for what is no weights at all.
     """
     loaded = load_from(spec if isinstance(spec, Spec) else load_spec(spec), weights, layout)
     warn(loaded.report.warnings)
@@ -73,9 +73,13 @@ def load_from(
     spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
 ) -> LoadedWeights:
     """Load as `load` does, and return a report of how the weights were read; warnings are returned, not issued."""
-    if not isinstance(weights, Mapping):
+    if isinstance(weights, (str, Path)):
         with read_weights(weights) as opened:
             return load_from(spec, opened, layout)
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"expected a path or a map of tensors by name, got a {type(weights).__name__}")
+    if not isinstance(weights, WeightsFile):
+        weights = _as_tensors(weights)
     shapes = shapes_of(weights)
     tensors = Dequantised(weights, shapes, fp8_names(weights))
     ours, theirs = parameter_shapes(spec.graph), tensors.shapes
@@ -107,7 +111,24 @@ def find_match(
     """
     if layout is None:
         return choose(layouts(spec), ours, theirs)
-    return match(named(layouts(spec), layout) if isinstance(layout, str) else layout, ours, theirs)
+    return match(layout if isinstance(layout, Layout) else named(layouts(spec), str(layout)), ours, theirs)
+
+
+def _as_tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors or arrays by name as tensors without gradients. Raises SpecError E524 for what is neither."""
+    import torch
+
+    made: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        # A number or a list would become a tensor too, but nobody stores parameters so.
+        if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+            fail("E524", f"`{name}` is a {type(value).__name__}, expected a tensor", None)
+        try:
+            made[name] = torch.as_tensor(value).detach()
+        except (TypeError, ValueError, RuntimeError) as error:
+            notes = [str(error).splitlines()[0]]
+            fail("E524", f"`{name}` of dtype {value.dtype} is not a tensor of numbers", None, notes=notes)
+    return made
 
 
 def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> tuple[Diagnostic, ...]:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from archspec.diagnostics import Diagnostic, fail
 from archspec.layouts.report import also, and_more
 from archspec.record import record
+from archspec.spec.files import is_file, is_folder, is_there
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -37,9 +38,9 @@ def find_shards(path: Path) -> Shards:
     In a folder, `model.safetensors` is preferred to an index. Raises SpecError E522 for another format, E523 for a path
     that does not exist, a folder without weights, or an index that cannot be read or names files outside its folder.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _of_folder(path)
-    if not path.exists():
+    if not is_there(path):
         fail("E523", f"cannot read {path}: no such file or folder", None)
     if path.name.endswith(".safetensors.index.json"):
         return _of_index(path)
@@ -50,10 +51,10 @@ def find_shards(path: Path) -> Shards:
 
 def _of_folder(folder: Path) -> Shards:
     """Find the files of a folder; warns if it has an index beside a single file."""
-    if (folder / SINGLE).is_file():
-        others = [folder / INDEX] if (folder / INDEX).exists() else []
+    if is_file(folder / SINGLE):
+        others = [folder / INDEX] if is_there(folder / INDEX) else []
         return Shards(files=(folder / SINGLE,), warnings=_stray(folder / SINGLE, others))
-    if not (folder / INDEX).is_file():
+    if not is_file(folder / INDEX):
         _refuse_folder(folder)
     return _of_index(folder / INDEX)
 
@@ -103,6 +104,8 @@ def _stray(read: Path, others: Sequence[Path]) -> tuple[Diagnostic, ...]:
 
 def _read_index(path: Path) -> dict[str, Any]:
     """Return the `weight_map` of an index. Raises SpecError E523 if it cannot be read or has none."""
+    if not is_file(path):
+        fail("E523", f"cannot read {path}: not a regular file", None)
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

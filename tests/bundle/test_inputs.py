@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from archspec.diagnostics import SpecError
 from archspec.model.inputs import prepare
@@ -218,7 +219,9 @@ def test_axes_that_tell_little_are_taken_together() -> None:
 
 
 @pytest.mark.parametrize("size", range(1, 40))
-@pytest.mark.parametrize("shape", ["3*n - 4", "n*n - 6*n + 9", "(n + 2)//3", "n % 5"])
+@pytest.mark.parametrize(
+    "shape", ["3*n - 4", "n*n - 6*n + 9", "(n + 2)//3", "n % 5", "n//2 + n//3", "n*(n//4)", "9 - n//4"]
+)
 def test_solutions_are_those_of_a_search(shape: str, size: int) -> None:
     """Every size of the range is tried here; of several that fit, the typical one is taken, else the least."""
     interface = solving(shape, n=DimRange(min=3, typical=8, max=16))
@@ -231,3 +234,40 @@ def test_solutions_are_those_of_a_search(shape: str, size: int) -> None:
         return
     expected = 8 if 8 in fitting else fitting[0]
     assert prepare(interface, given_shape(1, size), "float32")["valid"].shape == (1, expected)
+
+
+@pytest.mark.parametrize("size", [1, 3, 50_001])
+def test_sizes_of_strides_are_solved_in_ranges_too_long_to_search(size: int) -> None:
+    """`n // 320 + 1` frames of up to a billion samples: the least such count, since the typical one does not fit."""
+    interface = solving("n//320 + 1", n=DimRange(min=1, typical=10**8, max=10**9))
+    assert interface.inputs["valid"].type.shape[1].maximum() == 10**9
+    with pytest.raises(SpecError, match="expected n"):
+        prepare(interface, {**given_shape(1, size), "valid": np.ones((1, 320 * size), dtype=bool)}, "float32")
+    fitting = {**given_shape(1, size), "valid": np.ones((1, 320 * size - 1), dtype=bool)}
+    assert prepare(interface, fitting, "float32")["valid"].shape == (1, 320 * size - 1)
+    assert prepare(interface, given_shape(1, size), "float32")["valid"].shape == (1, max(1, 320 * (size - 1)))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ("E711", "inputs have no names: got a NoneType")),
+        ([IDS], ("E711", "inputs have no names: got a list")),
+        ({3: IDS}, ("E711", "the name of an input must be text, got 3")),
+        ({"ids": [[1, 2], [3]]}, ("E713", "`ids` is a list that is not an array")),
+        ({"ids": None}, ("E713", "`ids` is a NoneType that is not an array of numbers")),
+        ({"ids": [[2**70]]}, ("E713", "`ids` is a list that is not an array of numbers")),
+        ({"ids": np.ma.array(IDS, mask=IDS == 1)}, ("E713", "`ids` is masked at 12 of 12 positions")),
+        ({"ids": torch.ones(2, 6)}, ("E713", "`ids` has dtype float32, expected int64[batch, tokens] < 50")),
+    ],
+)
+def test_what_is_not_an_array(given: Any, expected: tuple[str, str]) -> None:
+    with pytest.raises(SpecError) as raised:
+        prepare(INTERFACE, given, "float32")
+    assert [(found.code, found.message) for found in raised.value.diagnostics] == [expected]
+
+
+def test_tensors_are_read_as_arrays() -> None:
+    pixels = torch.full((2, 3, 48, 3), 0.25, dtype=torch.bfloat16, requires_grad=True)
+    found = prepare(INTERFACE, {"ids": torch.ones(2, 6, dtype=torch.int64), "pixels": pixels}, "float32")
+    assert (found["pixels"] == 0.25).all() and (found["ids"] == 1).all()

@@ -10,6 +10,8 @@ import pytest
 
 import archspec
 from archspec.bundle.manifest import Manifest, read_manifest, write_manifest
+from archspec.bundle.read import is_bundle
+from archspec.bundle.verify import verify_bundle
 from archspec.diagnostics import SpecError
 
 
@@ -106,3 +108,41 @@ def test_a_manifest_at_odds_with_itself(copy: Path) -> None:
     broken = {**data["interface"], "outputs": {"states": "float[unknown]"}}
     rewrite(copy, artifacts=data["artifacts"], interface=broken)
     assert refusal(copy) == ("E707", "manifest.json cannot be parsed")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"files": []}, "has no file"), ({"profiles": [{"batch": [1, 2]}]}, "has an odd profile")],
+)
+def test_an_artifact_at_odds_with_itself(copy: Path, change: dict[str, object], reason: str) -> None:
+    entry = read_manifest((copy / "manifest.json").read_text()).model_dump(mode="json")["artifacts"][0]
+    rewrite(copy, artifacts=[{**entry, **change}])
+    with pytest.raises(SpecError) as raised:
+        archspec.open(copy)
+    assert [(one.code, one.notes) for one in raised.value.diagnostics] == [
+        ("E707", (f"the artifact `{entry['target']}` {reason}",))
+    ]
+
+
+def test_files_that_agree_with_the_manifest_and_are_none(copy: Path) -> None:
+    """A digest shows that a file is unchanged, not that it is right."""
+    files = read_manifest((copy / "manifest.json").read_text()).model_dump()["files"]
+    for name, code in (("report.json", "E707"), ("model.safetensors", "E523")):
+        before = (copy / name).read_bytes()
+        (copy / name).write_bytes(b"\xff")
+        rewrite(copy, files={**files, name: {"sha256": hashlib.sha256(b"\xff").hexdigest(), "bytes": 1}})
+        with pytest.raises(SpecError) as raised:
+            list(verify_bundle(archspec.open(copy)))
+        assert [one.code for one in raised.value.diagnostics] == [code]
+        (copy / name).write_bytes(before)
+
+
+def test_a_folder_is_a_bundle_unless_its_name_is_a_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("gpt2", "other", "bert-base"):
+        Path(name).mkdir()
+    Path("bert-base", "manifest.json").write_text("{}")
+    Path("file.yaml").write_text("archspec: 1")
+    named = {"gpt2": False, "other": True, "./gpt2": True, "bert-base": True, "file.yaml": False, "x" * 300: False}
+    assert {name: is_bundle(name) for name in named} == named
+    assert not is_bundle(None)

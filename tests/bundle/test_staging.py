@@ -123,7 +123,7 @@ def refused(output: Path) -> str:
 def test_an_output_that_is_no_bundle_is_refused(tmp_path: Path, copy: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    assert refused(file).endswith("it is a file")
+    assert refused(file).endswith("it is not a folder")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.tex").touch()
     assert refused(tmp_path / "folder").endswith("it is neither empty nor a bundle")
@@ -143,3 +143,22 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     os.umask(mask)
     assert output.stat().st_mode & 0o777 == 0o777 & ~mask
     assert (output / "a.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("circle", "symlink loop from"),
+        ("x" * 300, "file name too long"),
+        ("file/built", "file is not a folder"),
+        ("file/deep/built", "file is not a folder"),
+    ],
+)
+def test_an_output_that_has_no_place(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SpecError) as raised, staging(tmp_path / name):
+        pytest.fail("the block runs although its folder cannot be made")
+    (found,) = raised.value.diagnostics
+    assert found.code == "E702" and reason in found.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "file"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from archspec.bundle import build
+from archspec.cli.run_command import read_arrays
+from archspec.diagnostics import SpecError
 from tests.cli.conftest import SMALL, Command
 from tests.steps import steps_here
 
@@ -131,3 +135,68 @@ def test_run_on_what_is_not_there(
     ran = archspec("run", *(str(bundle) if one == "BUNDLE" else one for one in arguments))
     assert ran.status == 1
     assert ran.err.startswith(f"error[{code}")
+
+
+def _zipped(header: bytes, flags: tuple[int, int] = (0, 0)) -> bytes:
+    """An archive with the array file `ids.npy`, whose header is given; `flags` are the encryption bit and method."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("ids.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    content = bytearray(made.getvalue())
+    for start, place in ((0, 6), (content.find(b"PK\x01\x02"), 8)):
+        content[start + place] |= flags[0]
+        content[start + place + 2] |= flags[1]
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _zipped(b"{'descr': '<i8',"),
+        _zipped(b"{'descr': '<i8', 'fortran_order': False, 'shape': (100000000000, 100000), }\n"),
+        _zipped(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n"),
+        _zipped(b"", (1, 0)),
+        _zipped(b"", (0, 99)),
+    ],
+    ids=["cut", "too large", "objects", "encrypted", "unknown method"],
+)
+def test_damaged_archives(folder: Path, content: bytes) -> None:
+    (folder / "in.npz").write_bytes(content)
+    with pytest.raises(SpecError) as raised:
+        read_arrays(folder / "in.npz")
+    assert [one.message for one in raised.value.diagnostics] == [
+        f"{folder / 'in.npz'} is not an .npz file of plain arrays"
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_array_that_is_there_twice(folder: Path) -> None:
+    one = io.BytesIO()
+    np.save(one, IDS)
+    with zipfile.ZipFile(folder / "in.npz", "w") as archive:
+        for _ in range(2):
+            archive.writestr("ids.npy", one.getvalue())
+    with pytest.raises(SpecError, match="contains `ids` more than once"):
+        read_arrays(folder / "in.npz")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("attend", "BUNDLE", "--weights", "x.safetensors", "--inputs", "in.npz", "-o", "a.svg"), 2, "own spec and"),
+        (("attend", ".", "--inputs", "in.npz", "-o", "a.svg"), 1, "is not a bundle: it has no manifest.json"),
+        (("verify", "."), 1, "is not a bundle: it has no manifest.json"),
+        (("run", "BUNDLE", "--inputs", "in.npz", "--output", "out.txt"), 2, "does not end in .npz"),
+        (("build", "small.yaml", "-o", "out", "--weights-layout", "x"), 1, "`x` is given without weights"),
+        (("generate", "small.yaml", "--prompt-ids", "1", "--weights-layout", "x"), 2, "requires `--weights`"),
+        (("generate", "small.yaml", "--prompt-ids", "1_0"), 2, "'1_0' is not a list of ids"),
+        (("compile", "small.yaml", "-o", "-"), 1, "cannot write -: outputs are files"),
+    ],
+)
+def test_options_that_do_not_apply(
+    archspec: Command, folder: Path, bundle: Path, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    write(folder / "in.npz", {"ids": IDS})
+    ran = archspec(*(str(bundle) if one == "BUNDLE" else one for one in arguments))
+    assert (ran.status, message in ran.err) == (status, True), ran.err
+    assert not (folder / "-").exists()

@@ -71,7 +71,8 @@ def test_the_inputs_of_a_run_are_not_its_output(archspec: Command, folder: Path)
     assert archspec("build", "small.yaml", "-o", "bundle", "--no-cache").status == 0
     ran = archspec("run", "bundle", "--inputs", "x.npz", "--output", "x.npz")
     assert (ran.status, "the command reads it as `inputs`" in ran.err) == (1, True)
-    ran = archspec("run", "bundle", "--inputs", "x.npz", "--output", "bundle/spec.yaml")
+    np.savez(folder / "bundle" / "old.npz", ids=np.zeros(1))
+    ran = archspec("run", "bundle", "--inputs", "x.npz", "--output", "bundle/old.npz")
     assert (ran.status, "the command reads it as `bundle`" in ran.err) == (1, True)
     assert archspec("run", "bundle", "--inputs", "x.npz", "--output", "y.npz").status == 0
     with np.load(folder / "y.npz") as found:

@@ -177,7 +177,10 @@ def test_equal_sequences_are_ordered(tmp_path: Path) -> None:
     [
         ({"beams": 0}, "`beams` must be at least 1, got 0"),
         ({"length_penalty": 2.0}, "`length_penalty` has no effect with one beam"),
-        ({"beams": 2, "length_penalty": math.inf}, "`length_penalty` must be a number, got inf"),
+        ({"beams": 2, "length_penalty": math.inf}, "`length_penalty` must be from -20 to 20, got inf"),
+        ({"beams": 2, "length_penalty": 1e5}, "`length_penalty` must be from -20 to 20, got 100000.0"),
+        ({"beams": 2, "length_penalty": "1"}, "`length_penalty` must be a number, got '1'"),
+        ({"beams": 2.0}, "`beams` must be a whole number, got 2.0"),
         ({"beams": 2, "early_stopping": "late"}, "`early_stopping` must be true, false or `never`, got `late`"),
         ({"beams": 2, "temperature": 1.0}, "a beam search takes the most likely sequences, and `temperature` is 1.0"),
         ({"beams": 3}, "3 beams for each of 2 prompts are 6 rows, and the batch takes 4"),

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,16 +45,32 @@ def refused(spec: Spec, prompts: Any = None, **more: Any) -> list[str]:
         ([[1], [2], [3], [4], [5]], {}, ["E716"]),
         ([], {}, ["E716"]),
         ([["a"]], {}, ["E713"]),
-        (["12"], {}, ["E713"]),
+        (["12"], {}, ["E760"]),
         ([[1.5]], {}, ["E713"]),
         ([[True]], {}, ["E713"]),
         ([1, [2]], {}, ["E713"]),
+        (5, {}, ["E713"]),
+        (np.array(5), {}, ["E713"]),
+        ("12", {}, ["E760"]),
+        ({1: 2}, {}, ["E713"]),
+        ({1, 2}, {}, ["E713"]),
+        (b"ab", {}, ["E713"]),
+        ([[2**70]], {}, ["E718"]),
+        (np.full((1, 2), 2**64 - 1, dtype=np.uint64), {}, ["E718"]),
+        ([[1] * 25], {"max_new": 1}, ["E742"]),
+        ([[1]], {"max_new": 2.0}, ["E744"]),
+        ([[1]], {"max_new": "2", "min_new": None}, ["E744", "E744"]),
+        ([[1]], {"stop": [1.0, None]}, ["E744", "E744"]),
         ([[1]], {"max_new": 0}, ["E744"]),
         ([[1]], {"top_k": 2}, ["E744"]),
         ([[1]], {"inputs": {"ids": torch.ones(1, 1).long()}}, ["E745"]),
         ([[1]], {"inputs": {"idz": torch.ones(1, 1).long()}}, ["E711"]),
         ([[1]], {"module": {}}, ["E607"]),
         ([[1]], {"module": None}, ["E607"]),
+        ([[1]], {"module": 3}, ["E607"]),
+        ([[1]], {"module": {"source.table": 3}}, ["E607"]),
+        ([[1]], {"module": torch.nn.Linear(2, 2, device="meta")}, ["E607"]),
+        ([[1]], {"inputs": [1]}, ["E711"]),
     ],
 )
 def test_what_is_given(prompts: Any, more: dict[str, Any], expected: list[str], tmp_path: Path) -> None:

@@ -160,12 +160,24 @@ def test_top_k_of_one_is_greedy(tmp_path: Path) -> None:
         ({"top_k": 3}, 1),
         ({"top_p": 0.5, "top_k": 3}, 2),
         ({"seed": -1, "temperature": -2}, 2),
+        ({"temperature": "1", "seed": 1.5}, 2),
+        ({"temperature": 1, "top_k": 1.5, "top_p": "x"}, 2),
+        ({"temperature": None, "seed": None, "repetition_penalty": True}, 3),
     ],
 )
 def test_options_out_of_range(options: dict[str, float], count: int) -> None:
     with pytest.raises(SpecError) as raised:
         Sampling(**options)  # type: ignore[arg-type]
     assert [one.code for one in raised.value.diagnostics] == ["E744"] * count
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-300, 1e-30])
+def test_a_temperature_near_zero_is_greedy(temperature: float) -> None:
+    logits = torch.tensor([[-3.0, 2.0, 7.0, 1.0], [1e30, -1e30, 0.0, 2e30], [-math.inf, -5.0, -4.0, -9.0]])
+    expected = torch.tensor([2, 3, 2])
+    for sampling in (Sampling(temperature=temperature), Sampling(temperature=temperature, top_k=3, top_p=0.9)):
+        found = distribution(logits, sampling)
+        torch.testing.assert_close(found, torch.nn.functional.one_hot(expected, 4).double())
 
 
 def test_logits_that_are_not_numbers() -> None:

@@ -72,6 +72,8 @@ CASES = [
     Case(op=conv(1, 3, 3, padding=1), inputs=(floats(BATCH, 2, TGT),)),
     Case(op=conv(1, 2, 2, stride=3, bias=False), inputs=(floats(BATCH, 2, 8),)),
     Case(op=conv(1, 2, 3, padding=2, dilation=2), inputs=(floats(1, 1, 7),)),
+    Case(op=conv(1, 3, 3, causal=True), inputs=(floats(BATCH, 2, TGT),)),
+    Case(op=conv(1, 4, 2, dilation=3, groups=2, causal=True), inputs=(floats(BATCH, 4, TGT),)),
     Case(op=conv(1, 2, 1, stride=2), inputs=(floats(BATCH, 3, TGT),)),
     Case(op=conv(2, 3, 2, stride=2), inputs=(floats(BATCH, 2, HEIGHT, 4),)),
     Case(op=conv(2, 2, 3, padding=1, dilation=2), inputs=(floats(1, 1, 5, 4),)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archspec.algebra.dim import Dim
-from archspec.ir.types import TensorType
+from archspec.algebra.scalar import Scalar
+from archspec.ir.types import TensorType, axis
 from archspec.masks.at_positions import AtPositions
 from archspec.masks.atoms.causal import Causal
 from archspec.masks.atoms.key_valid import KeyValid
@@ -13,15 +14,18 @@ from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
 from archspec.ops.position.alibi import Alibi
+from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.position.learned_positions import LearnedPositions
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.sinusoidal import SinusoidalPositions
 from archspec.ops.state.axis_positions import AxisPositions
+from archspec.ops.state.entries_before import EntriesBefore
 from archspec.ops.state.last_entry import LastEntry
 from archspec.ops.state.masked_positions import MaskedPositions
 from archspec.ops.state.row_positions import RowPositions
 from archspec.ops.state.write_positions import WritePositions
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, floats, integers
+from tests.ops.cases_parametric import conv
 
 ALL, ONE, TWO = Dim.of(TGT), Dim.of(1), Dim.of(2)
 ROWS = integers(BATCH, bound=5)
@@ -82,6 +86,18 @@ CASES = [
             RelativeBuckets(**BUCKETS, bidirectional=True, ids=True),
         )
     ),
+    *(
+        Case(op=op, inputs=(x, QUERIES, keys), loose=frozenset(loose))
+        for keys in (KEYS, integers(TGT, bound=6))
+        for op, x, loose in (
+            (EntriesBefore(axis=1, by=ONE, fill=Scalar.of(0)), floats(BATCH, TGT, 2), (0,)),
+            (EntriesBefore(axis=2, by=TWO, fill=Scalar.of(3)), floats(BATCH, 2, TGT), (0,)),
+            (CountedPositions(rows=Dim.of(9), features=axis(3), offset=2, ids=True), bools(BATCH, TGT), (0,)),
+            (conv(1, 3, 3, causal=True, ids=True), floats(BATCH, 2, TGT), (0,)),
+            (conv(1, 4, 2, dilation=2, groups=2, causal=True, ids=True, bias=False), floats(BATCH, 4, TGT), (0,)),
+        )
+    ),
+    Case(op=CountedPositions(rows=Dim.of(9), features=axis(3), ids=True), inputs=(bools(BATCH, TGT), QUERIES, KEYS)),
     placed(Causal(), QUERIES, KEYS, loose=BARRED),
     placed(Last(TWO) | Prefix(length=ONE), QUERIES, integers(TGT, bound=6), loose=BARRED),
     placed(Causal() & KeyValid(2), QUERIES, KEYS, bools(BATCH, TGT), loose=BARRED),

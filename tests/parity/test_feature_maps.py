@@ -148,6 +148,26 @@ weights:
     close(module_of(spec_of(text), reference)(pixels()), wanted)
 
 
+@option("conv.padding=causal", "conv.dilation", "conv.kernel")
+def test_a_causal_convolution() -> None:
+    reference = fill(nn.Conv1d(4, 6, 3, dilation=2, groups=2), 50)
+    text = """
+archspec: 1
+name: causal
+dims: {batch: [1, 2, 4], n: [1, 9, 20]}
+inputs: {x: "float[batch, 4, n]"}
+graph:
+  y: {block: conv, input: x, channels: 6, kernel: 3, dilation: 2, groups: 2, padding: causal}
+outputs: {y: "float[batch, 6, n]"}
+rules:
+  - window: {output: y, input: x, back: 4, ahead: 0}
+weights:
+  reference: {map: {"y.(weight bias)": "(weight bias)"}}
+"""
+    x = torch.randn(2, 4, 9, generator=torch.Generator().manual_seed(0))
+    close(module_of(draft(text), reference)(x), reference(F.pad(x, (4, 0))))
+
+
 SEGFORMER = """
 archspec: 1
 name: segformer

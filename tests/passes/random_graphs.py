@@ -22,6 +22,7 @@ from archspec.masks.atoms.within import Within
 from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.unnormalised_attention import UnnormalisedAttention
+from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.elementwise.activation import Activation
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.elementwise.select import Select
@@ -29,6 +30,7 @@ from archspec.ops.elementwise.with_number import WithNumber
 from archspec.ops.linear.linear import Linear
 from archspec.ops.norm.rms_norm import RMSNorm
 from archspec.ops.position.alibi import Alibi
+from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.position.learned_positions import LearnedPositions
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.rotary import Rotary
@@ -77,6 +79,7 @@ class Random:
     def step(self, x: Value, depth: int) -> Value:
         """Something that a decoder may do."""
         kinds = [self.attention, self.attention, self.cross, self.plain, self.position, self.gated, self.parted]
+        kinds += [self.lagged, self.mixed, self.counted]
         kinds += [self.call, self.repeat] if depth < 2 else []
         found = kinds[int(self.rng.integers(len(kinds)))]
         return found(x, depth)
@@ -102,6 +105,33 @@ class Random:
         op = self.chosen(LearnedPositions(rows=Dim.of(20), offset=2), SinusoidalPositions())
         assert isinstance(op, Primitive)
         return self.b.add(Binary(kind="add"), x, self.b.add(op, x, name=self.name()))
+
+    def lagged(self, x: Value, depth: int) -> Value:
+        """Each position takes the one before it."""
+        fill = self.chosen(Scalar.of(0), Scalar.of(2))
+        assert isinstance(fill, Scalar)
+        return self.b.add(Binary(kind="add"), x, self.b.add(Shift(axis=1, by=Dim.of(1), fill=fill), x))
+
+    def mixed(self, x: Value, depth: int) -> Value:
+        """A convolution that reads no later position."""
+        kernel, dilation, groups = (int(self.rng.integers(low, high)) for low, high in ((1, 4), (1, 3), (1, 3)))
+        op = Convolution(
+            channels=Dim.of(WIDTH),
+            kernel=(kernel,),
+            stride=(1,),
+            padding=(0,),
+            dilation=(dilation,),
+            groups=groups,
+            causal=True,
+        )
+        turned = self.b.add(Transpose(order=(0, 2, 1)), x)
+        made = self.b.add(Transpose(order=(0, 2, 1)), self.b.add(op, turned, name=self.name()))
+        return self.b.add(Binary(kind="add"), x, made)
+
+    def counted(self, x: Value, depth: int) -> Value:
+        """A vector for the number of valid positions before each."""
+        op = CountedPositions(rows=Dim.of(20), features=axis(WIDTH), offset=int(self.rng.integers(3)))
+        return self.b.add(Binary(kind="add"), x, self.b.add(op, self.valid, name=self.name()))
 
     def parted(self, x: Value, depth: int) -> Value:
         """The halves of the features, changed over and joined again."""

@@ -69,6 +69,12 @@ def test_options_of_attention(option: str, mask: str, tmp_path: Path) -> None:
 
 
 VALID = 'valid: {type: "bool[batch, length]", default: true, padding: any}'
+CONV = """
+  turned: {{block: rearrange, input: source, pattern: b n d -> b d n}}
+  mixed: {{block: conv, input: turned, channels: d_model, {}}}
+  straight: {{block: rearrange, input: mixed, pattern: b d n -> b n d}}
+  back: source + straight
+"""
 GROWN = {
     "key-valid": {"more": VALID, "mask": "causal & key_valid(valid)"},
     "window-valid": {"more": VALID, "mask": "last(3) & key_valid(valid)"},
@@ -81,6 +87,14 @@ GROWN = {
         "source": "",
         "attention": ", positions: {kind: rotary, layout: half, ids: places}",
     },
+    "counted": {"more": VALID, "source": specs.COUNTED},
+    "shift": {"nodes": "\n  back: {block: shift, input: source, axis: 1, by: 1, fill: 0}"},
+    "shifts": {
+        "nodes": "\n  one: {block: shift, input: source, axis: 1, by: 1, fill: 1}"
+        "\n  two: {block: shift, input: one, axis: 1, by: 1, fill: 0}\n  back: source + two"
+    },
+    "conv": {"nodes": CONV.format("kernel: 3, dilation: 2, padding: causal, groups: 4, activation: silu")},
+    "conv-norm": {"nodes": CONV.format("kernel: 4, padding: causal, norm: {kind: layer_norm, weight: true}")},
     "row": {"more": "given: float[batch, 1, d_model]", "nodes": "\n  back: source + given"},
 }
 
@@ -124,7 +138,6 @@ def test_the_state_of_repeated_layers_is_stacked(tmp_path: Path) -> None:
     assert found.step.output_names == ("logits", "states_layers_attention_k_next", "states_layers_attention_v_next")
 
 
-VALID_ROWS = 'valid: {type: "bool[batch, length]", default: true, padding: any}'
 POOL = "{block: pool, input: source, kind: mean}"
 ROW = "{block: rearrange, input: whole, pattern: 'batch features -> batch 1 features'}"
 BARRED = {
@@ -136,13 +149,9 @@ BARRED = {
         {"nodes": "\n  back: {block: shift, input: source, axis: 1, by: -1, fill: 0}"},
         "later positions of operand 0 of `shift`",
     ),
-    "back": (
-        {"nodes": "\n  back: {block: shift, input: source, axis: 1, by: 1, fill: 0}"},
-        "`shift` reads past entries of float[batch, length, 16] and does not take their positions",
-    ),
-    "counted": (
-        {"more": VALID_ROWS, "source": specs.COUNTED},
-        "`counted_positions` does not say how its results depend on positions",
+    "conv": (
+        {"nodes": CONV.format("kernel: 3, padding: 1")},
+        "later positions of operand 0 of `convolution`",
     ),
     "pool": (
         {"nodes": f"\n  whole: {POOL}\n  row: {ROW}\n  back: source + row"},

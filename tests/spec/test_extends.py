@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -267,3 +268,13 @@ def test_a_node_may_have_the_name_of_a_section_and_either_is_reached(tmp_path: P
     spec = spec_of(tmp_path, graph, set=[layout, "graph.weights.bias=false"])
     assert list(spec.weights) == ["mine"]
     assert cost(spec.graph).parameters == 64
+
+
+def test_one_override_may_be_given_as_text(tmp_path: Path) -> None:
+    assert parse_overrides("d_model=8") == parse_overrides(["d_model=8"])
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"gpt2", ["gpt2"]])
+def test_what_names_no_spec(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="expected a spec, a path or the name of a shipped spec, got a "):
+        load(wrong)

@@ -101,6 +101,11 @@ def test_text_is_cut_and_wrapped_to_its_room() -> None:
     cut = fitted("a rather long line of words", 10, 60)
     assert cut.endswith("…")
     assert width(cut, 10) <= 60
+    assert fitted("x" * 200_000, 10, 60) == fitted("x" * 100, 10, 60)
+    for room in range(0, 90, 7):
+        text = "a rather long line"
+        longest = max((n for n in range(len(text)) if width(f"{text[:n]}…", 10) <= room), default=0)
+        assert fitted(text, 10, room) == (text if width(text, 10) <= room else f"{text[:longest].rstrip()}…")
     lines = wrapped("a rather long line of words and averyveryverylongwordindeed", 10, 60)
     assert all(width(line, 10) <= 60 for line in lines)
     assert " ".join(lines).startswith("a rather long line of words and")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,12 @@ def test_only_safetensors_are_written(tmp_path: Path) -> None:
             write_weights(path, {})
         assert only(raised.value).code == code
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_a_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("one.safetensors", "one.safetensors.index.json"):
+        os.mkfifo(tmp_path / name)
+        assert refused(tmp_path / name) == ("E523", f"cannot read {tmp_path / name}: not a regular file")
+    folder = sharded(tmp_path, {**GOOD, "e": "three.safetensors"})
+    assert refused(folder) == ("E523", f"cannot read {folder / 'three.safetensors'}: no such file")
+    assert refused(tmp_path / ("x" * 300 + ".safetensors"))[0] == "E523"

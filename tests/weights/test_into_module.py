@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -123,3 +124,26 @@ def test_weights_of_a_violated_spec_are_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as raised:
         archspec.load_weights(nn.Linear(1, 1), spec, {})
     assert raised.value.diagnostics == wanted.diagnostics
+
+
+def test_tensors_may_be_arrays_and_nothing_else() -> None:
+    spec, module = spec_of("gpt2"), fresh(seed=1)
+    arrays = {name: tensor.numpy() for name, tensor in fresh().state_dict().items()}
+    archspec.load_weights(module, spec, arrays)
+    assert unchanged(module, fresh().state_dict())
+    for value, message in ((3, "`a` is a int, expected a tensor"), (np.array(["x"]), "is not a tensor of numbers")):
+        with pytest.raises(SpecError, match=message):
+            archspec.load_weights(module, spec, {"a": value})  # type: ignore[dict-item]
+    for wrong in (None, 3, [arrays]):
+        with pytest.raises(TypeError, match="expected a path or a map of tensors by name"):
+            archspec.load_weights(module, spec, wrong)  # type: ignore[arg-type]
+
+
+def test_values_beyond_float32_are_not_blamed_on_the_module() -> None:
+    state = {name: tensor.double() for name, tensor in fresh().state_dict().items()}
+    name = next(iter(state))
+    state[name] = state[name] + 1e300
+    for module, help in ((fresh(), "use a checkpoint whose values are in range"), (fresh().half(), "keep the module")):
+        with pytest.raises(SpecError) as raised:
+            archspec.load_weights(module, spec_of("gpt2"), state)
+        assert str(only(raised.value).help).startswith(help)

@@ -23,7 +23,13 @@ def decode_rows() -> list[Row]:
     theirs = _smollm2()
     ours = emitted("smollm2-135m", theirs)
     with torch.inference_mode():
-        return [_generation(ours, theirs), *_products(ours, theirs), *_lengths(ours), _first_token(ours, theirs)]
+        return [
+            _generation(ours, theirs, "module step", ours.step),
+            _generation(ours, theirs, "compiled module step", _compiled(ours)),
+            *_products(ours, theirs),
+            *_lengths(ours),
+            _first_token(ours, theirs),
+        ]
 
 
 def _smollm2() -> Any:
@@ -54,18 +60,28 @@ def _ids(count: int) -> Any:
     return torch.randint(3, 49152, (1, count), generator=torch.Generator().manual_seed(0))
 
 
-def _greedy(module: Any, ids: Any, made: int) -> list[int]:
-    """Greedy ids after `ids` int64[1, given], one step an id."""
+def _greedy(module: Any, step: Callable[..., Any], ids: Any, made: int) -> list[int]:
+    """Greedy ids after `ids` int64[1, given], which the module takes at once; `step` takes each new id."""
     cache = module.new_cache(1, ids.shape[1] + made)
     new: list[int] = []
-    for _ in range(made):
-        logits, cache = module.step(ids, cache)
+    for one in (module.step, *[step] * (made - 1)):
+        logits, cache = one(ids, cache)
         ids = logits.argmax(-1, keepdim=True)
         new.append(int(ids))
     return new
 
 
-def _generation(ours: Any, theirs: Any) -> Row:
+def _compiled(module: Any) -> Callable[..., Any]:
+    """The compiled step, whose products of one row inductor writes itself: it reads weights in order, MKL does not."""
+    import torch
+    from torch._inductor import config
+
+    # Read once, when the first graph is compiled; the limit is on the sizes of a weight.
+    config.post_grad_fusion_options["decompose_mm_pass"] = {"cpu_max_other_dimension_decomposition": 1 << 20}
+    return torch.compile(module.step, fullgraph=True)
+
+
+def _generation(ours: Any, theirs: Any, name: str, step: Callable[..., Any]) -> Row:
     """Whole generations in turn; both must choose the same ids."""
     ids = _ids(GIVEN)
 
@@ -73,12 +89,12 @@ def _generation(ours: Any, theirs: Any) -> Row:
         found = theirs.generate(ids, max_new_tokens=MADE, min_new_tokens=MADE, do_sample=False, pad_token_id=0)
         return found[0, GIVEN:].tolist()
 
-    same = _greedy(ours, ids, MADE) == generate()
-    runs = [(timed(lambda: _greedy(ours, ids, MADE)), timed(generate)) for _ in range(RUNS)]
+    same = _greedy(ours, step, ids, MADE) == generate()
+    runs = [(timed(lambda: _greedy(ours, step, ids, MADE)), timed(generate)) for _ in range(RUNS)]
     mine, peers = (list(column) for column in zip(*runs, strict=True))
     detail = f"{MADE / median(mine):.2f} and {MADE / median(peers):.2f} tokens a second; "
     return Row(
-        what=f"SmolLM2 size, {GIVEN} ids given, {MADE} made: module step / transformers generate, time",
+        what=f"SmolLM2 size, {GIVEN} ids given, {MADE} made: {name} / transformers generate, time",
         value=median(mine) / median(peers),
         unit="x",
         bound=0.5,

@@ -52,8 +52,9 @@ def convolution(
 ) -> Iterator[Op]:
     """The ops of a convolution over `space` axes, with the same sizes on each axis.
 
-    `padding` is a number of positions at both ends, `same` or `circular`. Circular padding, and `same` padding with
-    more positions at one end, need a separate op in front, because a convolution pads both ends equally with zeros.
+    `padding` is a number of positions at both ends, `same`, `circular` or `causal`. Circular padding, and `same`
+    padding with more positions at one end, need a separate op in front, because a convolution pads both ends equally
+    with zeros.
     """
     # The number of positions that the kernel covers beside its first one.
     around = dilation * (kernel - 1)
@@ -62,7 +63,7 @@ def convolution(
         if around:
             yield Pad(before=before, after=after, circular=padding == "circular")
         padding = 0
-    number = around // 2 if isinstance(padding, str) else padding
+    number = 0 if padding == "causal" else around // 2 if isinstance(padding, str) else padding
     yield Convolution(
         channels=Dim.of(channels),
         kernel=(kernel,) * space,
@@ -71,4 +72,5 @@ def convolution(
         dilation=(dilation,) * space,
         groups=groups,
         bias=bias,
+        causal=padding == "causal",
     )

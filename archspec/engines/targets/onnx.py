@@ -83,7 +83,7 @@ def _opened(path: Path) -> InferenceSession:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
-        fail("E610", f"ONNX Runtime cannot open {path.name}", None, notes=(str(error).strip(),))
+        fail("E610", f"ONNX Runtime cannot open {path.name or path}", None, notes=(str(error).strip(),))
 
 
 class _Session:

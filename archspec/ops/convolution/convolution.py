@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product as combinations
 from math import prod
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
-from archspec.ir.coordinates import coordinates, same_coordinates
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
-from archspec.ir.operands import FLOAT, require
-from archspec.ir.source import call
+from archspec.ir.coordinates import aligned, coordinates, same_coordinates
+from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
+from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
+from archspec.ops.state.entries_before import ENTRIES_AT, entries_at
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Range, Relation
 
@@ -29,7 +31,9 @@ class Convolution(Primitive):
     """`y[b, o, i] = bias[o] + sum over c and k of weight[o, c, k] * x[b, c, stride*i - padding + dilation*k]`.
 
     Kernel, stride, padding and dilation have one number per spatial axis. Padding is with zeros, equal at both ends.
-    With `groups`, output channel o reads only its own group of input channels.
+    With `groups`, output channel o reads only its own group of input channels. With `causal` there is one spatial axis,
+    without stride, and zeros are added in front alone: `dilation * (kernel - 1)`. With `ids` such a convolution takes
+    the positions [b, n] of the result's entries and those [b, m] or [m] of the input's.
     Parameters: `weight` [o, c/groups, kernel...], `bias` [o].
     """
 
@@ -48,19 +52,23 @@ class Convolution(Primitive):
     dilation: tuple[int, ...]
     groups: int = 1
     bias: bool = True
+    causal: bool = False
+    ids: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The output channels, and the number of kernel positions along each space axis.
 
         Raises ShapeError if the kernel may not fit, or the groups do not divide the channels.
         """
-        require(inputs, FLOAT)
         x = inputs[0]
+        require(inputs, FLOAT, INTEGER, INTEGER) if self.ids else require(inputs, FLOAT)
         if x.rank != 2 + len(self.kernel):
             raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
         for what, channels in (("input", x.shape[1]), ("output", self.channels)):
             if compare(channels % self.groups, "==", 0) is not True:
                 raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels", (0,))
+        if self.causal:
+            return (x.with_axes(x.axes[0], self.channels, inputs[1].axes[1] if self.ids else x.axes[2]),)
         space = (self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))
         return (x.with_axes(x.axes[0], self.channels, *space),)
 
@@ -87,6 +95,9 @@ class Convolution(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same batch row, the channels of the group, and the space positions that the kernel covers."""
         x, y = inputs[0], outputs[0]
+        if self.ids:
+            positions = aligned(y, inputs[2], [(0, 0)] if inputs[2].rank > 1 else [])
+            return ((aligned(y, x, [(0, 0)]), aligned(y, inputs[1], [(0, 0), (2, 1)]), positions),)
         parts = [[_Part(tuple(same_coordinates(y, x, [(0, 0)])))], self._channels(x, y)]
         parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
         # Relations of many parts are expensive: the axis with the most parts gets a single bound that contains them.
@@ -134,10 +145,20 @@ class Convolution(Primitive):
     def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> _Part:
         """The positions that a tap covers along space axis `k`; without `tap`, those from the first to the last tap."""
         first, last = (0, self.kernel[k] - 1) if tap is None else (tap, tap)
-        low = Dim.of(self.padding[k] - last * self.dilation[k])
-        high = Dim.of(self.padding[k] - first * self.dilation[k])
+        low = Dim.of(self._front(k) - last * self.dilation[k])
+        high = Dim.of(self._front(k) - first * self.dilation[k])
         out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
         return _Part((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
+
+    def _front(self, k: int) -> int:
+        """The zeros in front of spatial axis `k`."""
+        return self.dilation[k] * (self.kernel[k] - 1) if self.causal else self.padding[k]
+
+    def placed(self, count: int) -> Placement | None:
+        """The entries that the kernel covers, by their positions."""
+        if not self.causal:
+            return super().placed(count)
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(0, 2)))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -146,7 +167,9 @@ class Convolution(Primitive):
         import numpy as np
 
         x, weight = inputs[0], parameters["weight"]
-        padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in self.padding)])
+        if self.ids:
+            return self._apart.reference([self._covering(inputs)], parameters, sizes)
+        padded = np.pad(x, [(0, 0), (0, 0), *self._ends()])
         apart = padded.reshape(len(x), self.groups, x.shape[1] // self.groups, *padded.shape[2:])
         taps = weight.reshape(self.groups, len(weight) // self.groups, *weight.shape[1:])
         summed = sum(self._products(apart, taps))
@@ -154,6 +177,26 @@ class Convolution(Primitive):
         if self.bias:
             y = y + parameters["bias"].reshape(-1, *(1 for _ in self.kernel))
         return (y,)
+
+    def _ends(self) -> list[tuple[int, int]]:
+        """The zeros at both ends of each spatial axis."""
+        return [(self._front(k), 0 if self.causal else padding) for k, padding in enumerate(self.padding)]
+
+    def _covering(self, inputs: Sequence[Array]) -> Array:
+        """The entries that the kernel covers, those of each result after those of the one before; zeros where none."""
+        x, wanted, positions = inputs
+        covered = wanted[:, :, None] - list(self._distances)
+        return entries_at(x, positions, covered.reshape(len(wanted), -1), 2)
+
+    @property
+    def _distances(self) -> range:
+        """How far before its own position each tap of the kernel is."""
+        return range(self._front(0), -1, -self.dilation[0])
+
+    @property
+    def _apart(self) -> Convolution:
+        """The convolution of entries that are laid out by `_covering`."""
+        return replace(self, causal=False, ids=False, stride=self.kernel, dilation=(1,), padding=(0,))
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:
         """The contribution of each tap: `x` is [b, group, c, space ...], `weight` is [group, o, c, kernel ...]."""
@@ -176,10 +219,22 @@ class Convolution(Primitive):
         bias = None if self.bias else "False"
         return call(f"nn.Conv{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
 
+    @property
+    def calls_layer(self) -> bool:
+        """Not where zeros are added in front: the layer adds them at both ends."""
+        return not self.causal
+
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.conv2d`, or the function for another number of space axes."""
-        function = f"F.conv{len(self.kernel)}d"
-        return (call(function, inputs[0], *parameters.values(), **self._options()),)
+        """`F.conv2d`, or the function for another number of space axes; zeros in front by `F.pad`."""
+        function, x = f"F.conv{len(self.kernel)}d", inputs[0]
+        if self.ids:
+            wanted = operand(inputs[1])
+            distances = f"torch.tensor({list(self._distances)}, device={wanted}.device)"
+            covered = f"({wanted}[:, :, None] - {distances}).flatten(1)"
+            return self._apart.emit(e, [call(e.helper(ENTRIES_AT), x, inputs[2], covered, "2")], parameters)
+        if self.causal and self._front(0):
+            x = call("F.pad", x, f"({self._front(0)}, 0)")
+        return (call(function, x, *parameters.values(), **self._options()),)
 
     def _options(self) -> dict[str, str]:
         """The arguments of the layer or the function that differ from PyTorch's defaults."""

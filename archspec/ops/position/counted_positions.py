@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned, numbered
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
-from archspec.ir.operands import BOOL, fits, require
+from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
+from archspec.ir.operands import BOOL, INTEGER, fits, require
 from archspec.ir.signature import bind
-from archspec.ir.source import named
+from archspec.ir.source import call, named
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
 from archspec.relation.atoms import ZERO, Atom, Difference, Relation
@@ -20,11 +21,26 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
+_COUNTED = '''
+def counted_at(valid: Tensor, wanted: Tensor, positions: Tensor, offset: int) -> Tensor:
+    """Numbers [b, n] of valid [b, m] entries before those at wanted [b, n] positions, plus an offset.
+
+    Entries that are not valid themselves have the number offset - 1, or 0. positions [b, m] or [m] are those of valid.
+    """
+    ahead = wanted[:, :, None] - positions[..., None, :]
+    kept = (valid & (positions >= 0))[:, None]
+    counts = (kept & (ahead >= 0)).sum(-1)
+    return torch.where((kept & (ahead == 0)).any(-1), counts + offset - 1, max(offset - 1, 0))
+'''
+
+
 @record
 class CountedPositions(Primitive):
     """Row `offset + n` of a table for a valid position, where n is the number of valid positions before it.
 
     Invalid positions get row `offset - 1`, or row 0 if the offset is 0. The operand [... s] is true where valid.
+    With `ids` the operands are valid [b, m] and the positions [b, n] of the result's entries and [m] or [b, m] of those
+    of valid, which are counted up to each entry's position.
 
     Parameters: `positions` [rows, features]. The largest admitted s must fit.
     Source: Liu et al. 2019 (RoBERTa), arXiv 1907.11692, reference implementation.
@@ -37,11 +53,19 @@ class CountedPositions(Primitive):
     rows: Dim
     features: Axis
     offset: int = 0
+    ids: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The axes of the operand followed by the features. Raises ShapeError if positions may exceed the rows."""
-        require(inputs, BOOL)
         valid = inputs[0]
+        if self.ids:
+            require(inputs, BOOL, INTEGER, INTEGER)
+            if valid.rank != 2 or inputs[1].rank != 2 or inputs[2].shape[-1] != valid.shape[1]:
+                raise ShapeError(f"positions do not number the entries of {valid}", (1, 2))
+            if inputs[1].bound is not None:
+                fits(inputs[1].bound + self.offset, self.rows, "the number of positions")
+            return (TensorType(DType.FLOAT, (valid.axes[0], inputs[1].axes[1], self.features)),)
+        require(inputs, BOOL)
         fits(bind(self.signature, inputs).size("s") + self.offset, self.rows, "the number of positions")
         return (TensorType(DType.FLOAT, (*valid.axes, self.features)),)
 
@@ -49,9 +73,17 @@ class CountedPositions(Primitive):
         """The table."""
         return {"positions": ParameterSpec(type=TensorType.of(DType.FLOAT, self.rows, self.features.size))}
 
+    def placed(self, count: int) -> Placement | None:
+        """The count of valid entries up to given positions."""
+        return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 1), PositionsOf(0, 1)))
+
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same sequence, up to and including the position itself."""
         valid, out = inputs[0], outputs[0]
+        if self.ids:
+            rows = [(0, 0)] if inputs[2].rank > 1 else []
+            own = aligned(out, inputs[1], [(0, 0), (1, 1)])
+            return ((aligned(out, valid, [(0, 0)]), own, aligned(out, inputs[2], rows)),)
         last = valid.rank - 1
         sequence = aligned(out, valid, [(k, k) for k in range(last)])
         left, right = numbered(out, last), numbered(valid, last)
@@ -68,12 +100,20 @@ class CountedPositions(Primitive):
         import numpy as np
 
         valid = inputs[0].astype(bool)
+        if self.ids:
+            at = inputs[1][:, :, None] - (inputs[2] if inputs[2].ndim == 1 else inputs[2][:, None])
+            valid = valid[:, None] & (inputs[2] >= 0 if inputs[2].ndim == 1 else inputs[2][:, None] >= 0)
+            counts, own = (valid & (at >= 0)).sum(-1), (valid & (at == 0)).any(-1)
+            return (parameters["positions"][np.where(own, counts - 1 + self.offset, max(self.offset - 1, 0))],)
         before = np.cumsum(valid, axis=-1) - 1 + self.offset
         rows = np.where(valid, before, max(self.offset - 1, 0))
         return (parameters["positions"][rows],)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A cumulative sum, and a lookup in the table."""
+        """A cumulative sum, and a lookup in the table; a helper function counts at given positions."""
+        if self.ids:
+            rows = e.assign("rows", call(e.helper(_COUNTED), *inputs, str(self.offset)))
+            return (f"F.embedding({rows}, {parameters['positions']})",)
         valid = named(e, "valid", inputs[0])
         counted = f"{valid}.cumsum(-1) * {valid}"
         # An inclusive count is one more than the number of valid positions before, and 0 where invalid.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
+from archspec.ops.state.entries_before import EntriesBefore
 from archspec.record import record
 from archspec.relation.atoms import Relation
 
@@ -49,6 +50,11 @@ class Shift(Primitive):
         found = list(same_positions(y, x, [(k, k) for k in range(x.rank) if k != place]))
         found += flat_shifted(numbered(y, place), numbered(x, place), self.by)
         return ((Relation((atom_of(found),)),),)
+
+    def placed(self, count: int) -> Placement | None:
+        """The entries that stand before these, with positions of both."""
+        op = EntriesBefore(axis=self.axis, by=self.by, fill=self.fill)
+        return Placement(op=op, operands=(0, PositionsOf(None, self.axis), PositionsOf(0, self.axis)))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
