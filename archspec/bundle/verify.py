@@ -12,6 +12,7 @@ from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sources import MODULE, SPEC
+from archspec.bundle.step_verify import verify_steps
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.protocol import Precision, Subject
@@ -42,6 +43,7 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
     for entry in bundle.manifest.artifacts:
         for name, narrowed in _within_profiles(bundle, entry, claims):
             yield _artifact(bundle, entry, name, narrowed, weights if few else None, seed)
+    yield from verify_steps(bundle, claims, weights, few, seed)
     if bundle.manifest.genai is not None:
         yield verify_genai(bundle, bundle.manifest.genai, claims, weights, few, seed)
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from archspec.engines.step_cache import StepCache
 from archspec.engines.steps import BuiltSteps
 from archspec.ir.types import TensorType
-from archspec.model.ports import Interface
-from archspec.model.runner import Arrays
+from archspec.model.ports import Interface, sizes_of
 from archspec.record import record
 
 
@@ -37,7 +36,7 @@ class ArtifactSteps:
     def new_cache(self, rows: int, capacity: int, tensors: Mapping[str, Tensor]) -> StepCache:
         """An empty cache; see `StepRunner`."""
         arrays = {name: tensors[name].numpy() for name in self.steps.programs.given}
-        return self.steps.new_cache(rows, capacity, arrays, self._sizes(arrays))
+        return self.steps.new_cache(rows, capacity, arrays, sizes_of(self.interface, arrays))
 
     def sizes(self, cache: StepCache, new: int) -> dict[str, int]:
         """The sizes of the dims of positions at a step of `new` positions."""
@@ -59,12 +58,3 @@ class ArtifactSteps:
         """The same cache with other numbers of past positions."""
         cache.past = np.array(past, np.int64)
         return cache
-
-    def _sizes(self, arrays: Arrays) -> dict[str, int]:
-        """The size of each dim: that of an axis of a given input that consists of the dim alone, else the typical."""
-        found = {symbol.name: symbol.typical for symbol in self.interface.symbols}
-        for name, array in arrays.items():
-            for dim, size in zip(self.interface.inputs[name].type.shape, array.shape, strict=True):
-                if str(dim) in found:
-                    found[str(dim)] = size
-        return found

@@ -11,6 +11,7 @@ from torch import Tensor
 from archspec.decoding.plan import GenerationPlan
 from archspec.decoding.rows import RowBlock
 from archspec.ir.types import DType, TensorType
+from archspec.model.ports import sizes_of
 from archspec.record import record
 
 _DTYPES = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
@@ -62,10 +63,4 @@ class Feeding:
 
     def sizes(self, given: Mapping[str, Tensor]) -> dict[str, int]:
         """The size of each dim: that of an axis of a given input that consists of the dim alone, else the typical."""
-        ports = {port.name: port for port in self.plan.interface.input_ports}
-        found = {symbol.name: symbol.typical for symbol in self.plan.interface.symbols}
-        for name, tensor in given.items():
-            for dim, size in zip(ports[name].type.shape, tensor.shape, strict=True):
-                if len(dim.symbols()) == 1 and str(dim) in found:
-                    found[str(dim)] = int(size)
-        return found
+        return sizes_of(self.plan.interface, given)

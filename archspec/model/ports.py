@@ -36,6 +36,13 @@ class Promised(Protocol):
     def sorted(self) -> bool: ...
 
 
+class Shaped(Protocol):
+    """An array or a tensor."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+
 class Ports(Protocol):
     """Dims and inputs by name: an interface, or the claims of a spec."""
 
@@ -120,6 +127,21 @@ def resized(symbol: Symbol, sizes: Sequence[int]) -> Symbol:
 def shape_at(port: Promised, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """The shape of a port at given sizes of the dims. Raises KeyError and ValueError as `Dim.value` does."""
     return tuple(dim.value(sizes) for dim in port.type.shape)
+
+
+def sizes_of(interface: Interface, arrays: Mapping[str, Shaped]) -> dict[str, int]:
+    """The size of each dim: that of an axis of an array that consists of the dim alone, else the typical one.
+
+    Args:
+        interface: has the types of the arrays, which are inputs.
+        arrays: some inputs by name.
+    """
+    found = {symbol.name: symbol.typical for symbol in interface.symbols}
+    for name, array in arrays.items():
+        for dim, size in zip(interface.inputs[name].type.shape, array.shape, strict=True):
+            if len(dim.symbols()) == 1 and str(dim) in found:
+                found[str(dim)] = int(size)
+    return found
 
 
 def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:

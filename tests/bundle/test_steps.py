@@ -11,12 +11,15 @@ import torch
 from safetensors.torch import save_file
 
 import archspec
+from archspec.bundle.parity import float_arrays
 from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork
 from archspec.checking import accepted
 from archspec.decoding import decoder
 from archspec.decoding.beams import BeamSearch
 from archspec.diagnostics import SpecError
+from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
 from archspec.engines.steps import BuiltSteps
@@ -26,6 +29,7 @@ from archspec.lower.naming import class_name
 from archspec.lower.step_programs import StepPrograms, step_programs
 from archspec.model.ports import interface_of
 from archspec.model.runner import Array, Arrays
+from archspec.spec.claims import load_claims
 from tests.steps import steps_here
 
 TINY = """\
@@ -59,8 +63,8 @@ def silent(stage: str, fraction: float | None) -> None:
 class Built:
     """The step of a spec, built in a folder for one target, with random weights."""
 
-    def __init__(self, folder: Path, source: str | Path, **options: Any) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, source: str | Path, target: Target = ONNX, **options: Any) -> None:
+        self.folder, self.target = folder, target
         self.checked = accepted(source, **options)
         torch.manual_seed(0)
         state = compile(self.checked).state_dict()
@@ -81,19 +85,23 @@ class Built:
         self.whole = whole
         work = StepWork(folder=folder, whole=whole, programs=found, dtype="float32", recipe=None, progress=silent)
         with steps_here():
-            self.built, _ = work.build([ONNX])
+            self.built, _ = work.build([target])
 
     def contest(self) -> StepContest:
         """The step beside the full forward."""
-        files = {one.program.part: self.folder / one.built[0].folder / "model.onnx" for one in self.built}
+        files = {one.program.part: self.folder / _first(one.built[0]) for one in self.built}
         return StepContest(
-            target=ONNX,
+            target=self.target,
             dtype="float32",
             files=files,
             program=self.whole.inside(self.folder),
             checked=self.checked,
             programs=self.programs,
         )
+
+
+def _first(one: BuiltArtifact) -> Path:
+    return one.folder / one.artifact.files[0]
 
 
 def largest(contest: StepContest) -> float:
@@ -150,6 +158,12 @@ def test_shipped_decoders(tmp_path: Path, name: str) -> None:
     assert largest(Built(tmp_path, name, reduced=True).contest()) < 2e-5
 
 
+@pytest.mark.slow
+def test_the_step_in_openvino(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert largest(Built(tmp_path, tmp_path / "tiny.yaml", Target(engine="openvino")).contest()) < 2e-5
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
@@ -180,6 +194,26 @@ def test_chunks_and_beams_on_the_step(bundle: Path) -> None:
     found = decoder(opened).generate(prompts, max_new=8, search=search)
     wanted = decoder(opened, artifact="module").generate(prompts, max_new=8, search=search)
     assert [row.ids for row in found] == [row.ids for row in wanted]
+
+
+def test_verify_runs_the_step_in_chunks(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = archspec.open(bundle)
+    claims = load_claims(bundle / "spec.yaml")
+    weights = float_arrays(bundle / "model.safetensors")
+    (report,) = verify_steps(opened, claims, weights, True, 0)
+    assert report.subject == "built: step of onnx, float32"
+    assert [finding.status for finding in report.findings] == ["holds"]
+    plain = BuiltSteps.run
+
+    def late(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+        cache.past = cache.past + 1
+        found = plain(self, fed, cache, counts, last)
+        cache.past = cache.past - 1
+        return found
+
+    monkeypatch.setattr(BuiltSteps, "run", late)
+    (report,) = verify_steps(opened, claims, weights, True, 0)
+    assert [finding.status for finding in report.findings] == ["violated"]
 
 
 def test_an_unknown_artifact(bundle: Path) -> None:

@@ -26,6 +26,7 @@ class OpenVINO(Engine):
     """The network as `model.xml`, its weights as `model.bin`; computed in float32."""
 
     word = "openvino"
+    steps = True
     runtime = "openvino"
     speed = 2
     extra = "openvino"
