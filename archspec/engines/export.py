@@ -42,7 +42,7 @@ def write_onnx(
     dtype: DTypeName,
     path: Path,
     size: int,
-    translations: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+    translations: Mapping[Any, Callable[..., Any]] | None = None,
 ) -> None:
     """Write an exported program with the inputs and outputs of an interface.
 
