@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import json
+import logging
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ def run_here(
     noise = io.StringIO()
     with (
         contextlib.chdir(folder),
+        _unlogged(),
         contextlib.redirect_stdout(noise),
         contextlib.redirect_stderr(noise),
         warnings.catch_warnings(),
@@ -40,6 +42,17 @@ def run_here(
     tell(stage, 1.0)
     measured = Stage(name=stage, seconds=round(time.monotonic() - begun, 3), peak_bytes=peak_bytes())
     return StageOutcome(result=json.loads(json.dumps(found)), stage=measured)
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Libraries log nothing: a handler may hold the stream that was standard error when it was made."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,18 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     write_onnx(exported, program.interface, dtype, path, weight_bytes(module))
 
 
-def write_onnx(exported: ExportedProgram, interface: Interface, dtype: DTypeName, path: Path, size: int) -> None:
-    """Write an exported program with the inputs and outputs of an interface; `size` is that of its weights in bytes."""
+def write_onnx(
+    exported: ExportedProgram,
+    interface: Interface,
+    dtype: DTypeName,
+    path: Path,
+    size: int,
+    translations: Mapping[Any, Callable[..., Any]] | None = None,
+) -> None:
+    """Write an exported program with the inputs and outputs of an interface.
+
+    `size` is that of its weights in bytes; `translations` write operators of torch otherwise than the exporter does.
+    """
     import torch
 
     written = torch.onnx.export(
@@ -46,6 +57,7 @@ def write_onnx(exported: ExportedProgram, interface: Interface, dtype: DTypeName
         opset_version=OPSET,
         input_names=list(interface.inputs),
         output_names=list(interface.outputs),
+        custom_translation_table=dict(translations or {}),
         verbose=False,
     )
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.

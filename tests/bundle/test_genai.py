@@ -90,6 +90,9 @@ def test_the_cache_is_joined_to_new_entries_and_to_nothing_else(built: Bundle) -
     for value in graph.input[2:]:
         (node,) = (x for x in graph.node if value.name in x.input and x.op_type != "Shape")
         assert node.op_type == "Concat" and node.output[0] in outputs and len(node.input) == 2
+        # Keys are never repeated for the heads that share them, nor scaled.
+        readers = {x.op_type for x in graph.node if node.output[0] in x.input and x.op_type != "Shape"}
+        assert readers == {"Transpose" if value.name.endswith("key") else "MatMul"}
 
 
 def test_verify_compares_the_steps(built: Bundle) -> None:

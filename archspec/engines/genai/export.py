@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.engines.export import weight_bytes, write_onnx
+from archspec.engines.genai.attention import grouped_attention
 from archspec.engines.genai.form import GenaiForm
 from archspec.engines.module import example_inputs, load_module
 from archspec.engines.program import Program
@@ -28,7 +29,8 @@ def export_genai(program: Program, form: GenaiForm, dtype: DTypeName, path: Path
     shapes = (*axes[:2], axes[2:])
     with torch.no_grad():
         exported = torch.export.export(StepByLayer(module, _numbers(form)).eval(), inputs, dynamic_shapes=shapes)
-    write_onnx(without_stacks(exported), form.interface, dtype, path, weight_bytes(module))
+    written = {torch.ops.aten.scaled_dot_product_attention.default: grouped_attention}
+    write_onnx(without_stacks(exported), form.interface, dtype, path, weight_bytes(module), written)
 
 
 def _varying(interface: Interface, name: str) -> dict[int, object]:
