@@ -75,6 +75,7 @@ def _ragged(plan: CoursePlan, generator: np.random.Generator) -> list[tuple[int,
     found: list[tuple[int, bool]] = [(min(left, max(drawn, plan.first)), False)]
     left -= found[0][0]
     while left:
+        # 0 too: a row may rest while others go on.
         found.append((min(left, int(generator.integers(0, 5))), False))
         left -= found[-1][0]
     return found
@@ -91,6 +92,7 @@ def _reused(plan: CoursePlan, generator: np.random.Generator) -> _Chunks:
 
 def _turns(rows: Sequence[_Chunks]) -> tuple[Turn, ...]:
     """The steps in which all rows take their next chunks; rows that are done rest."""
+    # A step in which every row rests has no positions to run.
     steps = [step for step in zip_longest(*rows, fillvalue=(0, False)) if any(count for count, _ in step)]
     return tuple(
         Turn(

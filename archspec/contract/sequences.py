@@ -135,6 +135,7 @@ class Rows:
         found = {}
         for name, array in self._inputs(number if decoded.led else 0).items():
             own = array if name in decoded.led else self._inputs(0)[name]
+            # One row may be fewer than the batch admits: copies fill it up.
             own = np.repeat(own[row : row + 1], rows, axis=0) if name in decoded.led else own
             if name in decoded.fed:
                 own = own.take(range(admitted), axis=decoded.fed[name])

@@ -99,6 +99,7 @@ def _points(known: Decoded) -> Iterator[tuple[dict[str, int], bool]]:
     longest = max(found, key=lambda sizes: sizes[name] if sizes[name] <= most else 0)
     shortest = min(found, key=lambda sizes: sizes[name])
     for number, sizes in enumerate((main, longest, shortest)):
+        # Two of the three may be one point.
         if sizes not in (main, longest, shortest)[:number] and _flops(known, sizes) * sizes[name] <= _MOST_FLOPS:
             yield sizes, sizes is main
 
@@ -166,6 +167,7 @@ class _Race:
             fed = rows.chunk(numbers, past, turn.counts, self.seed + turn_number)
             output, state = steps.step(state, fed, np.array(turn.counts))
             past = [one + count for one, count in zip(past, turn.counts, strict=True)]
+            # The output of a row without new positions means nothing.
             for row in (row for row, count in enumerate(turn.counts) if count):
                 wanted, counts = full.at(row, numbers[row], past[row])
                 apart, trials = difference(output[row], wanted, counts).share(), trials + 1
@@ -207,4 +209,5 @@ class _Full:
             positions = counted(known.claims, arrays, sizes)[known.decode.output]
             self._known[run] = found, over(positions, found.shape)
         found, counts = self._known[run]
+        # Further rows are copies (see `Rows.alone`).
         return found[0, length - 1], counts[0, length - 1]

@@ -85,6 +85,7 @@ class PromptSearch:
             for each sequence that grows on, the place of the one that it continues.
         """
         grown = self._grown(scores, likely)
+        # As in transformers, an end counts only among the best `beams` of all.
         self._end([beam for rank, (_, beam) in enumerate(grown) if self._ends(beam) and rank < self.search.beams])
         going = [one for one in grown if not self._ends(one[1])][: self.search.beams]
         self.running = [beam for _, beam in going]
@@ -101,6 +102,7 @@ class PromptSearch:
         """The most likely longer sequences, with the place of what they continue: enough that `beams` do not end."""
         totals = torch.tensor([one.total for one in self.running], dtype=torch.float64, device=scores.device)
         sums = (totals[:, None] + scores).flatten()
+        # Each sequence may end with each of the end ids: so many more leave enough that grow on.
         places = largest(sums, (1 + len(self.ends)) * self.search.beams)
         added = likely.flatten()[places].tolist()
         found = []
@@ -126,6 +128,7 @@ class PromptSearch:
             return False
         if self.search.early_stopping is True:
             return True
+        # Sums are not positive: with a penalty above 0 a longer sequence has the better score.
         exact = self.search.early_stopping == "never" and self.search.length_penalty > 0
         length = self.max_new if exact else len(self.running[0].ids)
         return self.search.score(self.running[0].total, length) <= self.ended[-1][0]

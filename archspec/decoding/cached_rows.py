@@ -35,6 +35,7 @@ class CachedRows:
 
     def feed(self, given: Sequence[Sequence[int]]) -> Tensor:
         """Logits [rows, vocab] after the new ids of each row; those of a row without new ids mean nothing."""
+        # All rows are as long as the longest; `counts` says how much of each is its own.
         filled = block(given, max(map(len, given)), "right")
         tensors = self.feeding.tensors(self._moved(filled), self.stepped.types, self._sizes(filled))
         counts = torch.tensor([len(ids) for ids in given], device=self.feeding.device)
@@ -44,6 +45,7 @@ class CachedRows:
 
     def select(self, places: Sequence[int]) -> None:
         """Make each row a copy of the row at a place."""
+        # To copy a cache is dear, and needless where every row stays.
         if list(places) != list(range(len(self.past))):
             self.cache = self.stepped.selected(self.cache, torch.tensor(places, device=self.feeding.device))
             self.past = [self.past[place] for place in places]
@@ -52,6 +54,7 @@ class CachedRows:
         """Let rows begin anew, without any position; the others stay as they are."""
         for row in rows:
             self.past[row] = 0
+        # The buffers keep their entries: what is behind a row's count is never read.
         self.cache = self.stepped.at(self.cache, self.past)
 
     def _moved(self, filled: RowBlock) -> RowBlock:

@@ -71,6 +71,7 @@ class Searches:
             grown += [[*self.sequences[row], beam.ids[-1]] for row, beam in zip(parents, search.running, strict=True)]
             first = part.stop
         going = [search for search in live if search.running]
+        # This also drops the rows of searches that are done: no place names them.
         if going:
             self.source.select(places)
         self.sequences[:] = grown

@@ -75,7 +75,9 @@ class DecodingSlots:
         """
         ending = Ending(max_new=max_new, min_new=min_new, stop=tuple(stop))
         (sequence,) = read_prompts(self.plan, [list(prompt)], {}, max_new)
+        # Only to check: an error belongs to this request and not to a step that others share.
         prepared(self.plan, [sequence] * self.plan.batch(1), {})
+        # The last new id is not fed back.
         fed = len(sequence) + max_new - 1
         if fed > self.capacity:
             message = f"the request would be fed back at {fed} positions, and a slot has room for {self.capacity}"

@@ -43,6 +43,7 @@ class Cached:
     def fed(self) -> list[Value]:
         """The inputs that each step takes, the ids first."""
         found = [value for value in self.step.inputs if self._is_given(value) and self._is_fed(value)]
+        # The sort is stable: the others keep the order of the step's inputs.
         return sorted(found, key=lambda value: value.name != self.source)
 
     @property
@@ -73,6 +74,7 @@ class Cached:
             taken = [*short.values(), *held]
             if len(set(taken)) == len(taken):
                 return short
+        # The pass has given the inputs of the state names of their own.
         return {name: name for name in paths}
 
     def field_of(self, value: Value) -> str:
@@ -86,6 +88,7 @@ class Cached:
         return next((one for one in self.found.state if one.kind == "whole"), None)
 
     def _is_given(self, value: Value) -> bool:
+        # The pass adds these inputs to the step; the caller gives the others.
         return value.name not in {"past", "count", "last", *(one.name for one in self.found.state)}
 
     def _is_fed(self, value: Value) -> bool:
@@ -105,6 +108,7 @@ def cache_class(cached: Cached) -> list[str]:
             subsequent_indent="        ",
         )
     lines += ['    """', "", "    past: Tensor"]
+    # A number of Python: to slice a buffer by a tensor would wait for the device.
     lines += [] if whole is None else ["    longest: int"]
     lines += [f"    {cached.field_of(value)}: Tensor" for value in cached.held]
     lines += [f"    {fields[one.name]}: Tensor" for one in cached.found.state]

@@ -53,11 +53,13 @@ class _Step:
         self.lowering = lowering
         self.cached = cached
         self.code = code
+        # The arguments behind the inputs are what the body needs besides (see `needs`).
         self.tokens = {value.name: token for value, token in zip(cached.step.inputs, code.arguments, strict=False)}
         self.cache = code.variable(Variable(hint="cache", annotation="Cache"))
         self.counts = code.variable(Variable(hint="counts"))
         self.length = code.variable(Variable(hint="length", annotation="int"))
         most = str(cached.found.length.max)
+        # In a step the dim of positions is the part of the buffers that is read, not their capacity.
         code.known[Dim.of(cached.found.length)] = most if cached.whole is None else self.length
         for one in cached.found.state:
             token = self.tokens[one.name]
@@ -77,6 +79,7 @@ class _Step:
         code.needs = []
         past = self.tokens["past"]
         longest = "" if cached.whole is None else f", longest={self.length}"
+        # Buffers are written in place: of the new cache only the counts differ.
         code.results.append(parse(f"{self.cache}._replace(past={past} + {self.counts}{longest})"))
         return code
 
@@ -94,6 +97,7 @@ class _Step:
         for one in cached.found.state:
             source = f"{cache}.{cached.fields[one.name]}"
             if one.kind == "whole" and one.axis is not None:
+                # A slice is a view: what is written into it is written into the buffer.
                 source = f"{source}[{':, ' * one.axis}:{self.length}]"
             made.append(self.assign(self.tokens[one.name], source))
         if "last" in self.tokens:
@@ -132,6 +136,7 @@ def new_cache_code(lowering: Lowering, cached: Cached, attributes: Attributes) -
     tokens = dict(zip(given, inputs, strict=True))
     made = {} if once is None else dict(zip(once.output_names, code.results, strict=True))
     rows, capacity = (code.variable(Variable(hint=hint, annotation="int")) for hint in ("rows", "capacity"))
+    # Buffers have the device and the dtype of the parameters.
     like = code.variable(Variable(hint="like"))
     code.statements[:0] = default_values(code, tokens, cached.defaults)
     code.statements.append(Assignment(targets=(like,), value=parse("next(self.parameters())")))

@@ -68,6 +68,7 @@ class _Flat:
 
     def __init__(self, lowering: Lowering, graph: Graph, code: ClassCode, new: Symbol, length: Symbol) -> None:
         self.lowering, self.graph, self.code, self.new, self.length = lowering, graph, code, new, length
+        # The arguments behind the inputs are what the code needs besides (see `needs`).
         self.tokens = dict(zip(graph.inputs, code.arguments, strict=False))
         self.needed = code.arguments[len(self.tokens) :]
         self.inputs: tuple[FlatPort, ...] = ()
@@ -96,6 +97,7 @@ class _Flat:
         """Statements that make what the code needs besides: places to write, and sizes."""
         code, helpers = self.code, self.lowering.helpers
         length, new = Dim.of(self.length), Dim.of(self.new)
+        # Where no buffer has this size, as for rings alone, it is the most that it may be.
         if not any(length in value.type.shape for value in self.graph.inputs):
             code.known[length] = str(self.length.max)
         named = {value.name: token for value, token in self.tokens.items()}

@@ -13,6 +13,7 @@ from archspec.lower.syntax import parse
 from archspec.ops.shape.concat import Concat
 from archspec.ops.state.write_positions import WritePositions
 
+# Detached: otherwise each write would add to a graph of gradients that grows with every step.
 WRITE = '''
 def write(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> None:
     """Write entries slots[1] [b, n] of new along an axis into places slots[0] of kept."""
@@ -23,6 +24,8 @@ def write(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> None:
     places, entries = slots.view(2, *shape).expand(2, *size).unbind()
     kept.scatter_(axis, places, new.detach().gather(axis, entries))
 '''
+# What has no room repeats the last entry that has: `scatter_` leaves open which of two entries for one place stays, so
+# both must be equal.
 WHOLE_SLOTS = '''
 def slots_at(past: Tensor, new: int, size: int) -> Tensor:
     """Places and entries [2, b, new] to write after past [b] positions, below a size."""
@@ -30,6 +33,7 @@ def slots_at(past: Tensor, new: int, size: int) -> Tensor:
     entries = torch.arange(new, device=past.device).minimum(room)
     return torch.stack(((past[:, None] + entries).clamp(max=size - 1), entries))
 '''
+# For engines, whose programs write nothing in place.
 WRITTEN = '''
 def written(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> Tensor:
     """kept with entries slots[1] [b, n] of new along an axis in places slots[0]."""
@@ -40,6 +44,8 @@ def written(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> Tensor:
     places, entries = slots.view(2, *shape).expand(2, *size).unbind()
     return kept.scatter(axis, places, new.gather(axis, entries))
 '''
+# Entries number those of the ring and then the new ones, as `Writer.finish` reads them. A row with few new ones writes
+# some of its own again: all rows write equally many.
 RING_SLOTS = '''
 def ring_slots_at(past: Tensor, counts: Tensor, new: int, size: int) -> Tensor:
     """Places and entries [2, b, new] to write to a ring of a size after past [b] positions.
@@ -64,6 +70,7 @@ def is_update(value: Value) -> bool:
         case Call():
             return is_update(node.regions[0].outputs[value.index])
         case Repeat() as op:
+            # Outputs of a repeat are the carried value, the taps, then the stacks.
             number = value.index - 1 - len(op.taps)
             if number < 0:
                 return False

@@ -118,6 +118,7 @@ class Relation:
     atoms: tuple[Atom, ...]
 
     def __or__(self, other: Relation) -> Relation:
+        # Equal atoms alone are dropped: whether one contains another depends on sizes, which a relation does not know.
         return Relation(self.atoms + tuple(a for a in other.atoms if a not in self.atoms))
 
 

@@ -56,6 +56,7 @@ class Closure:
     def between(self, out: Place, inp: Place) -> list[Interval]:
         """Intervals that all contain the difference of a place of the output and a place of the input."""
         if isinstance(out, int) and isinstance(inp, int) and not self.flats:
+            # Both intervals are given: they may have ends that the sizes do not order.
             i, j = self.out[out], self.inp[inp]
             return [plus(i, negative(j)), self.differences.get((out, inp, 1, 1), Interval())]
         return bounds(form(out), form(inp), self.lines(), self.out, self.inp)
@@ -141,8 +142,10 @@ def close(atom: Atom, out: Space, inp: Space) -> Closure | None:
         side[r.coordinate] = _given(Interval(r.lo, r.hi), side[r.coordinate])
     for d in ordered(atom.differences):
         key = (d.out, d.inp, d.a, d.b)
+        # An atom may have several intervals for one pair of coordinates (see `meet`).
         found.differences[key] = tighter(found.differences.get(key, Interval()), Interval(d.lo, d.hi))
     for one in ordered(atom.flats):
+        # Reduced first, so that all multiples of one line have one key.
         line = reduced(Line(one.out, one.inp, Interval(one.lo, one.hi)))
         sides = line.left, line.right
         found.flats[sides] = tighter(found.flats.get(sides, Interval()), line.interval)
@@ -157,6 +160,7 @@ def finish(found: Closure) -> Closure | None:
     # The constraints are a conjunction, so one that is empty makes the atom empty.
     if any(map(is_empty, (*found.out, *found.inp, *found.differences.values(), *found.flats.values()))):
         return None
+    # Guards come after the ranges: coordinates of a single value carry them to the other side as well.
     if found.guards:
         found.guards = frozenset(both_sides(found))
     return found
@@ -165,6 +169,7 @@ def finish(found: Closure) -> Closure | None:
 @lru_cache(maxsize=1 << 12)
 def whole(size: Dim) -> Interval:
     """The interval of all positions of an axis of this size."""
+    # Cached, so that axes of one size share one interval, which `spread` and `normal` recognise by identity.
     return Interval(ZERO, size - 1)
 
 
@@ -182,11 +187,13 @@ def tighter(old: Interval, new: Interval) -> Interval:
         lo = new.lo
     if hi is None or (new.hi is not None and new.hi != hi and no_less(hi, new.hi)):
         hi = new.hi
+    # The same object where nothing changed: `compose` asks by identity whether a range became tighter.
     return old if lo is old.lo and hi is old.hi else Interval(lo, hi)
 
 
 def _given(explicit: Interval, size: Interval) -> Interval:
     """An explicit range within an axis: the explicit end is kept unless the axis is proved tighter."""
+    # What the axis implies holds without being written; the explicit end would be lost.
     return tighter(explicit, size)
 
 
@@ -217,6 +224,7 @@ def _without(found: Form, coordinate: int) -> Form:
 def _divided(interval: Interval, stride: Dim) -> Interval:
     """The integers x with `stride * x` in an interval; unbounded for a stride that depends on a size."""
     divisor, (lo, hi) = stride.constant, interval
+    # Only a positive constant keeps the order of the ends; otherwise both are left open, which is sound.
     if divisor is None or divisor <= 0:
         return Interval()
     return Interval(None if lo is None else _up(lo, divisor), None if hi is None else _down(hi, divisor))
@@ -224,6 +232,7 @@ def _divided(interval: Interval, stride: Dim) -> Interval:
 
 def through_out(i: Interval, difference: Interval, a: int, b: int) -> Interval:
     """The range of j implied by `lo <= a*i - b*j <= hi` and the range of i, rounded inwards."""
+    # `j = (a*i - d) / b`: the least j belongs to the least i and the largest difference d.
     lo = None if i.lo is None or difference.hi is None else _up(less(_times(a, i.lo), difference.hi), b)
     hi = None if i.hi is None or difference.lo is None else _down(less(_times(a, i.hi), difference.lo), b)
     return Interval(lo, hi)
@@ -231,6 +240,7 @@ def through_out(i: Interval, difference: Interval, a: int, b: int) -> Interval:
 
 def through_in(j: Interval, difference: Interval, a: int, b: int) -> Interval:
     """The range of i implied by `lo <= a*i - b*j <= hi` and the range of j, rounded inwards."""
+    # `i = (b*j + d) / a`: the least i belongs to the least j and the least difference d.
     lo = None if j.lo is None or difference.lo is None else _up(_times(b, j.lo) + difference.lo, a)
     hi = None if j.hi is None or difference.hi is None else _down(_times(b, j.hi) + difference.hi, a)
     return Interval(lo, hi)

@@ -80,12 +80,14 @@ def worked_out(left: Atom, right: Atom, out: Space, middle: Space, inp: Space) -
         out=_seen_from_out(a, between),
         inp=_seen_from_in(b, between),
         guards=_guards(a, b),
+        # A prefix bound is about the input alone: those of `b` stay as they are.
         prefixes=frozenset((*b.prefixes, *_moved_prefixes(a, b))),
         segments=frozenset(_segments(a, b)),
         flats={},
     )
     if a.flats or b.flats:
         _add_flats(met, a, b, between)
+    # That no pair is left may only show now, where the constraints of both atoms are together.
     done = finish(met)
     return None if done is None else shortest(done, out, inp)
 
@@ -94,6 +96,7 @@ def _add_flats(met: Closure, a: Closure, b: Closure, between: list[Interval]) ->
     """Combine the lines of both sides into lines between output and input, cancelling the coordinates of m."""
     above = [line.turned() for line in a.lines()]
     for line in b.lines():
+        # A line without coordinates of m holds as it is.
         if not line.left:
             _add(met, line)
         for other, interval in images(line.left, above, between):
@@ -111,6 +114,7 @@ def _add(met: Closure, line: Line) -> None:
     if not (left or right) or interval == Interval():
         return
     a, b = (side[0][1].constant if len(side) == 1 else None for side in (left, right))
+    # A difference has one coordinate on each side, with strides that depend on no size.
     if a and b:
         key = (left[0][0], right[0][0], a, b)
         met.differences[key] = tighter(met.differences.get(key, Interval()), interval)
@@ -139,6 +143,7 @@ def _seen_from_out(a: Closure, between: list[Interval]) -> list[Interval]:
     """The ranges of i, tightened by the ranges of m that `b` adds."""
     result = list(a.out)
     for (out, m, p, q), interval in a.differences.items():
+        # Another object only where `b` made the range tighter: `a` has used its own range already.
         if between[m] is not a.inp[m]:
             result[out] = tighter(result[out], through_in(between[m], interval, p, q))
     return result
@@ -169,6 +174,7 @@ def _differences(a: Closure, b: Closure) -> dict[Linear, Interval]:
                 hi = _down(_sum(r, first.hi, q, second.hi), shared)
                 if lo is not None or hi is not None:
                     key = (out, inp, p * r // shared, q * s // shared)
+                    # Several coordinates of m may lead to one pair: all of their intervals hold.
                     result[key] = tighter(result.get(key, Interval()), Interval(lo, hi))
     return result
 
@@ -215,6 +221,7 @@ def _moved_prefixes(a: Closure, b: Closure) -> list[PrefixBound]:
             continue
         places = tuple(place[0] for place in leading if place is not None)
         for inp, interval in _seen(bound.inp, b):
+            # Without a least `m - j`, m may be in the prefix and j anywhere behind it.
             if interval.lo is not None:
                 result.append(replace(bound, inp=inp, leading=places, offset=bound.offset - interval.lo))
     return result
@@ -224,6 +231,7 @@ def _seen(place: Place, b: Closure) -> Iterator[tuple[Place, Interval]]:
     """Places of the input, each with an interval that contains the difference of the intermediate place and it."""
     if isinstance(place, int) and not b.flats:
         for (m, inp, p, q), interval in b.differences.items():
+            # A scaled difference would scale the length of the prefix too, and a bound has no factor.
             if m == place and p == q == 1:
                 yield inp, interval
         return
@@ -243,6 +251,7 @@ def _segments(a: Closure, b: Closure) -> list[SegmentEquality]:
     for left in a.segments:
         places = [b.shift_onto_in(coordinate) for coordinate in left.inp]
         inp = tuple(place[0] for place in places if place is not None and place[1] == 0)
+        # An equality indexes its operand by every axis, so one place that is lost loses all of it.
         if len(inp) == len(places):
             result.append(replace(left, inp=inp))
     for right in b.segments:

@@ -62,6 +62,7 @@ def _between(atom: Atom, out: Form, inp: Form) -> list[Interval]:
     lines = [Line(((d.out, Dim.of(d.a)),), ((d.inp, Dim.of(d.b)),), Interval(d.lo, d.hi)) for d in atom.differences]
     lines += [Line(one.out, one.inp, Interval(one.lo, one.hi)) for one in atom.flats]
     sides: tuple[tuple[Side, Form], ...] = (("out", out), ("in", inp))
+    # An atom does not know how many coordinates there are: those that some constraint names are enough.
     counts = [max((k + 1 for k in _coordinates(atom, side, found)), default=0) for side, found in sides]
     ranges = [[_known(atom, side, k) for k in range(n)] for (side, _), n in zip(sides, counts, strict=True)]
     return bounds(out, inp, lines, *ranges)
@@ -77,6 +78,7 @@ def _coordinates(atom: Atom, side: Side, found: Form) -> Iterator[int]:
 
 def _known(atom: Atom, side: Side, coordinate: int) -> Interval:
     """One interval of a coordinate: the first of those that the sizes leave unordered."""
+    # Each of them contains the coordinate, so any one gives sound bounds.
     return _extent(atom, side, coordinate)[0]
 
 
@@ -127,6 +129,7 @@ def _high(out: list[Interval], inp: list[Interval], wanted: Difference) -> Dim |
 
 def _prefix(atom: Atom, wanted: PrefixBound) -> bool:
     """Whether the atom has a bound by the same prefix that is at least as tight."""
+    # The length is data: only bounds by one prefix, at the same indices, can be compared.
     return any(
         (bound.inp, bound.prefix, bound.leading) == (wanted.inp, wanted.prefix, wanted.leading)
         and compare(bound.offset, "<=", wanted.offset) is True

@@ -126,5 +126,6 @@ def _look_up(array: Array, indices: Sequence[Array]) -> tuple[Array, Array]:
     inside = np.asarray(True)
     for index, size in zip(indices, array.shape, strict=True):
         inside = inside & (index >= 0) & (index < size)
+    # NumPy takes a negative index from the end and raises for one that is too large.
     clipped = tuple(np.clip(index, 0, size - 1) for index, size in zip(indices, array.shape, strict=True))
     return inside, np.asarray(array[clipped])

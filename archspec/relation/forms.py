@@ -35,6 +35,7 @@ def flat(numbered: Sequence[tuple[int, Dim]]) -> Place:
     Coordinates of size 1 are left out, because they are always 0.
     """
     kept = [(coordinate, size) for coordinate, size in numbered if size != 1]
+    # One coordinate is a place as it is, even of size 1; several of size 1 are position 0.
     if not kept and len(numbered) == 1:
         return numbered[0][0]
     strides = (product(size for _, size in kept[number + 1 :]) for number in range(len(kept)))
@@ -46,6 +47,7 @@ def total(terms: Iterable[tuple[int, Dim]]) -> Form:
     found: dict[int, Dim] = {}
     for coordinate, stride in terms:
         found[coordinate] = found[coordinate] + stride if coordinate in found else stride
+    # Equal sums must be equal tuples, because forms are keys of constraints.
     return tuple(sorted((pair for pair in found.items() if pair[1] != 0), key=_coordinate))
 
 
@@ -87,6 +89,7 @@ def ratio(whole: Form, part: Form) -> Dim | None:
     strides = dict(whole)
     for coordinate, stride in part:
         if coordinate in strides:
+            # A quotient may be rounded: only the product shows that the stride divides.
             factor = strides[coordinate] // stride
             return factor if factor * stride == strides[coordinate] and factor.minimum() > 0 else None
     return None

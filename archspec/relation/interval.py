@@ -50,6 +50,7 @@ def conjunction(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
         for number, found in enumerate(result):
             both = intersection(found, interval)
             if len(both) == 1:
+                # It is not compared with the earlier ones again: more intervals than needed are still the same set.
                 result[number] = both[0]
                 break
         else:
@@ -62,6 +63,7 @@ def empty(intervals: Iterable[Interval]) -> bool:
     found = list(intervals)
     lows = [interval.lo for interval in found if interval.lo is not None]
     highs = [interval.hi for interval in found if interval.hi is not None]
+    # All pairs of ends: none of the intervals need be empty by itself.
     return any(compare(lo, ">", hi) is True for lo in lows for hi in highs)
 
 
@@ -83,4 +85,5 @@ def _surely_more(left: Dim, right: Dim) -> bool:
 
 def no_less(left: Dim, right: Dim) -> bool:
     """Whether the first size is at least the second at all admitted sizes."""
+    # Over integers `left >= right` is `left + 1 > right`, so one cache serves both comparisons.
     return left is right or left == right or surely_more(left + 1, right)

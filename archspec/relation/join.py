@@ -82,6 +82,7 @@ def _known(found: Closure, key: Linear) -> Interval:
 
 def _ranges(a: Closure, b: Closure) -> Iterator[Range]:
     """The hull of every coordinate's range."""
+    # Ends that the axis implies are among them; the normal form removes these.
     for coordinate, pair in enumerate(zip(a.out, b.out, strict=True)):
         lo, hi = _hull(*pair)
         yield Range(side="out", coordinate=coordinate, lo=lo, hi=hi)
@@ -105,6 +106,7 @@ def _prefixes(a: Closure, b: Closure) -> Iterator[PrefixBound]:
     for x in a.prefixes:
         for y in b.prefixes:
             if (x.inp, x.prefix, x.leading) == (y.inp, y.prefix, y.leading):
+                # `+ ZERO` makes a size of the difference of two integers.
                 if no_less(x.offset - y.offset + ZERO, ZERO):
                     yield x
                 elif no_less(y.offset - x.offset + ZERO, ZERO):

@@ -54,6 +54,7 @@ def _bounds(
     depth: int,
 ) -> Iterator[Interval]:
     """The intervals of `bounds`, using at most `depth` lines one after the other."""
+    # The ranges always give an interval; each way through lines gives another, and all of them hold.
     yield plus(extent(left, ranges[0]), negative(extent(right, ranges[1])))
     for line in lines if depth else ():
         factor = ratio(left, line.left) if line.left else ratio(right, line.right)
@@ -72,6 +73,7 @@ def images(found: Form, lines: Sequence[Line], ranges: Sequence[Interval]) -> li
 
     `lines` have the form's side on their left; `ranges` are those of its coordinates.
     """
+    # A form without coordinates names no position of the other side.
     return [one for one in _images(found, (), _NOWHERE, lines, ranges, _DEPTH) if one[0]]
 
 
@@ -82,6 +84,7 @@ def _images(
     if not rest:
         yield other, so_far
         return
+    # What is left varies by a fixed number of positions, which the interval takes up.
     if _is_short(extent(rest, ranges)):
         yield other, plus(so_far, extent(rest, ranges))
     for line in lines if depth else ():
@@ -99,6 +102,7 @@ def _is_short(interval: Interval) -> bool:
 
 def exact_image(found: Form, lines: Sequence[Line], ranges: Sequence[Interval]) -> tuple[Form, Dim] | None:
     """A form of the other side and k such that the value of `found` is exactly k more; None where none is found."""
+    # Only equalities together give an equality; this also keeps the search short.
     exact = [line for line in lines if is_point(line.interval)]
     for other, interval in images(found, exact, ranges):
         if interval.lo is not None and is_point(interval):
@@ -126,6 +130,7 @@ def reduced(line: Line) -> Line:
 
 def inside(found: Iterable[Interval], wanted: Interval) -> bool:
     """Whether the intersection of some intervals is proved to lie in the wanted one."""
+    # The two ends may come from different intervals, since all of them hold.
     intervals = list(found)
     return (
         wanted.lo is None or any(interval.lo is not None and no_less(interval.lo, wanted.lo) for interval in intervals)

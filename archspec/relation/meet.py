@@ -55,6 +55,8 @@ def _by_key(keyed: Iterable[tuple[K, Interval]]) -> dict[K, tuple[Interval, ...]
 
 
 def _contradictory(guards: frozenset[Guard]) -> bool:
+    # Guards at literally the same place only: a contradiction that is missed leaves an atom without pairs, which is
+    # harmless.
     plain, negated = (
         {(g.side, g.predicate, g.coordinates, g.offset) for g in guards if g.negated is sign} for sign in (False, True)
     )

@@ -84,6 +84,7 @@ def implied(equality: SegmentEquality, found: Closure) -> bool:
 
 def _one_side(found: Closure) -> list[Guard]:
     """Guards on the output are kept only on the input where equalities carry them there."""
+    # Closing the atom makes the other side again (`both_sides`).
     return [guard for guard in found.guards if guard.side == "in" or to_in(guard, found) is None]
 
 
@@ -105,6 +106,7 @@ def _differences(found: Closure, out: Space, inp: Space) -> list[Difference]:
     """Differences without ends that the sizes imply, in lowest terms with ends rounded inwards."""
     result = []
     for (o, j, a, b), interval in found.differences.items():
+        # An equality is never shortened: renamings and `_onto_in` recognise it by its two equal ends.
         lo, hi = interval
         if lo is not None and lo == hi:
             # Both coordinates are 0 here, so the equality says nothing.

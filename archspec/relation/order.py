@@ -36,6 +36,7 @@ def _rank(constraint: Constraint) -> tuple[object, ...]:
         case Range():
             place = (constraint.side, constraint.coordinate)
         case _:
+            # The text of a term has its number, so different terms never have one rank.
             return (str(constraint),)
     return (*place, _end(constraint.lo), _end(constraint.hi))
 

@@ -60,6 +60,7 @@ def _insert(atom: Atom, kept: list[Atom], out: Space, inp: Space) -> None:
         merged = _merged(atom, other)
         merged = None if merged is None else normal(merged, out, inp)
         if merged is not None:
+            # The merged atom may touch or contain others in turn. The list changes under the loop, which ends here.
             kept.remove(other)
             _insert(merged, kept, out, inp)
             return
@@ -82,6 +83,7 @@ def _in_full(atom: Atom, out: Space, inp: Space) -> Atom | None:
     found = close(atom, out, inp)
     if found is None:
         return None
+    # `implies` reads ranges and guards as they are written, so that all of them are written out.
     ranges = [Range(side="out", coordinate=k, lo=lo, hi=hi) for k, (lo, hi) in enumerate(found.out)]
     ranges += [Range(side="in", coordinate=k, lo=lo, hi=hi) for k, (lo, hi) in enumerate(found.inp)]
     return replace(atom, ranges=frozenset(ranges), guards=frozenset(both_sides(found)))
@@ -147,6 +149,7 @@ def _ranges_merged(left: Atom, right: Atom) -> Atom | None:
 def _touching(x: Interval, y: Interval) -> Interval | None:
     """The union of two intervals of integers that are proved to leave no gap; None where that is not shown."""
     for low, high in ((x, y), (y, x)):
+        # Integers: an interval that ends at n and one that starts at n + 1 leave no gap.
         starts_first = low.lo is None or (high.lo is not None and no_less(high.lo, low.lo))
         meets = low.hi is None or high.lo is None or no_less(low.hi + 1, high.lo)
         if starts_first and meets:

@@ -75,6 +75,7 @@ def _truth(term: Term, clause: Clause) -> bool | None:
             return not literal.negated
     if isinstance(term.op, Compare):
         return _comparison(term, clause)
+    # Operands over other axes are broadcast, and the clause is about the source's positions.
     if not isinstance(term.op, Logical) or any(x.type.axes != term.type.axes for x in term.operands):
         return None
     found = [_truth(operand, clause) for operand in term.operands]
@@ -108,6 +109,7 @@ def _comparison(term: Term, clause: Clause) -> bool | None:
     known = [region for literal in same if (region := _region(literal)) is not None]
     if wanted is None or not known:
         return None
+    # The comparisons of a clause hold together: the operand is in the intersection of their regions.
     low, high = max(region[0] for region in known), min(region[1] for region in known)
     if wanted[0] <= low and high <= wanted[1]:
         return True
@@ -121,6 +123,7 @@ def _region(literal: Literal) -> tuple[float, float] | None:
     number = None if size is None else size.constant
     if not isinstance(op, Compare) or number is None or not literal.term.operands[0].type.dtype.is_integer:
         return None
+    # Terms compare with a size by `==` or `<` alone (see `Terms.comparison`).
     if op.kind == "==":
         return None if literal.negated else (number, number)
     if op.kind == "<":

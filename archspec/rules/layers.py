@@ -45,6 +45,7 @@ class Spaces:
 
     def power(self, layers: Layers, times: int) -> Layers:
         """The matrix of the same layers repeated, by squaring; it stops early at a fixed point."""
+        # Compositions are upper bounds: another grouping may give another relation, and all of them are sound.
         result, square = self.none(), layers
         while times:
             if times % 2:

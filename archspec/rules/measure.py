@@ -161,6 +161,7 @@ def _distinct(sets: Array) -> Array:
     sets = sets[sets.any(-1)]
     if not len(sets):
         return sets
+    # Packed, so that rows are compared eight positions at a time.
     _, first = np.unique(np.packbits(sets, axis=1), axis=0, return_index=True)
     found: Array = sets[np.sort(first)]
     return found

@@ -60,6 +60,7 @@ class Reads:
 
     def is_fixed(self, value: Value) -> bool:
         """Whether the rule holds a value fixed although it depends on the changing input."""
+        # A predicate decides truth values; integers that depend on the input are taken to change.
         if self.fixed is None or value.type.dtype is not DType.BOOL:
             return False
         term = self.terms.of(value)

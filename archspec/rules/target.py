@@ -63,6 +63,7 @@ def window(rule: Rule, back: Dim | None, ahead: Dim | None) -> Relation:
 
     i and j are positions on the rule's axes, flat where an axis has factors.
     """
+    # `j <= i + ahead` is `i - j >= -ahead`.
     i, j = places(rule.output.type)[rule.axis[0]], places(rule.input.type)[rule.axis[1]]
     return Relation((apart(i, j, None if ahead is None else -ahead, back),))
 
@@ -95,6 +96,7 @@ def masked(
     uses = [use for leaf in leaves(mask) for use in _uses(leaf)]
     for use in uses:
         _fits(use, controls[use.control], {"query": (output, axes[0]), "key": (source, axes[1])})
+    # A control that has the axis of its positions alone has no leading axes.
     plain = frozenset(use.control for use in uses if controls[use.control].type.rank == (1 if use.at else 0))
     at = Coordinates(
         query=(out[axes[0]],),
@@ -200,6 +202,7 @@ def disjunction(value: Value, terms: Terms, negated: bool = False) -> list[Claus
         # By De Morgan a negated `and` is a disjunction of the negated operands, and a negated `or` a conjunction.
         if (node.op.kind == "or") is not negated:
             return [clause for part in parts for clause in part]
+        # A conjunction of disjunctions is multiplied out: one clause for each choice of parts.
         return [tuple(literal for clause in chosen for literal in clause) for chosen in product(*parts)]
     found = terms.literals(value, negated)
     if found is None:

@@ -106,6 +106,7 @@ class Terms:
             # value.
             joins = "or" if negated else "and"
             if node.op.kind == joins and all(x.type.axes == value.type.axes for x in node.inputs):
+                # A part without a term loses the whole: fewer literals would not be the value.
                 parts = [self.literals(x, negated) for x in node.inputs]
                 return tuple(literal for part in parts if part for literal in part) if all(parts) else None
         if node is not None and isinstance(node.op, Compare):

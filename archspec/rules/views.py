@@ -50,6 +50,7 @@ def _alternatives(guard: Guard) -> Iterator[Atom]:
     if not isinstance(term, Term) or len(guard.coordinates) != term.type.rank:
         yield Atom(guards=frozenset({guard}))
     elif isinstance(op, Constant):
+        # A constant is true everywhere or nowhere: no constraint is left, or no atom.
         holds = op.number if isinstance(op.number, bool) else op.number.evaluate({}) != 0
         if holds is not guard.negated:
             yield Atom()
@@ -85,6 +86,7 @@ def _between(guard: Guard, lo: Dim, hi: Dim) -> Atom:
         return Atom(ranges=frozenset({Range(side=guard.side, coordinate=last, lo=lo, hi=hi)}))
     if guard.side == "out":
         return Atom(flats=frozenset({Flat(out=form(last), inp=(), lo=lo, hi=hi)}))
+    # A flat constraint is on left minus right: with nothing on the left the ends change sign.
     return Atom(flats=frozenset({Flat(out=(), inp=form(last), lo=-hi, hi=-lo)}))
 
 
@@ -101,6 +103,7 @@ def _moved(guard: Guard, term: Term) -> Guard | None:
             return inner if start == 0 else None
         case Transpose() if ZERO + guard.offset == 0 or op.order[-1] % rank == rank - 1:
             back = {number % rank: place for number, place in zip(op.order, places, strict=True)}
+            # A guard adds its offset to the last place, which the transposition leaves last if there is an offset.
             return replace(inner, coordinates=tuple(back[k] for k in range(rank)))
         case Split():
             return _joined(guard, inner, op)

@@ -35,6 +35,7 @@ def grouped_attention(
     assert attn_mask.dtype == onnx_ir.DataType.BOOL
     heads, groups = query.shape[1], key.shape[1]
     entries = op.Shape(key, start=2, end=3)
+    # In a shape 0 keeps the size of the input, and -1 takes what is left.
     shared = op.Concat(op.Constant(value_ints=[0, groups, heads // groups, -1]), entries, axis=0)
     rows = op.Reshape(_scaled(query, scale), op.Constant(value_ints=[0, groups, -1, query.shape[3]]))
     scores = op.Reshape(op.MatMul(rows, op.Transpose(key, perm=[0, 1, 3, 2])), shared)
@@ -42,6 +43,7 @@ def grouped_attention(
     seen = op.Unsqueeze(attn_mask, op.Constant(value_ints=[2])) if one else op.Reshape(attn_mask, shared)
     barred = op.CastLike(op.Constant(value_float=float("-inf")), query)
     weights = op.Softmax(op.Where(seen, scores, barred), axis=-1)
+    # The softmax of minus infinities alone is NaN.
     weights = op.Where(op.IsNaN(weights), op.CastLike(op.Constant(value_float=0.0), query), weights)
     weights = op.Reshape(weights, op.Concat(op.Constant(value_ints=[0, groups, -1]), entries, axis=0))
     return op.Reshape(op.MatMul(weights, value), op.Constant(value_ints=[0, heads, -1, value.shape[3]]))

@@ -52,6 +52,7 @@ def without_stacks(exported: ExportedProgram) -> ExportedProgram:
     for node in list(graph.nodes):
         if node.target is _UNBIND and getattr(node.args[0], "target", None) is _STACK:
             parts = node.args[0].args[0]
+            # Its users are `getitem` nodes, each with the number of a part.
             for taken in list(node.users):
                 taken.replace_all_uses_with(parts[taken.args[1]])
     graph.eliminate_dead_code()

@@ -26,6 +26,7 @@ def export_genai(program: Program, form: GenaiForm, dtype: DTypeName, path: Path
     inputs = example_inputs(ports, example(form.interface.symbols), dtype)
     # The mask has as many entries as the past and the new ones together, which no dim of torch's own can say.
     axes = tuple(_varying(form.interface, port.name) for port in ports)
+    # `*past` is one argument of `forward` to torch: a tuple.
     shapes = (*axes[:2], axes[2:])
     with torch.no_grad():
         exported = torch.export.export(StepByLayer(module, _numbers(form)).eval(), inputs, dynamic_shapes=shapes)

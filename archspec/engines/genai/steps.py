@@ -65,6 +65,7 @@ class GenaiSteps:
 
     def restart(self, state: Grown, rows: Sequence[int], given: Mapping[str, Array]) -> Grown:
         """Return the state in which some rows have had no positions."""
+        # Past entries stay, masked, so that all rows have equally many.
         mask = state.mask.copy()
         mask[list(rows)] = 0
         return Grown(mask=mask, cache=state.cache)

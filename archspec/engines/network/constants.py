@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# Numbers of `nvinfer1::DataType`.
 _TYPES = {"BF16": 7}
 
 
@@ -20,6 +21,7 @@ class _Weights(ctypes.Structure):
 class _Instance(ctypes.Structure):
     """The first fields of a Python object that wraps a C++ object."""
 
+    # CPython's head of every object, then the first pointer of an instance of pybind11.
     _fields_ = (("references", ctypes.c_ssize_t), ("type", ctypes.c_void_p), ("wrapped", ctypes.c_void_p))
 
 

@@ -29,6 +29,7 @@ def determined(plan: NetworkPlan) -> frozenset[int]:
         known_shape = step.kind != "NON_ZERO" and shapes.issuperset(inputs) and values.issuperset(_sizes(step))
         if known_shape:
             shapes.update(step.outputs)
+        # The values of a shape layer are the shape of its input, whatever that contains.
         if known_shape and (step.kind == "SHAPE" or values.issuperset(inputs)):
             values.update(step.outputs)
             places.append(place)

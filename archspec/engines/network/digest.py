@@ -26,6 +26,7 @@ def _add(found: Any, value: Any) -> None:
     """Add a value: an array by its type, shape and bytes, anything else by its text."""
     if hasattr(value, "nbytes"):
         found.update(f"{value.dtype} {value.shape}".encode())
+        # A view without elements cannot be cast.
         found.update(memoryview(value).cast("B") if value.size else b"")
     else:
         found.update(repr(value).encode())

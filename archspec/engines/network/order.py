@@ -36,6 +36,7 @@ def _place(start: int, steps: Sequence[NetworkLayer], makers: dict[int, int], do
         if place in open_:
             fail("E620", f"the {steps[place]} cannot be computed here: it is part of a loop", None)
         open_.add(place)
+        # Reversed: the last of a stack is taken first, and listed order is kept.
         waiting += reversed(missing)
 
 

@@ -39,6 +39,7 @@ def with_parameters(
         name, turned = form
         found.add(name)
         other = _turned(others[name]) if turned else others[name]
+        # Flat, as `array_of` gives weights.
         return replace(step, attributes={**step.attributes, attribute: other.reshape(-1)})
 
     steps = tuple(changed(step) for step in plan.steps)

@@ -72,6 +72,7 @@ class KeyValid(Unsized, MaskAtom):
 
     def surely_allows(self, key: Place, promises: Sequence[Padding | None]) -> bool:
         """The first key for a promise of padding at the right, the last one for padding at the left."""
+        # A promise includes that some position is true, so the end from which a row is filled is.
         promise = promises[self.control] if self.control < len(promises) else None
         return (key, promise) in (("first", "right"), ("last", "left"))
 

@@ -56,6 +56,7 @@ class Prefix(MaskAtom):
             return cls(control=reader.integers(value, None, written, "a prefix must be an integer"))
         assert not isinstance(argument, Path)
         length = reader.size(argument, 0)
+        # Only where it is longer at all sizes: where some admit it, a prefix may cover all keys.
         if compare(length, ">", reader.keys):
             message = f"a prefix of {length} is longer than the `{reader.keys}` keys"
             fail("E404", message, argument.span, help="choose a prefix that fits the shortest sequence")
@@ -137,4 +138,5 @@ def _before(key: FlatPlace, size: Dim) -> Atom:
     """The atom of keys before a size."""
     if isinstance(key, int):
         return Atom(ranges=frozenset({Range(side="in", coordinate=key, hi=size - 1)}))
+    # The form without coordinates is 0: `0 - j >= 1 - size` is `j < size`.
     return Atom(flats=frozenset({Flat(out=(), inp=form(key), lo=1 - size)}))

@@ -21,10 +21,12 @@ def build_body(planner: Planner, plan: BodyPlan, around: Body | None = None, nod
     for number, value in enumerate(plan.graph.inputs):
         for form in plan.forms(value):
             body.take_operand(number, form)
+        # An input may be kept too: one that is fed, or what a layer carries.
         _keep(body, value)
     for one in plan.graph.nodes:
         _add(body, one)
         for value in one.outputs:
+            # At once, so that later nodes find the past entries too.
             _keep(body, value)
     return body
 

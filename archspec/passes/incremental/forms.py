@@ -81,6 +81,7 @@ class Fed:
 
     def sized(self, type_: TensorType, form: Form) -> TensorType:
         """A type of the full graph with its fed axes in a form."""
+        # One iterator for all axes: modes are in the order in which `axes` finds the factors.
         modes = iter(form)
         return TensorType(type_.dtype, tuple(self._axis(axis, modes) for axis in type_.axes), type_.bound)
 

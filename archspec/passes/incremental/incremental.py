@@ -67,8 +67,10 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None, *,
     source = {value.name: value for value in graph.inputs}[fed]
     symbol = _dim(source)
     rows = source.type.shape[0]
+    # All positions that the dim admits may come in one step.
     largest = max(symbol.max // symbol.multiple * symbol.multiple, 1)
     new = Symbol(_fresh(graph, "new"), 1, 1, largest)
+    # From 0: before the first step nothing is kept.
     past = Symbol(_fresh(graph, "past_length"), 0, symbol.typical, symbol.max) if grows else None
     layout = Fed(length=symbol, new=new, rows=rows, past=past)
     named = dict(zip(graph.output_names, graph.outputs, strict=True))
@@ -97,6 +99,7 @@ def _fresh(graph: Graph, name: str) -> str:
 def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Incremental:
     """The graph with its inputs in order and its state named."""
     graph, fed = body.plan.graph, body.fed
+    # In the order of the graph's inputs, not in that in which they were asked for.
     operands = sorted((key.number, value) for key, value in body.inputs.items() if isinstance(key, Operand))
     counts = [body.inputs[key] for key in (PAST, COUNT, MaskOf()) if key in body.inputs]
     state = _named(body, [*(value.name for value in graph.inputs), "past", "count", MASK])
@@ -141,6 +144,7 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _kept_value(value: Value, asked: StateOf, fed: Fed) -> KeptValue:
+    # Each enclosing repeat has stacked the value along a new first axis.
     layers = value.type.rank - asked.value.type.rank
     kept = KeptValue(name=value.name, path=asked.path, kind=asked.kind, type=value.type, layers=layers)
     if asked.kind == "once":

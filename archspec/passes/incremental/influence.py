@@ -38,6 +38,7 @@ class Influences:
         self._of: dict[Value, Influence] = {}
         self._sized: dict[Node, tuple[bool, ...]] = {}
         for value in graph.inputs:
+            # Every input with the dim of positions is fed, whichever is named.
             grows = fed.is_in(value.type)
             self._of[value] = Influence(fed=grows, size=grows, given=not grows)
         self._nodes(graph.nodes)

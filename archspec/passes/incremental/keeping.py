@@ -28,6 +28,7 @@ def _behind(asked: list[Value], needs: Needs) -> list[Value]:
     below: dict[Value, int] = {}
     for value in asked:
         reached = [value]
+        # The loop goes on over what it appends.
         for one in reached:
             before.setdefault(one, _operands(one, needs))
             below[one] = below.get(one, 0) + _bytes(value)

@@ -38,9 +38,11 @@ class Needs:
         node = value.producer
         assert node is not None
         operand = node.inputs[number]
+        # A value that no step changes is there in one form.
         if not self.influences.of(operand).is_late:
             return ()
         axes = self.axes(operand, node)
+        # Nothing of it is read; the op takes it all the same, and new entries are always there.
         if not self.relation(value, number).atoms:
             return (NEW,) * len(axes)
         self._check_rows(node, value, number)
@@ -51,6 +53,7 @@ class Needs:
         relation = self.relation(value, number)
         axes = zip(self.axes(value, node), form, strict=True)
         found = [(reach(relation, out, inp), mode) for (_, out), mode in axes]
+        # The axis at the same positions comes first: it decides whatever other axes would need.
         for back, mode in found:
             if back == Reach(past=NEW):
                 return mode

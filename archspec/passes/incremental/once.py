@@ -61,6 +61,7 @@ class _Once:
     def _needed(self) -> set[Value]:
         """The values of this body that the wanted ones are computed from; builds the parts of inner bodies."""
         needed = set(self.plan.once)
+        # Backwards all readers of a value come first.
         for node in reversed(self.plan.graph.nodes):
             inner = [_Once(plan) for plan in self.plan.inner.get(node, ())]
             for body in inner:

@@ -70,6 +70,7 @@ class Planner:
         self._again: set[tuple[Value, Form]] = set()
         self.root = self._planned(graph, outputs)
         # A plan keeps what is read; the next one keeps it where it takes fewest bytes, which may ask inside a call.
+        # The loop ends: what is computed again is not asked for another time.
         while more := computed_again(self._asked, self.needs):
             self._again |= more
             self.root = self._planned(graph, outputs)
@@ -99,6 +100,7 @@ class Planner:
         if found.is_late and found.fed and form and NEW not in form and self._is_kept(plan, value, form):
             self._keep(plan, value, form)
         elif not found.is_late and found.given and value.producer is not None and not self._is_mixed(value.producer):
+            # Made before the first step, by the graph of `once`.
             plan.once[value] = None
         else:
             plan.wanted.setdefault(value, {})[form if found.is_late else ()] = None

@@ -37,6 +37,7 @@ def same(relation: Relation, out: int, inp: int) -> bool:
 
 
 def _of_atom(atom: Atom, out: int, inp: int) -> Reach | None:
+    # Equality comes first, because it implies the order as well.
     if implies(atom, Atom(differences=frozenset({equal(out, inp)}))):
         return Reach(past=NEW)
     if implies(atom, Atom(differences=frozenset({Difference(out=out, inp=inp, lo=ZERO)}))):
@@ -53,6 +54,7 @@ def _most(atom: Atom, out: int, inp: int) -> Mode:
 
 def _is_in_prefix(atom: Atom, inp: int) -> bool:
     """Whether an atom names a prefix of the sequence that it stays in."""
+    # A prefix whose length is a size is a range of the keys.
     return any(inp in used(bound.inp) for bound in atom.prefixes) or any(
         one.side == "in" and one.coordinate == inp and one.hi is not None for one in atom.ranges
     )

@@ -22,6 +22,7 @@ def add_call(body: Body, node: Node, op: Call, inner: Body) -> None:
     outputs = [Value(name, made.type) for name, made in zip(names, region.outputs, strict=True)]
     operands = [_given(body, node, key, value.type) for key, value in inner.inputs.items()]
     body.add_like(node, replace(op, results=tuple(x.type for x in outputs)), operands, outputs, [region])
+    # The outputs behind the wanted ones replace parts of the state.
     body.made.update(zip(wanted, outputs, strict=False))
     body.updates.update(zip(inner.updates, outputs[len(wanted) :], strict=True))
 

@@ -22,6 +22,7 @@ def run_primitive(body: Body, node: Node) -> None:
     for value in node.outputs:
         for form in body.plan.forms(value):
             run = body.plan.runs[value, form]
+            # With positions the form counts too: it says where the entries of the result stand.
             key = (run.operands, () if run.placement is None else form)
             if key not in done:
                 done[key] = _run(body, run)

@@ -118,6 +118,7 @@ class Cells:
                 size = other[0].type.space[other[1]].constant
                 found = {cut + shift for cut in self._cuts.get(place, ())}
                 known = self._cuts.setdefault(other, set())
+                # Cuts beyond the axis are dropped: else two shifted links could pass one on without end.
                 new = {cut for cut in found - known if size is not None and 0 < cut < size}
                 if new:
                     known |= new
@@ -147,6 +148,7 @@ def _handed_back(node: Node, region: Graph) -> Iterator[tuple[Value, Value]]:
         yield from zip(node.outputs, region.outputs, strict=True)
         return
     yield node.outputs[0], region.outputs[0]
+    # What a layer hands on is what the next one takes.
     yield region.inputs[0], region.outputs[0]
     for tap, value in zip(node.op.taps, node.outputs[1:], strict=True):
         if node.regions[node.op.schedule[tap.layer]] is region:

@@ -49,6 +49,7 @@ def uncovered(
 def _sizes(spec: Spec, wanted: Relation) -> Iterator[dict[str, int]]:
     """Small sizes, and a size at which every window of the rule or of a mask excludes something."""
     yield small_sizes(spec, batch=1)
+    # At n + 2 positions the first and the last are n + 1 apart, which a window of n excludes.
     beyond = max(reach(wanted), *_windows(spec.graph)) + 2
     if SMALL < beyond <= LONGEST:
         yield small_sizes(spec, beyond, batch=1)

@@ -48,6 +48,7 @@ class CellGrid:
         )
 
     def __hash__(self) -> int:
+        # The starts are left out: equal grids have equal hashes all the same, and starts may be many.
         return hash((self.counts, self.sizes))
 
     @property

@@ -104,6 +104,7 @@ def reaching(replay: Replay, i: Index) -> Callable[[Index], bool]:
             for _, after in _steps(wiring, waiting.popleft(), replay.reads, known):
                 known.add(after)
                 waiting.append(after)
+        # That a position is itself confirms no step.
         return goal in known and goal != start
 
     return reached
@@ -132,6 +133,7 @@ def _steps(wiring: Wiring, state: State, real: Real, known: Container[State]) ->
     """What a position reads and is not known yet, where its value is made by a primitive."""
     made, frame, bit = state
     node = made.producer
+    # What the rule holds fixed is the same in both runs: no change comes through it.
     if node is None or not isinstance(node.op, Primitive) or wiring.reads.is_fixed(made):
         return
     for place, operand in enumerate(node.inputs):
@@ -176,6 +178,7 @@ def _outward(frame: RegionRun, number: int) -> tuple[Value, RegionRun | None]:
     if isinstance(frame.node.op, Repeat) and number == 0 and frame.layer:
         before = RegionRun(frame.node, frame.around, frame.layer - 1)
         return _region(before).outputs[0], before
+    # Layer 0 takes the carried value from outside, as all layers take captured ones.
     return frame.node.inputs[number], frame.around
 
 
@@ -196,5 +199,6 @@ def path_of(node: Node, frame: RegionRun | None) -> str:
     """The path of a node with the indices of the layers that it runs in."""
     path = node.path
     for layer in () if frame is None else frame.layers:
+        # One `*` for each enclosing repeat, the outermost first.
         path = path.replace("*", str(layer), 1)
     return path

@@ -37,6 +37,7 @@ MOVED = 1e-13
 MOST_WEIGHTS = 400_000_000
 """A spec with more weights is not run: its witnesses are confirmed by the wiring only."""
 MOST_ELEMENTS = 100_000_000
+# Numbers of node runs: see `Replay.deep` and `Replay.long`.
 FADES = 150
 MOST_RUNS = 3000
 _TRIALS = 3
@@ -115,6 +116,7 @@ class Replay:
         assert isinstance(node.op, Primitive)
         (arguments, parameters), before = self._operands[node], self._before(node)
         cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
+        # An op that indexes by this operand would fail beyond its bound.
         bound = node.inputs[place].type.bound
         most = None if bound is None else bound.value(self._sizes) - 1
         changed = self._over_coordinates(node.inputs[place], arguments[place]).copy()
@@ -179,6 +181,7 @@ class Replay:
         if key not in self._after:
             changed = self._changed(first.source, [self._cell(self.source, index) for index in cells], trial)
             found = None if changed is None else _Changed(self, trial, changed).run()
+            # One large array for each set of cells would fill the memory.
             if found is not None and found.size > MOST_KEPT:
                 return found
             self._after[key] = found
@@ -214,6 +217,7 @@ class Replay:
         if self.source.type.dtype is DType.FLOAT:
             other: Array = now + np.random.default_rng(plain.randrange(1 << 30)).normal(size=now.shape)
             return other
+        # The negation changes every position, and drawn values keep what the input promises.
         if self.source.type.dtype is DType.BOOL and plain.random() < 0.5:
             return ~now
         return self._drawn(now, plain)
@@ -233,11 +237,13 @@ class Replay:
     def _admitted(self, before: Array, after: Array, cells: list[tuple[slice, ...]]) -> bool:
         """Whether a changed input keeps its promises, and the predicate of an `ignores` where it changes."""
         spec = self.spec.inputs.get(self.source.name) if self.source in self.spec.graph.inputs else None
+        # Rules assume the promises, so an input that breaks one refutes nothing.
         if spec is not None and not keeps(after, spec.padding, spec.sorted):
             return False
         fixed = self.wiring.reads.fixed
         if fixed is None:
             return True
+        # The relations hold for changes at positions where the predicate holds before and after.
         moved = self._over_coordinates(self.source, before != after)
         return self._holds(fixed, self.world, moved) and self._holds(fixed, self._world(after), moved)
 
@@ -311,6 +317,7 @@ class _Changed(Interpretation):
 
         shape = tuple(size.value(self.sizes) for size in value.type.shape)
         if value.type.dtype is DType.FLOAT:
+            # `hash` of a text differs between processes, `crc32` does not.
             return np.random.default_rng((crc32(value.name.encode()), self.trial)).normal(size=shape)
         kept = bool if value.type.dtype is DType.BOOL else np.int64
         return np.asarray(self.replay.world.inputs[value.name].items, dtype=kept).reshape(shape)

@@ -103,8 +103,10 @@ def _sizes(spec: Spec, extra: Sequence[tuple[Value, Value, Relation]]) -> Iterat
     beyond = max((reach(relation) for _, _, relation in extra), default=0) + 2
     axes = [axis for pair in extra for axis in _compared(*pair) if axis.symbols()]
     wanted = max(SMALL, beyond)
+    # An axis may be a part of a dim, as in `length//4`: the dim grows until the axis is longer than the window.
     while wanted <= LONGEST and any(axis.value(small_sizes(spec, wanted)) < beyond for axis in axes):
         wanted *= 2
+    # Doubling went beyond the limit: the dim alone is made longer than the window.
     if wanted > LONGEST:
         wanted = beyond
     if SMALL < wanted <= LONGEST:
@@ -143,6 +145,7 @@ def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
 
     def row(wiring: Wiring, bit: int) -> int:
         if wiring not in tables:
+            # Wirings come one after the other: a table serves all positions of the current one.
             tables.clear()
             tables[wiring] = wiring.between(output, source, forbidden)
         return tables[wiring].row(bit)

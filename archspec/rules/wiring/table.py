@@ -115,6 +115,7 @@ class _Rows:
             if not found:
                 break
             value = self.world.value(key_of(equality)).at(self._at(index, equality.out))
+            # An index outside the operand equals nothing.
             found &= 0 if value is None else self._in_segment(equality, value)
         for one in self.atom.flats:
             found &= self._near(one, self._place(index, one.out)) if found else 0
@@ -130,6 +131,7 @@ class _Rows:
             self._flat[one.inp] = by_place
         known = self._flat[one.inp]
         lo, hi = _value(one.lo, self.world.sizes), _value(one.hi, self.world.sizes)
+        # An equality has one place.
         if lo is not None and lo == hi:
             return known.get(i - lo, 0)
         found = 0
@@ -154,6 +156,7 @@ class _Rows:
         if any(a > b for a, b in kept):
             return 0
         linked = {inp: (out, a, b, lo, hi) for out, inp, a, b, lo, hi in self.differences}
+        # Coordinates are independent here: the image of a box is the product of those of its sides.
         return self.inp.product(
             [
                 self._cells(k, kept[linked[k][0]], *linked[k]) if k in linked else self._within(k, *self.whole[k])
@@ -166,6 +169,7 @@ class _Rows:
     ) -> Iterable[int]:
         """The cells of input coordinate k that some kept position of an output coordinate reads."""
         found: set[int] = set()
+        # The first position of a cell stands for all of it: cells are cut where positions differ in what they read.
         for i in self.out.starts[out]:
             if kept[0] <= i <= kept[1]:
                 found.update(self._within(k, *_meet(self.whole[k], *_through(i, a, b, lo, hi))))
@@ -221,6 +225,7 @@ def _value(end: Dim | None, sizes: Mapping[str, int]) -> int | None:
 
 def _through(i: int, a: int, b: int, lo: int | None, hi: int | None) -> tuple[int | None, int | None]:
     """The range of j for which `lo <= a*i - b*j <= hi`, rounded inwards."""
+    # `-(x // b)` is `-x / b` rounded up.
     return None if hi is None else -((hi - a * i) // b), None if lo is None else (a * i - lo) // b
 
 

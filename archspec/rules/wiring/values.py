@@ -20,6 +20,7 @@ def filled(parameter: Parameter, name: str, trial: int) -> Array:
     """Random parameter values, scaled so that activations keep about their size; small ones are remembered."""
     shape, init = tuple(size.value({}) for size in parameter.type.shape), parameter.init
     start = init.value if init.kind == "constant" else 0.0
+    # `__wrapped__` is the function without its cache.
     drawn = _drawn if prod(shape) <= MOST_KEPT else _drawn.__wrapped__
     return drawn(shape, name, trial, start, parameter.buffer)
 
@@ -30,10 +31,13 @@ def _drawn(shape: tuple[int, ...], name: str, trial: int, start: float, buffer: 
 
     r = np.random.default_rng((crc32(name.encode()), trial))
     count = prod(shape)
+    # Numbers of a large array repeat: to draw each of them would take long.
     pool = r.normal(size=min(count, 1 << 16) or 1)
     array = np.resize(pool, count + 1)[:count].reshape(shape)
     if len(shape) > 1:
+        # By the root of the number of inputs of a unit, as initialisations scale.
         return np.asarray(array / max(1.0, (count / shape[0]) ** 0.5))
+    # A buffer may be a running variance, which must be positive.
     return np.abs(start + 0.3 * array) + 0.1 if buffer else start + 0.3 * array
 
 

@@ -47,6 +47,7 @@ class Wiring:
             check_count(value, self.cells.starts(value), sizes)
             starts = [range(n) if one is None else one for one, n in zip(self.cells.starts(value), sizes, strict=True)]
             key = (sizes, *(tuple(one) for one in starts))
+            # Equal grids are one object, by which keys of tables are compared quickly.
             self._grids[value] = self._shapes.setdefault(key, CellGrid(starts, sizes))
         return self._grids[value]
 
@@ -89,6 +90,7 @@ class Wiring:
 
     def _walk(self, nodes: Iterable[Node], sets: Sets) -> None:
         """Follow sets of positions backwards through nodes."""
+        # Backwards all readers of a value come before the node that makes it, so its set is complete.
         for node in reversed(tuple(nodes)):
             if any(sets.get(value) for value in node.outputs):
                 self._node(node, sets)
@@ -130,6 +132,7 @@ class Wiring:
 
     def _repeat(self, node: Node, op: Repeat, sets: Sets) -> None:
         """Follow sets of positions backwards through all layers of a repeat."""
+        # A repeat of no layers returns its operand.
         if not len(op.schedule):
             self._join(sets, node, (sets.get(node.outputs[0], 0), *(0 for _ in node.inputs[1:])))
             return
@@ -145,6 +148,7 @@ class Wiring:
         carried, captured = sets.get(node.outputs[0], 0), [0] * (len(node.inputs) - 1)
         layer, before = len(op.schedule) - 1, -1
         while layer > first:
+            # Where a tap is left, a period adds to what it got, and is not like the one before.
             if _starts_period(op.schedule, layer) and min(taps, default=layer + 1) > layer:
                 if carried == before:
                     # The period that just ran left what it got, and so will all earlier ones.

@@ -86,6 +86,7 @@ class Inputs:
             return sorted(row) if spec is not None and spec.sorted else row
         if spec is None or spec.padding == "any":
             return [r.randint(0, 1) for _ in range(length)]
+        # At least one: padding promises that some position is true.
         valid = r.randint(1, length)
         row = [int(k < valid) for k in range(length)]
         return row if spec.padding == "right" else row[::-1]
@@ -98,6 +99,7 @@ class Inputs:
         return self._integers[key]
 
     def _candidates(self, value: Value, sizes: Mapping[str, int]) -> list[int]:
+        # A comparison changes its truth only next to its number.
         near = {round(number.evaluate(sizes)) + step for number in self.numbers for step in (-1, 0, 1)}
         found = {*range(_MOST_IDS + 1), *near}
         if value.type.bound is None:
@@ -159,6 +161,7 @@ def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
             for relation in (relation for row in reads.of(node) for relation in row):
                 for atom in relation.atoms:
                     for guard in ordered(atom.guards):
+                        # A term that masks read with both signs has no value that opens all of them: the first counts.
                         found.setdefault(key_of(guard), int(not guard.negated))
                     for equality in ordered(atom.segments):
                         found.setdefault(key_of(equality), 0)
@@ -167,6 +170,7 @@ def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
     return found
 
 
+# Longer than any axis that is tried.
 _FULL = 1 << 30
 
 
