@@ -204,6 +204,7 @@ class Work:
         """Return the manifest of everything that is in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
+        # A time says nothing of an artifact whose values were not compared.
         verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
         return Manifest(
             name=self.spec.name,

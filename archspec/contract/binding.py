@@ -39,6 +39,7 @@ def bound(
     if signature is None or not inputs:
         return None
     named = [name for name in inputs if name in signature.by_name]
+    # A function of `**kwargs` alone takes every name.
     if len(named) == len(inputs) or (signature.takes_any and not signature.parameters):
         wanted = {name: name for name in inputs}
         _check_left(signature, wanted.values())

@@ -45,6 +45,7 @@ class NetworkRunner:
         if kept is None:
             with torch.no_grad():
                 found = self.execution.run({name: torch.from_numpy(array) for name, array in inputs.items()})
+            # Copies: the caller may change its arrays before the next run.
             given = {name: array.copy() for name, array in inputs.items()}
             kept = given, {name: array_of(tensor) for name, tensor in found.items()}
         self._last = [kept, *(one for one in self._last if one is not kept)][:2]

@@ -82,6 +82,7 @@ class ModuleSteps:
             return None
         places = torch.tensor(list(rows))
         changed = {"past": state.past.index_fill(0, places, 0)}
+        # Only what is made once is taken of it, so its buffers may be small.
         fresh = self.start(len(state.past), 1, given) if once else state
         for field, axis in once.items():
             part = getattr(fresh, field).index_select(axis, places)

@@ -78,6 +78,7 @@ def _holds(value: Value, rows: Dim) -> bool:
 
 def _part(graph: Graph, word: str, checked: Checked, tensors: Mapping[str, Tensor]) -> GraphPart:
     name = f"{checked.spec.name}-{word}"
+    # No memory for parameters: `loaded` puts the given tensors in their place.
     with torch.device("meta"):
         module = class_in(emit_graph(graph, name, checked), name)()
     inputs = tuple(value.name for value in graph.inputs)
@@ -112,6 +113,7 @@ def loaded(
     given = {one: tensors[one].detach() for one in wanted if one not in unused}
     like = next((one for one in given.values() if one.is_floating_point()), torch.empty(0))
     given |= {one: like.new_zeros(()).expand(wanted[one].shape) for one in unused}
+    # Assigned, not copied: both modules have the same memory.
     module.load_state_dict(given, strict=True, assign=True)
     return module.eval().requires_grad_(False)
 

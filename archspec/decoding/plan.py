@@ -112,6 +112,7 @@ def _prefixes(spec: Spec, decode: Decode, proofs: Proofs) -> Prefixes:
     """
     found = prefixes(spec.graph, spec.inputs[decode.input].type.shape[0])
     if not found:
+        # It raises here: without a prefix the output would have to be causal.
         proofs.require_causal()
     try:
         incremental(spec.graph, decode.input, [decode.output])

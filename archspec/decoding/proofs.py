@@ -52,6 +52,7 @@ class Proofs:
     def ignores_unless(self, valid: str) -> bool:
         """Whether it is proved that positions fed where `valid` is false do not affect outputs where it is true."""
         where = Value(f"not {valid}", self._inputs[valid].type)
+        # Made for its effect: it becomes the producer of `where`.
         Node(op=Logical(kind="not"), inputs=(self._inputs[valid],), outputs=(where,))
         text = f"output: {self.decode.output}\ninput: {self.decode.input}\nwhere: not {valid}\n"
         return self._verdict("ignores", text, self.decode.input, where=where).status == "proved"

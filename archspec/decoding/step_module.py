@@ -99,6 +99,7 @@ def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule |
     made = cached(spec, defaults)
     if made is None:
         return _refusal(checked)
+    # No memory for parameters: `loaded` puts the given tensors in their place.
     with torch.device("meta"):
         module: Any = class_in(emit_graph(with_masks(spec), spec.name, checked, defaults, made), spec.name)()
     given, given_too = _parted(made.given, defaults)

@@ -66,6 +66,7 @@ class Decoder:
             fail("E744", f"`chunk` must be at least 1, got {chunk}", None)
         self.plan: GenerationPlan = plan(checked.spec)
         tensors = parameters if isinstance(parameters, Mapping) else {}
+        # What runs an artifact has no parameters here: its tensors are made on the CPU.
         first = next((one for one in tensors.values() if one.is_floating_point()), torch.empty(0))
         self._feeding = Feeding(plan=self.plan, device=first.device, dtype=first.dtype)
         self._chunk = chunk
@@ -170,6 +171,7 @@ class Decoder:
             fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
         check_slots(self.plan, rows, capacity)
         together = self.plan.batch(rows)
+        # They stand in for prompts, and a prompt covers its prefix.
         first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
         given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
         made = CachedRows(self.runs, self._feeding, given, rows=together, capacity=capacity)

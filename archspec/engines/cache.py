@@ -114,6 +114,7 @@ class Recipe:
             "builders": _own_code(),
             "host": _host(target),
         }
+        # Sorted, so that the order in which parts are listed is no part of the key.
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def take(self, target: Target, place: Path) -> Artifact | None:

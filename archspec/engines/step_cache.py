@@ -102,6 +102,7 @@ class StepCache:
 
     def fit(self, new: int, symbol: Symbol) -> None:
         """Have entries for a number of new positions; `symbol` is the dim of the positions."""
+        # The program takes only lengths that the dim admits.
         unit = lcm(BLOCK, symbol.multiple)
         wanted = max(-(-min(int(self.past.max()) + new, self.capacity) // unit) * unit, symbol.min)
         length = min(wanted, self.capacity)
@@ -131,6 +132,7 @@ class StepCache:
 
     def copied(self) -> StepCache:
         """A cache with the same state in memory of its own."""
+        # What is made once and what is held never change: both caches share them.
         made = copy(self)
         made.whole = {name: one.copied() for name, one in self.whole.items()}
         made.fixed = {name: one.copy() for name, one in self.fixed.items()}

@@ -69,6 +69,7 @@ class BuiltSteps:
         programs, ports = self.programs, self.programs.step.interface.inputs
         new = next(iter(fed.values())).shape[1]
         cache.fit(new, programs.found.length)
+        # A row without new positions has no last one: its output means nothing.
         places = np.maximum(counts - 1, 0) if last is None else last
         own = {"past": cache.past, "count": counts, "last": places}
         inputs = {name: np.ascontiguousarray(one, np.int64) for name, one in own.items() if name in ports}

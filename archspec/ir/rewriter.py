@@ -104,6 +104,7 @@ class Rewriter:
 
     def delete_dead(self, keep: Callable[[Node], bool] = lambda node: False) -> None:
         """Leave out the nodes whose outputs neither an output nor a node that stays uses, except those to `keep`."""
+        # Backwards: what only dead nodes use is dead as well.
         for node in reversed(self.graph.nodes):
             dead = (use.node in self._removed for value in node.outputs for use in self.graph.uses(value))
             if all(dead) and not keep(node):

@@ -63,6 +63,7 @@ def cheapest_cut(
     seen = list(dict.fromkeys(wanted))
     graph.add_edges_from((("after", vertex), "wanted") for vertex in seen)
     for vertex in seen:
+        # A vertex is an edge between two halves. Edges without a capacity are infinite in networkx, so no other is cut.
         graph.add_edge(("before", vertex), ("after", vertex), capacity=cost(vertex))
         operands = list(dict.fromkeys(before.get(vertex, ())))
         graph.add_edges_from((("after", one), ("before", vertex)) for one in operands)

@@ -70,6 +70,7 @@ class _Inliner:
 
     def filled(self, statement: Statement) -> Statement:
         if isinstance(statement, Loop):
+            # The start is computed once; what a loop repeats must not be.
             return replace(statement, start=self.fill(statement.start))
         return replace(statement, value=self.fill(statement.value))
 
@@ -96,6 +97,7 @@ def without_aliases(code: ClassCode) -> tuple[list[Statement], list[ast.expr]]:
         if isinstance(done, Assignment) and isinstance(value, ast.Name) and value.id in code.variables:
             aliases[done.targets[0]] = value
         elif isinstance(done, Assignment) and len(done.targets) == 1 and not {"self", "F"} & set(names(value)):
+            # Variables for sizes are written as the sizes, so that equal expressions have equal text.
             first = known.setdefault(ast.dump(substitute(value, dims)), done.targets[0])
             if first == done.targets[0]:
                 statements.append(done)

@@ -230,6 +230,7 @@ class LoopWriter:
         keys: dict[int, ast.expr] = {}
         for kind in stack.kinds:
             first = stack.op.schedule.first(kind)
+            # A ModuleList is indexed by numbers, a ModuleDict by texts.
             keys[kind] = ast.Constant(first if in_order else str(first))
         return f"{self.access}[{self.column('kind', by_schedule(stack.op.schedule, keys))}]"
 
@@ -257,6 +258,7 @@ class LoopWriter:
         parts = {}
         for kind, operand in by_kind.items():
             owner = self.stack.op.stacked[self.stack.codes[kind].inputs[position]]
+            # Every body takes the arguments of all kinds; for the part of another kind it gets None.
             source = f"iter({operand})" if owner == kind else "iter(())"
             parts[kind] = self.code.variable(Variable(hint=f"{hint}_parts"))
             self.code.statements.append(Assignment(targets=(parts[kind],), value=parse(source)))

@@ -55,6 +55,7 @@ class LastPosition(Pass):
         uses = len(list(graph.uses(value)))
         size = Dim.of(self.positions)
         along = [x for x in node.inputs if any(self.positions in one.symbols() for one in x.type.shape)]
+        # Something else that uses the value needs all of its positions.
         if uses != 1 or len(along) != 1 or any(x.type.rank != 3 or x.type.shape[1] != size for x in (value, *along)):
             return None
         try:

@@ -90,7 +90,6 @@ class _Search:
         """Inputs that number segments: declared sorted, or read by a mask at both the query and the key."""
         found = {value for value in self.inputs if self.spec.inputs[value.name].sorted}
         for node, mask in self._masks():
-            # Operands 0 to 2 of an attention are queries, keys and values; the controls follow.
             controls = [use.control for use in _uses(mask) if use.at == ("query", "key")]
             found |= self._leaves(*(self.terms.of(node.inputs[3 + control]) for control in controls))
         return found

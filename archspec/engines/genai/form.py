@@ -129,6 +129,7 @@ def _by_module(found: Incremental) -> dict[str, dict[str, KeptValue]]:
     made: dict[str, dict[str, KeptValue]] = {}
     for one in (one for one in found.state if one.kind == "whole"):
         for path in _paths(found, one):
+            # One module makes the keys and the values of a layer: its path pairs them.
             made.setdefault(path.rpartition(".")[0], {})[path] = one
     return {owner: dict(sorted(made[owner].items())) for owner in sorted(made, key=_natural)}
 
@@ -168,6 +169,7 @@ def _stacks(found: Incremental) -> tuple[SlotStack, ...]:
 
 def _natural(path: str) -> list[tuple[int, str]]:
     """A sort key by which layer 10 follows layer 9."""
+    # A part that is no number comes before all numbers, so that parts of both kinds compare.
     return [(int(part), "") if part.isdigit() else (-1, part) for part in path.split(".")]
 
 
@@ -183,6 +185,7 @@ def _at_last(graph: Graph, new: Symbol) -> Graph:
     inputs = {value.name: value for value in graph.inputs}
     changed, op = Rewriter(graph), LastEntry(new=Dim.of(new))
     made = Value("last", op.infer(inputs[MASK].type)[0])
+    # The runtime feeds no such input, and its mask says the same.
     changed.inputs.remove(inputs["last"])
     changed.insert_first(Node(op=op, inputs=(inputs[MASK],), outputs=(made,)))
     changed.replace_value(inputs["last"], made)
@@ -197,6 +200,7 @@ def _interface(found: Incremental, stacks: Sequence[SlotStack]) -> Interface:
     types = {value.name: value.type for value in found.step.inputs}
     grown = dict(zip(found.step.output_names, (value.type for value in found.step.outputs), strict=True))
     placed = [(slot, one) for stack, one in zip(stacks, found.state, strict=True) for slot in stack.slots]
+    # Past and present ones in one order: steps pair them by place.
     for slot, one in sorted(placed, key=lambda pair: (pair[0].layer, pair[0].part)):
         assert one.update is not None
         inputs[slot.past] = _of_layer(types[one.name], one)

@@ -51,6 +51,7 @@ class OpenedEngine:
         and if the engine fails.
         """
         self._heard = len(self._logger.errors)
+        # The engine gets an address alone, so the values must lie close together.
         given = {
             name: tensor.to(DEVICE, self._dtype(name)).contiguous()
             for name, tensor in zip(self.inputs, tensors, strict=True)

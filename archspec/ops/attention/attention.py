@@ -112,6 +112,7 @@ class Attention(Primitive):
         twice = read_twice(self.mask)
         if not takes_positions(self.mask) and not twice:
             return Placement(op=self, operands=own)
+        # Positions are two more controls behind those of the mask, then what is read of controls at the queries alone.
         controls = count - self.first
         mask = parted(self.mask, {control: controls + number for number, control in enumerate(twice, 2)})
         mask = AtPositions(mask, queries=controls, keys=controls + 1)
@@ -288,6 +289,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
     # Heads of several factors are not tracked: the batch row alone is a sound bound.
     if len(heads) != 1 or len(kv_heads) != 1:
         return batch
+    # `0 <= h - group * g < group`: query head h reads key head g = h // group.
     shared = Difference(out=heads[0], inp=kv_heads[0], b=group, lo=ZERO, hi=ZERO + group - 1)
     return meet(batch, Relation((Atom(differences=frozenset({shared})),)))
 

@@ -117,6 +117,7 @@ class MaskOperands:
                     for use in leaf.uses():
                         if use.control == control:
                             result |= self._use(use, out, query)
+                # A precomputed mask is read at every key of the query.
                 case Given() if control in leaf.controls():
                     result |= _same(out, found, [(0, 0), (query, 2)])
                 case AtPositions():

@@ -130,6 +130,7 @@ class Convolution(Primitive):
         inputs, outputs = ((t.shape[1] // self.groups).constant for t in (x, y))
         if inputs is None or outputs is None:
             return _Part()
+        # Of `inputs*i - outputs*j` the group cancels: what is left are the places of both channels in their group.
         low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
         out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
         return _Part((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))
@@ -145,6 +146,7 @@ class Convolution(Primitive):
     def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> _Part:
         """The positions that a tap covers along space axis `k`; without `tap`, those from the first to the last tap."""
         first, last = (0, self.kernel[k] - 1) if tap is None else (tap, tap)
+        # `j = stride*i - padding + dilation*k`, so `stride*i - j` is `padding - dilation*k`, least at the last tap.
         low = Dim.of(self._front(k) - last * self.dilation[k])
         high = Dim.of(self._front(k) - first * self.dilation[k])
         out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
@@ -196,6 +198,7 @@ class Convolution(Primitive):
     @property
     def _apart(self) -> Convolution:
         """The convolution of entries that are laid out by `_covering`."""
+        # Each result has entries of its own, one kernel after the other: hence the stride.
         return replace(self, causal=False, ids=False, stride=self.kernel, dilation=(1,), padding=(0,))
 
     def _products(self, x: Array, weight: Array) -> Iterator[Array]:

@@ -15,6 +15,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+# The number of a bucket is how many starts the distance has reached.
 _HELPER = '''
 def distance_buckets(
     queries: Tensor, keys: Tensor, starts: list[int], bidirectional: bool = False

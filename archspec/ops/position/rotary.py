@@ -78,6 +78,7 @@ class Rotary(Primitive):
         half = table.shape[-1]
         firsts = np.arange(half) if self.layout == "half" else 2 * np.arange(half)
         seconds = firsts + (half if self.layout == "half" else 1)
+        # A rotation by an angle is the product with `cos + i sin`.
         turned = (x[..., firsts] + 1j * x[..., seconds]) * (table[0] + 1j * table[1])
         y = x.copy()
         y[..., firsts], y[..., seconds] = turned.real, turned.imag

@@ -122,6 +122,7 @@ class YarnScaling(Scaling):
 
     def _range(self, size: int, base: float) -> tuple[float, float]:
         """The indices of the last frequency that is kept and of the first that is divided."""
+        # The index i at which a frequency makes t turns: `base^(-2i/size) * original = 2 pi t`, solved for i.
         first, last = (
             size * math.log(self.original / (turns * 2 * math.pi)) / (2 * math.log(base))
             for turns in (self.fast, self.slow)

@@ -18,6 +18,7 @@ from archspec.relation.atoms import NOTHING
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+# At least float32: the angles of late positions need more bits than half precision has.
 _FREQUENCIES = '''
 def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
     """Angles per position [size / 2] by which pairs of features are rotated, on the device of x."""

@@ -20,6 +20,7 @@ from archspec.relation.atoms import NOTHING
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+# With `endpoint` and one frequency there is no step between two: `max` keeps the divisor from 0.
 _HELPER = '''
 def sinusoidal_positions(
     x: Tensor, base: float, halves: bool = False, endpoint: bool = False
