@@ -136,6 +136,7 @@ def by_position(
     for start in range(0, len(numbers), step):
         group = list(numbers[start : start + step])
         part = flat[list(range(len(group))), group] if is_spread else flat[:, group]
+        # The graph is kept: one forward pass serves all output positions.
         gradients = torch.autograd.grad(part.sum(), leaves, retain_graph=True, allow_unused=True)
         reached = _reached([gradient for gradient in gradients if gradient is not None], leaves[0], inputs)
         found.extend(reached[: len(group)] if is_spread else [np.asarray(reached.any(0))])

@@ -164,6 +164,7 @@ class _Race:
                 state = steps.restart(state, turn.again, rows.given(numbers))
                 if state is None:
                     return _Outcome(apart=worst, trials=trials, note="no row can begin again")
+            # Another seed at each step, so that what fills up differs: it must not matter.
             fed = rows.chunk(numbers, past, turn.counts, self.seed + turn_number)
             output, state = steps.step(state, fed, np.array(turn.counts))
             past = [one + count for one, count in zip(past, turn.counts, strict=True)]

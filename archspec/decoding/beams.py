@@ -71,6 +71,7 @@ class PromptSearch:
 
     def __init__(self, search: BeamSearch, ends: frozenset[int], max_new: int) -> None:
         self.search, self.ends, self.max_new = search, ends, max_new
+        # One sequence without ids: several equal ones would all grow in the same way.
         self.running = [Beam()]
         self.ended: list[tuple[float, Beam]] = []
 

@@ -55,6 +55,7 @@ class FullForward:
         kept = {name: one if whole or name not in self.parts.led else one[index] for name, one in self.given.items()}
         fed = self.feeding.tensors(filled, self.types, self._sizes(*filled.ids.shape))
         result = self.parts.step.run({**kept, **fed})[self.plan.decode.output]
+        # Of a row and its copies the first counts.
         places = torch.tensor([index.index(row) for row in rows], device=self.feeding.device)
         return result[places, torch.from_numpy(filled.last).to(self.feeding.device)[places]]
 

@@ -74,5 +74,6 @@ class Searches:
         # This also drops the rows of searches that are done: no place names them.
         if going:
             self.source.select(places)
+        # In place, because the source of logits holds the same list.
         self.sequences[:] = grown
         return going

@@ -102,6 +102,7 @@ class DecodingSlots:
         with torch.no_grad():
             self._enter()
             logits = self._rows.feed(self._given())
+            # A prompt that is fed in chunks gets its first new id after the last of them.
             places = [place for place, one in enumerate(self._active) if one is not None and self._is_fed(place, one)]
             found = [self._grow(place, logits[place : place + 1]) for place in places]
         numbers, ids = [number for number, _ in found], [id for _, id in found]

@@ -45,6 +45,7 @@ def bind(signature: str, types: Sequence[TensorType], given: Mapping[str, Axis] 
     axes: dict[str, Axis] = dict(given or {})
     where: dict[str, int] = {}
     leading: tuple[Axis, ...] | None = None
+    # Operands that the signature does not name are for the op to check.
     for number, (pattern, type_) in enumerate(zip(_parse(signature), types, strict=False)):
         names = pattern
         if names and names[0] == "...":

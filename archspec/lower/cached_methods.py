@@ -74,6 +74,7 @@ class _Step:
         counts = Default(target=self.counts, value=parse(f"torch.full_like({self.cache}.past, {ids}.shape[1])"))
         filled = default_values(code, fed, cached.defaults)
         code.statements[:0] = [counts, *filled, *self.reads(ids), *self.needs(ids)]
+        # In Python no argument without a default follows one with a default.
         code.arguments = [*required, self.cache, self.counts, *optional]
         code.optional = frozenset([self.counts, *optional])
         code.needs = []

@@ -70,7 +70,7 @@ class _Inliner:
 
     def filled(self, statement: Statement) -> Statement:
         if isinstance(statement, Loop):
-            # The start is computed once; what a loop repeats must not be.
+            # The start is computed once; what is inlined into the body would be computed in every turn.
             return replace(statement, start=self.fill(statement.start))
         return replace(statement, value=self.fill(statement.value))
 

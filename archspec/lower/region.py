@@ -85,6 +85,7 @@ class Lowering:
         for need in interface.needs:
             code.need(need)
         _Body(self, code, tokens, site, is_forward).run(region, interface.first)
+        # All bodies of one stack return equally many results.
         code.results += [parse("None")] * (interface.width - len(code.results))
         plan = finished(code, inputs)
         # Asked after inlining: an input that only removed statements read is no argument.
@@ -118,6 +119,7 @@ class Lowering:
         for method, found in self.found.items():
             for node in found.get(site.place, ()):
                 made = self.body(node.regions[0], site, BodyInterface(attributes=code.attributes))
+                # Where the code is that of `forward`, the module needs no other method.
                 if code_key(*made) == code_key(code, plan):
                     self.calls[node] = MethodCall(code=made[0])
                     continue

@@ -68,6 +68,7 @@ class StepPrograms:
         for one in self.found.state:
             axis = row_axis(one.type, rows, one.layers)
             if one.kind == "once":
+                # The part of each layer is an input by itself, without the axis of layers.
                 axis = [None if n is None else n - one.layers for n in axis]
                 found |= {port: axis[0] for port in ports_of(one, one.name) if axis}
             elif axis:

@@ -143,6 +143,7 @@ class Writer:
         """
         kept, new = operands[:2]
         ring = node.inputs[0].type.shape[op.axis].constant if op.ring else None
+        # A need, because layers with buffers of one kind write at the same places: the outermost body makes them once.
         slots = self.code.need(Need(what=Slots(ring=ring)))
         value = node.outputs[0]
         made = kept if self.in_place else self.code.variable(Variable(hint=f"{value.name}_kept", type=value.type))
@@ -155,6 +156,7 @@ class Writer:
     def finish(self, region: Graph, tokens: dict[Value, str]) -> None:
         """Append the writes into rings, of the entries that are read: those of the ring and the new ones."""
         for made, slots, op, node in self._late:
+            # The pass joins the ring and the new ones to be read; the entries are numbered in that.
             read = next(one for one in region.nodes if isinstance(one.op, Concat) and one.inputs == node.inputs[:2])
             self._append(made, tokens[node.inputs[0]], tokens[read.outputs[0]], slots, op.axis)
 

@@ -106,7 +106,7 @@ def _differences(found: Closure, out: Space, inp: Space) -> list[Difference]:
     """Differences without ends that the sizes imply, in lowest terms with ends rounded inwards."""
     result = []
     for (o, j, a, b), interval in found.differences.items():
-        # An equality is never shortened: renamings and `_onto_in` recognise it by its two equal ends.
+        # An equality is never shortened: renamings and `Closure.shift` recognise it by its two equal ends.
         lo, hi = interval
         if lo is not None and lo == hi:
             # Both coordinates are 0 here, so the equality says nothing.

@@ -29,4 +29,5 @@ class Evidence:
 
     def holding(self, fixed: Fixed) -> Dependence:
         """The relations under the assumption that a predicate stays true at the positions of an input that change."""
+        # With the same terms: those of the rule and those found are compared by identity.
         return Dependence(self.spec.graph, Reads(self.spec.graph, self.terms, fixed))

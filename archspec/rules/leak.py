@@ -76,6 +76,7 @@ def _world(witness: Witness, rule: Rule | None = None) -> tuple[str, ...]:
     named = (reads.terms.of(value) for value in own if value is not None)
     known = [*reads.used(), *(term for term in named if term is not None)]
     read = {leaf for term in known for leaf in term.leaves()}
+    # Sorted, because a set of terms has no order of its own.
     values = (
         f"`{term}` is {_nested(*witness.world.inputs[term.text])}"
         for term in sorted(read, key=str)

@@ -37,6 +37,7 @@ def grouped_attention(
     entries = op.Shape(key, start=2, end=3)
     # In a shape 0 keeps the size of the input, and -1 takes what is left.
     shared = op.Concat(op.Constant(value_ints=[0, groups, heads // groups, -1]), entries, axis=0)
+    # Queries of the heads that share a key follow each other, so that one product reads the key once.
     rows = op.Reshape(_scaled(query, scale), op.Constant(value_ints=[0, groups, -1, query.shape[3]]))
     scores = op.Reshape(op.MatMul(rows, op.Transpose(key, perm=[0, 1, 3, 2])), shared)
     one = attn_mask.shape[1] == 1

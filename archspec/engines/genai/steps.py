@@ -43,6 +43,7 @@ class GenaiSteps:
 
     def start(self, rows: int, capacity: int = 0, given: Mapping[str, Array] | None = None) -> Grown:
         """Return the state of rows without past positions."""
+        # Without past positions every dim but that of the rows is 0.
         ports, sizes = self.form.interface.inputs, dict.fromkeys(self.form.interface.dims, 0)
         # The first dim is that of the rows.
         sizes[next(iter(sizes))] = rows

@@ -56,7 +56,7 @@ class Prefix(MaskAtom):
             return cls(control=reader.integers(value, None, written, "a prefix must be an integer"))
         assert not isinstance(argument, Path)
         length = reader.size(argument, 0)
-        # Only where it is longer at all sizes: where some admit it, a prefix may cover all keys.
+        # Refused only where it is longer at every size: all keys of a short row may be in the prefix.
         if compare(length, ">", reader.keys):
             message = f"a prefix of {length} is longer than the `{reader.keys}` keys"
             fail("E404", message, argument.span, help="choose a prefix that fits the shortest sequence")

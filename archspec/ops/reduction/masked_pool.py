@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["mean", "max", "last"]
 
+# Invalid values are replaced and not multiplied by 0, which keeps NaN and infinity.
 _HELPERS: Mapping[Kind, str] = {
     "mean": '''
 def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
@@ -70,6 +71,7 @@ class MaskedPool(Primitive):
         """The valid positions of the same row, and the whole row of `valid`."""
         (x, valid), y = inputs, outputs[0]
         (row,) = aligned(y, x, [(0, 0), (1, 2)]).atoms
+        # Within an op a key is the number of an operand: 1 is `valid`.
         guard = Guard(side="in", predicate=1, coordinates=tuple(places(x)[:2]))
         row = replace(row, guards=frozenset((guard,)))
         return ((Relation((row,)), aligned(y, valid, [(0, 0)])),)

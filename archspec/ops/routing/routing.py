@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
+# `topk` breaks ties in an unspecified order, so it only gives the least rank that is chosen.
 _BEST = '''
 def best(ranks: Tensor, count: int) -> Tensor:
     """Mark the `count` highest ranks of the last axis; among equal ranks, the first."""
@@ -26,6 +27,7 @@ def best(ranks: Tensor, count: int) -> Tensor:
     left = count - above.sum(-1, keepdim=True)
     return above | equal & (equal.cumsum(-1) <= left)
 '''
+# Where a sigmoid rounds to 0, the logarithm of the result would be infinite.
 _LOG_SIGMOID = '''
 def log_sigmoid(x: Tensor) -> Tensor:
     """Logarithm of the sigmoid, finite wherever x is."""

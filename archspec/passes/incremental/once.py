@@ -115,6 +115,7 @@ class _Once:
                 count = op.schedule.count(number)
                 stacks.append((value, Value(made.name, made.type.with_axes(count, *made.type.axes))))
         outputs = [_like(operands[0]), *(stack for _, stack in stacks)]
+        # No taps: what is wanted of layers is stacked.
         changed = replace(op, results=tuple(x.type for x in outputs), taps=(), scans=tuple(scans))
         self._add(node, [operands[0], *operands], outputs, regions, op=changed)
         self.results.update(stacks)

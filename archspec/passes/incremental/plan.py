@@ -201,6 +201,7 @@ class Planner:
 
     def _joined(self, run: StepRun) -> StepRun:
         """The run with as many past entries on every axis that reaches back: operands share it."""
+        # Keys and values share the axis, so they must have equally many entries.
         past = widest(mode for form in run.operands for mode in self._older(run, form))
         forms = [tuple(past if mode in self._older(run, form) else mode for mode in form) for form in run.operands]
         return StepRun(node=run.node, output=run.output, form=run.form, operands=tuple(forms))
@@ -215,6 +216,7 @@ class Planner:
         if placement is None:
             raise refusal(run.node, f"`{op.name}` does not say how its results depend on positions")
         asked = [one for one in placement.operands if isinstance(one, PositionsOf)]
+        # Past entries do not stand at their indices: an op that reads them must be told where.
         past = [number for number, form in enumerate(run.operands) if self._older(run, form)]
         if past and not any(one.operand is not None and self._older(run, self.modes(run, one)) for one in asked):
             reason = (
@@ -227,6 +229,7 @@ class Planner:
 
     def _check_sizes(self, node: Node, op: Primitive) -> None:
         """Refuse an op that computes with the number of positions."""
+        # Fields in `sized` give nothing but shapes, which a step may replace.
         for one in fields(op):  # type: ignore[arg-type]
             if one.name not in op.sized and self.fed.is_in(getattr(op, one.name)):
                 dim = self.fed.length.name

@@ -49,6 +49,7 @@ def _most(atom: Atom, out: int, inp: int) -> Mode:
     """The largest distance in an atom, where it is a fixed number."""
     key = (out, inp, 1, 1)
     ends = (d.hi for d in atom.differences if (d.out, d.inp, d.a, d.b) == key and d.hi is not None)
+    # Several bounds hold together, so the least counts.
     return min((end.constant for end in ends if end.constant is not None), default=WHOLE)
 
 

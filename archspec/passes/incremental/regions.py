@@ -36,6 +36,7 @@ def add_repeat(body: Body, node: Node, op: Repeat, inner: Sequence[Body]) -> Non
         type_ = inner[number].inputs[key].type
         operands.append(_given(body, node, key, stacked(type_, counts[number]) if isinstance(key, StateOf) else type_))
     taps = [(tap, value) for tap, value in zip(op.taps, node.outputs[1:], strict=True) if value in body.plan.wanted]
+    # An output that several layers are tapped for is returned once.
     tapped = [
         list(dict.fromkeys(tap.output for tap, _ in taps if op.schedule[tap.layer] == number))
         for number in range(len(inner))
@@ -50,6 +51,7 @@ def add_repeat(body: Body, node: Node, op: Repeat, inner: Sequence[Body]) -> Non
         *(stacked(regions[scan.body].outputs[scan.output or 0].type, counts[scan.body]) for scan in stacks),
     ]
     names = [node.outputs[0].name, *(value.name for _, value in taps)]
+    # What replaces a part of the state has the name of this part.
     names += [operands[scan.operand or 0].name for scan in stacks]
     outputs = [Value(name, type_) for name, type_ in zip(names, types, strict=True)]
     body.add_like(node, replace(changed, results=tuple(types)), operands, outputs, regions)

@@ -94,6 +94,7 @@ class Replay:
     def moves(self, i: Index, cells: Iterable[Index]) -> bool:
         """Whether position i of the output changes when the source changes at some cells."""
         cell, at = self._cell(self.output, i), tuple(cells)
+        # Contributions may cancel in one trial and not in another.
         return any(self._moves(cell, at, trial) for trial in range(_TRIALS))
 
     def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:

@@ -34,6 +34,7 @@ def attention(
         raise UnsupportedError(f"its causal_kind `{kind}` is not supported")
     if kind != "NONE":
         rows, columns = scores.shape[-2:]
+        # UPPER_LEFT aligns the first positions of queries and keys, LOWER_RIGHT the last ones.
         last = columns - rows if kind == "LOWER_RIGHT" else 0
         scores = scores.masked_fill(~torch.ones(rows, columns, dtype=torch.bool).tril(last), -torch.inf)
     if mask is not None:

@@ -23,6 +23,7 @@ def convolution(at: Attributes, x: Tensor, kernel: Tensor | None = None, bias: T
     shape = (at["num_output_maps"], x.shape[1] // groups, *window)
     kernel, bias = _parameters(at, x, shape, kernel, bias)
     before, after = padding(at, x.shape[2:], window, at["dilation_nd"])
+    # `spread` pads, because torch's own padding is equal at both ends.
     convolve = _FORWARD[len(window)]
     found: Tensor = convolve(
         spread(x, before, after), kernel, bias, stride=at["stride_nd"], dilation=at["dilation_nd"], groups=groups

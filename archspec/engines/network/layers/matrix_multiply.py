@@ -20,6 +20,7 @@ def matrix_multiply(at: Attributes, x: Tensor, y: Tensor) -> Tensor:
     found = left @ right
     if at["op1"] == "VECTOR":
         found = found.squeeze(-1)
+    # With two vectors the column axis is gone already, and the row axis is the last one.
     return found.squeeze(-1 if at["op1"] == "VECTOR" else -2) if at["op0"] == "VECTOR" else found
 
 

@@ -34,6 +34,7 @@ def resize(at: Attributes, x: Tensor, shape: Tensor | None = None, scales: Tenso
     """
     sizes, factors = _sizes(at, x.shape, shape, scales)
     for axis, (old, new) in enumerate(zip(x.shape, sizes, strict=True)):
+        # An axis that keeps its size is still resampled where its scale is not 1.
         if old == new and factors[axis] == 1:
             continue
         weights = _weights(at, old, new, factors[axis]).to(x.dtype)
@@ -67,6 +68,7 @@ def _weights(at: Attributes, old: int, new: int, scale: float) -> Tensor:
         outside = (place < 0) | (place >= old)
         kept = torch.where(outside, torch.zeros_like(weight), weight) if at["exclude_outside"] else weight
         found.scatter_add_(1, place.clamp(0, old - 1).long()[:, None], kept[:, None])
+    # Where taps outside are left out, the others must still add up to 1.
     return found / found.sum(1, keepdim=True)
 
 
