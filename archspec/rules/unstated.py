@@ -49,6 +49,12 @@ def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Di
     return tuple(_Search(spec, dependence, promises).run())
 
 
+def _controls(node: Node) -> tuple[Value, ...]:
+    """The controls of the mask of an attention node."""
+    assert isinstance(node.op, Attention)
+    return tuple(node.inputs[node.op.first :])
+
+
 def _uses(mask: Mask) -> Iterator[ControlUse]:
     for leaf in leaves(mask):
         if isinstance(leaf, MaskAtom):
@@ -91,7 +97,7 @@ class _Search:
         found = {value for value in self.inputs if self.spec.inputs[value.name].sorted}
         for node, mask in self._masks():
             controls = [use.control for use in _uses(mask) if use.at == ("query", "key")]
-            found |= self._leaves(*(self.terms.of(node.inputs[3 + control]) for control in controls))
+            found |= self._leaves(*(self.terms.of(_controls(node)[control]) for control in controls))
         return found
 
     def _masks(self) -> Iterator[tuple[Node, Mask]]:
@@ -104,7 +110,7 @@ class _Search:
         """Inputs that masks read in one of several terms joined by `|`."""
         found: set[Value] = set()
         for node, mask in self._masks():
-            terms = (self.terms.of(node.inputs[3 + control]) for control in controls(joined_by_or(mask)))
+            terms = (self.terms.of(_controls(node)[control]) for control in controls(joined_by_or(mask)))
             found |= self._leaves(*terms)
         return found
 
@@ -149,8 +155,8 @@ class _Search:
             return causal
         for node, mask in ordered:
             if any(leaf.opens_prefix for leaf in leaves(mask)):
-                controls = node.inputs[3:]
-                names = [term.text if (term := self.terms.of(control)) else "" for control in controls]
+                terms = [self.terms.of(control) for control in _controls(node)]
+                names = [term.text if term else "" for term in terms]
                 return f"- within: {{{where}, mask: {text(mask, names)}}}"
         return causal if ordered else f"- sees: {{{where}}}"
 

@@ -167,6 +167,15 @@ def test_what_a_mask_hides_is_asked_for(mask: str, more: str, rule: str, tmp_pat
     assert warnings(tmp_path, mask, more=more, rules=f"rules:\n  - {rule}") == []
 
 
+def test_a_value_added_to_the_scores_is_no_control_of_the_mask(tmp_path: Path) -> None:
+    near = "near: float[length, length]"
+    found = warnings(tmp_path, "same_segment(text), add_to_scores: near", more=f"{TEXT}\n  {near}")
+    assert [one.help for one in found] == ["add `- segments: {output: states, input: ids, by: text}` to `rules`"]
+    found = warnings(tmp_path, "causal | prefix(given), add_to_scores: near", more=f"given: int64[batch]\n  {near}")
+    rule = "within: {output: states, input: ids, mask: causal | prefix(given)}"
+    assert [one.help for one in found] == [f"add `- {rule}` to `rules`"]
+
+
 @pytest.mark.parametrize(
     ("mask", "more"),
     [

@@ -229,10 +229,6 @@ def _through(i: int, a: int, b: int, lo: int | None, hi: int | None) -> tuple[in
     return None if hi is None else -((hi - a * i) // b), None if lo is None else (a * i - lo) // b
 
 
-def _outside(index: int, low: int | None, high: int | None) -> bool:
-    return (low is not None and index < low) or (high is not None and index > high)
-
-
 def _meet(known: tuple[int, int], low: int | None, high: int | None) -> tuple[int, int]:
     """The intersection of a range with bounds, of which None is infinite."""
     return known[0] if low is None else max(known[0], low), known[1] if high is None else min(known[1], high)

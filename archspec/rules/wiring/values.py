@@ -50,7 +50,11 @@ def nudged(values: Array, trial: int, most: int | None) -> Array:
         return ~values
     if values.dtype.kind == "f":
         return np.asarray(values + r.normal(size=values.shape))
-    moved = np.where(values > 0, values - 1, values + 1) if trial == 0 else np.maximum(values + 1 - trial, 0)
+    if trial == 0:
+        moved = np.where(values > 0, values - 1, values + 1)
+    else:
+        # One more, then one less, two less: what an index or a comparison needs differs.
+        moved = values + 1 if trial == 1 else np.maximum(values + 1 - trial, 0)
     return np.asarray(moved if most is None else np.minimum(moved, most))
 
 
