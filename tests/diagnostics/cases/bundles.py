@@ -73,9 +73,8 @@ def _outside(folder: Path) -> None:
 
 
 def _none_to_run(folder: Path) -> None:
-    manifest: Any = SimpleNamespace(artifacts=[])
     report: Any = None
-    choose(manifest, report, "inductor")
+    choose([], report, "inductor")
 
 
 def _generate(prompts: Any, **more: Any) -> Case:
