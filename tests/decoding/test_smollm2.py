@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +16,7 @@ from archspec.bundle import build
 from archspec.decoding import text_decoder
 from archspec.spec import load
 from tests.decoding.gguf_file import read
+from tests.loading import load_tool
 
 MODEL = "smollm2-135m-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 PROMPT = "The capital of France is"
@@ -32,14 +31,7 @@ def fetched() -> Path:
 
 
 def tool() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "tools" / "from_gguf.py"
-    spec = importlib.util.spec_from_file_location("from_gguf", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["from_gguf"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("from_gguf")
 
 
 def transformers_model(transformers: ModuleType, stored: Mapping[str, Tensor]) -> nn.Module:

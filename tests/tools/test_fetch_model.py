@@ -1,27 +1,20 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.loading import load_tool
+
 CONTENT = b"weights"
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "tools" / "fetch_model.py"
-    spec = importlib.util.spec_from_file_location("fetch_model", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fetch_model"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("fetch_model")
 
 
 class Registry:

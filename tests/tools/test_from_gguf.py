@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +15,7 @@ from torch import Tensor
 from archspec.decoding import read_tokenizer
 from tests.decoding.gguf_file import read
 from tests.decoding.words import MERGES, by_bytes
+from tests.loading import load_tool
 
 gguf = pytest.importorskip("gguf")
 transformers = pytest.importorskip("transformers")
@@ -37,14 +36,7 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "tools" / "from_gguf.py"
-    spec = importlib.util.spec_from_file_location("from_gguf", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["from_gguf"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("from_gguf")
 
 
 @pytest.fixture(scope="module")
