@@ -1,7 +1,7 @@
 """FEED_FORWARD: the sublayer that maps each position independently."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -24,7 +24,7 @@ from archspec.schema.model import MAYBE, Model
 from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
-class FeedForwardFields(Model):
+class FeedForwardOptions(Model):
     """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
 
     hidden: SizeField = Field(description="number of features between the two maps")
@@ -32,13 +32,20 @@ class FeedForwardFields(Model):
     gated: BoolField = Field(default=False, description="whether a gate multiplies the hidden features")
     bias: BoolField | None = Field(default=None, description="whether maps have a bias; defaults.bias when left out")
     dropout: ExprField | None = Field(default=None, description="dropout rate between the two maps; 0 when left out")
-    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     experts: Annotated[ExpertsFields | None, MAYBE] = Field(default=None, description="a mixture of experts")
+
+
+class FeedForwardFields(FeedForwardOptions):
+    """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
+
+    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
 
 
 @record
 class FeedForward:
     """A feed-forward sublayer whose sizes are known."""
+
+    kind: ClassVar[str] = "FeedForward"
 
     hidden: Axis
     activation: Act | None
@@ -55,7 +62,7 @@ class FeedForward:
 
         Parameters: `up`, `down` and, if gated, `gate`.
         """
-        (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
+        (y,) = b.call(name, self.kind, lambda h: self.body(b, h), {"x": x}, results=("",))
         return y
 
     def experts(self, top_k: int) -> Experts:
@@ -72,7 +79,7 @@ class FeedForward:
             dropout=self.dropout,
         )
 
-    def _body(self, b: Builder, x: Value) -> Value:
+    def body(self, b: Builder, x: Value) -> Value:
         """The body of the module: up (and gate), activation, dropout, down."""
         out = x.type.axes[-1]
         # The activation is applied to the gate if there is one, otherwise to the only map.
@@ -90,7 +97,7 @@ class FeedForward:
         return b.add(Linear(out=out, bias=self.bias), x, name=name)
 
 
-def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> Branch:
+def plan_feed_forward(cx: Context, fields: FeedForwardOptions) -> Branch:
     """Check and evaluate the fields of the sublayer; a MixtureOfExperts if `experts` is given.
 
     Raises SpecError E244 for a rate out of range, E341 for a size that is not fixed, and those of `plan_experts`.
