@@ -148,8 +148,8 @@ def test_feed_forward(kind: str, gated: bool) -> None:
 @option("feed_forward.clamp", "clamp.limit", "clamp.offset", "feed_forward.gated=true")
 @pytest.mark.parametrize("offset", [0, 1])
 def test_clamp(offset: int) -> None:
-    clamp = f"{{limit: 0.3, offset: {offset}}}" if offset else "{limit: 0.3}"
-    found = _run(feed_forward=f"{{hidden: 24, activation: quick_gelu, gated: true, clamp: {clamp}}}")
+    clamp = f"clamp: {{limit: 0.3, offset: {offset}}}"
+    found = _run(feed_forward=f"{{hidden: 24, activation: quick_gelu, gated: true, {clamp}}}")
     x = torch.tensor(found.inputs["x"])
     gate, up = (_linear(found, x, f"feed_forward.{name}") for name in ("gate", "up"))
     assert (gate > 0.3).any() and (gate < -0.3).any() and (up > 0.3).any() and (up < -0.3).any()

@@ -56,7 +56,12 @@ DECODERS: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
         "GptOss",
         OSS,
         {
-            **{"layers": "2", "head_dim": "6", "kv_heads": "1", "window": "3", "experts": "4", "top_k": "2"},
+            "layers": "2",
+            "head_dim": "6",
+            "kv_heads": "1",
+            "window": "3",
+            "experts": "4",
+            "top_k": "2",
             "trained": "6",
             "graph.states.attention.positions.scaling.factor": "4",
             "graph.states.feed_forward.clamp.limit": "1/2",

@@ -1,7 +1,7 @@
 """FEED_FORWARD: the sublayer that maps each position independently."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ from archspec.schema.sorts import BoolField, ExprField, SizeField
 
 
 class ClampFields(Model):
-    """Limits in a gated feed-forward layer: gate at most `limit`, `up` within `-limit` and `limit`, then plus `offset`."""
+    """Limits in a gated layer: gate at most `limit`, `up` within `-limit` and `limit`, then plus `offset`."""
 
     limit: ExprField = Field(description="the largest gate, and the largest magnitude of what it multiplies")
     offset: ExprField | None = Field(
@@ -35,7 +35,7 @@ class ClampFields(Model):
     )
 
 
-class FeedForwardFields(Model):
+class FeedForwardOptions(Model):
     """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
 
     hidden: SizeField = Field(description="number of features between the two maps")
@@ -46,13 +46,20 @@ class FeedForwardFields(Model):
     )
     bias: BoolField | None = Field(default=None, description="whether maps have a bias; defaults.bias when left out")
     dropout: ExprField | None = Field(default=None, description="dropout rate between the two maps; 0 when left out")
-    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     experts: Annotated[ExpertsFields | None, MAYBE] = Field(default=None, description="a mixture of experts")
+
+
+class FeedForwardFields(FeedForwardOptions):
+    """Plain: `down(act(up(x)))`; gated: `down(act(gate(x)) * up(x))`."""
+
+    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
 
 
 @record
 class FeedForward:
     """A feed-forward sublayer whose sizes are known."""
+
+    kind: ClassVar[str] = "FeedForward"
 
     hidden: Axis
     activation: Act | None
@@ -70,7 +77,7 @@ class FeedForward:
 
         Parameters: `up`, `down` and, if gated, `gate`.
         """
-        (y,) = b.call(name, "FeedForward", lambda h: self._body(b, h), {"x": x}, results=("",))
+        (y,) = b.call(name, self.kind, lambda h: self.body(b, h), {"x": x}, results=("",))
         return y
 
     def experts(self, top_k: int) -> Experts:
@@ -88,7 +95,7 @@ class FeedForward:
             clamp=self.clamp,
         )
 
-    def _body(self, b: Builder, x: Value) -> Value:
+    def body(self, b: Builder, x: Value) -> Value:
         """The body of the module: up (and gate), activation, dropout, down."""
         out = x.type.axes[-1]
         # The activation is applied to the gate if there is one, otherwise to the only map.
@@ -117,7 +124,7 @@ class FeedForward:
         return b.add(Linear(out=out, bias=self.bias), x, name=name)
 
 
-def plan_feed_forward(cx: Context, fields: FeedForwardFields) -> Branch:
+def plan_feed_forward(cx: Context, fields: FeedForwardOptions) -> Branch:
     """Check and evaluate the fields of the sublayer; a MixtureOfExperts if `experts` is given.
 
     Raises SpecError E241 for a clamp without a gate, E244 for a number out of range, E341 for a size that is not fixed,
@@ -145,5 +152,6 @@ def _clamp(cx: Context, fields: ClampFields, gated: bool) -> GateClamp:
         cx.fail("E241", "`clamp` does not apply to a feed-forward layer that is not gated", fields.at, help=help)
     limit = positive(cx, fields.limit, "limit")
     # An offset of 0 leaves no trace.
-    given = fields.offset is not None and cx.constant(fields.offset) != 0
-    return GateClamp(limit=limit, offset=cx.number(fields.offset) if given and fields.offset else None)
+    if fields.offset is None or cx.constant(fields.offset) == 0:
+        return GateClamp(limit=limit)
+    return GateClamp(limit=limit, offset=cx.number(fields.offset))
