@@ -113,8 +113,13 @@ def hull(x: Band, y: Band) -> Band | None:
     """The least band that contains two; None where they move by different strides, or a place is unknown."""
     if x.line is None or y.line is None or x.line.a * y.line.b != y.line.a * x.line.b:
         return None
+    if x.why and not y.why:
+        # Of equal ends the one counts that is known to be read.
+        x, y = y, x
+    assert x.line is not None
+    assert y.line is not None
     b = lcm(x.line.b, y.line.b)
-    left, right = (_scaled(one.line, b // one.line.b) for one in (x, y) if one.line is not None)
+    left, right = (_scaled(line, b // line.b) for line in (x.line, y.line))
     first = x if no_less(right.lo, left.lo) else y if no_less(left.lo, right.lo) else None
     last = x if no_less(left.hi, right.hi) else y if no_less(right.hi, left.hi) else None
     if first is None or last is None:

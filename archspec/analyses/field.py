@@ -123,18 +123,14 @@ class _Walk:
     def _repeat(self, node: Node, op: Repeat, operands: Sequence[Reading | None]) -> Iterator[Reading | None]:
         """What the outputs of repeated layers read: layer by layer, with each body walked once."""
         carried, tapped = operands[0], dict[Tap, Reading | None]()
-        last = max((tap.layer for tap in op.taps), default=-1)
         for layer, body in enumerate(op.schedule):
             region, given = node.regions[body], [carried, *operands[1:]]
             for tap in (tap for tap in op.taps if tap.layer == layer):
                 tapped[tap] = self._layer(node, region, given, tap.output)
-            before, carried = carried, self._layer(node, region, given, 0)
+            carried = self._layer(node, region, given, 0)
             if carried is not None and region.outputs[0].type.space != region.inputs[0].type.space:
                 # Coordinates of other factors have other numbers in the next layer.
                 carried = Reading(bands={}, lost=node)
-            # What reads everything, or nothing, does so after every further layer.
-            if (carried is None or not carried.bands) and carried == before and layer >= last:
-                break
         yield carried
         yield from (tapped[tap] for tap in op.taps)
 
