@@ -52,6 +52,7 @@ class RotaryTable(Primitive):
 
     name = "rotary_table"
     signature = "... s d -> 2 s r"
+    acts = "nonlinear"
 
     size: int
     base: float = 10000.0
