@@ -29,6 +29,7 @@ class Pad(Primitive):
     name = "pad"
     signature = "b c ... -> b c ..."
     anywhere = True
+    acts = "affine"
     reads_more = "spatial axes with several factors are not tracked"
 
     before: tuple[int, ...]
@@ -66,6 +67,10 @@ class Pad(Primitive):
             size = x.shape[2 + k]
             shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
         return [frozenset({equal(out, inp, shift)}) for shift in shifts]
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where a spatial axis has factors."""
+        return super().loose(inputs) if any(len(axis.factors) > 1 for axis in inputs[0].axes[2:]) else {}
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
