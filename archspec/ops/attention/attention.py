@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
-from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
-from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
+from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.op import (
+    Coefficients,
+    Emitter,
+    OwnEntries,
+    ParameterSpec,
+    Placement,
+    PositionsOf,
+    Primitive,
+    Reads,
+    ShapeError,
+)
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
@@ -142,6 +152,16 @@ class Attention(Primitive):
             read = [operands.reads(out, 2, control) for control in range(len(inputs) - self.first)]
             rows.append((aligned(out, q, [(0, 0), (1, 1), (2, 2)]), keys, values, *more, *read))
         return tuple(rows)
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """Every operand but the values, which a row reads wherever its mask, if it is known, lets it see."""
+        known = not isinstance(self.mask, Given | AtPositions)
+        return {number: why for number, why in super().loose(inputs).items() if not (known and number == 2)}
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The weights are the coefficients of the values; the scores are not affine in anything."""
+        everything = frozenset(range(len(inputs)))
+        return tuple(everything - {2} if number == 2 else everything for number in range(len(inputs)))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -285,7 +305,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
     if group == 1:
         return aligned(out, inp, [(0, 0), (1, 1)])
     batch = aligned(out, inp, [(0, 0)])
-    heads, kv_heads = coordinates(out)[1], coordinates(inp)[1]
+    heads, kv_heads = out.coordinates[1], inp.coordinates[1]
     # Heads of several factors are not tracked: the batch row alone is a sound bound.
     if len(heads) != 1 or len(kv_heads) != 1:
         return batch

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.algebra.dim import Dim
-from archspec.ir.coordinates import coordinates
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Range
@@ -38,7 +37,7 @@ def group_bounds(x: TensorType, y: TensorType, groups: int) -> list[AxisBound]:
     # With one channel per group on a side, the single bound is exact.
     if inputs == 1 or outputs == 1:
         return [group_bound(x, y, groups)]
-    out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
+    out, inp = y.coordinates[1][0], x.coordinates[1][0]
     return [
         AxisBound(
             ranges=(
@@ -57,5 +56,5 @@ def group_bound(x: TensorType, y: TensorType, groups: int) -> AxisBound:
         return AxisBound()
     # Of `inputs*i - outputs*j` the group cancels: what is left are the places of both channels in their group.
     low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
-    out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
+    out, inp = y.coordinates[1][0], x.coordinates[1][0]
     return AxisBound((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))

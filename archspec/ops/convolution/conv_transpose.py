@@ -7,7 +7,7 @@ from itertools import product as combinations
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
-from archspec.ir.coordinates import coordinates, same_coordinates
+from archspec.ir.coordinates import same_coordinates
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -36,6 +36,7 @@ class ConvTranspose(Primitive):
     name = "conv_transpose"
     signature = "b c ... -> b o ..."
     anywhere = True
+    acts = "affine"
     reads_more = (
         "for many groups of several channels the bound is an interval; axes with several factors are not tracked"
     )
@@ -99,12 +100,20 @@ class ConvTranspose(Primitive):
         parts += [[self._tap_bound(x, y, k)] for k in self._axes]
         return ((Relation(tuple(conjunction(chosen) for chosen in combinations(*parts))),),)
 
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where an axis has factors, or where many groups have one bound."""
+        x, groups = inputs[0], self.groups
+        apart = 1 if x.shape[1] == groups or self.channels == groups else groups
+        tracked = x.axes[2:] if groups == 1 else x.axes[1:]
+        exact = apart <= _MOST_ATOMS and all(len(axis.factors) == 1 for axis in tracked)
+        return {} if exact else super().loose(inputs)
+
     def _tap_bound(self, x: TensorType, y: TensorType, k: int) -> AxisBound:
         """The positions along space axis `k` from which a tap leads to this one: `i - stride*j + padding` is a tap."""
         if len(x.axes[2 + k].factors) > 1:
             return AxisBound()
         low, high = Dim.of(-self.padding[k]), Dim.of(self.kernel[k] - 1 - self.padding[k])
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         return AxisBound((Difference(out=out, inp=inp, b=self.stride[k], lo=low, hi=high),))
 
     def reference(

@@ -9,8 +9,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
-from archspec.ir.coordinates import aligned, coordinates, same_coordinates
-from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
+from archspec.ir.coordinates import aligned, same_coordinates
+from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
@@ -107,6 +107,15 @@ class Convolution(Primitive):
             parts[axis] = [group_bound(x, y, self.groups) if axis == 1 else self._tap_bound(x, y, axis - 2)]
         return ((Relation(tuple(conjunction(chosen) for chosen in combinations(*parts))),),)
 
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The input where an axis has factors, or where parts are bounded together; with ids every operand."""
+        x, groups = inputs[0], self.groups
+        apart = 1 if x.shape[1] == groups or self.channels == groups else groups
+        parts = apart * prod(k if d > 1 else 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        tracked = x.axes[2:] if groups == 1 else x.axes[1:]
+        exact = not self.ids and parts <= _MOST_ATOMS and all(len(axis.factors) == 1 for axis in tracked)
+        return {} if exact else super().loose(inputs)
+
     def _taps(self, x: TensorType, y: TensorType, k: int) -> list[AxisBound]:
         """The interval that the kernel covers; one part per tap if dilation leaves gaps in it."""
         if len(x.axes[2 + k].factors) > 1:
@@ -121,8 +130,13 @@ class Convolution(Primitive):
         # `j = stride*i - padding + dilation*k`, so `stride*i - j` is `padding - dilation*k`, least at the last tap.
         low = Dim.of(self._front(k) - last * self.dilation[k])
         high = Dim.of(self._front(k) - first * self.dilation[k])
+<<<<<<< HEAD
         out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
         return AxisBound((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
+=======
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
+        return _Part((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
+>>>>>>> main
 
     def _front(self, k: int) -> int:
         """The zeros in front of spatial axis `k`."""
@@ -133,6 +147,13 @@ class Convolution(Primitive):
         if not self.causal:
             return super().placed(count)
         return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(0, 2)))
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine; the positions, if there are any, tell which entries the kernel covers."""
+        if not self.ids:
+            return (frozenset(),)
+        everything = frozenset((0, 1, 2))
+        return everything - {0}, everything, everything
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,7 +7,7 @@ from itertools import product as combinations
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_coordinates
+from archspec.ir.coordinates import same_coordinates
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -29,6 +29,7 @@ class Pad(Primitive):
     name = "pad"
     signature = "b c ... -> b c ..."
     anywhere = True
+    acts = "affine"
     reads_more = "spatial axes with several factors are not tracked"
 
     before: tuple[int, ...]
@@ -59,13 +60,17 @@ class Pad(Primitive):
         if len(x.axes[2 + k].factors) > 1:
             same = same_coordinates(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
             return [frozenset(same)]
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         shifts = [Dim.of(self.before[k])]
         if self.circular:
             # A padded position reads one from the other end: the same shift, plus or minus the size.
             size = x.shape[2 + k]
             shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
         return [frozenset({equal(out, inp, shift)}) for shift in shifts]
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where a spatial axis has factors."""
+        return super().loose(inputs) if any(len(axis.factors) > 1 for axis in inputs[0].axes[2:]) else {}
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_coordinates
+from archspec.ir.coordinates import same_coordinates
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -42,6 +42,7 @@ class Resize(Primitive):
     name = "resize"
     signature = "b c ... -> b c ..."
     anywhere = True
+    acts = "affine"
     reads_more = (
         "axes with several factors, or whose old and new sizes have no constant ratio, are not tracked; where both "
         "numbers of the ratio are odd, some positions have neighbours of weight 0"
@@ -70,9 +71,21 @@ class Resize(Primitive):
             if x.axes[axis] == y.axes[axis]:
                 found |= set(same_coordinates(y, x, [(axis, axis)]))
             elif len(x.axes[axis].factors) == 1:
-                out, inp = coordinates(y)[axis][0], coordinates(x)[axis][0]
+                out, inp = y.coordinates[axis][0], x.coordinates[axis][0]
                 found |= self._taps(out, inp, x.shape[axis], y.shape[axis])
         return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where an axis that changes has factors, or sizes whose ratio is not known or of odd numbers."""
+        changed = [(old, new) for old, new in zip(inputs[0].axes[2:], self.sizes, strict=True) if old.size != new]
+        exact = all(len(old.factors) == 1 and self._is_exact(_ratio(old.size, new)) for old, new in changed)
+        return {} if exact else super().loose(inputs)
+
+    def _is_exact(self, ratio: Fraction | None) -> bool:
+        """Whether every tap of the bound has a weight for sizes of this ratio."""
+        if ratio is None:
+            return False
+        return self.mode == "nearest" or ratio == 1 or ratio.numerator * ratio.denominator % 2 == 0
 
     def _taps(self, out: int, inp: int, old: Dim, new: Dim) -> set[Difference]:
         """The bound on `p*i - q*j` for sizes of the ratio p/q; none if no ratio holds at all sizes."""

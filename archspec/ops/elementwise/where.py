@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned, broadcast_axes, places
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, NUMERIC, broadcast, require
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
@@ -49,6 +49,10 @@ class Where(Primitive):
         if guard is None:
             return ((condition, a, b),)
         return ((condition, _guarded(a, guard, negated=False), _guarded(b, guard, negated=True)),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The condition chooses, and both branches are taken as they are."""
+        return frozenset((0, 1, 2)), frozenset((0,)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import aligned, broadcast_axes
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -55,6 +55,10 @@ class Matmul(Primitive):
             leading = [pair for pair in broadcast_axes(y, x) if pair[1] < x.rank - 2]
             read.append(aligned(y, x, [*leading, (y.rank + place, x.rank + own)]))
         return (tuple(read),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Each is the matrix of the other."""
+        return frozenset((1,)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -51,6 +51,7 @@ class Alibi(ScoreBias):
     """
 
     name = "alibi"
+    acts = "nonlinear"
 
     learned: bool = False
 

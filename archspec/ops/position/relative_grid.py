@@ -37,6 +37,7 @@ class RelativeGrid(ScoreBias):
     """
 
     name = "relative_grid"
+    acts = "nonlinear"
 
     rows: int
     columns: int

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, named
 from archspec.ir.types import TensorType
@@ -67,6 +67,10 @@ class Rotary(Primitive):
         out, (x, table) = outputs[0], inputs
         pairs = [(2, 1)] if table.rank == 3 else [(0, 1), (2, 3)]
         return ((aligned(out, x, [(0, 0), (1, 1), (2, 2)]), aligned(out, table, pairs)),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The angles are the coefficients of x, and x is theirs."""
+        return frozenset((1,)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

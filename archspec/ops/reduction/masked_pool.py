@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.coordinates import aligned, places
-from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads
 from archspec.ir.operands import BOOL, FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call
@@ -75,6 +75,15 @@ class MaskedPool(Primitive):
         guard = Guard(side="in", predicate=1, coordinates=tuple(places(x)[:2]))
         row = replace(row, guards=frozenset((guard,)))
         return ((Relation((row,)), aligned(y, valid, [(0, 0)])),)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is the maximum."""
+        return self.kind == "max"
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The valid positions are the coefficients of a mean."""
+        return frozenset((0, 1)) if self.kind == "max" else frozenset((1,)), frozenset((0, 1))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, axis_number, require
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -45,6 +45,15 @@ class Reduce(Primitive):
         reduced = {axis % x.rank for axis in self.axes}
         stay = [k for k in range(x.rank) if k not in reduced]
         return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is the maximum."""
+        return self.kind == "max"
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine, but for the maximum."""
+        return (frozenset((0,)) if self.selects else frozenset(),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -28,6 +28,7 @@ class Roll(Primitive):
     name = "roll"
     signature = "... -> ..."
     anywhere = True
+    acts = "affine"
 
     axis: int
     by: Dim

@@ -26,6 +26,7 @@ class Take(Primitive):
     signature = "... -> ..."
     anywhere = True
     view = True
+    acts = "affine"
 
     axis: int
     index: int
