@@ -130,13 +130,8 @@ class Convolution(Primitive):
         # `j = stride*i - padding + dilation*k`, so `stride*i - j` is `padding - dilation*k`, least at the last tap.
         low = Dim.of(self._front(k) - last * self.dilation[k])
         high = Dim.of(self._front(k) - first * self.dilation[k])
-<<<<<<< HEAD
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
-        return AxisBound((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
-=======
         out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
-        return _Part((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
->>>>>>> main
+        return AxisBound((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
 
     def _front(self, k: int) -> int:
         """The zeros in front of spatial axis `k`."""
