@@ -36,7 +36,7 @@ _MOST_FLOPS = 40_000_000_000
 
 
 @record(eq=False)
-class Witness:
+class MoveWitness:
     """A move that breaks a rule: the sizes, the move, an element of the output, what it is and what it should be.
 
     `largest` is the largest distance of an element from where it should be, relative to the largest element or to 1.
@@ -50,7 +50,7 @@ class Witness:
     largest: float
 
 
-def witness(spec: Spec, rule: Rule, motion: Moves | None, terms: Terms) -> Witness | None:
+def witness(spec: Spec, rule: Rule, motion: Moves | None, terms: Terms) -> MoveWitness | None:
     """A move of the rule's input that does not move its output as it says, by runs in float64; None if none is found.
 
     Args:
@@ -88,7 +88,7 @@ def _sizes(spec: Spec, motion: Moves | None) -> Iterator[dict[str, int]]:
             yield sizes
 
 
-def _broken(spec: Spec, rule: Rule, motion: Moves | None, world: World, draw: int) -> Witness | None:
+def _broken(spec: Spec, rule: Rule, motion: Moves | None, world: World, draw: int) -> MoveWitness | None:
     """The first move that breaks the rule in one world, with one draw of parameters and float inputs."""
     first = _Run(spec, rule, world, draw)
     before, source = first.run(), first.source
@@ -108,7 +108,7 @@ def _broken(spec: Spec, rule: Rule, motion: Moves | None, world: World, draw: in
     return None
 
 
-def _compared(rule: Rule, trial: Trial, before: Array, after: Array, inputs: Measured) -> Witness | None:
+def _compared(rule: Rule, trial: Trial, before: Array, after: Array, inputs: Measured) -> MoveWitness | None:
     """The element that is farthest from where it should be, where that is more than rounding."""
     import numpy as np
 
@@ -122,7 +122,7 @@ def _compared(rule: Rule, trial: Trial, before: Array, after: Array, inputs: Mea
         return None
     at = tuple(int(k) for k in np.unravel_index(int(found.argmax()), found.shape))
     wanted = before if trial.kept is None else moved(before, rule.axes[0][0], trial.out)
-    return Witness(
+    return MoveWitness(
         sizes=inputs.sizes,
         trial=trial,
         at=at,

@@ -181,4 +181,3 @@ def starts(case: Case, dim: Dim) -> Iterator[Moves]:
     if count is not None and count > 2 and count % 2 == 0:
         yield Moves(move=any_move, axis=0, size=dim // 2, step=Fraction(1), outer=Dim.of(2))
         yield Moves(move=any_move, axis=0, size=dim // 2, step=Fraction(1), inner=Dim.of(2))
-

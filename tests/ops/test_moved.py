@@ -53,7 +53,9 @@ def untouched(case: Case, operands: Sequence[Motion]) -> list[Motion]:
 
     def fits(number: int) -> bool:
         shape = case.outputs[number].shape
-        return like.axis < len(shape) and shape[like.axis] == like.front + like.outer * like.size * like.inner + like.back
+        return (
+            like.axis < len(shape) and shape[like.axis] == like.front + like.outer * like.size * like.inner + like.back
+        )
 
     return [like if isinstance(one, Lost | Everywhere) and fits(n) else one for n, one in enumerate(said)]
 
@@ -78,7 +80,9 @@ Wrong = Callable[[Case, Sequence[Motion]], list[Motion]]
 
 def differs(trial: Trial, wrong: Wrong) -> bool:
     """Whether a wrong trait claims more in a trial, or something else."""
-    return any(claim(one) not in (None, claim(other)) for one, other in zip(trial.says(wrong), trial.says(), strict=True))
+    return any(
+        claim(one) not in (None, claim(other)) for one, other in zip(trial.says(wrong), trial.says(), strict=True)
+    )
 
 
 def claim(said: Motion) -> Motion | None:

@@ -202,7 +202,9 @@ def test_attention_without_positions_moves_by_whole_patches(tmp_path: Path, axes
 
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal", "grid_sincos"])
 def test_absolute_positions_break_it(tmp_path: Path, positions: str) -> None:
-    found = report(tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4, "circular"), positions=f", positions: {positions}")
+    found = report(
+        tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4, "circular"), positions=f", positions: {positions}"
+    )
     assert status(found) == "violated"
     assert broken_by(found) == ("`tokens` takes values of absolute positions, which do not move (operand 1)", 8)
 
@@ -279,3 +281,11 @@ def test_rules_about_some_output_positions(tmp_path: Path) -> None:
     assert status(report(tmp_path, TOKENS, rule, mask="last(3)")) == "violated"
     same = "invariant: {output: states, input: ids, at: valid}"
     assert status(report(tmp_path, TOKENS, same)) == "violated"
+
+
+@option("equivariant.at=none", "equivariant.axis=none", "invariant.at=none", "invariant.axis=none")
+def test_axes_and_positions_that_are_left_out(tmp_path: Path) -> None:
+    both = "output: states, input: ids, axis: none, at: none"
+    rules = f"equivariant: {{{both}, stride: 1, border: circular}}", f"invariant: {{{both}}}"
+    found = report(tmp_path, TOKENS, *rules)
+    assert [one.status for one in found.verdicts[:2]] == ["proved", "violated"]
