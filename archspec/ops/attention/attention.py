@@ -10,7 +10,17 @@ from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
 from archspec.ir.motion import Motion, Moves, Still, lost
-from archspec.ir.op import Emitter, OwnEntries, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
+from archspec.ir.op import (
+    Coefficients,
+    Emitter,
+    OwnEntries,
+    ParameterSpec,
+    Placement,
+    PositionsOf,
+    Primitive,
+    Reads,
+    ShapeError,
+)
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
@@ -156,6 +166,16 @@ class Attention(Primitive):
         found = attended.motion()
         # The keys of the weights move as well, along another axis.
         return (found, *(lost("gives weights of queries and keys that move") for _ in outputs[1:]))
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """Every operand but the values, which a row reads wherever its mask, if it is known, lets it see."""
+        known = not isinstance(self.mask, Given | AtPositions)
+        return {number: why for number, why in super().loose(inputs).items() if not (known and number == 2)}
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The weights are the coefficients of the values; the scores are not affine in anything."""
+        everything = frozenset(range(len(inputs)))
+        return tuple(everything - {2} if number == 2 else everything for number in range(len(inputs)))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

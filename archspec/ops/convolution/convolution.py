@@ -12,7 +12,7 @@ from archspec.algebra.dim import Dim, compare, product
 from archspec.ir.coordinates import aligned, coordinates, same_coordinates
 from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import same, together, windowed
-from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
@@ -108,6 +108,15 @@ class Convolution(Primitive):
             parts[axis] = [self._group_bound(x, y) if axis == 1 else self._tap_bound(x, y, axis - 2)]
         return ((Relation(tuple(_conjunction(chosen) for chosen in combinations(*parts))),),)
 
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The input where an axis has factors, or where parts are bounded together; with ids every operand."""
+        x, groups = inputs[0], self.groups
+        apart = 1 if x.shape[1] == groups or self.channels == groups else groups
+        parts = apart * prod(k if d > 1 else 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        tracked = x.axes[2:] if groups == 1 else x.axes[1:]
+        exact = not self.ids and parts <= _MOST_ATOMS and all(len(axis.factors) == 1 for axis in tracked)
+        return {} if exact else super().loose(inputs)
+
     def _channels(self, x: TensorType, y: TensorType) -> list[_Part]:
         """The channel relation: one part per group; a single one for one group, or one channel per group on a side."""
         inputs, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
@@ -177,6 +186,13 @@ class Convolution(Primitive):
         reach = self.dilation[k] * (self.kernel[k] - 1) + 1
         size = outputs[0].shape[x.axis]
         return (windowed(x, size, reach=reach, stride=self.stride[k], padding=self._ends()[k]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine; the positions, if there are any, tell which entries the kernel covers."""
+        if not self.ids:
+            return (frozenset(),)
+        everything = frozenset((0, 1, 2))
+        return everything - {0}, everything, everything
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -32,6 +32,7 @@ class Pad(Primitive):
     name = "pad"
     signature = "b c ... -> b c ..."
     anywhere = True
+    acts = "affine"
     reads_more = "spatial axes with several factors are not tracked"
 
     before: tuple[int, ...]
@@ -85,6 +86,10 @@ class Pad(Primitive):
         if x.move.circular and self.circular:
             return (replace(x if x.is_whole else x.breaks("continues a part of what moves cyclically"), size=size),)
         return (windowed(x, size, reach=1, stride=1, padding=padding),)
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where a spatial axis has factors."""
+        return super().loose(inputs) if any(len(axis.factors) > 1 for axis in inputs[0].axes[2:]) else {}
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import coordinates, same_coordinates
 from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import same, together, windowed
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
@@ -79,6 +79,19 @@ class WindowPool(Primitive):
         padding = (self.padding[k], self.padding[k])
         size = outputs[0].shape[x.axis]
         return (windowed(x, size, reach=self.kernel[k], stride=self.stride[k], padding=padding),)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is the maximum."""
+        return self.kind == "max"
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine, but for the maximum."""
+        return (frozenset((0,)) if self.selects else frozenset(),)
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where a spatial axis has factors."""
+        return super().loose(inputs) if any(len(axis.factors) > 1 for axis in inputs[0].axes[2:]) else {}
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -30,6 +30,7 @@ class Compare(Primitive):
     name = "compare"
     signature = "... -> ..."
     anywhere = True
+    acts = "nonlinear"
 
     kind: Kind
     number: Scalar

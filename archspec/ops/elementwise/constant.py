@@ -25,6 +25,7 @@ class Constant(Primitive):
     signature = "... -> ..."
     anywhere = True
     sized = frozenset({"axes"})
+    acts = "nonlinear"
 
     axes: tuple[Axis, ...]
     number: Scalar | bool

@@ -25,6 +25,7 @@ class Logical(Primitive):
     name = "logical"
     signature = "..., ... -> ..."
     anywhere = True
+    acts = "nonlinear"
 
     kind: Literal["and", "or", "not"]
 

@@ -11,7 +11,7 @@ from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes, places
 from archspec.ir.motion import Motion
 from archspec.ir.moving import broadcasting, same, together
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, broadcast, require
 from archspec.ir.source import call, operand
 from archspec.ir.types import DType, TensorType
@@ -83,6 +83,10 @@ class Select(Primitive):
         condition, x, *others = inputs
         rest = [broadcasting(outputs[0], other) for other in others]
         return (together(operands, [same(*range(condition.rank)), same(*range(x.rank)), *rest]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The condition chooses, and both branches are taken as they are."""
+        return (frozenset(range(len(inputs))), *(frozenset((0,)) for _ in inputs[1:]))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

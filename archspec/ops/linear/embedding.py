@@ -30,6 +30,7 @@ class Embedding(Primitive):
     name = "embedding"
     signature = "... -> ... d"
     anywhere = True
+    acts = "nonlinear"
 
     rows: Dim
     features: Axis

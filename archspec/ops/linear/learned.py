@@ -28,6 +28,7 @@ class Learned(Primitive):
     signature = "... -> ..."
     anywhere = True
     sized = frozenset({"axes"})
+    acts = "nonlinear"
 
     axes: tuple[Axis, ...]
     static: tuple[bool, ...]

@@ -29,6 +29,7 @@ class Linear(Primitive):
     name = "linear"
     signature = "... i -> ... o"
     anywhere = True
+    acts = "affine"
 
     out: Axis
     bias: bool = True

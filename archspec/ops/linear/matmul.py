@@ -10,7 +10,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import aligned, broadcast_axes
 from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import APART, broadcasting, gathered, joined, together
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -74,6 +74,10 @@ class Matmul(Primitive):
         columns = {own: out for own, out in broadcasting(y, inputs[1]).items() if own < inputs[1].rank - 2}
         ends = ({inputs[0].rank - 2: y.rank - 2}, {inputs[1].rank + column: y.rank - 1})
         return (together(operands, [rows | ends[0], columns | ends[1]]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Each is the matrix of the other."""
+        return frozenset((1,)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -30,6 +30,7 @@ class Affine(Primitive):
     name = "affine"
     signature = "... d -> ... d"
     anywhere = True
+    acts = "affine"
 
     scale: bool = True
     shift: bool = True

@@ -34,6 +34,7 @@ class BatchNorm(Primitive):
     name = "batch_norm"
     signature = "b c ... -> b c ..."
     anywhere = True
+    acts = "affine"
 
     eps: float = 1e-5
     weight: bool = True

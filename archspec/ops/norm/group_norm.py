@@ -33,6 +33,7 @@ class GroupNorm(Primitive):
     name = "group_norm"
     signature = "b c ... -> b c ..."
     anywhere = True
+    acts = "nonlinear"
     reads_more = "groups of channels are not tracked separately"
 
     groups: int

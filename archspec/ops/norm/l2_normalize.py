@@ -25,6 +25,7 @@ class L2Normalize(Primitive):
     name = "l2_normalize"
     signature = "... -> ..."
     anywhere = True
+    acts = "nonlinear"
 
     axis: int = -1
     eps: float = 1e-12

@@ -34,6 +34,7 @@ class LayerNorm(Primitive):
     name = "layer_norm"
     signature = "... d -> ... d"
     anywhere = True
+    acts = "nonlinear"
 
     eps: float = 1e-5
     weight: bool = True

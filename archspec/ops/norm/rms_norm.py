@@ -32,6 +32,7 @@ class RMSNorm(Primitive):
     name = "rms_norm"
     signature = "... d -> ... d"
     anywhere = True
+    acts = "nonlinear"
 
     eps: float = 1e-6
     weight: bool = True

@@ -52,6 +52,7 @@ class Alibi(ScoreBias):
     """
 
     name = "alibi"
+    acts = "nonlinear"
 
     learned: bool = False
 

@@ -45,6 +45,7 @@ class GridSincos(Primitive):
 
     name = "grid_sincos"
     signature = "... n d -> n d"
+    acts = "nonlinear"
 
     rows: Dim
     columns: Dim

@@ -34,6 +34,7 @@ class LearnedPositions(Primitive):
 
     name = "learned_positions"
     signature = "... s d -> s d"
+    acts = "nonlinear"
 
     rows: Dim
     offset: int = 0

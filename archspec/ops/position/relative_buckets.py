@@ -65,6 +65,7 @@ class RelativeBuckets(ScoreBias):
     """
 
     name = "relative_buckets"
+    acts = "nonlinear"
 
     buckets: int
     max_distance: int

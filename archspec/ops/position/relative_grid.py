@@ -38,6 +38,7 @@ class RelativeGrid(ScoreBias):
     """
 
     name = "relative_grid"
+    acts = "nonlinear"
 
     rows: int
     columns: int

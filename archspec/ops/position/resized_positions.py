@@ -42,6 +42,7 @@ class ResizedPositions(Primitive):
 
     name = "resized_positions"
     signature = "... s d -> s d"
+    acts = "nonlinear"
 
     grid: tuple[int, int]
     rows: Dim

@@ -10,7 +10,7 @@ from archspec.algebra.dim import compare
 from archspec.ir.coordinates import aligned
 from archspec.ir.motion import Motion, Moves, Still
 from archspec.ir.moving import same, together
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, named
 from archspec.ir.types import TensorType
@@ -82,6 +82,10 @@ class Rotary(Primitive):
                 return (replace(x, angles=(self.layout, table.angles)),)
             return (x.breaks("turns features by the angles of their positions"),)
         return (together(operands, [same(0, 1, 2), positions]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The angles are the coefficients of x, and x is theirs."""
+        return frozenset((1,)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

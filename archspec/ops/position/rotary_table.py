@@ -53,6 +53,7 @@ class RotaryTable(Primitive):
 
     name = "rotary_table"
     signature = "... s d -> 2 s r"
+    acts = "nonlinear"
 
     size: int
     base: float = 10000.0
@@ -104,7 +105,8 @@ class RotaryTable(Primitive):
 
         frequencies, magnitude = self.base ** (-2 * np.arange(self.size // 2) / self.size), 1.0
         if self.scaling is not None:
-            frequencies, magnitude = self.scaling.frequencies(frequencies, self.base), self.scaling.magnitude
+            frequencies = self.scaling.frequencies(frequencies, self.base, sizes)
+            magnitude = self.scaling.magnitude
         positions = inputs[1] if self.ids else np.arange(inputs[0].shape[-2])
         if positions.ndim == 2:
             positions = positions[:, None]

@@ -74,6 +74,7 @@ class SinusoidalPositions(Primitive):
 
     name = "sinusoidal"
     signature = "... s d -> s d"
+    acts = "nonlinear"
 
     base: Scalar | float = 10000.0
     layout: Literal["interleaved", "halves"] = "interleaved"

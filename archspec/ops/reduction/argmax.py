@@ -25,6 +25,7 @@ class Argmax(Primitive):
     name = "argmax"
     signature = "... -> ..."
     anywhere = True
+    acts = "nonlinear"
     reads_more = "a change of an element that stays below the maximum does not change the result"
 
     axis: int

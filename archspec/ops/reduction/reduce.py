@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.ir.coordinates import aligned
 from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import gathered, together
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, axis_number, require
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -58,6 +58,15 @@ class Reduce(Primitive):
             return (gathered(x),)
         stay = [k for k in range(inputs[0].rank) if k not in reduced]
         return (together(operands, [{own: out for out, own in enumerate(stay)}]),)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is the maximum."""
+        return self.kind == "max"
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine, but for the maximum."""
+        return (frozenset((0,)) if self.selects else frozenset(),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

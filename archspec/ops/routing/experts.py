@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import count
 from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
@@ -98,6 +98,11 @@ class Experts(Primitive):
         """With both operands, token by token."""
         tokens = same(*range(inputs[0].rank - 1))
         return (together(operands, [tokens, tokens]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The weights are the coefficients of the experts."""
+        is_affine = self.activation is None and not self.gated
+        return frozenset((1,)) if is_affine else frozenset((0, 1)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -63,6 +63,7 @@ class Routing(Primitive):
     name = "routing"
     signature = "... e -> ... e"
     anywhere = True
+    acts = "nonlinear"
 
     reads_more = "scores of experts that are not chosen only affect the choice"
 

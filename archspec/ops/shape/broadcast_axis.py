@@ -28,6 +28,7 @@ class BroadcastAxis(Primitive):
     anywhere = True
     sized = frozenset({"size"})
     view = True
+    acts = "affine"
 
     axis: int
     size: Axis

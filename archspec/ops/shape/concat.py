@@ -27,6 +27,7 @@ class Concat(Primitive):
     name = "concat"
     signature = "..., ... -> ..."
     anywhere = True
+    acts = "affine"
 
     axis: int
 

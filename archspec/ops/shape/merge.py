@@ -32,6 +32,7 @@ class Merge(Primitive):
     # Not a view: after a transpose, as of heads and positions, PyTorch has to copy.
     signature = "... -> ..."
     anywhere = True
+    acts = "affine"
 
     axis: int
     count: int = 2

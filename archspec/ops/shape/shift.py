@@ -32,6 +32,7 @@ class Shift(Primitive):
     name = "shift"
     signature = "... -> ..."
     anywhere = True
+    acts = "affine"
 
     axis: int
     by: Dim

@@ -32,6 +32,7 @@ class Slice(Primitive):
     signature = "... -> ..."
     anywhere = True
     view = True
+    acts = "affine"
 
     axis: int
     start: Dim

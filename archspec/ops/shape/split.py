@@ -30,6 +30,7 @@ class Split(Primitive):
     anywhere = True
     sized = frozenset({"sizes"})
     view = True
+    acts = "affine"
 
     axis: int
     sizes: tuple[Axis, ...]

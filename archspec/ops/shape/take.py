@@ -28,6 +28,7 @@ class Take(Primitive):
     signature = "... -> ..."
     anywhere = True
     view = True
+    acts = "affine"
 
     axis: int
     index: int

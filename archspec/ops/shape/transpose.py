@@ -25,6 +25,7 @@ class Transpose(Primitive):
     signature = "... -> ..."
     anywhere = True
     view = True
+    acts = "affine"
 
     order: tuple[int, ...]
 
