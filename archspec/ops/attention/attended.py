@@ -118,7 +118,8 @@ class Attended:
             return BIASED
         for leaf in leaves(self.mask):
             if leaf.controls():
-                if leaf.absolute or not self._moves_with(leaf, keys):
+                # A control that is read at still queries would have to be still there.
+                if leaf.absolute or not self._moves_with(leaf, keys) or (query is None and leaf.by_query):
                     return HELD
             elif leaf.by_query or leaf.by_key:
                 return DISTANCE
