@@ -18,7 +18,7 @@ from archspec.ir.types import TensorType
 from tests.ops.case import Case
 
 Trait = Callable[[Case, Sequence[Motion]], Sequence[Motion]]
-_MOST = 16
+_MOST = 10
 
 
 def declared(case: Case, operands: Sequence[Motion]) -> Sequence[Motion]:

@@ -111,6 +111,7 @@ NOT_TOLD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", OPS)
 def test_a_trait_made_wrong_is_found(op: str) -> None:
     outcomes = {wrong.__name__: found(op, wrong) for wrong in WRONG}
