@@ -30,7 +30,7 @@ def check_slots(plan: GenerationPlan, rows: int, capacity: int) -> None:
         found.error("E744", f"`capacity` must be from 1 to {plan.most}, got {capacity}", None)
     for one in plan.spec.inputs.values():
         if one.name not in plan.growing.names | {plan.decode.input} and one.default is None:
-            message = f"`{one.name}` has to be given for each row, and a request of slots has ids alone"
+            message = f"`{one.name}` must be given for each row, but a request to slots contains only ids"
             found.error("E745", message, one.span, help="use `generate`")
     found.raise_if_errors()
 
@@ -38,8 +38,8 @@ def check_slots(plan: GenerationPlan, rows: int, capacity: int) -> None:
 class DecodingSlots:
     """Generates for requests that come and go, each as if it were alone.
 
-    A request waits until one of the rows is free. Its prompt is then fed in chunks beside the rows that already make
-    ids, and its row is free again when it has ended. Requests are numbered from 0, and enter in this order.
+    A request waits until one of the rows is free. Its prompt is then fed in chunks together with the rows that already
+    make ids, and its row is free again when it has ended. Requests are numbered from 0, and enter in this order.
     """
 
     def __init__(self, plan: GenerationPlan, rows: CachedRows, *, slots: int, capacity: int, chunk: int) -> None:
@@ -49,7 +49,7 @@ class DecodingSlots:
             plan: the plan of the generation.
             rows: the rows of the cache.
             slots: how many of them requests may enter, the first ones.
-            capacity: the most positions that a request may have.
+            capacity: the maximum number of positions of a request.
             chunk: the largest number of positions of a row that one step takes.
         """
         self.plan, self.capacity = plan, capacity
@@ -80,7 +80,7 @@ class DecodingSlots:
         # The last new id is not fed back.
         fed = len(sequence) + max_new - 1
         if fed > self.capacity:
-            message = f"the request would be fed back at {fed} positions, and a slot has room for {self.capacity}"
+            message = f"the request needs {fed} positions, but a slot has {self.capacity}"
             fail("E742", message, None, help="make slots with a larger `capacity`, or generate less")
         request = _Request(self.plan, self._count, sequence, ending, sampling, log_probabilities)
         self._waiting.append(request)
@@ -113,7 +113,7 @@ class DecodingSlots:
         return self._done.pop(request, None)
 
     def _enter(self) -> None:
-        """Let waiting requests enter free rows."""
+        """Assign waiting requests to free rows."""
         entered = []
         for place, one in enumerate(self._active):
             if one is None and self._waiting:

@@ -130,8 +130,8 @@ def test_what_slots_refuse(tmp_path: Path) -> None:
         ("E744", "`rows` must be from 1 to 4, got 0"),
         ("E744", "`capacity` must be from 1 to 24, got 30"),
     ]
-    assert refused(spec, cached=False) == [("E744", "slots are rows of a cache, and this decoder has none")]
-    needs = "`src_ids` has to be given for each row, and a request of slots has ids alone"
+    assert refused(spec, cached=False) == [("E744", "slots are rows of a cache, but this decoder has none")]
+    needs = "`src_ids` must be given for each row, but a request to slots contains only ids"
     assert ("E745", needs) in refused(load("t5-small", reduced=True))
     assert refused(specs.decoder(tmp_path, attention=", scale: 1/length"))[0][0] == "E748"
     slots = Decoder(accepted(spec), compiled(spec).state_dict()).slots(rows=1, capacity=8)
