@@ -47,7 +47,7 @@ class ReceptiveFields:
 
         What is inside repeated layers is not followed: as a source it counts as global.
         """
-        if source in self._inner:
+        if not self.follows(source):
             return ReceptiveField(extent=None, lost=source.producer)
         numbers = coordinates(source.type)[axis]
         # Of an axis that is made of several, no single coordinate is the position.
@@ -57,6 +57,10 @@ class ReceptiveFields:
             self._walks[key].run(self.graph.nodes)
         found = self._walks[key].known.get(value)
         return None if found is None else _field(found)
+
+    def follows(self, source: Value) -> bool:
+        """Whether a value is at the top or in a module, and not inside repeated layers."""
+        return source not in self._inner
 
     def reads(self, node: Node) -> tuple[Reads, Mapping[int, str]]:
         """What a primitive reads, and of which operands that may be more than it depends on."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+from archspec.analyses.field import ReceptiveFields
 from archspec.rules.fixed import Fixed
 from archspec.rules.flow import Dependence
 from archspec.rules.promises import Promises
@@ -21,6 +24,11 @@ class Evidence:
         self.spec = spec
         self.dependence = Dependence(spec.graph)
         self.promises: Promises = promises(spec, self.dependence)
+
+    @cached_property
+    def fields(self) -> ReceptiveFields:
+        """The receptive fields of the spec's values."""
+        return ReceptiveFields(self.spec.graph)
 
     @property
     def terms(self) -> Terms:

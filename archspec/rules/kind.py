@@ -138,6 +138,10 @@ class LowerKind(Kind):
         return uncovered_or_wired(rule, evidence, self.wanted(rule, evidence.terms))
 
 
+class AffineKind(Kind):
+    """A kind that says on which inputs the effect of a change of its input depends: measured by second differences."""
+
+
 class UnjudgedKind(Kind):
     """A kind that the language has and that no prover judges yet."""
 
