@@ -8,7 +8,6 @@ from fractions import Fraction
 from archspec.algebra.dim import Dim
 from archspec.analyses.reading import FIXED, Reading, composed, joined, start, through
 from archspec.ir.call import Call
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive, Reads
 from archspec.ir.repeat import Repeat, Tap
@@ -49,7 +48,7 @@ class ReceptiveFields:
         """
         if not self.follows(source):
             return ReceptiveField(extent=None, lost=source.producer)
-        numbers = coordinates(source.type)[axis]
+        numbers = source.type.coordinates[axis]
         # Of an axis that is made of several, no single coordinate is the position.
         key = source, numbers[0] if len(numbers) == 1 else FIXED
         if key not in self._walks:

@@ -43,7 +43,7 @@ class BuiltSteps:
         """
         found = self.programs.found
         known = {**sizes, found.length.name: capacity, **{symbol.name: rows for symbol in found.rows.symbols()}}
-        cache = StepCache(rows, capacity, found.state, known, floats(self.dtype))
+        cache = StepCache(rows, capacity, found.state, known, self.dtype)
         inputs = self.programs.step.interface.inputs
         cache.held = {name: converted(inputs[name], given[name], known, self.dtype) for name in self.programs.held}
         if self.once is not None:
@@ -78,11 +78,6 @@ class BuiltSteps:
         cache.store(state)
         cache.past = cache.past + counts
         return outputs[programs.output]
-
-
-def floats(dtype: DTypeName) -> str:
-    """The dtype of arrays of floats; NumPy has no bfloat16."""
-    return "float32" if dtype == "bfloat16" else dtype
 
 
 def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> BuiltSteps:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
-from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.coordinates import aligned, broadcast_axes
 from archspec.ir.op import (
     Coefficients,
     Emitter,
@@ -305,7 +305,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
     if group == 1:
         return aligned(out, inp, [(0, 0), (1, 1)])
     batch = aligned(out, inp, [(0, 0)])
-    heads, kv_heads = coordinates(out)[1], coordinates(inp)[1]
+    heads, kv_heads = out.coordinates[1], inp.coordinates[1]
     # Heads of several factors are not tracked: the batch row alone is a sound bound.
     if len(heads) != 1 or len(kv_heads) != 1:
         return batch

@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
-from archspec.ir.coordinates import aligned, coordinates, same_coordinates
+from archspec.ir.coordinates import aligned, same_coordinates
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, operand
@@ -123,7 +123,7 @@ class Convolution(Primitive):
         # With one channel per group on a side, the single bound is exact.
         if inputs == 1 or outputs == 1:
             return [self._group_bound(x, y)]
-        out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
+        out, inp = y.coordinates[1][0], x.coordinates[1][0]
         return [
             _Part(
                 ranges=(
@@ -141,7 +141,7 @@ class Convolution(Primitive):
             return _Part()
         # Of `inputs*i - outputs*j` the group cancels: what is left are the places of both channels in their group.
         low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
-        out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
+        out, inp = y.coordinates[1][0], x.coordinates[1][0]
         return _Part((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))
 
     def _taps(self, x: TensorType, y: TensorType, k: int) -> list[_Part]:
@@ -158,7 +158,7 @@ class Convolution(Primitive):
         # `j = stride*i - padding + dilation*k`, so `stride*i - j` is `padding - dilation*k`, least at the last tap.
         low = Dim.of(self._front(k) - last * self.dilation[k])
         high = Dim.of(self._front(k) - first * self.dilation[k])
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         return _Part((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
 
     def _front(self, k: int) -> int:

@@ -7,7 +7,7 @@ from itertools import product as combinations
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_coordinates
+from archspec.ir.coordinates import same_coordinates
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -60,7 +60,7 @@ class Pad(Primitive):
         if len(x.axes[2 + k].factors) > 1:
             same = same_coordinates(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
             return [frozenset(same)]
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         shifts = [Dim.of(self.before[k])]
         if self.circular:
             # A padded position reads one from the other end: the same shift, plus or minus the size.

@@ -96,7 +96,8 @@ class RotaryTable(Primitive):
 
         frequencies, magnitude = self.base ** (-2 * np.arange(self.size // 2) / self.size), 1.0
         if self.scaling is not None:
-            frequencies, magnitude = self.scaling.frequencies(frequencies, self.base), self.scaling.magnitude
+            frequencies = self.scaling.frequencies(frequencies, self.base, sizes)
+            magnitude = self.scaling.magnitude
         positions = inputs[1] if self.ids else np.arange(inputs[0].shape[-2])
         if positions.ndim == 2:
             positions = positions[:, None]
