@@ -40,9 +40,8 @@ class Affinities(Forward[Affinity]):
     def primitive(self, node: Node, operands: Sequence[Affinity]) -> Sequence[Affinity]:
         """By what the op says of its coefficients."""
         assert isinstance(node.op, Primitive)
-        types = [value.type for value in node.inputs]
-        rows = node.op.reads(types, [value.type for value in node.outputs])
-        return [self._result(node, node.op, operands, [k for k, one in enumerate(row) if one.atoms]) for row in rows]
+        read = ([k for k, one in enumerate(row) if one.atoms] for row in node.reads)
+        return [self._result(node, node.op, operands, row) for row in read]
 
     def given(self, value: Value, fact: Affinity) -> Affinity:
         """The source is an affine map of itself."""

@@ -9,7 +9,6 @@ from archspec.algebra.dim import Dim
 from archspec.analyses.band import Stretch
 from archspec.analyses.cost import node_flops
 from archspec.analyses.forward import Forward
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
@@ -77,14 +76,13 @@ class _Walk(Forward[Placed]):
         super().__init__()
         self.kinds: dict[Node, MixingKind] = {}
         for value in graph.inputs:
-            numbers = coordinates(value.type)
-            places = frozenset(k for axis in axes.get(value, ()) for k in numbers[axis])
+            places = frozenset(k for axis in axes.get(value, ()) for k in value.type.coordinates[axis])
             self.facts[value] = Placed(positions=places, varies=True)
 
     def primitive(self, node: Node, operands: Sequence[Placed]) -> Sequence[Placed]:
         """Positions are handed on by every constraint that relates a coordinate to one of the operand."""
         assert isinstance(node.op, Primitive)
-        rows = node.op.reads([v.type for v in node.inputs], [v.type for v in node.outputs])
+        rows = node.reads
         # A kind is what was found last: in a later pass over layers more may depend on the input.
         if (kind := _kind(node, node.op, operands, rows[0])) is not None:
             self.kinds[node] = kind
