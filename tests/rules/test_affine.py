@@ -51,7 +51,10 @@ y: {block: rearrange, input: c, pattern: b d n -> b n d}""",
     "offset": "y: x + z * z",
 }
 CURVED = {
-    "activation": ("y: {block: linear, input: x, dim: 8, activation: relu}", "`activation` is not affine in what it reads"),
+    "activation": (
+        "y: {block: linear, input: x, dim: 8, activation: relu}",
+        "`activation` is not affine in what it reads",
+    ),
     "square": ("y: x * x", "`binary` weighs what it reads by another value that depends on the input"),
     "gate": ("y: x * z", "`binary` weighs what it reads by another value that depends on the input"),
     "layer norm": ("y: {block: norm, input: x, kind: layer_norm}", "`y` is not affine in what it reads"),

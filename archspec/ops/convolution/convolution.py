@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
 from archspec.ir.coordinates import aligned, same_coordinates
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, operand
@@ -170,6 +172,20 @@ class Convolution(Primitive):
         if not self.causal:
             return super().placed(count)
         return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(0, 2)))
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, by the kernel along space; channels are read as a whole."""
+        x = operands[0]
+        if self.ids:
+            return super().moved(operands, inputs, outputs)
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0)]),)
+        k = x.axis - 2
+        reach = self.dilation[k] * (self.kernel[k] - 1) + 1
+        size = outputs[0].shape[x.axis]
+        return (windowed(x, size, reach=reach, stride=self.stride[k], padding=self._ends()[k]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """Affine; the positions, if there are any, tell which entries the kernel covers."""
