@@ -73,7 +73,7 @@ CURVED = {
 }
 
 
-@option("rule.affine")
+@option("rule.affine", "affine.at=none")
 @pytest.mark.parametrize("graph", AFFINE.values(), ids=AFFINE)
 def test_affine_maps_are_proved(graph: str, tmp_path: Path) -> None:
     found = judged(tmp_path, graph)

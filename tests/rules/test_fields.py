@@ -54,7 +54,7 @@ def maps(folder: Path, graph: str, output: str, *rules: str) -> Report:
     return check(path)
 
 
-@option("rule.receptive_field", "receptive_field.at_most")
+@option("rule.receptive_field", "receptive_field.at_most", "receptive_field.at=none", "receptive_field.axis=none")
 def test_a_field_is_proved_up_to_its_extent_and_refuted_below(tmp_path: Path) -> None:
     """(5 - 1) + (3 - 1) + (2 - 1) * 2 + 1 = 9 samples, at a stride of 4."""
     rules = [f"output: y, input: x, at_most: {n}" for n in (9, 8)]
