@@ -30,6 +30,7 @@ class TensorRTRTX(NetworkEngine):
     """One engine for each GPU named: `tensorrt-rtx:sm86,sm89`; `sm86+sm89` is one engine for both."""
 
     word = "tensorrt-rtx"
+    steps = True
     runtime = "tensorrt_rtx"
     speed = 9
     extra = "rtx"
@@ -66,10 +67,11 @@ class TensorRTRTX(NetworkEngine):
         """
         import tensorrt_rtx
 
-        from archspec.engines.rtx.building import build_engine
+        from archspec.engines.rtx.building import compiled
+        from archspec.engines.rtx.parsing import parse_program
 
         try:
-            built = build_engine(onnx, program.ranges(), tuple(program.interface.outputs), target.capabilities, tell)
+            built = compiled(parse_program(program, onnx), program.ranges(), target.capabilities, tell)
         except SpecError as error:
             raise placed(error, onnx) from None
         (folder / "model.engine").write_bytes(built.engine)
@@ -83,11 +85,11 @@ class TensorRTRTX(NetworkEngine):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
+    def plan(self, program: Program, source: Path, dtype: DTypeName) -> NetworkPlan:
         """Return the network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
-        from archspec.engines.rtx.parsing import parse
+        from archspec.engines.rtx.parsing import parse_program
 
-        return parse(source, interface.inputs, interface.outputs).plan()
+        return parse_program(program, source).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Return why this host cannot open an engine, None if it can.
