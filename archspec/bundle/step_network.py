@@ -105,7 +105,7 @@ class MadeOnce:
     def trials(self) -> Iterator[ParityTrial | str]:
         """Yield a comparison at the smallest, odd and typical sizes, or a text for sizes that are too expensive."""
         program, graph = self.step.program, self._graph
-        points = [minimum(program.interface.symbols), odd(program.interface.symbols), typical(program.interface.symbols)]
+        points = [size(program.interface.symbols) for size in (minimum, odd, typical)]
         for sizes in [point for number, point in enumerate(points) if point not in points[:number]]:
             flops = cost(graph).flops.value(sizes)
             if flops > MOST_FLOPS:

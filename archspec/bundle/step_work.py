@@ -126,7 +126,7 @@ class StepWork:
             state=state if one.part == "step" else None,
         )
 
-    def _inspection(self, part: StepPart, made: Mapping[str, Program]) -> Inspection:
+    def _inspection(self, part: StepPart, made: Mapping[StepPart, Program]) -> Inspection:
         """What computes the networks of a program."""
         once = made["once"].to_json() if part == "step" and "once" in made else None
         return Inspection(

@@ -235,7 +235,7 @@ class Work:
         ]
 
     def _entry(self, one: BuiltArtifact, ran: Verified | None, profiles: Sequence[Profile]) -> ArtifactEntry:
-        """Return the manifest's entry of an artifact built for `profiles`; `ran` says how far running it verified it."""
+        """Return the manifest's entry of an artifact; `ran` says how far running it verified it."""
         artifact = one.artifact
         return ArtifactEntry(
             target=artifact.target,
@@ -244,7 +244,7 @@ class Work:
             verified=ran or ("network-verified-cpu" if artifact.network else "built"),
             tool=artifact.tool,
             version=artifact.version,
-            profiles=[{name: list(sizes) for name, sizes in profile.items()} for profile in self._ranges(one, profiles)],
+            profiles=[{name: list(sizes) for name, sizes in each.items()} for each in self._ranges(one, profiles)],
             host=artifact.host,
             network=artifact.network,
             notes=[*artifact.notes, *exported_notes(self.spec.graph)],

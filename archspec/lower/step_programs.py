@@ -90,7 +90,6 @@ class StepPrograms:
             for old, new in zip(ports_of(one, one.name), ports_of(one, one.update), strict=True)
         }
 
-
     @property
     def buffers(self) -> tuple[str, ...]:
         """The inputs of the state of the form [b h length d], in which the entry of position p stands at index p."""

@@ -121,4 +121,3 @@ class CachedAttention:
                 return None, ()
             tensor = layer.get_input(0)
         return self.names[id(tensor)], tuple(factors)
-
