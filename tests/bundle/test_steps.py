@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ from safetensors.torch import save_file
 
 import archspec
 from archspec.bundle.parity import float_arrays
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.report import OutputDifference, ParityTrial
+from archspec.bundle.step_parity import StepContest, step_of
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork
 from archspec.checking import accepted
 from archspec.decoding import decoder
 from archspec.decoding.beams import BeamSearch
-from archspec.diagnostics import SpecError
+from archspec.diagnostics import Collector, SpecError
 from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
-from archspec.engines.steps import BuiltSteps
+from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.lower.emission import emit
 from archspec.lower.modules import compile
 from archspec.lower.naming import class_name
@@ -90,13 +92,16 @@ class Built:
     def contest(self) -> StepContest:
         """The step beside the full forward."""
         files = {one.program.part: self.folder / _first(one.built[0]) for one in self.built}
+
+        def opened() -> BuiltSteps:
+            return open_steps(self.programs, self.target, "float32", files)
+
         return StepContest(
-            target=self.target,
+            artifact=step_of(self.target),
             dtype="float32",
-            files=files,
+            opened=opened,
             program=self.whole.inside(self.folder),
             checked=self.checked,
-            programs=self.programs,
         )
 
 
@@ -104,13 +109,17 @@ def _first(one: BuiltArtifact) -> Path:
     return one.folder / one.artifact.files[0]
 
 
-def largest(contest: StepContest) -> float:
+def judged(contest: StepContest) -> OutputDifference:
     (trial,) = contest.trials()
     assert not isinstance(trial, str)
     assert trial.reference == "interpreter"
     (difference,) = trial.differences
     assert difference.scale > 0.1
-    return difference.largest
+    return difference
+
+
+def largest(contest: StepContest) -> float:
+    return judged(contest).largest
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +159,24 @@ def test_state_that_is_not_carried_on_is_found(tiny: Built, monkeypatch: pytest.
 
     monkeypatch.setattr(BuiltSteps, "run", forgetful)
     assert largest(tiny.contest()) > 1e-3
+
+
+def test_an_output_that_is_wrong_inside_a_chunk_is_found(tiny: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = BuiltSteps.run
+
+    def wrong(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+        found = plain(self, fed, cache, counts, last)
+        inside = np.zeros_like(counts) if last is None else last < counts - 1
+        return found + 0.5 * inside[:, None]
+
+    monkeypatch.setattr(BuiltSteps, "run", wrong)
+    (trial,) = tiny.contest().trials()
+    assert isinstance(trial, ParityTrial)
+    found = Collector()
+    trial.judge(found)
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.message.startswith("step of onnx differs from the interpreter by 0.5 in `logits` at batch=3,")
+    assert re.fullmatch(r"row \d, position \d, fed in chunks of [\d, ]+ \(ragged, twice\)", diagnostic.notes[1])
 
 
 @pytest.mark.slow
