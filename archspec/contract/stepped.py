@@ -7,7 +7,7 @@ from functools import cached_property
 
 from archspec.analyses.cost import cost
 from archspec.contract.courses import Course, courses, twice
-from archspec.contract.race import FullForwards, Finish, Race, plan_of, rows_at
+from archspec.contract.race import Finish, FullForwards, Race, plan_of, rows_at
 from archspec.contract.report import Finding, shown
 from archspec.contract.sequences import Decoded, Rows
 from archspec.contract.sizes import probe, rule_points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from archspec.engines.network.plan import NetworkLayer, NetworkPlan, NetworkTens
 from archspec.engines.profiles import declared
 from archspec.engines.program import Program
 from archspec.engines.registry import network_engine, read_targets
+from archspec.engines.steps import BuiltSteps
 from archspec.lower.modules import compile
 from archspec.lower.naming import class_name
 from archspec.lower.step_programs import StepPart, step_programs
@@ -35,7 +36,9 @@ from tests.bundle.test_steps import TINY, silent
 from tests.engines.network.mutations import changed, maker
 from tests.steps import steps_here
 
-pytest.importorskip("tensorrt_rtx")
+trt = pytest.importorskip("tensorrt_rtx")
+from tests.engines.rtx.test_running import Stand, memory  # noqa: E402, F401
+
 THREE = "tensorrt-rtx:sm86,sm89,sm120"
 
 
@@ -103,11 +106,11 @@ def plan(tiny: Lowered) -> NetworkPlan:
     return tiny.engine.plan(tiny.networks().program, tiny.exported(), "float32")
 
 
-def judged(tiny: Lowered, plan: NetworkPlan) -> OutputDifference:
+def judged(tiny: Lowered, plan: NetworkPlan, opened: Callable[[], BuiltSteps] | None = None) -> OutputDifference:
     contest = StepContest(
         artifact="network",
         dtype="float32",
-        opened=lambda: network_steps(plan, tiny.networks(), tiny.programs),
+        opened=opened or (lambda: network_steps(plan, tiny.networks(), tiny.programs)),
         program=tiny.whole.inside(tiny.folder),
         checked=tiny.checked,
     )
@@ -223,6 +226,47 @@ def test_profiles_of_different_capacities_are_refused(tiny: Lowered) -> None:
     (found,) = raised.value.diagnostics
     assert found.code == "E606"
     assert found.message.endswith("different capacities: 16, 32")
+
+
+@dataclass
+class StepStand(Stand):
+    """Stands for the engine of a step, whose caches have one size; `bound` are the addresses of all runs."""
+
+    bound: list[dict[str, int]] = field(default_factory=list)
+
+    def create_execution_context(self, config: Any) -> StepStand:
+        return StepStand(plan=self.plan, profiles=self.profiles, chosen=self.chosen, bound=self.bound)
+
+    def execute_async_v3(self, stream: int) -> bool:
+        self.bound.append(dict(self.addresses))
+        return super().execute_async_v3(stream)
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        declared = {wire.name: wire.shape for number, wire in enumerate(self.plan.wires) if number in self.plan.inputs}
+        shape = declared.get(name) or super().get_tensor_shape(name)
+        assert shape is not None
+        return shape
+
+
+@pytest.mark.usefixtures("memory")
+def test_an_engine_writes_its_caches_in_place(
+    tiny: Lowered, plan: NetworkPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = StepStand(plan=plan, profiles=tiny.networks().program.ranges())
+    made = {"__init__": lambda *_: None, "deserialize_cuda_engine": lambda *_: stand}
+    monkeypatch.setattr(trt, "Runtime", type("Runtime", (), made))
+    file = tiny.folder / "model.engine"
+    file.write_bytes(b"engine")
+    session = tiny.engine.open_step(file, tiny.programs.step.interface, tiny.programs.updates)
+    assert session.capacity == 32
+    steps = BuiltSteps(programs=tiny.programs, dtype="float32", step=session, once=None)
+    found = judged(tiny, plan, lambda: steps)
+    assert found.scale > 0.1
+    assert found.largest < 1e-5
+    # A single new position runs in the profile made for it, chunks in the other.
+    assert sorted(stand.chosen) == [0, 1]
+    for places in stand.bound:
+        assert all(places[old] == places[new] for old, new in tiny.programs.updates.items())
 
 
 @pytest.mark.slow
