@@ -15,10 +15,10 @@ from archspec.passes.scopes import Scopes
 
 _MOVE_ALONG = frozenset(
     {
-        *("activation", "affine", "alibi", "attention", "binary", "call", "compare", "counted_positions", "drop_path"),
-        *("dropout", "embedding", "experts", "layer_norm", "linear", "logical", "merge", "relative_buckets", "repeat"),
-        *("rms_norm", "rotary", "rotary_table", "routing", "select", "softcap", "split", "transpose", "unary"),
-        *("unnormalised_attention", "with_number"),
+        *("activation", "affine", "alibi", "attention", "binary", "call", "clamp", "compare", "counted_positions"),
+        *("drop_path", "dropout", "embedding", "experts", "layer_norm", "linear", "logical", "merge"),
+        *("relative_buckets", "repeat", "rms_norm", "rotary", "rotary_table", "routing", "select", "softcap", "split"),
+        *("transpose", "unary", "unnormalised_attention", "with_number"),
     }
 )
 """Ops that compute the same at every position, or depend only on distances; rotary tables are used in pairs."""

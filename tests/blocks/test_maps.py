@@ -88,13 +88,18 @@ def test_conv_of_signals(fields: str, options: dict[str, Any], length: str, tmp_
             ("kernel: 3, padding: same, groups: 4", {"padding": "same", "groups": 4}, "8, 6"),
             ("kernel: 2, padding: same", {"padding": "same"}, "8, 6"),
             ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "8, 6"),
+            ("kernel: [3, 2], stride: [2, 1], padding: [1, 0]", {"stride": (2, 1), "padding": (1, 0)}, "4, 5"),
+            ("kernel: [2, 3], dilation: [3, 1], groups: 2", {"dilation": (3, 1), "groups": 2}, "5, 4"),
+            ("kernel: [2, 5], padding: same, dilation: [1, 2]", {"padding": "same", "dilation": (1, 2)}, "8, 6"),
+            ("kernel: [1, 5], padding: circular", {"padding": (0, 2), "padding_mode": "circular"}, "8, 6"),
+            ("kernel: [1, 1], stride: [1, 2], padding: 1", {"stride": (1, 2), "padding": 1}, "10, 4"),
         ],
     ),
 )
 def test_conv_of_images(fields: str, options: dict[str, Any], space: str, tmp_path: Path) -> None:
     node = f"{{block: conv, input: x, channels: 8, {fields}}}"
     found, p = run(tmp_path, node, f"float[batch, 8, {space}]", IMAGE)
-    wanted = nn.Conv2d(4, 8, p["weight"].shape[-1], **options).double()
+    wanted = nn.Conv2d(4, 8, p["weight"].shape[2:], **options).double()
     wanted.load_state_dict(p, strict=True)
     close(found, wanted(IMAGE).detach())
 
@@ -265,6 +270,11 @@ def test_an_odd_size_at_run_time(tmp_path: Path) -> None:
         ("{block: conv, input: x, channels: 5, kernel: 3, groups: 2}", "E305"),
         ("{block: conv, input: x, channels: 4, kernel: 9}", "E305"),
         ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: 2}", "E242"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: [1, 2]}", "E242"),
+        ("{block: conv, input: x, channels: 4, kernel: [3, 3, 3]}", "E204"),
+        ("{block: conv, input: x, channels: 4, kernel: []}", "E204"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, padding: [1]}", "E204"),
+        ("{block: conv, input: x, channels: 4, kernel: [3, 0]}", "E304"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: group_norm, groups: 3}}", "E305"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: group_norm}", "E203"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: batch_norm, weight: false}}", "E242"),

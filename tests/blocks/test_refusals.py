@@ -333,6 +333,12 @@ NUMBERS = {
     _experts("groups: {count: 3, top: 1}"): ("E244", "4 experts cannot be split into 3 equal groups of at least 2"),
     _experts("groups: {count: 2, top: 3}"): ("E244", "`groups.top` is 3, but there are only 2 groups"),
     _experts("groups: {count: 2, top: 1}"): ("E244", "`top_k` is 3, and 1 groups hold 2 experts"),
+    _with("relu}", "relu, clamp: {limit: 7}}"): (
+        "E241",
+        "`clamp` does not apply to a feed-forward layer that is not gated",
+    ),
+    _with("relu}", "relu, gated: true, clamp: {limit: 0}}"): ("E244", "`limit` must be above 0, got 0"),
+    _with("relu}", "relu, gated: true, clamp: {offset: 1}}"): ("E203", "missing field `limit`"),
     _with("relu}", "relu, experts: {count: 2, top_k: 3, scores: softmax, normalise: true}}"): (
         "E244",
         "`top_k` is 3, but there are only 2 experts",

@@ -52,6 +52,26 @@ def test_gemma_2() -> None:
     same_ids("gemma-2-2b", found, END, new=NEW, **set)
 
 
+def test_gpt_oss() -> None:
+    """Sinks, windows in every other layer, and clamped experts with biases; the limit is small enough to bind."""
+    yarn = {"rope_type": "yarn", "rope_theta": 150000.0, "factor": 4.0, "original_max_position_embeddings": 6}
+    found = peer(
+        "GptOss",
+        rms_norm_eps=1e-5,
+        head_dim=6,
+        sliding_window=3,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        swiglu_limit=0.75,
+        max_position_embeddings=24,
+        rope_parameters={**yarn, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False},
+        experts_implementation="eager",
+    )
+    set = {"kv_heads": "2", "window": "3", "head_dim": "6", "experts": "4", "top_k": "2", "context": "24"}
+    more = {"graph.states.feed_forward.clamp.limit": "3/4", "dims.length": "[1, 8, context]"}
+    same_ids("gpt-oss-20b", found, END, new=NEW, **set, **more, trained="6")
+
+
 def test_deepseek_v3() -> None:
     """Latent attention, a bias that selects experts, and groups of them."""
     found = peer(

@@ -34,6 +34,10 @@ class InnerPositions:
         """The same positions with what all layers share, built at the top; `memory` is the sequence of the keys."""
         return self
 
+    def apart(self) -> InnerPositions:
+        """The same positions of a single layer, which shares nothing with others."""
+        return self
+
     def inputs(self, b: Builder, query: Value, key: Value) -> tuple[Value, Value]:
         """The values from which queries and keys are projected."""
         return query, key
@@ -94,6 +98,10 @@ class ScorePositions(InnerPositions):
         keys = top.x if memory is None else memory
         rename = {"table": "positions"}
         return replace(self, made=top.add(self.op, top.x, keys, name=name, result="positions", rename=rename))
+
+    def apart(self) -> InnerPositions:
+        """The same positions, made in their layer."""
+        return replace(self, shared=False)
 
     def scores(self, b: Builder, q: Value, k: Value) -> Value | None:
         """The shared bias, or one built in this layer."""

@@ -42,35 +42,43 @@ def channels_of(cx: Context, x: Value, span: Span | None) -> int:
 def convolution(
     space: int,
     channels: int,
-    kernel: int,
+    kernel: int | tuple[int, ...],
     *,
-    stride: int = 1,
-    padding: int | str = 0,
-    dilation: int = 1,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
     bias: bool = True,
 ) -> Iterator[Op]:
-    """The ops of a convolution over `space` axes, with the same sizes on each axis.
+    """The ops of a convolution over `space` axes; a single number is that of every axis.
 
     `padding` is a number of positions at both ends, `same`, `circular` or `causal`. Circular padding, and `same`
     padding with more positions at one end, need a separate op in front, because a convolution pads both ends equally
     with zeros.
     """
-    # The number of positions that the kernel covers beside its first one.
-    around = dilation * (kernel - 1)
-    if padding == "circular" or (padding == "same" and around % 2):
-        before, after = (around // 2,) * space, (around - around // 2,) * space
-        if around:
-            yield Pad(before=before, after=after, circular=padding == "circular")
+    kernels, dilations = each(kernel, space), each(dilation, space)
+    # The numbers of positions that the kernel covers beside its first one.
+    around = tuple(step * (size - 1) for size, step in zip(kernels, dilations, strict=True))
+    half = tuple(reach // 2 for reach in around)
+    if padding == "circular" or (padding == "same" and any(reach % 2 for reach in around)):
+        after = tuple(reach - reach // 2 for reach in around)
+        if any(around):
+            yield Pad(before=half, after=after, circular=padding == "circular")
         padding = 0
-    number = 0 if padding == "causal" else around // 2 if isinstance(padding, str) else padding
+    elif padding == "same":
+        padding = half
     yield Convolution(
         channels=Dim.of(channels),
-        kernel=(kernel,) * space,
-        stride=(stride,) * space,
-        padding=(number,) * space,
-        dilation=(dilation,) * space,
+        kernel=kernels,
+        stride=each(stride, space),
+        padding=each(0 if isinstance(padding, str) else padding, space),
+        dilation=dilations,
         groups=groups,
         bias=bias,
         causal=padding == "causal",
     )
+
+
+def each(number: int | tuple[int, ...], space: int) -> tuple[int, ...]:
+    """The number of each of `space` axes."""
+    return (number,) * space if isinstance(number, int) else number

@@ -97,13 +97,17 @@ def _convolution(node: Node) -> DiagramPart:
     kernel = " × ".join(map(str, op.kernel))
     depthwise = op.groups > 1 and channels == op.groups
     notes = [f"{size(channels)} → {size(op.channels)}"]
-    stride = op.stride[0] if isinstance(op.stride, tuple) else op.stride
     title = f"Depthwise {kernel}" if depthwise else f"Convolution {kernel}"
-    if stride != 1:
-        notes[0] += f", stride {stride}"
+    if max(op.stride) > 1:
+        notes[0] += f", stride {_sides(op.stride)}"
     if op.groups > 1 and not depthwise:
         notes[0] += f", {op.groups} groups"
     return DiagramPart(role="convolution", title=title, kind="convolution", notes=tuple(notes))
+
+
+def _sides(numbers: tuple[int, ...]) -> str:
+    """Numbers of the axes of space; a single one where they are equal."""
+    return str(numbers[0]) if len(set(numbers)) == 1 else " × ".join(map(str, numbers))
 
 
 def _binary(node: Node) -> DiagramPart:
@@ -144,7 +148,7 @@ def _window(node: Node) -> DiagramPart:
     assert isinstance(op, WindowPool)
     kernel = " × ".join(map(str, op.kernel))
     return DiagramPart(
-        role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {op.stride[0]}",)
+        role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {_sides(op.stride)}",)
     )
 
 
