@@ -33,7 +33,7 @@ class OpenedEngine:
     """An engine as a function of tensors in the order of `inputs`; it runs on torch's current stream.
 
     If there are several optimisation profiles, the first that admits the shapes is used. `buffers` gives, for inputs
-    [b h length d] of a decoder's state, the output that replaces each: caches are written in place, as TensorRT demands.
+    [b h length d] of a decoder's state, the output that replaces each: a cache is written in place, as TensorRT needs.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class OpenedEngine:
         return tuple(found.values())
 
     def _output(self, context: Any, name: str, given: Mapping[str, Tensor]) -> Tensor:
-        """Return memory for an output: that of the cache which it replaces, or of the shape that the context computed."""
+        """Return memory for an output: that of the cache that it replaces, or of the computed shape."""
         if name in self._in_place:
             return given[self._in_place[name]]
         return torch.empty(tuple(context.get_tensor_shape(name)), dtype=self._dtype(name), device=DEVICE)
