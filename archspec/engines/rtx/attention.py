@@ -9,7 +9,7 @@ import tensorrt_rtx as trt
 
 from archspec.diagnostics import fail
 from archspec.engines.rtx.settings import kept
-from archspec.engines.rtx.wiring import Wiring
+from archspec.engines.rtx.wiring import LiveWiring
 from archspec.record import record
 
 _MOVES = ("SHUFFLE", "UNSQUEEZE", "SQUEEZE", "SLICE")
@@ -42,7 +42,7 @@ class CachedAttention:
 
     def __init__(
         self,
-        wiring: Wiring,
+        wiring: LiveWiring,
         sources: Mapping[str, Any],
         updated: Mapping[str, Any],
         causal: Iterable[str],

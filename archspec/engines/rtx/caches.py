@@ -16,7 +16,7 @@ from archspec.engines.profiles import Shapes
 from archspec.engines.program import StateForm
 from archspec.engines.rtx.attention import CachedAttention
 from archspec.engines.rtx.settings import kept
-from archspec.engines.rtx.wiring import Wiring
+from archspec.engines.rtx.wiring import LiveWiring
 
 AXIS = 2
 """The axis of positions in a cache [b h length d]."""
@@ -27,7 +27,7 @@ class Caches:
 
     def __init__(self, network: Any, state: StateForm, profiles: Sequence[Shapes]) -> None:
         self.network, self.state, self.profiles = network, state, profiles
-        self.wiring = Wiring(network)
+        self.wiring = LiveWiring(network)
         self.inputs = {one.name: one for one in map(network.get_input, range(network.num_inputs))}
         self.outputs = {one.name: one for one in map(network.get_output, range(network.num_outputs))}
 

@@ -11,7 +11,7 @@ from archspec.engines.network.kinds import KINDS
 from archspec.engines.network.reading import kind_of, typed
 
 
-class Wiring:
+class LiveWiring:
     """A network with the maker and the readers of each tensor, as they were before it was changed."""
 
     def __init__(self, network: Any) -> None:
