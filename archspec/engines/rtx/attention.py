@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorrt_rtx as trt
 
-from archspec.diagnostics import fail
 from archspec.engines.rtx.settings import kept
 from archspec.engines.rtx.wiring import LiveWiring
 from archspec.record import record
@@ -52,16 +51,11 @@ class CachedAttention:
         self.names = {id(tensor): name for name, tensor in (*sources.items(), *updated.items())}
 
     def place(self) -> None:
-        """Change the network. Raises SpecError E606 for keys under causality that no known attention reads."""
-        placed = set()
+        """Change the network. An attention of another form keeps its products and its mask, which say the same."""
         for softmax in self.wiring.of_kind("SOFTMAX"):
             found = self._found(softmax)
             if found is not None and found.keys in self.causal:
                 self._place(found)
-                placed.add(found.keys)
-        missing = sorted(self.causal - placed)
-        if missing:
-            fail("E606", f"the network reads `{missing[0]}` by an attention of an unknown form", None)
 
     def _place(self, found: _Found) -> None:
         query, network = found.query, self.wiring.network
@@ -95,8 +89,9 @@ class CachedAttention:
     def _scores(self, tensor: Any) -> Any | None:
         """Return the product of queries and keys to which a mask was added."""
         kind, layer = self.wiring.maker(tensor)
-        if kind == "ELEMENTWISE" and layer.op == trt.ElementWiseOperation.SUM:
-            kind, layer = self.wiring.maker(layer.get_input(0))
+        if kind != "ELEMENTWISE" or layer.op != trt.ElementWiseOperation.SUM:
+            return None
+        kind, layer = self.wiring.maker(layer.get_input(0))
         return layer if kind == "MATRIX_MULTIPLY" else None
 
     def _product(self, tensor: Any) -> Any | None:
