@@ -54,8 +54,13 @@ def groups(past: Array, counts: Array, capacity: int) -> Iterator[RowGroup]:
         past: int64 [rows], how many positions each row has had.
         counts: int64 [rows], how many new ones it has; with the past ones at most the capacity.
         capacity: how many entries a row has.
+
+    Raises:
+        ValueError: if no row has new positions, or a row has more than fit.
     """
     left = counts > 0
+    if not left.any():
+        raise ValueError("no row has new positions")
     while left.any():
         new = int(counts[left].max())
         rows = left & (past + new <= capacity)

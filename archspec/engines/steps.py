@@ -53,7 +53,7 @@ class BuiltSteps:
                 fail("E610", f"the cache of the artifact has room for {fixed} positions, not for {capacity}", None)
             capacity = fixed
         known = {**sizes, found.length.name: capacity, **{symbol.name: rows for symbol in found.rows.symbols()}}
-        cache = StepCache(rows, capacity, found.state, known, floats(self.dtype))
+        cache = StepCache(rows, capacity, found.state, known, self.dtype)
         if fixed is not None:
             cache.fit(fixed, found.length)
         inputs = self.programs.step.interface.inputs
@@ -77,6 +77,7 @@ class BuiltSteps:
 
         Raises:
             SpecError: E610 if the runtime fails.
+            ValueError: in an artifact of a fixed capacity, if no row has new positions, or a row more than fit.
         """
         # A row without new positions has no last one: its output means nothing.
         places = np.maximum(counts - 1, 0) if last is None else last
@@ -87,7 +88,8 @@ class BuiltSteps:
             part = {name: self._first(name, array, group.new) for name, array in fed.items()}
             with group.others_kept(cache, self.programs.axes):
                 made = self._run(part, cache, group.counts, np.minimum(places, group.new - 1))
-            found = made if found is None else found
+            # A copy: what a runner returns may be kept by it.
+            found = made.copy() if found is None else found
             found[group.rows] = made[group.rows]
         assert found is not None
         return found
@@ -109,11 +111,6 @@ class BuiltSteps:
         size = Dim.of(self.programs.found.new)
         shape = self.programs.step.interface.inputs[name].type.shape
         return array[tuple(slice(new) if one == size else slice(None) for one in shape)]
-
-
-def floats(dtype: DTypeName) -> str:
-    """The dtype of arrays of floats; NumPy has no bfloat16."""
-    return "float32" if dtype == "bfloat16" else dtype
 
 
 def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> BuiltSteps:

@@ -324,6 +324,7 @@ def test_independent_errors_of_a_node_come_in_one_run() -> None:
     assert len(complaints(node)) == 4
 
 
+GROWN = "{kind: rotary, layout: half, scaling: {kind: dynamic, factor: 2, original: 9}}"
 NUMBERS = {
     _with("residual: pre", "residual: {kind: pre, drop_path: 0.5 * (layer + 1)}"): ("E244", "rate out of range: 1"),
     _with("residual: pre", "residual: {kind: pre, drop_path: n}"): (
@@ -364,6 +365,40 @@ NUMBERS = {
     _attention("positions: {kind: rotary, layout: half, scaling: {kind: llama3, factor: 2, low: 1, high: 4}}"): (
         "E203",
         "missing field `original`",
+    ),
+    _attention("positions: {kind: rotary, layout: half, scaling: {kind: dynamic, original: 9}}"): (
+        "E203",
+        "missing field `factor`",
+    ),
+    _attention("positions: {kind: rotary, layout: half, scaling: {kind: dynamic, factor: 1/2, original: 9}}"): (
+        "E244",
+        "`factor` must be at least 1, got 0.5",
+    ),
+    _attention("positions: {kind: rotary, layout: half, size: 2, scaling: {kind: dynamic, factor: 2, original: 9}}"): (
+        "E244",
+        "`dynamic` needs more than 2 rotary features",
+    ),
+    _with("encoder", "decoder", _with("mask: all", "mask: causal"))
+    + edited(CROSS, ("mask: all", f"mask: all, positions: {GROWN}")): (
+        "E241",
+        "the scaling `dynamic` does not apply to `cross_attention`",
+    ),
+    _attention(
+        "positions: {kind: rotary, layout: half, ids: places, scaling: {kind: dynamic, factor: 2, original: 9}}"
+    ): ("E242", "`ids` and the scaling `dynamic` cannot be combined"),
+    _attention(
+        "positions: {kind: rotary, layout: half, "
+        "scaling: {kind: longrope, short: [1, 2], long: [2, 2], original: 9, magnitude: 1}}"
+    ): ("E244", "`short` has 2 factors, but there are 8 frequencies"),
+    _attention(
+        "positions: {kind: rotary, layout: half, size: 2, "
+        "scaling: {kind: longrope, short: [1], long: [0], original: 9, magnitude: 1}}"
+    ): ("E244", "`long` must be above 0, got 0"),
+    _attention(
+        "positions: {kind: rotary, layout: half, scaling: {kind: longrope, short: [1], long: [2], original: 9}}"
+    ): (
+        "E203",
+        "missing field `magnitude`",
     ),
     _attention("positions: {kind: relative_buckets, buckets: 6, max_distance: 9, bidirectional: true, share: true}"): (
         "E244",

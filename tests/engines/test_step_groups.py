@@ -16,7 +16,9 @@ def test_every_row_is_run_once_and_fits() -> None:
     for _ in range(500):
         capacity, rows = int(generator.integers(1, 12)), int(generator.integers(1, 6))
         past = generator.integers(0, capacity + 1, rows)
+        past[0] = min(past[0], capacity - 1)
         counts = np.minimum(generator.integers(0, 5, rows), capacity - past)
+        counts[0] = max(counts[0], 1)
         found = list(groups(past, counts, capacity))
         np.testing.assert_array_equal(sum((one.counts for one in found), np.zeros(rows, np.int64)), counts)
         for one in found:
@@ -33,6 +35,11 @@ def test_rows_that_fit_are_one_group() -> None:
 def test_more_than_the_capacity_is_refused() -> None:
     with pytest.raises(ValueError, match="4 new positions do not fit into a capacity of 8"):
         list(groups(np.array([5]), np.array([4]), 8))
+
+
+def test_a_step_of_no_positions_is_refused() -> None:
+    with pytest.raises(ValueError, match="no row has new positions"):
+        list(groups(np.array([5]), np.array([0]), 8))
 
 
 def test_other_rows_keep_what_is_written_over() -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import count
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
+from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
@@ -89,6 +91,18 @@ class Experts(Primitive):
         """The same token of both operands."""
         same = identity(count(inputs[0].axes[:-1]))
         return ((same, same),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With both operands, token by token."""
+        tokens = same(*range(inputs[0].rank - 1))
+        return (together(operands, [tokens, tokens]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The weights are the coefficients of the experts."""
+        is_affine = self.activation is None and not self.gated
+        return frozenset((1,)) if is_affine else frozenset((0, 1)), frozenset((0,))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
