@@ -24,7 +24,7 @@ KINDS: tuple[MixingKind, ...] = ("static", "maximum", "dynamic", "unknown")
 
 
 @record
-class Numbering:
+class PositionsRead:
     """Which coordinates of a value number positions of inputs, and whether its values depend on those of inputs."""
 
     positions: frozenset[int]
@@ -69,7 +69,7 @@ def _run(node: Node, times: int) -> Iterator[tuple[Node, int]]:
             yield from _run(inner, times * count)
 
 
-class _Walk(Forward[Numbering]):
+class _Walk(Forward[PositionsRead]):
     """Facts about values, and the `kinds` of the primitives that mix positions."""
 
     def __init__(self, graph: Graph, axes: Mapping[Value, Sequence[int]]) -> None:
@@ -77,9 +77,9 @@ class _Walk(Forward[Numbering]):
         self.kinds: dict[Node, MixingKind] = {}
         for value in graph.inputs:
             places = frozenset(k for axis in axes.get(value, ()) for k in value.type.coordinates[axis])
-            self.facts[value] = Numbering(positions=places, varies=True)
+            self.facts[value] = PositionsRead(positions=places, varies=True)
 
-    def primitive(self, node: Node, operands: Sequence[Numbering]) -> Sequence[Numbering]:
+    def primitive(self, node: Node, operands: Sequence[PositionsRead]) -> Sequence[PositionsRead]:
         """Positions are handed on by every constraint that relates a coordinate to one of the operand."""
         assert isinstance(node.op, Primitive)
         rows = node.reads
@@ -87,7 +87,7 @@ class _Walk(Forward[Numbering]):
         if (kind := _kind(node, node.op, operands, rows[0])) is not None:
             self.kinds[node] = kind
         return [
-            Numbering(
+            PositionsRead(
                 positions=frozenset(
                     k for one, relation in zip(operands, row, strict=True) for k in _handed(relation, one.positions)
                 ),
@@ -96,14 +96,14 @@ class _Walk(Forward[Numbering]):
             for row in rows
         ]
 
-    def other(self, node: Node, operands: Sequence[Numbering]) -> Numbering:
+    def other(self, node: Node, operands: Sequence[PositionsRead]) -> PositionsRead:
         """Nothing is known to number positions."""
         self.kinds[node] = "unknown"
-        return Numbering(positions=frozenset(), varies=any(one.varies for one in operands))
+        return PositionsRead(positions=frozenset(), varies=any(one.varies for one in operands))
 
-    def joined(self, left: Numbering, right: Numbering) -> Numbering:
+    def joined(self, left: PositionsRead, right: PositionsRead) -> PositionsRead:
         """Either."""
-        return Numbering(positions=left.positions | right.positions, varies=left.varies or right.varies)
+        return PositionsRead(positions=left.positions | right.positions, varies=left.varies or right.varies)
 
 
 def _handed(relation: Relation, positions: frozenset[int]) -> Iterator[int]:
@@ -115,7 +115,7 @@ def _handed(relation: Relation, positions: frozenset[int]) -> Iterator[int]:
                 yield from used(flat.out)
 
 
-def _kind(node: Node, op: Primitive, operands: Sequence[Numbering], row: Sequence[Relation]) -> MixingKind | None:
+def _kind(node: Node, op: Primitive, operands: Sequence[PositionsRead], row: Sequence[Relation]) -> MixingKind | None:
     """How a primitive mixes positions of what depends on the input; None where each result reads one of them."""
     mixed = [
         k
