@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from archspec.bundle.manifest import MANIFEST, FileEntry
-from archspec.diagnostics import Collector
+from archspec.bundle.manifest import MANIFEST, FileEntry, read_manifest
+from archspec.diagnostics import Collector, SpecError
 
 
 def entry_of(path: Path) -> FileEntry:
@@ -26,6 +26,19 @@ def names_under(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()
+
+
+def bundle_around(path: Path) -> Path | None:
+    """Return the bundle that a path lies in; None if it lies in none, or is one itself."""
+    for folder in path.resolve().parents:
+        try:
+            text = (folder / MANIFEST).read_text(encoding="utf-8")
+            read_manifest(text)
+        except (SpecError, OSError, UnicodeDecodeError):
+            # Many programs have files of this name, so a folder is a bundle only if its manifest is sound.
+            continue
+        return folder
+    return None
 
 
 def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:

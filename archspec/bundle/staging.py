@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archspec.bundle.files import names_under
+from archspec.bundle.files import bundle_around, names_under
 from archspec.bundle.janitor import __file__ as JANITOR
 from archspec.bundle.janitor import clean
 from archspec.bundle.manifest import MANIFEST, read_manifest
@@ -55,7 +55,10 @@ def staging(output: Path) -> Iterator[Path]:
 
 
 def check_output(output: Path) -> None:
-    """Raise SpecError E704 if the output exists and is anything but an empty folder or a complete bundle."""
+    """Raise SpecError E704 if the output is inside a bundle, or exists as anything but an empty folder or a bundle."""
+    around = bundle_around(output)
+    if around is not None:
+        fail("E704", f"{output} is inside the bundle {around}", None, help="choose a folder outside of it")
     if not output.exists() and not output.is_symlink():
         return
     if not output.is_dir():

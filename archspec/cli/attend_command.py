@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,10 @@ from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import require_suffix, write_whole
 from archspec.diagnostics import fail
+
+if TYPE_CHECKING:
+    from archspec.bundle import Bundle
+    from archspec.model.checked import Checked
 
 
 @click.command("attend")
@@ -52,17 +57,22 @@ def command(
     """
     require_suffix(output, ".svg", "--output")
     from archspec.bundle.read import is_bundle
+    from archspec.bundle.read import open as open_bundle
     from archspec.checking import accepted
-    from archspec.cli.run_command import read_arrays
+    from archspec.cli.arrays import input_types, read_arrays
     from archspec.views.attention_weights import attend
 
     given = is_bundle(spec)
     if given and (overrides or reduced or weights is not None or layout is not None):
         raise click.UsageError(OF_BUNDLE)
+    if given:
+        source: Bundle | Checked = open_bundle(spec)
+    else:
+        source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     found = attend(
-        spec if given else accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
+        source,
         weights,
-        read_arrays(inputs),
+        read_arrays(inputs, input_types(source)),
         node=node,
         row=row,
         layout=layout,

@@ -103,6 +103,7 @@ def command(
     from archspec.bundle import Bundle
     from archspec.bundle.read import is_bundle
     from archspec.checking import accepted
+    from archspec.cli.arrays import input_types, read_arrays
     from archspec.decoding import TextDecoder, decoder
     from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import find_tokenizer
@@ -110,13 +111,14 @@ def command(
 
     _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
     source: Checked | Bundle
     if is_bundle(spec):
         source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed, artifact)
+    limits["inputs"] = None if inputs is None else read_arrays(inputs, input_types(source))
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
     limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
     known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
@@ -148,12 +150,6 @@ def _note(made: Decoder, drawn: int | None) -> None:
 def _note_speed(count: int, seconds: float) -> None:
     """Print on standard error how fast ids were made, the time for the prompts included."""
     click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} ids/s", err=True)
-
-
-def _arrays(path: Path | None) -> dict[str, Any] | None:
-    from archspec.cli.run_command import read_arrays
-
-    return None if path is None else read_arrays(path)
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from archspec.cli.arrays import input_types, read_arrays, write_arrays
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
-from archspec.cli.writing import require_suffix, write_whole
-from archspec.diagnostics import SpecError, fail
+from archspec.cli.writing import require_suffix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_HELP = "write it with `numpy.savez(file, **arrays)`"
 
 
 @click.command("run")
@@ -35,7 +32,7 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
     require_suffix(output, ".npz", "--output")
     opened = open_bundle(bundle, artifact)
     choice = opened.choice()
-    outputs = opened.run(read_arrays(inputs))
+    outputs = opened.run(read_arrays(inputs, input_types(opened)))
     if output is not None:
         write_arrays(output, outputs)
     shapes = {name: list(array.shape) for name, array in outputs.items()}
@@ -57,31 +54,3 @@ def not_finite(array: NDArray[Any]) -> int:
     import numpy as np
 
     return 0 if array.dtype.kind not in "fc" else int(array.size - np.isfinite(array).sum())
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Arrays by name from an .npz file. Raises SpecError E703 if it cannot be read.
-
-    Pickled objects are refused, because loading them could execute code.
-    """
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            twice = [name for name, count in Counter(archive.files).items() if count > 1]
-            if twice:
-                fail("E703", f"{path} contains `{twice[0]}` more than once", None, help=_HELP)
-            return {name: archive[name] for name in archive.files}
-    except SpecError:
-        raise
-    except OSError as error:
-        fail("E703", f"cannot read {path}: {(error.strerror or str(error)).lower()}", None)
-    except Exception:  # noqa: BLE001 - zipfile and NumPy raise errors of many types for damaged files
-        fail("E703", f"{path} is not an .npz file of plain arrays", None, help=_HELP)
-
-
-def write_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write arrays to an .npz file, completely or not at all. Raises SpecError E702."""
-    import numpy as np
-
-    write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))

@@ -26,8 +26,8 @@ def write_whole(path: Path, content: str | Callable[[IO[bytes]], object]) -> Non
         content: the text, or a function that writes to a binary file.
 
     Raises:
-        SpecError: E702 if the target is `-` or not a regular file, is read-only, is an input of the running command, or
-            if writing fails.
+        SpecError: E702 if the target is `-` or not a regular file, is read-only, is inside a bundle, is an input of the
+            running command, or if writing fails.
     """
     if str(path) == "-":
         help = "leave the option out to print, or choose another name"
@@ -35,9 +35,22 @@ def write_whole(path: Path, content: str | Callable[[IO[bytes]], object]) -> Non
     try:
         target = path.resolve()
         mode = _mode_of(target, path)
+        _check_outside(target, path)
         _replace(target, content, mode)
     except (OSError, RuntimeError) as error:
         not_written(path, error)
+
+
+def _check_outside(target: Path, path: Path) -> None:
+    """Raise SpecError E702 for a file in the folder of a bundle, whose files are those of its manifest."""
+    # Reading manifests takes longer than most commands, so a name is looked for first.
+    if any((folder / "manifest.json").exists() for folder in target.parents):
+        from archspec.bundle.files import bundle_around
+
+        around = bundle_around(target)
+        if around is not None:
+            message = f"cannot write {path}: it is inside the bundle {around}"
+            fail("E702", message, None, help="choose a file outside of it")
 
 
 def not_written(path: Path, error: Exception) -> NoReturn:

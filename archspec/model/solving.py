@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import lcm
 
-from archspec.algebra.dim import Dim, FloorDiv, Symbol
+from archspec.algebra.dim import Dim, FloorDiv, Mod, Symbol
 from archspec.algebra.polynomial import Terms, constant
 from archspec.diagnostics import Collector
 from archspec.model.sizes import alone
@@ -175,28 +176,67 @@ def _fitting(gives: Callable[[int], int], one: _Equation, symbol: Symbol) -> Seq
     """The counts of multiples in the dim's range at which an axis has its size, in ascending order."""
     least, most = symbol.bounds()
     counts = range(least, most + 1)
-    # A size that never falls has its counts in one run, which bisection finds also in a range of many millions.
-    if _climbs(one.dim.terms):
-        return counts[bisect_left(counts, one.size, key=gives) : bisect_right(counts, one.size, key=gives)]
-    return [count for count in counts if gives(count) == one.size]
+    period = _period(one.dim.terms) if _climbs(one.dim.terms) else None
+    if period is None or period > len(counts) // 64:
+        return [count for count in counts if gives(count) == one.size]
+    # Counts of one remainder make a size that never falls, and have theirs in one run, which bisection finds also in a
+    # range of many millions.
+    runs = [_run(counts[start::period], gives, one.size) for start in range(period)]
+    return runs[0] if period == 1 else sorted(count for run in runs for count in run)
+
+
+def _run(counts: range, gives: Callable[[int], int], size: int) -> range:
+    """The counts that give a size, where sizes never fall."""
+    return counts[bisect_left(counts, size, key=gives) : bisect_right(counts, size, key=gives)]
 
 
 def _climbs(terms: Terms) -> bool:
-    """Whether a polynomial never falls where its dims grow: terms have positive factors, quotients have positive
-    divisors and numerators that climb, and products have no factor below 0.
+    """Whether a polynomial never falls where its dims grow by multiples of `_period`.
+
+    Remainders then stay the same; other terms have positive factors, quotients have positive divisors and numerators
+    that climb, and products have no factor below 0.
     """
     return all(
-        factor > 0
-        and all(isinstance(atom, Symbol) or (isinstance(atom, FloorDiv) and _climbs_quotient(atom)) for atom in atoms)
-        and (len(atoms) < 2 or all(atom.bounds()[0] >= 0 for atom in atoms))
+        all(isinstance(atom, Mod) for atom in atoms)
+        or (
+            factor > 0
+            and all(not isinstance(atom, FloorDiv) or _climbs_quotient(atom) for atom in atoms)
+            and (len(atoms) < 2 or all(atom.bounds()[0] >= 0 for atom in atoms))
+        )
         for atoms, factor in terms.items()
-        if atoms
     )
 
 
 def _climbs_quotient(atom: FloorDiv) -> bool:
     divisor = constant(atom.den)
     return divisor is not None and divisor > 0 and _climbs(atom.num)
+
+
+def _period(terms: Terms) -> int | None:
+    """A step of the dims that leaves all remainders in a polynomial the same; None where a divisor is not fixed.
+
+    A polynomial in a dim that grows by a multiple of p grows by a multiple of p. A quotient by d of what grows by a
+    multiple of d*p grows by a multiple of p; so the divisors of what is nested multiply.
+    """
+    quotients = [atom for atoms in terms for atom in atoms if isinstance(atom, (FloorDiv, Mod))]
+    # Without remainders there is nothing to keep the same: a quotient that climbs does so at every step.
+    return _step(quotients) if any(map(_has_remainder, quotients)) else 1
+
+
+def _has_remainder(atom: FloorDiv | Mod) -> bool:
+    inner = (found for atoms in (*atom.num, *atom.den) for found in atoms if isinstance(found, (FloorDiv, Mod)))
+    return isinstance(atom, Mod) or any(map(_has_remainder, inner))
+
+
+def _step(quotients: Sequence[FloorDiv | Mod]) -> int | None:
+    step = 1
+    for atom in quotients:
+        divisor = constant(atom.den)
+        inner = _step([found for atoms in atom.num for found in atoms if isinstance(found, (FloorDiv, Mod))])
+        if divisor is None or divisor <= 0 or inner is None:
+            return None
+        step = lcm(step, divisor * inner)
+    return step
 
 
 def _rises(dim: Dim, symbol: Symbol) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -107,7 +109,23 @@ def _opened(path: Path) -> Iterator[Any]:
         help = "download the file again; it may be incomplete"
         fail("E523", f"{path} is not a complete safetensors file", None, notes=[str(error)], help=help)
     with opened as handle:
+        _check_names(path)
         yield handle
+
+
+def _check_names(path: Path) -> None:
+    """Raise SpecError E523 for a header that gives a name twice; the reader would take the last entry in silence."""
+    with path.open("rb") as file:
+        header = file.read(int.from_bytes(file.read(8), "little"))
+    json.loads(header, object_pairs_hook=lambda pairs: _unique(path, pairs))
+
+
+def _unique(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the header. Raises SpecError E523 for a repeated name."""
+    twice = next((name for name, count in Counter(name for name, _ in pairs).items() if count > 1), None)
+    if twice is not None:
+        fail("E523", f"the header of {path} contains `{twice}` more than once", None, help="write the file again")
+    return dict(pairs)
 
 
 def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:

@@ -248,6 +248,27 @@ def test_sizes_of_strides_are_solved_in_ranges_too_long_to_search(size: int) -> 
     assert prepare(interface, given_shape(1, size), "float32")["valid"].shape == (1, max(1, 320 * (size - 1)))
 
 
+@pytest.mark.parametrize("size", range(1, 60, 3))
+@pytest.mark.parametrize("shape", ["n//3 + n % 3", "n*(n % 4) + n//2", "(n//3) % 5 + n//5", "(n + n % 4)//3 - n % 2"])
+def test_sizes_with_remainders_are_those_of_a_search(shape: str, size: int) -> None:
+    """Counts of one remainder are solved together, as the range is long; all of them are tried here."""
+    interface = solving(shape, n=DimRange(min=1, typical=8, max=3000))
+    dim = interface.inputs["x"].type.shape[1]
+    fitting = [n for n in range(1, 3001) if dim.value({"n": n}) == size]
+    if not fitting:
+        with pytest.raises(SpecError, match="no whole `n` gives that size"):
+            prepare(interface, given_shape(1, size), "float32")
+        return
+    expected = 8 if 8 in fitting else fitting[0]
+    assert prepare(interface, given_shape(1, size), "float32")["valid"].shape == (1, expected)
+
+
+def test_sizes_with_remainders_are_solved_in_ranges_too_long_to_search() -> None:
+    interface = solving("n//320 + n % 16", n=DimRange(min=1, typical=10**8, max=10**9))
+    # The least count: 1000 * 320 + 15.
+    assert prepare(interface, given_shape(1, 1015), "float32")["valid"].shape == (1, 320_015)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

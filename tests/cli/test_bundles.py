@@ -11,15 +11,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from archspec.algebra.dim import Symbol
 from archspec.bundle import build
-from archspec.cli.run_command import read_arrays
+from archspec.bundle.staging import check_output
+from archspec.cli.arrays import read_arrays
 from archspec.diagnostics import SpecError
+from archspec.ir.types import DType, TensorType
 from tests.cli.conftest import SMALL, Command
 from tests.steps import steps_here
 
 pytestmark = pytest.mark.slow
 
 IDS = np.arange(10, dtype=np.int64).reshape(2, 5)
+TOKENS = Symbol("tokens", 1, 8, 4 * 2**20)
+TYPES = {"ids": TensorType.of(DType.INT64, TOKENS)}
 
 
 @pytest.fixture(scope="module")
@@ -153,20 +158,48 @@ def _zipped(header: bytes, flags: tuple[int, int] = (0, 0)) -> bytes:
     "content",
     [
         _zipped(b"{'descr': '<i8',"),
-        _zipped(b"{'descr': '<i8', 'fortran_order': False, 'shape': (100000000000, 100000), }\n"),
+        _zipped(b"{'descr': '<U500000000', 'fortran_order': False, 'shape': (2,), }\n"),
         _zipped(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n"),
         _zipped(b"", (1, 0)),
         _zipped(b"", (0, 99)),
     ],
-    ids=["cut", "too large", "objects", "encrypted", "unknown method"],
+    ids=["cut", "long texts", "objects", "encrypted", "unknown method"],
 )
 def test_damaged_archives(folder: Path, content: bytes) -> None:
     (folder / "in.npz").write_bytes(content)
     with pytest.raises(SpecError) as raised:
-        read_arrays(folder / "in.npz")
+        read_arrays(folder / "in.npz", TYPES)
     assert [one.message for one in raised.value.diagnostics] == [
         f"{folder / 'in.npz'} is not an .npz file of plain arrays"
     ]
+
+
+def test_an_array_that_expands_beyond_what_the_input_admits_is_not_read(folder: Path) -> None:
+    """The header is enough to refuse 8 GB, under the name of an input or another: nothing is read after it."""
+    header = b"{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000,), }\n"
+    for name in ("ids", "other"):
+        with zipfile.ZipFile(folder / "in.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        with pytest.raises(SpecError) as raised:
+            read_arrays(folder / "in.npz", TYPES)
+        (found,) = raised.value.diagnostics
+        message = f"`{name}` in {folder / 'in.npz'} has 1,000,000,000 elements, expected at most 4,194,304"
+        assert (found.code, found.message) == ("E716", message)
+
+
+def test_an_output_in_the_folder_of_a_bundle_is_refused(archspec: Command, folder: Path, bundle: Path) -> None:
+    write(folder / "in.npz", {"ids": IDS})
+    before = sorted(bundle.rglob("*"))
+    ran = archspec("run", str(bundle), "--inputs", "in.npz", "--output", str(bundle / "artifacts" / "out.npz"))
+    assert ran.status == 1
+    assert ran.err.startswith(f"error[E702]: cannot write {bundle / 'artifacts' / 'out.npz'}: it is inside the bundle")
+    with pytest.raises(SpecError, match=rf"E704\]: {bundle / 'again'} is inside the bundle {bundle}"):
+        check_output(bundle / "again")
+    assert sorted(bundle.rglob("*")) == before
+    # Other programs have a `manifest.json` too.
+    (folder / "site").mkdir()
+    (folder / "site" / "manifest.json").write_text("{}")
+    check_output(folder / "site" / "new")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -177,7 +210,7 @@ def test_an_array_that_is_there_twice(folder: Path) -> None:
         for _ in range(2):
             archive.writestr("ids.npy", one.getvalue())
     with pytest.raises(SpecError, match="contains `ids` more than once"):
-        read_arrays(folder / "in.npz")
+        read_arrays(folder / "in.npz", TYPES)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,15 @@ def test_tensors_stay_when_the_file_is_closed(tmp_path: Path) -> None:
     assert same(kept, tensors)
 
 
+def test_a_header_with_a_name_twice_is_refused(tmp_path: Path) -> None:
+    """Both entries have the same bytes, so that the reader of safetensors takes one of them in silence."""
+    entry = '"a": {"dtype": "%s", "shape": [1], "data_offsets": [0, 4]}'
+    header = f"{{{entry % 'F32'}, {entry % 'I32'}}}".encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert refused(path) == ("E523", f"the header of {path} contains `a` more than once")
+
+
 def test_shards_of_an_index(tmp_path: Path) -> None:
     folder = sharded(tmp_path, GOOD)
     for path in (folder, folder / "model.safetensors.index.json"):

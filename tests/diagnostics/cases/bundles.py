@@ -16,8 +16,8 @@ from archspec.bundle.choice import choose
 from archspec.bundle.files import check_files, entry_of
 from archspec.bundle.manifest import FORMAT, KEY, read_manifest
 from archspec.bundle.staging import check_output
+from archspec.cli.arrays import read_arrays
 from archspec.cli.init_command import command as init
-from archspec.cli.run_command import read_arrays
 from archspec.cli.verify_command import made
 from archspec.cli.writing import write_whole
 from archspec.contract.binding import bound
@@ -52,7 +52,7 @@ def _init(folder: Path) -> None:
 
 def _text(folder: Path) -> None:
     (folder / "inputs.npz").write_text("ids: 1")
-    read_arrays(folder / "inputs.npz")
+    read_arrays(folder / "inputs.npz", {})
 
 
 def _full(folder: Path) -> None:
