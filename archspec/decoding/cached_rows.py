@@ -26,7 +26,7 @@ class CachedRows:
             feeding: makes their tensors.
             given: the inputs that are given once, by name.
             rows: how many rows are fed together; a number that the batch admits.
-            capacity: the most positions that a row will have.
+            capacity: the maximum number of positions of a row.
         """
         self.stepped, self.feeding = stepped, feeding
         self.sizes = feeding.sizes(given)
@@ -56,6 +56,12 @@ class CachedRows:
             self.past[row] = 0
         # The buffers keep their entries: what is behind a row's count is never read.
         self.cache = self.stepped.at(self.cache, self.past)
+
+    def enter(self, row: int, given: Mapping[str, Tensor]) -> None:
+        """Give a row its own inputs that are given once; what is made of them is made now, for this row alone."""
+        plan = self.feeding.plan
+        part = self.stepped.new_cache(plan.batch(1), plan.capacity(1), given)
+        self.cache = self.stepped.entered(self.cache, part, [row])
 
     def _moved(self, filled: RowBlock) -> RowBlock:
         """The block with the position numbers that its ids have in their rows."""

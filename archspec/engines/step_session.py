@@ -12,15 +12,20 @@ from archspec.record import record
 class StepSession(Protocol):
     """Runs the step of a decoder."""
 
+    @property
+    def capacity(self) -> int | None:
+        """How many entries the buffers of all positions must have, and no row may pass with new ones; None for any."""
+        ...
+
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step.
 
         Args:
-            inputs: the inputs beside the state, by name.
+            inputs: the inputs other than the state, by name.
             state: the state by name, which may be written in place.
 
         Returns:
-            the outputs beside the state, and the state afterwards by the names of the inputs.
+            the outputs other than the state, and the state afterwards by the names of the inputs.
 
         Raises:
             SpecError: E610 if the runtime fails.
@@ -34,6 +39,7 @@ class FunctionalSession:
 
     runner: Runner
     updates: Mapping[str, str]
+    capacity: int | None = None
 
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step; see `StepSession`."""

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from archspec import check, weights
+from archspec.analyses.field import ReceptiveFields
 from archspec.checking import compile
 from archspec.oracle.interpreter import interpret
 from tests.blocks.surroundings import complaints
@@ -211,3 +212,11 @@ def test_windows_that_do_not_fit_are_refused(windows: str, code: str) -> None:
     patches = "{block: patch_embedding, input: pixels, patch: 16, dim: 8}"
     node = f"[{patches}, {{block: attention, heads: 1, mask: all, windows: {windows}}}]"
     assert {found for found, _, _ in complaints(node)} == {code}
+
+
+def test_the_field_of_windows_is_a_bound() -> None:
+    spec = draft(grid((1, 2), "all"))
+    fields = ReceptiveFields(spec.graph)
+    found = [fields.of(spec.values["z"], spec.values["image"], axis) for axis in (1, 2)]
+    assert [None if one is None else str(one.extent) for one in found] == ["3", "5"]
+    assert all(one is not None and one.why for one in found)

@@ -31,6 +31,7 @@ class TorchTensorRT(TensorRTRTX):
     """
 
     word = "torch-tensorrt"
+    steps = False
     runtime = "torch_tensorrt"
     form = "program"
     extra = CROSS
@@ -74,11 +75,11 @@ class TorchTensorRT(TensorRTRTX):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
+    def plan(self, program: Program, source: Path, dtype: DTypeName) -> NetworkPlan:
         """Return the network that Torch-TensorRT makes of an exported program. Raises SpecError E604, E606 or E620."""
         from archspec.engines.through_torch.building import read_plan
 
-        return read_plan(source, interface, dtype)
+        return read_plan(source, program.interface, dtype)
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Return why this host cannot open an artifact, None if it can.
@@ -133,7 +134,7 @@ def _check_host(word: str, dtype: DTypeName) -> None:
         )
     if this_gpu() is None:
         help = f"name the GPUs to build for elsewhere: `{word}:sm86,sm89`"
-        fail("E611", f"`{word}` must be built on a host with its GPU, and this host has none", None, help=help)
+        fail("E611", f"`{word}` must be built on a host with its GPU, but this host has none", None, help=help)
     if find_spec("torch_tensorrt") is None:
         help = "pip install 'archspec-compiler[tensorrt]'"
         fail("E604", f"the target `{word}` needs the package torch-tensorrt", None, help=help)
