@@ -50,8 +50,6 @@ def owed() -> set[str]:
 
 
 _SYMMETRY = {
-    "equivariant": "axis: 1, stride: 1",
-    "invariant": "axis: 1",
     "receptive_field": "axis: 1, at_most: 3",
 }
 

@@ -11,6 +11,7 @@ from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.norm import norm_of
 from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import fixed, rate, whole
+from archspec.blocks.parts.per_axis import PerAxisField, per_axis
 from archspec.blocks.parts.positions import PatchGrid, Positions, PositionsFields, plan_positions
 from archspec.blocks.parts.values import same_shape
 from archspec.blocks.token_embedding import finish
@@ -30,7 +31,6 @@ from archspec.record import record
 from archspec.schema.model import MAYBE, TWO
 from archspec.schema.plain import Before
 from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
-from archspec.text.expr import Expr
 from archspec.text.nodes import TextNode
 
 
@@ -56,6 +56,11 @@ class PatchEmbeddingBlock(Block):
     patch: Annotated[list[SizeField], TWO, Before(_patch)] = Field(
         description="side of a patch in pixels, or [height, width]; it must divide the image"
     )
+    stride: PerAxisField | None = Field(
+        default=None,
+        description="pixels from a patch to the next, or a list with those of each axis; the patch when left out; "
+        "smaller: patches overlap, and pixels at the end that fill no patch are left out",
+    )
     dim: SizeField = Field(description="features of a patch")
     bias: BoolField | None = Field(default=None, description="a bias of the map; defaults.bias when left out")
     class_token: BoolField = Field(default=False, description="a learned token in front")
@@ -78,15 +83,15 @@ class PatchEmbeddingBlock(Block):
         if image.type.dtype != DType.FLOAT or image.type.rank != 4:
             wanted = "float[batch, channels, height, width]"
             cx.fail("E342", f"patch_embedding takes {wanted}, got {image.type}", self.input.span)
-        rows, columns = (
-            self._count(cx, expr, size) for expr, size in zip(self.patch, image.type.shape[2:], strict=True)
-        )
+        patch = [fixed(cx, expr, "patch") for expr in self.patch]
+        stride = patch if self.stride is None else per_axis(cx, self.stride, 2, fixed, "stride")
+        rows, columns = (self._count(cx, k, image.type.shape[2 + k], patch[k], stride[k]) for k in range(2))
         width = fixed(cx, self.dim, "dim")
         bias = cx.defaults.bias if self.bias is None else self.bias
         tokens = [name for name in ("class_token", "distillation_token") if getattr(self, name)]
         mask = self._mask(cx, image, rows * columns)
         plan = _Patches(
-            project=_projection(width, [fixed(cx, expr, "patch") for expr in self.patch], bias),
+            project=_projection(width, patch, stride, bias),
             width=width,
             tokens=tokens,
             registers=0 if self.registers is None else whole(cx, self.registers, "registers"),
@@ -108,9 +113,22 @@ class PatchEmbeddingBlock(Block):
         same_shape(cx, mask, (image.type.shape[0], patches), self.mask_token.span, "`mask_token`")
         return mask
 
-    def _count(self, cx: Context, expr: Expr, size: Dim) -> Dim:
-        """The number of patches along one axis of the image. Raises SpecError E349 if they do not fill the axis."""
-        patch = fixed(cx, expr, "patch")
+    def _count(self, cx: Context, k: int, size: Dim, patch: int, stride: int) -> Dim:
+        """The number of patches along axis `k` of the image.
+
+        Raises SpecError E244 for a stride that leaves pixels out between patches, E349 for patches that do not fill the
+        axis or, if they overlap, may not fit.
+        """
+        expr, own = self.patch[k], self.stride
+        if own is not None and stride > patch:
+            place = own[k].span if isinstance(own, list) else own.span
+            cx.fail(
+                "E244", f"`stride` is {stride} and the patch side is {patch}", place, help="choose at most the patch"
+            )
+        if stride < patch:
+            if compare(size, ">=", patch) is not True:
+                cx.fail("E349", f"an image side of {size} may be smaller than the patch side {patch}", expr.span)
+            return (size - patch) // stride + 1
         if compare(size % patch, "==", 0) is not True:
             cx.fail(
                 "E349",
@@ -129,12 +147,12 @@ class PatchEmbeddingBlock(Block):
         return plan_positions(cx, fields, shape, width, grid)
 
 
-def _projection(width: int, patch: Sequence[int], bias: bool) -> Op:
-    """The map of each patch, as a convolution whose stride is its kernel."""
+def _projection(width: int, patch: Sequence[int], stride: Sequence[int], bias: bool) -> Op:
+    """The map of each patch, as a convolution whose kernel is the patch."""
     return Convolution(
         channels=Dim.of(width),
         kernel=tuple(patch),
-        stride=tuple(patch),
+        stride=tuple(stride),
         padding=(0, 0),
         dilation=(1, 1),
         groups=1,

@@ -151,7 +151,8 @@ class Stack(Block):
         """The checked computation of one sublayer. Only self-attention has a mask that a block may restrict."""
         if isinstance(part, FeedForwardFields):
             return plan_feed_forward(cx, part)
-        attend = plan_attention(cx, inner, part, x)
+        memory = part.memory if isinstance(part, CrossAttentionFields) else None
+        attend = plan_attention(cx, inner, part, x, memory)
         if name == "attention":
             self.check_mask(cx, attend.mask, part)
         return attend

@@ -29,12 +29,14 @@ class _Model(BaseModel):
 class OutputDifference(_Model):
     """The largest absolute difference of one output over all positions, and the largest value of the reference.
 
-    For an output that is not float, `largest` is the share of elements that differ.
+    For an output that is not float, `largest` is the share of elements that differ. Of a decoder's step, both are those
+    of one position, and `place` says which if the difference is too large.
     """
 
     output: str
     largest: float
     scale: float
+    place: str = ""
 
     def allowed(self, dtype: DTypeName) -> bool:
         """Whether the difference is within the tolerance for rounding in this dtype."""
@@ -63,7 +65,7 @@ class ParityTrial(_Model):
                 note = f"the largest value there is {one.scale:.3g}"
                 if isinf(one.largest):
                     note = "a value there is not finite, or the shapes differ"
-                found.error("E609", message, None, notes=[note])
+                found.error("E609", message, None, notes=[note, *([one.place] if one.place else [])])
 
 
 class FindingEntry(_Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry
@@ -12,6 +14,9 @@ from archspec.lower.step_programs import StepPrograms, step_programs
 from archspec.model.checked import Checked
 from archspec.model.written import written
 from archspec.record import record
+
+_NONE = ("E610", "E710")
+"""What says that this host has nothing to run."""
 
 
 @record(eq=False)
@@ -31,31 +36,36 @@ def opened_steps(bundle: Bundle, checked: Checked, artifact: str | None = None) 
         artifact: the target that must run; the best one if left out.
 
     Returns:
-        the opened step, or why there is none.
+        the opened step, or why there is none: none was built, another version built it, or no runtime of one is here.
 
     Raises:
-        SpecError: E610 or E710 if the target that was named cannot be opened or is not there.
+        SpecError: E610 or E710 if the target that was named cannot be opened or is not there. E610 for a chosen
+            artifact that its runtime rejects, which is damaged: nothing else runs in its place.
     """
+    entries = {program.part: program.artifacts for program in bundle.manifest.programs}
     try:
-        return _opened(bundle, checked, artifact)
+        programs, choice = _chosen(bundle, checked, entries, artifact)
     except SpecError as error:
-        if artifact is not None:
+        if artifact is not None or error.diagnostics[0].code not in _NONE:
             raise
         return error.diagnostics[0]
+    files = {part: bundle.path / _entry(found, choice.target).files[0] for part, found in entries.items()}
+    dtype = _entry(entries["step"], choice.target).dtype
+    return OpenedSteps(steps=open_steps(programs, target_of(choice.target), dtype, files), choice=choice)
 
 
-def _opened(bundle: Bundle, checked: Checked, artifact: str | None) -> OpenedSteps:
-    entries = {program.part: program.artifacts for program in bundle.manifest.programs}
+def _chosen(
+    bundle: Bundle, checked: Checked, entries: Mapping[str, Sequence[ArtifactEntry]], artifact: str | None
+) -> tuple[StepPrograms, ArtifactChoice]:
+    """The programs and the target that runs. Raises SpecError E610 or E710 where there is none; opens nothing."""
     if "step" not in entries:
         help = "build the bundle again with this version, `--target onnx`"
         fail("E710", "the bundle has no artifact of a cached step", None, help=help)
     programs = step_programs(checked)
     _check_version(bundle, programs)
     assert programs is not None
-    choice = choose(entries["step"], bundle.report, artifact or bundle.artifact, what="artifact of a cached step")
-    files = {part: bundle.path / _entry(found, choice.target).files[0] for part, found in entries.items()}
-    dtype = _entry(entries["step"], choice.target).dtype
-    return OpenedSteps(steps=open_steps(programs, target_of(choice.target), dtype, files), choice=choice)
+    wanted = artifact or bundle.artifact
+    return programs, choose(entries["step"], bundle.report, wanted, what="artifact of a cached step")
 
 
 def _check_version(bundle: Bundle, programs: StepPrograms | None) -> None:
@@ -66,5 +76,9 @@ def _check_version(bundle: Bundle, programs: StepPrograms | None) -> None:
         fail("E710", message, None, help="build the bundle again")
 
 
-def _entry(entries: list[ArtifactEntry], target: str) -> ArtifactEntry:
-    return next(entry for entry in entries if entry.target == target)
+def _entry(entries: Sequence[ArtifactEntry], target: str) -> ArtifactEntry:
+    """The entry of a target. Raises SpecError E710 if there is none: the parts of a step belong together."""
+    found = next((entry for entry in entries if entry.target == target), None)
+    if found is None:
+        fail("E710", f"the bundle has the cached step of `{target}` in part", None, help="build the bundle again")
+    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
@@ -19,16 +20,40 @@ class Turn:
 
 
 @record
+class Stand:
+    """Where rows stand when a turn begins: the number of each row's sequence, and how many positions of it were fed."""
+
+    turn: Turn
+    numbers: tuple[int, ...]
+    past: tuple[int, ...]
+
+    def without(self, rows: Collection[int]) -> Stand:
+        """The same, where some rows rest."""
+        counts = tuple(0 if row in rows else count for row, count in enumerate(self.turn.counts))
+        return replace(self, turn=Turn(counts=counts, again=self.turn.again))
+
+
+@record
 class Course:
-    """Steps in order."""
+    """Steps in order.
+
+    `is_close` means that the output at every new position is compared, where it can be had; otherwise at the last one
+    of each row.
+    """
 
     name: str
     turns: tuple[Turn, ...]
+    is_close: bool = False
 
-    @property
-    def reuses(self) -> bool:
-        """Whether a row begins again."""
-        return any(turn.again for turn in self.turns)
+    def stands(self) -> Iterator[Stand]:
+        """The turns, each with where the rows stand when it begins."""
+        rows = len(self.turns[0].counts)
+        numbers, past = [0] * rows, [0] * rows
+        for turn in self.turns:
+            for row in turn.again:
+                numbers[row], past[row] = numbers[row] + 1, 0
+            yield Stand(turn=turn, numbers=tuple(numbers), past=tuple(past))
+            past = [one + count for one, count in zip(past, turn.counts, strict=True)]
 
 
 @record
@@ -61,6 +86,22 @@ def courses(plan: CoursePlan, seed: int) -> Iterator[Course]:
         yield Course(name=name, turns=_turns([_even(plan.total, chunk, plan.first)] * plan.rows))
 
 
+def twice(plan: CoursePlan, seed: int) -> Course:
+    """The course that shows most: two sequences a row, as long as the capacity, in ragged chunks, all compared closely.
+
+    Rows that advance together have one sequence, in chunks of 3.
+    """
+    if plan.is_even:
+        turns = _turns([_even(plan.capacity, 3, plan.first)] * plan.rows)
+        return Course(name="three at a time", turns=turns, is_close=True)
+    generator = np.random.default_rng(seed)
+    rows = []
+    for _ in range(plan.rows):
+        one, (first, *rest) = (_chunks(plan.capacity, plan.first, generator) for _ in range(2))
+        rows.append([*one, (first[0], True), *rest])
+    return Course(name="ragged, twice", turns=_turns(rows), is_close=True)
+
+
 def _even(total: int, chunk: int, first: int) -> _Chunks:
     """Chunks of one size; the first is as large as it must be, the last smaller."""
     start = min(total, max(chunk, first))
@@ -69,10 +110,14 @@ def _even(total: int, chunk: int, first: int) -> _Chunks:
 
 
 def _ragged(plan: CoursePlan, generator: np.random.Generator) -> list[tuple[int, bool]]:
-    """Chunks of 0 to 4 positions, up to a total of its own."""
-    left = int(generator.integers(1, plan.total + 1))
-    drawn = int(generator.integers(1, 5))
-    found: list[tuple[int, bool]] = [(min(left, max(drawn, plan.first)), False)]
+    """Chunks up to a total of its own."""
+    return _chunks(int(generator.integers(1, plan.total + 1)), plan.first, generator)
+
+
+def _chunks(total: int, first: int, generator: np.random.Generator) -> list[tuple[int, bool]]:
+    """Chunks of 0 to 4 positions; the first is as large as it must be."""
+    left, drawn = total, int(generator.integers(1, 5))
+    found: list[tuple[int, bool]] = [(min(left, max(drawn, first)), False)]
     left -= found[0][0]
     while left:
         # 0 too: a row may rest while others go on.

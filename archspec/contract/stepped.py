@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-
-import numpy as np
+from functools import cached_property
 
 from archspec.analyses.cost import cost
-from archspec.contract.counted import counted, over
-from archspec.contract.courses import Course, CoursePlan, courses
-from archspec.contract.difference import difference
+from archspec.contract.courses import Course, courses, twice
+from archspec.contract.race import Finish, FullForwards, Race, plan_of, rows_at
 from archspec.contract.report import Finding, shown
 from archspec.contract.sequences import Decoded, Rows
-from archspec.contract.sizes import rule_points
-from archspec.contract.steps import Steps
-from archspec.model.runner import Array, Runner
+from archspec.contract.sizes import probe, rule_points
+from archspec.contract.steps import Peeking, Steps
+from archspec.model.runner import Runner
 from archspec.model.samples import patterns
 from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
@@ -23,12 +21,9 @@ from archspec.spec.claims import Claims
 CLAIM = "the cached step equals the full forward"
 EXACT = 1e-10
 """The tolerance in float64, relative to the largest value or to 1."""
-SPARE = 5
-"""How many positions a capacity has beyond what rows need, where it has some."""
 # Longer rows are tried only where windows ask for them.
 _LONG = 24
 _MOST_FLOPS = 200_000_000_000
-_SHOWN = 6
 
 
 @record(eq=False)
@@ -77,13 +72,13 @@ def stepped(known: Decoded, judged: Sequence[Stepped], seed: int) -> Finding:
     largest, trials, notes, said = 0.0, 0, dict[str, None](), list[str]()
     for sizes, is_main in _points(known):
         for one in judged:
-            race = _Race(known=known, judged=one, sizes=sizes, seed=seed)
-            for outcome in race.outcomes(is_main):
-                trials, largest = trials + outcome.trials, max(largest, outcome.apart if not one.how else 0.0)
+            for outcome in _outcomes(known, one, sizes, seed, is_main):
+                apart = outcome.apart.share()
+                trials, largest = trials + outcome.trials, max(largest, apart if not one.how else 0.0)
                 notes |= {outcome.note: None} if outcome.note else {}
-                if outcome.apart > one.tolerance:
-                    detail = f"{outcome.witness} differs by {outcome.apart:.2g}{one.how}, at {shown(sizes)}"
-                    return Finding(claim=CLAIM, status="violated", detail=detail, trials=trials, largest=outcome.apart)
+                if apart > one.tolerance:
+                    detail = f"{outcome.witness}, differs by {apart:.2g}{one.how}, at {shown(sizes)}"
+                    return Finding(claim=CLAIM, status="violated", detail=detail, trials=trials, largest=apart)
         said.append(shown(sizes))
     if not said:
         return Finding(claim=CLAIM, status="not measured", detail="one step costs too much to be repeated")
@@ -104,111 +99,49 @@ def _points(known: Decoded) -> Iterator[tuple[dict[str, int], bool]]:
             yield sizes, sizes is main
 
 
+def _outcomes(known: Decoded, judged: Stepped, sizes: Mapping[str, int], seed: int, is_main: bool) -> Iterator[Finish]:
+    """The outcome of each course; away from the main point, and with padding, of one of free rows alone."""
+    arranged = patterns(known.claims)
+    for number, pattern in enumerate(arranged if is_main else arranged[-1:]):
+        rows = rows_at(known, sizes, pattern, seed + 10 * number)
+        plan = plan_of(rows, sizes[known.length.name])
+        made = list(courses(plan, seed + number))
+        if isinstance(judged.steps, Peeking):
+            made.append(twice(plan, seed + number))
+        full = FullForwards(rows, judged.full, is_short=is_main or known.found.has_prefix)
+        for course in made if is_main and not number else [made[number % 2]] if is_main else made[:2]:
+            yield Race(rows=rows, course=course, full=full, tolerance=judged.tolerance, seed=seed).outcome(judged.steps)
+
+
 def _flops(known: Decoded, sizes: Mapping[str, int]) -> int:
     assert known.claims.spec is not None
     return cost(known.claims.spec.graph).flops.value(sizes)
 
 
-@record
-class _Outcome:
-    """The first difference that is too large and where it is, else the largest; and the number of comparisons."""
-
-    apart: float
-    trials: int
-    witness: str = ""
-    note: str = ""
-
-
 @record(eq=False)
-class _Race:
-    """Steps and the full forward at one point: every row runs its own sequences."""
+class Glance:
+    """One course at small sizes, with as much padding as is admitted: what a build can afford of `stepped`.
 
-    known: Decoded
-    judged: Stepped
-    sizes: Mapping[str, int]
-    seed: int
-
-    def outcomes(self, is_main: bool) -> Iterator[_Outcome]:
-        """The outcome of each course; away from the main point, and with padding, of one of free rows alone."""
-        known = patterns(self.known.claims)
-        for number, pattern in enumerate(known if is_main else known[-1:]):
-            rows = self._rows(pattern, self.seed + 10 * number)
-            plan = CoursePlan(
-                rows=rows.count,
-                total=self.sizes[self.known.length.name],
-                capacity=rows.sizes[self.known.length.name],
-                first=rows.first,
-                is_even=self.known.is_even,
-            )
-            made = list(courses(plan, self.seed + number))
-            full = _Full(rows, self.judged.full, is_short=is_main or self.known.found.has_prefix)
-            for course in made if is_main and not number else [made[number % 2]] if is_main else made[:2]:
-                yield self._outcome(course, rows, full)
-
-    def _rows(self, pattern: str, seed: int) -> Rows:
-        """Rows whose sequences fill a capacity that is, where the dim has room, larger than they need."""
-        known = self.known
-        most = known.length.max // known.length.multiple * known.length.multiple
-        capacity = min(known.admitted(self.sizes[known.length.name] + SPARE), most)
-        return Rows(decoded=known, sizes={**self.sizes, known.length.name: capacity}, pattern=pattern, seed=seed)
-
-    def _outcome(self, course: Course, rows: Rows, full: _Full) -> _Outcome:
-        """Run a course up to the first row that differs."""
-        steps, numbers, past = self.judged.steps, [0] * rows.count, [0] * rows.count
-        state = steps.start(rows.count, rows.sizes[self.known.length.name], rows.given(numbers))
-        worst, trials = 0.0, 0
-        for turn_number, turn in enumerate(course.turns):
-            if turn.again:
-                for row in turn.again:
-                    numbers[row], past[row] = numbers[row] + 1, 0
-                state = steps.restart(state, turn.again, rows.given(numbers))
-                if state is None:
-                    return _Outcome(apart=worst, trials=trials, note="no row can begin again")
-            # Another seed at each step, so that what fills up differs: it must not matter.
-            fed = rows.chunk(numbers, past, turn.counts, self.seed + turn_number)
-            output, state = steps.step(state, fed, np.array(turn.counts))
-            past = [one + count for one, count in zip(past, turn.counts, strict=True)]
-            # The output of a row without new positions means nothing.
-            for row in (row for row, count in enumerate(turn.counts) if count):
-                wanted, counts = full.at(row, numbers[row], past[row])
-                apart, trials = difference(output[row], wanted, counts).share(), trials + 1
-                worst = max(worst, apart)
-                if apart > self.judged.tolerance:
-                    witness = _witness(course, turn_number, row, past[row])
-                    return _Outcome(apart=apart, witness=witness, trials=trials)
-        return _Outcome(apart=worst, trials=trials)
-
-
-def _witness(course: Course, last: int, row: int, length: int) -> str:
-    """The row, its position and the chunks in which its sequence was fed: the last ones, up to a limit."""
-    first = max((n for n, turn in enumerate(course.turns[: last + 1]) if row in turn.again), default=0)
-    chunks = [str(turn.counts[row]) for turn in course.turns[first : last + 1] if turn.counts[row]]
-    fed = ", ".join(["...", *chunks[-_SHOWN:]] if len(chunks) > _SHOWN else chunks)
-    return f"row {row}, position {length - 1}, fed in chunks of {fed} ({course.name}),"
-
-
-class _Full:
-    """The full forward of each row alone; each run is made once.
-
-    With `is_short` a run ends at the position that is asked for. Otherwise one run of the whole sequence gives all of
-    its positions, which costs less: that later ones do not change them is what runs of the other kind show.
+    Every position of every row is compared; windows wrap, and other sequences take the places of the first.
     """
 
-    def __init__(self, rows: Rows, runner: Runner, *, is_short: bool) -> None:
-        self.rows = rows
-        self.runner = runner
-        self.is_short = is_short
-        self._known: dict[tuple[int, int, int], tuple[Array, Array]] = {}
+    known: Decoded
+    seed: int
 
-    def at(self, row: int, number: int, length: int) -> tuple[Array, Array]:
-        """The output of a sequence of a row at the last of its first `length` positions, and what of it counts."""
-        known = self.rows.decoded
-        run = row, number, length if self.is_short else self.rows.sizes[known.length.name]
-        if run not in self._known:
-            arrays, sizes = self.rows.alone(*run)
-            found = self.runner.run(arrays)[known.decode.output]
-            positions = counted(known.claims, arrays, sizes)[known.decode.output]
-            self._known[run] = found, over(positions, found.shape)
-        found, counts = self._known[run]
-        # Further rows are copies (see `Rows.alone`).
-        return found[0, length - 1], counts[0, length - 1]
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows that are run; their sizes have the capacity as the number of positions."""
+        return rows_at(self.known, probe(self.known.claims), patterns(self.known.claims)[-1], self.seed)
+
+    def wanted(self, full: Runner) -> FullForwards:
+        """All full forwards: those of whole sequences, or of parts where a prefix makes later positions count."""
+        return FullForwards(self.rows, full, is_short=self.known.found.has_prefix).only(self._course)
+
+    def outcome(self, steps: Steps, wanted: FullForwards, tolerance: float) -> Finish:
+        """Hold steps to the full forwards. Raises SpecError where the model fails to run."""
+        race = Race(rows=self.rows, course=self._course, full=wanted, tolerance=tolerance, seed=self.seed)
+        return race.outcome(steps)
+
+    @cached_property
+    def _course(self) -> Course:
+        return twice(plan_of(self.rows, self.rows.sizes[self.known.length.name]), self.seed)

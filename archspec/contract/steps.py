@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from archspec.model.runner import Array, Arrays
 
@@ -47,6 +47,25 @@ class Steps(Protocol):
             given: as in `start`, for all rows: only the entries of `rows` have changed.
 
         Returns:
-            the state; None where rows cannot begin again, so that slots are not tested.
+            the state; None where rows cannot begin again: slots are not tested then, and the state is as it was.
+        """
+        ...
+
+
+@runtime_checkable
+class Peeking(Steps, Protocol):
+    """Steps whose output can be computed at any new position, so that none between two steps goes unseen."""
+
+    def peek(self, state: Any, fed: Arrays, counts: Array, places: Array) -> Array:
+        """The output at one new position of each row.
+
+        Args:
+            state: what earlier steps left; it stays as it is.
+            fed: as in `step`.
+            counts: as in `step`.
+            places: int64 [rows], which of the new positions.
+
+        Returns:
+            the output [rows, ...].
         """
         ...

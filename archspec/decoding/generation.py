@@ -199,7 +199,7 @@ def _of_bundle(bundle: Bundle, artifact: str | None, *, unproved: bool) -> Decod
     if isinstance(found, OpenedSteps):
         runner = ArtifactSteps(steps=found.steps, interface=bundle.interface)
         return Decoder(checked, runner, chosen=str(found.choice))
-    reason = "requested" if found is None else found.message
+    reason = "requested" if found is None else "; ".join((found.message, *found.notes))
     return Decoder(checked, _weights(bundle), chosen=f"the emitted module: {reason}")
 
 

@@ -12,6 +12,7 @@ from archspec.algebra.dim import Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.types import DType
 from archspec.lower.step_programs import ports_of
+from archspec.model.ports import HELD, DTypeName
 from archspec.model.runner import Array
 
 BLOCK = 64
@@ -69,7 +70,7 @@ class StepCache:
     """
 
     def __init__(
-        self, rows: int, capacity: int, state: Sequence[KeptValue], sizes: Mapping[str, int], dtype: str
+        self, rows: int, capacity: int, state: Sequence[KeptValue], sizes: Mapping[str, int], dtype: DTypeName
     ) -> None:
         """Make empty buffers.
 
@@ -78,7 +79,7 @@ class StepCache:
             capacity: the most positions that a row will have.
             state: what is kept.
             sizes: the size of each dim.
-            dtype: of floats, as NumPy names it.
+            dtype: of the program's floats. What is kept of bfloat16 stands in float32: each value is the same.
         """
         self.past = np.zeros(rows, np.int64)
         self.length = 0
@@ -155,5 +156,5 @@ def store(kept: Mapping[str, Array], state: Mapping[str, Array]) -> None:
             np.copyto(array, state[name])
 
 
-def _dtype(one: KeptValue, dtype: str) -> str:
-    return dtype if one.type.dtype is DType.FLOAT else one.type.dtype.value
+def _dtype(one: KeptValue, dtype: DTypeName) -> str:
+    return HELD[dtype] if one.type.dtype is DType.FLOAT else one.type.dtype.value

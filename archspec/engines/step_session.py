@@ -21,6 +21,11 @@ class StepSession(Protocol):
         """Whether it takes steps in parts alone."""
         ...
 
+    @property
+    def capacity(self) -> int | None:
+        """How many entries the buffers of all positions must have, and no row may pass with new ones; None for any."""
+        ...
+
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step.
 
@@ -44,6 +49,7 @@ class FunctionalSession:
     runner: Runner
     updates: Mapping[str, str]
     by_rows: bool = False
+    capacity: int | None = None
 
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step; see `StepSession`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
+from archspec.ir.motion import Everywhere, Lost, Motion, Still, lost
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -23,6 +24,8 @@ BUFFERS = frozenset({"mean", "variance", "count"})
 """Roles of the statistics of batch norm, which are stored with the weights but not trained."""
 Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
+Coefficients = tuple[frozenset[int], ...]
+"""For each operand, the operands on which the derivative of the results with respect to it depends."""
 
 
 @record(kw_only=False)
@@ -119,12 +122,15 @@ class Primitive(Op):
 
     `view` says that the output shares the memory of operand 0; `reads_more` gives the reason where `reads` may contain
     more than the op depends on, and is empty where it is exact. `anywhere` says that an entry is the same function of
-    what it reads wherever it stands, so that the op runs on some positions of a sequence as on all of them.
+    what it reads wherever it stands, so that the op runs on some positions of a sequence as on all of them. `acts` says
+    how the results depend on the values of the operands that are read: `affine` in all together, or `nonlinear`, where
+    the effect of each depends on every one; None where it is not known, or where `coefficients` tells.
     """
 
     view: ClassVar[bool] = False
     reads_more: ClassVar[str] = ""
     anywhere: ClassVar[bool] = False
+    acts: ClassVar[Literal["affine", "nonlinear"] | None] = None
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""
@@ -154,6 +160,43 @@ class Primitive(Op):
         """
         # The sound default: too large a relation makes a proof fail, too small a one makes it wrong.
         return tuple(tuple(EVERYTHING for _ in inputs) for _ in outputs)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """How the outputs change when a source moves, given how the operands do.
+
+        Must hold for every value of the operands and parameters, at all sizes; an op that does not declare it loses
+        track of what moves.
+        """
+        # The sound default: a motion that is not known proves nothing.
+        known: Motion | None = next((one for one in operands if isinstance(one, Everywhere)), None)
+        known = known or next((one for one in operands if isinstance(one, Lost)), None)
+        if known is None and all(isinstance(one, Still) for one in operands):
+            known = Still()
+        return tuple(known or lost("does not declare how it moves") for _ in outputs)
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operands of which `reads` may hold more than is read at these types, each with the reason."""
+        return dict.fromkeys(range(len(inputs)), self.reads_more) if self.reads_more else {}
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients | None:
+        """For each operand, the operands on which the effect of a change of it depends; None where it is not known.
+
+        The results are affine in an operand that is not in its own set, and jointly in several, none of which is in the
+        set of another. What an integer or a bool changes has no derivative, so that it is in its own set.
+        """
+        # No default for what is unknown: an op that declares nothing is neither affine nor nonlinear.
+        if self.acts is None:
+            return None
+        rows = self.reads(inputs, self.infer(*inputs))
+        read = frozenset(k for row in rows for k, relation in enumerate(row) if relation.atoms)
+        return tuple(read if k in read and self.acts == "nonlinear" else frozenset() for k in range(len(inputs)))
+
+    @property
+    def selects(self) -> bool:
+        """Whether every entry of the results is one of those that are read: a maximum, and no sum."""
+        return False
 
     def placed(self, count: int) -> Placement | None:
         """The op with positions as operands, for `count` operands; None where it is not known how it depends on them.

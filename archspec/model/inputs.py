@@ -9,7 +9,7 @@ import numpy as np
 
 from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.ir.types import DType
-from archspec.model.ports import DTypeName, Interface, Port, shape_at
+from archspec.model.ports import HELD, DTypeName, Interface, Port, shape_at
 from archspec.model.promises import check_cast, check_values
 from archspec.model.runner import Array, Arrays
 from archspec.model.solving import check_axes, solved_sizes
@@ -156,7 +156,7 @@ def converted(port: Port, array: Array | None, sizes: Mapping[str, int], dtype: 
     """The array in the artifact's dtype, or the default broadcast to the shape of the port."""
     wanted: str = port.type.dtype.value
     if port.type.dtype is DType.FLOAT:
-        wanted = "float32" if dtype == "bfloat16" else dtype
+        wanted = HELD[dtype]
     if array is None:
         return np.full(shape_at(port, sizes), port.default, dtype=wanted)
     # An overflow becomes infinite here and is reported by `check_cast`, with its position.

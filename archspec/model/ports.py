@@ -18,6 +18,8 @@ from archspec.spec.inputs import Padding
 DTypeName = Literal["float32", "float16", "bfloat16"]
 """The dtype of an artifact's floats."""
 DTYPES: tuple[DTypeName, ...] = ("float32", "float16", "bfloat16")
+HELD: Mapping[DTypeName, str] = {"float32": "float32", "float16": "float16", "bfloat16": "float32"}
+"""The dtype of arrays that hold an artifact's floats: NumPy has no bfloat16, and float32 holds its values exactly."""
 Scalar = bool | int | float
 
 

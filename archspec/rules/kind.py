@@ -143,5 +143,5 @@ class UnjudgedKind(Kind):
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """The verdict `not yet`, which refuses the spec as `unknown` does."""
-        explanation = "symmetry rules are not checked yet"
+        explanation = "rules on fields are not checked yet"
         return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))

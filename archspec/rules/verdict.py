@@ -13,7 +13,7 @@ Status = Literal["proved", "violated", "unknown", "wired", "not yet"]
 """`proved`: at all sizes, for all values of the controls.
 
 `violated`: a witness is known. `unknown`: neither. `wired`: a lower rule that holds at small sizes. `not yet`:
-symmetry rules, which nothing judges yet.
+rules on fields, which nothing judges yet.
 """
 
 

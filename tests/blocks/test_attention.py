@@ -145,6 +145,19 @@ def test_feed_forward(kind: str, gated: bool) -> None:
     _same(_branch(found), _linear(found, h, "feed_forward.down"))
 
 
+@option("feed_forward.clamp", "clamp.limit", "clamp.offset", "feed_forward.gated=true")
+@pytest.mark.parametrize("offset", [0, 1])
+def test_clamp(offset: int) -> None:
+    clamp = f"clamp: {{limit: 0.3, offset: {offset}}}"
+    found = _run(feed_forward=f"{{hidden: 24, activation: quick_gelu, gated: true, {clamp}}}")
+    x = torch.tensor(found.inputs["x"])
+    gate, up = (_linear(found, x, f"feed_forward.{name}") for name in ("gate", "up"))
+    assert (gate > 0.3).any() and (gate < -0.3).any() and (up > 0.3).any() and (up < -0.3).any()
+    gate, up = torch.where(gate > 0.3, 0.3, gate), torch.where(up.abs() > 0.3, 0.3 * up.sign(), up)
+    h = gate * torch.sigmoid(1.702 * gate) * (up + offset)
+    _same(_branch(found), _linear(found, h, "feed_forward.down"))
+
+
 def test_the_usual_scale_is_left_to_the_kernel() -> None:
     for scale, wanted in (("1/sqrt(16)", None), ("1/4", None), ("0.5", 0.5)):
         spec = trial(NODE.format(attention=f"{{heads: 4, mask: all, scale: {scale}}}", feed_forward="none", more=""))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.blocks.surroundings import Trial
+from tests.blocks.surroundings import Trial, complaints
 from tests.options import option
 
 
@@ -90,6 +90,28 @@ def test_class_tokens_stand_in_front_and_registers_get_no_position() -> None:
     x = torch.cat([*front, _patches(found)], 1) + _tensor(found, "positions")
     registers = _tensor(found, "registers").expand(2, -1, -1)
     _same(found, torch.cat([x[:, :2], registers, x[:, 2:]], 1))
+
+
+@option("patch_embedding.stride")
+@pytest.mark.parametrize(
+    ("fields", "stride", "count"), [("16, stride: 8", 8, 15), ("16, stride: [5, 16]", (5, 16), 12)]
+)
+def test_patches_overlap(fields: str, stride: int | tuple[int, int], count: int) -> None:
+    found = Trial(f"{{block: patch_embedding, input: pixels, patch: {fields}, dim: 8}}", f"float[batch, {count}, 8]")
+    x = torch.tensor(found.inputs["pixels"])
+    weight, bias = _tensor(found, "weight"), _tensor(found, "bias")
+    columns = F.unfold(x, 16, stride=stride).mT
+    close = {"rtol": 1e-9, "atol": 1e-9}
+    torch.testing.assert_close(torch.tensor(found.result), columns @ weight.flatten(1).T + bias, **close)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [("16, stride: 20", "E244"), ("16, stride: [16, 17]", "E244"), ("33, stride: 8", "E349"), ("9, stride: 9", "E349")],
+)
+def test_strides_that_do_not_fit_are_refused(fields: str, code: str) -> None:
+    node = f"{{block: patch_embedding, input: pixels, patch: {fields}, dim: 8}}"
+    assert {found for found, _, _ in complaints(node)} == {code}
 
 
 @option("patch_embedding.registers", "patch_embedding.class_token=false")

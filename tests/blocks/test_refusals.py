@@ -324,6 +324,7 @@ def test_independent_errors_of_a_node_come_in_one_run() -> None:
     assert len(complaints(node)) == 4
 
 
+GROWN = "{kind: rotary, layout: half, scaling: {kind: dynamic, factor: 2, original: 9}}"
 NUMBERS = {
     _with("residual: pre", "residual: {kind: pre, drop_path: 0.5 * (layer + 1)}"): ("E244", "rate out of range: 1"),
     _with("residual: pre", "residual: {kind: pre, drop_path: n}"): (
@@ -333,6 +334,12 @@ NUMBERS = {
     _experts("groups: {count: 3, top: 1}"): ("E244", "4 experts cannot be split into 3 equal groups of at least 2"),
     _experts("groups: {count: 2, top: 3}"): ("E244", "`groups.top` is 3, but there are only 2 groups"),
     _experts("groups: {count: 2, top: 1}"): ("E244", "`top_k` is 3, and 1 groups hold 2 experts"),
+    _with("relu}", "relu, clamp: {limit: 7}}"): (
+        "E241",
+        "`clamp` does not apply to a feed-forward layer that is not gated",
+    ),
+    _with("relu}", "relu, gated: true, clamp: {limit: 0}}"): ("E244", "`limit` must be above 0, got 0"),
+    _with("relu}", "relu, gated: true, clamp: {offset: 1}}"): ("E203", "missing field `limit`"),
     _with("relu}", "relu, experts: {count: 2, top_k: 3, scores: softmax, normalise: true}}"): (
         "E244",
         "`top_k` is 3, but there are only 2 experts",
@@ -358,6 +365,40 @@ NUMBERS = {
     _attention("positions: {kind: rotary, layout: half, scaling: {kind: llama3, factor: 2, low: 1, high: 4}}"): (
         "E203",
         "missing field `original`",
+    ),
+    _attention("positions: {kind: rotary, layout: half, scaling: {kind: dynamic, original: 9}}"): (
+        "E203",
+        "missing field `factor`",
+    ),
+    _attention("positions: {kind: rotary, layout: half, scaling: {kind: dynamic, factor: 1/2, original: 9}}"): (
+        "E244",
+        "`factor` must be at least 1, got 0.5",
+    ),
+    _attention("positions: {kind: rotary, layout: half, size: 2, scaling: {kind: dynamic, factor: 2, original: 9}}"): (
+        "E244",
+        "`dynamic` needs more than 2 rotary features",
+    ),
+    _with("encoder", "decoder", _with("mask: all", "mask: causal"))
+    + edited(CROSS, ("mask: all", f"mask: all, positions: {GROWN}")): (
+        "E241",
+        "the scaling `dynamic` does not apply to `cross_attention`",
+    ),
+    _attention(
+        "positions: {kind: rotary, layout: half, ids: places, scaling: {kind: dynamic, factor: 2, original: 9}}"
+    ): ("E242", "`ids` and the scaling `dynamic` cannot be combined"),
+    _attention(
+        "positions: {kind: rotary, layout: half, "
+        "scaling: {kind: longrope, short: [1, 2], long: [2, 2], original: 9, magnitude: 1}}"
+    ): ("E244", "`short` has 2 factors, but there are 8 frequencies"),
+    _attention(
+        "positions: {kind: rotary, layout: half, size: 2, "
+        "scaling: {kind: longrope, short: [1], long: [0], original: 9, magnitude: 1}}"
+    ): ("E244", "`long` must be above 0, got 0"),
+    _attention(
+        "positions: {kind: rotary, layout: half, scaling: {kind: longrope, short: [1], long: [2], original: 9}}"
+    ): (
+        "E203",
+        "missing field `magnitude`",
     ),
     _attention("positions: {kind: relative_buckets, buckets: 6, max_distance: 9, bidirectional: true, share: true}"): (
         "E244",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +14,23 @@ import torch
 from safetensors.torch import save_file
 
 import archspec
+from archspec.bundle import step_artifacts
 from archspec.bundle.parity import float_arrays
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.report import OutputDifference, ParityTrial
+from archspec.bundle.step_parity import StepContest, step_of
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork
 from archspec.checking import accepted
 from archspec.decoding import decoder
 from archspec.decoding.beams import BeamSearch
-from archspec.diagnostics import SpecError
+from archspec.diagnostics import Collector, SpecError
 from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
+from archspec.engines.step_cache import StepCache
 from archspec.engines.step_parts import parts
-from archspec.engines.steps import BuiltSteps
+from archspec.engines.steps import BuiltSteps, open_steps
+from archspec.engines.targets.onnx import Onnx
 from archspec.lower.emission import emit
 from archspec.lower.modules import compile
 from archspec.lower.naming import class_name
@@ -92,13 +98,16 @@ class Built:
     def contest(self) -> StepContest:
         """The step beside the full forward."""
         files = {one.program.part: self.folder / _first(one.built[0]) for one in self.built}
+
+        def opened() -> BuiltSteps:
+            return open_steps(self.programs, self.target, "float32", files)
+
         return StepContest(
-            target=self.target,
+            artifact=step_of(self.target),
             dtype="float32",
-            files=files,
+            opened=opened,
             program=self.whole.inside(self.folder),
             checked=self.checked,
-            programs=self.programs,
         )
 
 
@@ -106,13 +115,17 @@ def _first(one: BuiltArtifact) -> Path:
     return one.folder / one.artifact.files[0]
 
 
-def largest(contest: StepContest) -> float:
+def judged(contest: StepContest) -> OutputDifference:
     (trial,) = contest.trials()
     assert not isinstance(trial, str)
     assert trial.reference == "interpreter"
     (difference,) = trial.differences
     assert difference.scale > 0.1
-    return difference.largest
+    return difference
+
+
+def largest(contest: StepContest) -> float:
+    return judged(contest).largest
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +191,24 @@ def test_state_that_is_not_carried_on_is_found(tiny: Built, monkeypatch: pytest.
 
     monkeypatch.setattr(BuiltSteps, "run", forgetful)
     assert largest(tiny.contest()) > 1e-3
+
+
+def test_an_output_that_is_wrong_inside_a_chunk_is_found(tiny: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = BuiltSteps.run
+
+    def wrong(self: BuiltSteps, fed: Arrays, cache: Any, counts: Array, last: Array | None = None) -> Array:
+        found = plain(self, fed, cache, counts, last)
+        inside = np.zeros_like(counts) if last is None else last < counts - 1
+        return found + 0.5 * inside[:, None]
+
+    monkeypatch.setattr(BuiltSteps, "run", wrong)
+    (trial,) = tiny.contest().trials()
+    assert isinstance(trial, ParityTrial)
+    found = Collector()
+    trial.judge(found)
+    (diagnostic,) = found.diagnostics
+    assert diagnostic.message.startswith("step of onnx differs from the interpreter by 0.5 in `logits` at batch=3,")
+    assert re.fullmatch(r"row \d, position \d, fed in chunks of [\d, ]+ \(ragged, twice\)", diagnostic.notes[1])
 
 
 @pytest.mark.slow
@@ -256,3 +287,49 @@ def test_a_bundle_without_a_step_runs_the_module(bundle: Path, monkeypatch: pyte
     made = decoder(opened)
     assert made.chosen == "the emitted module: the bundle has no artifact of a cached step"
     assert len(made.generate([[1, 2]], max_new=3)[0].ids) == 3
+
+
+def test_a_damaged_step_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """Nothing else runs in its place: the file is not what the build compared."""
+    shutil.copytree(bundle, tmp_path / "copy")
+    opened = archspec.open(tmp_path / "copy")
+    (entry,) = opened.manifest.programs[0].artifacts
+    file = tmp_path / "copy" / entry.files[0]
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(SpecError) as raised:
+        decoder(opened)
+    assert [(one.code, one.message) for one in raised.value.diagnostics] == [
+        ("E610", "ONNX Runtime cannot open model.onnx")
+    ]
+
+
+def test_a_runtime_that_is_not_here_is_passed_over(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Onnx, "runtime", "onnxruntime_of_another_day")
+    made = decoder(archspec.open(bundle))
+    assert made.chosen == (
+        "the emitted module: the bundle has no artifact of a cached step that this host can run; onnx: the module"
+        " onnxruntime_of_another_day cannot be imported: No module named 'onnxruntime_of_another_day'"
+    )
+    with pytest.raises(SpecError) as raised:
+        decoder(archspec.open(bundle), artifact="onnx")
+    assert raised.value.diagnostics[0].code == "E610"
+
+
+def test_a_step_without_its_other_part_is_refused() -> None:
+    with pytest.raises(SpecError) as raised:
+        step_artifacts._entry([], "onnx")
+    assert raised.value.diagnostics[0].message == "the bundle has the cached step of `onnx` in part"
+
+
+def test_what_is_kept_of_bfloat16_stands_in_float32(tiny: Built) -> None:
+    """NumPy has no bfloat16: a cache of a dtype that nothing states is an error, not float32."""
+    found = tiny.programs.found
+    sizes = {"batch": 2, "length": 8}
+    for dtype, held in {"bfloat16": "float32", "float16": "float16", "float32": "float32"}.items():
+        cache = StepCache(2, 8, found.state, sizes, dtype)  # type: ignore[arg-type]
+        assert {str(one.dtype) for one in cache.parts.values()} == {held}
+    every = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.bfloat16)
+    there = every[~every.isnan()]
+    assert torch.equal(there.float().to(torch.bfloat16).view(torch.int16), there.view(torch.int16))
+    with pytest.raises(KeyError):
+        StepCache(2, 8, found.state, sizes, "float8")  # type: ignore[arg-type]

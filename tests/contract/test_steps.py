@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from archspec.checking import accepted
 from archspec.contract.compiled import verify_compiled
-from archspec.contract.courses import CoursePlan, courses
+from archspec.contract.courses import CoursePlan, courses, twice
 from archspec.contract.fitting import model_subject
+from archspec.contract.race import Finish
 from archspec.contract.report import Finding
-from archspec.contract.stepped import CLAIM, decoded
+from archspec.contract.stepped import CLAIM, Glance, decoded
 from archspec.contract.verify import in_steps, verify
 from archspec.lower import emit
 from archspec.lower.modules import class_in
+from archspec.model.runner import Array, Arrays, FunctionRunner
 from archspec.spec import load
 from archspec.spec.claims import Claims, claims_of, load_claims
 from archspec.testing import assert_contract
@@ -123,16 +127,75 @@ def test_a_spec_without_a_cached_step_has_no_such_claim(tmp_path: Path) -> None:
     assert CLAIM not in claims
 
 
+CAPACITY = 8 + 5
+"""Positions of a small decoder where the contract begins, and those to spare."""
+
+
+class Counted:
+    """Steps in NumPy: the output at a position is the sum of one-hot ids up to it. `mistake` is what is wrong."""
+
+    def __init__(self, mistake: str = "") -> None:
+        self.mistake = mistake
+
+    def start(self, rows: int, capacity: int, given: Arrays) -> Array:
+        return np.zeros((rows, 41))
+
+    def step(self, state: Array, fed: Arrays, counts: Array) -> tuple[Array, Array]:
+        after = self.peek(state, fed, counts, counts - 1)
+        after[counts == 0] = state[counts == 0]
+        return after, after
+
+    def peek(self, state: Array, fed: Arrays, counts: Array, places: Array) -> Array:
+        hot = np.eye(41)[fed["ids"]].cumsum(1)
+        inside = (places < counts - 1)[:, None]
+        return state + hot[np.arange(len(state)), places] + (0.25 * inside if self.mistake == "inside" else 0)
+
+    def restart(self, state: Array, rows: Sequence[int], given: Arrays) -> Array | None:
+        if self.mistake == "no slots":
+            return None
+        cleared = state.copy()
+        cleared[list(rows)] = 0.25 if self.mistake == "not cleared" else 0
+        return cleared
+
+
+def glance(mistake: str, tmp_path: Path) -> Finish:
+    known = decoded(claims_of(specs.decoder(tmp_path)))
+    assert known is not None
+    look = Glance(known=known, seed=0)
+    full = FunctionRunner(function=lambda arrays: {"logits": np.eye(41)[arrays["ids"]].cumsum(1)})
+    return look.outcome(Counted(mistake), look.wanted(full), 1e-9)
+
+
+def test_a_glance_compares_every_position_of_two_sequences_a_row(tmp_path: Path) -> None:
+    found = glance("", tmp_path)
+    assert (found.apart.largest, found.witness, found.note) == (0, "", "")
+    assert found.trials == 2 * 3 * CAPACITY
+
+
+def test_rows_that_cannot_begin_again_rest_while_the_others_go_on(tmp_path: Path) -> None:
+    found = glance("no slots", tmp_path)
+    assert (found.apart.largest, found.note) == (0, "no row can begin again")
+    assert found.trials == 3 * CAPACITY
+
+
+@pytest.mark.parametrize("mistake", ["inside", "not cleared"])
+def test_a_glance_finds_what_is_wrong_inside_a_chunk_and_in_slots(mistake: str, tmp_path: Path) -> None:
+    found = glance(mistake, tmp_path)
+    assert found.apart.largest == 0.25
+    assert found.witness.endswith("(ragged, twice)")
+
+
 @pytest.mark.parametrize("first", [0, 4])
 def test_courses_feed_every_row_from_its_first_position_on(first: int) -> None:
     plan = CoursePlan(rows=3, total=7, capacity=9, first=first)
-    made = list(courses(plan, 0))
+    made = [*courses(plan, 0), twice(plan, 0)]
     assert [course.name for course in made] == [
         "ragged",
         "slots used again",
         "one at a time",
         "three at a time",
         "all at once",
+        "ragged, twice",
     ]
     for course in made:
         fed: list[Any] = [0, 0, 0]
@@ -143,6 +206,10 @@ def test_courses_feed_every_row_from_its_first_position_on(first: int) -> None:
                 assert fed[row] <= plan.capacity
     assert {turn.counts[0] for turn in made[2].turns[1:]} == {1}
     assert made[2].turns[0].counts == (max(1, first),) * 3
+    for row in range(3):
+        chunks = [turn.counts[row] for turn in made[-1].turns]
+        (again,) = [number for number, turn in enumerate(made[-1].turns) if row in turn.again]
+        assert (sum(chunks[:again]), sum(chunks[again:])) == (9, 9)
 
 
 def test_a_prefix_is_covered_by_the_first_step() -> None:

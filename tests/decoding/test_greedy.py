@@ -15,6 +15,7 @@ from tests.parity.models import fill
 from tests.parity.options import decoder, draft, module_of
 from tests.parity.test_latent import DEEPSEEK, QUERY
 from tests.parity.test_mixtures import EXPERTS, SHARED
+from tests.parity.test_rotary import BY_LENGTH, LLAMA
 from tests.parity.test_sequences import SEQ2SEQ, WHISPER
 
 transformers = pytest.importorskip("transformers")
@@ -50,6 +51,50 @@ def test_gemma_2() -> None:
     found = peer("Gemma2", **options)
     set = {"kv_heads": "2", "window": "3", "head_dim": "6", "decode.start": "none"}
     same_ids("gemma-2-2b", found, END, new=NEW, **set)
+
+
+def test_gpt_oss() -> None:
+    """Sinks, windows in every other layer, and clamped experts with biases; the limit is small enough to bind."""
+    yarn = {"rope_type": "yarn", "rope_theta": 150000.0, "factor": 4.0, "original_max_position_embeddings": 6}
+    found = peer(
+        "GptOss",
+        rms_norm_eps=1e-5,
+        head_dim=6,
+        sliding_window=3,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        swiglu_limit=0.75,
+        max_position_embeddings=24,
+        rope_parameters={**yarn, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False},
+        experts_implementation="eager",
+    )
+    set = {"kv_heads": "2", "window": "3", "head_dim": "6", "experts": "4", "top_k": "2", "context": "24"}
+    more = {"graph.states.feed_forward.clamp.limit": "3/4", "dims.length": "[1, 8, context]"}
+    same_ids("gpt-oss-20b", found, END, new=NEW, **set, **more, trained="6")
+
+
+@pytest.mark.parametrize("kind", BY_LENGTH)
+def test_scalings_by_the_length_run_in_full(kind: str) -> None:
+    """Every step runs the full forward, since each length has frequencies of its own; rows go beyond the original."""
+    theirs, ours = BY_LENGTH[kind]
+    options = {"vocab_size": 60, "hidden_size": 64, "intermediate_size": 96, "num_key_value_heads": 4}
+    more = {"max_position_embeddings": 16, "rope_parameters": {"rope_theta": 1000.0, **theirs}}
+    found = peer("Llama", **options, **more)
+    layout = LLAMA.replace("from: layers.*", "from: model.layers.*").replace(": embed_tokens", ": model.embed_tokens")
+    spec = decoder(
+        attention=f"mask: causal\npositions: {{kind: rotary, layout: half, base: 1000, scaling: {ours}}}",
+        map=layout.replace("final_norm: norm", "final_norm: model.norm") + "logits.weight: lm_head.weight\n",
+        head="vocab: vocab",
+        end=END,
+    )
+    module = module_of(spec, found)
+    assert not hasattr(type(module), "step")
+    prompts = [list(range(12, 25)), [5], list(range(30, 45))]
+    rows = archspec.generate(spec, prompts, max_new=6, module=module)
+    for row, prompt in zip(rows, prompts, strict=True):
+        # A model keeps what it made for the longest sequence so far.
+        again = peer("Llama", **options, **more)
+        assert list(row.ids) == peer_ids(again, prompt, 6, eos_token_id=END, pad_token_id=0)
 
 
 def test_deepseek_v3() -> None:

@@ -82,6 +82,7 @@ CASES = [
     attend(
         KeyValid(0), *SELF, floats(SRC, SRC), floats(2, SRC, 1), VALID, loose=SCORES | {3, 4}, factor=True, bias=True
     ),
+    attend(All(), *SELF, floats(SRC, SRC), floats(2, SRC, SRC), loose=frozenset(), factor=True, bias=True),
     *(attend(All(), *GROUPED, loose=frozenset(), sink=sink) for sink in ("zero", "learned")),
     attend(Causal(), *SELF, sink="zero", loose=frozenset()),
     attend(KeyValid(0), *SELF, VALID, sink="learned", weights=True, scale=Scalar.of(1)),

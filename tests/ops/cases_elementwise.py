@@ -12,6 +12,7 @@ from archspec.ops.attention.softcap import Softcap
 from archspec.ops.elementwise import activation, arithmetic, compare, unary
 from archspec.ops.elementwise.activation import Activation
 from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.clamp import Clamp
 from archspec.ops.elementwise.compare import Compare
 from archspec.ops.elementwise.dropout import Dropout
 from archspec.ops.elementwise.logical import Logical
@@ -38,6 +39,8 @@ CASES = [
     *(Case(op=Unary(kind=kind), inputs=(X,)) for kind in get_args(unary.Kind)),
     Case(op=Unary(kind="exp"), inputs=(floats(),)),
     Case(op=Dropout(rate=0.1), inputs=(X,)),
+    Case(op=Clamp(high=0.5), inputs=(X,)),
+    Case(op=Clamp(high=0.25, low=-0.75), inputs=(GRID,)),
     Case(op=Softcap(cap=Scalar.of(30)), inputs=(X,)),
     Case(op=Softcap(cap=Scalar.of(Fraction(1, 2))), inputs=(GRID,)),
     Case(op=Softcap(cap=Scalar.of(SRC).sqrt()), inputs=(X,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.algebra.scalar import Scalar
+from archspec.ops.elementwise.clamp import GateClamp
 from archspec.ops.elementwise.drop_path import DropPath
 from archspec.ops.routing.experts import Experts
 from archspec.ops.routing.routing import Groups, Routing
@@ -42,6 +43,16 @@ CASES = [
         )
         for gated in (False, True)
         for bias in (False, True)
+    ),
+    *(
+        Case(
+            op=Experts(top_k=3, hidden=6, activation=act, gated=True, bias=True, clamp=clamp),
+            inputs=(X, floats(BATCH, SRC, 3)),
+        )
+        for act, clamp in (
+            ("quick_gelu", GateClamp(limit=1.5, offset=Scalar.of(1))),
+            (None, GateClamp(limit=0.75)),
+        )
     ),
     Case(op=Experts(top_k=2, hidden=3, activation=None, gated=True), inputs=(floats(SRC, 4), floats(SRC, 2))),
     Case(

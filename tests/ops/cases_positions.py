@@ -6,6 +6,7 @@ from archspec.algebra.dim import Dim
 from archspec.ir.types import axis
 from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.counted_positions import CountedPositions
+from archspec.ops.position.length_scaling import DynamicScaling, FactorScaling, LongScaling
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.relative_grid import RelativeGrid
 from archspec.ops.position.resized_positions import ResizedPositions
@@ -34,6 +35,29 @@ CASES = [
         op=RotaryTable(size=8, ids=True, scaling=YarnScaling(factor=4.0, original=64.0, fast=8.0, slow=2.0)),
         inputs=(X, integers(BATCH, SRC, bound=9)),
     ),
+    # Within and beyond the original length.
+    *(
+        Case(
+            op=RotaryTable(
+                size=8, base=50.0, scaling=DynamicScaling(factor=3.0, original=original, length=Dim.of(SRC))
+            ),
+            inputs=(X,),
+        )
+        for original in (2, 9)
+    ),
+    *(
+        Case(
+            op=RotaryTable(
+                size=4,
+                scaling=LongScaling(
+                    short=(1.5, 2.0), long=(3.0, 8.25), original=original, given=1.25, length=Dim.of(SRC)
+                ),
+            ),
+            inputs=(X,),
+        )
+        for original in (2, 3)
+    ),
+    Case(op=RotaryTable(size=2, scaling=FactorScaling(factors=(2.5,), given=1.0)), inputs=(X,)),
     *(
         Case(op=Rotary(layout=layout), inputs=(HEADS, table), loose=PAIRS)
         for layout in ("half", "interleaved")

@@ -13,7 +13,7 @@ from archspec.masks.atoms.prefix import Prefix
 from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
-from archspec.ops.attention.cached_attention import CachedAttention
+from archspec.ops.attention.step_attention import StepAttention
 from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.position.learned_positions import LearnedPositions
@@ -42,13 +42,11 @@ def placed(mask: Mask, *controls: TensorType, loose: frozenset[int]) -> Case:
     return Case(op=Attention(mask=AtPositions(mask, 0, 1)), inputs=(*CROSS, *controls), loose=loose)
 
 
-
-
 def cached(heads: int, groups: int, *, room: int = 6, rotary: bool = False, scale: Scalar | None = None) -> Case:
     """Attention of new positions to kept ones; every operand is read by nobody knows what."""
     new, kept = (floats(BATCH, SRC, 4 * count) for count in (heads, groups)), floats(BATCH, groups, Dim.of(room), 4)
     q, own = new
-    op = CachedAttention(heads=axis(heads), size=axis(4), scale=scale, rotary=rotary)
+    op = StepAttention(heads=axis(heads), size=axis(4), scale=scale, rotary=rotary)
     table = (floats(TWO, BATCH, ONE, SRC, TWO),) if rotary else ()
     inputs = (q, own, own, kept, kept, integers(BATCH, bound=3), *table)
     return Case(op=op, inputs=inputs, loose=frozenset(range(len(inputs))))

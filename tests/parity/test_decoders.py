@@ -63,7 +63,7 @@ def test_sinks_of_gpt_oss() -> None:
         layer_types=["sliding_attention", "full_attention"],
     )
     for layer in reference.layers:
-        # Its experts clamp, which no option does; what stays is its attention.
+        # What is told apart is its attention.
         layer.mlp = Nothing()
         nn.init.normal_(layer.self_attn.sinks)
     layout = edited(
@@ -88,6 +88,63 @@ def test_sinks_of_gpt_oss() -> None:
         )
         found, wanted = module_of(spec, reference)(tokens()), reference(tokens()).last_hidden_state
         (close if sink == "learned" else differ)(found, wanted)
+
+
+OSS = edited(
+    LLAMA,
+    (
+        "    feed_forward.(gate up down): mlp.(gate_proj up_proj down_proj)\n",
+        """\
+    attention.sink: self_attn.sinks
+    feed_forward.router: mlp.router
+    feed_forward.experts.(gate up):
+      {from: mlp.experts.gate_up_proj, rearrange: "e d (h two) -> e (two h) d", sizes: {two: 2}, split: 1}
+    feed_forward.experts.(gate_bias up_bias):
+      {from: mlp.experts.gate_up_proj_bias, rearrange: "e (h two) -> e (two h)", sizes: {two: 2}, split: 1}
+    feed_forward.experts.down: {from: mlp.experts.down_proj, transpose: true}
+    feed_forward.experts.down_bias: mlp.experts.down_proj_bias
+""",
+    ),
+)
+
+
+@option("feed_forward.clamp", "feed_forward.clamp=none", "clamp.limit", "clamp.offset", "scaling.truncate=false")
+@option("feed_forward.activation=quick_gelu", "experts.normalise=true")
+def test_gpt_oss() -> None:
+    """The limit is small enough to bind, and the ends of YaRN's blend are no whole numbers."""
+    yarn = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}
+    reference = eager(
+        "GptOss",
+        head_dim=16,
+        num_local_experts=5,
+        num_experts_per_tok=2,
+        sliding_window=5,
+        swiglu_limit=0.5,
+        rope_parameters={**yarn, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": False},
+        layer_types=["sliding_attention", "full_attention"],
+        experts_implementation="eager",
+    )
+
+    def states(clamp: str, truncate: str = "false") -> Tensor:
+        spec = decoder(
+            norm="{kind: rms_norm, eps: 1e-5}",
+            bias="true",
+            attention="kv_heads: 2\nsink: learned\npositions: {kind: rotary, layout: half, "
+            f"scaling: {{kind: yarn, factor: 4, original: 64, truncate: {truncate}}}}}",
+            more="kinds:\n  near: {attention: {mask: last(5)}}\n  far: {attention: {mask: causal}}\n"
+            "pattern: [near, far]",
+            feed_forward=f"{{hidden: hidden, activation: quick_gelu, gated: true, clamp: {clamp}, "
+            "experts: {count: 5, top_k: 2, scores: softmax, normalise: true}}",
+            map=OSS,
+        )
+        found: Tensor = module_of(spec, reference)(tokens())
+        return found
+
+    wanted = reference(tokens()).last_hidden_state
+    close(states("{limit: 1/2, offset: 1}"), wanted)
+    for clamp in ("none", "{limit: 7, offset: 1}", "{limit: 1/2}"):
+        differ(states(clamp), wanted)
+    differ(states("{limit: 1/2, offset: 1}", truncate="true"), wanted)
 
 
 @option("residual.kind=sandwich", "norm.unit_offset=true", "qk_norm.over=head", "attention.qk_norm")

@@ -23,6 +23,27 @@ STRETCHED = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 150000.0,
+    "factor": 4.0,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+    "truncate": False,
+    "original_max_position_embeddings": 6,
+}
+OSS = {
+    "num_hidden_layers": 2,
+    "rms_norm_eps": 1e-5,
+    "head_dim": 6,
+    "sliding_window": 3,
+    "num_local_experts": 4,
+    "num_experts_per_tok": 2,
+    "swiglu_limit": 0.5,
+    "rope_parameters": YARN,
+    "experts_implementation": "eager",
+    "attn_implementation": "eager",
+}
 DECODERS: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
     "llama-2-7b": ("Llama", {"rope_parameters": {**ROTATED, "rope_theta": 10000.0}}, {}),
     "llama-3.2-1b": ("Llama", {"rope_parameters": STRETCHED, "tie_word_embeddings": True}, {"kv_heads": "1"}),
@@ -30,6 +51,21 @@ DECODERS: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
         "Qwen3",
         {"rms_norm_eps": 1e-6, "head_dim": 6, "tie_word_embeddings": True, "rope_parameters": ROTATED},
         {"head_dim": "6", "kv_heads": "1", "base": "500000"},
+    ),
+    "gpt-oss-20b": (
+        "GptOss",
+        OSS,
+        {
+            "layers": "2",
+            "head_dim": "6",
+            "kv_heads": "1",
+            "window": "3",
+            "experts": "4",
+            "top_k": "2",
+            "trained": "6",
+            "graph.states.attention.positions.scaling.factor": "4",
+            "graph.states.feed_forward.clamp.limit": "1/2",
+        },
     ),
     "olmo2-1b": ("Olmo2", {"rms_norm_eps": 1e-6, "rope_parameters": ROTATED, "pad_token_id": 0}, {}),
 }

@@ -69,7 +69,7 @@ SCALINGS = {
 
 
 def llama(**options: Any) -> nn.Module:
-    return fill(transformers.LlamaModel(transformers.LlamaConfig(**SMALL, **options)), 1)
+    return fill(transformers.LlamaModel(transformers.LlamaConfig(**{**SMALL, **options})), 1)
 
 
 SCALED = {
@@ -90,7 +90,9 @@ SCALED = {
         "scaling.factor@yarn",
         "scaling.original@yarn",
     ],
-    "yarn with a magnitude, not truncated": ["scaling.magnitude", "scaling.truncate=false"],
+    "yarn with a magnitude, not truncated": [
+        *("scaling.magnitude", "scaling.magnitude@yarn", "scaling.truncate=false"),
+    ],
     "yarn with a range": ["scaling.fast", "scaling.slow"],
 }
 
@@ -109,6 +111,47 @@ def test_llama_and_its_scalings(scaling: str) -> None:
     if scaling != "none":
         plain = llama(num_key_value_heads=2, rope_parameters={"rope_theta": 1000.0, "rope_type": "default"})
         differ(plain(tokens()).last_hidden_state, expected)
+
+
+SHORT, LONG = [1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0], [1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0]
+BY_LENGTH = {
+    "dynamic": ({"rope_type": "dynamic", "factor": 4.0}, "{kind: dynamic, factor: 4, original: 16}"),
+    "longrope": (
+        {
+            "rope_type": "longrope",
+            "short_factor": SHORT,
+            "long_factor": LONG,
+            "original_max_position_embeddings": 16,
+            "attention_factor": 1.25,
+        },
+        f"{{kind: longrope, short: {SHORT}, long: {LONG}, original: 16, magnitude: 1.25}}",
+    ),
+}
+BY_LENGTH_TRIED = {
+    "dynamic": ("scaling.kind=dynamic", "scaling.factor@dynamic", "scaling.original@dynamic"),
+    "longrope": (
+        *("scaling.kind=longrope", "scaling.short", "scaling.long", "scaling.original@longrope"),
+        "scaling.magnitude@longrope",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", [pytest.param(name, marks=option(*BY_LENGTH_TRIED[name])) for name in BY_LENGTH])
+def test_scalings_by_the_length(kind: str) -> None:
+    """Within the original length, at it, and beyond; a model keeps what it made for a length, so each has its own."""
+    theirs, ours = BY_LENGTH[kind]
+    options = {"max_position_embeddings": 16, "rope_parameters": {"rope_theta": 1000.0, **theirs}}
+    spec = decoder(
+        attention=f"mask: causal\npositions: {{kind: rotary, layout: half, base: 1000, scaling: {ours}}}", map=LLAMA
+    )
+    for length in (9, 16, 17, 24, 32):
+        given, reference = tokens(length=length), llama(**options)
+        close(module_of(spec, reference)(given), reference(given).last_hidden_state)
+    plain = llama(max_position_embeddings=16, rope_parameters={"rope_theta": 1000.0, "rope_type": "default"})
+    (close if kind == "dynamic" else differ)(
+        plain(tokens(length=9)).last_hidden_state, llama(**options)(tokens(length=9)).last_hidden_state
+    )
+    differ(plain(given).last_hidden_state, reference(given).last_hidden_state)
 
 
 @option("attention_positions.ids")

@@ -140,10 +140,36 @@ def test_the_state_of_repeated_layers_is_stacked(tmp_path: Path) -> None:
 
 POOL = "{block: pool, input: source, kind: mean}"
 ROW = "{block: rearrange, input: whole, pattern: 'batch features -> batch 1 features'}"
+SCALED = ", positions: {{kind: rotary, layout: half, scaling: {{kind: {}}}}}"
+DECIDED = {
+    "dynamic that does not reach its length": "dynamic, factor: 2, original: 24",
+    "longrope within its length": "longrope, short: [1, 1, 2, 2], long: [2, 2, 4, 4], original: 24, magnitude: 1.5",
+    "longrope beyond its length": "longrope, short: [1, 1, 2, 2], long: [2, 2, 4, 4], original: 1, magnitude: 1.5",
+}
+
+
+@pytest.mark.parametrize("case", DECIDED)
+def test_scalings_that_all_lengths_decide_alike(case: str, tmp_path: Path) -> None:
+    length = "[2, 6, context]" if case == "longrope beyond its length" else "[1, 6, context]"
+    options = {"source": "", "attention": SCALED.format(DECIDED[case]), "length": length}
+    check(stepping(specs.decoder(tmp_path, **options)))
+
+
 BARRED = {
     "all": ({"block": "encoder", "mask": "all"}, "later positions of operand 1 of `attention`"),
     "within": ({"block": "encoder", "mask": "within(2)"}, "later positions of operand 1 of `attention`"),
     "scale": ({"attention": ", scale: 1/length"}, "`scale` of `attention` is computed from `length`"),
+    "dynamic": (
+        {"source": "", "attention": SCALED.format("dynamic, factor: 2, original: 23")},
+        "`scaling` of `rotary_table` is computed from `length`",
+    ),
+    "longrope": (
+        {
+            "source": "",
+            "attention": SCALED.format("longrope, short: [1, 1, 2, 2], long: [2, 2, 4, 4], original: 23, magnitude: 1"),
+        },
+        "`scaling` of `rotary_table` is computed from `length`",
+    ),
     "number": ({"nodes": "\n  back: source / length"}, "`number` of `with_number` is computed from `length`"),
     "ahead": (
         {"nodes": "\n  back: {block: shift, input: source, axis: 1, by: -1, fill: 0}"},

@@ -8,7 +8,7 @@ from typing import Literal
 
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
-from archspec.blocks.parts.attention import PROJECTIONS, AttentionFields, CrossAttentionFields
+from archspec.blocks.parts.attention import PROJECTIONS, AttentionOptions, CrossAttentionFields
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.inner_positions import HeadSizes, InnerPositions, plan_inner_positions
 from archspec.blocks.parts.latent import Latent, plan_latent
@@ -79,12 +79,16 @@ class Attend:
         Parameters: `q`, `k`, `v`, `out`, `q_norm`, `k_norm` and `memory_norm`, those of positions and of latents.
         """
         inputs = {"x": x} if self.memory is None else {"x": x, "memory": self.memory}
-        kind = "Attention" if self.memory is None else "CrossAttention"
-        body = lambda x, memory=None: self._body(b, x, memory)  # noqa: E731
-        (y,) = b.call(name, kind, body, inputs, results=("",))
+        body = lambda x, memory=None: self.body(b, x, memory)  # noqa: E731
+        (y,) = b.call(name, self.kind, body, inputs, results=("",))
         return y
 
-    def _body(self, b: Builder, x: Value, memory: Value | None) -> Value:
+    @property
+    def kind(self) -> str:
+        """The name of the class of the module."""
+        return "Attention" if self.memory is None else "CrossAttention"
+
+    def body(self, b: Builder, x: Value, memory: Value | None = None) -> Value:
         """The body of the module: project, attend, merge the heads and project back."""
         if memory is not None and self.memory_norm is not None:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
@@ -147,15 +151,18 @@ class Attend:
         return b.add(Binary(kind="add"), made, self.add_to_scores, result="bias")
 
 
-def plan_attention(cx: Context, inner: Context, fields: AttentionFields, x: Value) -> Attend:
+def plan_attention(
+    cx: Context, inner: Context, fields: AttentionOptions, x: Value, expr: ValueExpr | None = None
+) -> Attend:
     """Check the fields of an attention over `x` [batch, positions, features] and evaluate their numbers.
 
-    `inner` is the context inside the layers, in which numbers may use `layer`.
+    `inner` is the context inside the layers, in which numbers may use `layer`; `expr` names the other sequence, to
+    which cross-attention attends.
 
     Raises SpecError at the field that does not fit: E340 for heads that do not divide, E347 for a memory of another
     batch, E401 to E404 for the mask, and those of positions and latents.
     """
-    memory = _memory(cx, fields, x) if isinstance(fields, CrossAttentionFields) else None
+    memory = None if expr is None else _memory(cx, expr, x)
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
     heads = _heads(cx, fields, x)
     biases = _biases(cx, fields)
@@ -188,18 +195,16 @@ def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
     return None if expr is None else floats(cx, expr, f"`{field}`")
 
 
-def _memory(cx: Context, fields: CrossAttentionFields, x: Value) -> Value:
+def _memory(cx: Context, expr: ValueExpr, x: Value) -> Value:
     """The other sequence of cross-attention. Raises SpecError E342, E347 or E341 if it does not fit."""
-    memory = sequence(cx, fields.memory, "`memory`")
+    memory = sequence(cx, expr, "`memory`")
     if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
-        cx.fail(
-            "E347", f"`memory` is {memory.type} and the input is {x.type}: their batch axes differ", fields.memory.span
-        )
-    features(cx, memory, fields.memory.span)
+        cx.fail("E347", f"`memory` is {memory.type} and the input is {x.type}: their batch axes differ", expr.span)
+    features(cx, memory, expr.span)
     return memory
 
 
-def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
+def _heads(cx: Context, fields: AttentionOptions, x: Value) -> Heads:
     """The numbers and sizes of heads. Raises SpecError E340 if they do not divide, E341 if they are not fixed."""
     width = features(cx, x, fields.at)
     query = fixed(cx, fields.heads, "heads")
@@ -224,13 +229,13 @@ def _heads(cx: Context, fields: AttentionFields, x: Value) -> Heads:
     return Heads(query=query, key_value=key_value, size=size, value_size=value_size)
 
 
-def _scale(cx: Context, fields: AttentionFields, heads: Heads) -> Scalar | None:
+def _scale(cx: Context, fields: AttentionOptions, heads: Heads) -> Scalar | None:
     """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
     scale = None if fields.scale is None else cx.number(fields.scale)
     return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
 
 
-def _biases(cx: Context, fields: AttentionFields) -> frozenset[str]:
+def _biases(cx: Context, fields: AttentionOptions) -> frozenset[str]:
     """The projections with a bias: those given, otherwise all or none by the default of the file."""
     if fields.bias is None:
         return frozenset(PROJECTIONS if cx.defaults.bias else ())

@@ -52,8 +52,8 @@ class LatentFields(Model):
     rotary: SizeField = Field(description="number of features of a head that rotate, the last of head_dim")
 
 
-class AttentionFields(Model):
-    """Attention among the positions of one sequence."""
+class AttentionOptions(Model):
+    """The fields of an attention, in a stack or as a block of its own."""
 
     heads: SizeField = Field(description="number of heads")
     kv_heads: SizeField | None = Field(
@@ -66,7 +66,6 @@ class AttentionFields(Model):
         default=None, description="size of the values of a head; head_dim when left out"
     )
     mask: MaskField = Field(description="which keys a query may attend to; `all` when nothing is masked")
-    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
     scale: ExprField | None = Field(default=None, description="factor on the scores; 1/sqrt(head_dim) when left out")
     softcap: Annotated[ExprField | None, MAYBE] = Field(
         default=None, description="scores become softcap * tanh(scores / softcap)"
@@ -88,6 +87,12 @@ class AttentionFields(Model):
         default=None, description="a value that multiplies the scores"
     )
     latent: Annotated[LatentFields | None, MAYBE] = Field(default=None, description="latent attention (MLA)")
+
+
+class AttentionFields(AttentionOptions):
+    """Attention among the positions of one sequence."""
+
+    pre_norm: BoolField = Field(default=True, description="false drops the norm before this sublayer")
 
 
 class CrossAttentionFields(AttentionFields):

@@ -27,7 +27,10 @@ _SCALING = {
     "linear": ("factor",),
     "llama3": ("factor", "low", "high", "original"),
     "yarn": ("factor", "original", "fast", "slow", "truncate", "magnitude"),
+    "dynamic": ("factor", "original"),
+    "longrope": ("short", "long", "original", "magnitude"),
 }
+_OPTIONAL = {"yarn": ("fast", "slow", "truncate", "magnitude")}
 
 
 class ScalingFields(Model):
@@ -35,17 +38,28 @@ class ScalingFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Literal["linear", "llama3", "yarn"] = Field(
-        description="linear divides all frequencies, llama3 and yarn only low ones, each with its own blend in between"
+    kind: Literal["linear", "llama3", "yarn", "dynamic", "longrope"] = Field(
+        description="linear divides all frequencies, llama3 and yarn only low ones, each with its own blend in "
+        "between; beyond `original` positions dynamic lets the base grow with the length, longrope has other divisors"
     )
-    factor: ExprField = Field(description="divisor of frequencies")
+    factor: ExprField | None = Field(
+        default=None, description="divisor of frequencies; dynamic: how fast the base grows; required but for longrope"
+    )
     low: ExprField | None = Field(
         default=None, description="llama3: turns within `original` below which a frequency is divided"
     )
     high: ExprField | None = Field(
         default=None, description="llama3: turns within `original` above which a frequency is kept"
     )
-    original: ExprField | None = Field(default=None, description="llama3, yarn: the length of sequences in training")
+    original: ExprField | None = Field(
+        default=None, description="llama3, yarn, dynamic, longrope: the length of sequences in training"
+    )
+    short: list[ExprField] | None = Field(
+        default=None, description="longrope: a divisor for each frequency, up to `original` positions", min_length=1
+    )
+    long: list[ExprField] | None = Field(
+        default=None, description="longrope: a divisor for each frequency, beyond `original` positions", min_length=1
+    )
     fast: ExprField | None = Field(
         default=None, description="yarn: turns above which a frequency is kept; 32 when left out"
     )
@@ -58,7 +72,8 @@ class ScalingFields(Model):
     )
     magnitude: ExprField | None = Field(
         default=None,
-        description="yarn: factor on the cosines and sines; 0.1 ln(factor) + 1 when left out, 1 where factor <= 1",
+        description="yarn, longrope: factor on the cosines and sines; for yarn 0.1 ln(factor) + 1 when left out, "
+        "1 where factor <= 1; required for longrope",
     )
 
     @classmethod
@@ -66,7 +81,7 @@ class ScalingFields(Model):
         kind = kind_of(data.get("kind"))
         yield from misplaced(node, data, kind, _SCALING)
         for field in _SCALING.get(kind or "", ()):
-            if field not in ("factor", "fast", "slow", "truncate", "magnitude"):
+            if field not in _OPTIONAL.get(kind or "", ()):
                 yield from missing(node, data, field, cls._field_help().get(field))
 
 

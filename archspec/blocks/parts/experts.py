@@ -1,7 +1,7 @@
 """The field `experts` of FEED_FORWARD: a mixture of experts, of which each token uses a few."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -56,6 +56,8 @@ class ExpertsFields(Model):
 class MixtureOfExperts:
     """A mixture of experts whose sizes are known; every token also passes the `shared` expert, if there is one."""
 
+    kind: ClassVar[str] = "MixtureOfExperts"
+
     count: int
     routing: Routing
     experts: Experts
@@ -70,10 +72,10 @@ class MixtureOfExperts:
 
         Parameters: `router`, `experts.{gate,up,down}`, and those of `shared`.
         """
-        (y,) = b.call(name, "MixtureOfExperts", lambda h: self._body(b, h), {"x": x}, results=("",))
+        (y,) = b.call(name, self.kind, lambda h: self.body(b, h), {"x": x}, results=("",))
         return y
 
-    def _body(self, b: Builder, x: Value) -> Value:
+    def body(self, b: Builder, x: Value) -> Value:
         """The body of the module: route, run the experts, and add the shared one."""
         # `router.bias` is the bias that ranks, where there is one: the logits have no other.
         ranks = self.routing.selection_bias

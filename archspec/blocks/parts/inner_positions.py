@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archspec.algebra.dim import compare
-from archspec.blocks.parts.attention_positions import AttentionPositionsFields, ScalingFields
+from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.numbers import fixed, positive
+from archspec.blocks.parts.rotary_scalings import BY_LENGTH, plan_scaling
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, integers
-from archspec.diagnostics import Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -19,10 +19,8 @@ from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.relative_grid import RelativeGrid
 from archspec.ops.position.rotary import Rotary
-from archspec.ops.position.rotary_scaling import LinearScaling, Llama3Scaling, Scaling, YarnScaling
 from archspec.ops.position.rotary_table import RotaryTable
 from archspec.record import record
-from archspec.text.expr import Expr
 from archspec.text.value import ValueExpr
 
 
@@ -32,6 +30,10 @@ class InnerPositions:
 
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
         """The same positions with what all layers share, built at the top; `memory` is the sequence of the keys."""
+        return self
+
+    def apart(self) -> InnerPositions:
+        """The same positions of a single layer, which shares nothing with others."""
         return self
 
     def inputs(self, b: Builder, query: Value, key: Value) -> tuple[Value, Value]:
@@ -94,6 +96,10 @@ class ScorePositions(InnerPositions):
         keys = top.x if memory is None else memory
         rename = {"table": "positions"}
         return replace(self, made=top.add(self.op, top.x, keys, name=name, result="positions", rename=rename))
+
+    def apart(self) -> InnerPositions:
+        """The same positions, made in their layer."""
+        return replace(self, shared=False)
 
     def scores(self, b: Builder, q: Value, k: Value) -> Value | None:
         """The shared bias, or one built in this layer."""
@@ -172,10 +178,26 @@ def _rotary(
         cx.fail("E340", f"`size: {size}` exceeds the {head} features of a head", place)
     base = 10000.0 if fields.base is None else positive(cx, fields.base, "base")
     given = () if fields.ids is None else (_ids(cx, fields.ids, x, memory),)
-    scaling = None if fields.scaling is None else _scaling(cx, fields.scaling)
+    scaling = None
+    if fields.scaling is not None:
+        _check_length(cx, fields, memory)
+        scaling = plan_scaling(cx, fields.scaling, size, x.type.shape[1])
     assert fields.layout is not None
     op = RotaryTable(size=size, base=base, scaling=scaling, ids=bool(given))
     return RotaryPositions(op=op, turn=Rotary(layout=fields.layout), ids=given)
+
+
+def _check_length(cx: Context, fields: AttentionPositionsFields, memory: Value | None) -> None:
+    """Refuse a scaling by the length where queries and keys, or ids and indices, differ in it: SpecError E241, E242."""
+    assert fields.scaling is not None
+    kind = fields.scaling.kind
+    if kind not in BY_LENGTH:
+        return
+    if memory is not None:
+        cx.fail("E241", f"the scaling `{kind}` does not apply to `cross_attention`", fields.scaling.at)
+    if fields.ids is not None:
+        help = "ids may go beyond the number of positions, by which frequencies are scaled"
+        cx.fail("E242", f"`ids` and the scaling `{kind}` cannot be combined", fields.ids.span, help=help)
 
 
 def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> RelativeBuckets:
@@ -228,35 +250,3 @@ def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
     if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
         cx.fail("E347", f"`ids` is {value.type}, expected the axes [{', '.join(map(str, axes))}]", expr.span)
     return value
-
-
-def _scaling(cx: Context, fields: ScalingFields) -> Scaling:
-    """The scaling of rotary frequencies. Raises SpecError E244 for numbers out of range."""
-
-    def number(expr: Expr | None, name: str, default: float = 0.0) -> float:
-        return default if expr is None else positive(cx, expr, name)
-
-    factor, original = number(fields.factor, "factor"), number(fields.original, "original")
-    if fields.kind == "linear":
-        return LinearScaling(factor=factor)
-    if fields.kind == "llama3":
-        low, high = number(fields.low, "low"), number(fields.high, "high")
-        _ordered(cx, low, high, "low", "high", None if fields.high is None else fields.high.span)
-        return Llama3Scaling(factor=factor, low=low, high=high, original=original)
-    slow, fast = number(fields.slow, "slow", 1.0), number(fields.fast, "fast", 32.0)
-    _ordered(cx, slow, fast, "slow", "fast", fields.at if fields.fast is None else fields.fast.span)
-    magnitude = None if fields.magnitude is None else positive(cx, fields.magnitude, "magnitude")
-    return YarnScaling(
-        factor=factor, original=original, fast=fast, slow=slow, truncate=bool(fields.truncate), given=magnitude
-    )
-
-
-def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
-    """Raise SpecError E244 unless `low` is below `high`."""
-    if low >= high:
-        cx.fail(
-            "E244",
-            f"`{upper}` is {high:g}, but `{lower}` is {low:g}",
-            span,
-            help=f"`{upper}` must be larger than `{lower}`",
-        )

@@ -20,7 +20,7 @@ from archspec.ops.shape.transpose import Transpose
 from archspec.record import record
 
 if TYPE_CHECKING:
-    from archspec.blocks.parts.attention import AttentionFields
+    from archspec.blocks.parts.attention import AttentionOptions
     from archspec.blocks.parts.context import Context
 
 _HEADS_FIRST = Transpose(order=(0, 2, 1, 3))
@@ -87,7 +87,7 @@ def _part(start: int, stop: int | None) -> Slice:
 
 
 def plan_latent(
-    cx: Context, fields: AttentionFields, heads: int, size: int, value_size: int, biases: frozenset[str]
+    cx: Context, fields: AttentionOptions, heads: int, size: int, value_size: int, biases: frozenset[str]
 ) -> Latent | None:
     """Check the fields of latent attention; None if it is not used.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from archspec.algebra.dim import Dim
+from archspec.blocks.activation import Act
 from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.norm import add_channel_norm
 from archspec.diagnostics import Span
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
 from archspec.ir.types import DType
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.convolution.pad import Pad
+from archspec.ops.elementwise.activation import Activation
 from archspec.text.value import ValueExpr
 
 
@@ -42,35 +45,69 @@ def channels_of(cx: Context, x: Value, span: Span | None) -> int:
 def convolution(
     space: int,
     channels: int,
-    kernel: int,
+    kernel: int | tuple[int, ...],
     *,
-    stride: int = 1,
-    padding: int | str = 0,
-    dilation: int = 1,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
     bias: bool = True,
 ) -> Iterator[Op]:
-    """The ops of a convolution over `space` axes, with the same sizes on each axis.
+    """The ops of a convolution over `space` axes; a single number is that of every axis.
 
     `padding` is a number of positions at both ends, `same`, `circular` or `causal`. Circular padding, and `same`
     padding with more positions at one end, need a separate op in front, because a convolution pads both ends equally
     with zeros.
     """
-    # The number of positions that the kernel covers beside its first one.
-    around = dilation * (kernel - 1)
-    if padding == "circular" or (padding == "same" and around % 2):
-        before, after = (around // 2,) * space, (around - around // 2,) * space
-        if around:
-            yield Pad(before=before, after=after, circular=padding == "circular")
+    kernels, dilations = each(kernel, space), each(dilation, space)
+    # The numbers of positions that the kernel covers beside its first one.
+    around = tuple(step * (size - 1) for size, step in zip(kernels, dilations, strict=True))
+    half = tuple(reach // 2 for reach in around)
+    if padding == "circular" or (padding == "same" and any(reach % 2 for reach in around)):
+        after = tuple(reach - reach // 2 for reach in around)
+        if any(around):
+            yield Pad(before=half, after=after, circular=padding == "circular")
         padding = 0
-    number = 0 if padding == "causal" else around // 2 if isinstance(padding, str) else padding
+    elif padding == "same":
+        padding = half
     yield Convolution(
         channels=Dim.of(channels),
-        kernel=(kernel,) * space,
-        stride=(stride,) * space,
-        padding=(number,) * space,
-        dilation=(dilation,) * space,
+        kernel=kernels,
+        stride=each(stride, space),
+        padding=each(0 if isinstance(padding, str) else padding, space),
+        dilation=dilations,
         groups=groups,
         bias=bias,
         causal=padding == "causal",
     )
+
+
+def finished(cx: Context, kind: str, ops: Sequence[Op], x: Value, norm: Op | None, activation: Act | None) -> Value:
+    """`x` after padding, a convolution (the last of `ops`), a norm and an activation.
+
+    `kind` names the module that holds them; without a norm there is one op with parameters, which needs none.
+    """
+    *pads, last = ops
+
+    def padded(x: Value) -> Value:
+        for pad in pads:
+            x = cx.builder.add(pad, x)
+        return x
+
+    def activated(y: Value) -> Value:
+        return y if activation is None else cx.builder.add(Activation(kind=activation), y)
+
+    def body(x: Value) -> Value:
+        assert norm is not None
+        x = cx.builder.add(last, padded(x), result="x")
+        return activated(add_channel_norm(cx.builder, norm, x, "norm", "x"))
+
+    if norm is None:
+        return activated(cx.leaf(last, padded(x)))
+    (y,) = cx.module(kind, body, {"x": x})
+    return y
+
+
+def each(number: int | tuple[int, ...], space: int) -> tuple[int, ...]:
+    """The number of each of `space` axes."""
+    return (number,) * space if isinstance(number, int) else number

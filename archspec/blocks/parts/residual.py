@@ -70,6 +70,15 @@ class ResidualFields(Model):
 class Branch(Protocol):
     """The computation of a sublayer."""
 
+    @property
+    def kind(self) -> str:
+        """The name of the class of its module."""
+        ...
+
+    def body(self, b: Builder, x: Value) -> Value:
+        """The computation on x as the body of a module; the result has the type of x."""
+        ...
+
     def prepared(self, top: Top) -> "Branch":
         """The same branch with what all layers share, built at the top of the stack."""
         ...

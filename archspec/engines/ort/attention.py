@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-HELPER = "cached_attention"
-"""The function of an emitted step that this takes the place of (see `ops.attention.cached_attention`)."""
+HELPER = "step_attention"
+"""The function of an emitted step that this takes the place of (see `ops.attention.step_attention`)."""
 
 MULTIPLE = 8
 """The operator takes heads whose size is a multiple of this."""
 
 
 class GroupedQueryAttention:
-    """`cached_attention` as `GroupQueryAttention`, which writes into the kept keys and values and reads no more of them
+    """`step_attention` as `GroupQueryAttention`, which writes into the kept keys and values and reads no more of them
     than each row has; a table rotates by `RotaryEmbedding`.
 
     What is made of the positions is the same in every layer, and is made once.
@@ -50,11 +50,11 @@ class GroupedQueryAttention:
             angles = self._once(table, _angles)
             q, k = _rotated(q, features, angles), _rotated(k, features, angles)
         lengths = self._once(past, lambda one: _lengths(one, q.shape[1]))
-        attributes = {"num_heads": q.shape[2] // features, "kv_num_heads": groups, "scale": scale}
+        options: dict[str, Any] = {"num_heads": q.shape[2] // features, "kv_num_heads": groups, "scale": scale}
         y, keys, values = symbolic_multi_out(
             "com.microsoft::GroupQueryAttention",
             (q, k, v, k_kept, v_kept, *lengths),
-            attributes,
+            options,
             dtypes=(q.dtype,) * 3,
             shapes=(q.shape, k_kept.shape, v_kept.shape),
             version=1,

@@ -24,9 +24,9 @@ def _normalised(norm: nn.RMSNorm, x: Tensor) -> Tensor:
     from torch.onnx.ops import symbolic
 
     # The runtime has this operator in the standard domain, which does not.
-    attributes = {"axis": -1, "epsilon": norm.eps, "stash_type": 1}
     assert norm.eps is not None
-    found: Tensor = symbolic(_NORM, (x, norm.weight), attributes, dtype=x.dtype, shape=x.shape, version=1)
+    options: dict[str, Any] = {"axis": -1, "epsilon": norm.eps, "stash_type": 1}
+    found: Tensor = symbolic(_NORM, (x, norm.weight), options, dtype=x.dtype, shape=x.shape, version=1)
     return found
 
 

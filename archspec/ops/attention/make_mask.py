@@ -34,6 +34,7 @@ class MakeMask(Primitive):
     name = "make_mask"
     signature = "..., ... -> b 1 s t"
     sized = frozenset({"queries", "keys"})
+    acts = "nonlinear"
     reads_more = "a control counts as read wherever its term is evaluated, even if another term or `i = j` decides"
 
     mask: Mask

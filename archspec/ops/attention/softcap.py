@@ -23,6 +23,7 @@ class Softcap(Elementwise):
     """
 
     name = "softcap"
+    acts = "nonlinear"
 
     cap: Scalar
 

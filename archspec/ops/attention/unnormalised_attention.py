@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.op import Emitter
+from archspec.ir.types import TensorType
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.functions import RELU_SQUARED, SIGMOID, Function
 from archspec.record import record
@@ -34,6 +35,11 @@ class UnnormalisedAttention(Attention):
     def is_explicit(self) -> bool:
         """Always true: no kernel computes such weights."""
         return True
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The values too, where a weight may be 0."""
+        more = {2: self.reads_more} if self.kind == "relu_squared" else {}
+        return {**super().loose(inputs), **more}
 
     def _weights(self, scores: Array, allowed: Array, parameters: Mapping[str, Array]) -> Array:
         """The function of the scores, and 0 where the mask hides a key."""

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_coordinates
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.coordinates import same_coordinates
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import same, together, windowed
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
@@ -62,9 +64,34 @@ class WindowPool(Primitive):
         for k in range(len(self.kernel)):
             if len(x.axes[2 + k].factors) == 1:
                 low, high = Dim.of(self.padding[k] - self.kernel[k] + 1), Dim.of(self.padding[k])
-                out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+                out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
                 found.append(Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high))
         return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, by windows along space."""
+        (x,) = operands
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0, 1)]),)
+        k = x.axis - 2
+        padding = (self.padding[k], self.padding[k])
+        size = outputs[0].shape[x.axis]
+        return (windowed(x, size, reach=self.kernel[k], stride=self.stride[k], padding=padding),)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is the maximum."""
+        return self.kind == "max"
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine, but for the maximum."""
+        return (frozenset((0,)) if self.selects else frozenset(),)
+
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """The operand, where a spatial axis has factors."""
+        return super().loose(inputs) if any(len(axis.factors) > 1 for axis in inputs[0].axes[2:]) else {}
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -37,6 +37,7 @@ class Activation(Elementwise):
     """
 
     name = "activation"
+    acts = "nonlinear"
 
     kind: Kind
 

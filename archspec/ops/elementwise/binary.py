@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned, broadcast_axes
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.motion import Motion
+from archspec.ir.moving import broadcasting, together
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import NUMERIC, broadcast, require
 from archspec.ir.types import TensorType
 from archspec.ops.elementwise.arithmetic import FORMULAS, Operation, refuse_integer_quotient, source
@@ -38,6 +40,20 @@ class Binary(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of both operands; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operands, which must move together; along a broadcast axis an operand is level."""
+        return (together(operands, [broadcasting(outputs[0], x) for x in inputs]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """A sum is affine in both; a factor is the coefficient of the other."""
+        scaled: Mapping[Operation, Coefficients] = {
+            "multiply": (frozenset((1,)), frozenset((0,))),
+            "divide": (frozenset((1,)), frozenset((0, 1))),
+        }
+        return scaled.get(self.kind, (frozenset(), frozenset()))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -35,6 +35,7 @@ class DropPath(Elementwise):
     name = "drop_path"
     # In evaluation mode, for which memory is estimated, the output is the operand.
     view = True
+    acts = "affine"
 
     rate: Scalar
 

@@ -23,6 +23,7 @@ class Dropout(Elementwise):
 
     name = "dropout"
     view = True
+    acts = "affine"
 
     rate: float
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from archspec.ir.op import Emitter
+from archspec.ir.op import Coefficients, Emitter
+from archspec.ir.types import TensorType
 from archspec.ops.elementwise import functions
 from archspec.ops.elementwise.elementwise import Elementwise
 from archspec.record import record
@@ -32,6 +33,10 @@ class Unary(Elementwise):
     name = "unary"
 
     kind: Kind
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine, if it negates."""
+        return (frozenset() if self.kind == "negate" else frozenset((0,)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

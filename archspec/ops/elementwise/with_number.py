@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.scalar import Scalar
-from archspec.ir.op import Emitter, ShapeError
+from archspec.ir.op import Coefficients, Emitter, ShapeError
 from archspec.ir.operands import NUMERIC, require
 from archspec.ir.types import DType, TensorType
 from archspec.ops.elementwise.arithmetic import FORMULAS, Operation, refuse_integer_quotient, source
@@ -38,6 +38,11 @@ class WithNumber(Elementwise):
         if x.dtype != DType.FLOAT and self.number.as_dim() is None:
             raise ShapeError(f"integers need a whole number, got {self.number.python(str)} and {x}", (0,))
         return (x.with_axes(*x.axes),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """Affine, but for `number / x`."""
+        divides = self.kind == "divide" and self.number_first
+        return (frozenset((0,)) if divides else frozenset(),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

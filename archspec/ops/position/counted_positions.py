@@ -48,6 +48,7 @@ class CountedPositions(Primitive):
 
     name = "counted_positions"
     signature = "... s -> ... s d"
+    acts = "nonlinear"
     reads_more = "the row of an invalid position does not depend on the count"
 
     rows: Dim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archspec.ir.op import Emitter
@@ -44,8 +45,8 @@ class Scaling(ABC):
         return 1.0
 
     @abstractmethod
-    def frequencies(self, plain: Array, base: float) -> Array:
-        """The scaled frequencies, from the unscaled ones `base^(-2i/size)`."""
+    def frequencies(self, plain: Array, base: float, sizes: Mapping[str, int]) -> Array:
+        """The scaled frequencies, from the unscaled ones `base^(-2i/size)`; `sizes` gives the run-time dims."""
 
     @abstractmethod
     def emit(self, e: Emitter, plain: str, size: int, base: float) -> str:
@@ -61,7 +62,7 @@ class LinearScaling(Scaling):
 
     factor: float
 
-    def frequencies(self, plain: Array, base: float) -> Array:
+    def frequencies(self, plain: Array, base: float, sizes: Mapping[str, int]) -> Array:
         """`f / factor`."""
         return plain / self.factor
 
@@ -82,7 +83,7 @@ class Llama3Scaling(Scaling):
     high: float
     original: float
 
-    def frequencies(self, plain: Array, base: float) -> Array:
+    def frequencies(self, plain: Array, base: float, sizes: Mapping[str, int]) -> Array:
         """The formula, case by case."""
         import numpy as np
 
@@ -133,7 +134,7 @@ class YarnScaling(Scaling):
         # The reference implementation avoids a division by zero in the same way.
         return low, (high if high != low else high + 0.001)
 
-    def frequencies(self, plain: Array, base: float) -> Array:
+    def frequencies(self, plain: Array, base: float, sizes: Mapping[str, int]) -> Array:
         """Divided and kept frequencies, weighted by the ramp."""
         import numpy as np
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, literal, operand
@@ -52,6 +53,7 @@ class RotaryTable(Primitive):
 
     name = "rotary_table"
     signature = "... s d -> 2 s r"
+    acts = "nonlinear"
 
     size: int
     base: float = 10000.0
@@ -87,6 +89,14 @@ class RotaryTable(Primitive):
         pairs = [(1, 0)] if inputs[1].rank == 1 else [(1, 0), (3, 1)]
         return ((NOTHING, aligned(outputs[0], inputs[1], pairs)),)
 
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the number of positions is read. Rows of ids are lost."""
+        if self.ids:
+            return super().moved(operands, inputs, outputs)
+        return (Still(angles=(self.size, self.base, self.scaling)),)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
@@ -95,7 +105,8 @@ class RotaryTable(Primitive):
 
         frequencies, magnitude = self.base ** (-2 * np.arange(self.size // 2) / self.size), 1.0
         if self.scaling is not None:
-            frequencies, magnitude = self.scaling.frequencies(frequencies, self.base), self.scaling.magnitude
+            frequencies = self.scaling.frequencies(frequencies, self.base, sizes)
+            magnitude = self.scaling.magnitude
         positions = inputs[1] if self.ids else np.arange(inputs[0].shape[-2])
         if positions.ndim == 2:
             positions = positions[:, None]

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import count
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
+from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType
 from archspec.ops.elementwise.activation import Activation, Kind
+from archspec.ops.elementwise.clamp import GateClamp
 from archspec.ops.routing.chosen import CHOSEN_EXPERTS
 from archspec.record import record
 from archspec.relation.atoms import identity
@@ -27,7 +30,8 @@ class Experts(Primitive):
 
     Operands: x [... d], the weights of each token's experts [... e], of which at most `top_k` a token are not zero.
     Only these `top_k` experts are computed, and FLOPs count them alone. What is exported computes every expert for
-    every token, and so does what is compiled in another dtype than bfloat16.
+    every token, and so does what is compiled in another dtype than bfloat16. `clamp` limits what the activation gets
+    and `up_e x`, and adds its offset to the latter.
 
     Parameters: `gate`, `up` [e, hidden, d], `down` [e, d, hidden] and, with `bias`, `gate_bias`, `up_bias`
     [e, hidden], `down_bias` [e, d].
@@ -44,11 +48,14 @@ class Experts(Primitive):
     gated: bool
     bias: bool = False
     dropout: float = 0.0
+    clamp: GateClamp | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of x. Raises ShapeError if there are fewer experts than a token uses."""
+        """The type of x. Raises ShapeError for fewer experts than a token uses, and for a clamp without gates."""
         require(inputs, FLOAT)
         bind(self.signature, inputs)
+        if self.clamp is not None and not self.gated:
+            raise ShapeError("only gated experts have a clamp")
         if compare(inputs[1].shape[-1], ">=", self.top_k) is not True:
             raise ShapeError(f"cannot choose {self.top_k} experts by weights {inputs[1]}", (1,))
         return (inputs[0],)
@@ -85,6 +92,18 @@ class Experts(Primitive):
         same = identity(count(inputs[0].axes[:-1]))
         return ((same, same),)
 
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With both operands, token by token."""
+        tokens = same(*range(inputs[0].rank - 1))
+        return (together(operands, [tokens, tokens]),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The weights are the coefficients of the experts."""
+        is_affine = self.activation is None and not self.gated
+        return frozenset((1,)) if is_affine else frozenset((0, 1)), frozenset((0,))
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
@@ -100,11 +119,20 @@ class Experts(Primitive):
                 return y + parameters[f"{name}_bias"][expert] if self.bias else y
 
             h = run("gate" if self.gated else "up", x)
+            if self.clamp is not None:
+                (h,) = self.clamp.gate.reference([h], {}, {})
             if self.activation is not None:
                 (h,) = Activation(kind=self.activation).reference([h], {}, {})
-            h = h * run("up", x) if self.gated else h
+            h = h * self._limited(run("up", x), sizes) if self.gated else h
             total = total + weights[..., expert, None] * run("down", h)
         return (total,)
+
+    def _limited(self, up: Array, sizes: Mapping[str, int]) -> Array:
+        """What a gate multiplies."""
+        if self.clamp is None:
+            return up
+        (up,) = self.clamp.up.reference([up], {}, {})
+        return up if self.clamp.offset is None else up + self.clamp.offset.evaluate(sizes)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """Sends the rows of each expert through its maps, and adds up what a token's experts return."""
@@ -120,10 +148,19 @@ class Experts(Primitive):
             return call(f"{experts}.map", rows, parameters[name], *biases)
 
         h = e.assign("h", run("gate" if self.gated else "up", f"{experts}.rows"))
+        if self.clamp is not None:
+            h = e.assign("h", *self.clamp.gate.emit(e, (h,), {}))
         if self.activation is not None:
             (h,) = Activation(kind=self.activation).emit(e, (h,), {})
         if self.gated:
-            h = f"{operand(h)} * {run('up', f'{experts}.rows')}"
+            h = f"{operand(h)} * {self._emit_limited(e, run('up', f'{experts}.rows'))}"
         h = call("F.dropout", h, literal(self.dropout), e.training) if self.dropout else h
         y = call(f"{experts}.sum", run("down", h if self.dropout else e.assign("h", h)))
         return (f"{y}.view_as({x})" if flat else y,)
+
+    def _emit_limited(self, e: Emitter, up: str) -> str:
+        """The source of what a gate multiplies, beside an operator."""
+        if self.clamp is None:
+            return up
+        (up,) = self.clamp.up.emit(e, (up,), {})
+        return up if self.clamp.offset is None else f"({up} + {e.number(self.clamp.offset)})"

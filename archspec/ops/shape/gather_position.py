@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require, within_bound
 from archspec.ir.signature import bind
 from archspec.ir.source import named
@@ -41,6 +41,10 @@ class GatherPosition(Primitive):
         """All positions of the same row, and the index of the row."""
         x, index = inputs
         return ((aligned(outputs[0], x, [(0, 0), (1, 2)]), aligned(outputs[0], index, [(0, 0)])),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The index chooses."""
+        return frozenset((1,)), frozenset((0, 1))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -28,6 +28,7 @@ class AxisPositions(Primitive):
 
     name = "axis_positions"
     signature = "... -> n"
+    acts = "nonlinear"
     reads_more = "a position behind every end that the counts can give depends on none"
 
     size: Dim

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
@@ -81,6 +81,11 @@ class EntriesBefore(Primitive):
         own = aligned(out, x, [(k, k) for k in range(out.rank) if k != place])
         rows = [(0, 0)] if positions.rank > 1 else []
         return ((own, aligned(out, wanted, [(0, 0), (place, 1)]), aligned(out, positions, rows)),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The positions tell which entries are read."""
+        everything = frozenset((0, 1, 2))
+        return everything - {0}, everything, everything
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

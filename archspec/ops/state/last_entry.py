@@ -23,6 +23,7 @@ class LastEntry(Primitive):
 
     name = "last_entry"
     signature = "b n -> b"
+    acts = "nonlinear"
     reads_more = "the marks of past entries do not matter"
 
     new: Dim

@@ -27,6 +27,7 @@ class MaskedPositions(Primitive):
 
     name = "masked_positions"
     signature = "b n -> b n"
+    acts = "nonlinear"
     reads_more = "an entry that is no position depends on its own mark alone"
 
     limit: Dim

@@ -43,6 +43,7 @@ class RowPositions(Primitive):
 
     name = "row_positions"
     signature = "b -> b n"
+    acts = "nonlinear"
 
     new: Dim
     limit: Dim

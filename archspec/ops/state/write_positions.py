@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import call
 from archspec.ir.types import DType, TensorType
@@ -73,6 +73,11 @@ class WritePositions(Primitive):
         others = [(k, k) for k in range(out.rank) if k != self.axis % out.rank]
         own = aligned(out, kept, [(k, k) for k in range(out.rank)])
         return ((own, aligned(out, new, others), *(aligned(out, x, [(0, 0)]) for x in counts)),)
+
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The counts tell which entries are written."""
+        everything = frozenset(range(len(inputs)))
+        return (everything - {0, 1},) * 2 + (everything,) * (len(inputs) - 2)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

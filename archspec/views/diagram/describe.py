@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Op
 from archspec.ops.attention.softcap import Softcap
+from archspec.ops.convolution.conv_transpose import ConvTranspose
 from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.convolution.resize import Resize
 from archspec.ops.convolution.window_pool import WindowPool
 from archspec.ops.elementwise.activation import Activation
 from archspec.ops.elementwise.binary import Binary
@@ -43,6 +45,7 @@ _SMALL = {
     "concat": "Concatenate",
     "slice": "Slice",
     "shift": "Shift",
+    "roll": "Cyclic shift",
     "matmul": "Matrix product",
     "argmax": "Argmax",
     "l2_normalize": "L2 normalise",
@@ -97,13 +100,33 @@ def _convolution(node: Node) -> DiagramPart:
     kernel = " × ".join(map(str, op.kernel))
     depthwise = op.groups > 1 and channels == op.groups
     notes = [f"{size(channels)} → {size(op.channels)}"]
-    stride = op.stride[0] if isinstance(op.stride, tuple) else op.stride
     title = f"Depthwise {kernel}" if depthwise else f"Convolution {kernel}"
-    if stride != 1:
-        notes[0] += f", stride {stride}"
+    if max(op.stride) > 1:
+        notes[0] += f", stride {_sides(op.stride)}"
     if op.groups > 1 and not depthwise:
         notes[0] += f", {op.groups} groups"
     return DiagramPart(role="convolution", title=title, kind="convolution", notes=tuple(notes))
+
+
+def _transposed(node: Node) -> DiagramPart:
+    """A transposed convolution with its kernel, channels and stride."""
+    op = node.op
+    assert isinstance(op, ConvTranspose)
+    kernel = " × ".join(map(str, op.kernel))
+    notes = [f"{size(node.inputs[0].type.shape[1])} → {size(op.channels)}, stride {_sides(op.stride)}"]
+    return DiagramPart(role="convolution", title=f"Transposed {kernel}", kind="convolution", notes=tuple(notes))
+
+
+def _resize(node: Node) -> DiagramPart:
+    op = node.op
+    assert isinstance(op, Resize)
+    sizes = " × ".join(map(size, op.sizes))
+    return DiagramPart(role="small", title=f"Resize to {sizes}", kind="resize", notes=(op.mode,))
+
+
+def _sides(numbers: tuple[int, ...]) -> str:
+    """Numbers of the axes of space; a single one where they are equal."""
+    return str(numbers[0]) if len(set(numbers)) == 1 else " × ".join(map(str, numbers))
 
 
 def _binary(node: Node) -> DiagramPart:
@@ -144,7 +167,7 @@ def _window(node: Node) -> DiagramPart:
     assert isinstance(op, WindowPool)
     kernel = " × ".join(map(str, op.kernel))
     return DiagramPart(
-        role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {op.stride[0]}",)
+        role="pool", title=f"{sentence(op.kind)} pool {kernel}", kind="pool", notes=(f"stride {_sides(op.stride)}",)
     )
 
 
@@ -186,6 +209,8 @@ _SAYING: Mapping[type[Op], Callable[[Node], DiagramPart]] = {
     Linear: _linear,
     Embedding: _embedding,
     Convolution: _convolution,
+    ConvTranspose: _transposed,
+    Resize: _resize,
     Binary: _binary,
     Take: _take,
     Reduce: _reduce,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What has no room repeats the last entry that has: `scatter` leaves open which of two entries for one place stays, so
 # both must be equal.
 _HELPER = '''
-def cached_attention(
+def step_attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -33,8 +33,8 @@ def cached_attention(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Attend causally to kept keys and values [b, g, m, d], once the new ones are written after past [b] positions.
 
-    q [b, n, h * d], k and v [b, n, g * d]; q and k are rotated by table [2, b, 1, n, d / 2] if there is one. The results
-    are [b, n, h * d], and what is kept then.
+    q [b, n, h * d], k and v [b, n, g * d]; q and k are rotated by table [2, b, 1, n, d / 2] if there is one. Returns
+    [b, n, h * d], and what is kept then.
     """
     groups, size, features = k_kept.shape[1:]
     q = q.unflatten(2, (-1, features)).transpose(1, 2)
@@ -59,7 +59,7 @@ def cached_attention(
 
 
 @record
-class CachedAttention(Primitive):
+class StepAttention(Primitive):
     """Keys and values written after those of past positions, and causal attention of the new positions to all of them.
 
     Operands: q [b n (h d)], k and v [b n (g d)], kept k and v [b g m d], past [b], and with `rotary` a table
@@ -68,7 +68,7 @@ class CachedAttention(Primitive):
     It is what `rotary`, `write_positions` and `attention` say, as one op, for runtimes that have a kernel for it.
     """
 
-    name = "cached_attention"
+    name = "step_attention"
     signature = "b n i, b n j, b n j, b g m d, b g m d, b -> b n i, b g m d, b g m d"
     reads_more = "it takes the place of other ops when nothing is proved any more"
 

@@ -11,11 +11,11 @@ from archspec.ir.graph import Graph
 from archspec.ir.types import DType
 from archspec.lower.emission import cached
 from archspec.ops.attention.attention import Attention
-from archspec.ops.attention.cached_attention import CachedAttention
+from archspec.ops.attention.step_attention import StepAttention
 from archspec.ops.position.rotary import Rotary
 from archspec.ops.state.write_positions import WritePositions
 from archspec.oracle.interpreter import interpret
-from archspec.passes.fuse_cached import FuseCached
+from archspec.passes.fuse_attention import FuseAttention
 
 ROWS, NEW, CAPACITY = 3, 2, 9
 
@@ -56,10 +56,10 @@ def computed(graph: Graph) -> dict[str, np.ndarray]:
 )
 def test_the_step_computes_the_same(name: str, rotated: int) -> None:
     before = step(name)
-    after = FuseCached().run(before).graph
-    assert count(before, Attention) == count(after, CachedAttention) == 1
+    after = FuseAttention().run(before).graph
+    assert count(before, Attention) == count(after, StepAttention) == 1
     assert count(after, Attention) == count(after, WritePositions) == count(after, Rotary) == 0
-    assert [node.op.rotary for node in after.walk() if isinstance(node.op, CachedAttention)] == [bool(rotated)]
+    assert [node.op.rotary for node in after.walk() if isinstance(node.op, StepAttention)] == [bool(rotated)]
     assert [value.name for value in before.inputs] == [value.name for value in after.inputs]
     assert before.output_names == after.output_names
     wanted, found = computed(before), computed(after)
@@ -77,4 +77,4 @@ def test_the_step_computes_the_same(name: str, rotated: int) -> None:
 )
 def test_what_the_op_does_not_say_stays(name: str) -> None:
     before = step(name)
-    assert FuseCached().run(before).graph is before
+    assert FuseAttention().run(before).graph is before

@@ -9,8 +9,8 @@ from archspec.masks.at_positions import AtPositions
 from archspec.masks.atoms.causal import Causal
 from archspec.masks.given import Given
 from archspec.ops.attention.attention import Attention
-from archspec.ops.attention.cached_attention import CachedAttention
 from archspec.ops.attention.make_mask import MakeMask
+from archspec.ops.attention.step_attention import StepAttention
 from archspec.ops.position.rotary import Rotary
 from archspec.ops.shape.merge import Merge
 from archspec.ops.shape.split import Split
@@ -27,17 +27,17 @@ _BY_HEAD = (0, 2, 1, 3)
 
 
 @record
-class FuseCached(Pass):
+class FuseAttention(Pass):
     """Causal attention to all that is kept becomes one op with the writes of keys and values, and their rotation.
 
     Given:  `%k.1 = write_positions(%k, %new, %past); %y = attention(%q, %k.1, %v.1, %mask)`
-    Result: `%y, %k.1, %v.1 = cached_attention(%q, %new, %new.1, %k, %v, %past)`
+    Result: `%y, %k.1, %v.1 = step_attention(%q, %new, %new.1, %k, %v, %past)`
 
     Masks must be values already. Whatever the op does not say stays as it is: windows, which are kept in rings, masks
     of padding, biases, caps, sinks, and values of another size than the keys.
     """
 
-    name = "fuse-cached"
+    name = "fuse-attention"
 
     def apply(self, graph: Graph) -> Graph:
         """Replace attention in every body."""
@@ -93,7 +93,7 @@ class _Match:
         assert isinstance(op, Attention)
         q, k, table = self._unrotated(self.node.inputs[0], keys.inputs[1])
         heads, _, size = self.node.inputs[0].type.axes[1:]
-        made = CachedAttention(heads=heads, size=size, scale=op.scale, rotary=bool(table))
+        made = StepAttention(heads=heads, size=size, scale=op.scale, rotary=bool(table))
         flat = [self._flat(rewriter, value) for value in (q, k, values.inputs[1])]
         operands = (*flat, keys.inputs[0], values.inputs[0], keys.inputs[2], *table)
         names = (self.node.outputs[0].name, keys.outputs[0].name, values.outputs[0].name)

@@ -1,0 +1,174 @@
+"""Receptive fields: how many positions of an input one position of a value may depend on, not clipped at borders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from archspec.algebra.dim import Dim
+from archspec.analyses.reading import FIXED, Reading, composed, joined, start, through
+from archspec.ir.call import Call
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive, Reads
+from archspec.ir.repeat import Repeat, Tap
+from archspec.record import record
+
+
+@record
+class ReceptiveField:
+    """The positions along an axis of an input that one position of a value may depend on.
+
+    `extent` counts them from the first to the last, as if the input had no borders; None is global: any number, by the
+    node `lost`. `stride` is how far they move with the next position of the value, 0 where all read the same ones, None
+    where it differs; `offset` is where those of position 0 begin. `why` says why the extent is a bound; it is empty
+    where it is exact: some position of the value has it, for some parameters, on inputs that are large enough.
+    """
+
+    extent: Dim | None
+    stride: Fraction | None = None
+    offset: Fraction | None = None
+    why: str = ""
+    lost: Node | None = None
+
+
+class ReceptiveFields:
+    """The fields of a graph's values, computed on demand from what its primitives declare to read."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._reads: dict[Node, tuple[Reads, Mapping[int, str]]] = {}
+        self._walks: dict[tuple[Value, int], _Walk] = {}
+        self._bodies: dict[tuple[Graph, int, int], tuple[Reading | None, ...]] = {}
+        self._inner = frozenset(_repeated(graph))
+
+    def of(self, value: Value, source: Value, axis: int) -> ReceptiveField | None:
+        """The field of a value along an axis of another one at the top or in a module; None if it reads none of it.
+
+        What is inside repeated layers is not followed: as a source it counts as global.
+        """
+        if source in self._inner:
+            return ReceptiveField(extent=None, lost=source.producer)
+        numbers = source.type.coordinates[axis]
+        # Of an axis that is made of several, no single coordinate is the position.
+        key = source, numbers[0] if len(numbers) == 1 else FIXED
+        if key not in self._walks:
+            self._walks[key] = _Walk(self, {source: start(key[1])}, source)
+            self._walks[key].run(self.graph.nodes)
+        found = self._walks[key].known.get(value)
+        return None if found is None else _field(found)
+
+    def reads(self, node: Node) -> tuple[Reads, Mapping[int, str]]:
+        """What a primitive reads, and of which operands that may be more than it depends on."""
+        if node not in self._reads:
+            assert isinstance(node.op, Primitive)
+            types = [value.type for value in node.inputs]
+            read = node.op.reads(types, [value.type for value in node.outputs])
+            self._reads[node] = read, node.op.loose(types)
+        return self._reads[node]
+
+    def body(self, region: Graph, number: int, coordinate: int) -> tuple[Reading | None, ...]:
+        """What the outputs of a region read along a coordinate of its input with that number."""
+        key = region, number, coordinate
+        if key not in self._bodies:
+            value = region.inputs[number]
+            walk = _Walk(self, {value: start(coordinate)}, value)
+            walk.run(region.nodes)
+            self._bodies[key] = tuple(walk.known.get(one) for one in region.outputs)
+        return self._bodies[key]
+
+
+class _Walk:
+    """One walk over a graph: what each value reads of a source; values that read nothing of it are left out."""
+
+    def __init__(self, around: ReceptiveFields, known: dict[Value, Reading], source: Value) -> None:
+        self.around, self.known, self.source = around, known, source
+
+    def run(self, nodes: Iterable[Node]) -> None:
+        """Walk over nodes in order."""
+        for node in nodes:
+            if any(value in self.known for value in node.inputs) or node.regions:
+                for value, found in zip(node.outputs, self._node(node), strict=True):
+                    if found is not None and value is not self.source:
+                        self.known[value] = found
+
+    def _node(self, node: Node) -> Sequence[Reading | None]:
+        operands = [self.known.get(value) for value in node.inputs]
+        match node.op:
+            case Call():
+                (region,) = node.regions
+                # Each call owns its body, so that its values are recorded like those around it.
+                self.known |= {x: found for x, found in zip(region.inputs, operands, strict=True) if found is not None}
+                self.run(region.nodes)
+                return [self.known.get(value) for value in region.outputs]
+            case Repeat() if not node.op.scans:
+                return list(self._repeat(node, node.op, operands))
+            case Primitive():
+                return list(self._primitive(node, operands))
+            case _:
+                read = any(one is not None for one in operands)
+                return [Reading(bands={}, lost=node) if read else None for _ in node.outputs]
+
+    def _primitive(self, node: Node, operands: Sequence[Reading | None]) -> Iterator[Reading | None]:
+        """What each output of a primitive reads, over all its operands."""
+        rows, loose = self.around.reads(node)
+        for row in rows:
+            found = [
+                through(node, relation, known, value.type.space, f"`{node.op.name}`: {loose[k]}" if k in loose else "")
+                for k, (relation, known, value) in enumerate(zip(row, operands, node.inputs, strict=True))
+                if known is not None and relation.atoms
+            ]
+            yield joined(found, node) if found else None
+
+    def _repeat(self, node: Node, op: Repeat, operands: Sequence[Reading | None]) -> Iterator[Reading | None]:
+        """What the outputs of repeated layers read: layer by layer, with each body walked once."""
+        carried, tapped = operands[0], dict[Tap, Reading | None]()
+        for layer, body in enumerate(op.schedule):
+            region, given = node.regions[body], [carried, *operands[1:]]
+            for tap in (tap for tap in op.taps if tap.layer == layer):
+                tapped[tap] = self._layer(node, region, given, tap.output)
+            carried = self._layer(node, region, given, 0)
+            if carried is not None and region.outputs[0].type.space != region.inputs[0].type.space:
+                # Coordinates of other factors have other numbers in the next layer.
+                carried = Reading(bands={}, lost=node)
+        yield carried
+        yield from (tapped[tap] for tap in op.taps)
+
+    def _layer(self, node: Node, region: Graph, given: Sequence[Reading | None], number: int) -> Reading | None:
+        """What one output of a layer reads, by what its inputs read."""
+        parts = []
+        for place, known in enumerate(given):
+            if known is None:
+                continue
+            between = {k: self.around.body(region, place, k)[number] for k in known.bands or (FIXED,)}
+            read = {k: one for k, one in between.items() if one is not None}
+            if read:
+                parts.append(composed(read, known, node))
+        return joined(parts, node) if parts else None
+
+
+def _repeated(graph: Graph) -> Iterator[Value]:
+    """The values inside repeated layers, and those of single layers."""
+    for node in graph.nodes:
+        if isinstance(node.op, Repeat):
+            yield from node.outputs[1:]
+            for region in node.regions:
+                yield from region.inputs
+                yield from (value for one in region.walk() for value in one.outputs)
+        for region in node.regions if isinstance(node.op, Call) else ():
+            yield from _repeated(region)
+
+
+def _field(found: Reading) -> ReceptiveField:
+    """The narrowest band as a field."""
+    if not found.bands:
+        return ReceptiveField(extent=None, lost=found.lost)
+    band = min(found.bands.values(), key=lambda one: (one.extent.maximum(), bool(one.why)))
+    if band.line is None:
+        return ReceptiveField(extent=band.extent, why=band.why)
+    high = band.line.hi.constant
+    return ReceptiveField(
+        extent=band.extent,
+        stride=Fraction(band.line.a, band.line.b),
+        offset=None if high is None else Fraction(-high, band.line.b),
+        why=band.why,
+    )
