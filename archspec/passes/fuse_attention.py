@@ -10,13 +10,13 @@ from archspec.masks.atoms.causal import Causal
 from archspec.masks.given import Given
 from archspec.ops.attention.attention import Attention
 from archspec.ops.attention.make_mask import MakeMask
-from archspec.ops.attention.step_attention import StepAttention
 from archspec.ops.position.rotary import Rotary
 from archspec.ops.shape.merge import Merge
 from archspec.ops.shape.split import Split
 from archspec.ops.shape.transpose import Transpose
 from archspec.ops.state.axis_positions import AxisPositions
 from archspec.ops.state.row_positions import RowPositions
+from archspec.ops.state.step_attention import StepAttention
 from archspec.ops.state.write_positions import WritePositions
 from archspec.passes.base import Pass
 from archspec.passes.prune import Prune

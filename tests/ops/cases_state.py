@@ -13,7 +13,6 @@ from archspec.masks.atoms.prefix import Prefix
 from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.mask import Mask
 from archspec.ops.attention.attention import Attention
-from archspec.ops.attention.step_attention import StepAttention
 from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.position.learned_positions import LearnedPositions
@@ -24,6 +23,7 @@ from archspec.ops.state.entries_before import EntriesBefore
 from archspec.ops.state.last_entry import LastEntry
 from archspec.ops.state.masked_positions import MaskedPositions
 from archspec.ops.state.row_positions import RowPositions
+from archspec.ops.state.step_attention import StepAttention
 from archspec.ops.state.write_positions import WritePositions
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, floats, integers
 from tests.ops.cases_parametric import conv

@@ -11,8 +11,8 @@ from archspec.ir.graph import Graph
 from archspec.ir.types import DType
 from archspec.lower.emission import cached
 from archspec.ops.attention.attention import Attention
-from archspec.ops.attention.step_attention import StepAttention
 from archspec.ops.position.rotary import Rotary
+from archspec.ops.state.step_attention import StepAttention
 from archspec.ops.state.write_positions import WritePositions
 from archspec.oracle.interpreter import interpret
 from archspec.passes.fuse_attention import FuseAttention

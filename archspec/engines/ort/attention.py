@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 HELPER = "step_attention"
-"""The function of an emitted step that this takes the place of (see `ops.attention.step_attention`)."""
+"""The function of an emitted step that this takes the place of (see `ops.state.step_attention`)."""
 
 MULTIPLE = 8
 """The operator takes heads whose size is a multiple of this."""

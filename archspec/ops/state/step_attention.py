@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
-from archspec.ir.op import Emitter, Primitive, ShapeError
+from archspec.ir.op import Coefficients, Emitter, Primitive, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call
@@ -93,6 +93,12 @@ class StepAttention(Primitive):
         q, kept = inputs[0], inputs[3]
         return 4 * q.elements() * kept.shape[2]
 
+    def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
+        """The weights tell how much of the values is read, whatever the values are; everything else acts on all."""
+        everything = frozenset(range(len(inputs)))
+        values = frozenset((2, 4))
+        return tuple(everything - values if number in values else everything for number in range(len(inputs)))
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
@@ -113,7 +119,9 @@ class StepAttention(Primitive):
                     kept[row, :, start + n], values[row, :, start + n] = keys, own
                 for head, one in enumerate(heads):
                     group, seen = head // share, slice(0, start + n + 1)
-                    weights = np.exp(kept[row, group, seen] @ one * scale)
+                    scores = kept[row, group, seen] @ one * scale
+                    # The largest is subtracted, so that no exponential overflows.
+                    weights = np.exp(scores - scores.max())
                     found = weights / weights.sum() @ values[row, group, seen]
                     y[row, n, head * features : (head + 1) * features] = found
         return y, kept, values
