@@ -77,6 +77,7 @@ def command(
     as_json: bool,
     unproved: bool,
     texts: tuple[str, ...],
+    sources: tuple[str, ...],
     chat: bool,
     system: str | None,
     tokenizer: Path | None,
@@ -103,6 +104,7 @@ def command(
     from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import find_tokenizer
     from archspec.decoding.sampling import Sampling
+    from archspec.decoding.text_inputs import source_of
 
     _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
@@ -115,8 +117,10 @@ def command(
         module = _parameters(source, weights, layout, seed, artifact)
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
     limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
-    known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
+    known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, artifact=artifact, unproved=unproved)
+    if sources:
+        limits["inputs"] = {**(limits["inputs"] or {}), source_of(made.plan): list(sources)}
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
