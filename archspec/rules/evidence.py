@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from archspec.analyses.field import ReceptiveFields
 from archspec.ir.graph import Value
 from archspec.ir.motion import Move
 from archspec.rules.fixed import Fixed
@@ -29,6 +31,11 @@ class Evidence:
         self.dependence = Dependence(spec.graph)
         self.promises: Promises = promises(spec, self.dependence)
         self._shifts: dict[tuple[Value, int, Move], Shifts] = {}
+
+    @cached_property
+    def fields(self) -> ReceptiveFields:
+        """The receptive fields of the spec's values."""
+        return ReceptiveFields(self.spec.graph)
 
     @property
     def terms(self) -> Terms:

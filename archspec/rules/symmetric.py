@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from archspec.analyses.shift import Shifts
 from archspec.diagnostics import Diagnostic, Label
-from archspec.ir.graph import Node
+from archspec.ir.graph import Graph, Node
 from archspec.ir.motion import Everywhere, Motion, Move, Moves
 from archspec.rules.evidence import Evidence
 from archspec.rules.explain import sizes_text
@@ -26,12 +27,9 @@ class SymmetricKind(Kind):
     def against(self, rule: Rule, motion: Motion) -> str | None:
         """Why a motion of the output that is not broken is not the rule's, in words; None if it is."""
 
-    def motion(self, rule: Rule, evidence: Evidence) -> tuple[Motion, Node | None, str]:
+    def _motion(self, rule: Rule, evidence: Evidence) -> tuple[Motion, Node | None, str]:
         """How the output moves, and what breaks that: a node, and in words what it does; empty if nothing does."""
-        (axis,) = rule.axes[1]
-        assert rule.stride is not None
-        move = Move(length=rule.input.type.shape[axis], unit=rule.stride, circular=self.circular(rule))
-        found = evidence.shifts(rule.input, axis, move)
+        found = evidence.shifts(rule.input, rule.axes[1][0], _move(rule, self.circular(rule)))
         motion = found.motion(rule.output)
         node, reason = found.where(motion)
         if not reason and (against := self.against(rule, motion)) is not None:
@@ -40,7 +38,7 @@ class SymmetricKind(Kind):
 
     def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
         """Proved where every op on the way moves with its operands as the rule says."""
-        motion, node, reason = self.motion(rule, evidence)
+        motion, node, reason = self._motion(rule, evidence)
         field = None if self.circular(rule) else motion
         if field is not None and (isinstance(field, Everywhere) or not _has_inside(rule, evidence, field)):
             return _vacuous(rule)
@@ -63,6 +61,17 @@ class SymmetricKind(Kind):
         """The output positions that the rule is about, where these are not all."""
         at = getattr(rule.fields, "promised", None)
         return "" if at is None else f"at output positions where {at}"
+
+
+def motion_of(graph: Graph, rule: Rule, circular: bool) -> Motion:
+    """How the output of a rule moves in a graph."""
+    return Shifts(graph, rule.input, rule.axes[1][0], _move(rule, circular)).motion(rule.output)
+
+
+def _move(rule: Rule, circular: bool) -> Move:
+    (axis,) = rule.axes[1]
+    assert rule.stride is not None
+    return Move(length=rule.input.type.shape[axis], unit=rule.stride, circular=circular)
 
 
 def _has_inside(rule: Rule, evidence: Evidence, motion: Motion) -> bool:
