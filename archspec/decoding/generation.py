@@ -56,8 +56,7 @@ def generate(
             if the spec has a start id.
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
-        inputs: the spec's other inputs by name, such as the source of a translation, with as many rows; ids also as
-            texts.
+        inputs: the spec's other inputs by name, such as the source of a translation, as many rows of arrays or texts.
         temperature, top_k, top_p, seed, repetition_penalty: how ids are chosen (see `Sampling`): the most likely at
             temperature 0, else drawn from the softmax of logits / temperature.
         beams, length_penalty, early_stopping: above 1 beam, the best of a beam search is given (see `BeamSearch`).

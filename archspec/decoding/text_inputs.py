@@ -17,7 +17,8 @@ from archspec.ir.types import DType
 
 def has_text(inputs: Mapping[str, Any] | None) -> bool:
     """Whether one of the inputs is text."""
-    return inputs is not None and any(_texts(one) is not None for one in inputs.values())
+    # What is no map is refused with the other inputs.
+    return isinstance(inputs, Mapping) and any(_texts(one) is not None for one in inputs.values())
 
 
 def with_ids(tokenizer: Tokenizer, plan: GenerationPlan, inputs: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -27,8 +28,8 @@ def with_ids(tokenizer: Tokenizer, plan: GenerationPlan, inputs: Mapping[str, An
     is given. Raises SpecError E713 for text that is not Unicode or stands for another input, E745 for texts that cannot
     be padded.
     """
-    if inputs is None:
-        return None
+    if not isinstance(inputs, Mapping):
+        return inputs
     found = dict(inputs)
     for name, given in inputs.items():
         texts = _texts(given)
