@@ -30,14 +30,28 @@ def record(cls: type[T] | None = None, /, *, kw_only: bool = True, eq: bool = Tr
     return define if cls is None else define(cls)
 
 
-@dataclasses.dataclass
+# A dataclass without a docstring or with methods of its own would be given some, which compiles them.
+@dataclasses.dataclass(init=False, repr=False, eq=False)
 class _Sample:
+    """Has one plain field."""
+
     only: int
 
 
 _SAMPLE: Any = fields(_Sample)[0]
 # What marks a field that is neither a class variable nor an argument of `__init__` alone; its name is private there.
 _PLAIN = _SAMPLE._field_type
+
+
+def field_names(thing: object) -> tuple[str, ...]:
+    """The names of the fields of a record or a dataclass, in order; empty for anything else.
+
+    For records this is faster than `dataclasses.fields`, which makes an object for each field of a class.
+    """
+    known = getattr(type(thing), "__record__", None)
+    if isinstance(known, _Fields):
+        return known.every
+    return tuple(one.name for one in fields(thing)) if dataclasses.is_dataclass(thing) else ()
 
 
 class _Fields:
@@ -54,6 +68,9 @@ class _Fields:
         for name, annotation in vars(cls).get("__annotations__", {}).items():
             if not str(annotation).startswith(("ClassVar", "typing.ClassVar")):
                 self._add(cls, name, kw_only)
+        self.every = tuple(self.own)
+        # Most records declare no field by `field()`: there is then nothing to look at in each.
+        self._is_plain = all(found is None for found, _ in self.own.values())
 
     def _add(self, cls: type, name: str, kw_only: bool) -> None:
         given = vars(cls).get(name, MISSING)
@@ -70,10 +87,14 @@ class _Fields:
 
     def names(self, flag: str) -> tuple[str, ...]:
         """Names of the fields whose `init`, `compare` or `repr` is on."""
+        if self._is_plain:
+            return self.every
         return tuple(name for name, (found, _) in self.own.items() if found is None or getattr(found, flag))
 
     def factories(self) -> dict[str, Callable[[], Any]]:
         """Functions that make defaults, by name."""
+        if self._is_plain:
+            return {}
         made = {name: found.default_factory for name, (found, _) in self.own.items() if found is not None}
         return {name: factory for name, factory in made.items() if factory is not MISSING}
 
@@ -108,10 +129,14 @@ def _define(cls: type[T], kw_only: bool, eq: bool) -> type[T]:
         compared = known.names("compare")
         methods |= {"__eq__": _eq(compared), "__hash__": _hash(compared)}
     own = vars(cls)
-    missing = {name: method for name, method in methods.items() if own.get(name) is None}
-    missing |= {"__record__": known, "__dataclass_fields__": known, "__match_args__": init}
-    for name, method in missing.items():
-        setattr(cls, name, method)
+    for name, method in methods.items():
+        if own.get(name) is None:
+            setattr(cls, name, method)
+    for name, value in (("__record__", known), ("__dataclass_fields__", known), ("__match_args__", init)):
+        setattr(cls, name, value)
+    # Records are made by the thousand, and few have anything to do after that.
+    if not hasattr(cls, "__post_init__"):
+        setattr(cls, "__post_init__", None)  # noqa: B010
     return cls
 
 
@@ -123,14 +148,16 @@ def _init(init: tuple[str, ...], positional: tuple[str, ...], known: _Fields) ->
 
     def __init__(self: Any, *args: Any, **values: Any) -> None:  # noqa: N807
         if args:
-            values = _with_positional(self, positional, args, values)
+            is_simple = not values and len(args) <= len(positional)
+            values = dict(zip(positional, args)) if is_simple else _with_positional(self, positional, args, values)  # noqa: B905
         if values.keys() != complete:
             _check_names(self, values, required, given)
             state = {name: factory() for name, factory in factories.items() if name not in values}
             values = {**defaults, **state, **values}
         self.__dict__.update(values)
-        if hasattr(self, "__post_init__"):
-            self.__post_init__()
+        after = self.__post_init__
+        if after is not None:
+            after()
 
     return __init__
 

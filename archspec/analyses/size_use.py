@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
-
 from archspec.algebra.dim import Dim, Symbol
 from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node
+from archspec.ir.types import TensorType
+from archspec.record import field_names
 
 NONE: frozenset[Symbol] = frozenset()
 
@@ -19,13 +19,15 @@ def sizes_in(thing: object) -> frozenset[Symbol]:
             return NONE
         case Dim() | Scalar():
             return frozenset(thing.symbols())
+        # Types are asked about more often than all else that is below.
+        case TensorType():
+            bound = NONE if thing.bound is None else thing.bound.symbols()
+            return bound.union(*(size.symbols() for size in thing.space if size.constant is None))
         case tuple() | list():
             return NONE.union(*map(sizes_in, thing))
         # Ops, types and masks are records: their fields are searched without naming any of them.
-        case _ if is_dataclass(thing) and not isinstance(thing, type):
-            return NONE.union(*(sizes_in(getattr(thing, field.name)) for field in fields(thing)))
         case _:
-            return NONE
+            return NONE.union(*(sizes_in(getattr(thing, name)) for name in field_names(thing)))
 
 
 def sizes_of(node: Node) -> frozenset[Symbol]:

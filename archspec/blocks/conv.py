@@ -7,14 +7,12 @@ from pydantic import Field, WithJsonSchema
 from archspec.blocks.activation import ActField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
-from archspec.blocks.parts.maps import channels_of, convolution, feature_map
-from archspec.blocks.parts.norm import add_channel_norm, channel_norm_of
+from archspec.blocks.parts.maps import channels_of, convolution, feature_map, finished
+from archspec.blocks.parts.norm import channel_norm_of
 from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import fixed, whole
 from archspec.blocks.parts.per_axis import PerAxisField, each_of, per_axis
-from archspec.ir.graph import Value
 from archspec.ir.op import Op
-from archspec.ops.elementwise.activation import Activation
 from archspec.schema.plain import Plain
 from archspec.schema.reading import Items
 from archspec.schema.sorts import BoolField, SizeField, ValueField, text_of
@@ -72,26 +70,8 @@ class ConvBlock(Block):
         """Build the convolution, its norm and its activation. Raises SpecError E342 unless the input is a map."""
         x = feature_map(cx, self.input, "conv")
         channels_of(cx, x, self.input.span)
-        *pads, op = self._ops(cx, x.type.rank - 2)
-        norm = channel_norm_of(cx, self.norm)
-        # Without a norm there is one op with parameters, which needs no module of its own.
-        if norm is None:
-            y = cx.leaf(op, self._padded(cx, pads, x))
-            return Built(main=y if self.activation is None else cx.builder.add(Activation(kind=self.activation), y))
-
-        def body(x: Value) -> Value:
-            x = cx.builder.add(op, self._padded(cx, pads, x), result="x")
-            x = add_channel_norm(cx.builder, norm, x, "norm", "x")
-            return x if self.activation is None else cx.builder.add(Activation(kind=self.activation), x)
-
-        (y,) = cx.module("Conv", body, {"x": x})
-        return Built(main=y)
-
-    def _padded(self, cx: Context, pads: list[Op], x: Value) -> Value:
-        """The input after the padding ops that precede the convolution, if there are any."""
-        for pad in pads:
-            x = cx.builder.add(pad, x)
-        return x
+        ops = self._ops(cx, x.type.rank - 2)
+        return Built(main=finished(cx, "Conv", ops, x, channel_norm_of(cx, self.norm), self.activation))
 
     def _ops(self, cx: Context, space: int) -> list[Op]:
         """The ops over `space` spatial axes, the convolution last.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from archspec.bundle.report import BundleReport, NetworkEntry, ParityTrial
 from archspec.bundle.sources import SPEC
 from archspec.diagnostics import Diagnostic, Label, Span, SpecError, fail
-from archspec.engines.build import BuiltArtifact
+from archspec.engines.build import BuiltArtifact, named
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.program import Program
 from archspec.engines.scopes import Placed
@@ -27,14 +27,17 @@ _LAYER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 class Inspection:
     """Compares the network of a program with its spec, in a separate process, before engines are compiled from it.
 
-    `folder` is the bundle being written; `program` has paths relative to it.
+    `folder` is the bundle being written; `program` has paths relative to it. `task` is the worker's that compares, with
+    what it is given `beside`; `part` names a program that is not the whole model.
     """
 
     folder: Path
     program: Program
     dtype: DTypeName
-    spec: Spec
     progress: Progress | None = None
+    task: str = "verify_network"
+    beside: Mapping[str, object] = field(default_factory=dict)
+    part: str = ""
     _found: list[StageOutcome] = field(default_factory=list)
 
     def inspect(self, engine: str, source: str) -> Stage:
@@ -43,13 +46,13 @@ class Inspection:
         `engine` is the engine's word, `source` the exported file. Raises SpecError E605, E606, E609, E620 to E622.
         """
         program = self.program.to_json()
-        job = {"program": program, "dtype": self.dtype, "engine": engine, "source": source, "spec": SPEC}
+        job = {"program": program, "dtype": self.dtype, "engine": engine, "source": source, "spec": SPEC, **self.beside}
         outcome = run_step(
             "archspec.bundle.worker",
-            "verify_network",
+            self.task,
             job,
             folder=self.folder,
-            stage=f"verify the network of {engine}",
+            stage=named(f"verify the network of {engine}", self.part),
             progress=self.progress,
         )
         self._found.append(outcome)

@@ -113,7 +113,7 @@ def check_network(
     Raises SpecError: E606 for a file that the engine rejects, E609 for every output that differs too much, E620 and
     E621 for layers that cannot be computed, E622 for every claim that is violated.
     """
-    plan = engine.plan(source, program.interface, dtype)
+    plan = engine.plan(program, source, dtype)
     check = NetworkCheck(
         name=f"network of {engine.word}", plan=plan, program=program, dtype=dtype, claims=load_claims(spec)
     )
@@ -127,10 +127,10 @@ def check_network(
         if finding.status == "violated":
             problems.error("E622", f"the network violates {finding.claim}", None, notes=[finding.detail])
     problems.raise_if_errors()
-    return _entry(engine.word, plan, dtype, findings), trials
+    return entry_of(engine.word, plan, dtype, findings), trials
 
 
-def _entry(engine: str, plan: NetworkPlan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
+def entry_of(engine: str, plan: NetworkPlan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:
     """Return the entry of a network for the report."""
     kinds = Counter(step.kind.lower() for step in plan.steps)
     return NetworkEntry(

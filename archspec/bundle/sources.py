@@ -6,7 +6,6 @@ from archspec.bundle.spec_text import spec_text
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
 from archspec.spec.files import text_of
-from archspec.spec.resolved import resolved
 
 SPEC = "spec.yaml"
 ORIGINAL = "spec.original.yaml"
@@ -17,5 +16,5 @@ WEIGHTS = "model.safetensors"
 def texts_of(checked: Checked) -> dict[str, str]:
     """Return the text files of a bundle by name: the resolved spec, the original one, and the emitted module."""
     spec = checked.spec
-    resolved_text = spec_text(resolved(spec.tree, as_written=spec.as_written))
+    resolved_text = spec_text(spec.resolved)
     return {SPEC: resolved_text, ORIGINAL: text_of(spec.path), MODULE: emit(checked)}

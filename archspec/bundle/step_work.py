@@ -6,15 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from archspec.bundle.inspection import Inspection
 from archspec.bundle.report import BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import SPEC
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe
 from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
-from archspec.engines.program import Program
+from archspec.engines.profiles import Profile, declared
+from archspec.engines.program import Program, StateForm
 from archspec.engines.registry import engine_of
-from archspec.lower.step_programs import StepProgram, StepPrograms
+from archspec.lower.step_programs import StepPart, StepProgram, StepPrograms
 from archspec.model.ports import DTypeName
 from archspec.record import record
 
@@ -23,11 +25,13 @@ Step = Callable[[str, Mapping[str, object], str], StageOutcome]
 
 @record(eq=False)
 class BuiltProgram:
-    """A program and its artifacts, one a target."""
+    """A program, its artifacts, one a target, the profiles that they were built for, and what was found of networks."""
 
     program: StepProgram
     source: Path
     built: tuple[BuiltArtifact, ...]
+    profiles: tuple[Profile, ...]
+    inspection: Inspection
 
 
 @record(eq=False)
@@ -49,10 +53,11 @@ class StepWork:
         able = [target for target in targets if engine_of(target).steps]
         found: list[BuiltProgram] = []
         stages: list[Stage] = []
+        made = {one.part: self._program(one) for one in self.programs.all}
         for one in self.programs.all if able else ():
-            source = Path(f"{one.part}.py")
-            (self.folder / source).write_text(one.text, encoding="utf-8")
-            program = self._program(one, source)
+            (self.folder / made[one.part].source).write_text(one.text, encoding="utf-8")
+        for one in self.programs.all if able else ():
+            program, inspection = made[one.part], self._inspection(one.part, made)
             recipe = None if self.recipe is None else replace(self.recipe, program=program)
             workshop = Workshop(
                 folder=self.folder,
@@ -62,13 +67,22 @@ class StepWork:
                 progress=self.progress,
                 part=one.part,
             )
-            built, made = workshop.build(able)
-            found.append(BuiltProgram(program=one, source=source, built=built))
-            stages += made
+            built, more = workshop.build(able, inspection.inspect)
+            inspection.check(built)
+            ranges = program.profiles
+            found.append(
+                BuiltProgram(program=one, source=program.source, built=built, profiles=ranges, inspection=inspection)
+            )
+            stages += more
         return tuple(found), tuple(stages)
 
     def compared(self, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
-        """The report with a comparison of every step that this host can run. Raises SpecError E609."""
+        """The report with a comparison of every network and every step that this host can run.
+
+        Raises SpecError E609.
+        """
+        for program in programs:
+            report = program.inspection.added(report)
         trials, skipped, stages = list(report.trials), list(report.skipped), list(report.stages)
         for target, files in _files(programs).items():
             obstacle = next(filter(None, (self._obstacle(one, target) for one in programs)), None)
@@ -107,15 +121,52 @@ class StepWork:
         """Run a step of the build in a process of its own."""
         return run_step("archspec.bundle.worker", task, job, folder=self.folder, stage=stage, progress=self.progress)
 
-    def _program(self, one: StepProgram, source: Path) -> Program:
+    def _program(self, one: StepProgram) -> Program:
         """The program with paths relative to the folder; its weights are among those of the whole model."""
+        whole, programs = self.whole.profiles or (declared(self.whole.interface.symbols),), self.programs
+        state = StateForm(updates=programs.updates, buffers=programs.buffers, causal=programs.causal)
         return Program(
-            source=source, module=one.module, weights=self.whole.weights, interface=one.interface, partial=True
+            source=Path(f"{one.part}.py"),
+            module=one.module,
+            weights=self.whole.weights,
+            interface=one.interface,
+            profiles=step_profiles(programs, whole) if one.part == "step" else whole,
+            partial=True,
+            state=state if one.part == "step" else None,
+        )
+
+    def _inspection(self, part: StepPart, made: Mapping[StepPart, Program]) -> Inspection:
+        """What computes the networks of a program."""
+        once = made["once"].to_json() if part == "step" and "once" in made else None
+        return Inspection(
+            folder=self.folder,
+            program=made[part],
+            dtype=self.dtype,
+            progress=self.progress,
+            task="verify_step_network",
+            beside={"whole": self.whole.to_json(), "once": once},
+            part=part,
         )
 
     def _obstacle(self, program: BuiltProgram, target: Target) -> str | None:
         artifact = next(one.artifact for one in program.built if one.target == target)
         return engine_of(target).closed(target, artifact)
+
+
+def step_profiles(programs: StepPrograms, whole: Sequence[Profile]) -> tuple[Profile, ...]:
+    """The profiles of a step: for each of the whole model's, one for a single new position and one for prompts.
+
+    Buffers have one capacity in all of them, the most positions of any.
+    """
+    length, new = programs.found.length.name, programs.found.new.name
+    capacity = max(profile[length][2] for profile in whole)
+    found: list[Profile] = []
+    for profile in whole:
+        _, typical, most = profile[length]
+        for range_ in ((1, 1, 1), (1, typical, most)):
+            made = {**profile, length: (capacity, capacity, capacity), new: range_}
+            found += [] if made in found else [made]
+    return tuple(found)
 
 
 def _files(programs: Sequence[BuiltProgram]) -> dict[Target, dict[str, str]]:

@@ -99,16 +99,15 @@ class Work:
         workshop = Workshop(
             folder=self.folder, program=self.program, dtype=self.dtype, recipe=self.recipe, progress=self.progress
         )
-        inspection = Inspection(
-            folder=self.folder, program=self.program, dtype=self.dtype, spec=self.spec, progress=self.progress
-        )
+        inspection = Inspection(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
         steps = self.step_work
-        programs, more = ((), ()) if steps is None else steps.build(targets)
+        with spanned(self.spec):
+            programs, more = ((), ()) if steps is None else steps.build(targets)
         report = inspection.added(self.report(built, (*before, *stages, *more)))
         if steps is not None and self.layout == "triton":
             programs, reasons = self._served(steps).arranged(self.folder, programs)
@@ -224,7 +223,7 @@ class Work:
             module=self.program.module,
             interface=written(self.program.interface),
             weights=weights,
-            artifacts=[self._entry(one, verified.get(str(one.target))) for one in built],
+            artifacts=[self._entry(one, verified.get(str(one.target)), self.profiles) for one in built],
             programs=[self._program(program, verified) for program in programs],
             genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
@@ -244,7 +243,7 @@ class Work:
             for one in self.checked.verdicts
         ]
 
-    def _entry(self, one: BuiltArtifact, ran: Verified | None) -> ArtifactEntry:
+    def _entry(self, one: BuiltArtifact, ran: Verified | None, profiles: Sequence[Profile]) -> ArtifactEntry:
         """Return the manifest's entry of an artifact; `ran` says how far running it verified it."""
         artifact = one.artifact
         return ArtifactEntry(
@@ -254,7 +253,7 @@ class Work:
             verified=ran or ("network-verified-cpu" if artifact.network else "built"),
             tool=artifact.tool,
             version=artifact.version,
-            profiles=[{name: list(sizes) for name, sizes in profile.items()} for profile in self._ranges(one)],
+            profiles=[{name: list(sizes) for name, sizes in each.items()} for each in self._ranges(one, profiles)],
             host=artifact.host,
             network=artifact.network,
             notes=[*artifact.notes, *exported_notes(self.spec.graph)],
@@ -268,13 +267,15 @@ class Work:
             source=one.source.as_posix(),
             module=one.program.module,
             interface=written(one.program.interface),
-            artifacts=[self._entry(artifact, verified.get(step_of(artifact.target))) for artifact in one.built],
+            artifacts=[
+                self._entry(artifact, verified.get(step_of(artifact.target)), one.profiles) for artifact in one.built
+            ],
         )
 
-    def _ranges(self, one: BuiltArtifact) -> tuple[Profile, ...]:
+    def _ranges(self, one: BuiltArtifact, profiles: Sequence[Profile]) -> Sequence[Profile]:
         # Only TensorRT engines are bound to profiles; the others run at any size the spec admits.
         bound = engine_of(one.target).profiled
-        return self.profiles if bound else (declared(self.spec.dims.values()),)
+        return profiles if bound else (declared(self.spec.dims.values()),)
 
 
 def _stage_entry(stage: Stage) -> StageEntry:

@@ -10,6 +10,7 @@ from archspec.bundle import genai_trials, step_timing
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
+from archspec.bundle.step_network import StepNetworks, check_step_network
 from archspec.bundle.step_parity import step_contest
 from archspec.bundle.timing import time_artifacts
 from archspec.checking.checks import accepted
@@ -60,6 +61,26 @@ def verify_network(job: dict[str, Any]) -> dict[str, Any]:
     return {"network": entry.model_dump(mode="json"), **_sorted(made)}
 
 
+def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
+    """Compare the network that an engine makes of a decoder's step with the spec.
+
+    Raises SpecError as `check_step_network` does.
+    """
+    source, once = Path(job["source"]), job["once"]
+    step = StepNetworks(
+        program=Program.from_json(job["program"]),
+        whole=Program.from_json(job["whole"]),
+        once=None if once is None else Program.from_json(once),
+        dtype=job["dtype"],
+        spec=Path(job["spec"]),
+    )
+    try:
+        entry, made = check_step_network(network_engine(job["engine"]), source, step)
+    except SpecError as error:
+        raise placed(error, source) from None
+    return {"network": entry.model_dump(mode="json"), **_sorted(made)}
+
+
 def time_all(job: dict[str, Any]) -> dict[str, Any]:
     """Time artifacts that this host can open. Raises SpecError as `time_artifacts` does."""
     files = {target: Path(file) for target, file in job["files"].items()}
@@ -95,6 +116,6 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network, "time_all": time_all}
-    tasks["time_steps"] = time_steps
+    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network}
+    tasks |= {"verify_step_network": verify_step_network, "time_all": time_all, "time_steps": time_steps}
     serve({**tasks, "export_genai": export_genai, "compare_genai": compare_genai})

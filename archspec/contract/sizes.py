@@ -158,6 +158,11 @@ def probe(claims: Claims) -> Sizes:
     return _lengths(claims, max(8, longest), rows=3)
 
 
+def lengths(claims: Claims, least: int) -> Sizes:
+    """One row for leading dims, and at least this number for every other dim where its limits allow it."""
+    return _lengths(claims, least, rows=1)
+
+
 def _past(claims: Claims, main: Sizes) -> Sizes:
     """Sizes greater than twice every named length, to reach a third chunk; `main` if it is no shorter."""
     named = [*_windows(claims), *(symbol.multiple for symbol in claims.dims.values() if symbol.multiple > 1)]

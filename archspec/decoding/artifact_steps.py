@@ -58,3 +58,11 @@ class ArtifactSteps:
         """The same cache with other numbers of past positions."""
         cache.past = np.array(past, np.int64)
         return cache
+
+    def entered(self, cache: StepCache, part: StepCache, rows: Sequence[int]) -> StepCache:
+        """The same cache, whose `rows` have what was made once for the first rows of another one."""
+        axes = {name: axis for name, axis in self.steps.programs.axes.items() if axis is not None}
+        for own, other in ((cache.once, part.once), (cache.held, part.held)):
+            for name in own.keys() & axes.keys():
+                np.moveaxis(own[name], axes[name], 0)[list(rows)] = np.moveaxis(other[name], axes[name], 0)[: len(rows)]
+        return cache

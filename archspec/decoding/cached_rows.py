@@ -57,6 +57,12 @@ class CachedRows:
         # The buffers keep their entries: what is behind a row's count is never read.
         self.cache = self.stepped.at(self.cache, self.past)
 
+    def enter(self, row: int, given: Mapping[str, Tensor]) -> None:
+        """Give a row its own inputs that are given once; what is made of them is made now, for this row alone."""
+        plan = self.feeding.plan
+        part = self.stepped.new_cache(plan.batch(1), plan.capacity(1), given)
+        self.cache = self.stepped.entered(self.cache, part, [row])
+
     def _moved(self, filled: RowBlock) -> RowBlock:
         """The block with the position numbers that its ids have in their rows."""
         positions = filled.positions + filled.valid * [[count] for count in self.past]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,6 +50,11 @@ class Feeding:
             if name in types:
                 found[name] = self._constant(name, types[name], sizes)
         return found
+
+    def tensor(self, array: Any) -> Tensor:
+        """An input that stays the same, as a tensor."""
+        found = torch.from_numpy(np.ascontiguousarray(array))
+        return found.to(self.device, self.dtype if found.is_floating_point() else None)
 
     def _constant(self, name: str, type: TensorType, sizes: Mapping[str, int]) -> Tensor:
         fill = self.plan.spec.inputs[name].default

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from archspec.algebra.dim import Symbol
 from archspec.analyses.size_use import NONE, sizes_in
 from archspec.ir.graph import Graph, Value
@@ -12,6 +10,7 @@ from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.passes.scopes import Scopes
+from archspec.record import field_names
 
 _MOVE_ALONG = frozenset(
     {
@@ -34,7 +33,7 @@ def counts_positions(graph: Graph, size: Symbol) -> bool:
 
 def _meant(op: Op) -> frozenset[Symbol]:
     """The dims that an op's fields read, except those that only give the shape of a result."""
-    return NONE.union(*(sizes_in(getattr(op, one.name)) for one in fields(op) if one.name not in op.sized))  # type: ignore[arg-type]
+    return NONE.union(*(sizes_in(getattr(op, name)) for name in field_names(op) if name not in op.sized))
 
 
 def moves_along(graph: Graph, valid: Value) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,28 +12,14 @@ from torch import Tensor
 from archspec.decoding.cached_rows import CachedRows
 from archspec.decoding.ending import Ending
 from archspec.decoding.plan import GenerationPlan
-from archspec.decoding.prompts import prepared, read_prompts
+from archspec.decoding.prompts import read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
-from archspec.diagnostics import Collector, fail
+from archspec.decoding.slot_inputs import SlotInputs
+from archspec.diagnostics import fail
 
 GREEDY = Sampling()
-
-
-def check_slots(plan: GenerationPlan, rows: int, capacity: int) -> None:
-    """Raise SpecError E744 for numbers that are not admitted, E745 for inputs that slots cannot be given."""
-    found = Collector()
-    most = plan.spec.inputs[plan.decode.input].type.shape[0].maximum()
-    if rows < 1 or (most is not None and plan.batch(rows) > most):
-        found.error("E744", f"`rows` must be from 1 to {most}, got {rows}", None)
-    if not 1 <= capacity <= plan.most:
-        found.error("E744", f"`capacity` must be from 1 to {plan.most}, got {capacity}", None)
-    for one in plan.spec.inputs.values():
-        if one.name not in plan.growing.names | {plan.decode.input} and one.default is None:
-            message = f"`{one.name}` has to be given for each row, and a request of slots has ids alone"
-            found.error("E745", message, one.span, help="use `generate`")
-    found.raise_if_errors()
 
 
 class DecodingSlots:
@@ -42,17 +29,18 @@ class DecodingSlots:
     ids, and its row is free again when it has ended. Requests are numbered from 0, and enter in this order.
     """
 
-    def __init__(self, plan: GenerationPlan, rows: CachedRows, *, slots: int, capacity: int, chunk: int) -> None:
+    def __init__(self, inputs: SlotInputs, rows: CachedRows, *, slots: int, capacity: int, chunk: int) -> None:
         """Start with free rows.
 
         Args:
-            plan: the plan of the generation.
+            inputs: makes the tensors of what each request gives once.
             rows: the rows of the cache.
             slots: how many of them requests may enter, the first ones.
             capacity: the most positions that a request may have.
             chunk: the largest number of positions of a row that one step takes.
         """
-        self.plan, self.capacity = plan, capacity
+        self.plan, self.capacity = inputs.plan, capacity
+        self._inputs = inputs
         self._rows, self._chunk = rows, chunk
         self._active: list[_Request | None] = [None] * slots
         self._waiting: deque[_Request] = deque()
@@ -68,21 +56,26 @@ class DecodingSlots:
         min_new: int = 0,
         stop: Sequence[int] = (),
         log_probabilities: bool = False,
+        inputs: Mapping[str, Any] | None = None,
     ) -> int:
         """The number of a new request, whose arguments are those of `Decoder.generate` for one row.
 
-        Raises SpecError: those of `Decoder.generate`, and E742 for more positions than the slots have room for.
+        `inputs` are the other inputs by name, of one row and of the sizes of the slots: what is made of them, such as
+        the memory of an encoder, is made once, when the request enters a row.
+
+        Raises SpecError: those of `Decoder.generate`, E742 for more positions than the slots have room for, and E716
+        for inputs of other sizes.
         """
         ending = Ending(max_new=max_new, min_new=min_new, stop=tuple(stop))
         (sequence,) = read_prompts(self.plan, [list(prompt)], {}, max_new)
-        # Only to check: an error belongs to this request and not to a step that others share.
-        prepared(self.plan, [sequence] * self.plan.batch(1), {})
+        # Read here: an error belongs to this request and not to a step that others share.
+        given = self._inputs.of_request(sequence, inputs)
         # The last new id is not fed back.
         fed = len(sequence) + max_new - 1
         if fed > self.capacity:
             message = f"the request would be fed back at {fed} positions, and a slot has room for {self.capacity}"
             fail("E742", message, None, help="make slots with a larger `capacity`, or generate less")
-        request = _Request(self.plan, self._count, sequence, ending, sampling, log_probabilities)
+        request = _Request(self.plan, self._count, sequence, ending, sampling, log_probabilities, given)
         self._waiting.append(request)
         self._count += 1
         return request.number
@@ -117,7 +110,9 @@ class DecodingSlots:
         entered = []
         for place, one in enumerate(self._active):
             if one is None and self._waiting:
-                self._active[place] = self._waiting.popleft()
+                request = self._active[place] = self._waiting.popleft()
+                if request.given:
+                    self._rows.enter(place, request.given)
                 entered.append(place)
         if entered:
             self._rows.begin(entered)
@@ -158,7 +153,9 @@ class _Request:
         ending: Ending,
         sampling: Sampling,
         log_probabilities: bool,
+        given: Mapping[str, Tensor],
     ) -> None:
+        self.given = given
         self.number, self.sequence, self.first = number, sequence, len(sequence)
         self.ends, self.max_new, self.sampling = ending.ends(plan), ending.max_new, sampling
         self.scores = Scores(plan, sampling, [sequence], self.ends, ending.min_new)

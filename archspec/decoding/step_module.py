@@ -31,7 +31,7 @@ class StepModule:
     names of the spec's inputs; `given_too` and `fed_too` are keywords, which have defaults. `types` are those of the
     fed inputs, with `new` for the number of new positions and `length` for that of the entries that a step reads.
     `measures` says that the cache keeps all positions, and so has a length. `axes` are the axes of rows by the field of
-    the cache; `selects` says that rows can be taken out of every field.
+    the cache; `selects` says that rows can be taken out of every field. `once` are the fields that no step changes.
     """
 
     module: Any
@@ -45,6 +45,7 @@ class StepModule:
     measures: bool
     axes: Mapping[str, int]
     selects: bool
+    once: frozenset[str]
 
     def new_cache(self, rows: int, capacity: int, tensors: Mapping[str, Tensor]) -> Any:
         """An empty cache for rows of at most `capacity` positions, from the inputs that are given once, by name."""
@@ -83,6 +84,14 @@ class StepModule:
         more = {"longest": max(past)} if self.measures else {}
         return cache._replace(past=torch.tensor(past, device=cache.past.device), **more)
 
+    def entered(self, cache: Any, part: Any, rows: Sequence[int]) -> Any:
+        """The cache whose `rows` have what was made once for the first rows of another cache, written in place."""
+        places = torch.tensor(rows, device=cache.past.device)
+        for field in self.once & self.axes.keys():
+            axis = self.axes[field]
+            getattr(cache, field).index_copy_(axis, places, getattr(part, field).narrow(axis, 0, len(rows)))
+        return cache
+
 
 def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule | Diagnostic:
     """The module in eval mode, or why the spec has no cached step.
@@ -117,6 +126,10 @@ def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule |
         measures=made.whole is not None,
         axes={field: axis for field, axis in axes.items() if axis is not None},
         selects=None not in axes.values() and not made.found.rows.is_constant,
+        once=frozenset(
+            [made.field_of(value) for value in made.held]
+            + [made.fields[one.name] for one in made.found.state if one.kind == "once"]
+        ),
     )
 
 

@@ -47,3 +47,7 @@ class StepRunner(Protocol):
     def at(self, cache: Any, past: Sequence[int]) -> Any:
         """The cache with another number of positions that each row has had: 0 for a row that begins anew."""
         ...
+
+    def entered(self, cache: Any, part: Any, rows: Sequence[int]) -> Any:
+        """The cache whose `rows` have what was made once for the first rows of another cache, and is given once."""
+        ...

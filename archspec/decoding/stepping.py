@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +21,8 @@ from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
 from archspec.decoding.searching import Searches, check_search
-from archspec.decoding.slots import DecodingSlots, check_slots
+from archspec.decoding.slot_inputs import SlotInputs, check_slots
+from archspec.decoding.slots import DecodingSlots
 from archspec.decoding.step_module import StepModule, step_module
 from archspec.decoding.step_runner import StepRunner
 from archspec.diagnostics import Diagnostic, SpecError, fail
@@ -154,39 +154,35 @@ class Decoder:
             fail("E744", message, None, help="use `generate`, or 1 beam")
         return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
 
-    def slots(self, *, rows: int, capacity: int) -> DecodingSlots:
+    def slots(self, *, rows: int, capacity: int, sizes: Mapping[str, int] | None = None) -> DecodingSlots:
         """Rows that requests enter and leave while others go on (continuous batching).
 
         Args:
             rows: how many requests are decoded together.
             capacity: the most positions of a request: its prompt and its new ids but the last.
+            sizes: the size of each dim of the other inputs, such as the positions of a source, by name; all requests
+                have these.
 
         Raises:
-            SpecError: E748 if the spec has no step on new positions alone, E744 without a cache and for numbers that
-                the spec does not admit, E745 if an input has to be given for each row.
+            SpecError: E748 if the spec has no step on new positions alone, E744 without a cache, for numbers that the
+                spec does not admit and for sizes that are missing, E745 if an input is not of rows.
         """
         if isinstance(self.runs, Parts):
             if self.refused is not None:
                 raise SpecError([self.refused])
             fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
         check_slots(self.plan, rows, capacity)
-        together = self.plan.batch(rows)
-        # They stand in for prompts, and a prompt covers its prefix.
-        first = [[0] * max((1, *self.plan.prefixes.numbers))] * together
-        given = {name: self._tensor(array) for name, array in prepared(self.plan, first, {}).items()}
-        made = CachedRows(self.runs, self._feeding, given, rows=together, capacity=capacity)
-        return DecodingSlots(self.plan, made, slots=rows, capacity=capacity, chunk=self._chunk)
+        inputs, together = SlotInputs(self._feeding, sizes or {}), self.plan.batch(rows)
+        made = CachedRows(self.runs, self._feeding, inputs.first(together), rows=together, capacity=capacity)
+        return DecodingSlots(inputs, made, slots=rows, capacity=capacity, chunk=self._chunk)
 
     def _run(self, prompts: Any, ending: Ending, inputs: Mapping[str, Any] | None, sampling: Sampling) -> _Run:
         arrays = read_inputs(inputs)
         ends = ending.ends(self.plan)
         sequences = read_prompts(self.plan, prompts, arrays, ending.max_new)
-        given = {name: self._tensor(array) for name, array in prepared(self.plan, sequences, arrays).items()}
+        made = prepared(self.plan, sequences, arrays)
+        given = {name: self._feeding.tensor(array) for name, array in made.items()}
         return _Run(self, sequences, given, sampling, ending, ends)
-
-    def _tensor(self, array: Any) -> Tensor:
-        found = torch.from_numpy(np.ascontiguousarray(array))
-        return found.to(self._feeding.device, self._feeding.dtype if found.is_floating_point() else None)
 
 
 class _Run:

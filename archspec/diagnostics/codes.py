@@ -102,6 +102,7 @@ _TITLES = {
     "E422": "batch rows are not independent",
     "E423": "output does not depend on a position",
     "E424": "rule must name its axis",
+    "E425": "rule says nothing",
     "E440": "decoder mask is not causal",
     "E501": "name reserved by PyTorch modules",
     "E502": "reused module needs different code",

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from archspec.record import record
 
-_LINE_BREAK = re.compile(r"\r\n|\n|\r")
+_LINE_BREAK = r"\r\n|\n|\r"
 
 
 @record(kw_only=False)
@@ -21,7 +21,7 @@ class Source:
     @cached_property
     def line_starts(self) -> tuple[int, ...]:
         """Offset of the first character of every line."""
-        return (0, *(found.end() for found in _LINE_BREAK.finditer(self.text)))
+        return (0, *(found.end() for found in re.finditer(_LINE_BREAK, self.text)))
 
     @property
     def is_file(self) -> bool:

@@ -152,5 +152,8 @@ class NetworkEngine(Engine):
         return bool(target.capabilities)
 
     @abstractmethod
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
-        """Return the network that would be compiled from `source`, as data. Raises SpecError E606 or E620."""
+    def plan(self, program: Program, source: Path, dtype: DTypeName) -> NetworkPlan:
+        """Return the network that would be compiled from a program's exported file `source`, as data.
+
+        Raises SpecError E606 or E620.
+        """

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class BoundStep:
     """Runs a session whose state is bound once to the same memory as input and as output."""
 
+    capacity: int | None = None
+
     def __init__(self, session: InferenceSession, updates: Mapping[str, str]) -> None:
         self._session, self._updates = session, updates
         changed = set(updates.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,37 @@ from archspec.record import record
 
 
 @record
+class StateForm:
+    """The state of a decoder's step, by the names of its inputs.
+
+    `updates` gives the output that replaces each input that changes. `buffers` are those of the form [b h length d], in
+    which the entry of position p stands at index p, and `causal` those of them that are read as keys of attentions
+    that have no mask but causality. `past` is the input that says how many positions each row has had.
+    """
+
+    updates: Mapping[str, str]
+    buffers: tuple[str, ...] = ()
+    causal: tuple[str, ...] = ()
+    past: str = "past"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        lists = {"buffers": list(self.buffers), "causal": list(self.causal)}
+        return {"updates": dict(self.updates), **lists, "past": self.past}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> StateForm:
+        """Return what `to_json` wrote."""
+        lists = {name: tuple(data[name]) for name in ("buffers", "causal")}
+        return StateForm(updates=data["updates"], past=data["past"], **lists)
+
+
+@record
 class Program:
     """A Python file that defines the class `module`, a safetensors file with its state, and its interface.
 
     `profiles` are the sizes that engines are made for; without any, all that the interface admits. With `partial` the
-    file of weights has others too.
+    file of weights has others too. `state` is that of a decoder's step, None of any other program.
     """
 
     source: Path
@@ -26,6 +53,7 @@ class Program:
     interface: Interface
     profiles: tuple[Profile, ...] = ()
     partial: bool = False
+    state: StateForm | None = None
 
     def ranges(self) -> tuple[Shapes, ...]:
         """Return, for each profile, the smallest, typical and largest shape of every input."""
@@ -43,7 +71,8 @@ class Program:
         indexed = {name: [str(size) for size in sizes] for name, sizes in self.interface.indexed.items()}
         interface = written(self.interface).model_dump(mode="json")
         found = {**paths, "interface": interface, "indexed": indexed, "profiles": profiles}
-        return {**found, "partial": True} if self.partial else found
+        state = {} if self.state is None else {"state": self.state.to_json()}
+        return {**found, **state, "partial": True} if self.partial else {**found, **state}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Program:
@@ -55,6 +84,7 @@ class Program:
             interface=_interface(data),
             profiles=tuple(_profile(profile) for profile in data["profiles"]),
             partial=data.get("partial", False),
+            state=StateForm.from_json(data["state"]) if "state" in data else None,
         )
 
 

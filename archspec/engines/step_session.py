@@ -12,6 +12,11 @@ from archspec.record import record
 class StepSession(Protocol):
     """Runs the step of a decoder."""
 
+    @property
+    def capacity(self) -> int | None:
+        """How many entries the buffers of all positions must have, and no row may pass with new ones; None for any."""
+        ...
+
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step.
 
@@ -34,6 +39,7 @@ class FunctionalSession:
 
     runner: Runner
     updates: Mapping[str, str]
+    capacity: int | None = None
 
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step; see `StepSession`."""

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from archspec.algebra.dim import Dim
+from archspec.diagnostics import fail
 from archspec.engines.engine import Target
 from archspec.engines.registry import engine_of
 from archspec.engines.step_cache import StepCache
+from archspec.engines.step_groups import groups
 from archspec.engines.step_session import StepSession
 from archspec.lower.step_programs import StepPrograms
 from archspec.model.inputs import converted
@@ -40,10 +43,19 @@ class BuiltSteps:
             capacity: the most positions that a row will have, a size that the dim of the positions admits.
             given: the inputs that are given once, by name.
             sizes: the size of each dim of the spec.
+
+        Raises:
+            SpecError: E610 for more positions than the artifact's own capacity.
         """
-        found = self.programs.found
+        found, fixed = self.programs.found, self.step.capacity
+        if fixed is not None:
+            if capacity > fixed:
+                fail("E610", f"the cache of the artifact has room for {fixed} positions, not for {capacity}", None)
+            capacity = fixed
         known = {**sizes, found.length.name: capacity, **{symbol.name: rows for symbol in found.rows.symbols()}}
         cache = StepCache(rows, capacity, found.state, known, self.dtype)
+        if fixed is not None:
+            cache.fit(fixed, found.length)
         inputs = self.programs.step.interface.inputs
         cache.held = {name: converted(inputs[name], given[name], known, self.dtype) for name in self.programs.held}
         if self.once is not None:
@@ -65,12 +77,27 @@ class BuiltSteps:
 
         Raises:
             SpecError: E610 if the runtime fails.
+            ValueError: in an artifact of a fixed capacity, if no row has new positions, or a row more than fit.
         """
+        # A row without new positions has no last one: its output means nothing.
+        places = np.maximum(counts - 1, 0) if last is None else last
+        if self.step.capacity is None:
+            return self._run(fed, cache, counts, places)
+        found: Array | None = None
+        for group in groups(cache.past, counts, self.step.capacity):
+            part = {name: self._first(name, array, group.new) for name, array in fed.items()}
+            with group.others_kept(cache, self.programs.axes):
+                made = self._run(part, cache, group.counts, np.minimum(places, group.new - 1))
+            # A copy: what a runner returns may be kept by it.
+            found = made.copy() if found is None else found
+            found[group.rows] = made[group.rows]
+        assert found is not None
+        return found
+
+    def _run(self, fed: Arrays, cache: StepCache, counts: Array, places: Array) -> Array:
         programs, ports = self.programs, self.programs.step.interface.inputs
         new = next(iter(fed.values())).shape[1]
         cache.fit(new, programs.found.length)
-        # A row without new positions has no last one: its output means nothing.
-        places = np.maximum(counts - 1, 0) if last is None else last
         own = {"past": cache.past, "count": counts, "last": places}
         inputs = {name: np.ascontiguousarray(one, np.int64) for name, one in own.items() if name in ports}
         inputs |= {name: converted(ports[name], fed[name], {}, self.dtype) for name in programs.fed}
@@ -78,6 +105,12 @@ class BuiltSteps:
         cache.store(state)
         cache.past = cache.past + counts
         return outputs[programs.output]
+
+    def _first(self, name: str, array: Array, new: int) -> Array:
+        """The first `new` of the new entries of a fed input."""
+        size = Dim.of(self.programs.found.new)
+        shape = self.programs.step.interface.inputs[name].type.shape
+        return array[tuple(slice(new) if one == size else slice(None) for one in shape)]
 
 
 def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> BuiltSteps:

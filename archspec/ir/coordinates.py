@@ -20,16 +20,6 @@ Numbered = Sequence[tuple[int, Dim]]
 """Coordinates with their sizes."""
 
 
-def coordinates(type_: TensorType) -> list[tuple[int, ...]]:
-    """The numbers of the coordinates of every axis: `[(0,), (1, 2)]` for a type of shape `a, b*c`."""
-    result: list[tuple[int, ...]] = []
-    start = 0
-    for axis in type_.axes:
-        result.append(tuple(range(start, start + len(axis.factors))))
-        start += len(axis.factors)
-    return result
-
-
 def count(axes: Iterable[Axis]) -> int:
     """The number of coordinates of some axes."""
     return sum(len(axis.factors) for axis in axes)
@@ -83,7 +73,7 @@ def broadcast_axes(out: TensorType, inp: TensorType) -> list[tuple[int, int]]:
 
 def numbered(type_: TensorType, *axes: int) -> Numbered:
     """The coordinates of some axes with their sizes, in order."""
-    numbers = coordinates(type_)
+    numbers = type_.coordinates
     return [pair for axis in axes for pair in zip(numbers[axis], type_.axes[axis].factors, strict=True)]
 
 

@@ -13,9 +13,11 @@ from functools import cached_property
 
 from archspec.diagnostics import Span
 from archspec.ir.init import Init
-from archspec.ir.op import Op
+from archspec.ir.op import Op, Primitive, Reads
 from archspec.ir.types import TensorType
 from archspec.record import record
+from archspec.relation.atoms import Relation
+from archspec.relation.union import in_normal_form
 
 
 class Value:
@@ -76,6 +78,25 @@ class Node:
     def path(self) -> str:
         """Full path of the node, for display."""
         return ".".join(part for part in (self.scope, self.name) if part)
+
+    @cached_property
+    def reads(self) -> Reads:
+        """What a primitive reads, as its op declares it: `reads[output][operand]`."""
+        assert isinstance(self.op, Primitive)
+        return self.op.reads([x.type for x in self.inputs], [y.type for y in self.outputs])
+
+    def reading(self, output: int, operand: int) -> Relation:
+        """What an output of a primitive reads of an operand, in normal form."""
+        # The prover and the step ask for the same relations, and to normalise them is much of what either costs.
+        key = (output, operand)
+        if key not in self._readings:
+            spaces = self.outputs[output].type.space, self.inputs[operand].type.space
+            self._readings[key] = in_normal_form(self.reads[output][operand], *spaces)
+        return self._readings[key]
+
+    @cached_property
+    def _readings(self) -> dict[tuple[int, int], Relation]:
+        return {}
 
     def captures(self, region: Graph) -> Iterator[tuple[Value, Value]]:
         """Each operand with the input of a region that is the same value inside it.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
+from archspec.ir.motion import Everywhere, Lost, Motion, Still, lost
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -159,6 +160,21 @@ class Primitive(Op):
         """
         # The sound default: too large a relation makes a proof fail, too small a one makes it wrong.
         return tuple(tuple(EVERYTHING for _ in inputs) for _ in outputs)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """How the outputs change when a source moves, given how the operands do.
+
+        Must hold for every value of the operands and parameters, at all sizes; an op that does not declare it loses
+        track of what moves.
+        """
+        # The sound default: a motion that is not known proves nothing.
+        known: Motion | None = next((one for one in operands if isinstance(one, Everywhere)), None)
+        known = known or next((one for one in operands if isinstance(one, Lost)), None)
+        if known is None and all(isinstance(one, Still) for one in operands):
+            known = Still()
+        return tuple(known or lost("does not declare how it moves") for _ in outputs)
 
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """The operands of which `reads` may hold more than is read at these types, each with the reason."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archspec.ir.graph import Graph, Inner, Node, Value
 from archspec.ir.types import TensorType
+from archspec.record import record
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class ScopeFrame:
     """A graph under construction.
 

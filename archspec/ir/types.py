@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import cached_property
+from itertools import islice
 
 from archspec.algebra.dim import Dim, Symbol, product
 from archspec.record import record
@@ -68,6 +69,12 @@ class TensorType:
     def space(self) -> tuple[Dim, ...]:
         """Sizes of the coordinates: the factors of all axes in order."""
         return tuple(factor for axis in self.axes for factor in axis.factors)
+
+    @cached_property
+    def coordinates(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers of the coordinates of every axis: `((0,), (1, 2))` for a type of shape `a, b*c`."""
+        numbers = iter(range(len(self.space)))
+        return tuple(tuple(islice(numbers, len(axis.factors))) for axis in self.axes)
 
     @property
     def rank(self) -> int:

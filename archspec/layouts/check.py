@@ -18,8 +18,6 @@ from archspec.layouts.their_names import check_taken_once, check_ties
 from archspec.spec import Spec
 from archspec.text.nodes import Node
 
-_NUMBER = re.compile(r"[0-9]+")
-
 
 def layout_diagnostics(spec: Spec) -> tuple[Diagnostic, ...]:
     """Return everything that is wrong in the `weights` section of a spec, over all its layouts.
@@ -96,4 +94,4 @@ def _samples(groups: Sequence[Group], written: AbstractSet[int]) -> dict[str, Sh
 def _numbers(layout: Layout) -> set[int]:
     """Return the numbers written in our names, such as the 0 of `layers.0`."""
     texts = (str(line.ours) for line in layout.lines)
-    return {int(number) for text in texts for number in _NUMBER.findall(text)}
+    return {int(number) for text in texts for number in re.findall(r"[0-9]+", text)}

@@ -7,8 +7,9 @@ from typing import Literal
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
+from archspec.analyses.causal_reads import causal_keys
 from archspec.ir.graph import Graph
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.lower.cached import Cached
 from archspec.lower.emission import cached, header_of
 from archspec.lower.errors import LoweringError
@@ -88,6 +89,25 @@ class StepPrograms:
             if one.update is not None
             for old, new in zip(ports_of(one, one.name), ports_of(one, one.update), strict=True)
         }
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """The inputs of the state of the form [b h length d], in which the entry of position p stands at index p."""
+        ports = self.step.interface.inputs
+        kept = (one for one in self.found.state if one.kind == "whole")
+        names = (name for one in kept for name in ports_of(one, one.name) if one.axis == one.layers + 2)
+        floats = (name for name in names if ports[name].type.dtype is DType.FLOAT)
+        return tuple(name for name in floats if ports[name].type.rank == 4 and self._leads(ports[name].type))
+
+    @property
+    def causal(self) -> tuple[str, ...]:
+        """Those of `buffers` that are keys of attentions that have no mask but causality."""
+        keys = causal_keys(self.found.step)
+        ports = {port for one in self.found.state if one.name in keys for port in ports_of(one, one.name)}
+        return tuple(name for name in self.buffers if name in ports)
+
+    def _leads(self, type_: TensorType) -> bool:
+        return row_axis(type_, self.found.rows, 0) == [0]
 
 
 def row_axis(type_: TensorType, rows: Dim, first: int) -> list[int | None]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from archspec.analyses.field import ReceptiveFields
+from archspec.ir.graph import Value
+from archspec.ir.motion import Move
 from archspec.rules.fixed import Fixed
 from archspec.rules.flow import Dependence
 from archspec.rules.promises import Promises
@@ -9,6 +15,9 @@ from archspec.rules.prove import promises
 from archspec.rules.reads import Reads
 from archspec.rules.terms import Terms
 from archspec.spec import Spec
+
+if TYPE_CHECKING:
+    from archspec.analyses.shift import Shifts
 
 
 class Evidence:
@@ -21,6 +30,12 @@ class Evidence:
         self.spec = spec
         self.dependence = Dependence(spec.graph)
         self.promises: Promises = promises(spec, self.dependence)
+        self._shifts: dict[tuple[Value, int, Move], Shifts] = {}
+
+    @cached_property
+    def fields(self) -> ReceptiveFields:
+        """The receptive fields of the spec's values."""
+        return ReceptiveFields(self.spec.graph)
 
     @property
     def terms(self) -> Terms:
@@ -31,3 +46,13 @@ class Evidence:
         """The relations under the assumption that a predicate stays true at the positions of an input that change."""
         # With the same terms: those of the rule and those found are compared by identity.
         return Dependence(self.spec.graph, Reads(self.spec.graph, self.terms, fixed))
+
+    def shifts(self, source: Value, axis: int, move: Move) -> Shifts:
+        """How all values move with a source that is moved along an axis."""
+        # Imported late: most specs have no rule on symmetry.
+        from archspec.analyses.shift import Shifts
+
+        key = (source, axis, move)
+        if key not in self._shifts:
+            self._shifts[key] = Shifts(self.spec.graph, source, axis, move)
+        return self._shifts[key]

@@ -117,6 +117,8 @@ class Flow:
         """The relations of the outputs of one node."""
         operands = [self.relations.get(value, NOTHING) for value in node.inputs]
         match node.op:
+            case Primitive():
+                return self._primitive(node, operands)
             case Call():
                 (region,) = node.regions
                 # Each call owns its body, so the values in it are recorded like those around it.
@@ -128,8 +130,6 @@ class Flow:
                 return self._from_layer(node, node.op, self._way[node])
             case Repeat():
                 return self._repeat(node, node.op, operands)
-            case Primitive():
-                return self._primitive(node, operands)
             case _:
                 # An op of another sort: nothing is known of what it reads, so it reads everything.
                 return [EVERYTHING for _ in node.outputs]

@@ -68,12 +68,19 @@ class Reads:
 
     def _read(self, node: Node) -> Rows:
         """The op's own reads, with operand numbers replaced by terms."""
-        assert isinstance(node.op, Primitive)
-        ins, outs = [x.type for x in node.inputs], [y.type for y in node.outputs]
-        rows = [[self._named(node, relation) for relation in row] for row in node.op.reads(ins, outs)]
+        return tuple(
+            tuple(self._one_read(node, output, operand, relation) for operand, relation in enumerate(row))
+            for output, row in enumerate(node.reads)
+        )
+
+    def _one_read(self, node: Node, output: int, operand: int, relation: Relation) -> Relation:
+        """What one output reads of one operand."""
+        if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
+            return node.reading(output, operand)
+        found = self._named(node, relation)
         # Before the normal form, which joins many atoms and drops what tells them apart; exact wiring still reads it.
-        self._used.update(term for row in rows for relation in row for atom in relation.atoms for term in keys(atom))
-        return self._normal(node, rows)
+        self._used.update(term for atom in found.atoms for term in keys(atom))
+        return in_normal_form(found, node.outputs[output].type.space, node.inputs[operand].type.space)
 
     def _normal(self, node: Node, rows: list[list[Relation]]) -> Rows:
         """The rows of a node with every relation in normal form."""
@@ -87,8 +94,6 @@ class Reads:
 
     def _named(self, node: Node, relation: Relation) -> Relation:
         """A relation whose constraints name terms, with views of predicates resolved."""
-        if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
-            return relation
         found = (named(atom, node.inputs, self.terms) for atom in relation.atoms)
         # First the views are resolved, then what reads floats is dropped: a view may join the two.
         return Relation(tuple(one for atom in found if atom is not None for one in _known(resolved(atom)).atoms))

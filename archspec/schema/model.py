@@ -4,8 +4,6 @@ Files that declare models have no `from __future__ import annotations`: pydantic
 field again in every process, which is a twentieth of a check.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args, get_origin

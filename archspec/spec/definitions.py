@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Label, Span, did_you_mean
+from archspec.record import record
 from archspec.spec.constants import evaluate_constants
 from archspec.spec.dims import evaluate_dims
 from archspec.spec.document import FileModel, ReducedFields
@@ -17,7 +18,7 @@ from archspec.spec.places import placed
 from archspec.text.nodes import MapNode
 
 
-@dataclass(kw_only=True)
+@record(eq=False)
 class Definitions:
     """The meaning of names before the graph is built; `failed` are the names whose own error has been reported."""
 

@@ -1,6 +1,6 @@
 """The sections of a spec file, as pydantic models: each field declares its sort."""
 
-import re
+from string import ascii_letters, digits
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, WithJsonSchema
@@ -16,7 +16,8 @@ from archspec.text.nodes import ListNode, Node, TextNode
 from archspec.text.scalars import parse_int
 
 # The class of the emitted module is named after the architecture.
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_NAME_PATTERN = "^[A-Za-z0-9._-]+$"
+_NAME_CHARACTERS = frozenset(ascii_letters + digits + "._-")
 
 
 def _version(node: Any) -> int:
@@ -28,7 +29,7 @@ def _version(node: Any) -> int:
 
 def _name(node: Any) -> str:
     text = text_of(node, "a name")
-    if not _NAME.fullmatch(text.value):
+    if not text.value or not _NAME_CHARACTERS.issuperset(text.value):
         fail("E223", f"`{text.value}` is not a name", text.span, help="use letters, digits, `.`, `-` and `_`")
     return text.value
 
@@ -46,7 +47,7 @@ def _raw(node: Any) -> Any:
 
 
 VersionField = Annotated[int, Plain(_version), WithJsonSchema({"const": 1})]
-NameField = Annotated[str, Plain(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+NameField = Annotated[str, Plain(_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})]
 IntegerField = Annotated[int, Plain(_integer), WithJsonSchema({"type": "integer"})]
 RawText = Annotated[TextNode, Plain(_raw_text), WithJsonSchema({"type": ["number", "boolean"]})]
 # Nodes, defaults of fields and layouts are read later, when the blocks that give their fields are known.

@@ -15,7 +15,7 @@ from archspec.spec.document import FileModel
 from archspec.spec.graph import GraphBuilder
 from archspec.spec.names import check_names
 from archspec.spec.nodes import GraphNode, NodeReader
-from archspec.spec.resolved import digest, resolved
+from archspec.spec.resolved import resolved
 from archspec.spec.rule_axes import RulePositions, leading_dims
 from archspec.spec.rules import Rule, resolve_rule
 from archspec.spec.spec import Decode, Spec
@@ -60,8 +60,8 @@ def elaborate(tree: MapNode, *, path: Path, reduced: bool = False, as_written: b
         name=document.name,
         about=document.about,
         path=path,
-        digest=digest(resolved(tree, as_written=as_written)),
         tree=tree,
+        resolved=resolved(tree, as_written=as_written),
         document=document,
         constants=definitions.constants,
         dims=definitions.dims,

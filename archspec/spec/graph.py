@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ from archspec.blocks.parts.numbers import rate
 from archspec.diagnostics import Collector, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
+from archspec.record import record
 from archspec.spec.build import NodeNames, build_nodes
 from archspec.spec.context import NodeContext, Surroundings
 from archspec.spec.definitions import Definitions
@@ -28,7 +28,7 @@ _MISNAMED = {"E201", "E218", "E219"}
 """Codes of wrong names: the name that was meant is then probably among the unused ones."""
 
 
-@dataclass(kw_only=True)
+@record(eq=False)
 class GraphBuilder:
     """Builds the nodes that can be built; the others are added to `definitions.failed`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from archspec.algebra.dim import Dim, compare
 from archspec.diagnostics import Label, Span, fail
@@ -12,6 +12,7 @@ from archspec.ir.types import TensorType
 from archspec.masks.coordinates import MaskSide
 from archspec.masks.mask import Mask
 from archspec.masks.registry import atoms
+from archspec.record import record
 from archspec.text.expr import Expr, at_the_ends, written
 from archspec.text.mask import MaskAnd, MaskCall, MaskName, MaskOr, MaskSyntax
 from archspec.text.path import Path
@@ -20,7 +21,7 @@ from archspec.text.pred import PredExpr
 _SMALLER = "choose a smaller window, or a mask without one"
 
 
-@dataclass(kw_only=True)
+@record(eq=False)
 class MaskReader:
     """Resolves mask syntax into a mask over the position axes of queries and keys; `controls` collects what it reads.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import NoReturn
 
 from archspec.blocks.parts.block import Block
@@ -37,8 +38,12 @@ class NodePart:
 
     def paths(self) -> Iterator[Path]:
         """The paths of the values and parameters that its fields name."""
-        for syntax in syntaxes(self.body):
-            yield from paths(syntax)
+        return iter(self._paths)
+
+    @cached_property
+    def _paths(self) -> tuple[Path, ...]:
+        # The order of the nodes, their use and their errors all ask for it.
+        return tuple(path for syntax in syntaxes(self.body) for path in paths(syntax))
 
 
 @record

@@ -13,7 +13,7 @@ from archspec.spec.numbers import Numbers
 from archspec.spec.values import Values
 from archspec.text.path import Path
 
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
+_NAME = r"[A-Za-z_]\w*(?:\.\w+)*"
 _LABELLED = ("E3", "E4")
 _MOST = 3
 CALLED = "in this call of"
@@ -31,7 +31,7 @@ def with_places(found: Diagnostic, numbers: Numbers, values: Values | None = Non
     if "[" in found.primary.span.text or any(label.text.startswith(CALLED) for label in found.secondary):
         return found
     known = {found.primary.span, *(label.span for label in found.secondary)}
-    names = dict.fromkeys(_NAME.findall(found.primary.span.text))
+    names = dict.fromkeys(re.findall(_NAME, found.primary.span.text))
     labels = [_label(name, found.primary.span, numbers, values) for name in names]
     new = [label for label in labels if label is not None and label.span not in known][:_MOST]
     return replace(found, secondary=(*found.secondary, *new)) if new else found

@@ -1,14 +1,11 @@
-"""The document of a spec without references to other files: it is stored in bundles and digested."""
+"""The document of a spec without references to other files: what bundles hold."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from archspec.spec.files import read_file
-from archspec.spec.inheritance import canonical
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
 
@@ -21,11 +18,6 @@ def resolved(tree: MapNode, *, as_written: bool) -> MapNode:
     dropped = {"extends"} if as_written else {"extends", "counts"}
     kept = (entry for entry in tree.entries if entry.key.value not in dropped)
     return replace(tree, entries=tuple(_with_layouts(entry) for entry in kept))
-
-
-def digest(tree: MapNode) -> str:
-    """The SHA-256 of a resolved document, in hex: of its texts, lists and maps, independent of YAML style."""
-    return sha256(json.dumps(canonical(tree)).encode()).hexdigest()
 
 
 def _with_layouts(entry: Entry) -> Entry:

@@ -48,8 +48,10 @@ class Rule:
     axes: Axes = ((), ())
     mask: Mask | None = None
     controls: tuple[Value, ...] = ()
+    at_most: Dim | None = None
     back: Dim | None = None
     ahead: Dim | None = None
+    stride: int | None = None
     where: Value | None = None
     at: Value | None = None
     by: Value | None = None
@@ -59,6 +61,12 @@ class Rule:
         """The axis of the output and the axis of the input whose positions are compared."""
         (out,), (inp,) = self.axes
         return out, inp
+
+    @property
+    def most(self) -> Dim:
+        """The largest number of positions that a rule on fields allows."""
+        assert self.at_most is not None
+        return self.at_most
 
     def __str__(self) -> str:
         """The rule on one line, with the fields that the user wrote."""
@@ -114,6 +122,15 @@ class RuleNames:
     def size(self, expr: Expr, least: int = 1) -> Dim:
         """Evaluate a size of at least `least`. Raises SpecError as `Numbers.size` does."""
         return self.cx.around.numbers.size(expr, least)
+
+    def fixed(self, expr: Expr, field: str) -> int:
+        """Evaluate a size of at least 1 that depends on no dim. Raises SpecError as `size` does, and E341."""
+        found = self.size(expr)
+        if found.constant is None:
+            names = ", ".join(f"`{name}`" for name in sorted(symbol.name for symbol in found.symbols()))
+            message = f"`{field}` depends on {names}, which is only known at run time"
+            fail("E341", message, expr.span, help="use constants and numbers only")
+        return found.constant
 
     def compared(self, rule: Rule, axes: Sequence[AxisText] | AxisText | None) -> Rule:
         """The rule with the axis of its output and of its input whose positions it compares.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 
 from archspec.algebra.dim import Symbol
@@ -36,16 +37,16 @@ class Decode:
 class Spec:
     """A spec as it was loaded, with the overrides and the reduction that were asked for.
 
-    `tree` holds the merged nodes and `digest` the SHA-256 of the resolved document, which is what a bundle holds;
-    `values` are all values that a path may name; `weights` are the raw nodes of the layouts; `as_written` is false
-    under `--set` and `reduced`.
+    `tree` holds the merged nodes and `resolved` the self-contained document, which is what a bundle holds; `values` are
+    all values that a path may name; `weights` are the raw nodes of the layouts; `as_written` is false under `--set` and
+    `reduced`.
     """
 
     name: str
     about: str | None
     path: Path
-    digest: str
     tree: MapNode
+    resolved: MapNode
     document: FileModel
     constants: Mapping[str, Scalar]
     dims: Mapping[str, Symbol]
@@ -60,3 +61,11 @@ class Spec:
     reduced: bool = False
     as_written: bool = True
     warnings: tuple[Diagnostic, ...] = field(default=())
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the resolved document, in hex."""
+        # Emission and bundles ask for it, and a check does not.
+        from archspec.spec.digest import digest
+
+        return digest(self.resolved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 from archspec.schema.model import Model
@@ -15,13 +16,16 @@ from archspec.text.value import ValueExpr
 from archspec.text.value import paths as value_paths
 
 Syntax = ValueExpr | PredExpr | MaskSyntax
+_PLAIN = (NoneType, str, int, float)
 
 
 def syntaxes(thing: Any) -> Iterator[Syntax]:
     """Every value, predicate, mask and path in a model, a list or a dict, at any depth, in the order of the fields."""
     if isinstance(thing, Model):
+        # Most fields of a block are left out, and most others are words or numbers.
         for name in type(thing).model_fields:
-            yield from syntaxes(getattr(thing, name))
+            if not isinstance(field := getattr(thing, name), _PLAIN):
+                yield from syntaxes(field)
     elif isinstance(thing, (list, tuple)):
         for item in thing:
             yield from syntaxes(item)

@@ -12,7 +12,8 @@ from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.nodes import TextNode
 
-_TOKEN = re.compile(r"\s*(->|\(|\)|[A-Za-z_][A-Za-z0-9_]*|1(?![A-Za-z0-9_]))")
+# Compiled where it is used, as most files have no pattern: compiling one takes as long as loading a small module.
+_TOKEN = r"\s*(->|\(|\)|[A-Za-z_][A-Za-z0-9_]*|1(?![A-Za-z0-9_]))"
 _HELP = "a pattern is like `b c h w -> b (h w) c`"
 
 Side = tuple[tuple[str, ...], ...]
@@ -57,9 +58,9 @@ def parse_rearrange(node: TextNode) -> RearrangePattern:
 def _tokens(node: TextNode) -> list[tuple[str, Span]]:
     """The tokens of a pattern with their spans. Raises SpecError E120 for any other character."""
     tokens: list[tuple[str, Span]] = []
-    position = 0
+    position, token = 0, re.compile(_TOKEN)
     while node.value[position:].strip():
-        found = _TOKEN.match(node.value, position)
+        found = token.match(node.value, position)
         if found is None:
             _unexpected(node, len(node.value) - len(node.value[position:].lstrip()))
         tokens.append((found.group(1), node.part(found.start(1), found.end(1))))

@@ -10,9 +10,9 @@ from archspec.text.nodes import TextNode
 
 _BOOLS = {"true": True, "false": False}
 _MEANT = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false", "none": "false"}
-_INT = re.compile(r"-?(0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]+))?")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INT = r"-?(0|[1-9][0-9]*)"
+_DECIMAL = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]+))?"
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _MAX_CHARACTERS = 40
 _MAX_EXPONENT = 300
 
@@ -29,7 +29,7 @@ def parse_bool(node: TextNode) -> bool:
 
 def parse_int(node: TextNode) -> int:
     """Parse a whole number, negative ones included. Raises SpecError E121 for any other text."""
-    if not _INT.fullmatch(node.value) or len(node.value) > _MAX_CHARACTERS:
+    if not re.fullmatch(_INT, node.value) or len(node.value) > _MAX_CHARACTERS:
         help = "whole numbers are like `8` and `-1`, without leading zeros or a fraction"
         fail("E121", f"expected a whole number, found `{_short(node.value)}`", node.span, help=help)
     return int(node.value)
@@ -40,7 +40,7 @@ def parse_decimal(node: TextNode) -> Fraction:
 
     Raises SpecError E121 for any other text, and for an exponent out of range.
     """
-    found = _DECIMAL.fullmatch(node.value)
+    found = re.fullmatch(_DECIMAL, node.value)
     if found is None or len(node.value) > _MAX_CHARACTERS:
         help = "numbers are like `8`, `0.1` and `1e-6`"
         fail("E121", f"expected a number, found `{_short(node.value)}`", node.span, help=help)
@@ -54,9 +54,9 @@ def parse_axis(node: TextNode) -> int | str:
 
     Raises SpecError E120 for any other text.
     """
-    if _INT.fullmatch(node.value) and len(node.value) <= _MAX_CHARACTERS:
+    if re.fullmatch(_INT, node.value) and len(node.value) <= _MAX_CHARACTERS:
         return int(node.value)
-    if not _NAME.fullmatch(node.value):
+    if not re.fullmatch(_NAME, node.value):
         help = "write a number (negative counts from the end) or the name of a dim"
         fail("E120", f"expected an axis, found `{_short(node.value)}`", node.span, help=help)
     return node.value

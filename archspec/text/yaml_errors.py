@@ -12,11 +12,12 @@ from archspec.record import record
 if TYPE_CHECKING:
     from yaml import MarkedYAMLError
 
+# Compiled where they are used: compiling takes time in every process, and few files have such errors.
 # A colon before a slash is not a glued key: `https://...` is text.
-_GLUED_KEY = re.compile(r"\s*(?:- )?([A-Za-z_][\w.-]*):(?=[^\s:/])")
-_TYPE_BEFORE = re.compile(r"[A-Za-z_]\w*\Z")
-_COMMENT_OR_TAB = re.compile(r"#[^\r\n]*|\t")
-_TYPE_AFTER = re.compile(r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?")
+_GLUED_KEY = r"\s*(?:- )?([A-Za-z_][\w.-]*):(?=[^\s:/])"
+_TYPE_BEFORE = r"[A-Za-z_]\w*\Z"
+_COMMENT_OR_TAB = r"#[^\r\n]*|\t"
+_TYPE_AFTER = r"\[[^\]\r\n]*\](?:\s*<\s*[^,{}\[\]\r\n]+)?"
 
 
 @record
@@ -113,7 +114,7 @@ def tab_between(source: Source, start: int, end: int) -> Diagnostic | None:
     # Asked between all tokens of every file, and almost no file has a tab.
     if source.text.find("\t", start, end) < 0:
         return None
-    found = _COMMENT_OR_TAB.finditer(source.text, start, end)
+    found = re.compile(_COMMENT_OR_TAB).finditer(source.text, start, end)
     return next((_tab(source, one.start()) for one in found if one.group() == "\t"), None)
 
 
@@ -149,7 +150,7 @@ def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
 
 def glued_key(source: Source, start: int) -> Diagnostic | None:
     """E118 if the text at `start` is a key whose colon is not followed by a space; None otherwise."""
-    found = _GLUED_KEY.match(source.text, start)
+    found = re.compile(_GLUED_KEY).match(source.text, start)
     if found is None:
         return None
     key, end = found.group(1), found.end()
@@ -205,8 +206,8 @@ def _type(source: Source, start: int) -> Diagnostic | None:
     """E119 if the error is at the bracket of an unquoted type, such as `{type: float[batch, length]}`."""
     if source.text[start : start + 1] != "[":
         return None
-    before = _TYPE_BEFORE.search(source.text, max(start - 64, 0), start)
-    after = _TYPE_AFTER.match(source.text, start)
+    before = re.compile(_TYPE_BEFORE).search(source.text, max(start - 64, 0), start)
+    after = re.compile(_TYPE_AFTER).match(source.text, start)
     if before is None:
         return None
     end = start + 1 if after is None else len(source.text[: after.end()].rstrip())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.relation.atoms import ZERO, Atom, Relation, Side
@@ -37,7 +36,7 @@ def positions(relation: Relation, value: Value, other: Value, side: Side) -> lis
 def _rows(value: Value, other: Value) -> set[int]:
     """The coordinates of the first axis if both values share it: those of batch rows."""
     shared = value.type.rank > 0 and other.type.rank > 0 and value.type.axes[0] == other.type.axes[0]
-    return set(coordinates(value.type)[0]) if shared else set()
+    return set(value.type.coordinates[0]) if shared else set()
 
 
 def _numbered(value: Value) -> list[int]:
@@ -45,7 +44,7 @@ def _numbered(value: Value) -> list[int]:
     axes = list(range(value.type.rank))
     if value.type.dtype is DType.FLOAT:
         axes = axes[:-1] if value.type.rank < 4 else [0, *axes[2:]]
-    places = coordinates(value.type)
+    places = value.type.coordinates
     return [k for axis in axes for k in places[axis]]
 
 
@@ -78,7 +77,7 @@ def _beside_differences(atom: Atom, side: Side) -> Iterator[int]:
 
 def axis_of(value: Value, coordinate: int) -> str:
     """The axis of a coordinate, as text: `axis 2`, or `axis 2, rows` if its size contains a dim."""
-    for number, places in enumerate(coordinates(value.type)):
+    for number, places in enumerate(value.type.coordinates):
         if coordinate in places:
             size = value.type.space[coordinate]
             return f"axis {number}, {size}" if size.symbols() else f"axis {number}"

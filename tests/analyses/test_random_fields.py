@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from archspec.analyses.field import ReceptiveFields
-from archspec.ir.coordinates import coordinates as numbered
 from archspec.ir.graph import Value
 from tests.rules.brute import Brute, coordinates, random_inputs
 from tests.rules.random_graphs import random_graph, random_sizes
@@ -35,7 +34,7 @@ def judged(seed: int) -> Iterator[tuple[int | None, int]]:
     for value, state in zip(graph.outputs, states, strict=True):
         for source in graph.inputs:
             read = state.reads.get(source.name)
-            for axis, own in enumerate(numbered(source.type)):
+            for axis, own in enumerate(source.type.coordinates):
                 if len(own) == 1 and read is not None:
                     found = fields.of(value, source, axis)
                     seen = spans(read, value, source, sizes, own[0])

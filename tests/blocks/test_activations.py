@@ -75,6 +75,14 @@ def test_of_a_convolution(kind: str) -> None:
     close(found, act(kind)(F.conv1d(X, y.weight, y.bias)))
 
 
+@option("conv_transpose.activation={kind}", "conv_transpose.bias=true", "conv_transpose.norm=none")
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_transposed_convolution(kind: str) -> None:
+    more = "kernel: 1, bias: true, norm: none"
+    found, y = run(f"{{block: conv_transpose, input: x, channels: 4, {more}, activation: {kind}}}")
+    close(found, act(kind)(F.conv_transpose1d(X, y.weight, y.bias)))
+
+
 @option("squeeze_excite.activation={kind}")
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_squeezed_channels(kind: str) -> None:
@@ -93,10 +101,17 @@ def test_of_residual_convolutions(kind: str) -> None:
     close(module(X), turn(X + y))
 
 
-@option("conv.norm=true", "defaults.norm", "norm.kind=layer_norm")
-def test_the_default_norm_of_a_convolution() -> None:
+@pytest.mark.parametrize(
+    ("block", "function"),
+    [
+        pytest.param("conv", F.conv1d, marks=option("conv.norm=true")),
+        pytest.param("conv_transpose", F.conv_transpose1d, marks=option("conv_transpose.norm=true")),
+    ],
+)
+@option("defaults.norm", "norm.kind=layer_norm")
+def test_the_default_norm_of_a_convolution(block: str, function) -> None:
     text = edited(TEXT, ("graph:", "defaults: {norm: {kind: layer_norm, eps: 1e-3}}\ngraph:"))
-    node = "{block: conv, input: x, channels: 4, kernel: 1, norm: true}"
+    node = f"{{block: {block}, input: x, channels: 4, kernel: 1, norm: true}}"
     y = (module := filled(compile(draft(edited(text, ("NODE", node))))).double().eval()).y
-    inner = F.layer_norm(F.conv1d(X, y.weight, y.bias).mT, (4,), y.norm.weight, y.norm.bias, 1e-3)
+    inner = F.layer_norm(function(X, y.weight, y.bias).mT, (4,), y.norm.weight, y.norm.bias, 1e-3)
     close(module(X), inner.mT)

@@ -64,6 +64,14 @@ def test_the_block() -> None:
     both(module_of("{block: dropout, input: x, rate: 1/4}"), ONES, 1.0, 0.25)
 
 
+@option("drop_path.input", "drop_path.rate")
+def test_drop_path_drops_whole_samples() -> None:
+    module = module_of("{block: drop_path, input: x, rate: 1/4}")
+    both(module, ONES, 1.0, 0.25)
+    found = module.train()(ONES)
+    assert (found[:, :, 0] == found[:, :, 1]).all()
+
+
 @option("token_embedding.dropout")
 def test_a_token_embedding() -> None:
     module = module_of(

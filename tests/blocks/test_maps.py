@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,95 @@ def test_conv_of_images(fields: str, options: dict[str, Any], space: str, tmp_pa
     wanted = nn.Conv2d(4, 8, p["weight"].shape[2:], **options).double()
     wanted.load_state_dict(p, strict=True)
     close(found, wanted(IMAGE).detach())
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "space"),
+    trying(
+        "conv_transpose",
+        [
+            ("kernel: 2, stride: 2, bias: false", {"stride": 2, "bias": False}, "16, 12"),
+            ("kernel: 3, stride: 2, padding: 1, output_padding: 1", {"stride": 2, "padding": 1, "more": 1}, "16, 12"),
+            ("kernel: [3, 2], stride: [1, 3], padding: [1, 0]", {"stride": (1, 3), "padding": (1, 0)}, "8, 17"),
+            ("kernel: 1, output_padding: [0, 1], stride: 2, groups: 2", {"stride": 2, "more": (0, 1)}, "15, 12"),
+        ],
+    ),
+)
+@option("conv_transpose.input", "conv_transpose.channels")
+def test_conv_transpose_of_images(fields: str, options: dict[str, Any], space: str, tmp_path: Path) -> None:
+    node = f"{{block: conv_transpose, input: x, channels: 8, {fields}}}"
+    found, p = run(tmp_path, node, f"float[batch, 8, {space}]", IMAGE)
+    groups = 2 if "groups" in fields else 1
+    more = {"output_padding": options.pop("more", 0), "groups": groups}
+    wanted = nn.ConvTranspose2d(4, 8, p["weight"].shape[2:], **options, **more).double()
+    wanted.load_state_dict(p, strict=True)
+    close(found, wanted(IMAGE).detach())
+
+
+@option("conv_transpose.norm")
+def test_conv_transpose_of_signals_with_a_norm_and_an_activation(tmp_path: Path) -> None:
+    node = "{block: conv_transpose, input: x, channels: 6, kernel: 4, stride: 2, norm: batch_norm, activation: relu}"
+    found, p = run(tmp_path, node, "float[batch, 6, 2*length + 2]", SIGNAL)
+    y = F.conv_transpose1d(SIGNAL, p["weight"], p["bias"], stride=2)
+    close(found, NORMS["batch_norm"](y, {name.removeprefix("norm."): one for name, one in p.items()}).relu())
+
+
+@pytest.mark.parametrize(
+    ("fields", "size", "space"),
+    trying(
+        "resize",
+        [
+            ("mode: nearest, factor: 2", (16, 12), "16, 12"),
+            ("mode: nearest, size: [5, 9]", (5, 9), "5, 9"),
+            ("mode: bilinear, factor: 1/2", (4, 3), "4, 3"),
+            ("mode: bilinear, size: [16, 5]", (16, 5), "16, 5"),
+            ("mode: bicubic, factor: 3/2", (12, 9), "12, 9"),
+            ("mode: bicubic, size: 7", (7, 7), "7, 7"),
+        ],
+    ),
+)
+@option("resize.input")
+def test_resize_of_images(fields: str, size: tuple[int, int], space: str, tmp_path: Path) -> None:
+    found, _ = run(tmp_path, f"{{block: resize, input: x, {fields}}}", f"float[batch, 4, {space}]", IMAGE)
+    mode = re.findall("mode: ([a-z]+)", fields)[0]
+    more = {} if mode == "nearest" else {"align_corners": False}
+    close(found, F.interpolate(IMAGE, size, mode=mode, **more))
+
+
+@pytest.mark.parametrize(
+    ("mode", "more"),
+    [pytest.param("linear", {"align_corners": False}, marks=option("resize.mode=linear")), ("nearest", {})],
+)
+def test_resize_of_signals(mode: str, more: dict[str, bool], tmp_path: Path) -> None:
+    node = f"{{block: resize, input: x, mode: {mode}, factor: 3}}"
+    found, _ = run(tmp_path, node, "float[batch, 4, 3*length]", SIGNAL)
+    close(found, F.interpolate(SIGNAL, scale_factor=3, mode=mode, **more))
+
+
+UNET = """
+dims: {batch: [1, 2, 4], side: {min: 8, typical: 16, max: 32, multiple: 4}, width: [4, 8, 16]}
+inputs:
+  x: float[batch, 4, side, width]
+graph:
+  low: {block: resize, input: x, mode: bilinear, size: [side//2, width]}
+  down: {block: conv, input: low, channels: 4, kernel: 3, padding: 1, stride: [2, 1]}
+  rolled: {block: roll, input: down, axis: width, by: 1}
+  up: {block: conv_transpose, input: rolled, channels: 4, kernel: [2, 1], stride: [2, 1], norm: batch_norm}
+  y: {block: resize, input: up, mode: nearest, size: [side, width]}
+outputs:
+  y: float[batch, 4, side, width]
+rules:
+  - within: {output: y, input: x, axis: 2, mask: within(9)}
+  - causal: {output: y, input: x, axis: 3}
+"""
+
+
+def test_the_field_of_a_chain_of_resizes_is_proved(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, UNET)
+    for sizes in ({"side": 8, "width": 5}, {"side": 16, "width": 4}):
+        compare(spec.graph, filled(archspec.compile(spec, unproved=True)).eval(), {"batch": 2, **sizes})
+    statuses = [verdict.status for verdict in archspec.check(spec.path).verdicts]
+    assert statuses[:2] == ["proved", "violated"]
 
 
 NORMS = {
@@ -280,6 +370,14 @@ def test_an_odd_size_at_run_time(tmp_path: Path) -> None:
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: batch_norm, weight: false}}", "E242"),
         ("{block: conv, input: x, channels: 4, kernel: 3, norm: {kind: layer_norm, groups: 2}}", "E241"),
         ("{block: max_pool, input: x, kernel: 2, padding: 2}", "E305"),
+        ("{block: conv_transpose, input: x, channels: 4, kernel: 2, output_padding: 1}", "E305"),
+        ("{block: conv_transpose, input: x, channels: 4, kernel: 1, padding: 4}", "E305"),
+        ("{block: conv_transpose, input: x, channels: 6, kernel: 1, groups: 4}", "E305"),
+        ("{block: resize, input: x, mode: linear, factor: 2}", "E242"),
+        ("{block: resize, input: x, mode: nearest}", "E242"),
+        ("{block: resize, input: x, mode: nearest, factor: 2, size: 4}", "E242"),
+        ("{block: resize, input: x, mode: nearest, factor: 1/5}", "E301"),
+        ("{block: resize, input: x, mode: nearest, size: [4]}", "E204"),
         ("{block: squeeze_excite, input: x, reduction: 3}", "E340"),
         ("{block: conv_residual, input: x, kind: bottleneck, channels: 8, reduction: 3, layers: 1}", "E243"),
         (

@@ -90,6 +90,13 @@ def test_shift(fields: str, expected) -> None:
     np.testing.assert_array_equal(found, expected(made.inputs["x"]))
 
 
+@option("roll.input", "roll.axis", "roll.by")
+@pytest.mark.parametrize(("axis", "by"), [("1", 2), ("n", -1), ("-1", 30)])
+def test_roll(axis: str, by: int) -> None:
+    found, made = gives(f"{{block: roll, input: x, axis: {axis}, by: {by}}}", "float[batch, n, d]")
+    np.testing.assert_array_equal(found, np.roll(made.inputs["x"], by, -1 if axis == "-1" else 1))
+
+
 def run(folder: Path, graph: str, output: str) -> tuple[np.ndarray, np.ndarray]:
     """The input `x` and the result of a graph of several nodes, in which `valid` tells positions that count."""
     inputs = "inputs:\n  x: float[batch, length, d]\n  valid: bool[batch, length]\n"
@@ -312,6 +319,8 @@ outputs:
         ("{block: slice, input: x, axis: 1, start: 1/3}", "E301"),
         ("{block: slice, input: x, axis: 3}", "E350"),
         ("{block: shift, input: x, axis: 1, by: 5}", "E305"),
+        ("{block: roll, input: x, axis: 1, by: -3}", "E305"),
+        ("{block: roll, input: x, axis: 1, by: 1/2}", "E301"),
         ("{block: shift, input: x, axis: 1, by: 1, fill: ids}", "E347"),
         ("{block: matmul, left: x, right: x}", "E305"),
         ("{block: matmul, left: ids, right: x}", "E342"),

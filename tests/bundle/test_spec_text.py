@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import archspec
 from archspec.bundle.spec_text import scalar, spec_text
 from archspec.diagnostics import Source
-from archspec.spec.resolved import digest, resolved
+from archspec.spec.digest import digest
+from archspec.spec.resolved import resolved
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 from archspec.text.reader import read
 

@@ -46,7 +46,7 @@ GOOD = {"block": "decoder", "mask": "causal", "rule": CAUSAL, "parameters": PARA
 BAD = {
     "violated": {**GOOD, "block": "transformer", "mask": "all"},
     "not seen": {**GOOD, "rule": "sees: {output: logits, input: ids}"},
-    "not judged": {**GOOD, "rule": "equivariant: {output: logits, input: ids, axis: 1, stride: 1}"},
+    "vacuous": {**GOOD, "rule": "equivariant: {output: logits, input: ids, axis: 1, stride: 1}"},
     "other count": {**GOOD, "parameters": PARAMETERS + 1},
 }
 """What makes a spec one that may not be compiled."""

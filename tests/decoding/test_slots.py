@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+import archspec
 from archspec.checking import accepted
-from archspec.decoding import Decoder, DecodingSlots, DecodingStep, Sampling
+from archspec.decoding import Decoder, DecodingSlots, DecodingStep, Sampling, decoder
 from archspec.decoding.step_module import StepModule
 from archspec.diagnostics import SpecError
 from archspec.spec import Spec, load
 from tests.decoding import specs
 from tests.decoding.running import compiled
 from tests.decoding.test_steps import VALID
+from tests.steps import steps_here
 
 END = "[4, 9, 17, 30, 2, 12, 25, 38]"
 KINDS = 'kinds: {type: "int64[batch, length] < 2", default: 1}'
@@ -39,18 +42,22 @@ def requests(count: int, seed: int, vocab: int, most: int, least: int = 1) -> li
     return found
 
 
-def alone(decoder: Decoder, prompt: list[int], **limits: Any) -> list[DecodingStep]:
+def alone(
+    decoder: Decoder, prompt: list[int], inputs: dict[str, Any] | None = None, **limits: Any
+) -> list[DecodingStep]:
     """The steps of the full forward on one prompt, which is row 0; others only fill up the batch."""
     assert isinstance(decoder.runs, StepModule)
     full = Decoder(accepted(decoder.plan.spec), decoder.runs.module.state_dict(), cached=False)
-    steps = full.stream([prompt] * decoder.plan.batch(1), **limits)
+    steps = full.stream([prompt] * decoder.plan.batch(1), inputs=inputs, **limits)
     return [step for step in steps if step.rows[0] == 0]
 
 
-def check(decoder: Decoder, asked: list[dict[str, Any]], *, rows: int, capacity: int, seed: int) -> DecodingSlots:
+def check(
+    decoder: Decoder, asked: list[dict[str, Any]], *, rows: int, capacity: int, seed: int, **more: Any
+) -> DecodingSlots:
     """Let requests arrive at random steps; ids and logits of each are those of the full forward on it alone."""
     random = torch.Generator().manual_seed(seed)
-    slots = decoder.slots(rows=rows, capacity=capacity)
+    slots = decoder.slots(rows=rows, capacity=capacity, **more)
     expected = [alone(decoder, **one) for one in asked]
     seen = [0] * len(asked)
     left = list(range(len(asked)))
@@ -103,6 +110,58 @@ def test_shipped_specs(name: str) -> None:
     check(decoder, requests(8, 5, decoder.plan.vocab, 15), rows=3, capacity=16, seed=1)
 
 
+def sourced(asked: list[dict[str, Any]], vocab: int, length: int) -> list[dict[str, Any]]:
+    """Each request with a source of its own, padded to one length."""
+    random = torch.Generator().manual_seed(9)
+    found = []
+    for number, one in enumerate(asked):
+        ids = torch.randint(vocab, (1, length), generator=random)
+        valid = torch.arange(length)[None] < 1 + (3 * number + 2) % length
+        found.append({**one, "inputs": {"src_ids": ids, "src_valid": valid}})
+    return found
+
+
+@pytest.mark.parametrize("name", ["t5-small", "transformer-base"])
+def test_each_request_has_a_source_of_its_own(name: str) -> None:
+    """The memory is made once, for the row that a request enters."""
+    spec = load(name, reduced=True)
+    decoder = Decoder(accepted(spec), compiled(spec).state_dict(), chunk=3)
+    asked = sourced(requests(7, 3, decoder.plan.vocab, 7), decoder.plan.vocab, 6)
+    check(decoder, asked, rows=3, capacity=8, seed=2, sizes={"src": 6})
+
+
+def test_a_memory_is_made_once_for_the_row_that_enters() -> None:
+    spec = load("t5-small", reduced=True)
+    slots = Decoder(accepted(spec), compiled(spec).state_dict()).slots(rows=2, capacity=8, sizes={"src": 6})
+    runs: list[int] = []
+    runner = slots._rows.stepped
+    assert isinstance(runner, StepModule)
+    runner.module.memory.register_forward_hook(lambda module, given, made: runs.append(len(made)))
+    for one in sourced([{"prompt": [], "max_new": 3}] * 3, 97, 6):
+        slots.add(**one)
+    list(slots.run())
+    assert runs == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_a_built_step_has_slots_for_sources(tmp_path: Path) -> None:
+    spec = load("t5-small", reduced=True)
+    module = compiled(spec, torch.float32)
+    save_file({name: one.contiguous() for name, one in module.state_dict().items()}, tmp_path / "w.safetensors")
+    with steps_here():
+        bundle = archspec.build(spec, tmp_path / "bundle", weights=tmp_path / "w.safetensors")
+    made = decoder(bundle)
+    assert made.chosen.startswith("onnx")
+    slots = made.slots(rows=2, capacity=8, sizes={"src": 6})
+    asked = sourced([{"prompt": [], "max_new": new} for new in (5, 2, 4, 3)], 97, 6)
+    numbers = [slots.add(**one) for one in asked]
+    list(slots.run())
+    for number, one in zip(numbers, asked, strict=True):
+        found = slots.take(number)
+        (wanted,) = archspec.generate(spec, None, module=module, max_new=one["max_new"], inputs=one["inputs"])
+        assert found is not None and found.ids == wanted.ids
+
+
 def test_other_rows_are_not_touched(tmp_path: Path) -> None:
     """The rows beside one that begins anew are kept bit for bit."""
     spec = specs.decoder(tmp_path, mask="last(4)")
@@ -118,9 +177,11 @@ def test_other_rows_are_not_touched(tmp_path: Path) -> None:
         assert torch.equal(one, other)
 
 
-def refused(spec: Spec, *, rows: int = 2, capacity: int = 12, cached: bool = True) -> list[tuple[str, str]]:
+def refused(
+    spec: Spec, *, rows: int = 2, capacity: int = 12, cached: bool = True, **more: Any
+) -> list[tuple[str, str]]:
     with pytest.raises(SpecError) as raised:
-        Decoder(accepted(spec), compiled(spec).state_dict(), cached=cached).slots(rows=rows, capacity=capacity)
+        Decoder(accepted(spec), compiled(spec).state_dict(), cached=cached).slots(rows=rows, capacity=capacity, **more)
     return [(one.code, one.message) for one in raised.value.diagnostics]
 
 
@@ -131,8 +192,12 @@ def test_what_slots_refuse(tmp_path: Path) -> None:
         ("E744", "`capacity` must be from 1 to 24, got 30"),
     ]
     assert refused(spec, cached=False) == [("E744", "slots are rows of a cache, and this decoder has none")]
-    needs = "`src_ids` has to be given for each row, and a request of slots has ids alone"
-    assert ("E745", needs) in refused(load("t5-small", reduced=True))
+    assert refused(load("t5-small", reduced=True)) == [
+        ("E744", "`sizes` must have `src`, which inputs of the requests have")
+    ]
+    assert refused(spec, sizes={"src": 3}) == [
+        ("E744", "`sizes` has `src`, which is no dim of inputs that requests give")
+    ]
     assert refused(specs.decoder(tmp_path, attention=", scale: 1/length"))[0][0] == "E748"
     slots = Decoder(accepted(spec), compiled(spec).state_dict()).slots(rows=1, capacity=8)
     for prompt, new, code in (([1] * 4, 6, "E742"), ([41], 1, "E718"), ([], 1, "E741"), ([1], 0, "E744")):
@@ -141,3 +206,18 @@ def test_what_slots_refuse(tmp_path: Path) -> None:
         assert raised.value.diagnostics[0].code == code, prompt
     assert slots.pending == 0
     assert list(slots.run()) == []
+
+
+def test_sources_that_do_not_fit_the_slots() -> None:
+    spec = load("t5-small", reduced=True)
+    slots = Decoder(accepted(spec), compiled(spec).state_dict()).slots(rows=2, capacity=8, sizes={"src": 6})
+    ids = torch.ones(1, 5).long()
+    for inputs, code, message in (
+        ({"src_ids": ids}, "E716", "`src` is 5 in the inputs of the request, and 6 in the slots"),
+        ({"src_ids": ids.expand(2, 5)}, "E716", "`src_ids` has 2 rows, and a request is one row"),
+        (None, "E712", "the input `src_ids` is missing"),
+    ):
+        with pytest.raises(SpecError) as raised:
+            slots.add([], max_new=2, inputs=inputs)
+        assert (raised.value.diagnostics[0].code, raised.value.diagnostics[0].message) == (code, message)
+    assert slots.pending == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from archspec.algebra.dim import Dim
+from archspec.ops.convolution.conv_transpose import ConvTranspose
 from archspec.ops.convolution.pad import Pad
+from archspec.ops.convolution.resize import Resize
 from archspec.ops.convolution.window_pool import WindowPool
 from archspec.ops.norm.batch_norm import BatchNorm
 from archspec.ops.norm.group_norm import GroupNorm
@@ -20,7 +23,41 @@ def pool(kind, kernel, stride, padding, *inputs):
     return Case(op=op, inputs=inputs)
 
 
+def resize(mode, sizes, *inputs, loose=frozenset()):
+    """A case of a resize."""
+    return Case(op=Resize(mode=mode, sizes=tuple(Dim.of(size) for size in sizes)), inputs=inputs, loose=loose)
+
+
+def transposed(channels, kernel, stride, padding, more, *inputs, **options):
+    """A case of a transposed convolution."""
+    op = ConvTranspose(channels=Dim.of(channels), kernel=kernel, stride=stride, padding=padding, more=more, **options)
+    return Case(op=op, inputs=inputs)
+
+
+LENGTH = Dim.of(TGT)
+# One row and one channel: what is tried is space, and each position takes a run.
+LINE = floats(1, 1, 6)
+STRIP = floats(1, 1, TGT, 3)
+
 CASES = [
+    *(resize(mode, (LENGTH * 2,), SIGNAL) for mode in ("nearest", "linear")),
+    *(resize(mode, (Dim.of(HEIGHT) // 2, LENGTH), MAP) for mode in ("nearest", "linear", "cubic")),
+    *(resize(mode, (LENGTH * 2, LENGTH), MAP, loose=FIRST) for mode in ("nearest", "linear")),
+    *(resize(mode, (size,), LINE) for mode in ("nearest", "linear") for size in (4, 9, 12)),
+    # Both numbers of the ratio are odd: the neighbours of some positions have weight 0.
+    resize("nearest", (10,), LINE),
+    resize("linear", (10,), LINE, loose=FIRST),
+    resize("linear", (2,), LINE, loose=FIRST),
+    *(resize("cubic", (LENGTH * 4, size), STRIP, loose=FIRST if size == 5 else frozenset()) for size in (2, 5, 6)),
+    resize("linear", (3, 8), floats(1, 2, 3, factored(2, 2)), loose=FIRST),
+    resize("nearest", (3, 4), floats(1, 2, 3, factored(2, 2))),
+    transposed(4, (3,), (1,), (0,), (0,), SIGNAL),
+    transposed(4, (2,), (2,), (0,), (0,), SIGNAL, bias=False),
+    transposed(2, (3,), (2,), (1,), (1,), SIGNAL),
+    transposed(4, (3, 2), (2, 1), (1, 0), (1, 0), MAP),
+    transposed(4, (1, 2), (2, 3), (0, 0), (0, 2), MAP, groups=2),
+    transposed(2, (2, 2), (2, 2), (0, 0), (0, 0), floats(1, 4, 2, 3), groups=2),
+    transposed(4, (1, 2), (2, 2), (0, 0), (0, 0), floats(BATCH, 4, 2, SRC), groups=4, bias=False),
     *(
         Case(op=BatchNorm(weight=weight, bias=bias), inputs=(x,))
         for x in (SIGNAL, MAP)

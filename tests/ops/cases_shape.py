@@ -7,6 +7,7 @@ from archspec.ir.types import axis
 from archspec.ops.shape.broadcast_axis import BroadcastAxis
 from archspec.ops.shape.concat import Concat
 from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.roll import Roll
 from archspec.ops.shape.slice import Slice
 from archspec.ops.shape.split import Split
 from archspec.ops.shape.take import Take
@@ -60,6 +61,13 @@ CASES = [
     Case(op=Concat(axis=1), inputs=(GRID,)),
     Case(op=Concat(axis=1), inputs=(bools(BATCH, 1), bools(BATCH, SRC))),
     Case(op=Concat(axis=1), inputs=(integers(BATCH, 1, bound=9), integers(BATCH, SRC, bound=4))),
+    Case(op=Roll(axis=1, by=Dim.of(1)), inputs=(floats(BATCH, SRC, 2),)),
+    Case(op=Roll(axis=-1, by=Dim.of(-2)), inputs=(integers(BATCH, TGT, bound=4),)),
+    Case(op=Roll(axis=1, by=Dim.of(SRC) - 3), inputs=(bools(BATCH, Dim.of(SRC) + 3),)),
+    Case(op=Roll(axis=2, by=Dim.of(0)), inputs=(floats(BATCH, SRC, 3),)),
+    Case(op=Roll(axis=0, by=Dim.of(SRC)), inputs=(floats(SRC, 2),)),
+    Case(op=Roll(axis=1, by=Dim.of(1)), inputs=(GRID,)),
+    Case(op=Roll(axis=1, by=-Dim.of(SRC)), inputs=(WIDE,)),
     Case(op=BroadcastAxis(axis=1, size=axis(3)), inputs=(floats(BATCH, 1, SRC),)),
     Case(op=BroadcastAxis(axis=-2, size=factored(SRC, 2)), inputs=(floats(BATCH, 1, 2),)),
 ]

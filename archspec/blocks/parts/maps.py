@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from archspec.algebra.dim import Dim
+from archspec.blocks.activation import Act
 from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.norm import add_channel_norm
 from archspec.diagnostics import Span
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
 from archspec.ir.types import DType
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.convolution.pad import Pad
+from archspec.ops.elementwise.activation import Activation
 from archspec.text.value import ValueExpr
 
 
@@ -77,6 +80,32 @@ def convolution(
         bias=bias,
         causal=padding == "causal",
     )
+
+
+def finished(cx: Context, kind: str, ops: Sequence[Op], x: Value, norm: Op | None, activation: Act | None) -> Value:
+    """`x` after padding, a convolution (the last of `ops`), a norm and an activation.
+
+    `kind` names the module that holds them; without a norm there is one op with parameters, which needs none.
+    """
+    *pads, last = ops
+
+    def padded(x: Value) -> Value:
+        for pad in pads:
+            x = cx.builder.add(pad, x)
+        return x
+
+    def activated(y: Value) -> Value:
+        return y if activation is None else cx.builder.add(Activation(kind=activation), y)
+
+    def body(x: Value) -> Value:
+        assert norm is not None
+        x = cx.builder.add(last, padded(x), result="x")
+        return activated(add_channel_norm(cx.builder, norm, x, "norm", "x"))
+
+    if norm is None:
+        return activated(cx.leaf(last, padded(x)))
+    (y,) = cx.module(kind, body, {"x": x})
+    return y
 
 
 def each(number: int | tuple[int, ...], space: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from archspec.blocks.parts.context import Context
 from archspec.diagnostics import fail
 from archspec.schema.plain import Around
 from archspec.schema.reading import Items, collect
-from archspec.schema.sorts import SizeField, text_of
+from archspec.schema.sorts import ExprField, SizeField, text_of
 from archspec.text.expr import Expr, parse_expr
 
 PerAxis = Expr | Sequence[Expr]
@@ -26,6 +26,7 @@ def each_of(items: Items) -> list[Expr]:
 
 
 PerAxisField = Annotated[SizeField | list[SizeField], Around(_by_form)]
+PerAxisNumber = Annotated[ExprField | list[ExprField], Around(_by_form)]
 
 
 def per_axis(
@@ -35,10 +36,15 @@ def per_axis(
 
     Raises SpecError E204 for a list of another length, and what `read` raises.
     """
+    return tuple(read(cx, item, field) for item in each_axis(cx, value, space, field))
+
+
+def each_axis(cx: Context, value: PerAxis, space: int, field: str) -> Sequence[Expr]:
+    """The expression of each of `space` axes. Raises SpecError E204 for a list of another length."""
     if not isinstance(value, Sequence):
-        return (read(cx, value, field),) * space
+        return (value,) * space
     if len(value) != space:
         axes = "one axis" if space == 1 else f"{space} axes"
         message = f"`{field}` has {len(value)} numbers, and the input has {axes} of space"
         cx.fail("E204", message, value[0].span, help="write one number, or one for each axis")
-    return tuple(read(cx, item, field) for item in value)
+    return value

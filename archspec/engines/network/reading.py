@@ -59,7 +59,7 @@ class _Reader:
 
     def step(self, layer: Any, node: str | None) -> NetworkLayer:
         """Read one layer; E620 is added for an unknown kind or for weights that cannot be read."""
-        kind = _kind(self.trt, layer)
+        kind = kind_of(self.trt, layer)
         inputs = [layer.get_input(index) for index in range(layer.num_inputs)]
         outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
         step = NetworkLayer(
@@ -80,9 +80,8 @@ class _Reader:
 
     def attributes(self, kind: str, layer: Any) -> Attributes:
         """Read the attributes of a layer of a known kind."""
-        interface, names = KINDS[kind]
-        # The network returns layers as ILayer, which has none of the attributes of their kinds.
-        layer.__class__ = getattr(self.trt, "IDeconvolutionLayer" if kind == "DECONVOLUTION" else interface)
+        _, names = KINDS[kind]
+        typed(self.trt, layer, kind)
         found = {name: _plain(getattr(layer, name)) for name in names}
         if kind.startswith("ATTENTION"):
             attention = layer.attention
@@ -101,7 +100,14 @@ class _Unreadable:
         self.dtype = dtype
 
 
-def _kind(trt: Any, layer: Any) -> str:
+def typed(trt: Any, layer: Any, kind: str) -> Any:
+    """Return a layer with the attributes of its kind, a known one."""
+    # The network returns layers as ILayer, which has none of the attributes of their kinds.
+    layer.__class__ = getattr(trt, "IDeconvolutionLayer" if kind == "DECONVOLUTION" else KINDS[kind][0])
+    return layer
+
+
+def kind_of(trt: Any, layer: Any) -> str:
     """Return the kind of a layer."""
     # Some classes of layers have their own `type`, which hides that of ILayer.
     layer.__class__ = trt.ILayer

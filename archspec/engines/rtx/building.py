@@ -9,7 +9,7 @@ from archspec.diagnostics import fail
 from archspec.engines.network.digest import digest
 from archspec.engines.profiles import Shapes
 from archspec.engines.rtx.monitor import Monitor
-from archspec.engines.rtx.parsing import parse
+from archspec.engines.rtx.parsing import Parsed, parse
 from archspec.engines.rtx.settings import configure
 from archspec.record import record
 
@@ -36,7 +36,16 @@ def build_engine(
     TensorRT logs an error or the network's inputs and outputs are not the program's, E620 for a layer that no check
     could have computed, E624 for a setting that TensorRT did not keep.
     """
-    parsed = parse(onnx, profiles[0] if profiles else (), outputs)
+    return compiled(parse(onnx, profiles[0] if profiles else (), outputs), profiles, capabilities, tell)
+
+
+def compiled(
+    parsed: Parsed,
+    profiles: Sequence[Shapes],
+    capabilities: Sequence[str],
+    tell: Callable[[float], None] = lambda share: None,
+) -> BuiltEngine:
+    """Build one engine of a network that was read. Raises SpecError as `build_engine` does."""
     config = configure(parsed.builder, capabilities, profiles, Monitor(tell))
     network = digest(parsed.plan())
     engine = parsed.builder.build_serialized_network(parsed.network, config)

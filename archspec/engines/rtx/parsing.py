@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tensorrt_rtx as trt
 
 from archspec.diagnostics import fail
+from archspec.engines.network.needed import needed
 from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.network.reading import read_network
+from archspec.engines.program import Program
+from archspec.engines.rtx.caches import Caches
 from archspec.engines.rtx.log import MAX_NOTES, RecordingLogger
 from archspec.record import record
 
 
 @record(eq=False)
 class Parsed:
-    """A network and the objects that must live as long: the parser holds its weights."""
+    """A network and the objects that must live as long: parser and caches hold the memory of its constants."""
 
     logger: RecordingLogger
     builder: Any
     network: Any
     parser: Any
+    caches: Caches | None = None
 
     def plan(self) -> NetworkPlan:
         """Return the network as data. Raises SpecError E620."""
         before = len(self.logger.errors)
-        found = read_network(trt, self.network, self.parser, self.builder, self.logger)
+        found = needed(read_network(trt, self.network, self.parser, self.builder, self.logger, self.caches))
         # Reading an attribute that an input supplies, such as the shape of a resize, is logged as an error.
         del self.logger.errors[before:]
         return found
@@ -52,6 +57,20 @@ def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
         fail("E606", "TensorRT-RTX rejected the network", None, notes=_errors(parser))
     _check_names(network, list(inputs), list(outputs))
     return Parsed(logger=logger, builder=builder, network=network, parser=parser)
+
+
+def parse_program(program: Program, onnx: Path) -> Parsed:
+    """Parse the exported file of a program; the step of a decoder gets TensorRT's layers of caches.
+
+    Raises SpecError as `parse` does, and E606 for a state that is written in an unknown way.
+    """
+    parsed = parse(onnx, program.interface.inputs, program.interface.outputs)
+    if program.state is None:
+        return parsed
+    caches = Caches(parsed.network, program.state, program.ranges())
+    caches.place()
+    parsed.logger.raise_if_errors("placing the caches")
+    return replace(parsed, caches=caches)
 
 
 def _errors(parser: Any) -> list[str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DEVICE = "cuda"
+POSITIONS = 2
+"""The axis of positions in a cache [b h length d]."""
 _DTYPES = {
     trt.float32: torch.float32,
     trt.float16: torch.float16,
@@ -30,10 +32,13 @@ _DTYPES = {
 class OpenedEngine:
     """An engine as a function of tensors in the order of `inputs`; it runs on torch's current stream.
 
-    If there are several optimisation profiles, the first that admits the shapes is used.
+    If there are several optimisation profiles, the first that admits the shapes is used. `buffers` gives, for inputs
+    [b h length d] of a decoder's state, the output that replaces each: a cache is written in place, as TensorRT needs.
     """
 
-    def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, inputs: Sequence[str], outputs: Sequence[str], buffers: Mapping[str, str] | None = None
+    ) -> None:
         """Load the engine in `path`. Raises SpecError E610 if the runtime rejects it."""
         self.inputs, self.outputs = tuple(inputs), tuple(outputs)
         self._name = path.name
@@ -43,6 +48,10 @@ class OpenedEngine:
         if self._engine is None:
             self._fail(f"TensorRT-RTX does not open {path.name}")
         self._contexts: dict[int, Any] = {}
+        sizes = {old: self._engine.get_tensor_shape(old)[POSITIONS] for old in buffers or {}}
+        # A buffer that no layer of caches writes has a length that is only known at run time.
+        self._in_place = {new: old for old, new in (buffers or {}).items() if sizes[old] > 0}
+        self.capacity: int | None = next((sizes[old] for old in self._in_place.values()), None)
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs in order, on the GPU.
@@ -60,14 +69,16 @@ class OpenedEngine:
         for name, tensor in given.items():
             self._done(context.set_input_shape(name, tuple(tensor.shape)), f"the shape of `{name}`")
             self._done(context.set_tensor_address(name, tensor.data_ptr()), f"the input `{name}`")
-        found = {name: self._empty(context, name) for name in self.outputs}
+        found = {name: self._output(context, name, given) for name in self.outputs}
         for name, tensor in found.items():
             self._done(context.set_tensor_address(name, tensor.data_ptr()), f"the output `{name}`")
         self._done(context.execute_async_v3(current_stream()), "these inputs")
         return tuple(found.values())
 
-    def _empty(self, context: Any, name: str) -> Tensor:
-        """Return memory for an output of the shape that the context computed."""
+    def _output(self, context: Any, name: str, given: Mapping[str, Tensor]) -> Tensor:
+        """Return memory for an output: that of the cache that it replaces, or of the computed shape."""
+        if name in self._in_place:
+            return given[self._in_place[name]]
         return torch.empty(tuple(context.get_tensor_shape(name)), dtype=self._dtype(name), device=DEVICE)
 
     def _dtype(self, name: str) -> torch.dtype:
@@ -125,10 +136,17 @@ class OpenedEngine:
 class EngineRunner:
     """Runs an engine on arrays by name; bfloat16 is returned as float32, since NumPy has no such type."""
 
-    def __init__(self, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, inputs: Sequence[str], outputs: Sequence[str], buffers: Mapping[str, str] | None = None
+    ) -> None:
         """Load the engine in `path`. Raises SpecError E610 if the runtime rejects it."""
-        self._engine = OpenedEngine(path, inputs, outputs)
+        self._engine = OpenedEngine(path, inputs, outputs, buffers)
         self._stream = new_stream()
+
+    @property
+    def capacity(self) -> int | None:
+        """How many positions the caches have room for, None without caches."""
+        return self._engine.capacity
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return outputs by name. Raises SpecError E610 if the engine fails."""

@@ -19,24 +19,24 @@ def configure(builder: Any, capabilities: Sequence[str], profiles: Sequence[Shap
     config = builder.create_builder_config()
     # With TF32, the inputs of float32 products would be rounded to ten bits of mantissa.
     config.clear_flag(trt.BuilderFlag.TF32)
-    _kept("TF32", config.get_flag(trt.BuilderFlag.TF32), False)
+    kept("TF32", config.get_flag(trt.BuilderFlag.TF32), False)
     config.progress_monitor = monitor
     _set_capabilities(config, capabilities)
     for shapes in profiles:
         _add_profile(builder, config, shapes)
-    _kept("number of optimisation profiles", config.num_optimization_profiles, len(profiles))
+    kept("number of optimisation profiles", config.num_optimization_profiles, len(profiles))
     return config
 
 
 def _set_capabilities(config: Any, names: Sequence[str]) -> None:
     """Set the GPUs that the engine is for."""
     config.num_compute_capabilities = len(names)
-    _kept("number of GPUs", config.num_compute_capabilities, len(names))
+    kept("number of GPUs", config.num_compute_capabilities, len(names))
     for index, name in enumerate(names):
         wanted = getattr(trt.ComputeCapability, name.upper())
         if not config.set_compute_capability(wanted, index):
             fail("E606", f"TensorRT-RTX refused the target {name}", None)
-        _kept(f"GPU {name}", config.get_compute_capability(index), wanted)
+        kept(f"GPU {name}", config.get_compute_capability(index), wanted)
 
 
 def _add_profile(builder: Any, config: Any, shapes: Shapes) -> None:
@@ -44,12 +44,12 @@ def _add_profile(builder: Any, config: Any, shapes: Shapes) -> None:
     profile = builder.create_optimization_profile()
     for name, points in shapes.items():
         profile.set_shape(name, *points)
-        _kept(f"profile of `{name}`", [tuple(point) for point in profile.get_shape(name)], list(points))
+        kept(f"profile of `{name}`", [tuple(point) for point in profile.get_shape(name)], list(points))
     if config.add_optimization_profile(profile) < 0:
         fail("E606", "TensorRT-RTX refused the optimisation profile", None, notes=[str(dict(shapes))])
 
 
-def _kept(what: str, found: object, wanted: object) -> None:
+def kept(what: str, found: object, wanted: object) -> None:
     """Raise E624 if a setting is not what it was set to."""
     if found != wanted:
         notes = [f"it was set to {wanted} but is {found}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,12 +13,14 @@ from archspec.engines.engine import Artifact, NetworkEngine, Target
 from archspec.engines.host import this_gpu
 from archspec.engines.scopes import placed
 from archspec.engines.serve import tell
+from archspec.engines.step_session import FunctionalSession, StepSession
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from archspec.engines.network.plan import NetworkPlan
     from archspec.engines.program import Program
+    from archspec.engines.rtx.running import EngineRunner
 
 CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
     "sm75": ("float16",),
@@ -30,6 +33,7 @@ class TensorRTRTX(NetworkEngine):
     """One engine for each GPU named: `tensorrt-rtx:sm86,sm89`; `sm86+sm89` is one engine for both."""
 
     word = "tensorrt-rtx"
+    steps = True
     runtime = "tensorrt_rtx"
     speed = 9
     extra = "rtx"
@@ -66,10 +70,11 @@ class TensorRTRTX(NetworkEngine):
         """
         import tensorrt_rtx
 
-        from archspec.engines.rtx.building import build_engine
+        from archspec.engines.rtx.building import compiled
+        from archspec.engines.rtx.parsing import parse_program
 
         try:
-            built = build_engine(onnx, program.ranges(), tuple(program.interface.outputs), target.capabilities, tell)
+            built = compiled(parse_program(program, onnx), program.ranges(), target.capabilities, tell)
         except SpecError as error:
             raise placed(error, onnx) from None
         (folder / "model.engine").write_bytes(built.engine)
@@ -83,11 +88,11 @@ class TensorRTRTX(NetworkEngine):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
+    def plan(self, program: Program, source: Path, dtype: DTypeName) -> NetworkPlan:
         """Return the network that TensorRT reads from an ONNX file. Raises SpecError E606 or E620."""
-        from archspec.engines.rtx.parsing import parse
+        from archspec.engines.rtx.parsing import parse_program
 
-        return parse(source, interface.inputs, interface.outputs).plan()
+        return parse_program(program, source).plan()
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Return why this host cannot open an engine, None if it can.
@@ -107,12 +112,24 @@ class TensorRTRTX(NetworkEngine):
 
     def open(self, path: Path, interface: Interface) -> Runner:
         """Open an engine on this host's GPU. Raises SpecError E610 if there is none, or the file is rejected."""
+        return self._opened(path, interface, {})
+
+    def open_step(self, path: Path, interface: Interface, updates: Mapping[str, str]) -> StepSession:
+        """Open the engine of a step; each step copies the state to the GPU and back. Raises SpecError E610."""
+        types = {old: interface.inputs[old].type for old in updates}
+        # A ring has a constant number of entries.
+        whole = [old for old, type_ in types.items() if type_.rank == 4 and not type_.shape[2].is_constant]
+        runner = self._opened(path, interface, {old: updates[old] for old in whole})
+        return FunctionalSession(runner=runner, updates=updates, capacity=runner.capacity)
+
+    def _opened(self, path: Path, interface: Interface, buffers: Mapping[str, str]) -> EngineRunner:
+        """Open an engine; `buffers` are those of a step's state, with the outputs that replace them."""
         if installed() is None or this_gpu() is None:
             help = "run it on a host with such a GPU and exactly the version of TensorRT-RTX that the manifest names"
             fail("E610", f"{path.name} is a TensorRT-RTX engine: it runs only on a GPU", None, help=help)
         from archspec.engines.rtx.running import EngineRunner
 
-        return EngineRunner(path, tuple(interface.inputs), tuple(interface.outputs))
+        return EngineRunner(path, tuple(interface.inputs), tuple(interface.outputs), buffers)
 
 
 def installed() -> str | None:

@@ -31,6 +31,7 @@ class TorchTensorRT(TensorRTRTX):
     """
 
     word = "torch-tensorrt"
+    steps = False
     runtime = "torch_tensorrt"
     form = "program"
     extra = CROSS
@@ -74,11 +75,11 @@ class TorchTensorRT(TensorRTRTX):
             warnings=built.warnings,
         )
 
-    def plan(self, source: Path, interface: Interface, dtype: DTypeName) -> NetworkPlan:
+    def plan(self, program: Program, source: Path, dtype: DTypeName) -> NetworkPlan:
         """Return the network that Torch-TensorRT makes of an exported program. Raises SpecError E604, E606 or E620."""
         from archspec.engines.through_torch.building import read_plan
 
-        return read_plan(source, interface, dtype)
+        return read_plan(source, program.interface, dtype)
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:
         """Return why this host cannot open an artifact, None if it can.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
-from archspec.ir.coordinates import aligned, broadcast_axes, coordinates
+from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.motion import Motion, Moves, Still, lost
 from archspec.ir.op import (
     Coefficients,
     Emitter,
@@ -32,6 +33,7 @@ from archspec.masks.evaluate import evaluate
 from archspec.masks.given import Given
 from archspec.masks.mask import Mask
 from archspec.masks.source import Control
+from archspec.ops.attention.attended import Attended, Score
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
 from archspec.relation.atoms import NOTHING, ZERO, Atom, Difference, Relation
@@ -152,6 +154,18 @@ class Attention(Primitive):
             read = [operands.reads(out, 2, control) for control in range(len(inputs) - self.first)]
             rows.append((aligned(out, q, [(0, 0), (1, 1), (2, 2)]), keys, values, *more, *read))
         return tuple(rows)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """By the positions of queries and keys, and how the mask and what changes the scores depend on them."""
+        query, key, value = operands[:3]
+        scores = [_score(*one) for one in zip(operands[3 : self.first], inputs[3 : self.first], strict=True)]
+        controls = [_control(*one) for one in zip(operands[self.first :], inputs[self.first :], strict=True)]
+        attended = Attended(mask=self.mask, query=query, key=key, value=value, scores=scores, controls=controls)
+        found = attended.motion()
+        # The keys of the weights move as well, along another axis.
+        return (found, *(lost("gives weights of queries and keys that move") for _ in outputs[1:]))
 
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """Every operand but the values, which a row reads wherever its mask, if it is known, lets it see."""
@@ -305,7 +319,7 @@ def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:
     if group == 1:
         return aligned(out, inp, [(0, 0), (1, 1)])
     batch = aligned(out, inp, [(0, 0)])
-    heads, kv_heads = coordinates(out)[1], coordinates(inp)[1]
+    heads, kv_heads = out.coordinates[1], inp.coordinates[1]
     # Heads of several factors are not tracked: the batch row alone is a sound bound.
     if len(heads) != 1 or len(kv_heads) != 1:
         return batch
@@ -329,3 +343,20 @@ def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: Tenso
         return read
     batched = found.rank == 4 and found.axes[0] == out.axes[0]
     return meet(read, operands.allowed(out, 2, found, found.rank - 1, batched=batched))
+
+
+def _score(motion: Motion, type_: TensorType) -> Score:
+    """The motion of an operand that changes the scores, over its own axes."""
+
+    def differs(axis: int) -> bool:
+        level = isinstance(motion, Still) and axis in motion.level
+        return axis >= 0 and type_.shape[axis] != 1 and not level
+
+    return Score(motion=motion, by_query=differs(type_.rank - 2), by_key=differs(type_.rank - 1))
+
+
+def _control(motion: Motion, type_: TensorType) -> Motion:
+    """The motion of a control, lost where it is not along its positions."""
+    if isinstance(motion, Moves) and motion.axis != type_.rank - 1:
+        return lost("masks by values that move along another axis")
+    return motion

@@ -9,15 +9,18 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
-from archspec.ir.coordinates import aligned, coordinates, same_coordinates
+from archspec.ir.coordinates import aligned, same_coordinates
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
+from archspec.ops.convolution.channels import AxisBound, conjunction, group_bound, group_bounds
 from archspec.ops.state.entries_before import ENTRIES_AT, entries_at
 from archspec.record import record
-from archspec.relation.atoms import Atom, Difference, Range, Relation
+from archspec.relation.atoms import Difference, Relation
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
@@ -98,13 +101,13 @@ class Convolution(Primitive):
         if self.ids:
             positions = aligned(y, inputs[2], [(0, 0)] if inputs[2].rank > 1 else [])
             return ((aligned(y, x, [(0, 0)]), aligned(y, inputs[1], [(0, 0), (2, 1)]), positions),)
-        parts = [[_Part(tuple(same_coordinates(y, x, [(0, 0)])))], self._channels(x, y)]
+        parts = [[AxisBound(tuple(same_coordinates(y, x, [(0, 0)])))], group_bounds(x, y, self.groups)]
         parts += [self._taps(x, y, k) for k in range(len(self.kernel))]
         # Relations of many parts are expensive: the axis with the most parts gets a single bound that contains them.
         while prod(len(part) for part in parts) > _MOST_ATOMS:
             axis = max(range(len(parts)), key=lambda n: len(parts[n]))
-            parts[axis] = [self._group_bound(x, y) if axis == 1 else self._tap_bound(x, y, axis - 2)]
-        return ((Relation(tuple(_conjunction(chosen) for chosen in combinations(*parts))),),)
+            parts[axis] = [group_bound(x, y, self.groups) if axis == 1 else self._tap_bound(x, y, axis - 2)]
+        return ((Relation(tuple(conjunction(chosen) for chosen in combinations(*parts))),),)
 
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """The input where an axis has factors, or where parts are bounded together; with ids every operand."""
@@ -115,51 +118,22 @@ class Convolution(Primitive):
         exact = not self.ids and parts <= _MOST_ATOMS and all(len(axis.factors) == 1 for axis in tracked)
         return {} if exact else super().loose(inputs)
 
-    def _channels(self, x: TensorType, y: TensorType) -> list[_Part]:
-        """The channel relation: one part per group; a single one for one group, or one channel per group on a side."""
-        inputs, outputs = x.shape[1] // self.groups, y.shape[1] // self.groups
-        if self.groups == 1 or len(x.axes[1].factors) > 1:
-            return [_Part()]
-        # With one channel per group on a side, the single bound is exact.
-        if inputs == 1 or outputs == 1:
-            return [self._group_bound(x, y)]
-        out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
-        return [
-            _Part(
-                ranges=(
-                    Range(side="out", coordinate=out, lo=group * outputs, hi=(group + 1) * outputs - 1),
-                    Range(side="in", coordinate=inp, lo=group * inputs, hi=(group + 1) * inputs - 1),
-                )
-            )
-            for group in range(self.groups)
-        ]
-
-    def _group_bound(self, x: TensorType, y: TensorType) -> _Part:
-        """A single bound on channels that contains all groups; no bound if the channels of a group are not constant."""
-        inputs, outputs = ((t.shape[1] // self.groups).constant for t in (x, y))
-        if inputs is None or outputs is None:
-            return _Part()
-        # Of `inputs*i - outputs*j` the group cancels: what is left are the places of both channels in their group.
-        low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
-        out, inp = coordinates(y)[1][0], coordinates(x)[1][0]
-        return _Part((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))
-
-    def _taps(self, x: TensorType, y: TensorType, k: int) -> list[_Part]:
+    def _taps(self, x: TensorType, y: TensorType, k: int) -> list[AxisBound]:
         """The interval that the kernel covers; one part per tap if dilation leaves gaps in it."""
         if len(x.axes[2 + k].factors) > 1:
-            return [_Part()]
+            return [AxisBound()]
         if self.dilation[k] == 1 or self.kernel[k] == 1:
             return [self._tap_bound(x, y, k)]
         return [self._tap_bound(x, y, k, tap) for tap in range(self.kernel[k])]
 
-    def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> _Part:
+    def _tap_bound(self, x: TensorType, y: TensorType, k: int, tap: int | None = None) -> AxisBound:
         """The positions that a tap covers along space axis `k`; without `tap`, those from the first to the last tap."""
         first, last = (0, self.kernel[k] - 1) if tap is None else (tap, tap)
         # `j = stride*i - padding + dilation*k`, so `stride*i - j` is `padding - dilation*k`, least at the last tap.
         low = Dim.of(self._front(k) - last * self.dilation[k])
         high = Dim.of(self._front(k) - first * self.dilation[k])
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
-        return _Part((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
+        return AxisBound((Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high),))
 
     def _front(self, k: int) -> int:
         """The zeros in front of spatial axis `k`."""
@@ -170,6 +144,20 @@ class Convolution(Primitive):
         if not self.causal:
             return super().placed(count)
         return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(0, 2)))
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, by the kernel along space; channels are read as a whole."""
+        x = operands[0]
+        if self.ids:
+            return super().moved(operands, inputs, outputs)
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0)]),)
+        k = x.axis - 2
+        reach = self.dilation[k] * (self.kernel[k] - 1) + 1
+        size = outputs[0].shape[x.axis]
+        return (windowed(x, size, reach=reach, stride=self.stride[k], padding=self._ends()[k]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """Affine; the positions, if there are any, tell which entries the kernel covers."""
@@ -261,19 +249,3 @@ class Convolution(Primitive):
         given = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         options = {key: size_of_each(each) for key, each in given.items() if set(each) != {plain[key]}}
         return options | ({} if self.groups == 1 else {"groups": str(self.groups)})
-
-
-@record(kw_only=False)
-class _Part:
-    """Constraints of one axis."""
-
-    differences: tuple[Difference, ...] = ()
-    ranges: tuple[Range, ...] = ()
-
-
-def _conjunction(parts: Sequence[_Part]) -> Atom:
-    """The atom with the constraints of all axes."""
-    return Atom(
-        differences=frozenset(d for part in parts for d in part.differences),
-        ranges=frozenset(r for part in parts for r in part.ranges),
-    )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product as combinations
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_coordinates
+from archspec.ir.coordinates import same_coordinates
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -60,13 +63,29 @@ class Pad(Primitive):
         if len(x.axes[2 + k].factors) > 1:
             same = same_coordinates(y, x, [(2 + k, 2 + k)]) if y.axes[2 + k] == x.axes[2 + k] else ()
             return [frozenset(same)]
-        out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+        out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         shifts = [Dim.of(self.before[k])]
         if self.circular:
             # A padded position reads one from the other end: the same shift, plus or minus the size.
             size = x.shape[2 + k]
             shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
         return [frozenset({equal(out, inp, shift)}) for shift in shifts]
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; a cyclic move is kept where the padding continues a whole period."""
+        (x,) = operands
+        if not isinstance(x, Moves) or x.axis < 2 or not (self.before[x.axis - 2] or self.after[x.axis - 2]):
+            space = (k for k, pads in enumerate(zip(self.before, self.after, strict=True), 2) if not any(pads))
+            return (together(operands, [same(0, 1, *space)], copies=True),)
+        if not x.is_alone:
+            return (lost("pads an axis that holds more than what moves"),)
+        padding = (self.before[x.axis - 2], self.after[x.axis - 2])
+        size = outputs[0].shape[x.axis]
+        if x.move.circular and self.circular:
+            return (replace(x if x.is_whole else x.breaks("continues a part of what moves cyclically"), size=size),)
+        return (windowed(x, size, reach=1, stride=1, padding=padding),)
 
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """The operand, where a spatial axis has factors."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
-from archspec.ir.coordinates import coordinates, same_coordinates
+from archspec.ir.coordinates import same_coordinates
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, operand
@@ -62,9 +64,21 @@ class WindowPool(Primitive):
         for k in range(len(self.kernel)):
             if len(x.axes[2 + k].factors) == 1:
                 low, high = Dim.of(self.padding[k] - self.kernel[k] + 1), Dim.of(self.padding[k])
-                out, inp = coordinates(y)[2 + k][0], coordinates(x)[2 + k][0]
+                out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
                 found.append(Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high))
         return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, by windows along space."""
+        (x,) = operands
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0, 1)]),)
+        k = x.axis - 2
+        padding = (self.padding[k], self.padding[k])
+        size = outputs[0].shape[x.axis]
+        return (windowed(x, size, reach=self.kernel[k], stride=self.stride[k], padding=padding),)
 
     @property
     def selects(self) -> bool:

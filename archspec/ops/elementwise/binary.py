@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.motion import Motion
+from archspec.ir.moving import broadcasting, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import NUMERIC, broadcast, require
 from archspec.ir.types import TensorType
@@ -38,6 +40,12 @@ class Binary(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of both operands; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operands, which must move together; along a broadcast axis an operand is level."""
+        return (together(operands, [broadcasting(outputs[0], x) for x in inputs]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """A sum is affine in both; a factor is the coefficient of the other."""

@@ -20,6 +20,7 @@ class Clamp(Elementwise):
     """`max(low, min(x, high))`, or `min(x, high)` without `low`."""
 
     name = "clamp"
+    acts = "nonlinear"
 
     high: float
     low: float | None = None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import count
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import INTEGER, require
 from archspec.ir.source import operand
@@ -41,6 +43,12 @@ class Compare(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand."""
+        return (together(operands, [same(*range(inputs[0].rank))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.scalar import Scalar
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.source import call, operand
 from archspec.ir.types import Axis, DType, TensorType
@@ -36,6 +37,12 @@ class Constant(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing."""
         return ((NOTHING,) * len(inputs),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: all its entries are equal."""
+        return (Still(level=frozenset(range(len(self.axes)))),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archspec.ir.coordinates import count
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Primitive, Reads
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.types import TensorType
@@ -21,6 +23,12 @@ class Elementwise(Primitive):
         """The type of the operand."""
         require(inputs, FLOAT)
         return (inputs[0],)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand."""
+        return (together(operands, [same(*range(inputs[0].rank))]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position."""

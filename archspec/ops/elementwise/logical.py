@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.motion import Motion
+from archspec.ir.moving import broadcasting, together
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import BOOL, broadcast, require
 from archspec.ir.source import operand
@@ -35,6 +37,12 @@ class Logical(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of each operand; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operands, which must move together; along a broadcast axis an operand is level."""
+        return (together(operands, [broadcasting(outputs[0], x) for x in inputs]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

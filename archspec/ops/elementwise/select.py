@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes, places
+from archspec.ir.motion import Motion
+from archspec.ir.moving import broadcasting, same, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, broadcast, require
 from archspec.ir.source import call, operand
@@ -73,6 +75,14 @@ class Select(Primitive):
         chosen = _guarded(aligned(y, x, [(k, k) for k in range(x.rank)]), y, condition, negated=False)
         rest = [_guarded(aligned(y, o, broadcast_axes(y, o)), y, condition, negated=True) for o in others]
         return ((aligned(y, condition, own), chosen, *rest),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operands, which must move together; along a broadcast axis an operand is level."""
+        condition, x, *others = inputs
+        rest = [broadcasting(outputs[0], other) for other in others]
+        return (together(operands, [same(*range(condition.rank)), same(*range(x.rank)), *rest]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The condition chooses, and both branches are taken as they are."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned, broadcast_axes, places
+from archspec.ir.motion import Motion
+from archspec.ir.moving import broadcasting, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, NUMERIC, broadcast, require
 from archspec.ir.source import call
@@ -49,6 +51,12 @@ class Where(Primitive):
         if guard is None:
             return ((condition, a, b),)
         return ((condition, _guarded(a, guard, negated=False), _guarded(b, guard, negated=True)),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operands, which must move together; along a broadcast axis an operand is level."""
+        return (together(operands, [broadcasting(outputs[0], x) for x in inputs]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The condition chooses, and both branches are taken as they are."""

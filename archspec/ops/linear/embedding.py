@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import count
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import INTEGER, require, within_bound
 from archspec.ir.source import call
@@ -50,6 +52,12 @@ class Embedding(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id at the same position."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the ids."""
+        return (together(operands, [same(*range(inputs[0].rank))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

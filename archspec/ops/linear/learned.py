@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.init import Init
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
@@ -48,6 +49,12 @@ class Learned(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing."""
         return ((NOTHING,) * len(inputs),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: entries are equal along axes that are repeated."""
+        return (Still(level=frozenset(k for k, static in enumerate(self.static) if not static)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.signature import bind
 from archspec.ir.source import call
@@ -54,6 +56,12 @@ class Linear(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of every axis but the last."""
         return ((identity(sum(len(a.factors) for a in inputs[0].axes[:-1])),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; what moves along the last axis is read as a whole."""
+        return (together(operands, [same(*range(inputs[0].rank - 1))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import aligned, broadcast_axes
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import APART, broadcasting, gathered, joined, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
 from archspec.ir.source import operand
@@ -55,6 +58,22 @@ class Matmul(Primitive):
             leading = [pair for pair in broadcast_axes(y, x) if pair[1] < x.rank - 2]
             read.append(aligned(y, x, [*leading, (y.rank + place, x.rank + own)]))
         return (tuple(read),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With rows of the left and columns of the right operand; what both sum over is taken in no order."""
+        left, right = operands
+        inner, column = (-1, -2) if self.transpose_right else (-2, -1)
+        y = outputs[0]
+        summed = [inputs[0].rank - 1, inputs[1].rank + inner]
+        if isinstance(left, Moves) and isinstance(right, Moves) and [left.axis, right.axis] == summed:
+            both = joined(left, replace(right, axis=left.axis)) if left.goes_with(right) else None
+            return (lost(APART) if both is None else gathered(both),)
+        rows = {own: out for own, out in broadcasting(y, inputs[0]).items() if own < inputs[0].rank - 2}
+        columns = {own: out for own, out in broadcasting(y, inputs[1]).items() if own < inputs[1].rank - 2}
+        ends = ({inputs[0].rank - 2: y.rank - 2}, {inputs[1].rank + column: y.rank - 1})
+        return (together(operands, [rows | ends[0], columns | ends[1]]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """Each is the matrix of the other."""

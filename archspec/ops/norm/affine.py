@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
 from archspec.ir.init import Init
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
@@ -49,6 +51,12 @@ class Affine(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position."""
         return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; what moves along the last axis is read as a whole."""
+        return (together(operands, [same(*range(inputs[0].rank - 1))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
 from archspec.ir.init import Init
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, literal, operand
@@ -63,6 +65,12 @@ class BatchNorm(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: outside training the statistics are constants."""
         return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, but for what moves along the channels."""
+        return (together(operands, [same(*(k for k in range(inputs[0].rank) if k != 1))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

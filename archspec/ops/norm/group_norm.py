@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import aligned
 from archspec.ir.init import Init
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import gathered, same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, literal, operand
@@ -60,6 +62,16 @@ class GroupNorm(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The whole of the same batch row."""
         return ((aligned(outputs[0], inputs[0], [(0, 0)]),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With a cyclic move along space, over which mean and variance are taken; else only along the batch."""
+        (x,) = operands
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0)]),)
+        found = gathered(x)
+        return (together([x, found], [same(*range(inputs[0].rank)), {}]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import FLOAT, axis_number, require
 from archspec.ir.source import call, literal
@@ -38,6 +40,13 @@ class L2Normalize(Primitive):
         """The same position of every axis except the normalised one, which is read as a whole."""
         x = inputs[0]
         return ((aligned(x, x, [(k, k) for k in range(x.rank) if k != self.axis % x.rank]),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, but for what moves along the normalised axis."""
+        rank = inputs[0].rank
+        return (together(operands, [same(*(k for k in range(rank) if k != self.axis % rank))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
@@ -65,6 +66,12 @@ class GridSincos(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing: only the sizes of the operand are used, not its values."""
         return ((NOTHING,),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the sizes of the operand are read."""
+        return (Still(),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

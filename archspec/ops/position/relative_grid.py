@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Placement, ShapeError
 from archspec.ir.source import call
 from archspec.ir.types import TensorType, axis
@@ -59,6 +60,12 @@ class RelativeGrid(ScoreBias):
         """The table."""
         offsets = (2 * self.rows - 1) * (2 * self.columns - 1)
         return {"table": ParameterSpec(type=inputs[0].with_axes(axis(offsets), axis(self.heads)))}
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the numbers of positions are read."""
+        return (Still(),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim, compare
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
+from archspec.ops.position.interpolation import Interpolation, interpolation_weights
 from archspec.record import record
 from archspec.relation.atoms import NOTHING
 
@@ -68,6 +70,12 @@ class ResizedPositions(Primitive):
         """Nothing: only the number of positions is used."""
         return ((NOTHING,),)
 
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the sizes of the operand are read."""
+        return (Still(),)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
@@ -76,8 +84,9 @@ class ResizedPositions(Primitive):
 
         table = parameters["positions"][self.offset :]
         patches = table[self.tokens :].reshape(*self.grid, -1)
-        down = _weights(self.grid[0], self.rows.value(sizes), self.mode)
-        along = _weights(self.grid[1], self.columns.value(sizes), self.mode)
+        mode: Interpolation = "linear" if self.mode == "bilinear" else "cubic"
+        down = interpolation_weights(self.grid[0], self.rows.value(sizes), mode)
+        along = interpolation_weights(self.grid[1], self.columns.value(sizes), mode)
         resized = np.einsum("ri,cj,ijd->rcd", down, along, patches)
         return (np.concatenate((table[: self.tokens], resized.reshape(-1, table.shape[-1]))),)
 
@@ -86,29 +95,3 @@ class ResizedPositions(Primitive):
         table = f"{parameters['positions']}[{self.offset}:]" if self.offset else parameters["positions"]
         size = f"({e.size(self.rows)}, {e.size(self.columns)})"
         return (call(e.helper(_HELPER), table, str(self.tokens), str(self.grid), size, f'"{self.mode}"'),)
-
-
-def _weights(old: int, new: int, mode: str) -> Array:
-    """The weight of each old position for each new position."""
-    import numpy as np
-
-    weights = np.zeros((new, old))
-    for place in range(new):
-        centre = (place + 0.5) * old / new - 0.5
-        if mode == "bilinear":
-            centre = max(centre, 0.0)
-        first = int(np.floor(centre))
-        # Four taps cover both kernels; the linear one is zero at the outer two. Taps outside repeat the border.
-        for tap in range(first - 1, first + 3):
-            weights[place, min(max(tap, 0), old - 1)] += _kernel(abs(centre - tap), mode)
-    return weights
-
-
-def _kernel(distance: float, mode: str) -> float:
-    """The weight of a position at a distance: the linear kernel, or that of cubic convolution with PyTorch's a."""
-    if mode == "bilinear":
-        return max(1 - distance, 0.0)
-    a = -0.75
-    if distance <= 1:
-        return (a + 2) * distance**3 - (a + 3) * distance**2 + 1
-    return a * (distance**3 - 5 * distance**2 + 8 * distance - 4) if distance < 2 else 0.0

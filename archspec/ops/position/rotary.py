@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Moves, Still
+from archspec.ir.moving import same, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, named
@@ -67,6 +70,18 @@ class Rotary(Primitive):
         out, (x, table) = outputs[0], inputs
         pairs = [(2, 1)] if table.rank == 3 else [(0, 1), (2, 3)]
         return ((aligned(out, x, [(0, 0), (1, 1), (2, 2)]), aligned(out, table, pairs)),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With x; what moves along the positions is turned by the angles of other positions than before."""
+        x, table = operands
+        positions = {1: 2} if inputs[1].rank == 3 else {1: 0, 3: 2}
+        if isinstance(x, Moves) and x.axis == 2 and isinstance(table, Still) and table.angles is not None:
+            if x.is_alone and x.angles is None:
+                return (replace(x, angles=(self.layout, table.angles)),)
+            return (x.breaks("turns features by the angles of their positions"),)
+        return (together(operands, [same(0, 1, 2), positions]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The angles are the coefficients of x, and x is theirs."""

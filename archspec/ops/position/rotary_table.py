@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, literal, operand
@@ -87,6 +88,14 @@ class RotaryTable(Primitive):
             return ((NOTHING,),)
         pairs = [(1, 0)] if inputs[1].rank == 1 else [(1, 0), (3, 1)]
         return ((NOTHING, aligned(outputs[0], inputs[1], pairs)),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the number of positions is read. Rows of ids are lost."""
+        if self.ids:
+            return super().moved(operands, inputs, outputs)
+        return (Still(angles=(self.size, self.base, self.scaling)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

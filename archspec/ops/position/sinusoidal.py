@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Still
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.signature import bind
@@ -96,6 +98,12 @@ class SinusoidalPositions(Primitive):
         """The id of the same position, if there are ids; otherwise nothing: only sizes are used."""
         ids = inputs[1:]
         return ((NOTHING, *(aligned(outputs[0], x, [(k, k) for k in range(x.rank)]) for x in ids)),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the ids, where there are any; else not at all, since only sizes are read."""
+        return (together(operands[1:], [same(*range(one.rank)) for one in inputs[1:]]) if self.ids else Still(),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

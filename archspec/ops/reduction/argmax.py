@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion
+from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import operand
@@ -42,6 +44,13 @@ class Argmax(Primitive):
         x = inputs[0]
         stay = [k for k in range(x.rank) if k != self.axis % x.rank]
         return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand along axes that remain; an index along the axis that moves would change."""
+        stay = [k for k in range(inputs[0].rank) if k != self.axis % inputs[0].rank]
+        return (together(operands, [{own: out for out, own in enumerate(stay)}]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.coordinates import aligned, places
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import APART, gathered, joined, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads
 from archspec.ir.operands import BOOL, FLOAT, require
 from archspec.ir.signature import bind
@@ -75,6 +77,16 @@ class MaskedPool(Primitive):
         guard = Guard(side="in", predicate=1, coordinates=tuple(places(x)[:2]))
         row = replace(row, guards=frozenset((guard,)))
         return ((Relation((row,)), aligned(y, valid, [(0, 0)])),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With rows and features; the valid positions are taken in no order, but for the last of them."""
+        x, valid = operands
+        if isinstance(x, Moves) and isinstance(valid, Moves) and x.axis == valid.axis == 1:
+            moving = joined(x, valid) if x.goes_with(valid) else None
+            return (lost(APART) if moving is None or self.kind == "last" else gathered(moving),)
+        return (together(operands, [{0: 0, 2: 1}, {0: 0}]),)
 
     @property
     def selects(self) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import gathered, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, axis_number, require
 from archspec.ir.source import operand
@@ -45,6 +47,17 @@ class Reduce(Primitive):
         reduced = {axis % x.rank for axis in self.axes}
         stay = [k for k in range(x.rank) if k not in reduced]
         return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand along axes that remain; all positions of a reduced axis are taken in no order."""
+        (x,) = operands
+        reduced = {axis % inputs[0].rank for axis in self.axes}
+        if isinstance(x, Moves) and x.axis in reduced:
+            return (gathered(x),)
+        stay = [k for k in range(inputs[0].rank) if k not in reduced]
+        return (together(operands, [{own: out for out, own in enumerate(stay)}]),)
 
     @property
     def selects(self) -> bool:

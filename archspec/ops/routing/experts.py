@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import count
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.signature import bind
@@ -89,6 +91,13 @@ class Experts(Primitive):
         """The same token of both operands."""
         same = identity(count(inputs[0].axes[:-1]))
         return ((same, same),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With both operands, token by token."""
+        tokens = same(*range(inputs[0].rank - 1))
+        return (together(operands, [tokens, tokens]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The weights are the coefficients of the experts."""

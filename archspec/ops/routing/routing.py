@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import count
+from archspec.ir.motion import Motion
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import literal, named, operand
@@ -104,6 +106,12 @@ class Routing(Primitive):
     def _ranks_scores(self) -> bool:
         """Whether experts are ranked by scores instead of logits."""
         return self.selection_bias or self.groups is not None
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; what moves along the last axis is read as a whole."""
+        return (together(operands, [same(*range(inputs[0].rank - 1))]),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

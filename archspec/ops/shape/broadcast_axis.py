@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Still
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import operand
@@ -43,6 +46,14 @@ class BroadcastAxis(Primitive):
         x = inputs[0]
         kept = [(k, k) for k in range(x.rank) if k != self.axis % x.rank]
         return ((aligned(outputs[0], x, kept),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; the result is level along the repeated axis."""
+        rank, place = inputs[0].rank, self.axis % inputs[0].rank
+        found = together(operands, [same(*(k for k in range(rank) if k != place))], copies=True)
+        return (replace(found, level=found.level | {place}) if isinstance(found, Still) else found,)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

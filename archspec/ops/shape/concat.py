@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
+from archspec.ir.motion import Everywhere, Lost, Motion, Moves, Still, lost
+from archspec.ir.moving import first, same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.types import Axis, TensorType
@@ -69,6 +72,28 @@ class Concat(Primitive):
         stretch = Range(side="out", coordinate=out[0][0], lo=offset, hi=offset + x.shape[place] - 1)
         return Relation((atom_of(found, (stretch,)),))
 
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With one operand along the joined axis, beside which the others are still; along other axes with all."""
+        place = self.axis % inputs[0].rank
+        unknown = first(operands, Lost) or (None if len(operands) > 1 else first(operands, Everywhere))
+        moving = [k for k, one in enumerate(operands) if isinstance(one, Moves) and one.axis == place]
+        if unknown is not None or len(moving) > 1 or first(operands, Everywhere) is not None:
+            return (unknown or lost("joins parts that do not move together"),)
+        if not moving:
+            kept = same(*(k for k in range(inputs[0].rank) if k != place))
+            return (together(operands, [kept for _ in operands], copies=True),)
+        (number,) = moving
+        x = operands[number]
+        assert isinstance(x, Moves)
+        if not all(isinstance(one, Still) for k, one in enumerate(operands) if k != number):
+            return (lost("joins parts that do not move together"),)
+        before, after = (
+            sum((one.shape[place] for one in part), Dim.of(0)) for part in (inputs[:number], inputs[number + 1 :])
+        )
+        return (replace(x, front=x.front + before, back=x.back + after),)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
@@ -81,6 +106,13 @@ class Concat(Primitive):
         """`torch.cat((a, b), dim=1)`."""
         operands = f"({', '.join(inputs)}{',' if len(inputs) == 1 else ''})"
         return (f"torch.cat({operands}, dim={self.axis})",)
+
+
+def _beside(x: Motion, before: Sequence[TensorType], after: Sequence[TensorType], place: int) -> Motion:
+    """The motion of an operand that moves along the joined axis, beside still ones."""
+    assert isinstance(x, Moves)
+    front, back = (sum((one.shape[place] for one in part), Dim.of(0)) for part in (before, after))
+    return replace(x, front=x.front + front, back=x.back + back)
 
 
 def _bounded(inputs: Sequence[TensorType]) -> TensorType:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from archspec.algebra.dim import product
 from archspec.ir.coordinates import count
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import operand
@@ -46,6 +50,23 @@ class Merge(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same coordinates."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand: the axes around the moving one become a part of it."""
+        (x,) = operands
+        place = self.axis % inputs[0].rank
+        rest = self.count - 1
+        if isinstance(x, Moves) and place <= x.axis <= place + rest:
+            sizes = inputs[0].shape[place : place + self.count]
+            outer, inner = product(sizes[: x.axis - place]), product(sizes[x.axis - place + 1 :])
+            if (x.front != 0 or x.back != 0) and outer != 1:
+                return (lost("merges an axis that holds still positions beside those that move"),)
+            front, back = x.front * inner, x.back * inner
+            return (replace(x, axis=place, outer=x.outer * outer, inner=x.inner * inner, front=front, back=back),)
+        kept = {k: k if k < place else k - rest for k in range(inputs[0].rank) if not place <= k <= place + rest}
+        return (together(operands, [kept], copies=True),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import CUT, same, shifted_along, together
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import call
@@ -56,6 +58,23 @@ class Shift(Primitive):
         """The entries that stand before these, with positions of both."""
         op = EntriesBefore(axis=self.axis, by=self.by, fill=self.fill)
         return Placement(op=op, operands=(0, PositionsOf(None, self.axis), PositionsOf(0, self.axis)))
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; along the moving axis something else enters at one end."""
+        (x,) = operands
+        place, by = self.axis % inputs[0].rank, self.by
+        if not isinstance(x, Moves) or x.axis != place:
+            return (together(operands, [same(*(k for k in range(inputs[0].rank) if k != place))], copies=True),)
+        if x.move.circular:
+            return (x.breaks("fills positions that a shift leaves empty"),)
+        count = by.constant
+        if count is None:
+            return (lost("shifts by a number that is only known at run time"),)
+        if not (x.ends[0] if count > 0 else x.ends[1]):
+            x = x.breaks(CUT)
+        return (shifted_along(x, -by, outputs[0].shape[place], ends=(count >= 0, count <= 0)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

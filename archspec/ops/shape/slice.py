@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
+from archspec.ir.motion import Motion, Moves, Still
+from archspec.ir.moving import same, shifted_along, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import index, operand
@@ -68,6 +71,22 @@ class Slice(Primitive):
         else:
             found += flat_shifted(numbered(y, place), numbered(x, place), -start)
         return ((Relation((atom_of(found),)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand: still positions may be cut off, and of what moves a part is left."""
+        (x,) = operands
+        place = self.axis % inputs[0].rank
+        if not isinstance(x, Moves) or x.axis != place:
+            return (together(operands, [same(*range(inputs[0].rank))], copies=True),)
+        size = inputs[0].shape[place]
+        start, stop = self._ends(size)
+        if compare(stop, "<=", x.front) is True or compare(start, ">=", size - x.back) is True:
+            return (Still(),)
+        if compare(start, "<=", x.front) is True and compare(stop, ">=", size - x.back) is True:
+            return (replace(x, front=x.front - start, back=x.back - (size - stop)),)
+        return (shifted_along(x, start, outputs[0].shape[place], ends=(start == 0, stop == size)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

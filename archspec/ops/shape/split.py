@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from archspec.algebra.dim import compare, product
+from archspec.algebra.dim import Dim, compare, product
 from archspec.ir.coordinates import atom_of, flat_equal, numbered, same_positions
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import operand
@@ -50,6 +53,17 @@ class Split(Primitive):
         found = [*same_positions(y, x, kept), *flat_equal(parts, numbered(x, place))]
         return ((Relation((atom_of(found),)),),)
 
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, where the parts hold apart what moves, or a move goes by whole parts."""
+        (x,) = operands
+        place, more = self.axis % inputs[0].rank, len(self.sizes) - 1
+        if isinstance(x, Moves) and x.axis == place:
+            return (_part(x, place, [size.size for size in self.sizes]),)
+        kept = {k: k if k < place else k + more for k in range(inputs[0].rank) if k != place}
+        return (together(operands, [kept], copies=True),)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:
@@ -66,3 +80,36 @@ class Split(Primitive):
         parts = ["-1" if dynamic == [size] else e.size(size.size) for size in self.sizes]
         place = self.axis % e.types[0].rank
         return (f"{operand(inputs[0])}.unflatten({place}, ({', '.join(parts)}))",)
+
+
+def _part(x: Moves, place: int, sizes: Sequence[Dim]) -> Motion:
+    """The motion of the parts of the moving axis: of the part that holds what moves, if it is one."""
+    if x.front != 0 or x.back != 0:
+        return lost("splits an axis that holds still positions beside those that move")
+    for number, size in enumerate(sizes):
+        outer, inner = product(sizes[:number]), product(sizes[number + 1 :])
+        # What moves lies within one part where the parts around it divide what lies around it.
+        around, inside = _over(x.outer, outer), _over(x.inner, inner)
+        if around is not None and inside is not None:
+            return replace(x, axis=place + number, outer=around, inner=inside)
+        parts = _over(inner, x.inner)
+        if around == 1 and parts is not None and compare(size * parts, "==", x.size) is True:
+            return _by_parts(replace(x, axis=place + number, outer=Dim.of(1), inner=Dim.of(1)), size, parts)
+    return lost("splits what moves into parts that do not hold it")
+
+
+def _by_parts(x: Moves, size: Dim, parts: Dim) -> Motion:
+    """The motion of whole parts of what moves: of the number of the part, where a move is a multiple of its size."""
+    count = parts.constant
+    if count is None:
+        return lost("splits what moves into parts of a size that is only known at run time")
+    step = x.step / count
+    if step.denominator != 1:
+        x = x.breaks(f"a move by {x.step} positions is no multiple of its parts of {count}")
+    return replace(x, size=size, step=step, high=x.high + x.span * (count - 1))
+
+
+def _over(size: Dim, divisor: Dim) -> Dim | None:
+    """A size divided by another one; None where it is not known to be a multiple."""
+    found = size if divisor == 1 else size // divisor
+    return found if compare(found * divisor, "==", size) is True else None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import at_position, atom_of, numbered, same_positions
+from archspec.ir.motion import Motion, Moves, Still, lost
+from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import index, operand
@@ -47,6 +49,18 @@ class Take(Primitive):
         position = x.shape[place] + self.index if self.index < 0 else Dim.of(self.index)
         atom = atom_of(same_positions(y, x, kept), at_position(numbered(x, place), position))
         return ((Relation((atom,)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand along other axes; a still position of the moving axis stays."""
+        (x,) = operands
+        place = self.axis % inputs[0].rank
+        if isinstance(x, Moves) and x.axis == place:
+            start = compare(self.index, "<", x.front) if self.index >= 0 else compare(-self.index, "<=", x.back)
+            return (Still() if start is True else lost("takes one position of what moves"),)
+        kept = {k: k if k < place else k - 1 for k in range(inputs[0].rank) if k != place}
+        return (together(operands, [kept], copies=True),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion
+from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -37,6 +39,12 @@ class Transpose(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position, axis by axis."""
         return ((aligned(outputs[0], inputs[0], enumerate(self.order)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand."""
+        return (together(operands, [{own: out for out, own in enumerate(self.order)}], copies=True),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.op import Primitive, Reads
+from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.passes.incremental.forms import Fed
-from archspec.relation.union import in_normal_form
 
 
 class Influence(NamedTuple):
@@ -30,11 +29,10 @@ class Influence(NamedTuple):
 
 
 class Influences:
-    """The influence on every value of a graph and of all its regions, and what its primitives read."""
+    """The influence on every value of a graph and of all its regions."""
 
     def __init__(self, graph: Graph, fed: Fed) -> None:
         self.fed = fed
-        self._reads: dict[Node, Reads] = {}
         self._of: dict[Value, Influence] = {}
         self._sized: dict[Node, tuple[bool, ...]] = {}
         for value in graph.inputs:
@@ -47,31 +45,17 @@ class Influences:
         """What a value of any body depends on."""
         return self._of[value]
 
-    def reads(self, node: Node) -> Reads:
-        """What a primitive reads, in normal form."""
-        if node not in self._reads:
-            assert isinstance(node.op, Primitive)
-            rows = node.op.reads([x.type for x in node.inputs], [y.type for y in node.outputs])
-            self._reads[node] = tuple(
-                tuple(
-                    in_normal_form(relation, y.type.space, x.type.space)
-                    for relation, x in zip(row, node.inputs, strict=True)
-                )
-                for row, y in zip(rows, node.outputs, strict=True)
-            )
-        return self._reads[node]
-
     def _nodes(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
             match node.op:
+                case Primitive():
+                    self._primitive(node)
                 case Call():
                     self._region(node, [self._of[x] for x in node.inputs])
                     for value, inner in zip(node.outputs, node.regions[0].outputs, strict=True):
                         self._of[value] = self._of[inner]
                 case Repeat() as op:
                     self._repeat(node, op)
-                case _:
-                    self._primitive(node)
 
     def _region(self, node: Node, operands: list[Influence]) -> None:
         for region in node.regions:
@@ -98,10 +82,10 @@ class Influences:
         if node not in self._sized:
             mentions = self.fed.is_in(node.op)
             self._sized[node] = tuple(mentions or self.fed.is_in(value.type) for value in node.outputs)
-        for row, value, sized in zip(self.reads(node), node.outputs, self._sized[node], strict=True):
+        for value, sized in zip(node.outputs, self._sized[node], strict=True):
             found = Influence(size=sized)
-            for relation, operand in zip(row, node.inputs, strict=True):
+            for number, operand in enumerate(node.inputs):
                 # A relation without atoms is empty: nothing of the operand is read.
-                if relation.atoms:
+                if node.reading(value.index, number).atoms:
                     found = found | self._of[operand]
             self._of[value] = found

@@ -31,7 +31,7 @@ class Needs:
     def relation(self, value: Value, number: int) -> Relation:
         """What a value reads of operand `number` of the primitive that makes it."""
         assert value.producer is not None
-        return self.influences.reads(value.producer)[value.index][number]
+        return value.producer.reading(value.index, number)
 
     def of(self, value: Value, form: Form, number: int) -> Form:
         """The form in which a value in a form needs operand `number`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
@@ -14,7 +14,7 @@ from archspec.passes.incremental.influence import Influences
 from archspec.passes.incremental.keeping import computed_again
 from archspec.passes.incremental.needs import Needs
 from archspec.passes.incremental.refusal import refusal
-from archspec.record import record
+from archspec.record import field_names, record
 
 
 @record(eq=False)
@@ -36,7 +36,7 @@ class StepRun:
         return tuple(range(len(self.operands))) if self.placement is None else self.placement.operands
 
 
-@dataclass(eq=False)
+@record(eq=False)
 class BodyPlan:
     """The plan of one body.
 
@@ -77,7 +77,7 @@ class Planner:
 
     def _planned(self, graph: Graph, outputs: Sequence[Value]) -> BodyPlan:
         self._asked.clear()
-        root = BodyPlan(graph, is_root=True)
+        root = BodyPlan(graph=graph, is_root=True)
         for value in outputs:
             self._want(root, value, self.needs.new(value))
         self._sweep(root)
@@ -153,7 +153,7 @@ class Planner:
                         self._primitive(plan, node, op, value, form)
 
     def _call(self, plan: BodyPlan, node: Node) -> None:
-        inner = BodyPlan(node.regions[0])
+        inner = BodyPlan(graph=node.regions[0])
         for value, made in zip(node.outputs, node.regions[0].outputs, strict=True):
             for form in plan.forms(value):
                 self._want(inner, made, form)
@@ -162,7 +162,7 @@ class Planner:
         self._capture(plan, node, [inner])
 
     def _repeat(self, plan: BodyPlan, node: Node, op: Repeat) -> None:
-        plans = [BodyPlan(region, carried=region.inputs[0]) for region in node.regions]
+        plans = [BodyPlan(graph=region, carried=region.inputs[0]) for region in node.regions]
         for inner in plans:
             # What one layer hands on is what the next one takes, so both ends have the same form.
             for value in (inner.graph.inputs[0], inner.graph.outputs[0]):
@@ -230,7 +230,7 @@ class Planner:
     def _check_sizes(self, node: Node, op: Primitive) -> None:
         """Refuse an op that computes with the number of positions."""
         # Fields in `sized` give nothing but shapes, which a step may replace.
-        for one in fields(op):  # type: ignore[arg-type]
-            if one.name not in op.sized and self.fed.is_in(getattr(op, one.name)):
+        for name in field_names(op):
+            if name not in op.sized and self.fed.is_in(getattr(op, name)):
                 dim = self.fed.length.name
-                raise refusal(node, f"`{one.name}` of `{op.name}` is computed from `{dim}`, which grows with each step")
+                raise refusal(node, f"`{name}` of `{op.name}` is computed from `{dim}`, which grows with each step")

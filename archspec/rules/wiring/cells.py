@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
@@ -74,7 +73,7 @@ class Cells:
             for k in range(len(left.type.space)):
                 self._link((left, k), (right, k), 0)
             return
-        pairs = zip(left.type.axes, coordinates(left.type), right.type.axes, coordinates(right.type), strict=True)
+        pairs = zip(left.type.axes, left.type.coordinates, right.type.axes, right.type.coordinates, strict=True)
         for axis, here, other, there in pairs:
             if axis.factors == other.factors:
                 for pair in zip(here, there, strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from archspec.ir.coordinates import coordinates
 from archspec.ir.graph import Graph, Value
 from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
@@ -116,14 +115,14 @@ def in_one_row(output: Value, source: Value, wanted: Relation) -> Relation:
     # Rows of a batch are independent, so a rule can only demand what is in the same row.
     if not output.type.rank or not source.type.rank or output.type.axes[0] != source.type.axes[0]:
         return wanted
-    pairs = zip(coordinates(output.type)[0], coordinates(source.type)[0], strict=True)
+    pairs = zip(output.type.coordinates[0], source.type.coordinates[0], strict=True)
     rows = frozenset(equal(*pair) for pair in pairs)
     return Relation(tuple(replace(atom, differences=atom.differences | rows) for atom in wanted.atoms))
 
 
 def _coordinates(value: Value, axes: Sequence[int]) -> list[int]:
     """The coordinates of the leading axis of a value and of the axes that number its positions."""
-    places = coordinates(value.type)
+    places = value.type.coordinates
     return [k for axis in dict.fromkeys((*range(min(1, value.type.rank)), *axes)) for k in places[axis]]
 
 

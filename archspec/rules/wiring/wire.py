@@ -98,13 +98,14 @@ class Wiring:
     def _node(self, node: Node, sets: Sets) -> None:
         """Follow sets of positions backwards through one node."""
         match node.op:
+            # Most nodes are primitives, and to ask an abstract class is slow.
+            case Primitive():
+                self._primitive(node, sets)
             case Call():
                 outputs = tuple(sets.get(value, 0) for value in node.outputs)
                 self._join(sets, node, self._body(node.regions[0], outputs))
             case Repeat():
                 self._repeat(node, node.op, sets)
-            case Primitive():
-                self._primitive(node, sets)
             case _:
                 # An op of another sort is taken to read everything, as in `Flow`.
                 self._join(sets, node, tuple(self.grid(value).everything for value in node.inputs))

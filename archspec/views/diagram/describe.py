@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Op
 from archspec.ops.attention.softcap import Softcap
+from archspec.ops.convolution.conv_transpose import ConvTranspose
 from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.convolution.resize import Resize
 from archspec.ops.convolution.window_pool import WindowPool
 from archspec.ops.elementwise.activation import Activation
 from archspec.ops.elementwise.binary import Binary
@@ -43,6 +45,7 @@ _SMALL = {
     "concat": "Concatenate",
     "slice": "Slice",
     "shift": "Shift",
+    "roll": "Cyclic shift",
     "matmul": "Matrix product",
     "argmax": "Argmax",
     "l2_normalize": "L2 normalise",
@@ -103,6 +106,22 @@ def _convolution(node: Node) -> DiagramPart:
     if op.groups > 1 and not depthwise:
         notes[0] += f", {op.groups} groups"
     return DiagramPart(role="convolution", title=title, kind="convolution", notes=tuple(notes))
+
+
+def _transposed(node: Node) -> DiagramPart:
+    """A transposed convolution with its kernel, channels and stride."""
+    op = node.op
+    assert isinstance(op, ConvTranspose)
+    kernel = " × ".join(map(str, op.kernel))
+    notes = [f"{size(node.inputs[0].type.shape[1])} → {size(op.channels)}, stride {_sides(op.stride)}"]
+    return DiagramPart(role="convolution", title=f"Transposed {kernel}", kind="convolution", notes=tuple(notes))
+
+
+def _resize(node: Node) -> DiagramPart:
+    op = node.op
+    assert isinstance(op, Resize)
+    sizes = " × ".join(map(size, op.sizes))
+    return DiagramPart(role="small", title=f"Resize to {sizes}", kind="resize", notes=(op.mode,))
 
 
 def _sides(numbers: tuple[int, ...]) -> str:
@@ -190,6 +209,8 @@ _SAYING: Mapping[type[Op], Callable[[Node], DiagramPart]] = {
     Linear: _linear,
     Embedding: _embedding,
     Convolution: _convolution,
+    ConvTranspose: _transposed,
+    Resize: _resize,
     Binary: _binary,
     Take: _take,
     Reduce: _reduce,

@@ -22,7 +22,7 @@ from archspec.views.diagram.tidy import Draft, tidied
 from archspec.views.diagram.words import class_words, count, sentence, shape
 
 # Modules whose contents are drawn without a frame around them.
-_OPENED = ("TokenEmbedding", "PatchEmbedding", "AddPositions", "Conv")
+_OPENED = ("TokenEmbedding", "PatchEmbedding", "AddPositions", "Conv", "ConvTranspose")
 # Frames inside more frames than this would be too small to read.
 _DEEPEST = 6
 Refs = tuple[int, ...]

@@ -116,9 +116,9 @@ def _another_network(folder: Path) -> None:
 
 def _not_kept(folder: Path) -> None:
     pytest.importorskip("tensorrt_rtx")
-    from archspec.engines.rtx.settings import _kept
+    from archspec.engines.rtx.settings import kept
 
-    _kept("profile of `ids`", [(1, 1), (1, 1), (1, 1)], [(1, 1), (2, 8), (8, 32)])
+    kept("profile of `ids`", [(1, 1), (1, 1), (1, 1)], [(1, 1), (2, 8), (8, 32)])
 
 
 CASES: dict[str, Case] = {

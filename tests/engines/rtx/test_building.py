@@ -165,8 +165,7 @@ def test_an_engine_of_another_network_is_refused(tmp_path: Path) -> None:
     built = BuiltArtifact(
         target=Target(engine="tensorrt-rtx", capabilities=("sm89",)), artifact=artifact, folder=tmp_path
     )
-    spec = archspec.load("gpt2", reduced=True)
-    inspection = Inspection(folder=tmp_path, program=None, dtype="float32", spec=spec)  # type: ignore[arg-type]
+    inspection = Inspection(folder=tmp_path, program=None, dtype="float32")  # type: ignore[arg-type]
     with pytest.raises(SpecError) as raised:
         inspection.check([built])
     assert [found.code for found in raised.value.diagnostics] == ["E623"]

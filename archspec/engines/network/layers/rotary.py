@@ -1,11 +1,11 @@
-"""Rotary position embedding from tables, and updates of key and value caches."""
+"""Rotary position embedding from tables."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from archspec.engines.network.functions import UnsupportedError, computes, integers
+from archspec.engines.network.functions import computes
 from archspec.engines.network.plan import Attributes
 
 
@@ -26,19 +26,3 @@ def rotary(at: Attributes, x: Tensor, cosines: Tensor, sines: Tensor, positions:
         return torch.cat((pairs.flatten(-2), rest), -1)
     one, other = turned.chunk(2, -1)
     return torch.cat((one * cos - other * sin, one * sin + other * cos, rest), -1)
-
-
-@computes("KV_CACHE_UPDATE", moves=True)
-def cache_update(at: Attributes, cache: Tensor, update: Tensor, starts: Tensor) -> Tensor:
-    """Write `update` [b h s d] into cache [b h rows d], from the row that `starts` gives for each batch item.
-
-    Raises IndexError if it does not fit.
-    """
-    if at["cache_mode"] != "LINEAR":
-        raise UnsupportedError(f"its cache_mode `{at['cache_mode']}` is not supported")
-    rows = []
-    for row, new, start in zip(cache, update, integers(starts), strict=True):
-        if not 0 <= start <= row.shape[1] - new.shape[1]:
-            raise IndexError(f"{new.shape[1]} rows from {start} exceed a cache of {row.shape[1]} rows")
-        rows.append(torch.cat((row[:, :start], new, row[:, start + new.shape[1] :]), 1))
-    return torch.stack(rows)

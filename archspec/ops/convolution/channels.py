@@ -1,0 +1,60 @@
+"""How channels depend on channels in convolutions with groups, as parts of relations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.algebra.dim import Dim
+from archspec.ir.types import TensorType
+from archspec.record import record
+from archspec.relation.atoms import Atom, Difference, Range
+
+
+@record(kw_only=False)
+class AxisBound:
+    """Constraints of one axis."""
+
+    differences: tuple[Difference, ...] = ()
+    ranges: tuple[Range, ...] = ()
+
+
+def conjunction(bounds: Sequence[AxisBound]) -> Atom:
+    """The atom with the constraints of all axes."""
+    return Atom(
+        differences=frozenset(d for bound in bounds for d in bound.differences),
+        ranges=frozenset(r for bound in bounds for r in bound.ranges),
+    )
+
+
+def group_bounds(x: TensorType, y: TensorType, groups: int) -> list[AxisBound]:
+    """The channels of `x` that those of `y` read, both [b, channels, ...].
+
+    One bound per group; a single one for one group, or where each group has one channel on a side.
+    """
+    inputs, outputs = x.shape[1] // groups, y.shape[1] // groups
+    if groups == 1 or len(x.axes[1].factors) > 1:
+        return [AxisBound()]
+    # With one channel per group on a side, the single bound is exact.
+    if inputs == 1 or outputs == 1:
+        return [group_bound(x, y, groups)]
+    out, inp = y.coordinates[1][0], x.coordinates[1][0]
+    return [
+        AxisBound(
+            ranges=(
+                Range(side="out", coordinate=out, lo=group * outputs, hi=(group + 1) * outputs - 1),
+                Range(side="in", coordinate=inp, lo=group * inputs, hi=(group + 1) * inputs - 1),
+            )
+        )
+        for group in range(groups)
+    ]
+
+
+def group_bound(x: TensorType, y: TensorType, groups: int) -> AxisBound:
+    """A single bound on channels that contains all groups; no bound if the channels of a group are not constant."""
+    inputs, outputs = ((t.shape[1] // groups).constant for t in (x, y))
+    if inputs is None or outputs is None:
+        return AxisBound()
+    # Of `inputs*i - outputs*j` the group cancels: what is left are the places of both channels in their group.
+    low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
+    out, inp = y.coordinates[1][0], x.coordinates[1][0]
+    return AxisBound((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))

@@ -1,0 +1,119 @@
+"""Moves of a rule's input on concrete arrays, and how far its output then is from where it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from archspec.ir.motion import Moves
+from archspec.record import record
+from archspec.rules.measure import Measured, promised
+from archspec.spec import Rule
+
+if TYPE_CHECKING:
+    from archspec.rules.measure import Array
+
+_TIMES = (1, 2, -1)
+
+
+@record(eq=False)
+class Trial:
+    """One move: of the input by `by` positions, which must move the output by `out`, where `kept` holds.
+
+    `kept` is bool over the positions of the output's axis, or None where the output has no such axis.
+    """
+
+    by: int
+    out: int
+    kept: Array | None
+
+
+def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterator[Trial]:
+    """The moves to try at some sizes: by once the stride, twice, and back.
+
+    Args:
+        rule: a rule with a stride, of an output that moves or of one that stays the same.
+        sizes: the sizes of the dims.
+        motion: where given, only output positions count whose field lies inside the input before and after.
+    """
+    import numpy as np
+
+    ((*out,), (inp,)) = rule.axes
+    length, stride = rule.input.type.shape[inp].value(sizes), _stride(rule)
+    for times in _TIMES:
+        # A move by the whole length or more is another one, or none.
+        if abs(times) * stride >= length:
+            continue
+        count = rule.output.type.shape[out[0]].value(sizes) if out else 0
+        kept = np.ones(count, dtype=bool) if motion is None else inside(motion, count, length, stride, times)
+        if kept.any() or not out:
+            yield Trial(by=stride * times, out=times, kept=kept if out else None)
+
+
+def _stride(rule: Rule) -> int:
+    assert rule.stride is not None
+    return rule.stride
+
+
+def inside(motion: Moves, count: int, length: int, stride: int, times: int) -> Array:
+    """The output positions whose field, not clipped at the borders, is inside before and after a move.
+
+    Args:
+        motion: how the output moves, with the field of its positions.
+        count: the number of output positions.
+        length: the number of input positions.
+        stride: the move of the input that moves the output by one.
+        times: how often it is moved by that.
+    """
+    import numpy as np
+
+    span, low, high = motion.span, floor(motion.low), ceil(motion.high)
+    first = np.asarray([floor(span * i) + low for i in range(count)])
+    last = np.asarray([ceil(span * i) + high for i in range(count)])
+    own, moved = np.arange(count) - times, stride * times
+    found = (first >= max(0, moved)) & (last < length + min(0, moved)) & (own >= 0) & (own < count)
+    before = np.where(found, own, 0)
+    kept: Array = found & (first[before] >= 0) & (last[before] < length) if count else found
+    return kept
+
+
+def moved(array: Array, axis: int, by: int) -> Array:
+    """An array moved cyclically along an axis: what enters at one end is what left at the other."""
+    import numpy as np
+
+    return np.roll(array, by, axis=axis)
+
+
+def apart(rule: Rule, trial: Trial, before: Array, after: Array, inputs: Measured) -> Array:
+    """How far each output element is from where it should be, relative to the largest or to 1; 0 where it may be.
+
+    Args:
+        rule: the rule.
+        trial: the move.
+        before: the output of the input as it was.
+        after: the output of the moved input.
+        inputs: the inputs, for the positions that the rule is about.
+
+    Raises:
+        UnmeasurableError: where these depend on the input itself.
+    """
+    import numpy as np
+
+    expected = before.astype(np.float64)
+    if trial.kept is not None:
+        (out,) = rule.axes[0]
+        expected = moved(expected, out, trial.out)
+    largest = max(1.0, float(np.abs(expected).max(initial=0.0, where=np.isfinite(expected))))
+    with np.errstate(invalid="ignore"):
+        found = np.abs(after.astype(np.float64) - expected) / largest
+    # A value that is not finite is equal to nothing.
+    found = np.where(np.isfinite(found), found, np.inf)
+    held = promised(rule, inputs)
+    held = held.reshape(held.shape + (1,) * (found.ndim - held.ndim))
+    if trial.kept is not None:
+        along = [1] * found.ndim
+        along[out] = -1
+        held = held & trial.kept.reshape(along)
+    where: Array = np.where(held, found, 0.0)
+    return where

@@ -1,0 +1,291 @@
+"""Rules on symmetry over architectures whose symmetry is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archspec.checking import Report, check
+from tests.options import option
+
+MAPS = """archspec: 1
+name: maps
+dims:
+  batch: [1, 2, 4]
+  rows: {{min: 8, typical: 16, max: {most}, multiple: 4}}
+  columns: {{min: 8, typical: 16, max: {most}, multiple: 4}}
+inputs:
+  pixels: float[batch, 3, rows, columns]
+defaults: {{norm: batch_norm}}
+graph:
+  round:
+    - {{block: conv, input: pixels, channels: 4, kernel: 3, padding: circular, norm: true, activation: relu}}
+    - {{block: avg_pool, kernel: 2}}
+    - {{block: conv, channels: 4, kernel: 3, padding: circular, activation: relu}}
+    - {{block: max_pool, kernel: 2}}
+  zeros:
+    - {{block: conv, input: pixels, channels: 4, kernel: 3, padding: same, norm: true, activation: relu}}
+    - {{block: conv_residual, kind: basic, channels: 8, layers: 2, stride: 2}}
+  excited: {{block: squeeze_excite, input: round, reduction: 2}}
+  bare: {{block: conv, input: pixels, channels: 4, kernel: 3}}
+  pooled: {{block: pool, input: excited, kind: mean}}
+  scores: {{block: linear, input: pooled, dim: 5}}
+outputs:
+  scores: float[batch, 5]
+  zeros: {{from: zeros, type: "float[batch, 8, rows//2, columns//2]"}}
+  bare: {{from: bare, type: "float[batch, 4, rows - 2, columns - 2]"}}
+rules:
+{rules}
+"""
+PATCHES = """archspec: 1
+name: patches
+dims: {{batch: [1, 2, 4]}}
+inputs:
+  pixels: float[batch, 3, 16, 24]
+defaults: {{norm: layer_norm}}
+graph:
+  tokens: {{block: patch_embedding, input: pixels, patch: 4, dim: 16, class_token: true{positions}}}
+  states:
+    block: encoder
+    input: tokens
+    layers: 2
+    residual: pre
+    final_norm: true
+    attention: {{heads: 2, mask: all{attention}}}
+    feed_forward: {{hidden: 32, activation: gelu}}
+  patches: {{block: slice, input: states, axis: 1, start: 1}}
+  grid: {{block: rearrange, input: patches, pattern: "b (h w) c -> b h w c", sizes: {{h: 4}}}}
+  logits:
+    - {{block: pool, input: states, kind: first}}
+    - {{block: linear, dim: 7}}
+  flat: {{block: rearrange, input: states, pattern: "b n c -> b (n c)"}}
+  flattened: {{block: linear, input: flat, dim: 7}}
+outputs:
+  logits: float[batch, 7]
+  flattened: float[batch, 7]
+rules:
+{rules}
+"""
+TOKENS = """archspec: 1
+name: tokens
+dims: {{batch: [1, 2, 4], length: [1, 32, 64]}}
+inputs:
+  ids: int64[batch, length] < 31
+  valid: bool[batch, length]
+defaults: {{norm: rms_norm}}
+graph:
+  source: {{block: token_embedding, ids: ids, vocab: 31, dim: 8{positions}}}
+  states:
+    block: transformer
+    input: source
+    layers: 3
+    residual: pre
+    final_norm: true
+    attention: {{heads: 2, mask: {mask}{attention}}}
+    feed_forward: {{hidden: 16, activation: silu, gated: true}}
+  mean: {{block: pool, input: states, kind: mean, valid: valid}}
+outputs:
+  states: float[batch, length, 8]
+  mean: float[batch, 8]
+rules:
+{rules}
+"""
+
+
+def report(folder: Path, text: str, *rules: str, **fields: object) -> Report:
+    known = {"positions": "", "attention": "", "mask": "all", "most": 64, **fields}
+    path = folder / "known.yaml"
+    path.write_text(text.format(rules="\n".join(f"  - {rule}" for rule in rules), **known), encoding="utf-8")
+    return check(path)
+
+
+def status(found: Report) -> str:
+    return found.verdicts[0].status
+
+
+def broken_by(found: Report) -> tuple[str, int | None]:
+    """What the verdict says of the node, and its line."""
+    primary = found.verdicts[0].diagnostics[0].primary
+    assert primary is not None
+    return found.verdicts[0].explanation, primary.span.line
+
+
+def equivariant(output: str, axes: str, stride: int, border: str = "") -> str:
+    more = f", border: {border}" if border else ""
+    return f"equivariant: {{output: {output}, input: pixels, axis: {axes}, stride: {stride}{more}}}"
+
+
+@option("rule.equivariant", "equivariant.axis", "equivariant.stride")
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (equivariant("round", "[2, 2]", 4, "circular"), "proved"),
+        (equivariant("round", "[3, 3]", 4, "circular"), "proved"),
+        (equivariant("round", "[2, 2]", 8, "circular"), "violated"),
+        (equivariant("round", "[2, 2]", 2, "circular"), "violated"),
+        (equivariant("round", "[2, 3]", 4, "circular"), "violated"),
+        (equivariant("excited", "[2, 2]", 4, "circular"), "proved"),
+        (equivariant("round", "[2, 2]", 4), "proved"),
+        (equivariant("zeros", "[2, 2]", 2), "proved"),
+        (equivariant("zeros", "[2, 2]", 2, "interior"), "proved"),
+        (equivariant("zeros", "[3, 3]", 1), "violated"),
+        (equivariant("zeros", "[3, 3]", 2, "circular"), "violated"),
+        (equivariant("bare", "[3, 3]", 1), "proved"),
+        (equivariant("bare", "[3, 3]", 1, "circular"), "violated"),
+    ],
+)
+def test_maps(tmp_path: Path, rule: str, expected: str) -> None:
+    assert status(report(tmp_path, MAPS, rule)) == expected
+
+
+@option("rule.invariant", "invariant.axis")
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("invariant: {output: scores, input: pixels, axis: rows, stride: 4}", "proved"),
+        ("invariant: {output: scores, input: pixels, axis: columns, stride: 8}", "proved"),
+        ("invariant: {output: scores, input: pixels, axis: columns, stride: 2}", "violated"),
+        ("invariant: {output: scores, input: pixels, axis: columns}", "violated"),
+        ("invariant: {output: pooled, input: round, axis: 2}", "proved"),
+        ("invariant: {output: round, input: pixels, axis: 2, stride: 4}", "violated"),
+    ],
+)
+def test_pooled_maps(tmp_path: Path, rule: str, expected: str) -> None:
+    """The mean of a map is invariant at the stride of the map, and not below it."""
+    assert status(report(tmp_path, MAPS, rule)) == expected
+
+
+@option("equivariant.border=circular", "equivariant.border=interior", "invariant.stride")
+def test_rules_side_by_side(tmp_path: Path) -> None:
+    """Zeros at the borders keep the symmetry inside alone; a mean of what they reach has none."""
+    found = report(
+        tmp_path,
+        MAPS,
+        equivariant("zeros", "[2, 2]", 2, "interior"),
+        equivariant("zeros", "[2, 2]", 2, "circular"),
+        "invariant: {output: scores, input: pixels, axis: rows, stride: 4}",
+    )
+    assert [one.status for one in found.verdicts[:3]] == ["proved", "violated", "proved"]
+
+
+def test_the_node_that_breaks_it_is_named_with_a_measured_witness(tmp_path: Path) -> None:
+    found = report(tmp_path, MAPS, equivariant("zeros", "[3, 3]", 2, "circular"))
+    explanation, line = broken_by(found)
+    assert explanation == "`zeros.0` pads the axis with zeros, so that nothing enters at its ends"
+    assert line == 17
+    (diagnostic,) = found.verdicts[0].diagnostics
+    assert diagnostic.code == "E420"
+    assert "expected" in diagnostic.message
+    assert "largest value" in diagnostic.notes[1]
+
+
+def test_the_field_of_a_proof_is_told(tmp_path: Path) -> None:
+    (first, *_) = report(tmp_path, MAPS, equivariant("zeros", "[2, 2]", 2)).verdicts
+    # 3, then 3 at stride 2, then three more of 3: 1 + 2 + 2 + 3 * 4.
+    assert "all 17 positions of the field are inside" in first.explanation
+
+
+def test_a_rule_without_positions_is_vacuous(tmp_path: Path) -> None:
+    found = report(tmp_path, MAPS, equivariant("zeros", "[2, 2]", 2), most=16)
+    assert [one.code for one in found.verdicts[0].diagnostics] == ["E425"]
+    everywhere = report(tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4))
+    assert [one.code for one in everywhere.verdicts[0].diagnostics] == ["E425"]
+    assert not everywhere.holds
+
+
+@pytest.mark.parametrize("axes", ["[1, 2]", "[2, 3]"])
+def test_attention_without_positions_moves_by_whole_patches(tmp_path: Path, axes: str) -> None:
+    assert status(report(tmp_path, PATCHES, equivariant("grid", axes, 4, "circular"))) == "proved"
+    assert status(report(tmp_path, PATCHES, equivariant("grid", axes, 2, "circular"))) == "violated"
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "grid_sincos"])
+def test_absolute_positions_break_it(tmp_path: Path, positions: str) -> None:
+    found = report(
+        tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4, "circular"), positions=f", positions: {positions}"
+    )
+    assert status(found) == "violated"
+    assert broken_by(found) == ("`tokens` takes values of absolute positions, which do not move (operand 1)", 8)
+
+
+def test_relative_positions_do_not_wrap_around(tmp_path: Path) -> None:
+    found = report(tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4, "circular"), attention=", positions: alibi")
+    assert status(found) == "violated"
+    assert broken_by(found)[0].endswith("changes its scores by values that do not move with them")
+
+
+@pytest.mark.parametrize(
+    ("output", "positions", "expected"),
+    [("logits", "", "proved"), ("logits", ", positions: learned", "violated"), ("flattened", "", "violated")],
+)
+def test_what_is_read_off_a_class_token(tmp_path: Path, output: str, positions: str, expected: str) -> None:
+    rule = f"invariant: {{output: {output}, input: pixels, axis: 2, stride: 4}}"
+    assert status(report(tmp_path, PATCHES, rule, positions=positions)) == expected
+
+
+def test_flattening_breaks_at_the_map_that_weighs_positions(tmp_path: Path) -> None:
+    found = report(tmp_path, PATCHES, "invariant: {output: flattened, input: pixels, axis: 2, stride: 4}")
+    assert broken_by(found) == (
+        "`flattened` reads all positions of the axis that moves, each with a weight of its own",
+        23,
+    )
+
+
+LINE = "equivariant: {output: states, input: ids, stride: 1}"
+CYCLE = "equivariant: {output: states, input: ids, stride: 1, border: circular}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "mask", "attention", "positions", "expected"),
+    [
+        (CYCLE, "all", "", "", "proved"),
+        (CYCLE, "all", "", ", positions: sinusoidal", "violated"),
+        (CYCLE, "all", ", positions: {kind: rotary, layout: half}", "", "violated"),
+        (CYCLE, "last(3)", "", "", "violated"),
+        (CYCLE, "key_valid(valid)", "", "", "violated"),
+        (CYCLE, "key_valid(ids != 0)", "", "", "proved"),
+        (CYCLE, "same_segment(ids)", "", "", "proved"),
+        (CYCLE, "prefix(2)", "", "", "violated"),
+        (LINE, "last(3)", "", "", "proved"),
+        (LINE, "within(2)", "", "", "proved"),
+        (LINE, "within(2) & key_valid(ids != 0)", "", "", "proved"),
+        (LINE, "within(2) & key_valid(valid)", "", "", "violated"),
+        (LINE, "last(3)", ", positions: {kind: rotary, layout: half}", "", "proved"),
+        (LINE, "within(2)", ", positions: alibi", "", "proved"),
+        (
+            LINE,
+            "within(2)",
+            ", positions: {kind: relative_buckets, buckets: 8, max_distance: 16, bidirectional: true, share: true}",
+            "",
+            "proved",
+        ),
+        (LINE, "last(3)", "", ", positions: sinusoidal", "violated"),
+        (LINE, "causal", "", "", "unknown"),
+        (LINE, "all", "", "", "unknown"),
+    ],
+)
+def test_tokens(tmp_path: Path, rule: str, mask: str, attention: str, positions: str, expected: str) -> None:
+    found = report(tmp_path, TOKENS, rule, mask=mask, attention=attention, positions=positions)
+    assert status(found) == expected
+    if expected == "unknown":
+        assert [one.code for one in found.verdicts[0].diagnostics] == ["E425"]
+
+
+@option("equivariant.at", "invariant.at")
+def test_rules_about_some_output_positions(tmp_path: Path) -> None:
+    rule = "equivariant: {output: states, input: ids, stride: 1, border: circular, at: valid}"
+    found = report(tmp_path, TOKENS, rule)
+    assert status(found) == "proved"
+    assert "at output positions where valid" in found.verdicts[0].explanation
+    assert status(report(tmp_path, TOKENS, rule, mask="last(3)")) == "violated"
+    same = "invariant: {output: states, input: ids, at: valid}"
+    assert status(report(tmp_path, TOKENS, same)) == "violated"
+
+
+@option("equivariant.at=none", "equivariant.axis=none", "invariant.at=none", "invariant.axis=none")
+def test_axes_and_positions_that_are_left_out(tmp_path: Path) -> None:
+    both = "output: states, input: ids, axis: none, at: none"
+    rules = f"equivariant: {{{both}, stride: 1, border: circular}}", f"invariant: {{{both}}}"
+    found = report(tmp_path, TOKENS, *rules)
+    assert [one.status for one in found.verdicts[:2]] == ["proved", "violated"]
