@@ -70,6 +70,11 @@ def obstacle(entry: ArtifactEntry) -> str | None:
     return engine_of(target).closed(target, entry.artifact())
 
 
+def unopened(entry: ArtifactEntry, closed: str) -> str:
+    """Return why an artifact is not opened, and how far the build verified it."""
+    return f"{closed}; verified in the build: {entry.verified}"
+
+
 def _requested(
     wanted: str, entries: Mapping[str, ArtifactEntry], obstacles: Mapping[str, str | None], what: str
 ) -> ArtifactChoice:

@@ -81,5 +81,7 @@ def _entry(entries: Sequence[ArtifactEntry], target: str) -> ArtifactEntry:
     """The entry of a target. Raises SpecError E710 if there is none: the parts of a step belong together."""
     found = next((entry for entry in entries if entry.target == target), None)
     if found is None:
-        fail("E710", f"the bundle has the cached step of `{target}` in part", None, help="build the bundle again")
+        fail(
+            "E710", f"the bundle has only a part of the cached step of `{target}`", None, help="build the bundle again"
+        )
     return found

@@ -1,4 +1,4 @@
-"""Build the programs of a decoder's step beside the whole model."""
+"""Build the programs of a decoder's step in addition to the whole model."""
 
 from __future__ import annotations
 

@@ -99,11 +99,11 @@ def cache_lines(cache: DecodingCache | None) -> list[str]:
         return []
     if cache.size is None:
         return [f"  no cache: {cache.refused.message}" if cache.refused else "  no cache"]
-    parts = [f"{in_words(cache.size.position.typical())} a position and a row"] if cache.size.position != 0 else []
+    parts = [f"{in_words(cache.size.position.typical())} per position and row"] if cache.size.position != 0 else []
     row = cache.size.row.constant
     if row != 0:
-        parts.append(f"{cache.size.row} bytes a row" if row is None else f"{in_words(row)} a row")
-    return [f"  cache in float32: {' and '.join(parts)}; {in_words(cache.most)} a row at {cache.length}"]
+        parts.append(f"{cache.size.row} bytes per row" if row is None else f"{in_words(row)} per row")
+    return [f"  cache in float32: {' and '.join(parts)}; {in_words(cache.most)} per row at {cache.length}"]
 
 
 def cache_data(cache: DecodingCache | None) -> dict[str, object] | None:

@@ -322,7 +322,7 @@ def test_a_runtime_that_is_not_here_is_passed_over(bundle: Path, monkeypatch: py
 def test_a_step_without_its_other_part_is_refused() -> None:
     with pytest.raises(SpecError) as raised:
         step_artifacts._entry([], "onnx")
-    assert raised.value.diagnostics[0].message == "the bundle has the cached step of `onnx` in part"
+    assert raised.value.diagnostics[0].message == "the bundle has only a part of the cached step of `onnx`"
 
 
 def test_what_is_kept_of_bfloat16_stands_in_float32(tiny: Built) -> None:
