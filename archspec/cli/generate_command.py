@@ -37,7 +37,11 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
 @click.option(
     "--artifact", help="Artifact of a bundle to run, or `module` (default: the best that this host can open)."
 )
-@click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
+@click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    help="An .npz file with the other inputs, such as an encoder's.",
+)
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
 @click.option("--weights-layout", "layout", help="Name of the weights layout (default: the one that matches).")
 @click.option("--max-new", type=int, default=20, show_default=True, help="Maximum number of new ids per row.")
@@ -49,22 +53,22 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
     type=float,
     default=1.0,
     show_default=True,
-    help="Divide positive logits of ids that a row already has by this, and multiply negative ones.",
+    help="Penalty on ids that the row already has: positive logits are divided by it, negative ones multiplied.",
 )
-@click.option("--beams", type=int, default=1, show_default=True, help="Sequences of a prompt that a beam search grows.")
+@click.option("--beams", type=int, default=1, show_default=True, help="Number of beams for each prompt.")
 @click.option(
     "--length-penalty",
     type=float,
     default=1.0,
     show_default=True,
-    help="A search compares log-probabilities divided by the length to this power.",
+    help="Beam search compares log-probabilities divided by the length to this power.",
 )
 @click.option(
     "--early-stopping",
     type=click.Choice(["yes", "no", "never"]),
     default="no",
     show_default=True,
-    help="Whether a search ends when as many sequences as beams have ended; never: only when none can be better.",
+    help="Whether a search stops when as many sequences as beams have ended; never: only when none can score higher.",
 )
 @click.option("--min-new", type=int, default=0, show_default=True, help="Minimum number of new ids per row.")
 @click.option("--stop", multiple=True, type=int, metavar="ID", help="Another id that ends a row; repeatable.")
@@ -144,7 +148,7 @@ def _note(made: Decoder, drawn: int | None) -> None:
 
 def _note_speed(count: int, seconds: float) -> None:
     """Print on standard error how fast ids were made, the time for the prompts included."""
-    click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} a second", err=True)
+    click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} ids/s", err=True)
 
 
 def _arrays(path: Path | None) -> dict[str, Any] | None:

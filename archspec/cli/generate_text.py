@@ -23,7 +23,7 @@ def text_options(command: Command) -> Command:
             help="A tokenizer.json, or a folder with one (default: the one among a bundle's files).",
         ),
         click.option("--system", metavar="TEXT", help="With --chat: the system message before each prompt."),
-        click.option("--chat", is_flag=True, help="Take each prompt as a user's message, by the chat template."),
+        click.option("--chat", is_flag=True, help="Format each prompt as a user message, with the chat template."),
         click.option(
             "--source",
             "sources",

@@ -1,4 +1,4 @@
-"""Runs probes: changes some input positions and looks for output positions that move although they must not."""
+"""Runs probes: changes some input positions and looks for output positions that change although they must not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Leak:
         source = f"{self.input}[{', '.join(map(str, self.sources[0]))}]"
         more = f" and {len(self.sources) - 1} more positions" if len(self.sources) > 1 else ""
         padding = "; it is padding by an `ignores` rule: exclude it with `at`" if self.is_padding else ""
-        return f"{output} depends on {source}{more}{self.beside} (it moves by {self.moved:.2g}){padding}"
+        return f"{output} depends on {source}{more}{self.beside} (it changes by {self.moved:.2g}){padding}"
 
 
 @record
@@ -153,7 +153,7 @@ class Perturbation:
     def _leak(
         self, runner: Runner, tolerance: float, probe: InputProbe, output: str, moved: Array, changed: Arrays
     ) -> Leak:
-        """The first output position that moved, with the first single input position that moves it.
+        """The first output position that changed, with the first single input position that changes it.
 
         If no single one of those tried does, all changed positions of the first input are given.
         """

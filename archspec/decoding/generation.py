@@ -61,7 +61,7 @@ def generate(
             temperature 0, else drawn from the softmax of logits / temperature.
         beams, length_penalty, early_stopping: above 1 beam, the best of a beam search is given (see `BeamSearch`).
         min_new: the minimum number of new ids per row; no end id is chosen before.
-        stop: ids that end a row, beside the end ids of the spec.
+        stop: ids that end a row, in addition to the end ids of the spec.
         log_probabilities: also give the log-probability of each new id.
         tokenizer: a `tokenizer.json` or its folder, for text; without it, the one of the bundle.
         unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
@@ -158,7 +158,7 @@ def find_tokenizer(source: SpecSource | Bundle, given: str | Path | Tokenizer | 
         return given
     if not isinstance(source, Bundle):
         help = "name a tokenizer.json or its folder: `--tokenizer FILE`, in Python `tokenizer=`"
-        fail("E760", "text needs a tokenizer, and a spec has none", None, help=help)
+        fail("E760", "text needs a tokenizer, but a spec has none", None, help=help)
     return bundle_tokenizer(source)
 
 
@@ -170,7 +170,7 @@ def _state(module: Parameters) -> Mapping[str, Tensor]:
         fail("E607", f"`{odd}` is a {type(tensors[odd]).__name__}, expected a tensor", None)
     empty = next((name for name, one in tensors.items() if one.is_meta), None)
     if empty is not None:
-        help = 'give the module memory and load its weights: module.to_empty(device="cpu")'
+        help = 'allocate the module and load its weights: module.to_empty(device="cpu")'
         fail("E607", f"`{empty}` is on the device `meta` and has no values", None, help=help)
     return tensors
 

@@ -70,7 +70,7 @@ class TextDecoder:
             prompts: a text, a conversation, or a list of them; or ids, as `Decoder.stream` takes them.
             max_new: the maximum number of new ids per row.
             inputs: the spec's other inputs by name, with as many rows as there are prompts; of ids, also texts.
-            stop: ids that end a row, beside the end ids of the spec.
+            stop: ids that end a row, in addition to the end ids of the spec.
             options: other arguments of `Decoder.stream`.
 
         Returns:

@@ -49,7 +49,7 @@ def test_text_row_by_row(archspec: Command, named: tuple[str, ...]) -> None:
     ran = archspec(*named, *GIVEN)
     assert ran.status == 0
     assert ran.out == "".join(f"{row.text}\n" for row in expected(TEXTS))
-    assert re.fullmatch(r"10 ids in \d+\.\d\d s, \d+\.\d a second\n", ran.err)
+    assert re.fullmatch(r"10 ids in \d+\.\d\d s, \d+\.\d ids/s\n", ran.err)
 
 
 def test_rows_that_end_in_another_order(archspec: Command, named: tuple[str, ...]) -> None:

@@ -27,7 +27,7 @@ from archspec.spec.rules import RuleNames
 class ReceptiveFieldFields(RuleFields):
     """Output i depends on at most `at_most` adjacent input positions."""
 
-    axis: InputAxis = input_axis_field("the axis that is measured; left out: the axis that holds a dim")
+    axis: InputAxis = input_axis_field("the axis that is measured; when left out, the axis whose size is a dim")
     at_most: ExprField = Field(description="largest number of input positions, from the first to the last")
     promised: OutputPositions = at_field()
 
