@@ -2,7 +2,7 @@
 
 `dataclasses` compiles six functions for every class, which for the many small classes of a compiler is a large part of
 the time that `archspec check` takes to start. A record has the same fields and the same meaning; its methods are
-shared, and what `dataclasses.fields`, `replace` and `asdict` look at is made when they ask for it.
+shared, and what `dataclasses.fields`, `replace` and `asdict` look at is made when they request it.
 """
 
 from __future__ import annotations

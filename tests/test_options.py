@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from archspec.diagnostics import Source
-from archspec.rules.judge import judge
 from archspec.spec.elaborate import elaborate
 from archspec.text.reader import read
 from tests.options import ROOT, models, option, options, owner_of, recording
@@ -43,25 +42,9 @@ def marks() -> dict[str, list[str]]:
     return found
 
 
-def owed() -> set[str]:
-    """The options of rules that nothing judges yet: what is said of them is `not yet`, and no test can try more."""
-    found = {kind for kind in _SYMMETRY if status(kind) == "not yet"}
-    return {name for name in options() if name.removeprefix("rule.").partition(".")[0] in found}
-
-
-_SYMMETRY = {
-    "receptive_field": "axis: 1, at_most: 3",
-}
-
-
-def status(rule: str) -> str:
-    text = f"{SPEC}rules:\n  - {rule}: {{output: y, input: x, {_SYMMETRY[rule]}}}\n"
-    return judge(elaborate(read(Source("small.yaml", text)), path=Path("small.yaml")))[0].status
-
-
 def test_every_option_is_tried() -> None:
     tried = {name for names in marks().values() for name in names}
-    assert sorted(options() - tried - owed()) == []
+    assert sorted(options() - tried) == []
 
 
 def test_every_mark_names_an_option() -> None:

@@ -54,7 +54,7 @@ class KeptValue:
 
 @record
 class CacheSize:
-    """Bytes of a cache: of a position of a row, and of a row beside its positions."""
+    """Bytes of a cache: for each position of a row, and for each row in addition."""
 
     position: Dim
     row: Dim

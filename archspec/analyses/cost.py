@@ -90,7 +90,7 @@ def node_flops(node: Node) -> Dim:
 
 
 def peak(graph: Graph) -> tuple[Dim, ...]:
-    """Formulas of the most bytes that values take at one time, inputs of the caller included.
+    """Formulas of the peak bytes that values take at one time, inputs of the caller included.
 
     A value is alive from the node that makes it to the last node that reads it. The formulas are those that are largest
     at the typical and at the largest sizes: which of two polynomials is larger may depend on the sizes.

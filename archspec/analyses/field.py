@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.reading import FIXED, Reading, composed, joined, start, through
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.op import Primitive, Reads
+from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat, Tap
 from archspec.record import record
 
@@ -36,7 +36,6 @@ class ReceptiveFields:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._reads: dict[Node, tuple[Reads, Mapping[int, str]]] = {}
         self._walks: dict[tuple[Value, int], _Walk] = {}
         self._bodies: dict[tuple[Graph, int, int], tuple[Reading | None, ...]] = {}
         self._inner = frozenset(_repeated(graph))
@@ -46,7 +45,7 @@ class ReceptiveFields:
 
         What is inside repeated layers is not followed: as a source it counts as global.
         """
-        if source in self._inner:
+        if not self.follows(source):
             return ReceptiveField(extent=None, lost=source.producer)
         numbers = source.type.coordinates[axis]
         # Of an axis that is made of several, no single coordinate is the position.
@@ -57,14 +56,9 @@ class ReceptiveFields:
         found = self._walks[key].known.get(value)
         return None if found is None else _field(found)
 
-    def reads(self, node: Node) -> tuple[Reads, Mapping[int, str]]:
-        """What a primitive reads, and of which operands that may be more than it depends on."""
-        if node not in self._reads:
-            assert isinstance(node.op, Primitive)
-            types = [value.type for value in node.inputs]
-            read = node.op.reads(types, [value.type for value in node.outputs])
-            self._reads[node] = read, node.op.loose(types)
-        return self._reads[node]
+    def follows(self, source: Value) -> bool:
+        """Whether a value is at the top or in a module, and not inside repeated layers."""
+        return source not in self._inner
 
     def body(self, region: Graph, number: int, coordinate: int) -> tuple[Reading | None, ...]:
         """What the outputs of a region read along a coordinate of its input with that number."""
@@ -110,8 +104,9 @@ class _Walk:
 
     def _primitive(self, node: Node, operands: Sequence[Reading | None]) -> Iterator[Reading | None]:
         """What each output of a primitive reads, over all its operands."""
-        rows, loose = self.around.reads(node)
-        for row in rows:
+        assert isinstance(node.op, Primitive)
+        loose = node.op.loose([value.type for value in node.inputs])
+        for row in node.reads:
             found = [
                 through(node, relation, known, value.type.space, f"`{node.op.name}`: {loose[k]}" if k in loose else "")
                 for k, (relation, known, value) in enumerate(zip(row, operands, node.inputs, strict=True))

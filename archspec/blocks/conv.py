@@ -47,7 +47,7 @@ class ConvBlock(Block):
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     channels: SizeField = Field(description="channels of the result")
-    kernel: PerAxisField = Field(description="size of the kernel along each axis of space, or a list of their sizes")
+    kernel: PerAxisField = Field(description="size of the kernel along each spatial axis, or a list of their sizes")
     stride: PerAxisField | None = Field(
         default=None, description="stride of the kernel, or a list with that of each axis; 1 when left out"
     )
@@ -76,8 +76,8 @@ class ConvBlock(Block):
     def _ops(self, cx: Context, space: int) -> list[Op]:
         """The ops over `space` spatial axes, the convolution last.
 
-        Raises SpecError E242 for a padding that keeps the size beside a stride above 1, and for `causal` over two axes,
-        E341 for sizes that are not fixed.
+        Raises SpecError E242 for a padding that keeps the size with a stride above 1, and for `causal` over two
+        axes, E341 for sizes that are not fixed.
         """
         stride, dilation = (
             1 if value is None else per_axis(cx, value, space, fixed, name)
@@ -89,7 +89,7 @@ class ConvBlock(Block):
             place = self.stride[0].span if isinstance(self.stride, list) else self.stride.span
             cx.fail("E242", f"`padding: {padding}` keeps the size, but a stride above 1 does not", place)
         if padding == "causal" and space > 1:
-            cx.fail("E242", "`padding: causal` needs one axis of space, and the input has two", self.input.span)
+            cx.fail("E242", "`padding: causal` needs one spatial axis, but the input has two", self.input.span)
         around = per_axis(cx, padding, space, whole, "padding") if isinstance(padding, (Expr, list)) else padding or 0
         return [
             *convolution(

@@ -30,7 +30,7 @@ class ConvTransposeBlock(Block):
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     channels: SizeField = Field(description="channels of the result")
-    kernel: PerAxisField = Field(description="size of the kernel along each axis of space, or a list of their sizes")
+    kernel: PerAxisField = Field(description="size of the kernel along each spatial axis, or a list of their sizes")
     stride: PerAxisField | None = Field(
         default=None, description="positions of the result from an input to the next, or a list; 1 when left out"
     )

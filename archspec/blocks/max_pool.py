@@ -19,7 +19,7 @@ class MaxPoolBlock(Block):
     _kind: ClassVar[Literal["max", "mean"]] = "max"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
-    kernel: SizeField = Field(description="size of a window along each axis of space")
+    kernel: SizeField = Field(description="size of a window along each spatial axis")
     stride: SizeField | None = Field(default=None, description="distance between windows; `kernel` when left out")
     padding: ExprField | None = Field(
         default=None,

@@ -27,16 +27,16 @@ _MODES: dict[tuple[str, int], Interpolation] = {
 
 
 class ResizeBlock(Block):
-    """Interpolate the axes of space to other sizes: corners not aligned, no antialiasing."""
+    """Interpolate the spatial axes to other sizes: corners not aligned, no antialiasing."""
 
     block: ClassVar[str] = "resize"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     mode: Literal["nearest", "linear", "bilinear", "bicubic"] = Field(
-        description="the interpolation: `nearest`, `linear` over one axis of space, `bilinear` or `bicubic` over two"
+        description="the interpolation: `nearest`, `linear` over one spatial axis, `bilinear` or `bicubic` over two"
     )
     size: PerAxisField | None = Field(
-        default=None, description="the new size of each axis of space, or a list; either this or `factor`"
+        default=None, description="the new size of each spatial axis, or a list; either this or `factor`"
     )
     factor: ExprField | None = Field(
         default=None, description="factor on all sizes, such as 2 or 1/2; the new ones must be whole"
@@ -58,7 +58,7 @@ class ResizeBlock(Block):
             axes = "one axis" if space == 1 else "two axes"
             known = ", ".join(f"`{word}`" for word, count in _MODES if count == space)
             help = f"use one of {known}"
-            cx.fail("E242", f"`{self.mode}` does not apply to {axes} of space", self.input.span, help=help)
+            cx.fail("E242", f"`{self.mode}` does not apply to {axes} spatial axes", self.input.span, help=help)
         return Built(main=cx.leaf(Resize(mode=mode, sizes=self._sizes(cx, x.type.shape[2:])), x))
 
     def _sizes(self, cx: Context, old: Sequence[Dim]) -> tuple[Dim, ...]:

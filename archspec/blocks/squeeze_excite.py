@@ -47,7 +47,7 @@ class SqueezeExciteBlock(Block):
 
         def body(x: Value) -> Value:
             y = b.add(Reduce(kind="mean", axes=tuple(range(2, x.type.rank))), x)
-            # The mean has no space axes; axes of size 1 make it a map again, for convolutions of 1x1.
+            # The mean has no spatial axes; axes of size 1 make it a map again, for convolutions of 1x1.
             y = b.add(Split(axis=1, sizes=(axis(channels), *(axis(1) for _ in range(space)))), y)
             y = b.add(down, y, name="down", result="y")
             if self.activation is not None:

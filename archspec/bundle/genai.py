@@ -1,4 +1,4 @@
-"""The layout `genai`: beside the artifacts, a folder that ONNX Runtime GenAI opens and generates from.
+"""The layout `genai`: in addition to the artifacts, a folder that ONNX Runtime GenAI opens and generates from.
 
 `genai/` has the step of the decoder as `model.onnx`, the `genai_config.json` that describes it, and the files that the
 bundle carries, such as a tokenizer's. The step is compared with full forwards before anything is kept.

@@ -85,7 +85,7 @@ class ArtifactEntry(_Model):
 
 
 class ProgramEntry(_Model):
-    """A program beside the whole model, such as the step of a decoder: the file and class of its module.
+    """A program in addition to the whole model, such as the step of a decoder: the file and class of its module.
 
     A value of a decoder's state that is stacked over layers is one input a layer, `NAME.LAYER`, and one output.
     """

@@ -51,7 +51,7 @@ def is_bundle(source: object) -> bool:
     """Whether a source names a bundle: a folder with a manifest, or any folder whose name is not that of a spec."""
     if not isinstance(source, (str, Path)) or not is_folder(Path(source)):
         return False
-    # A damaged bundle is still one, but beside a folder `gpt2` of something else, `gpt2` is the shipped spec.
+    # A damaged bundle is still one, but next to a folder `gpt2` of something else, `gpt2` is the shipped spec.
     return is_there(Path(source) / MANIFEST) or not is_shipped(source)
 
 
@@ -81,7 +81,7 @@ def _check_entries(entries: Sequence[ArtifactEntry]) -> None:
     for entry in entries:
         odd = any(len(sizes) != 3 for profile in entry.profiles for sizes in profile.values())
         if odd or not entry.files:
-            note = f"the artifact `{entry.target}` {'has an odd profile' if odd else 'has no file'}"
+            note = f"the artifact `{entry.target}` {'has an invalid profile' if odd else 'has no file'}"
             fail("E707", f"{MANIFEST} contradicts itself", None, notes=[note])
 
 

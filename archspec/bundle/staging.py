@@ -1,4 +1,4 @@
-"""Write a folder beside its destination and move it there as a whole, or leave nothing behind."""
+"""Write a folder next to its destination and move it there as a whole, or leave nothing behind."""
 
 from __future__ import annotations
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.bundle.bundle import Bundle
-from archspec.bundle.choice import obstacle
-from archspec.bundle.report import TOLERANCE
+from archspec.bundle.choice import obstacle, unopened
+from archspec.bundle.report import TOLERANCE, step_of
 from archspec.bundle.step_artifacts import OpenedSteps, opened_steps
-from archspec.bundle.step_parity import ContractSteps, step_of
+from archspec.bundle.step_parity import ContractSteps
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.report import ContractReport, Finding
@@ -41,7 +41,7 @@ def verify_steps(
             tolerance = TOLERANCE[entry.dtype]
             finding = _finding(bundle, checked, claims, entry.target, tolerance, full, seed)
         else:
-            finding = Finding(claim="opens on this host", status="not measured", detail=closed)
+            finding = Finding(claim="opens on this host", status="not measured", detail=unopened(entry, closed))
         yield ContractReport(subject=name, claims=claims.name, findings=(finding,))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
-from archspec.bundle.choice import obstacle
+from archspec.bundle.choice import obstacle, unopened
 from archspec.bundle.genai_verify import verify_genai
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
@@ -102,7 +102,7 @@ def _artifact(
     """Return the report on one artifact."""
     closed = obstacle(entry)
     if closed is not None:
-        finding = Finding(claim="opens on this host", status="not measured", detail=closed)
+        finding = Finding(claim="opens on this host", status="not measured", detail=unopened(entry, closed))
         return ContractReport(subject=name, claims=claims.name, findings=(finding,))
 
     def run(arrays: Arrays) -> dict[str, Array]:

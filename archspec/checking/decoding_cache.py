@@ -10,7 +10,7 @@ from archspec.spec import Spec
 
 @record
 class DecodingCache:
-    """The bytes of a cache, and those of one row of the most positions; or the reason why there is no cache."""
+    """The bytes of a cache, and those of one row of maximum length; or the reason why there is no cache."""
 
     size: CacheSize | None = None
     most: int = 0

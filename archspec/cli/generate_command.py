@@ -37,7 +37,11 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
 @click.option(
     "--artifact", help="Artifact of a bundle to run, or `module` (default: the best that this host can open)."
 )
-@click.option("--inputs", type=click.Path(path_type=Path), help="An .npz file with the other inputs, such as a source.")
+@click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    help="An .npz file with the other inputs, such as an encoder's.",
+)
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
 @click.option("--weights-layout", "layout", help="Name of the weights layout (default: the one that matches).")
 @click.option("--max-new", type=int, default=20, show_default=True, help="Maximum number of new ids per row.")
@@ -49,22 +53,22 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
     type=float,
     default=1.0,
     show_default=True,
-    help="Divide positive logits of ids that a row already has by this, and multiply negative ones.",
+    help="Penalty on ids that the row already has: positive logits are divided by it, negative ones multiplied.",
 )
-@click.option("--beams", type=int, default=1, show_default=True, help="Sequences of a prompt that a beam search grows.")
+@click.option("--beams", type=int, default=1, show_default=True, help="Number of beams for each prompt.")
 @click.option(
     "--length-penalty",
     type=float,
     default=1.0,
     show_default=True,
-    help="A search compares log-probabilities divided by the length to this power.",
+    help="Beam search compares log-probabilities divided by the length to this power.",
 )
 @click.option(
     "--early-stopping",
     type=click.Choice(["yes", "no", "never"]),
     default="no",
     show_default=True,
-    help="Whether a search ends when as many sequences as beams have ended; never: only when none can be better.",
+    help="Whether a search stops when as many sequences as beams have ended; never: only when none can score higher.",
 )
 @click.option("--min-new", type=int, default=0, show_default=True, help="Minimum number of new ids per row.")
 @click.option("--stop", multiple=True, type=int, metavar="ID", help="Another id that ends a row; repeatable.")
@@ -77,6 +81,7 @@ def command(
     as_json: bool,
     unproved: bool,
     texts: tuple[str, ...],
+    sources: tuple[str, ...],
     chat: bool,
     system: str | None,
     tokenizer: Path | None,
@@ -106,17 +111,17 @@ def command(
 
     _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
+    how: dict[str, Any] = {"beams": beams, "length_penalty": length_penalty, "early_stopping": _EARLY[early_stopping]}
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "search": BeamSearch(**how)}
     source: Checked | Bundle
     if is_bundle(spec):
         source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed, artifact)
-    search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
-    limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
-    known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
+    known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, artifact=artifact, unproved=unproved)
+    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _with_sources(made, _arrays(inputs), sources)}
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
@@ -143,13 +148,20 @@ def _note(made: Decoder, drawn: int | None) -> None:
 
 def _note_speed(count: int, seconds: float) -> None:
     """Print on standard error how fast ids were made, the time for the prompts included."""
-    click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} a second", err=True)
+    click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} ids/s", err=True)
 
 
 def _arrays(path: Path | None) -> dict[str, Any] | None:
     from archspec.cli.run_command import read_arrays
 
     return None if path is None else read_arrays(path)
+
+
+def _with_sources(made: Decoder, arrays: dict[str, Any] | None, sources: Sequence[str]) -> dict[str, Any] | None:
+    """The other inputs with texts, if there are any, for the one that takes a source."""
+    from archspec.decoding.text_inputs import source_of
+
+    return arrays if not sources else {**(arrays or {}), source_of(made.plan): list(sources)}
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:

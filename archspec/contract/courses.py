@@ -60,9 +60,9 @@ class Course:
 class CoursePlan:
     """What courses are made for.
 
-    `total` is the most positions of a row, `capacity` those of the buffers, and `first` how many positions the first
-    step of a row takes at least (all of a shorter row). `is_even` means that all rows advance together, because they
-    share an input that steps feed.
+    `total` is the number of positions of the longest row, `capacity` those of the buffers, and `first` how many
+    positions the first step of a row takes at least (all of a shorter row). `is_even`: all rows advance together,
+    because they share an input that steps feed.
     """
 
     rows: int

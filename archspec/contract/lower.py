@@ -233,7 +233,7 @@ class _Moving:
         groups = [columns[start : start + rows] for start in range(0, len(columns), rows)]
         left, trials = missing.copy(), 0
         before = self.outputs(case.arrays)
-        # Each row tries another position, which only an output with the same rows can tell apart.
+        # Each row tries another position, which only an output with the same rows can distinguish.
         for group in spaced(groups, case.point.runs) if rows > 1 and before.shape[:1] == (rows,) else ():
             changed = case.changed(case.arrays, group, case.seed) if len(group) > 1 else None
             if changed is None:

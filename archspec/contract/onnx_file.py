@@ -16,7 +16,7 @@ class OnnxRunner:
 
     Args:
         path: the file.
-        outputs: names of the outputs to return. Outputs that the file has beside them are dropped.
+        outputs: names of the outputs to return. Other outputs of the file are dropped.
     """
 
     def __init__(self, path: Path, outputs: Iterable[str]) -> None:

@@ -1,9 +1,9 @@
-"""Runs probes: changes some input positions and looks for output positions that move although they must not."""
+"""Runs probes: changes some input positions and looks for output positions that change although they must not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from math import isfinite
 
@@ -29,7 +29,8 @@ _MOST_SINGLE = 96
 class Leak:
     """An output position that moved, and the input positions that moved it: one, unless no single tried one does.
 
-    `moved` is relative to the output's largest absolute value, or to 1 if that is larger.
+    `moved` is relative to the output's largest absolute value, or to 1 if that is larger. `beside` tells what else the
+    output depends on, where the two together are the leak.
     """
 
     output: str
@@ -38,13 +39,14 @@ class Leak:
     sources: tuple[tuple[int, ...], ...]
     moved: float
     is_padding: bool = False
+    beside: str = ""
 
     def __str__(self) -> str:
         output = f"{self.output}[{', '.join(map(str, self.at))}]"
         source = f"{self.input}[{', '.join(map(str, self.sources[0]))}]"
         more = f" and {len(self.sources) - 1} more positions" if len(self.sources) > 1 else ""
         padding = "; it is padding by an `ignores` rule: exclude it with `at`" if self.is_padding else ""
-        return f"{output} depends on {source}{more} (it moves by {self.moved:.2g}){padding}"
+        return f"{output} depends on {source}{more}{self.beside} (it changes by {self.moved:.2g}){padding}"
 
 
 @record
@@ -76,6 +78,8 @@ class Perturbation:
             the outcome; None if the promises of the inputs admit no change, or if a subject with large parameters gives
             values that are not finite.
         """
+        if probe.first is not None:
+            return self._both(probe, probe.first)
         changed = self.changed(probe.changes)
         if changed is None:
             return None
@@ -95,6 +99,27 @@ class Perturbation:
                 if (array > tolerance).any():
                     return Outcome(largest=largest, leak=self._leak(runner, tolerance, probe, name, array, changed))
         return Outcome(largest=largest)
+
+    def _both(self, probe: InputProbe, first: Mapping[str, Array]) -> Outcome | None:
+        """Change the first positions, and then the others, for the output positions that the first ones move."""
+        changed = self.changed(first)
+        if changed is None:
+            return None
+        subject, tolerance = self.subject, self.subject.tolerance
+        moved = self._moved(subject.runner, probe, changed)
+        if subject.exact is not None:
+            exactly = self._moved(subject.exact, probe, changed)
+            if isfinite(_most(exactly)):
+                moved, tolerance = exactly, EXACT_TOLERANCE
+        holds = {name: np.isfinite(array) & (array > tolerance) for name, array in moved.items()}
+        if not any(held.any() for held in holds.values()):
+            return Outcome(largest=0.0)
+        outcome = self.run(replace(probe, holds=holds, first=None))
+        if outcome is None or outcome.leak is None:
+            return outcome
+        (places,) = first.values()
+        beside = f" and on positions up to {[int(index) for index in np.argwhere(places)[-1]]}"
+        return replace(outcome, leak=replace(outcome.leak, beside=beside))
 
     def changed(self, changes: Mapping[str, Array]) -> dict[str, Array] | None:
         """The inputs with other values at the given positions, by input; None if no input can change."""
@@ -128,7 +153,7 @@ class Perturbation:
     def _leak(
         self, runner: Runner, tolerance: float, probe: InputProbe, output: str, moved: Array, changed: Arrays
     ) -> Leak:
-        """The first output position that moved, with the first single input position that moves it.
+        """The first output position that changed, with the first single input position that changes it.
 
         If no single one of those tried does, all changed positions of the first input are given.
         """

@@ -22,12 +22,14 @@ _MOST_SINGLE_ROWS = 4
 class InputProbe:
     """Positions to change, by input, and positions that must stay, by output: bool over leading axes of each.
 
-    `is_partial` says that the limit on the number of probes left others out.
+    `is_partial` says that the limit on the number of probes left others out. With `first`, only the output positions
+    are held that these changes move.
     """
 
     changes: Mapping[str, Array]
     holds: Mapping[str, Array]
     is_partial: bool = False
+    first: Mapping[str, Array] | None = None
 
 
 def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int], most: int) -> Iterator[InputProbe]:
@@ -50,7 +52,8 @@ def probes(claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int],
     assert isinstance(kind, UpperKind)
     for found in kind.probes(rule, Measured(arrays=arrays, sizes=sizes, most=most)):
         changes, holds = {rule.input.name: found.changes}, {output: found.holds}
-        yield InputProbe(changes=changes, holds=holds, is_partial=found.is_partial)
+        first = None if found.first is None else {rule.input.name: found.first}
+        yield InputProbe(changes=changes, holds=holds, is_partial=found.is_partial, first=first)
 
 
 def output_name(claims: Claims, rule: Rule) -> str:

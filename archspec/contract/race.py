@@ -1,4 +1,4 @@
-"""Steps beside the full forward of each row alone, at the positions where a course compares them."""
+"""Steps together with the full forward of each row alone, at the positions where a course compares them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
 
 SPARE = 5
-"""How many positions a capacity has beyond what rows need, where it has some."""
+"""The number of positions that a capacity has beyond what rows need, in runs with spare ones."""
 _SHOWN = 6
 
 
@@ -38,14 +38,14 @@ def rows_at(known: Decoded, sizes: Mapping[str, int], pattern: str, seed: int) -
 
 
 def plan_of(rows: Rows, total: int) -> CoursePlan:
-    """What the courses of these rows are made for; `total` is the most positions that a row needs."""
+    """What the courses of these rows are made for; `total` is the number of positions of the longest row."""
     capacity, is_even = rows.sizes[rows.decoded.length.name], rows.decoded.is_even
     return CoursePlan(rows=rows.count, total=total, capacity=capacity, first=rows.first, is_even=is_even)
 
 
 @record(eq=False)
 class Race:
-    """Rows that run a course in steps, beside their full forwards.
+    """Rows that run a course in steps, together with their full forwards.
 
     The first difference above `tolerance`, which is relative to the largest value of an output or to 1, ends it.
     """
@@ -124,7 +124,7 @@ class FullForwards:
         self._known: dict[tuple[int, int, int], tuple[Array, Array]] = {}
 
     def only(self, course: Course) -> FullForwards:
-        """Make all runs that a course asks for, and release the runner: no other course can be asked for then."""
+        """Make all runs that a course requests, and release the runner: no other course can be requested then."""
         for stand in course.stands():
             for row, count in enumerate(stand.turn.counts):
                 if count:

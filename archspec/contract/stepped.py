@@ -21,14 +21,14 @@ from archspec.spec.claims import Claims
 CLAIM = "the cached step equals the full forward"
 EXACT = 1e-10
 """The tolerance in float64, relative to the largest value or to 1."""
-# Longer rows are tried only where windows ask for them.
+# Longer rows are tried only where windows require them.
 _LONG = 24
 _MOST_FLOPS = 200_000_000_000
 
 
 @record(eq=False)
 class Stepped:
-    """What runs in steps, beside the full forward of the same model.
+    """What runs in steps, together with the full forward of the same model.
 
     `tolerance` is relative to the largest value or to 1; `how` is added to what is said of a difference.
     """

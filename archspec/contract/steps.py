@@ -9,7 +9,7 @@ from archspec.model.runner import Array, Arrays
 
 
 class Steps(Protocol):
-    """Computes the output at new positions alone, from a state that it keeps of earlier ones.
+    """Computes the output at only the new positions, from a state that it keeps of earlier ones.
 
     States are opaque: each is given to one method once, so that buffers may be written in place.
     """
@@ -19,7 +19,7 @@ class Steps(Protocol):
 
         Args:
             rows: the number of rows.
-            capacity: the most positions that a row will have.
+            capacity: the maximum number of positions of a row.
             given: the inputs that no step feeds, by name.
         """
         ...

@@ -1,4 +1,4 @@
-"""Arrangements of masks, segments and prefixes that together tell every pair of positions apart.
+"""Arrangements of masks, segments and prefixes that together distinguish every pair of positions.
 
 Random padding rarely puts a given pair of positions on different sides, and never all pairs.
 """

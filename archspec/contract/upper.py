@@ -119,7 +119,7 @@ class _Judging:
                 yield probe, trial, made
 
     def tries(self) -> Iterator[_Try]:
-        """The inputs: every padding pattern that the point asks for, then the arrangements of what the rule names."""
+        """The inputs: every padding pattern that the point requests, then the arrangements of what the rule names."""
         known, draws = patterns(self.claims), 1
         is_hiding = self.rule is not None and self.rule.where is not None
         if self.point.is_main:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from archspec.contract.affine import affine
 from archspec.contract.basics import basics
 from archspec.contract.counted import hiding
 from archspec.contract.explaining import explained
@@ -23,7 +24,7 @@ from archspec.diagnostics import SpecError
 from archspec.model.runner import Array
 from archspec.model.samples import OPEN, generate
 from archspec.model.sizes import leading
-from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
+from archspec.rules.kind import AffineKind, LowerKind, UpperKind, rule_kinds
 from archspec.rules.symmetric import SymmetricKind
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
@@ -170,6 +171,8 @@ def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int
         return upper(claims, subject, rule, point, seed)
     if isinstance(kind, LowerKind):
         return lower(claims, subject, rule, point, seed)
+    if isinstance(kind, AffineKind):
+        return affine(claims, subject, rule, point, seed)
     if isinstance(kind, SymmetricKind):
         return symmetric(claims, subject, rule, point, seed)
     return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not checked yet")

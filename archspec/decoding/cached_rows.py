@@ -26,7 +26,7 @@ class CachedRows:
             feeding: makes their tensors.
             given: the inputs that are given once, by name.
             rows: how many rows are fed together; a number that the batch admits.
-            capacity: the most positions that a row will have.
+            capacity: the maximum number of positions of a row.
         """
         self.stepped, self.feeding = stepped, feeding
         self.sizes = feeding.sizes(given)

@@ -64,7 +64,7 @@ def _raise_exception(message: str) -> NoReturn:
 
 
 def _strftime_now(format: str) -> str:
-    # Templates tell the model the day of its user, so local time is meant.
+    # Templates give the model the date of its user, so local time is meant.
     return datetime.now().strftime(format)
 
 

@@ -156,7 +156,7 @@ def _check_ids(spec: Spec, decode: Decode) -> None:
         fail("E746", message, spec.inputs[decode.input].span, help=f"declare `{fed} < {count}`")
     bound = count if fed.bound.constant is None else fed.bound.constant
     if bound < count:
-        message = f"`{decode.output}` has logits over {count} ids, and `{decode.input}` takes {bound}"
+        message = f"`{decode.output}` has logits over {count} ids, but `{decode.input}` takes {bound}"
         fail("E746", message, fields.output.span)
     outside = check_ids(spec)
     if outside:

@@ -77,6 +77,6 @@ def check_prefixes(
     for number, row in enumerate(sequences):
         length = max((0, *prefixes.numbers, *(int(inputs[name][number]) for name in prefixes.inputs)))
         if len(row) < length:
-            message = f"row {number} starts with {len(row)} ids, and its prefix covers {length}"
+            message = f"row {number} starts with {len(row)} ids, but its prefix covers {length}"
             notes = ["positions of a prefix see all of it, so a new id inside it would change the earlier ones"]
             found.error("E742", message, None, notes=notes, help="give a prompt that covers the prefix")

@@ -93,7 +93,7 @@ def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new
         found.error("E741", f"prompt {number} is empty and the spec has no start id", None, help=help)
     fed = len(row) + max_new - 1
     if fed > plan.most:
-        message = f"row {number} would be fed back at {fed} positions, and `{plan.decode.input}` takes {plan.most}"
+        message = f"row {number} needs {fed} positions, but `{plan.decode.input}` takes at most {plan.most}"
         notes = [f"the row starts with {len(row)} ids and {max_new} are requested; the last one is not fed back"]
         room = plan.most - len(row) + 1
         help = f"generate at most {room}" if room > 0 else f"shorten the prompt by {1 - room} or more"

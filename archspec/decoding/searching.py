@@ -15,13 +15,15 @@ from archspec.diagnostics import fail
 def check_search(plan: GenerationPlan, search: BeamSearch, sampling: Sampling, prompts: int) -> None:
     """Raise SpecError E744 for a temperature, and for more sequences than the batch takes rows."""
     if sampling.temperature > 0:
-        message = f"a beam search takes the most likely sequences, and `temperature` is {sampling.temperature}"
-        fail("E744", message, None, help="give `temperature` 0, or 1 beam")
+        message = f"beam search keeps the most likely sequences, but `temperature` is {sampling.temperature}"
+        fail("E744", message, None, help="set `temperature` to 0, or use 1 beam")
     most = plan.spec.inputs[plan.decode.input].type.shape[0].maximum()
     rows = prompts * search.beams
     if most is not None and rows > most:
-        message = f"{search.beams} beams for each of {prompts} prompts are {rows} rows, and the batch takes {most}"
-        fail("E744", message, None, help="give fewer beams, or fewer prompts at once")
+        message = (
+            f"{search.beams} beams for each of {prompts} prompts need {rows} rows, but the batch takes at most {most}"
+        )
+        fail("E744", message, None, help="use fewer beams or fewer prompts")
 
 
 class Searches:
@@ -43,8 +45,8 @@ class Searches:
             searches: one for each prompt.
         """
         if not source.selects:
-            message = "a beam search repeats and reorders rows, and a single row cannot be taken from the batch"
-            fail("E744", message, None, help="give the batch a dim of its own, or 1 beam")
+            message = "beam search repeats and reorders rows, but a single row cannot be taken from this batch"
+            fail("E744", message, None, help="give the batch its own dim, or use 1 beam")
         self.source, self.sequences, self.scores, self.searches = source, sequences, scores, searches
 
     def run(self) -> None:

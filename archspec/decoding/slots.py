@@ -25,8 +25,8 @@ GREEDY = Sampling()
 class DecodingSlots:
     """Generates for requests that come and go, each as if it were alone.
 
-    A request waits until one of the rows is free. Its prompt is then fed in chunks beside the rows that already make
-    ids, and its row is free again when it has ended. Requests are numbered from 0, and enter in this order.
+    A request waits until one of the rows is free. Its prompt is then fed in chunks together with the rows that already
+    make ids, and its row is free again when it has ended. Requests are numbered from 0, and enter in this order.
     """
 
     def __init__(self, inputs: SlotInputs, rows: CachedRows, *, slots: int, capacity: int, chunk: int) -> None:
@@ -36,7 +36,7 @@ class DecodingSlots:
             inputs: makes the tensors of what each request gives once.
             rows: the rows of the cache.
             slots: how many of them requests may enter, the first ones.
-            capacity: the most positions that a request may have.
+            capacity: the maximum number of positions of a request.
             chunk: the largest number of positions of a row that one step takes.
         """
         self.plan, self.capacity = inputs.plan, capacity
@@ -73,7 +73,7 @@ class DecodingSlots:
         # The last new id is not fed back.
         fed = len(sequence) + max_new - 1
         if fed > self.capacity:
-            message = f"the request would be fed back at {fed} positions, and a slot has room for {self.capacity}"
+            message = f"the request needs {fed} positions, but a slot has {self.capacity}"
             fail("E742", message, None, help="make slots with a larger `capacity`, or generate less")
         request = _Request(self.plan, self._count, sequence, ending, sampling, log_probabilities, given)
         self._waiting.append(request)
@@ -106,7 +106,7 @@ class DecodingSlots:
         return self._done.pop(request, None)
 
     def _enter(self) -> None:
-        """Let waiting requests enter free rows."""
+        """Assign waiting requests to free rows."""
         entered = []
         for place, one in enumerate(self._active):
             if one is None and self._waiting:

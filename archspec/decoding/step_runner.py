@@ -11,7 +11,7 @@ from archspec.ir.types import TensorType
 
 
 class StepRunner(Protocol):
-    """Computes the output at new positions alone, from a cache that it makes itself and that others only hand on.
+    """Computes the output at only the new positions, from a cache that it makes and that others only pass on.
 
     `types` are those of the inputs that each step is fed, by name; `selects` says that rows can be taken out of a
     cache.

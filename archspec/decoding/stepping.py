@@ -36,7 +36,7 @@ CHUNK = 1024
 class Decoder:
     """Generates with one spec and one set of parameters, which are shared with the module that they come from.
 
-    Every step computes the new positions alone, from a cache of what they read of earlier ones. Where the spec has no
+    Every step computes only the new positions, from a cache of what they read of earlier ones. Where the spec has no
     such step, `refused` says why (E748), and every step runs the full forward on the whole sequences.
     """
 
@@ -141,7 +141,7 @@ class Decoder:
             sampling: how ids are chosen.
             search: with one beam; the ids of several are only known at the end.
             min_new: the minimum number of new ids per row: no end id is chosen before.
-            stop: ids that end a row, beside the end ids of the spec.
+            stop: ids that end a row, in addition to the end ids of the spec.
 
         Returns:
             an iterator over the steps, with their ids and logits.
@@ -150,7 +150,7 @@ class Decoder:
             SpecError: E711 to E720 and E741 to E745 for invalid arguments, before anything runs; E747 during iteration.
         """
         if search.beams > 1:
-            message = "a beam search knows its ids only when it has ended, so they cannot be given step by step"
+            message = "beam search knows its ids only at the end, so they cannot be streamed"
             fail("E744", message, None, help="use `generate`, or 1 beam")
         return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
 
@@ -159,7 +159,7 @@ class Decoder:
 
         Args:
             rows: how many requests are decoded together.
-            capacity: the most positions of a request: its prompt and its new ids but the last.
+            capacity: the maximum number of positions of a request: its prompt and its new ids but the last.
             sizes: the size of each dim of the other inputs, such as the positions of a source, by name; all requests
                 have these.
 
@@ -170,7 +170,7 @@ class Decoder:
         if isinstance(self.runs, Parts):
             if self.refused is not None:
                 raise SpecError([self.refused])
-            fail("E744", "slots are rows of a cache, and this decoder has none", None, help="leave `cached` out")
+            fail("E744", "slots are rows of a cache, but this decoder has none", None, help="leave `cached` out")
         check_slots(self.plan, rows, capacity)
         inputs, together = SlotInputs(self._feeding, sizes or {}), self.plan.batch(rows)
         made = CachedRows(self.runs, self._feeding, inputs.first(together), rows=together, capacity=capacity)

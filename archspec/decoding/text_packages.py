@@ -19,7 +19,7 @@ def require(package: str) -> None:
         fail("E604", f"text needs the package {package}, which is not installed", None, help=_HELP)
     if _numbers(found) < _LEAST[package]:
         least = ".".join(map(str, _LEAST[package]))
-        fail("E604", f"text needs {package} {least} or newer, and {found} is installed", None, help=_HELP)
+        fail("E604", f"text needs {package} {least} or newer, but {found} is installed", None, help=_HELP)
 
 
 def _numbers(release: str) -> tuple[int, ...]:

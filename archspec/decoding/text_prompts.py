@@ -59,7 +59,7 @@ def _check_open(tokenizer: Tokenizer, plan: GenerationPlan, ids: Sequence[int], 
     """Raise SpecError E762 if the tokenizer added an end id of the spec to the `plain` ids of a text."""
     if len(ids) > plain and ids[-1] in plan.decode.end:
         message = f"{tokenizer.source} ends every text with the id {ids[-1]}, which ends a row"
-        help = f"nothing would follow such a prompt: give the ids of `{plan.decode.input}` themselves"
+        help = f"nothing would follow such a prompt; give the ids of `{plan.decode.input}` themselves"
         fail("E762", message, None, help=help)
 
 
@@ -69,7 +69,7 @@ def check_fit(tokenizer: Tokenizer, plan: GenerationPlan, stop: Sequence[int]) -
     Args:
         tokenizer: the tokenizer; it may have fewer ids than the spec, whose table is often padded.
         plan: the plan of the generation.
-        stop: ids that end a row beside the end ids of the spec.
+        stop: ids that end a row, in addition to the end ids of the spec.
 
     Raises:
         SpecError: E762 for ids beyond those of the spec, an end id of the spec without a token, and a token that ends
@@ -79,7 +79,7 @@ def check_fit(tokenizer: Tokenizer, plan: GenerationPlan, stop: Sequence[int]) -
     bound = plan.spec.inputs[plan.decode.input].type.bound
     most = None if bound is None else bound.constant
     if most is not None and tokenizer.size > most:
-        message = f"{tokenizer.source} has ids up to {tokenizer.size - 1}, and `{plan.decode.input}` takes {most}"
+        message = f"{tokenizer.source} has ids up to {tokenizer.size - 1}, but `{plan.decode.input}` takes {most}"
         fail("E762", message, None, help="use the tokenizer of the weights")
     for id in plan.decode.end:
         if tokenizer.library.id_to_token(id) is None:
@@ -88,6 +88,6 @@ def check_fit(tokenizer: Tokenizer, plan: GenerationPlan, stop: Sequence[int]) -
     end = tokenizer.end
     if end is not None and end not in {*plan.decode.end, *stop}:
         token = tokenizer.config.named["eos_token"]
-        message = f"rows end with `{token}`, id {end}, by the tokenizer's configuration, and not by the spec"
+        message = f"the tokenizer's configuration ends rows with `{token}`, id {end}, but the spec does not"
         found.error("E762", message, None, help=f"stop at it too (`--stop {end}`), or add it to `end` in `decode`")
     found.raise_if_errors()

@@ -62,7 +62,7 @@ class Tokenizer:
 
 
 def read_tokenizer(path: str | Path) -> Tokenizer:
-    """Read a `tokenizer.json`, or the one in a folder, with the configuration and chat template beside it.
+    """Read a `tokenizer.json`, or the one in a folder, with the configuration and chat template next to it.
 
     Raises SpecError E604 without the package tokenizers, E760 if there is no such file, E761 if one cannot be read.
     """
@@ -95,7 +95,7 @@ def _read(files: Mapping[str, Path]) -> Tokenizer:
         fail("E760", f"there is no tokenizer {path}", None, help=f"name a {TOKENIZER}, or a folder that holds one")
     except Exception as error:  # noqa: BLE001 - the package raises nothing narrower for a damaged file
         fail("E761", f"{path} is not a tokenizer: {error}", None)
-    # A file may ask for what suits training: rows cut or padded to one length.
+    # A file may configure what suits training: rows cut or padded to one length.
     library.no_truncation()
     library.no_padding()
     known = library.get_added_tokens_decoder()

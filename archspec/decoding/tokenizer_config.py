@@ -1,4 +1,4 @@
-"""What the files beside a `tokenizer.json` add: names of special tokens, and a chat template."""
+"""What the files next to a `tokenizer.json` add: names of special tokens, and a chat template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TokenizerConfig:
 
 
 def read_config(config: Path | None, template: Path | None) -> TokenizerConfig:
-    """Read both files, as far as they exist. A template in a file of its own goes before one in the configuration.
+    """Read both files, as far as they exist. A template file takes precedence over a template in the configuration.
 
     Raises SpecError E761 if a file cannot be read.
     """

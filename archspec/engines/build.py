@@ -40,7 +40,7 @@ class Workshop:
     """A folder in which a program is built; the paths of the program and of the results are relative to it.
 
     `recipe` is the key to the cache of artifacts, None to do without it. `part` names a program that is not the whole
-    model, whose artifacts stand in a folder of this name.
+    model, whose artifacts are in a folder of this name.
     """
 
     folder: Path

@@ -27,7 +27,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     """Write the program as an ONNX file at opset 18, with weights in `dtype`.
 
     Inputs and outputs have the names of the interface, and their axes those of the spec's dims. Large weights are
-    written to a second file beside `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
+    written to a second file next to `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
     overflow, E608 for an axis that cannot be exported.
     """
     module = load_module(program, dtype)

@@ -81,7 +81,7 @@ def load_package(path: Path) -> Any:
     try:
         strangers = [name for name in _names(path) if not _known(name)]
         if strangers:
-            # torch would unpickle weights and programs that it finds beside the code.
+            # torch would unpickle weights and programs that it finds next to the code.
             fail("E610", f"{path.name} contains more than native code", None, notes=[f"`{strangers[0]}`"])
         return aoti_load_package(str(path))
     except (BadZipFile, OSError, RuntimeError, ValueError) as error:

@@ -19,7 +19,7 @@ class StateForm:
 
     `updates` gives the output that replaces each input that changes. `buffers` are those of the form [b h length d], in
     which the entry of position p stands at index p, and `causal` those of them that are read as keys of attentions
-    that have no mask but causality. `past` is the input that says how many positions each row has had.
+    that have no mask but causality. `past` is the input that says the number of positions that each row has had.
     """
 
     updates: Mapping[str, str]

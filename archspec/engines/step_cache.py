@@ -32,7 +32,7 @@ class WholeBuffer:
         self.array = self._view(0)
 
     def fit(self, length: int) -> None:
-        """Have entries for a number of positions, which is not less than before and at most the capacity."""
+        """Grow to a number of positions, which is not less than before and at most the capacity."""
         old, new = self.array, self._view(length)
         groups, inner = int(np.prod(self._shape[: self._axis])), int(np.prod(self._shape[self._axis + 1 :]))
         before, after = (view.reshape(groups, view.shape[self._axis], inner) for view in (old, new))
@@ -76,10 +76,10 @@ class StepCache:
 
         Args:
             rows: how many rows are decoded together.
-            capacity: the most positions that a row will have.
+            capacity: the maximum number of positions of a row.
             state: what is kept.
             sizes: the size of each dim.
-            dtype: of the program's floats. What is kept of bfloat16 stands in float32: each value is the same.
+            dtype: of the program's floats. What is kept of bfloat16 is stored in float32: each value is the same.
         """
         self.past = np.zeros(rows, np.int64)
         self.length = 0

@@ -51,7 +51,7 @@ def groups(past: Array, counts: Array, capacity: int) -> Iterator[RowGroup]:
     """Yield groups of rows whose new positions fit, with as many as the longest of a group has.
 
     Args:
-        past: int64 [rows], how many positions each row has had.
+        past: int64 [rows], the number of positions that each row has had.
         counts: int64 [rows], how many new ones it has; with the past ones at most the capacity.
         capacity: how many entries a row has.
 

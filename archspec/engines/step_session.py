@@ -30,11 +30,11 @@ class StepSession(Protocol):
         """Compute one step.
 
         Args:
-            inputs: the inputs beside the state, by name.
+            inputs: the inputs other than the state, by name.
             state: the state by name, which may be written in place.
 
         Returns:
-            the outputs beside the state, and the state afterwards by the names of the inputs.
+            the outputs other than the state, and the state afterwards by the names of the inputs.
 
         Raises:
             SpecError: E610 if the runtime fails.

@@ -41,7 +41,7 @@ class BuiltSteps:
 
         Args:
             rows: how many rows are decoded together.
-            capacity: the most positions that a row will have, a size that the dim of the positions admits.
+            capacity: the maximum number of positions of a row, a size that the dim of the positions admits.
             given: the inputs that are given once, by name.
             sizes: the size of each dim of the spec.
 

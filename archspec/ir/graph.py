@@ -87,7 +87,7 @@ class Node:
 
     def reading(self, output: int, operand: int) -> Relation:
         """What an output of a primitive reads of an operand, in normal form."""
-        # The prover and the step ask for the same relations, and to normalise them is much of what either costs.
+        # The prover and the step need the same relations, and normalising them is much of the cost of either.
         key = (output, operand)
         if key not in self._readings:
             spaces = self.outputs[output].type.space, self.inputs[operand].type.space

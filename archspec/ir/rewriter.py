@@ -189,7 +189,7 @@ def remade(
     owned: frozenset[str] | None = None,
     more: Sequence[str] = (),
 ) -> Node:
-    """A node like another but for what is given, with new outputs of the types that its op infers.
+    """A copy of a node with the given fields replaced, and new outputs of the types that its op infers.
 
     `more` names the outputs that the other one does not have.
     """

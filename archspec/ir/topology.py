@@ -51,7 +51,7 @@ def shortest_path(
 def cheapest_cut(
     wanted: Iterable[Vertex], before: Mapping[Vertex, Iterable[Vertex]], cost: Callable[[Vertex], int]
 ) -> frozenset[Vertex]:
-    """The vertices of least total cost without which no wanted one is reached from one that has nothing before it.
+    """The vertex cut of least total cost between the vertices without predecessors and the wanted ones.
 
     `before` gives what a vertex is made from; a vertex that is wanted may be in the cut itself. Of several cuts of one
     cost it is the one nearest to the wanted vertices.

@@ -125,11 +125,11 @@ def _numberings(
 
 
 def _check_nested(value: MapNode) -> None:
-    """Raise E511 for an operation beside `map`: it would not be clear to which inner line it applies."""
+    """Raise E511 for an operation next to `map`: it would not be clear to which inner line it applies."""
     for entry in value.entries:
         if entry.key.value in (*OPERATIONS, "sizes"):
             help = "write the operation on the lines of the inner map"
-            fail("E511", f"`{entry.key.value}` beside `map`", entry.key.span, help=help)
+            fail("E511", f"`{entry.key.value}` next to `map`", entry.key.span, help=help)
 
 
 def _line(

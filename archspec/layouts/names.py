@@ -33,7 +33,7 @@ Piece = str | Star | tuple[str, ...]
 class NamePattern:
     """A name with indices and groups in it: `states.layers.*.attention.(q k v).weight`.
 
-    `pieces` has no two texts and no two `*` beside each other; `span` is where the name is written.
+    `pieces` has no two texts and no two `*` next to each other; `span` is where the name is written.
     """
 
     pieces: tuple[Piece, ...]

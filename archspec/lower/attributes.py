@@ -30,7 +30,7 @@ class Attribute:
 class Attributes:
     """The attributes of one class in order, by path relative to it: `q`, or `logits.1`, which is held by a dict.
 
-    `methods` are names that the class may give to methods beside `forward`.
+    `methods` are names that the class may give to methods other than `forward`.
     """
 
     def __init__(self, methods: frozenset[str] = frozenset()) -> None:

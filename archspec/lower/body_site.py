@@ -1,4 +1,4 @@
-"""Where a body stands in the model, and what the method that computes it takes and returns."""
+"""Where a body is in the model, and what the method that computes it takes and returns."""
 
 from __future__ import annotations
 

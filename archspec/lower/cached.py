@@ -16,7 +16,7 @@ from archspec.record import record
 STEP = "step"
 ONCE = "prepare"
 METHODS = frozenset({STEP, ONCE, "new_cache"})
-"""Names of methods beside `forward`."""
+"""Names of methods other than `forward`."""
 _OWN_FIELDS = ("past", "longest", "length")
 
 
@@ -65,7 +65,7 @@ class Cached:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The field of the cache for each value of the state: the end of its path that tells it from the others."""
+        """The field of the cache for each value of the state: the shortest end of its path that no other value has."""
         paths = {one.name: [part for part in one.path.split(".") if part != "*"] for one in self.found.state}
         kinds = {one.name: "last_" if one.kind == "last" else "" for one in self.found.state}
         held = [*_OWN_FIELDS, *(self.field_of(value) for value in self.held)]
@@ -98,9 +98,9 @@ class Cached:
 def cache_class(cached: Cached) -> list[str]:
     """Lines of the class `Cache`."""
     whole, fields = cached.whole, cached.fields
-    lines = ["class Cache(NamedTuple):", '    """What steps keep, in buffers that they write in place.', ""]
-    lines += ["    past: int64 [rows], how many positions each row has had."]
-    lines += [] if whole is None else ["    longest: the most positions that a row has had, or more."]
+    lines = ["class Cache(NamedTuple):", '    """The cache of a decoder: buffers that every step writes in place.', ""]
+    lines += ["    past: int64 [rows], the number of positions that each row has had."]
+    lines += [] if whole is None else ["    longest: at least the largest number of positions that a row has had."]
     for one in cached.found.state:
         lines += textwrap.wrap(
             f"    {fields[one.name]}: {one.type.dtype} {_axes(one)}, {_ABOUT[one.kind]}.",
@@ -121,7 +121,7 @@ _ABOUT = {"whole": "position p at p", "last": "position p at p modulo the length
 def _length(capacity: str) -> Iterator[str]:
     """Lines of the method that says how much of the buffers a step reads."""
     yield "    def length(self, new: int) -> int:"
-    yield '        """How many entries of whole buffers a step of new positions reads."""'
+    yield '        """The number of entries of whole buffers that a step of new positions reads."""'
     yield f"        capacity = {capacity}"
     yield "        # Compiled code reads all of them: every step then has the same shapes."
     yield "        if torch.compiler.is_compiling():"

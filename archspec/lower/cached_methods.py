@@ -24,7 +24,7 @@ from archspec.lower.writes import RING_SLOTS, WHOLE_SLOTS
 def decoding_methods(
     lowering: Lowering, cached: Cached, attributes: Attributes
 ) -> dict[str, tuple[ClassCode, InlinePlan]]:
-    """The methods that the model has beside `forward`."""
+    """The methods that the model has in addition to `forward`."""
     codes = {"new_cache": new_cache_code(lowering, cached, attributes), STEP: step_code(lowering, cached, attributes)}
     return {name: (code, finished(code, code.arguments)) for name, code in codes.items()}
 

@@ -52,7 +52,10 @@ def forward_docstring(graph: Graph, defaults: Mapping[str, object]) -> list[str]
 def new_cache_docstring(given: Sequence[Value], defaults: Mapping[str, object]) -> list[str]:
     """Lines of the docstring of `new_cache`."""
     lines = ['"""Make the cache for a number of rows that have had no position yet.', "", "Args:"]
-    lines += ["    rows: how many rows are decoded together.", "    capacity: the most positions that a row will have."]
+    lines += [
+        "    rows: how many rows are decoded together.",
+        "    capacity: the maximum number of positions of a row.",
+    ]
     return [*lines, *_arguments(given, defaults), '"""']
 
 

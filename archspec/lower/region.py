@@ -114,7 +114,7 @@ class Lowering:
         return self.body(region, site, interface)
 
     def other_calls(self, site: BodySite, code: ClassCode, plan: InlinePlan) -> dict[str, tuple[ClassCode, InlinePlan]]:
-        """The methods of a module beside `forward`, whose code is given, in the other graphs that call it."""
+        """The methods of a module other than `forward`, whose code is given, in the other graphs that call it."""
         methods: dict[str, tuple[ClassCode, InlinePlan]] = {}
         for method, found in self.found.items():
             for node in found.get(site.place, ()):
@@ -159,7 +159,7 @@ def reads(plan: InlinePlan) -> list[str]:
 
 
 def _hint(region: Graph, value: Value) -> str:
-    """The preferred name of an input; of what is kept it tells entries from new ones, and one layer from all."""
+    """The preferred name of an input; for a cache, it tells past entries from new ones and one layer from all."""
     kept = "_cache" if is_written(region, value) else ""
     return f"{value.name}{kept}{'s' if is_stack(region, value) else ''}" if value.name else ""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class AtPositions(Leaf):
     """`mask` for queries and keys whose positions two controls give, [batch, queries] and [batch, keys] or [keys].
 
-    Nothing stands at a key with a negative position, and no query sees it.
+    There is nothing at a key with a negative position, and no query sees it.
     """
 
     hint = "placed"

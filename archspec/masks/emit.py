@@ -72,7 +72,7 @@ class _Emission:
         return joined(sign, binding, [self._named(term) for term in terms])
 
     def _named(self, part: MaskSource) -> MaskSource:
-        """A term, assigned to a variable first if it asks for one."""
+        """A term, assigned to a variable first if it requests one."""
         if not part.variable:
             return part
         return MaskSource(self._writer.assign(part.variable, part.source), part.rank, PRIMARY)

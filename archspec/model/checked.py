@@ -24,7 +24,7 @@ class Checked:
     cost: Cost
     verdicts: tuple[Verdict, ...]
     diagnostics: tuple[Diagnostic, ...]
-    # Stored beside the diagnostics, so that whatever is made from the spec can state it.
+    # Stored next to the diagnostics, so that whatever is made from the spec can state it.
     unproved: bool
 
     @property

@@ -46,7 +46,7 @@ def _with(spec: Spec, path: Path) -> Spec:
     if name in spec.outputs:
         if spec.outputs[name] is spec.values.get(str(path)):
             return spec
-        message = f"`{path}` would be the output `{name}`, and there is another one"
+        message = f"`{path}` would become the output `{name}`, but that name is in use"
         fail("E209", message, path.span, secondary=_declared(spec, name))
     try:
         graph, rewriter = expose(spec.graph, str(path), name)

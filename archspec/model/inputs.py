@@ -80,7 +80,7 @@ def as_arrays(given: object, found: Collector) -> dict[str, Array]:
         if array.dtype == object:
             found.error("E713", f"`{name}` is a {type(value).__name__} that is not an array of numbers", None)
         elif isinstance(value, np.ma.MaskedArray) and value.mask.any():
-            help = f"give what hidden positions contain: `{name}.filled(0)`"
+            help = f"fill the masked positions, such as with `{name}.filled(0)`"
             message = f"`{name}` is masked at {int(value.mask.sum())} of {value.size} positions"
             found.error("E713", message, None, help=help)
         else:

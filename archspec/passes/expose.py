@@ -116,7 +116,7 @@ def _handed_out(rewriter: Rewriter, node: Node, rest: str, whole: str) -> Value:
 
 
 def _tapped(rewriter: Rewriter, node: Node, op: Repeat, rest: str, whole: str) -> Value:
-    """The output of repeated layers for a value of one of them, or for what the layer hands on."""
+    """The output of repeated layers for a value of one of them, or for what the layer passes on."""
     number, _, inner = rest.partition(".")
     if not number.isdecimal() or int(number) >= len(op.schedule):
         raise UnknownPath(whole)

@@ -1,4 +1,4 @@
-"""Compute an output at one position of each row alone."""
+"""Compute an output at only one position of each row."""
 
 from __future__ import annotations
 

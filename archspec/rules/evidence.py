@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archspec.ir.graph import Value
@@ -15,6 +16,7 @@ from archspec.rules.terms import Terms
 from archspec.spec import Spec
 
 if TYPE_CHECKING:
+    from archspec.analyses.field import ReceptiveFields
     from archspec.analyses.shift import Shifts
 
 
@@ -29,6 +31,14 @@ class Evidence:
         self.dependence = Dependence(spec.graph)
         self.promises: Promises = promises(spec, self.dependence)
         self._shifts: dict[tuple[Value, int, Move], Shifts] = {}
+
+    @cached_property
+    def fields(self) -> ReceptiveFields:
+        """The receptive fields of the spec's values."""
+        # Imported late: most specs have no rule on fields.
+        from archspec.analyses.field import ReceptiveFields
+
+        return ReceptiveFields(self.spec.graph)
 
     @property
     def terms(self) -> Terms:

@@ -18,12 +18,6 @@ def sizes_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the only admitted size"
 
 
-def not_judged(rule: Rule) -> Diagnostic:
-    """E421 for a rule whose kind is not judged yet: it refuses the spec as an unknown rule does."""
-    notes = (f"rules of the kind `{rule.kind}` are not checked yet",)
-    return Diagnostic(code="E421", message=f"`{rule}` is not proved", primary=Label(rule.span), notes=notes)
-
-
 def open_question(rule: Rule | Independent, node: Node | None, reason: str = "") -> Diagnostic:
     """E421 for a rule that is neither proved nor refuted.
 

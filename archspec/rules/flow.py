@@ -109,7 +109,7 @@ class Flow:
         taken, given = region.inputs[0].type, region.outputs[0].type
         if taken.space == given.space:
             return (found[0], *found)
-        # A layer may hand on axes with other factors than it takes; powers of a body need one space.
+        # A layer may pass on axes with other factors than it takes; powers of a body need one space.
         same = aligned_axes(taken, given)
         return (compose(same, found[0], taken.space, given.space, self.source), *found)
 

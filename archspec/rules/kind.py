@@ -10,7 +10,6 @@ from archspec.ir.graph import Value
 from archspec.registry import RULE_KINDS
 from archspec.relation.atoms import Relation
 from archspec.rules.evidence import Evidence
-from archspec.rules.explain import not_judged
 from archspec.rules.measure import Measured, Probe, pair_probes, promised
 from archspec.rules.promises import Facts
 from archspec.rules.prove import within
@@ -138,10 +137,5 @@ class LowerKind(Kind):
         return uncovered_or_wired(rule, evidence, self.wanted(rule, evidence.terms))
 
 
-class UnjudgedKind(Kind):
-    """A kind that the language has and that no prover judges yet."""
-
-    def judge(self, rule: Rule, evidence: Evidence) -> Verdict:
-        """The verdict `not yet`, which refuses the spec as `unknown` does."""
-        explanation = "rules on fields are not checked yet"
-        return Verdict(rule=rule, status="not yet", explanation=explanation, diagnostics=(not_judged(rule),))
+class AffineKind(Kind):
+    """A kind that says on which inputs the effect of a change of its input depends: measured by second differences."""

@@ -29,6 +29,19 @@ def violation(rule: Rule, witness: Witness, remedy: str | None) -> Diagnostic:
     )
 
 
+def stretch(rule: Rule, near: Witness, far: Witness) -> Diagnostic:
+    """E420 for a rule on a field: one output position depends on two input positions that are too far apart."""
+    way = Way(shortest(far, rule.output, rule.input), rule.output, rule.input, rule.span)
+    output, source = str(rule.fields.output), str(rule.fields.input)
+    i, first, last = way.shown(rule.output, far.i), way.shown(rule.input, near.j), way.shown(rule.input, far.j)
+    return Diagnostic(
+        code="E420",
+        message=f"`{rule}` is violated: `{output}` at {i} depends on `{source}` at {first} and at {last}",
+        **_places(way, rule.span),  # type: ignore[arg-type]
+        notes=(*_world(far, rule), *way.lines(source)),
+    )
+
+
 def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagnostic:
     """E422 for rows along a dim that leads inputs, one of which depends on another."""
     way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input, spec.inputs[pair.input.name].span)

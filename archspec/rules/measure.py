@@ -34,12 +34,14 @@ class Probe:
     """Positions of the input that change, and positions of the output that must stay: bool over the first axes of each.
 
     An axis of size 1 stands for all positions of that axis. Whoever runs the model draws the new values.
-    `is_partial` says that the limit on the number of probes left others out.
+    `is_partial` says that the limit on the number of probes left others out. With `first`, these positions of the input
+    change first, and only output positions that move by that must stay when `changes` change instead.
     """
 
     changes: Array
     holds: Array
     is_partial: bool = False
+    first: Array | None = None
 
 
 @record(eq=False)
@@ -128,6 +130,30 @@ def pair_probes(rule: Rule, pairs: Array, inputs: Measured) -> Iterator[Probe]:
         holds = both(_along(kept, out), at)
         if holds.any():
             yield Probe(changes=_along(changed, inp), holds=holds, is_partial=len(made) > inputs.most)
+
+
+def stretch_probes(rule: Rule, most: int, inputs: Measured) -> Iterator[Probe]:
+    """Probes of a rule by which an output position sees at most a stretch of the input.
+
+    Each changes all positions before a place, and then all that stand at least `most - 1` behind it: an output position
+    that moves by both depends on two positions that are too far apart. Together they try every such pair.
+    """
+    import numpy as np
+
+    (axis,) = rule.axes[1]
+    count = inputs.count(rule.input, axis)
+    places = np.arange(count)
+    starts, at = range(1, count - most + 1), promised(rule, inputs)
+    # Over all axes of the output: which of its positions move by the first change decides about each by itself.
+    held = at.reshape(at.shape + (1,) * (rule.output.type.rank - at.ndim))
+    for start in spaced(starts, inputs.most):
+        first, last = (_alone(one, axis) for one in (places < start, places >= start + most - 1))
+        yield Probe(changes=last, holds=held, is_partial=len(starts) > inputs.most, first=first)
+
+
+def _alone(array: Array, axis: int) -> Array:
+    """[positions] as an array with the positions on the given axis, and all positions of those before it."""
+    return array.reshape(*(1 for _ in range(axis)), -1)
 
 
 def changed_sets(forbidden: Array, batch: int, is_spread: bool) -> Iterator[Array]:

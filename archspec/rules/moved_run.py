@@ -63,7 +63,9 @@ def witness(spec: Spec, rule: Rule, motion: Moves | None, terms: Terms) -> MoveW
         return None
     left = _MOST_FLOPS
     for sizes in _sizes(spec, motion):
-        if not list(trials(rule, sizes, motion)) or _largest(spec.graph, sizes) > MOST_ELEMENTS:
+        elements = _elements(spec.graph, sizes)
+        # A value without entries is no evidence, and a maximum of none fails.
+        if not list(trials(rule, sizes, motion)) or max(elements) > MOST_ELEMENTS or min(elements) == 0:
             continue
         cost = flops(spec.graph).value({"layer": 0, **sizes})
         for world in worlds(spec, terms, sizes):
@@ -193,8 +195,8 @@ def _weights(graph: Graph) -> int:
     return sum(parameter.type.elements().value({}) for parameter in found.values())
 
 
-def _largest(graph: Graph, sizes: Mapping[str, int]) -> int:
-    """The number of elements of the largest value."""
+def _elements(graph: Graph, sizes: Mapping[str, int]) -> list[int]:
+    """The number of elements of every value."""
     known = {"layer": 0, **sizes}
-    values = (value for node in graph.walk() for value in node.outputs)
-    return max((prod(size.value(known) for size in value.type.shape) for value in values), default=0)
+    values = (*graph.inputs, *(value for node in graph.walk() for value in node.outputs))
+    return [prod(size.value(known) for size in value.type.shape) for value in values]

@@ -78,7 +78,7 @@ class Reads:
         if not any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms):
             return node.reading(output, operand)
         found = self._named(node, relation)
-        # Before the normal form, which joins many atoms and drops what tells them apart; exact wiring still reads it.
+        # Before the normal form, which joins many atoms and drops what distinguishes them; exact wiring still reads it.
         self._used.update(term for atom in found.atoms for term in keys(atom))
         return in_normal_form(found, node.outputs[output].type.space, node.inputs[operand].type.space)
 

@@ -50,6 +50,27 @@ def fallen_short(
     return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(open_question(rule, lost),))
 
 
+def too_wide(rule: Rule, evidence: Evidence, proved: Callable[[Value], bool], told: str) -> Verdict:
+    """Violated where one output position depends on two input positions that are too far apart, else unknown.
+
+    Args:
+        rule: a rule on a field, which is not proved.
+        evidence: the analyses of the spec.
+        proved: judges the rule as if another value were its output.
+        told: the field, in words.
+    """
+    from archspec.rules.wiring.stretch import stretched
+
+    found, unconfirmed = stretched(evidence.spec, evidence.dependence.reads, rule)
+    if found is None:
+        why = f"{told}; {UNCONFIRMED}" if unconfirmed else told
+        note = open_question(rule, where_lost(rule, evidence.dependence, proved), told)
+        return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(note,))
+    from archspec.rules.leak import stretch
+
+    return Verdict(rule=rule, status="violated", explanation=told, diagnostics=(stretch(rule, *found),))
+
+
 def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:
     """Violated with a pair that nothing connects, otherwise wired, with the sizes that were tried.
 

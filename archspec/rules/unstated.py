@@ -143,7 +143,7 @@ class _Search:
             yield self._warning("W420", f"no rule says which `{tokens.name}` each `{name}` may see", tokens, help, why)
 
     def _stays(self, output: Value, tokens: Value) -> bool:
-        """Whether every position depends on itself alone."""
+        """Whether every position depends only on itself."""
         out, inp = output.type.space, tokens.type.space
         return within(self.dependence.relation(output, tokens), identity(len(inp)), out, inp, self.promises)
 

@@ -9,11 +9,10 @@ from archspec.record import record
 from archspec.rules.independence import Independent
 from archspec.spec import Rule
 
-Status = Literal["proved", "violated", "unknown", "wired", "not yet"]
+Status = Literal["proved", "violated", "unknown", "wired"]
 """`proved`: at all sizes, for all values of the controls.
 
-`violated`: a witness is known. `unknown`: neither. `wired`: a lower rule that holds at small sizes. `not yet`:
-rules on fields, which nothing judges yet.
+`violated`: a witness is known. `unknown`: neither. `wired`: a lower rule that holds at small sizes.
 """
 
 

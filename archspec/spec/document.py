@@ -161,10 +161,10 @@ class DecodeFields(Model):
     input: PathField = Field(description="the input that grows by one position per step")
     output: PathField = Field(description="the output with the logits of the next position")
     start: Annotated[ExprField | None, MAYBE] = Field(
-        default=None, description="id before every prompt; none: no such id"
+        default=None, description="id placed before every prompt; `none` for no such id"
     )
     end: Annotated[list[ExprField] | ExprField | None, MAYBE] = Field(
-        default=None, description="id or ids that end a row; none: no such id"
+        default=None, description="id or ids that end a row; `none` for no such id"
     )
     ban: Annotated[list[ExprField] | None, MAYBE] = Field(default=None, description="ids that are never chosen")
 

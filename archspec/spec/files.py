@@ -25,7 +25,7 @@ def locate(name: str | Path) -> Path:
         raise TypeError(f"expected a spec, a path or the name of a shipped spec, got a {type(name).__name__}")
     if str(name) == STDIN:
         return Path(STDIN)
-    # A file in the current folder goes before a shipped spec of the same name.
+    # A file in the current folder takes precedence over a shipped spec of the same name.
     if isinstance(name, Path) or _is_path(name) or is_file(Path(name)):
         return Path(name)
     return _shipped(name, None)

@@ -42,7 +42,7 @@ class NodePart:
 
     @cached_property
     def _paths(self) -> tuple[Path, ...]:
-        # The order of the nodes, their use and their errors all ask for it.
+        # The order of the nodes, their use and their errors all read it.
         return tuple(path for syntax in syntaxes(self.body) for path in paths(syntax))
 
 

@@ -24,7 +24,8 @@ class RuleFields(Model):
 def axis_field() -> Any:
     """Declare the field `axis` of a rule that compares positions."""
     description = (
-        "the axis whose positions are compared, or [axis of output, axis of input]; left out: the axis that holds a dim"
+        "the axis whose positions are compared, or [axis of output, axis of input]; "
+        "when left out, the axis whose size is a dim"
     )
     return Field(default=None, description=description)
 

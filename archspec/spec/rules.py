@@ -48,6 +48,7 @@ class Rule:
     axes: Axes = ((), ())
     mask: Mask | None = None
     controls: tuple[Value, ...] = ()
+    at_most: Dim | None = None
     back: Dim | None = None
     ahead: Dim | None = None
     stride: int | None = None
@@ -60,6 +61,12 @@ class Rule:
         """The axis of the output and the axis of the input whose positions are compared."""
         (out,), (inp,) = self.axes
         return out, inp
+
+    @property
+    def most(self) -> Dim:
+        """The largest number of positions that a rule on fields allows."""
+        assert self.at_most is not None
+        return self.at_most
 
     def __str__(self) -> str:
         """The rule on one line, with the fields that the user wrote."""

@@ -65,7 +65,7 @@ class Spec:
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of the resolved document, in hex."""
-        # Emission and bundles ask for it, and a check does not.
+        # Emission and bundles read it, and a check does not.
         from archspec.spec.digest import digest
 
         return digest(self.resolved)

@@ -122,7 +122,7 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
         fail("E522", f"{target} does not end in .safetensors", None, help="weights are written as safetensors only")
     own = {name: _alone(tensor) for name, tensor in tensors.items()}
     try:
-        # The temporary folder lies beside the target because a file can only be replaced atomically on one file system.
+        # The temporary folder is next to the target because a file can only be replaced atomically on one file system.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
             made = Path(folder) / target.name
             save_file(own, str(made), metadata={"format": "pt"})

@@ -69,8 +69,8 @@ def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> N
         fail("E607", "the module does not belong to this spec", None, notes=notes, help=help)
     empty = [name for name, tensor in held.items() if tensor.is_meta]
     if empty:
-        help = 'give it memory first: module.to_empty(device="cpu")'
-        fail("E607", f"`{empty[0]}`{and_more(empty)} has no memory", None, notes=also(empty), help=help)
+        help = 'allocate it first: module.to_empty(device="cpu")'
+        fail("E607", f"`{empty[0]}`{and_more(empty)} is not allocated", None, notes=also(empty), help=help)
 
 
 def check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints in fp8: multiply each tensor of 8-bit floats by the scales stored beside it.
+"""Checkpoints in fp8: multiply each tensor of 8-bit floats by the scales stored next to it.
 
 `NAME_scale_inv` holds a scale for each block of 128 x 128 (DeepSeek-V3, arXiv 2412.19437, section 3.3.2), for a whole
 tensor or for each row. `NAME_scale` is read the same way; compressed-tensors writes one for a whole tensor or for each
@@ -82,7 +82,7 @@ def fp8_names(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def _scale_of(name: str, shapes: Mapping[str, Shape]) -> str | None:
-    """Return the name of the scale beside a tensor, None if there is none; `_scale_inv` is preferred."""
+    """Return the name of the scale next to a tensor, None if there is none; `_scale_inv` is preferred."""
     return next((name + end for end in _SCALES if name + end in shapes), None)
 
 

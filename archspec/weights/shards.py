@@ -50,7 +50,7 @@ def find_shards(path: Path) -> Shards:
 
 
 def _of_folder(folder: Path) -> Shards:
-    """Find the files of a folder; warns if it has an index beside a single file."""
+    """Find the files of a folder; warns if it has an index next to a single file."""
     if is_file(folder / SINGLE):
         others = [folder / INDEX] if is_there(folder / INDEX) else []
         return Shards(files=(folder / SINGLE,), warnings=_stray(folder / SINGLE, others))
@@ -93,11 +93,11 @@ def _of_index(path: Path) -> Shards:
 
 
 def _stray(read: Path, others: Sequence[Path]) -> tuple[Diagnostic, ...]:
-    """Return a warning W511 for files beside the one that is read, which the user may have meant."""
+    """Return a warning W511 for files next to the one that is read, which the user may have meant."""
     if not others:
         return ()
     names = [file.name for file in others]
-    message = f"{names[0]}{and_more(names)} beside {read.name} in {read.parent} is not read"
+    message = f"{names[0]}{and_more(names)} next to {read.name} in {read.parent} is not read"
     help = "give the file itself if it is the intended one, otherwise remove it"
     return (Diagnostic(code="W511", severity="warning", message=message, notes=tuple(also(names)), help=help),)
 

@@ -157,7 +157,7 @@ def test_what_the_runtime_cannot_hold_is_refused_by_name() -> None:
     cannot = "E627: ONNX Runtime GenAI cannot run"
     small = archspec.load("t5-small", reduced=True)
     assert messages(small) == [
-        f"{cannot} `t5-small`: each step reads the input `src_valid`, and it feeds ids alone",
+        f"{cannot} `t5-small`: each step reads the input `src_valid`, but the runtime feeds only ids",
         *(
             f"{cannot} `t5-small`: `states.layers.*.cross_attention.{part}`, float[2, batch, 4, src, 6], is computed "
             "once before the first step, as from an encoder"
@@ -165,14 +165,14 @@ def test_what_the_runtime_cannot_hold_is_refused_by_name() -> None:
         ),
     ]
     assert messages(archspec.load("prefix-lm-base", reduced=True))[-1] == (
-        f"{cannot} `prefix-lm-base`: the mask opens a prefix, which the first step would have to cover"
+        f"{cannot} `prefix-lm-base`: the mask has a prefix, which the first step would have to cover"
     )
     assert messages(archspec.load("bert-base", reduced=True)) == [
-        f"{cannot} `bert-base`: it has no `decode`, so nothing says which output is fed back"
+        f"{cannot} `bert-base`: the spec has no `decode`, so it is unknown which output is fed back"
     ]
     banned = archspec.load("gpt2", reduced=True, set=["decode.ban=[3]"])
     assert messages(banned) == [
-        f"{cannot} `gpt2`: `ban` of `decode` lists ids (3), and its configuration has no such list"
+        f"{cannot} `gpt2`: `ban` of `decode` lists ids (3), but `genai_config.json` has no such list"
     ]
     with pytest.raises(SpecError) as refused:
         check_genai(accepted(banned), "bfloat16", ())
@@ -185,7 +185,7 @@ def test_latents_are_refused(tmp_path: Path) -> None:
         genai_form(archspec.load(tmp_path / "latent.yaml", reduced=True))
     (message,) = (one.message for one in refused.value.diagnostics)
     assert message.startswith("ONNX Runtime GenAI cannot run `latent`: a layer keeps `states.layers.*.attention.")
-    assert message.endswith("and it holds one key and one value of one type, [rows, heads, positions, size]")
+    assert message.endswith("but the runtime keeps a key and a value of one type, [rows, heads, positions, size]")
 
 
 def test_windows_are_held_and_layers_numbered_in_order() -> None:

@@ -112,7 +112,7 @@ def test_a_manifest_at_odds_with_itself(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"files": []}, "has no file"), ({"profiles": [{"batch": [1, 2]}]}, "has an odd profile")],
+    [({"files": []}, "has no file"), ({"profiles": [{"batch": [1, 2]}]}, "has an invalid profile")],
 )
 def test_an_artifact_at_odds_with_itself(copy: Path, change: dict[str, object], reason: str) -> None:
     entry = read_manifest((copy / "manifest.json").read_text()).model_dump(mode="json")["artifacts"][0]

@@ -14,10 +14,12 @@ import torch
 from safetensors.torch import save_file
 
 import archspec
+from archspec.bundle.parity import float_arrays
 from archspec.bundle.report import OutputDifference
 from archspec.bundle.sources import texts_of
 from archspec.bundle.step_network import StepNetworks, check_step_network, network_steps
 from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork, step_profiles
 from archspec.checking import accepted
 from archspec.diagnostics import SpecError
@@ -32,6 +34,7 @@ from archspec.lower.modules import compile
 from archspec.lower.naming import class_name
 from archspec.lower.step_programs import StepPart, step_programs
 from archspec.model.ports import DTypeName, interface_of
+from archspec.spec.claims import load_claims
 from tests.bundle.test_steps import TINY, silent
 from tests.engines.network.mutations import changed, maker
 from tests.steps import steps_here
@@ -293,6 +296,9 @@ def test_a_bundle_tells_how_far_its_step_is_verified(tmp_path: Path) -> None:
     assert [profile["new"] for profile in entry.profiles] == [[1, 1, 1], [1, 12, 32]]
     assert entry.network in {one.digest for one in bundle.report.networks}
     assert "network of step of tensorrt-rtx" in {trial.artifact for trial in bundle.report.trials}
+    weights = float_arrays(bundle.path / "model.safetensors")
+    (report,) = verify_steps(bundle, load_claims(bundle.path / "spec.yaml"), weights, True, 0)
+    assert report.findings[0].detail.endswith("; verified in the build: network-verified-cpu")
 
 
 LAYERS = {

@@ -60,7 +60,7 @@ def test_the_memory_is_kept_once() -> None:
 
 def test_lines_and_data(tmp_path: Path) -> None:
     cache = decoding_cache(load("gpt2"))
-    assert cache_lines(cache) == ["  cache in float32: 73.7 kB a position and a row; 75.5 MB a row at length 1024"]
+    assert cache_lines(cache) == ["  cache in float32: 73.7 kB per position and row; 75.5 MB per row at length 1024"]
     assert cache_data(cache) == {"position_bytes": "73728", "row_bytes": "0", "most_row_bytes": 75497472}
     assert cache_lines(decoding_cache(load("bert-base"))) == []
     barred = decoding_cache(specs.decoder(tmp_path, attention=", scale: 1/length"))

@@ -40,7 +40,7 @@ def expected(folder: Path, **options: float) -> list[list[int]]:
 def test_ids_a_row_a_line(archspec: Command, folder: Path, weights: Path) -> None:
     ran = archspec("generate", "small.yaml", *PROMPTS, "--weights", weights.name, "--max-new", "5")
     assert ran.status == 0
-    assert re.fullmatch(r"10 ids in \d+\.\d\d s, \d+\.\d a second\n", ran.err)
+    assert re.fullmatch(r"10 ids in \d+\.\d\d s, \d+\.\d ids/s\n", ran.err)
     assert [[int(id) for id in line.split(",")] for line in ran.out.splitlines()] == expected(folder)
 
 

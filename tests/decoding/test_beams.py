@@ -182,8 +182,8 @@ def test_equal_sequences_are_ordered(tmp_path: Path) -> None:
         ({"beams": 2, "length_penalty": "1"}, "`length_penalty` must be a number, got '1'"),
         ({"beams": 2.0}, "`beams` must be a whole number, got 2.0"),
         ({"beams": 2, "early_stopping": "late"}, "`early_stopping` must be true, false or `never`, got `late`"),
-        ({"beams": 2, "temperature": 1.0}, "a beam search takes the most likely sequences, and `temperature` is 1.0"),
-        ({"beams": 3}, "3 beams for each of 2 prompts are 6 rows, and the batch takes 4"),
+        ({"beams": 2, "temperature": 1.0}, "beam search keeps the most likely sequences, but `temperature` is 1.0"),
+        ({"beams": 3}, "3 beams for each of 2 prompts need 6 rows, but the batch takes at most 4"),
     ],
 )
 def test_what_a_search_refuses(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -197,4 +197,4 @@ def test_searches_are_not_streamed(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
     with pytest.raises(SpecError) as raised:
         decoder(spec, compiled(spec)).stream([[1]], max_new=2, search=BeamSearch(beams=2))
-    assert "step by step" in raised.value.diagnostics[0].message
+    assert "cannot be streamed" in raised.value.diagnostics[0].message

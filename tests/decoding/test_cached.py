@@ -112,7 +112,7 @@ def test_prompts_cover_a_prefix(mask: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as raised:
         Decoder(accepted(spec), module.state_dict()).stream([[1, 2], *prompts[1:]], max_new=2, inputs=inputs)
     (found,) = raised.value.diagnostics
-    assert (found.code, found.message) == ("E742", "row 0 starts with 2 ids, and its prefix covers 3")
+    assert (found.code, found.message) == ("E742", "row 0 starts with 2 ids, but its prefix covers 3")
 
 
 def test_inputs_over_pairs_of_positions(tmp_path: Path) -> None:

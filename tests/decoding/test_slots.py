@@ -191,7 +191,7 @@ def test_what_slots_refuse(tmp_path: Path) -> None:
         ("E744", "`rows` must be from 1 to 4, got 0"),
         ("E744", "`capacity` must be from 1 to 24, got 30"),
     ]
-    assert refused(spec, cached=False) == [("E744", "slots are rows of a cache, and this decoder has none")]
+    assert refused(spec, cached=False) == [("E744", "slots are rows of a cache, but this decoder has none")]
     assert refused(load("t5-small", reduced=True)) == [
         ("E744", "`sizes` must have `src`, which inputs of the requests have")
     ]

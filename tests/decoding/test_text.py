@@ -179,10 +179,15 @@ def test_a_start_id_is_fed_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "config", "template", "message"),
     [
-        ({"vocab": "200", "decode.ban": "[]"}, None, "$A", "tokenizer.json has ids up to 265, and `ids` takes 200"),
+        ({"vocab": "200", "decode.ban": "[]"}, None, "$A", "tokenizer.json has ids up to 265, but `ids` takes 200"),
         ({"decode.end": "268"}, None, "$A", "the end id 268 of the spec has no token in tokenizer.json"),
-        ({}, {"eos_token": "<turn>"}, "$A", "rows end with `<turn>`, id 2, by the tokenizer's configuration"),
-        ({}, {"eos_token": {"content": "<turn>"}}, "$A", "rows end with `<turn>`, id 2"),
+        (
+            {},
+            {"eos_token": "<turn>"},
+            "$A",
+            "the tokenizer's configuration ends rows with `<turn>`, id 2, but the spec does not",
+        ),
+        ({}, {"eos_token": {"content": "<turn>"}}, "$A", "ends rows with `<turn>`, id 2"),
         ({}, {"eos_token": "<end>"}, "$A <end>", "tokenizer.json ends every text with the id 0, which ends a row"),
     ],
 )
@@ -286,7 +291,7 @@ def test_missing_and_old_packages_are_named(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(SpecError, match=r"(?s)E604\]: text needs the package tokenizers.*archspec-compiler\[text\]"):
         read_tokenizer(folder)
     monkeypatch.setattr(text_packages, "version", lambda package: "3.1.5")
-    with pytest.raises(SpecError, match=r"text needs jinja2 3\.1\.6 or newer, and 3\.1\.5 is installed"):
+    with pytest.raises(SpecError, match=r"text needs jinja2 3\.1\.6 or newer, but 3\.1\.5 is installed"):
         text_packages.require("jinja2")
 
 

@@ -67,7 +67,7 @@ def test_what_is_refused_before_a_build(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert refusal("inductor:cuda") == (
         "E611",
-        "`inductor:cuda` must be built on a host with its GPU, and this host has none",
+        "`inductor:cuda` must be built on a host with its GPU, but this host has none",
     )
     monkeypatch.setenv("CXX", "no-such-compiler")
     code, message = refusal("inductor")

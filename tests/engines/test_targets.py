@@ -85,7 +85,7 @@ def test_torch_tensorrt_for_this_host_needs_its_gpu() -> None:
     assert refusal(["torch-tensorrt"]) == [
         (
             "E611",
-            "`torch-tensorrt` must be built on a host with its GPU, and this host has none",
+            "`torch-tensorrt` must be built on a host with its GPU, but this host has none",
             "name the GPUs to build for elsewhere: `torch-tensorrt:sm86,sm89`",
         )
     ]

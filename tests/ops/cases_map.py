@@ -17,7 +17,7 @@ FIRST = frozenset((0,))
 
 
 def pool(kind, kernel, stride, padding, *inputs):
-    """A case of a pool with the same numbers along each axis of space."""
+    """A case of a pool with the same numbers along each spatial axis."""
     space = inputs[0].rank - 2
     op = WindowPool(kind=kind, kernel=(kernel,) * space, stride=(stride,) * space, padding=(padding,) * space)
     return Case(op=op, inputs=inputs)

@@ -26,7 +26,7 @@ ROWS = Dim.of(HEIGHT) // 2
 
 
 def conv(space: int, channels: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, **more):
-    """A convolution with the same numbers along each axis of space."""
+    """A convolution with the same numbers along each spatial axis."""
     numbers = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     return Convolution(channels=Dim.of(channels), **{k: (n,) * space for k, n in numbers.items()}, **more)
 

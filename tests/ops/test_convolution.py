@@ -17,7 +17,7 @@ from tests.ops.perturbation import dependence
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """One or two axes of space, any stride, padding, dilation and groups that fit."""
+    """One or two spatial axes, any stride, padding, dilation and groups that fit."""
     space = draw(st.integers(1, 2))
     kernel, stride, padding, dilation, size = (
         tuple(draw(st.lists(st.integers(low, high), min_size=space, max_size=space)))

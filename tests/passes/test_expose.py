@@ -160,4 +160,4 @@ def test_refusals() -> None:
     with pytest.raises(SpecError) as raised:
         exposed(other, ["states.layers.1"])
     (found,) = raised.value.diagnostics
-    assert found.message == "`states.layers.1` would be the output `states_layers_1`, and there is another one"
+    assert found.message == "`states.layers.1` would become the output `states_layers_1`, but that name is in use"

@@ -170,13 +170,6 @@ def test_lower_rules_are_judged_beyond_the_windows_of_masks_and_rules(tmp_path: 
     assert statuses(report(tmp_path, "last(9)", rules, layers=1)) == ["violated", "wired", "violated"]
 
 
-def test_rules_on_fields_are_not_judged_yet(tmp_path: Path) -> None:
-    found = report(tmp_path, "causal", "receptive_field: {output: logits, input: ids, axis: 1, at_most: 3}")
-    assert statuses(found) == ["not yet"]
-    assert not found.holds
-    assert [one.code for one in found.diagnostics if one.severity == "error"] == ["E421"]
-
-
 def test_what_leads_inputs_is_independent_without_a_rule(tmp_path: Path) -> None:
     found = report(tmp_path, "causal", CAUSAL)
     assert str(found.verdicts[-1].rule) == "independent(dim: batch)"

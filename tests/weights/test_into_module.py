@@ -111,7 +111,7 @@ def test_a_module_without_memory_is_refused() -> None:
         module = fresh()
     with pytest.raises(SpecError) as raised:
         archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
-    assert only(raised.value).help == 'give it memory first: module.to_empty(device="cpu")'
+    assert only(raised.value).help == 'allocate it first: module.to_empty(device="cpu")'
     archspec.load_weights(module.to_empty(device="cpu"), spec_of("gpt2"), state_of("gpt2"))
     torch.testing.assert_close(module(TOKENS), reference("gpt2")(TOKENS).logits, atol=1e-5, rtol=1e-5)
 

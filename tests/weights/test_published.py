@@ -194,7 +194,7 @@ def test_shards_load_as_one_file_does(name: str, tmp_path: Path) -> None:
 def test_a_stray_file_beside_an_index_is_a_warning(tmp_path: Path) -> None:
     reference("gpt2").save_pretrained(tmp_path, max_shard_size="4KB")
     save_file({"adapter": torch.zeros(2)}, tmp_path / "adapter.safetensors")
-    with pytest.warns(SpecWarning, match="adapter.safetensors beside model.safetensors.index.json"):
+    with pytest.warns(SpecWarning, match="adapter.safetensors next to model.safetensors.index.json"):
         found = weights.load(spec_of("gpt2"), tmp_path)
     assert same(found, weights.load(spec_of("gpt2"), state_of("gpt2")))
 
@@ -202,7 +202,7 @@ def test_a_stray_file_beside_an_index_is_a_warning(tmp_path: Path) -> None:
 def test_an_index_beside_a_single_file_is_a_warning(tmp_path: Path) -> None:
     reference("gpt2").save_pretrained(tmp_path)
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "b.safetensors"}}))
-    with pytest.warns(SpecWarning, match="model.safetensors.index.json beside model.safetensors"):
+    with pytest.warns(SpecWarning, match="model.safetensors.index.json next to model.safetensors"):
         weights.load(spec_of("gpt2"), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Common parts of blocks on feature maps [batch, channels, space...], with one or two space axes."""
+"""Common parts of blocks on feature maps [batch, channels, space...], with one or two spatial axes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archspec.text.value import ValueExpr
 
 
 def feature_map(cx: Context, expr: ValueExpr, block: str) -> Value:
-    """The value of an expression, checked to be float[batch, channels, space...] with one or two space axes.
+    """The value of an expression, checked to be float[batch, channels, space...] with one or two spatial axes.
 
     `block` names the block in messages. Raises SpecError E342 for another value.
     """
@@ -60,7 +60,7 @@ def convolution(
     with zeros.
     """
     kernels, dilations = each(kernel, space), each(dilation, space)
-    # The numbers of positions that the kernel covers beside its first one.
+    # The numbers of positions that the kernel covers in addition to its first one.
     around = tuple(step * (size - 1) for size, step in zip(kernels, dilations, strict=True))
     half = tuple(reach // 2 for reach in around)
     if padding == "circular" or (padding == "same" and any(reach % 2 for reach in around)):

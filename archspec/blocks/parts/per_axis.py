@@ -1,4 +1,4 @@
-"""Fields of maps that hold one number for all axes of space, or a list with one for each axis."""
+"""Fields of maps that hold one number for all spatial axes, or a list with one for each axis."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ def _by_form(node: Any, handler: Any) -> Any:
 def each_of(items: Items) -> list[Expr]:
     """The expressions of a list. Raises SpecError E204 for an empty list, and the errors of all items."""
     if not items:
-        fail("E204", "expected a number for each axis of space, found an empty list", items.node.span)
+        fail("E204", "expected a number for each spatial axis, found an empty list", items.node.span)
     return collect(lambda item: parse_expr(text_of(item, "a number")), items)
 
 
@@ -45,6 +45,6 @@ def each_axis(cx: Context, value: PerAxis, space: int, field: str) -> Sequence[E
         return (value,) * space
     if len(value) != space:
         axes = "one axis" if space == 1 else f"{space} axes"
-        message = f"`{field}` has {len(value)} numbers, and the input has {axes} of space"
+        message = f"`{field}` has {len(value)} numbers, but the input has {axes} spatial axes"
         cx.fail("E204", message, value[0].span, help="write one number, or one for each axis")
     return value

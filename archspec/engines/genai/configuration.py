@@ -29,7 +29,7 @@ def configuration(spec: Spec, form: GenaiForm, file: str) -> str:
 
 
 def context_length(spec: Spec) -> int:
-    """Return the most positions that a row may have."""
+    """Return the maximum number of positions of a row."""
     assert spec.decode is not None
     (symbol,) = spec.inputs[spec.decode.input].type.shape[1].symbols()
     return symbol.max // symbol.multiple * symbol.multiple

@@ -99,28 +99,28 @@ def genai_form(spec: Spec) -> GenaiForm:
 def _unsupported(spec: Spec) -> Iterator[str]:
     """Yield what in a spec the runtime has no place for."""
     if spec.decode is None:
-        yield "it has no `decode`, so nothing says which output is fed back"
+        yield "the spec has no `decode`, so it is unknown which output is fed back"
         return
     if spec.decode.ban:
         ids = ", ".join(map(str, spec.decode.ban[:3]))
-        yield f"`ban` of `decode` lists ids ({ids}), and its configuration has no such list"
+        yield f"`ban` of `decode` lists ids ({ids}), but `genai_config.json` has no such list"
     if spec.inputs[spec.decode.input].type.shape[0].is_constant:
         yield f"the number of rows of `{spec.decode.input}` is fixed"
 
 
 def _unheld(found: Incremental, fed: str) -> Iterator[str]:
-    """Yield what a step takes or keeps beside the ids, their mask, and keys and values of past positions."""
+    """Yield what a step takes or keeps in addition to the ids, their mask, and keys and values of past positions."""
     state = {one.name: one for one in found.state}
     for value in found.step.inputs:
         if value.name not in {fed, MASK, *state}:
-            yield f"each step reads the input `{value.name}`, and it feeds ids alone"
+            yield f"each step reads the input `{value.name}`, but the runtime feeds only ids"
     for one in found.state:
         if one.kind == "once":
             yield f"`{one.path}`, {one.type}, is computed once before the first step, as from an encoder"
     if found.has_prefix:
-        yield "the mask opens a prefix, which the first step would have to cover"
+        yield "the mask has a prefix, which the first step would have to cover"
     if not state:
-        yield "it keeps no keys and values of past positions"
+        yield "the step keeps no keys and values of past positions"
     yield from dict.fromkeys(filter(None, map(_unpaired, _by_module(found).values())))
 
 
@@ -145,7 +145,9 @@ def _unpaired(kept: Mapping[str, KeptValue]) -> str | None:
     if len(found) == 2 and found[0].type.shape == found[1].type.shape and all(map(_is_heads, found)):
         return None
     listed = ", ".join(f"`{one.path}` {_of_layer(one.type, one)}" for one in found)
-    return f"a layer keeps {listed}, and it holds one key and one value of one type, [rows, heads, positions, size]"
+    return (
+        f"a layer keeps {listed}, but the runtime keeps a key and a value of one type, [rows, heads, positions, size]"
+    )
 
 
 def _is_heads(one: KeptValue) -> bool:

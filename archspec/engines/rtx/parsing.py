@@ -39,7 +39,7 @@ class Parsed:
 
 
 def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
-    """Parse a file with the weights beside it; `inputs` and `outputs` are the names that it must have.
+    """Parse a file with the weights next to it; `inputs` and `outputs` are the names that it must have.
 
     Raises SpecError E606 for any error that TensorRT logs or other names, E624 for a network that is not strongly
     typed.

@@ -30,6 +30,7 @@ class Inductor(Engine):
     """A package of native code: `inductor` for this kind of processor, `inductor:cuda` for this host's GPU."""
 
     word = "inductor"
+    steps = True
     runtime = "torch"
     form = "program"
     speed = 1
@@ -54,7 +55,7 @@ class Inductor(Engine):
                 "E611", f"`{target}` needs a C++ compiler, but `{compiler}` was not found on this host", None, help=help
             )
         if target.capabilities and _gpu() is None:
-            fail("E611", f"`{target}` must be built on a host with its GPU, and this host has none", None)
+            fail("E611", f"`{target}` must be built on a host with its GPU, but this host has none", None)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Compile the exported program. Raises SpecError E606 if torch or the compiler fails."""

@@ -46,7 +46,7 @@ class Onnx(Engine):
         """Copy the exported file, with its external weights if there are any."""
         import onnxruntime
 
-        # Large weights are in a file beside the model whose name begins with the model's.
+        # Large weights are in a file next to the model whose name begins with the model's.
         names = sorted(path.name for path in source.parent.glob(f"{source.name}*"))
         for name in names:
             shutil.copyfile(source.with_name(name), folder / name)

@@ -134,7 +134,7 @@ def _check_host(word: str, dtype: DTypeName) -> None:
         )
     if this_gpu() is None:
         help = f"name the GPUs to build for elsewhere: `{word}:sm86,sm89`"
-        fail("E611", f"`{word}` must be built on a host with its GPU, and this host has none", None, help=help)
+        fail("E611", f"`{word}` must be built on a host with its GPU, but this host has none", None, help=help)
     if find_spec("torch_tensorrt") is None:
         help = "pip install 'archspec-compiler[tensorrt]'"
         fail("E604", f"the target `{word}` needs the package torch-tensorrt", None, help=help)

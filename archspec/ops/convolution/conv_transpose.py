@@ -1,4 +1,4 @@
-"""Transposed convolution over one or more space axes."""
+"""Transposed convolution over one or more spatial axes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ConvTranspose(Primitive):
 
     @property
     def _axes(self) -> range:
-        """The numbers of the space axes."""
+        """The numbers of the spatial axes."""
         return range(len(self.kernel))
 
     def _places(self, size: Dim, k: int) -> Dim:
@@ -136,13 +136,13 @@ class ConvTranspose(Primitive):
         return (y + parameters["bias"].reshape(-1, *(1 for _ in self.kernel)) if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.ConvTranspose2d`, or the class for another number of space axes."""
+        """`nn.ConvTranspose2d`, or the class for another number of spatial axes."""
         sizes = (str(inputs[0].shape[1]), str(self.channels), size_of_each(self.kernel))
         bias = None if self.bias else "False"
         return call(f"nn.ConvTranspose{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.conv_transpose2d`, or the function for another number of space axes."""
+        """`F.conv_transpose2d`, or the function for another number of spatial axes."""
         function = f"F.conv_transpose{len(self.kernel)}d"
         return (call(function, inputs[0], *parameters.values(), **self._options()),)
 

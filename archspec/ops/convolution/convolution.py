@@ -1,4 +1,4 @@
-"""Convolution over one or more space axes."""
+"""Convolution over one or more spatial axes."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Convolution(Primitive):
         return (windowed(x, size, reach=reach, stride=self.stride[k], padding=self._ends()[k]),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
-        """Affine; the positions, if there are any, tell which entries the kernel covers."""
+        """Affine; the positions, if there are any, determine which entries the kernel covers."""
         if not self.ids:
             return (frozenset(),)
         everything = frozenset((0, 1, 2))
@@ -221,7 +221,7 @@ class Convolution(Primitive):
         return slice(start, start + room, self.stride[k])
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.Conv2d`, or the class for another number of space axes."""
+        """`nn.Conv2d`, or the class for another number of spatial axes."""
         sizes = (str(inputs[0].shape[1]), str(self.channels), size_of_each(self.kernel))
         bias = None if self.bias else "False"
         return call(f"nn.Conv{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
@@ -232,7 +232,7 @@ class Convolution(Primitive):
         return not self.causal
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.conv2d`, or the function for another number of space axes; zeros in front by `F.pad`."""
+        """`F.conv2d`, or the function for another number of spatial axes; zeros in front by `F.pad`."""
         function, x = f"F.conv{len(self.kernel)}d", inputs[0]
         if self.ids:
             wanted = operand(inputs[1])

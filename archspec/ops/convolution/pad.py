@@ -1,4 +1,4 @@
-"""Padding of the space axes of a map."""
+"""Padding of the spatial axes of a map."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Pad(Primitive):
     circular: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Longer space axes. Raises ShapeError if circular padding is longer than the axis."""
+        """Longer spatial axes. Raises ShapeError if circular padding is longer than the axis."""
         require(inputs, FLOAT)
         x = inputs[0]
         if x.rank != 2 + len(self.before):

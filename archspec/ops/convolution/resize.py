@@ -1,4 +1,4 @@
-"""Interpolation of the space axes of a map."""
+"""Interpolation of the spatial axes of a map."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def resize_nearest(x: Tensor, size: tuple[int, ...]) -> Tensor:
 
 @record
 class Resize(Primitive):
-    """Resize the space axes to `sizes`: each position is a weighted sum of those around `(i + 1/2)*old/new - 1/2`.
+    """Resize the spatial axes to `sizes`: each position is a weighted sum of those around `(i + 1/2)*old/new - 1/2`.
 
     `nearest` takes `floor(i*old/new)`; `linear` weighs the two positions around it, `cubic` four. Corners are not
     aligned, nothing is smoothed before, and the border is repeated outside, as in PyTorch's `interpolate`.

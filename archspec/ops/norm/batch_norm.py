@@ -42,7 +42,7 @@ class BatchNorm(Primitive):
     unit_offset: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand. Raises ShapeError if it has no channels, or more than 2 space axes."""
+        """The type of the operand. Raises ShapeError if it has no channels, or more than 2 spatial axes."""
         require(inputs, FLOAT)
         if not 2 <= inputs[0].rank <= 4:
             raise ShapeError(f"needs batch, channels and up to 2 spatial axes, got {inputs[0]}", (0,))

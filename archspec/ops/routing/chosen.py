@@ -1,4 +1,4 @@
-"""The class with which emitted files compute the chosen experts alone."""
+"""The class with which emitted files compute only the chosen experts."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Experts(Primitive):
         return (f"{y}.view_as({x})" if flat else y,)
 
     def _emit_limited(self, e: Emitter, up: str) -> str:
-        """The source of what a gate multiplies, beside an operator."""
+        """The source of what a gate multiplies, next to an operator."""
         if self.clamp is None:
             return up
         (up,) = self.clamp.up.emit(e, (up,), {})

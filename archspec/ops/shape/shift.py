@@ -55,7 +55,7 @@ class Shift(Primitive):
         return ((Relation((atom_of(found),)),),)
 
     def placed(self, count: int) -> Placement | None:
-        """The entries that stand before these, with positions of both."""
+        """The entries before these, with positions of both."""
         op = EntriesBefore(axis=self.axis, by=self.by, fill=self.fill)
         return Placement(op=op, operands=(0, PositionsOf(None, self.axis), PositionsOf(0, self.axis)))
 

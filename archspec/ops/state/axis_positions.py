@@ -1,4 +1,4 @@
-"""Positions along an axis whose entries stand at their own indices."""
+"""Positions along an axis whose entries are at their own indices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries at earlier positions, in a step whose entries stand at positions of their own."""
+"""Entries at earlier positions, in a step whose entries have positions of their own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ENTRIES_AT = '''
 def entries_at(
     x: Tensor, positions: Tensor, wanted: Tensor, axis: int, fill: float = 0.0
 ) -> Tensor:
-    """The entries of x along an axis that stand at wanted [b, n] positions; fill where none does.
+    """The entries of x along an axis at wanted [b, n] positions; fill where none does.
 
-    positions [b, m] or [m] are those of the entries of x; nothing stands at negative ones.
+    positions [b, m] or [m] are those of the entries of x; there is nothing at negative ones.
     """
     found = (positions[..., None, :] == wanted[:, :, None]) & (wanted >= 0)[:, :, None]
     shape, size = [1] * x.dim(), list(x.shape)
@@ -35,7 +35,7 @@ def entries_at(
 
 
 def entries_at(x: Array, positions: Array, wanted: Array, axis: int, fill: float = 0.0) -> Array:
-    """The entries of an array along an axis, row by row, that stand at `wanted` [b, n] positions; `fill` where none."""
+    """The entries of an array along an axis, row by row, at `wanted` [b, n] positions; `fill` where none."""
     import numpy as np
 
     moved = np.moveaxis(x, axis, 1)
@@ -50,10 +50,10 @@ def entries_at(x: Array, positions: Array, wanted: Array, axis: int, fill: float
 
 @record
 class EntriesBefore(Primitive):
-    """`y[b, i] = x[b, j]`, where entry j stands `by` positions before entry i of the result; `fill` where none does.
+    """`y[b, i] = x[b, j]`, where entry j is `by` positions before entry i of the result; `fill` where none does.
 
     Operands: x [b ... m ...] with the entries along `axis`, the positions [b, n] of the result's entries, and those
-    [b, m] or [m] of the entries of x. Nothing stands at a negative position.
+    [b, m] or [m] of the entries of x. There is nothing at a negative position.
     """
 
     name = "entries_before"
@@ -83,7 +83,7 @@ class EntriesBefore(Primitive):
         return ((own, aligned(out, wanted, [(0, 0), (place, 1)]), aligned(out, positions, rows)),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
-        """The positions tell which entries are read."""
+        """The positions determine which entries are read."""
         everything = frozenset((0, 1, 2))
         return everything - {0}, everything, everything
 

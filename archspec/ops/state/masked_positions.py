@@ -28,7 +28,7 @@ class MaskedPositions(Primitive):
     name = "masked_positions"
     signature = "b n -> b n"
     acts = "nonlinear"
-    reads_more = "an entry that is no position depends on its own mark alone"
+    reads_more = "an entry that is not a position depends only on its own mark"
 
     limit: Dim
     new: Dim | None = None

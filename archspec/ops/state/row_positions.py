@@ -35,8 +35,8 @@ def row_positions(past: Tensor, kept: int, new: int, limit: int) -> Tensor:
 class RowPositions(Primitive):
     """Positions [b, kept + new] of entries that are kept in a ring and of new ones, from each row's count of past ones.
 
-    New entry n of a row with p past positions stands at p + n. A row that has fewer new ones than others is filled up:
-    what lies beyond the limit stands at `limit - 1`, so that it has a row in tables; beside a ring, whose positions are
+    New entry n of a row with p past positions is at p + n. A row that has fewer new ones than others is filled up:
+    what lies beyond the limit is at `limit - 1`, so that it has a row in tables; with a ring, whose positions are
     those of keys, nowhere (-1), so that no query reads it. Entry r of the ring holds the last position below p that is
     r modulo `kept`, and -1 where there is none yet.
     """

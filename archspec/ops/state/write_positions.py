@@ -21,8 +21,8 @@ def write_positions(
 ) -> Tensor:
     """kept with the entries of new along an axis, after past [b] positions of each row.
 
-    Entry n stands at position past + n; without count [b], at this index if there is one. With count kept is a
-    ring: position p stands at p modulo its length, and count says how many of the new entries of a row are written.
+    Entry n is at position past + n; without count [b], at this index if there is one. With count kept is a
+    ring: position p is at p modulo its length, and count says how many of the new entries of a row are written.
     """
     size, ahead = kept.shape[axis], new.shape[axis]
     slots = torch.arange(size, device=kept.device)
@@ -44,7 +44,7 @@ def write_positions(
 class WritePositions(Primitive):
     """What is kept of past positions, with new ones written: operands kept [b ... m ...], new [b ... n ...], past [b].
 
-    Entry n of a row with p past positions stands at position p + n along `axis`: at this index, if there is one; or
+    Entry n of a row with p past positions is at position p + n along `axis`: at this index, if there is one; or
     with `ring` at this index modulo m. A ring takes as fourth operand how many of the new entries of each row are
     written, the first ones; of two for one place it keeps the later.
     """
@@ -57,7 +57,7 @@ class WritePositions(Primitive):
     ring: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of what is kept. Raises ShapeError where the new entries have other axes beside."""
+        """The type of what is kept. Raises ShapeError where the new entries have other axes besides."""
         kept, new = inputs[:2]
         if len(inputs) != 3 + self.ring or any(x.rank != 1 or x.dtype != DType.INT64 for x in inputs[2:]):
             raise ShapeError("needs counts of past positions, one a row, and for a ring counts of new ones")
@@ -75,7 +75,7 @@ class WritePositions(Primitive):
         return ((own, aligned(out, new, others), *(aligned(out, x, [(0, 0)]) for x in counts)),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
-        """The counts tell which entries are written."""
+        """The counts determine which entries are written."""
         everything = frozenset(range(len(inputs)))
         return (everything - {0, 1},) * 2 + (everything,) * (len(inputs) - 2)
 

@@ -1,6 +1,6 @@
 """Which entries of an axis of positions a step has: the new ones, also some past ones, or all up to a capacity.
 
-A mode is what is there beside the new entries: `NEW` (0) nothing, a number w the last w past ones before the new ones,
+A mode is what is there in addition to the new entries: `NEW` (0) nothing, a number w the last w past ones before them,
 `WHOLE` (None) an axis of the full graph's dim, on which the entry of a position has its index and the new ones are
 already written; or, where what is kept grows, all past entries before the new ones. A form is one mode for each fed
 axis of a value, in order.
@@ -25,7 +25,7 @@ class UnplacedAxis(Exception):
     """An axis whose size is computed from the number of positions, so that its entries are not single positions."""
 
     def __init__(self, axis: Axis) -> None:
-        super().__init__(f"an axis has the size `{axis}`, so its entries are no single positions")
+        super().__init__(f"an axis has the size `{axis}`, so its entries are not single positions")
 
 
 @record

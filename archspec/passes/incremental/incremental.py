@@ -85,7 +85,7 @@ def _dim(source: Value) -> Symbol:
     size = source.type.shape[1] if source.type.rank > 1 else None
     symbols = () if size is None else tuple(size.symbols())
     if size is None or len(symbols) != 1 or size != Dim.of(symbols[0]):
-        raise refusal(None, f"the positions of `{source.name}`, {source.type}, have no dim of their own")
+        raise refusal(None, f"the positions of `{source.name}`, {source.type}, are not an axis of one dim")
     return symbols[0]
 
 

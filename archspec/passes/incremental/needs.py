@@ -25,7 +25,7 @@ class Needs:
             raise refusal(node or value.producer, str(error)) from None
 
     def new(self, value: Value) -> Form:
-        """The form of a value at the new positions alone."""
+        """The form of a value at only the new positions."""
         return (NEW,) * len(self.axes(value))
 
     def relation(self, value: Value, number: int) -> Relation:

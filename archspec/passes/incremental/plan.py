@@ -106,7 +106,7 @@ class Planner:
             plan.wanted.setdefault(value, {})[form if found.is_late else ()] = None
 
     def _is_mixed(self, node: Node) -> bool:
-        """Whether a call gives values that change with every step beside others."""
+        """Whether a call gives values that change with every step together with others."""
         return isinstance(node.op, Call) and any(self.influences.of(value).is_late for value in node.outputs)
 
     def _is_kept(self, plan: BodyPlan, value: Value, form: Form) -> bool:
@@ -128,7 +128,7 @@ class Planner:
     def _keep(self, plan: BodyPlan, value: Value, form: Form) -> None:
         axes = value.type.axes
         if len(form) != 1 or axes[0].size != self.fed.rows or len(axes[self.needs.axes(value)[0][0]].factors) > 1:
-            reason = f"past entries of {value.type} would be kept, and it is not one of rows and positions"
+            reason = f"past entries of {value.type} would be kept, but it has not one axis of rows and one of positions"
             raise refusal(value.producer, reason)
         plan.kept.setdefault(value, {})[form] = None
         # What is kept is written from the new entries.
@@ -164,7 +164,7 @@ class Planner:
     def _repeat(self, plan: BodyPlan, node: Node, op: Repeat) -> None:
         plans = [BodyPlan(graph=region, carried=region.inputs[0]) for region in node.regions]
         for inner in plans:
-            # What one layer hands on is what the next one takes, so both ends have the same form.
+            # What one layer passes on is what the next one takes, so both ends have the same form.
             for value in (inner.graph.inputs[0], inner.graph.outputs[0]):
                 self._want(inner, value, self.needs.new(value))
         for tap, value in zip(op.taps, node.outputs[1:], strict=True):
@@ -211,16 +211,16 @@ class Planner:
         return [mode for mode in form if mode != NEW and mode not in run.form]
 
     def _placed(self, op: Primitive, run: StepRun) -> StepRun:
-        """The run with positions where the op takes some. Refuses an op that cannot stand at other positions."""
+        """The run with positions where the op takes some. Refuses an op that cannot run at other positions."""
         placement = op.placed(len(run.operands))
         if placement is None:
-            raise refusal(run.node, f"`{op.name}` does not say how its results depend on positions")
+            raise refusal(run.node, f"`{op.name}` does not declare how its results depend on positions")
         asked = [one for one in placement.operands if isinstance(one, PositionsOf)]
-        # Past entries do not stand at their indices: an op that reads them must be told where.
+        # Past entries are not at their indices: an op that reads them must be given their positions.
         past = [number for number, form in enumerate(run.operands) if self._older(run, form)]
         if past and not any(one.operand is not None and self._older(run, self.modes(run, one)) for one in asked):
             reason = (
-                f"`{op.name}` reads past entries of {run.node.inputs[past[0]].type} and does not take their positions"
+                f"`{op.name}` reads past entries of {run.node.inputs[past[0]].type} but does not take their positions"
             )
             raise refusal(run.node, reason)
         if not any(self.modes(run, one) for one in asked):

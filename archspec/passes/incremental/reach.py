@@ -11,8 +11,9 @@ from archspec.relation.forms import used
 
 @record
 class Reach:
-    """The past entries of an operand that an entry of the result may read beside its own; `in_prefix`: also any entry
-    in a prefix of the sequence, later ones too.
+    """The past entries of an operand that an entry of the result may read in addition to its own.
+
+    `in_prefix`: also any entry in a prefix of the sequence, later ones too.
     """
 
     past: Mode
@@ -32,7 +33,7 @@ def reach(relation: Relation, out: int, inp: int) -> Reach | None:
 
 
 def same(relation: Relation, out: int, inp: int) -> bool:
-    """Whether each entry reads its own position alone."""
+    """Whether each entry reads only its own position."""
     return reach(relation, out, inp) == Reach(past=NEW)
 
 

@@ -35,9 +35,9 @@ def _run(body: Body, run: StepRun) -> tuple[Value, ...]:
     try:
         types = op.infer(*(x.type for x in operands))
     except ShapeError as error:
-        raise refusal(node, f"`{op.name}` does not run on new positions alone: {error.message}") from None
+        raise refusal(node, f"`{op.name}` cannot run on only the new positions: {error.message}") from None
     if run.placement is None and not _fits(body, run, types[run.output]):
-        raise refusal(node, f"`{op.name}` does not run on new positions alone: it gives {types[run.output]}")
+        raise refusal(node, f"`{op.name}` cannot run on only the new positions: it gives {types[run.output]}")
     outputs = tuple(Value(value.name, type_) for value, type_ in zip(node.outputs, types, strict=True))
     body.add_like(node, op, operands, outputs)
     return outputs
@@ -73,7 +73,7 @@ def _resized(body: Body, run: StepRun) -> Primitive:
     if not changed:
         return op
     if len(set(run.form)) != 1:
-        raise refusal(run.node, f"`{op.name}` makes axes of new and of past positions at once")
+        raise refusal(run.node, f"`{op.name}` makes axes of both new and past positions")
     old, new = Dim.of(fed.length), fed.entries(run.form[0])
     made: Primitive = replace(op, **{name: _replaced(one, old, new) for name, one in changed.items()})  # type: ignore[type-var]
     return made

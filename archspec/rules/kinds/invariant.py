@@ -24,7 +24,7 @@ from archspec.spec.rules import RuleNames
 class InvariantFields(RuleFields):
     """Moving the input changes nothing."""
 
-    axis: InputAxis = input_axis_field("the axis that is moved; left out: the axis that holds a dim")
+    axis: InputAxis = input_axis_field("the axis that is moved; when left out, the axis whose size is a dim")
     stride: ExprField | None = Field(
         default=None, description="the input is moved by multiples of it; 1 when left out: by any number of positions"
     )

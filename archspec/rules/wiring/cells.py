@@ -147,7 +147,7 @@ def _handed_back(node: Node, region: Graph) -> Iterator[tuple[Value, Value]]:
         yield from zip(node.outputs, region.outputs, strict=True)
         return
     yield node.outputs[0], region.outputs[0]
-    # What a layer hands on is what the next one takes.
+    # What a layer passes on is what the next one takes.
     yield region.inputs[0], region.outputs[0]
     for tap, value in zip(node.op.taps, node.outputs[1:], strict=True):
         if node.regions[node.op.schedule[tap.layer]] is region:

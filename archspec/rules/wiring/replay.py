@@ -60,7 +60,7 @@ class Replay:
         self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
         self.world = wiring.world
         self._shapes: dict[Value, tuple[int, ...]] = {}
-        self._unchanged: dict[int, _Changed] = {}
+        self._unchanged: dict[int, Changed] = {}
         self._after: dict[tuple[int, tuple[Index, ...]], Array | None] = {}
         self._made: dict[Node, tuple[Array, ...]] = {}
         self._moved: dict[tuple[Node, int, int, int], list[Array]] = {}
@@ -164,10 +164,10 @@ class Replay:
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 
-    def _unchanged_run(self, trial: int) -> _Changed:
+    def _unchanged_run(self, trial: int) -> Changed:
         """The run of one trial in which nothing is changed."""
         if trial not in self._unchanged:
-            self._unchanged[trial] = _Changed(self, trial)
+            self._unchanged[trial] = Changed(self, trial)
             self._unchanged[trial].run()
         return self._unchanged[trial]
 
@@ -181,7 +181,7 @@ class Replay:
         # Many output positions must not read the same cells: these runs are the same.
         if key not in self._after:
             changed = self._changed(first.source, [self._cell(self.source, index) for index in cells], trial)
-            found = None if changed is None else _Changed(self, trial, changed).run()
+            found = None if changed is None else Changed(self, trial, changed).run()
             # One large array for each set of cells would fill the memory.
             if found is not None and found.size > MOST_KEPT:
                 return found
@@ -274,7 +274,7 @@ class _Done(Exception):
     """Raised to stop a run as soon as the output is known."""
 
 
-class _Changed(Interpretation):
+class Changed(Interpretation):
     """A run in which the source takes given values; `source` is its value in this run."""
 
     def __init__(self, replay: Replay, trial: int, values: Array | None = None) -> None:
@@ -288,7 +288,7 @@ class _Changed(Interpretation):
     def run(self) -> Array | None:
         """The value of the output, or None where no node or input of the graph makes it."""
         graph = self.replay.spec.graph
-        arguments = [self._given(value, self._input(value)) for value in graph.inputs]
+        arguments = [self._given(value, self.input(value)) for value in graph.inputs]
         for value, array in zip(graph.inputs, arguments, strict=True):
             if value is self.replay.output:
                 return array
@@ -312,7 +312,7 @@ class _Changed(Interpretation):
         self.source = array if self.values is None else self.values.reshape(array.shape)
         return self.source
 
-    def _input(self, value: Value) -> Array:
+    def input(self, value: Value) -> Array:
         """The value of a graph input: seeded noise for floats, the world's value otherwise."""
         import numpy as np
 
@@ -331,7 +331,7 @@ class _Changed(Interpretation):
         }
 
 
-class _Recorded(_Changed):
+class _Recorded(Changed):
     """A complete run that records the operands and parameters of every primitive, in the first layer that runs it."""
 
     def __init__(self, replay: Replay, trial: int) -> None:

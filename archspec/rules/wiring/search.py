@@ -70,7 +70,7 @@ def find(
                 found = wrong and wiring.read(output, 1 << bit, source) & wrong
                 if not found:
                     continue
-                witness = _confirmed(replay, wiring, out.index(bit), found)
+                witness = confirmed(replay, wiring, out.index(bit), found)
                 # A replay runs the whole graph: after too many without confirmation the rule stays unknown.
                 unconfirmed += witness is None
                 if witness is not None or unconfirmed == _MOST_REPLAYS:
@@ -78,7 +78,7 @@ def find(
     return Search(unconfirmed=unconfirmed)
 
 
-def _confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness | None:
+def confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness | None:
     """A witness for position i, at the first of some input positions whose change moves it; None where none does."""
     places = [wiring.grid(replay.source).index(bit) for bit in bits_of(found)]
     # Too large to run: the wiring alone stands for the witness.
@@ -153,4 +153,4 @@ def inside(output: Value, source: Value, forbidden: Relation) -> Bad:
     return row
 
 
-__all__ = ["LONGEST", "Bad", "Search", "Witness", "find", "inside", "outside", "rows"]
+__all__ = ["LONGEST", "Bad", "Search", "Witness", "confirmed", "find", "inside", "outside", "rows"]

@@ -125,7 +125,7 @@ def _resize(node: Node) -> DiagramPart:
 
 
 def _sides(numbers: tuple[int, ...]) -> str:
-    """Numbers of the axes of space; a single one where they are equal."""
+    """Numbers of the spatial axes; a single one where they are equal."""
     return str(numbers[0]) if len(set(numbers)) == 1 else " × ".join(map(str, numbers))
 
 
