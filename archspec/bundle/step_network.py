@@ -8,8 +8,8 @@ from pathlib import Path
 from archspec.analyses.cost import cost
 from archspec.bundle.network import entry_of
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, run_module
-from archspec.bundle.report import NetworkEntry, ParityTrial, network_of
-from archspec.bundle.step_parity import StepContest, dims_within, step_of
+from archspec.bundle.report import NetworkEntry, ParityTrial, network_of, step_of
+from archspec.bundle.step_parity import StepContest, dims_within
 from archspec.bundle.stored import StoredArrays
 from archspec.checking.checks import accepted
 from archspec.contract.lowered import NetworkRunner

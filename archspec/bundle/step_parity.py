@@ -10,7 +10,7 @@ from pathlib import Path
 from archspec.algebra.dim import Symbol
 from archspec.analyses.cost import cost
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, run_module
-from archspec.bundle.report import TOLERANCE, OutputDifference, ParityTrial, Reference
+from archspec.bundle.report import TOLERANCE, OutputDifference, ParityTrial, Reference, step_of
 from archspec.bundle.stored import StoredArrays
 from archspec.checking.checks import accepted
 from archspec.contract.race import Finish
@@ -30,11 +30,6 @@ from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.oracle.interpreter import interpret
 from archspec.record import record
 from archspec.spec.claims import claims_of
-
-
-def step_of(target: Target | str) -> str:
-    """The name of a built step in the report."""
-    return f"step of {target}"
 
 
 @record(eq=False)

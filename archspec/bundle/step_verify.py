@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import obstacle, unopened
-from archspec.bundle.report import TOLERANCE
+from archspec.bundle.report import TOLERANCE, step_of
 from archspec.bundle.step_artifacts import OpenedSteps, opened_steps
-from archspec.bundle.step_parity import ContractSteps, dims_within, step_of
+from archspec.bundle.step_parity import ContractSteps, dims_within
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.report import ContractReport, Finding
