@@ -131,7 +131,7 @@ def test_the_network_has_caches_and_attention_under_causality(plan: NetworkPlan)
     assert {step.attributes["causal_kind"] for step in attentions} == {"LOWER_RIGHT"}
     # Grouped heads stay grouped: keys of two heads, from the cache itself.
     keys = [plan.wires[step.inputs[1] or 0] for step in attentions]
-    assert [one.shape for one in keys] == [(-1, 2, 32, 4)] * 2
+    assert [one.shape for one in keys] == [(-1, 2, 32, 8)] * 2
 
 
 def test_every_position_equals_the_full_forward(tiny: Lowered, plan: NetworkPlan) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -29,6 +30,7 @@ from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
 from archspec.engines.step_cache import StepCache
+from archspec.engines.step_parts import parts
 from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.engines.targets.onnx import Onnx
 from archspec.lower.emission import emit
@@ -44,7 +46,7 @@ from tests.steps import steps_here
 TINY = """\
 archspec: 1
 name: tiny-decoder
-constants: {vocab: 50, d_model: 16}
+constants: {vocab: 50, d_model: 32}
 dims: {batch: [1, 2, 8], length: [1, 12, 32]}
 inputs: {ids: "int64[batch, length] < vocab"}
 defaults: {norm: layer_norm}
@@ -138,6 +140,32 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def test_every_position_equals_the_full_forward(tiny: Built) -> None:
     assert largest(tiny.contest()) < 1e-5
+
+
+def test_attention_is_one_operator_of_the_runtime(tiny: Built) -> None:
+    (step,) = tiny.built
+    model = onnx.load(tiny.folder / _first(step.built[0]))
+    kinds = [node.op_type for node in model.graph.node if node.domain == "com.microsoft"]
+    assert kinds.count("GroupQueryAttention") == 2
+    assert not {"ScatterElements", "Softmax"} & {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize(
+    ("past", "counts", "wanted"),
+    [
+        pytest.param([3, 0], [1, 1], [(None, None)], id="one position a row"),
+        pytest.param([3, 0], [0, 1], [(None, None)], id="an idle row"),
+        pytest.param([0, 0], [2, 4], [(None, None)], id="all rows begin"),
+        pytest.param([0, 0], [2, 3], [(None, 3)], id="filled up further than any row"),
+        pytest.param([3, 0], [1, 4], [(0, 1), (1, 4)], id="a chunk beside a row that goes on"),
+        pytest.param([3, 5], [0, 4], [(0, 1), (1, 4)], id="a chunk beside an idle row"),
+    ],
+)
+def test_parts_of_a_step(past: list[int], counts: list[int], wanted: list[tuple[int | None, int | None]]) -> None:
+    given = np.array(counts)
+    new = 1 if max(counts) == 1 else 4
+    found = parts(np.array(past), given, np.maximum(given - 1, 0), new)
+    assert [(one.row, one.new) for one in found] == wanted
 
 
 @pytest.mark.parametrize("shift", [-1, 1])
