@@ -13,7 +13,6 @@ from archspec.relation.atoms import Atom, Flat, Range, Relation, Space
 
 FIXED = -1
 """The key of a band that is the same for all positions of a value."""
-DATA = "which positions are read depends on the data"
 
 
 @record
@@ -91,10 +90,8 @@ def _narrower(new: Band, old: Band) -> bool:
 def _of_atom(atom: Atom, known: Mapping[int, Band], space: Space, why: str) -> dict[int, Band]:
     """The bands of the pairs of one atom."""
     found = {FIXED: known[FIXED]} if FIXED in known else {}
-    if not why and any(guard.side == "out" for guard in atom.guards):
-        # Two branches of a choice are never read at one position, so that their hull may be too wide.
-        why = DATA
-    part = any(one.side == "out" for one in atom.ranges)
+    # Two branches of a choice, too, are never read at one position.
+    part = any(one.side == "out" for one in atom.ranges) or any(one.side == "out" for one in atom.guards)
     for one in atom.differences:
         if one.inp in known and one.lo is not None and one.hi is not None:
             _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why, part=part), known[one.inp]))

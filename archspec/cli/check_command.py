@@ -10,6 +10,7 @@ import click
 from archspec.analyses.memory import in_words
 from archspec.checking import Report, check
 from archspec.checking.decoding_cache import DecodingCache, decoding_cache
+from archspec.checking.fields import FieldOf, field_text, output_fields
 from archspec.cli.options import spec_options
 from archspec.cli.output import at_sizes, grouped, print_json, report_errors, scaled
 from archspec.cli.verdicts import verdict_data, verdict_lines
@@ -75,6 +76,7 @@ def data_of(report: Report) -> dict[str, object]:
         "sizes": {name: symbol.typical for name, symbol in report.spec.dims.items()},
         "peak_activation_bytes": [str(formula) for formula in report.cost.peak_activations],
         "cache": cache_data(decoding_cache(report.spec)),
+        "fields": [field_data(found) for found in output_fields(report.spec, every=True)],
         "rules": verdict_data(report.verdicts),
         "diagnostics": [to_json(found) for found in report.diagnostics],
     }
@@ -88,9 +90,30 @@ def text_of(report: Report) -> str:
     lines = [f"{spec.name}: {grouped(cost.parameters)} parameters{frozen}, {flops}"]
     lines += [f"  {value.name}: {value.type}" for value in spec.graph.inputs]
     lines += [f"  -> {name}: {value.type}" for name, value in spec.outputs.items()]
+    lines += field_lines(output_fields(spec), several=len(spec.outputs) > 1)
     lines += cache_lines(decoding_cache(spec))
     lines += verdict_lines(report.verdicts)
     return "\n".join(lines)
+
+
+def field_lines(fields: Sequence[FieldOf], *, several: bool) -> list[str]:
+    """The lines on receptive fields; with `several` outputs each names its own."""
+    return [f"  field of {one.source}{f' at {one.value}' if several else ''}: {field_text(one)}" for one in fields]
+
+
+def field_data(found: FieldOf) -> dict[str, object]:
+    """The fields of an output over an input as JSON-compatible data; an extent of null is global."""
+    axes = [
+        {
+            "axis": axis,
+            "extent": None if field.extent is None else field.extent.constant or str(field.extent),
+            "stride": None if field.stride is None else str(field.stride),
+            "bound": field.why or None,
+            "global_from": None if field.lost is None else field.lost.path or field.lost.op.name,
+        }
+        for axis, field in found.fields.items()
+    ]
+    return {"output": found.value, "input": found.source, "axes": axes}
 
 
 def cache_lines(cache: DecodingCache | None) -> list[str]:

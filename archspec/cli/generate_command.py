@@ -81,6 +81,7 @@ def command(
     as_json: bool,
     unproved: bool,
     texts: tuple[str, ...],
+    sources: tuple[str, ...],
     chat: bool,
     system: str | None,
     tokenizer: Path | None,
@@ -111,18 +112,18 @@ def command(
 
     _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
+    how: dict[str, Any] = {"beams": beams, "length_penalty": length_penalty, "early_stopping": _EARLY[early_stopping]}
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "search": BeamSearch(**how)}
     source: Checked | Bundle
     if is_bundle(spec):
         source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed, artifact)
-    limits["inputs"] = None if inputs is None else read_arrays(inputs, input_types(source))
-    search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
-    limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
-    known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
+    known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
+    arrays = None if inputs is None else read_arrays(inputs, input_types(source))
     made = decoder(source, module, artifact=artifact, unproved=unproved)
+    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _with_sources(made, arrays, sources)}
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
@@ -150,6 +151,13 @@ def _note(made: Decoder, drawn: int | None) -> None:
 def _note_speed(count: int, seconds: float) -> None:
     """Print on standard error how fast ids were made, the time for the prompts included."""
     click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} ids/s", err=True)
+
+
+def _with_sources(made: Decoder, arrays: dict[str, Any] | None, sources: Sequence[str]) -> dict[str, Any] | None:
+    """The other inputs with texts, if there are any, for the one that takes a source."""
+    from archspec.decoding.text_inputs import source_of
+
+    return arrays if not sources else {**(arrays or {}), source_of(made.plan): list(sources)}
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:

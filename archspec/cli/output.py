@@ -13,8 +13,13 @@ import click
 from archspec.diagnostics import Diagnostic, render, to_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from archspec.algebra.dim import Dim
     from archspec.spec import Spec
+
+# The width of tables in a pipe or a file, in characters.
+_WIDE = 1000
 
 
 def report_errors(diagnostics: Iterable[Diagnostic], *, as_json: bool) -> None:
@@ -34,6 +39,14 @@ def wants_color() -> bool:
 def print_json(data: Mapping[str, Any]) -> None:
     """Print one JSON object; values that JSON lacks, such as paths, are converted with `str`."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def console_of() -> Console:
+    """A console for tables; a pipe or a file has no width, so that lines are not truncated there."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDE)
 
 
 def grouped(number: int) -> str:

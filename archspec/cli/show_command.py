@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec.analyses.cost import cost
+from archspec.cli.fields_table import show_fields
 from archspec.cli.options import spec_options
-from archspec.cli.output import at_sizes, grouped, print_json, scaled
+from archspec.cli.output import at_sizes, console_of, grouped, print_json, scaled
 from archspec.cli.writing import require_suffix, write_whole
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec, load
@@ -18,9 +19,6 @@ from archspec.views.tree import TreeRow, tree
 
 if TYPE_CHECKING:
     from archspec.views.chart import Chart
-
-# The width of tables in a pipe or a file, in characters.
-_WIDE = 1000
 
 
 @click.command("show")
@@ -33,6 +31,7 @@ _WIDE = 1000
     metavar="INPUT OUTPUT",
     help="Draw which positions of INPUT each position of OUTPUT may depend on.",
 )
+@click.option("--fields", is_flag=True, help="Print the receptive field of every node, and how it mixes positions.")
 @click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Write a picture instead of text.")
 @click.option("--depth", type=click.IntRange(min=1), default=4, show_default=True, help="Number of levels to expand.")
 def command(
@@ -43,6 +42,7 @@ def command(
     ir: bool,
     mask: str | None,
     relation: tuple[str, str] | None,
+    fields: bool,
     svg: Path | None,
     depth: int,
 ) -> None:
@@ -50,16 +50,18 @@ def command(
 
     `--mask states.layers.3.cross_attention` draws which keys each query may attend to. `--relation ids logits` draws
     the proved dependence of an output on an input, and the exact wiring at small sizes. Both are printed in the
-    terminal, or written to a file with `--svg`.
+    terminal, or written to a file with `--svg`. `--fields` prints the receptive field of every node.
     """
-    if ir + (mask is not None) + (relation is not None) > 1:
-        raise click.UsageError("give one of `--ir`, `--mask` and `--relation`")
-    if ir and svg is not None:
-        raise click.UsageError("`--ir` prints text: `--svg` does not apply")
+    if ir + fields + (mask is not None) + (relation is not None) > 1:
+        raise click.UsageError("give one of `--ir`, `--fields`, `--mask` and `--relation`")
+    if (ir or fields) and svg is not None:
+        raise click.UsageError(f"`--{'ir' if ir else 'fields'}` prints text: `--svg` does not apply")
     require_suffix(svg, ".svg", "--svg")
     loaded = load(spec, set=overrides, reduced=reduced)
     if mask is not None or relation is not None:
         _chart(loaded, mask, relation, svg, as_json)
+    elif fields:
+        show_fields(loaded, as_json)
     elif svg is not None:
         _picture(loaded, svg, as_json)
     elif ir and as_json:
@@ -133,7 +135,6 @@ def data_of(row: TreeRow, depth: int) -> dict[str, object]:
 
 def show(spec: Spec, depth: int) -> None:
     """Print the tree as a table, down to `depth` levels, with FLOPs at the typical sizes."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, title=None)
@@ -152,10 +153,7 @@ def show(spec: Spec, depth: int) -> None:
         parameters = grouped(row.parameters) if row.parameters else ""
         what = f"{row.kind} ({row.note})" if row.note else row.kind
         table.add_row("  " * indent + row.name, what, row.gives, parameters, flops)
-    console = Console()
-    if not console.is_terminal:
-        # A pipe or a file has no width, so lines are not truncated.
-        console = Console(width=_WIDE)
+    console = console_of()
     console.print(table, markup=False)
     total = cost(spec.graph).flops
     if total != 0:

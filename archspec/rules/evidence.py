@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from archspec.analyses.field import ReceptiveFields
 from archspec.ir.graph import Value
 from archspec.ir.motion import Move
 from archspec.rules.fixed import Fixed
@@ -17,6 +16,7 @@ from archspec.rules.terms import Terms
 from archspec.spec import Spec
 
 if TYPE_CHECKING:
+    from archspec.analyses.field import ReceptiveFields
     from archspec.analyses.shift import Shifts
 
 
@@ -35,6 +35,9 @@ class Evidence:
     @cached_property
     def fields(self) -> ReceptiveFields:
         """The receptive fields of the spec's values."""
+        # Imported late: most specs have no rule on fields.
+        from archspec.analyses.field import ReceptiveFields
+
         return ReceptiveFields(self.spec.graph)
 
     @property

@@ -58,6 +58,11 @@ class Where(Primitive):
         """With the operands, which must move together; along a broadcast axis an operand is level."""
         return (together(operands, [broadcasting(outputs[0], x) for x in inputs]),)
 
+    def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
+        """Both branches, where the condition is broadcast inside its own axes."""
+        guard = _guard_places(self.infer(*inputs)[0], inputs[0])
+        return dict.fromkeys((1, 2), self.reads_more) if guard is None else {}
+
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The condition chooses, and both branches are taken as they are."""
         return frozenset((0, 1, 2)), frozenset((0,)), frozenset((0,))
