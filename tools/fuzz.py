@@ -1,6 +1,7 @@
 """Random files of the whole language: what `check` says of their rules, against what the compiled module does.
 
-With `--graphs` random graphs against brute force, and with `--edits` random edits of specs, which must be answered.
+With `--graphs` random graphs against brute force, with `--symmetry` rules on symmetry against runs of moved inputs, and
+with `--edits` random edits of specs, which must be answered.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ _AHEAD = 64
 def main(arguments: Sequence[str]) -> int:
     """Judge what is asked for; 1 where anything is unsound, falsely violated, a traceback or without its place."""
     options = _options(arguments)
-    if options.graphs or options.edits:
-        return max(_graphs(options) if options.graphs else 0, _edits(options) if options.edits else 0)
+    asked = {_graphs: options.graphs, _symmetry: options.symmetry, _edits: options.edits}
+    if any(asked.values()):
+        return max(judge(options) for judge, count in asked.items() if count)
     return _files(options)
 
 
@@ -62,6 +64,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tools/fuzz", description=__doc__)
     parser.add_argument("--files", type=int, default=300, metavar="N", help="how many files (default: 300)")
     parser.add_argument("--graphs", type=int, default=0, metavar="N", help="judge N random graphs instead")
+    parser.add_argument("--symmetry", type=int, default=0, metavar="N", help="judge symmetry in N random specs instead")
     parser.add_argument("--edits", type=int, default=0, metavar="N", help="judge N random edits of specs instead")
     seeds = "file N of seed S is always the same; of several seeds as many files each"
     parser.add_argument("--seed", type=int, nargs="+", default=[0], metavar="S", help=seeds)
@@ -87,6 +90,24 @@ def _graphs(options: argparse.Namespace) -> int:
             total.unsound += found.unsound
     print(f"{total.graphs} graphs, {total.pairs} pairs, {total.unsound} unsound, {total.exact / total.pairs:.1%} exact")
     return int(total.unsound > 0)
+
+
+def _symmetry(options: argparse.Namespace) -> int:
+    """Random specs with rules on symmetry: no proof may be contradicted by a run of a moved input."""
+    from collections import Counter
+
+    from tests.rules.symmetry_fuzz import run, told
+
+    counts, unsound = Counter[str](), list[str]()
+    # Seeds far apart, so that no spec is judged twice.
+    first = options.seed[0] * 1_000_000 + options.start
+    parts = [range(k, min(k + 50, first + options.symmetry)) for k in range(first, first + options.symmetry, 50)]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for found, wrong in track(pool.map(run, parts), "specs", len(parts), console=Console(stderr=True)):
+            counts += found
+            unsound += wrong
+    print("\n".join([*unsound, told(counts, unsound)]))
+    return int(bool(unsound))
 
 
 def _edits(options: argparse.Namespace) -> int:

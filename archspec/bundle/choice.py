@@ -5,7 +5,7 @@ Among those that it can open, the furthest verified come first, and among these 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 from archspec.bundle.manifest import ArtifactEntry, Verified
@@ -14,6 +14,8 @@ from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.registry import engine_of, engines, target_of
 from archspec.record import record
 
+Times = Mapping[str, float | None]
+"""Milliseconds by target; None where none were measured."""
 RANKS: tuple[Verified, ...] = get_args(Verified)
 _WITH_ONNX = "build the bundle with `--target onnx` too: it runs on any host"
 
@@ -32,9 +34,16 @@ class ArtifactChoice:
 
 
 def choose(
-    artifacts: Sequence[ArtifactEntry], report: BundleReport, wanted: str | None = None, *, what: str = "artifact"
+    artifacts: Sequence[ArtifactEntry],
+    report: BundleReport,
+    wanted: str | None = None,
+    *,
+    what: str = "artifact",
+    named: Callable[[str], str] = str,
 ) -> ArtifactChoice:
-    """Return the artifact that is requested, or else the best that this host can open; `what` names its kind.
+    """Return the artifact that is requested, or else the best that this host can open.
+
+    `what` names its kind, and `named` gives the name in the report of the artifact of a target.
 
     Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Among equally verified
     ones the faster is chosen: by measured time where there is one, otherwise by the speed class of its engine.
@@ -48,10 +57,11 @@ def choose(
     if not able:
         notes = [f"{name}: {why}" for name, why in obstacles.items()]
         fail("E710", f"the bundle has no {what} that this host can run", None, notes=notes, help=_WITH_ONNX)
-    best = max(able, key=lambda entry: _merit(entry, report))
-    rejected = {name: why or _beaten(entries[name], best, report) for name, why in obstacles.items()}
+    measured = {name: report.milliseconds(named(name)) for name in entries}
+    best = max(able, key=lambda entry: _merit(entry, measured))
+    rejected = {name: why or _beaten(entries[name], best, measured) for name, why in obstacles.items()}
     del rejected[best.target]
-    return ArtifactChoice(target=best.target, reason=_reason(best, able, report), rejected=rejected)
+    return ArtifactChoice(target=best.target, reason=_reason(best, able, measured), rejected=rejected)
 
 
 def obstacle(entry: ArtifactEntry) -> str | None:
@@ -79,9 +89,9 @@ def _requested(
     return ArtifactChoice(target=wanted, reason=f"requested; {entries[wanted].verified}", rejected=rejected)
 
 
-def _merit(entry: ArtifactEntry, report: BundleReport) -> tuple[float, ...]:
+def _merit(entry: ArtifactEntry, times: Times) -> tuple[float, ...]:
     """Return the sort key of an artifact; larger is better."""
-    measured = report.milliseconds(entry.target)
+    measured = times[entry.target]
     return (RANKS.index(entry.verified), 0.0 if measured is None else -measured, _speed(entry))
 
 
@@ -92,23 +102,23 @@ def _speed(entry: ArtifactEntry) -> int:
     return max(engine.speed for engine in engines().values()) if target.capabilities else engine_of(target).speed
 
 
-def _reason(best: ArtifactEntry, able: list[ArtifactEntry], report: BundleReport) -> str:
+def _reason(best: ArtifactEntry, able: list[ArtifactEntry], times: Times) -> str:
     """Say why the best artifact was chosen."""
     if len(able) == 1:
         return f"{best.verified}; the only one that this host can open"
     if any(entry.verified != best.verified for entry in able):
         return f"{best.verified}; verified further than the others that this host can open"
-    measured = report.milliseconds(best.target)
+    measured = times[best.target]
     if measured is None:
         return f"{best.verified}; its engine is usually the fastest"
     return f"{best.verified}; the fastest: {measured:.3g} ms"
 
 
-def _beaten(entry: ArtifactEntry, best: ArtifactEntry, report: BundleReport) -> str:
+def _beaten(entry: ArtifactEntry, best: ArtifactEntry, times: Times) -> str:
     """Say why an artifact that could be opened was not chosen."""
     if entry.verified != best.verified:
         return f"it is only {entry.verified}"
-    measured = report.milliseconds(entry.target)
+    measured = times[entry.target]
     if measured is not None:
         return f"it took {measured:.3g} ms when it was built"
     return "its engine is usually slower"

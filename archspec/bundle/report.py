@@ -92,6 +92,11 @@ def network_of(engine: str) -> str:
     return f"network of {engine}"
 
 
+def step_of(target: object) -> str:
+    """Return the name of the built step of a target in the report."""
+    return f"step of {target}"
+
+
 class Timing(_Model):
     """The median time of an artifact on the host that built it, in alternating runs at sizes of the dims."""
 

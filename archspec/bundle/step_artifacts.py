@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry
+from archspec.bundle.report import step_of
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.engines.registry import target_of
 from archspec.engines.steps import BuiltSteps, open_steps
@@ -65,7 +66,7 @@ def _chosen(
     _check_version(bundle, programs)
     assert programs is not None
     wanted = artifact or bundle.artifact
-    return programs, choose(entries["step"], bundle.report, wanted, what="artifact of a cached step")
+    return programs, choose(entries["step"], bundle.report, wanted, what="artifact of a cached step", named=step_of)
 
 
 def _check_version(bundle: Bundle, programs: StepPrograms | None) -> None:

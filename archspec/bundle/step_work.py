@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.bundle.inspection import Inspection
-from archspec.bundle.report import BundleReport, ParityTrial, StageEntry
+from archspec.bundle.report import BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import SPEC
-from archspec.bundle.step_parity import step_of
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe
 from archspec.engines.engine import Target
@@ -98,19 +97,29 @@ class StepWork:
                 "program": self.whole.to_json(),
                 "spec": SPEC,
             }
-            outcome = run_step(
-                "archspec.bundle.worker",
-                "compare_step",
-                job,
-                folder=self.folder,
-                stage=f"compare the {step_of(target)}",
-                progress=self.progress,
-            )
+            outcome = self._run("compare_step", job, f"compare the {step_of(target)}")
             trials += [ParityTrial.model_validate(trial) for trial in outcome.result["trials"]]
             skipped += outcome.result["skipped"]
             s = outcome.stage
             stages.append(StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes))
         return report.model_copy(update={"trials": trials, "skipped": skipped, "stages": stages})
+
+    def timed(self, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
+        """The report with the time of every step that this host can run. Raises SpecError E610."""
+        ran = {trial.artifact for trial in report.trials}
+        files = {str(target): parts for target, parts in _files(programs).items() if step_of(target) in ran}
+        if not files:
+            return report
+        job = {"files": files, "spec": SPEC, "dtype": self.dtype}
+        outcome = self._run("time_steps", job, "time the steps")
+        timings = [*report.timings, *map(Timing.model_validate, outcome.result["timings"])]
+        s = outcome.stage
+        stage = StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes)
+        return report.model_copy(update={"timings": timings, "stages": [*report.stages, stage]})
+
+    def _run(self, task: str, job: Mapping[str, object], stage: str) -> StageOutcome:
+        """Run a step of the build in a process of its own."""
+        return run_step("archspec.bundle.worker", task, job, folder=self.folder, stage=stage, progress=self.progress)
 
     def _program(self, one: StepProgram) -> Program:
         """The program with paths relative to the folder; its weights are among those of the whole model."""

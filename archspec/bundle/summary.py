@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from archspec.bundle.manifest import ArtifactEntry, Manifest
-from archspec.bundle.report import BundleReport, ParityTrial, network_of
+from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, step_of
 from archspec.contract.report import shown
 from archspec.engines.build import from_cache
 
@@ -45,22 +45,43 @@ def _lines(bundle: Described) -> Iterator[str]:
     yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]:
         size = sum(manifest.files[name].bytes for name in entry.files)
-        words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, entry)}{_origin(bundle, entry)}"
+        words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, _judged(entry))}{_origin(bundle, entry)}"
         yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {words}"
+    yield from (_step(bundle, entry) for one in manifest.programs if one.part == "step" for entry in one.artifacts)
+
+
+def _step(bundle: Described, step: ArtifactEntry) -> str:
+    """Describe the cached step of a target, with the size of all its parts and the tokens a second of one step."""
+    parts = [one for program in bundle.manifest.programs for one in program.artifacts if one.target == step.target]
+    size = sum(bundle.manifest.files[name].bytes for entry in parts for name in entry.files)
+    name = step_of(step.target)
+    timings = [timing for timing in bundle.report.timings if timing.artifact == name]
+    speed = "".join(f", {_tokens(one)} tokens/s ({_at(one)})" for one in timings)
+    return f"  {name} {step.dtype}, {_megabytes(size)}, {step.verified}{speed}{_parity(bundle, name)}"
+
+
+def _tokens(timing: Timing) -> str:
+    """Return the new positions a second of one row."""
+    speed = 1e3 / timing.milliseconds
+    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
 
 
 def _time(bundle: Described, entry: ArtifactEntry) -> str:
-    timings = [timing for timing in bundle.report.timings if timing.artifact == entry.target]
-    return "".join(f", {timing.milliseconds:.3g} ms at {shown(timing.sizes)}" for timing in timings)
+    return "".join(f", {_at(timing)}" for timing in bundle.report.timings if timing.artifact == entry.target)
 
 
-def _parity(bundle: Described, entry: ArtifactEntry) -> str:
-    """Return the largest difference of an artifact from each reference.
+def _at(timing: Timing) -> str:
+    return f"{timing.milliseconds:.3g} ms at {shown(timing.sizes)}"
 
-    For an engine that this host cannot run, it is that of its network on the CPU.
-    """
+
+def _judged(entry: ArtifactEntry) -> str:
+    """Return the name under which an artifact was compared: its network on the CPU if this host cannot run it."""
     engine, _, _ = entry.target.partition(":")
-    judged = network_of(engine) if entry.verified == "network-verified-cpu" else entry.target
+    return network_of(engine) if entry.verified == "network-verified-cpu" else entry.target
+
+
+def _parity(bundle: Described, judged: str) -> str:
+    """Return the largest difference of an artifact, or of its network, from each reference."""
     trials = [trial for trial in bundle.report.trials if trial.artifact == judged]
     references = list(dict.fromkeys(trial.reference for trial in trials))
     parts = [f"{_largest(trials, reference):.1e} from the {reference}" for reference in references]

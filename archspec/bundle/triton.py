@@ -1,7 +1,7 @@
 """The layout `triton`: artifacts in a model repository of Triton Inference Server, inside the bundle.
 
 Each artifact is a model, `triton/NAME/1/FILES`, with the `config.pbtxt` that Triton requires. The bundle can be checked
-and opened as usual: only the location of its artifacts differs.
+and opened as usual: only the location of its artifacts differs. `triton_step` adds the cached step of a decoder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from archspec.engines.build import ARTIFACTS, BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.profiles import Range
 from archspec.engines.program import Program
-from archspec.ir.types import DType
+from archspec.ir.types import DType, TensorType
 from archspec.model.ports import DTypeName, Interface, Port
 
 Layout = Literal["bundle", "triton", "genai"]
@@ -114,7 +114,7 @@ def _configuration(name: str, target: Target, file: str, interface: Interface, d
     leading = int(isinstance(batch, Symbol))
     for kind, ports in (("input", interface.input_ports), ("output", interface.output_ports)):
         for port in ports:
-            yield from _tensor(kind, port, leading, dtype)
+            yield from tensor(kind, port, leading, dtype)
     yield f"instance_group [{{ kind: {'KIND_GPU' if target.engine.startswith('tensorrt') else 'KIND_CPU'} }}]"
 
 
@@ -135,12 +135,17 @@ def batch_of(interface: Interface) -> Symbol | str:
     return symbol
 
 
-def _tensor(kind: str, port: Port, leading: int, dtype: DTypeName) -> Iterator[str]:
+def data_type(type_: TensorType, dtype: DTypeName) -> str:
+    """Return Triton's name of the dtype of a tensor, whose floats have `dtype`."""
+    return _NAMED.get(type_.dtype) or _FLOATS[dtype]
+
+
+def tensor(kind: str, port: Port, leading: int, dtype: DTypeName) -> Iterator[str]:
     """Yield the lines of one input or output, without its first `leading` axes."""
     sizes = [size.constant if size.is_constant else -1 for size in port.type.shape[leading:]]
     yield f"{kind} {{"
     yield f'  name: "{port.name}"'
-    yield f"  data_type: {_NAMED.get(port.type.dtype) or _FLOATS[dtype]}"
+    yield f"  data_type: {data_type(port.type, dtype)}"
     # Triton requires at least one axis: one number per request is declared as [1] and reshaped to no axis.
     yield f"  dims: [{', '.join(map(str, sizes or [1]))}]"
     if not sizes:

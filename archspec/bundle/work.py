@@ -22,11 +22,11 @@ from archspec.bundle.manifest import (
     WeightsEntry,
     write_manifest,
 )
-from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing
+from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
-from archspec.bundle.step_parity import step_of
 from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
+from archspec.bundle.triton_step import ServedStep
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
 from archspec.engines.engine import Target
@@ -109,8 +109,12 @@ class Work:
         with spanned(self.spec):
             programs, more = ((), ()) if steps is None else steps.build(targets)
         report = inspection.added(self.report(built, (*before, *stages, *more)))
+        if steps is not None and self.layout == "triton":
+            programs, reasons = self._served(steps).arranged(self.folder, programs)
+            report = report.model_copy(update={"skipped": [*report.skipped, *reasons]})
         if steps is not None:
             report = steps.compared(report, programs)
+            report = steps.timed(report, programs) if self.benchmark else report
         if self.layout == "genai":
             report = self._with_genai(report, carried)
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -135,6 +139,11 @@ class Work:
             recipe=self.recipe,
             progress=self.progress,
         )
+
+    def _served(self, steps: StepWork) -> ServedStep:
+        """What arranges the step for Triton."""
+        whole = served(self.program)
+        return ServedStep(name=self.spec.name, programs=steps.programs, whole=whole, dtype=self.dtype)
 
     def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> BundleReport:
         """Compare every artifact that this host can run, and time them if requested. Raises SpecError E609."""

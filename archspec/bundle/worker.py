@@ -6,19 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.bundle import genai_trials
+from archspec.bundle import genai_trials, step_timing
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
 from archspec.bundle.step_network import StepNetworks, check_step_network
 from archspec.bundle.step_parity import step_contest
 from archspec.bundle.timing import time_artifacts
+from archspec.checking.checks import accepted
 from archspec.diagnostics import Collector, SpecError
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
 from archspec.engines.registry import network_engine
 from archspec.engines.scopes import placed
 from archspec.engines.serve import serve
+from archspec.lower.step_programs import step_programs
 
 
 def compare(job: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +88,17 @@ def time_all(job: dict[str, Any]) -> dict[str, Any]:
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
+def time_steps(job: dict[str, Any]) -> dict[str, Any]:
+    """Time built steps that this host can open. Raises SpecError as `step_timing.time_steps` does."""
+    files = {target: {part: Path(file) for part, file in parts.items()} for target, parts in job["files"].items()}
+    checked = accepted(Path(job["spec"]), unproved=True)
+    programs = step_programs(checked)
+    # Steps were built, so that there are programs.
+    assert programs is not None
+    timings = step_timing.time_steps(files, checked, programs, job["dtype"])
+    return {"timings": [timing.model_dump(mode="json") for timing in timings]}
+
+
 def _judged(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
     """Return trials as plain data. Raises SpecError E609 for every output that differs too much."""
     found = Collector()
@@ -103,6 +116,6 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network, "time_all": time_all}
-    tasks["verify_step_network"] = verify_step_network
+    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network}
+    tasks |= {"verify_step_network": verify_step_network, "time_all": time_all, "time_steps": time_steps}
     serve({**tasks, "export_genai": export_genai, "compare_genai": compare_genai})

@@ -128,7 +128,7 @@ def _local(fields: Iterable[ReceptiveField]) -> str:
     bound = "at most " if any(field.why for field in known) else ""
     strides = list(dict.fromkeys(str(field.stride) for field in known if _is_plain(field)))
     stride = f", stride {' x '.join(strides)}" if strides and strides != ["1"] else ""
-    plural = "" if set(extents) <= set("1 x") else "s"
+    plural = "" if set(extents.split(" x ")) == {"1"} else "s"
     return f"{bound}{extents} position{plural}{stride}"
 
 

@@ -81,6 +81,7 @@ def command(
     as_json: bool,
     unproved: bool,
     texts: tuple[str, ...],
+    sources: tuple[str, ...],
     chat: bool,
     system: str | None,
     tokenizer: Path | None,
@@ -110,17 +111,17 @@ def command(
 
     _check_output(as_json, log_probabilities)
     rows = text_prompts(texts, prompts, chat=chat, system=system) or [_ids(text) for text in prompts] or None
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "inputs": _arrays(inputs)}
+    how: dict[str, Any] = {"beams": beams, "length_penalty": length_penalty, "early_stopping": _EARLY[early_stopping]}
+    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "search": BeamSearch(**how)}
     source: Checked | Bundle
     if is_bundle(spec):
         source, module = _bundle(spec, overrides, reduced, weights, layout), None
     else:
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed, artifact)
-    search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=_EARLY[early_stopping])
-    limits |= {"sampling": Sampling(seed=seed, **options), "search": search}
-    known = None if not texts and tokenizer is None else find_tokenizer(source, tokenizer)
+    known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, artifact=artifact, unproved=unproved)
+    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _with_sources(made, _arrays(inputs), sources)}
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
@@ -154,6 +155,13 @@ def _arrays(path: Path | None) -> dict[str, Any] | None:
     from archspec.cli.run_command import read_arrays
 
     return None if path is None else read_arrays(path)
+
+
+def _with_sources(made: Decoder, arrays: dict[str, Any] | None, sources: Sequence[str]) -> dict[str, Any] | None:
+    """The other inputs with texts, if there are any, for the one that takes a source."""
+    from archspec.decoding.text_inputs import source_of
+
+    return arrays if not sources else {**(arrays or {}), source_of(made.plan): list(sources)}
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def text_options(command: Command) -> Command:
-    """Add `--prompt`, `--chat`, `--system` and `--tokenizer`."""
+    """Add `--prompt`, `--source`, `--chat`, `--system` and `--tokenizer`."""
     for decorate in (
         click.option(
             "--tokenizer",
@@ -24,6 +24,13 @@ def text_options(command: Command) -> Command:
         ),
         click.option("--system", metavar="TEXT", help="With --chat: the system message before each prompt."),
         click.option("--chat", is_flag=True, help="Format each prompt as a user message, with the chat template."),
+        click.option(
+            "--source",
+            "sources",
+            multiple=True,
+            metavar="TEXT",
+            help="Text for the encoder of an encoder-decoder, one row of the batch; repeatable. Needs a tokenizer.",
+        ),
         click.option(
             "--prompt",
             "texts",

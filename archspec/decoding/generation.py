@@ -56,7 +56,7 @@ def generate(
             if the spec has a start id.
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
-        inputs: the spec's other inputs by name, such as the source of a translation, with as many rows.
+        inputs: the spec's other inputs by name, such as the source of a translation, as many rows of arrays or texts.
         temperature, top_k, top_p, seed, repetition_penalty: how ids are chosen (see `Sampling`): the most likely at
             temperature 0, else drawn from the softmax of logits / temperature.
         beams, length_penalty, early_stopping: above 1 beam, the best of a beam search is given (see `BeamSearch`).
@@ -81,7 +81,7 @@ def generate(
     )
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=early_stopping)
     limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
-    return _writer(source, module, prompts, tokenizer, unproved).generate(
+    return _writer(source, module, prompts, inputs, tokenizer, unproved).generate(
         prompts, inputs=inputs, sampling=drawn, search=search, log_probabilities=log_probabilities, **limits
     )
 
@@ -90,13 +90,15 @@ def _writer(
     source: SpecSource | Bundle,
     module: Parameters | None,
     prompts: Any,
+    inputs: Mapping[str, Any] | None,
     tokenizer: str | Path | Tokenizer | None,
     unproved: bool,
 ) -> Decoder | TextDecoder:
-    """What generates from these prompts: they may be ids, or text for a tokenizer that is given or of a bundle."""
+    """What generates from these prompts and inputs: ids, or text for a tokenizer that is given or of a bundle."""
+    from archspec.decoding.text_inputs import has_text
     from archspec.decoding.text_prompts import text_rows
 
-    if tokenizer is None and text_rows(prompts) is None:
+    if tokenizer is None and text_rows(prompts) is None and not has_text(inputs):
         return decoder(source, module, unproved=unproved)
     return text_decoder(source, module, tokenizer=tokenizer, unproved=unproved)
 

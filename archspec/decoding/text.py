@@ -11,6 +11,7 @@ from archspec.decoding.ending import Ending
 from archspec.decoding.prompts import Sequences, read_inputs, read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.stepping import Decoder
+from archspec.decoding.text_inputs import with_ids
 from archspec.decoding.text_prompts import check_fit, encoded, text_rows
 from archspec.decoding.tokenizer import Tokenizer
 from archspec.record import record
@@ -45,10 +46,13 @@ class TextDecoder:
         rows = text_rows(prompts)
         return prompts if rows is None else [encoded(self.tokenizer, self.ids.plan, row) for row in rows]
 
-    def generate(self, prompts: Any, *, stop: Sequence[int] = (), **options: Any) -> tuple[Generated, ...]:
+    def generate(
+        self, prompts: Any, *, inputs: Mapping[str, Any] | None = None, stop: Sequence[int] = (), **options: Any
+    ) -> tuple[Generated, ...]:
         """Generate all ids and their text; `options` and errors are those of `Decoder.generate` and of `stream`."""
         check_fit(self.tokenizer, self.ids.plan, stop)
-        found = self.ids.generate(self.encode(prompts), stop=stop, **options)
+        given = with_ids(self.tokenizer, self.ids.plan, inputs)
+        found = self.ids.generate(self.encode(prompts), inputs=given, stop=stop, **options)
         return tuple(replace(row, text=continued(self.tokenizer, row.prompt, row.ids)) for row in found)
 
     def stream(
@@ -65,7 +69,7 @@ class TextDecoder:
         Args:
             prompts: a text, a conversation, or a list of them; or ids, as `Decoder.stream` takes them.
             max_new: the maximum number of new ids per row.
-            inputs: the spec's other inputs by name, with as many rows as there are prompts.
+            inputs: the spec's other inputs by name, with as many rows as there are prompts; of ids, also texts.
             stop: ids that end a row, in addition to the end ids of the spec.
             options: other arguments of `Decoder.stream`.
 
@@ -77,9 +81,9 @@ class TextDecoder:
                 all of `Decoder.stream`, before anything runs; E747 and E762 during iteration.
         """
         check_fit(self.tokenizer, self.ids.plan, stop)
-        ids = self.encode(prompts)
-        steps = self.ids.stream(ids, max_new=max_new, inputs=inputs, stop=stop, **options)
-        sequences = read_prompts(self.ids.plan, ids, read_inputs(inputs), max_new)
+        ids, given = self.encode(prompts), with_ids(self.tokenizer, self.ids.plan, inputs)
+        steps = self.ids.stream(ids, max_new=max_new, inputs=given, stop=stop, **options)
+        sequences = read_prompts(self.ids.plan, ids, read_inputs(given), max_new)
         ends = Ending(max_new=max_new, stop=tuple(stop)).ends(self.ids.plan)
         return self._texts(steps, sequences, ends, max_new)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.engines.cache import Recipe
-from archspec.engines.engine import Artifact, Form, Target
+from archspec.engines.engine import Artifact, Engine, Form, Target
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.program import Program
 from archspec.engines.registry import compiling, engine_of, engines
@@ -21,6 +21,7 @@ ARTIFACTS = "artifacts"
 _WORK = ".export"
 _EXPORTS: dict[Form, tuple[str, str]] = {
     "onnx": ("export to ONNX", f"{_WORK}/model.onnx"),
+    "ort": ("export for ONNX Runtime", f"{_WORK}/ort/model.onnx"),
     "program": ("export the program", f"{_WORK}/model.pt2"),
 }
 
@@ -68,7 +69,7 @@ class Workshop:
         # The network is computed for every bundle, even if its engines are in the cache.
         inspected = compiling(targets) if inspect is not None else ()
         wanted = [engine_of(target) for target in targets if target not in taken]
-        forms = [engine.form for engine in (*wanted, *(engines()[word] for word in inspected))]
+        forms = [self._form(engine) for engine in (*wanted, *(engines()[word] for word in inspected))]
         stages += [self._export(form) for form in dict.fromkeys(forms)]
         if inspect is not None:
             stages += [inspect(word, _EXPORTS[engines()[word].form][1]) for word in inspected]
@@ -102,7 +103,7 @@ class Workshop:
     def _build(self, target: Target) -> tuple[BuiltArtifact, Stage]:
         """Build one target, and store it in the cache if there is one."""
         place = self._place(target)
-        _, source = _EXPORTS[engine_of(target).form]
+        _, source = _EXPORTS[self._form(engine_of(target))]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
         outcome = self._run(
             "build", {**wanted, "source": source, "folder": str(place)}, named(f"build {target}", self.part)
@@ -113,6 +114,10 @@ class Workshop:
         if obstacle is not None:
             self._tell(f"{target} is not cached: {obstacle}")
         return BuiltArtifact(target=target, artifact=artifact, folder=place), outcome.stage
+
+    def _form(self, engine: Engine) -> Form:
+        """Return what an engine builds this program from."""
+        return engine.step_form if self.part == "step" and engine.step_form is not None else engine.form
 
     def _place(self, target: Target) -> Path:
         """Return the folder of a target's files."""

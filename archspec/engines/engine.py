@@ -25,8 +25,8 @@ OPSET_REASON = (
 )
 _NOT_IMPORTED = (ImportError, OSError, RuntimeError, AttributeError)
 """Exceptions that importing a package raises if its native code does not fit the host or other packages."""
-Form = Literal["onnx", "program"]
-"""What an engine is built from: an ONNX file, or a program of torch.export."""
+Form = Literal["onnx", "ort", "program"]
+"""What is exported: an ONNX file, one with operators of ONNX Runtime's own, or a program of torch.export."""
 
 
 @record
@@ -89,6 +89,8 @@ class Engine(ABC):
     """The module that opens the artifacts."""
     steps: ClassVar[bool] = False
     """Whether the engine builds the cached step of a decoder too."""
+    step_form: ClassVar[Form | None] = None
+    """What it builds the step from, if that is not what it builds models from."""
     profiled: ClassVar[bool] = False
     """Whether an artifact runs only at the sizes of its profiles."""
 

@@ -43,10 +43,13 @@ def write_onnx(
     path: Path,
     size: int,
     translations: Mapping[Any, Callable[..., Any]] | None = None,
+    change: Callable[[Any], None] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write an exported program with the inputs and outputs of an interface.
 
-    `size` is that of its weights in bytes; `translations` write operators of torch otherwise than the exporter does.
+    `size` is that of its weights in bytes; `translations` write operators of torch otherwise than the exporter does,
+    and `change` rewrites the graph before it is written, with `metadata` in the file.
     """
     import torch
 
@@ -63,7 +66,10 @@ def write_onnx(
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert written is not None
     keep_dtype(written.model.graph, dtype)
+    if change is not None:
+        change(written.model.graph)
     _tidy(written.model, interface)
+    written.model.metadata_props.update(metadata or {})
     written.save(path, external_data=size > EXTERNAL_BYTES)
 
 

@@ -1,8 +1,8 @@
 """The step of a decoder in ONNX Runtime: what is kept is input and output at once, so that nothing of it is copied.
 
-New entries are written by ScatterElements of opset 18, which every runtime and TensorRT take, and which ONNX Runtime
-computes in place where input and output have one memory. TensorScatter (opset 24) would do the same here, but parsers
-drop the lengths that belong to it; a concatenation copies all that is kept at every step.
+Where attention is `GroupQueryAttention` (see `ort`), it writes new entries in place; elsewhere ScatterElements of opset
+18 does, which every runtime and TensorRT take. TensorScatter (opset 24) would do the same, but parsers drop the lengths
+that belong to it; a concatenation copies all that is kept at every step. `docs/decoding.md` has their times.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import fail
+from archspec.engines.ort.export import ATTENTION
 from archspec.model.runner import Array, Arrays
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class BoundStep:
         self._names = [output.name for output in session.get_outputs() if output.name not in changed]
         self._binding: IOBinding | None = None
         self._state: Mapping[str, Array] | None = None
+        # `GroupQueryAttention` refuses several new positions of several rows with a past, and writes all of them.
+        self.by_rows = ATTENTION in session.get_modelmeta().custom_metadata_map
 
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         """Compute one step; the state is written in place. Raises SpecError E610 if ONNX Runtime fails."""

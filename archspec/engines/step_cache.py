@@ -125,12 +125,6 @@ class StepCache:
             self._parts |= self.once
         return self._parts
 
-    def store(self, state: Mapping[str, Array]) -> None:
-        """Take the state after a step; what was written in place is there already."""
-        for name, array in self.parts.items():
-            if state[name] is not array:
-                np.copyto(array, state[name])
-
     def copied(self) -> StepCache:
         """A cache with the same state in memory of its own."""
         # What is made once and what is held never change: both caches share them.
@@ -153,6 +147,13 @@ class StepCache:
             setattr(made, field, taken)
         made._parts = None
         return made
+
+
+def store(kept: Mapping[str, Array], state: Mapping[str, Array]) -> None:
+    """Take the state after a step into what is kept; what was written in place is there already."""
+    for name, array in kept.items():
+        if state[name] is not array:
+            np.copyto(array, state[name])
 
 
 def _dtype(one: KeptValue, dtype: DTypeName) -> str:

@@ -10,7 +10,16 @@ from archspec.record import record
 
 
 class StepSession(Protocol):
-    """Runs the step of a decoder."""
+    """Runs the step of a decoder.
+
+    With `by_rows`, several new positions are taken of one row, or of rows that have had none, and every one has to find
+    room behind what is kept (see `step_parts`).
+    """
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether it takes steps in parts alone."""
+        ...
 
     @property
     def capacity(self) -> int | None:
@@ -39,6 +48,7 @@ class FunctionalSession:
 
     runner: Runner
     updates: Mapping[str, str]
+    by_rows: bool = False
     capacity: int | None = None
 
     def run(self, inputs: Arrays, state: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ from archspec.algebra.dim import Dim
 from archspec.diagnostics import fail
 from archspec.engines.engine import Target
 from archspec.engines.registry import engine_of
-from archspec.engines.step_cache import StepCache
+from archspec.engines.step_cache import StepCache, store
 from archspec.engines.step_groups import groups
+from archspec.engines.step_parts import StepPart, parts
 from archspec.engines.step_session import StepSession
 from archspec.lower.step_programs import StepPrograms
 from archspec.model.inputs import converted
@@ -101,10 +102,28 @@ class BuiltSteps:
         own = {"past": cache.past, "count": counts, "last": places}
         inputs = {name: np.ascontiguousarray(one, np.int64) for name, one in own.items() if name in ports}
         inputs |= {name: converted(ports[name], fed[name], {}, self.dtype) for name in programs.fed}
-        outputs, state = self.step.run({**inputs, **cache.held}, cache.parts)
-        cache.store(state)
+        inputs |= cache.held
+        if self.step.by_rows:
+            output = self._run_parts(inputs, cache, list(parts(cache.past, counts, places, new)))
+        else:
+            outputs, state = self.step.run(inputs, cache.parts)
+            store(cache.parts, state)
+            output = outputs[programs.output]
         cache.past = cache.past + counts
-        return outputs[programs.output]
+        return output
+
+    def _run_parts(self, inputs: Arrays, cache: StepCache, found: Sequence[StepPart]) -> Array:
+        """The output of a step that is run in parts."""
+        programs, outputs = self.programs, list[Array]()
+        # A row that is full is fed on after its end: what it writes then is read by no step.
+        inputs = {**inputs, "past": np.minimum(inputs["past"], max(cache.length - 1, 0))}
+        for part in found:
+            own = {name: part.of_input(programs, name, one) for name, one in inputs.items()}
+            kept = part.of_state(programs, cache.parts)
+            made, state = self.step.run(own, kept if part.row is None else _contiguous(kept))
+            store(kept, state)
+            outputs.append(made[programs.output])
+        return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
 
     def _first(self, name: str, array: Array, new: int) -> Array:
         """The first `new` of the new entries of a fed input."""
@@ -119,3 +138,8 @@ def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: 
     step = engine.open_step(files["step"], programs.step.interface, programs.updates)
     once = None if programs.once is None else engine.open(files["once"], programs.once.interface)
     return BuiltSteps(programs=programs, dtype=dtype, step=step, once=once)
+
+
+def _contiguous(arrays: Arrays) -> dict[str, Array]:
+    """The same arrays, copied where their entries are apart."""
+    return {name: np.ascontiguousarray(one) for name, one in arrays.items()}

@@ -8,6 +8,7 @@ from typing import Any
 from archspec.engines.engine import Target
 from archspec.engines.export import export_onnx
 from archspec.engines.module import module_class
+from archspec.engines.ort.export import export_ort
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.engines.saved_program import save_program
@@ -35,8 +36,10 @@ def export(job: dict[str, Any]) -> dict[str, Any]:
 
     The job has `program`, `dtype`, `form` and the `path` to write.
     """
-    save = {"onnx": export_onnx, "program": save_program}[job["form"]]
-    save(Program.from_json(job["program"]), job["dtype"], Path(job["path"]))
+    save = {"onnx": export_onnx, "ort": export_ort, "program": save_program}[job["form"]]
+    path = Path(job["path"])
+    path.parent.mkdir(exist_ok=True)
+    save(Program.from_json(job["program"]), job["dtype"], path)
     return {}
 
 

@@ -17,6 +17,8 @@ from archspec.lower.flat import FlatPort, flat_file, layer_name
 from archspec.lower.naming import class_name
 from archspec.model.checked import Checked
 from archspec.model.ports import Interface, Port
+from archspec.passes.base import run_passes
+from archspec.passes.fuse_attention import FuseAttention
 from archspec.passes.incremental.incremental import Incremental
 from archspec.record import record
 
@@ -136,8 +138,9 @@ def step_programs(checked: Checked) -> StepPrograms | None:
     made = cached(checked.spec, {})
     if made is None:
         return None
+    step = run_passes(made.step, (FuseAttention(),)).graph if _has_rows(made.found) else made.step
     return StepPrograms(
-        step=_program(checked, made, "step", made.step),
+        step=_program(checked, made, "step", step),
         once=None if made.once is None else _program(checked, made, "once", made.once),
         found=made.found,
         fed=tuple(value.name for value in made.fed),
@@ -145,6 +148,12 @@ def step_programs(checked: Checked) -> StepPrograms | None:
         given=tuple(value.name for value in made.given),
         output=made.step.output_names[0],
     )
+
+
+def _has_rows(found: Incremental) -> bool:
+    """Whether steps take any number of rows, and what they keep has an axis of rows, so that they can be run apart."""
+    kept = (row_axis(one.type, found.rows, one.layers) for one in found.state)
+    return not found.rows.is_constant and not any(None in axes for axes in kept)
 
 
 def _program(checked: Checked, made: Cached, part: StepPart, graph: Graph) -> StepProgram:

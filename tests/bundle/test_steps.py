@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
 
 import archspec
 from archspec.bundle import step_artifacts
+from archspec.bundle.choice import choose
 from archspec.bundle.parity import float_arrays
-from archspec.bundle.report import OutputDifference, ParityTrial
-from archspec.bundle.step_parity import StepContest, step_of
+from archspec.bundle.report import OutputDifference, ParityTrial, Timing, step_of
+from archspec.bundle.step_parity import StepContest
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork
+from archspec.bundle.timing import ROUNDS, RUNS
 from archspec.checking import accepted
 from archspec.decoding import decoder
 from archspec.decoding.beams import BeamSearch
@@ -27,6 +30,7 @@ from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
 from archspec.engines.step_cache import StepCache
+from archspec.engines.step_parts import parts
 from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.engines.targets.onnx import Onnx
 from archspec.lower.emission import emit
@@ -36,12 +40,13 @@ from archspec.lower.step_programs import StepPrograms, step_programs
 from archspec.model.ports import interface_of
 from archspec.model.runner import Array, Arrays
 from archspec.spec.claims import load_claims
+from tests.editing import edited
 from tests.steps import steps_here
 
 TINY = """\
 archspec: 1
 name: tiny-decoder
-constants: {vocab: 50, d_model: 16}
+constants: {vocab: 50, d_model: 32}
 dims: {batch: [1, 2, 8], length: [1, 12, 32]}
 inputs: {ids: "int64[batch, length] < vocab"}
 defaults: {norm: layer_norm}
@@ -137,6 +142,32 @@ def test_every_position_equals_the_full_forward(tiny: Built) -> None:
     assert largest(tiny.contest()) < 1e-5
 
 
+def test_attention_is_one_operator_of_the_runtime(tiny: Built) -> None:
+    (step,) = tiny.built
+    model = onnx.load(tiny.folder / _first(step.built[0]))
+    kinds = [node.op_type for node in model.graph.node if node.domain == "com.microsoft"]
+    assert kinds.count("GroupQueryAttention") == 2
+    assert not {"ScatterElements", "Softmax"} & {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize(
+    ("past", "counts", "wanted"),
+    [
+        pytest.param([3, 0], [1, 1], [(None, None)], id="one position a row"),
+        pytest.param([3, 0], [0, 1], [(None, None)], id="an idle row"),
+        pytest.param([0, 0], [2, 4], [(None, None)], id="all rows begin"),
+        pytest.param([0, 0], [2, 3], [(None, 3)], id="filled up further than any row"),
+        pytest.param([3, 0], [1, 4], [(0, 1), (1, 4)], id="a chunk beside a row that goes on"),
+        pytest.param([3, 5], [0, 4], [(0, 1), (1, 4)], id="a chunk beside an idle row"),
+    ],
+)
+def test_parts_of_a_step(past: list[int], counts: list[int], wanted: list[tuple[int | None, int | None]]) -> None:
+    given = np.array(counts)
+    new = 1 if max(counts) == 1 else 4
+    found = parts(np.array(past), given, np.maximum(given - 1, 0), new)
+    assert [(one.row, one.new) for one in found] == wanted
+
+
 @pytest.mark.parametrize("shift", [-1, 1])
 def test_positions_that_are_off_by_one_are_found(tiny: Built, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = BuiltSteps.run
@@ -200,7 +231,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
     (folder / "tiny.yaml").write_text(TINY)
     with steps_here():
-        archspec.build(folder / "tiny.yaml", folder / "built", seed=3, cache=False)
+        archspec.build(folder / "tiny.yaml", folder / "built", seed=3, cache=False, benchmark=True)
     return folder / "built"
 
 
@@ -208,7 +239,7 @@ def test_generation_on_a_bundle_runs_the_step(bundle: Path) -> None:
     opened = archspec.open(bundle)
     prompts = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11]]
     engine = decoder(opened)
-    assert engine.chosen.startswith("onnx: executed")
+    assert engine.chosen.startswith("onnx: benchmarked")
     module = decoder(opened, artifact="module")
     assert module.chosen == "the emitted module: requested"
     found = engine.generate(prompts, max_new=20, log_probabilities=True)
@@ -216,6 +247,35 @@ def test_generation_on_a_bundle_runs_the_step(bundle: Path) -> None:
     assert [row.ids for row in found] == [row.ids for row in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one.log_probabilities, other.log_probabilities, atol=1e-5)
+
+
+def test_the_step_is_timed(bundle: Path) -> None:
+    opened = archspec.open(bundle)
+    (step,) = opened.manifest.programs
+    assert [one.verified for one in step.artifacts] == ["benchmarked"]
+    (timing,) = [one for one in opened.report.timings if one.artifact == "step of onnx"]
+    assert timing.sizes == {"batch": 1, "length": 12}
+    assert timing.runs == ROUNDS * RUNS and 0 < timing.milliseconds < 1e3
+    (line,) = [line for line in opened.summary().splitlines() if line.startswith("  step of onnx")]
+    found = re.fullmatch(
+        r"  step of onnx float32, 0.1 MB, benchmarked, ([\d,.]+) tokens/s \(([\d.]+) ms at batch=1, length=12\)"
+        r"; at most \S+ from the interpreter",
+        line,
+    )
+    assert found is not None
+    assert float(found[1].replace(",", "")) * float(found[2]) == pytest.approx(1e3, rel=0.01)
+
+
+def test_a_step_is_chosen_by_its_own_time(bundle: Path) -> None:
+    """Not by that of the full forward."""
+    opened = archspec.open(bundle)
+    (entry,) = opened.manifest.programs[0].artifacts
+    others = [entry, entry.model_copy(update={"target": "openvino"})]
+    times = {"onnx": 1.0, "openvino": 2.0, "step of onnx": 20.0, "step of openvino": 10.0}
+    timings = [Timing(artifact=name, sizes={}, milliseconds=ms, runs=1) for name, ms in times.items()]
+    report = opened.report.model_copy(update={"timings": timings})
+    assert choose(others, report, named=step_of).target == "openvino"
+    assert choose(others, report).target == "onnx"
 
 
 def test_chunks_and_beams_on_the_step(bundle: Path) -> None:
@@ -305,3 +365,20 @@ def test_what_is_kept_of_bfloat16_stands_in_float32(tiny: Built) -> None:
     assert torch.equal(there.float().to(torch.bfloat16).view(torch.int16), there.view(torch.int16))
     with pytest.raises(KeyError):
         StepCache(2, 8, found.state, sizes, "float8")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_step_in_inductor(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(edited(TINY, ("layers: 2", "layers: 1")))
+    with steps_here():
+        opened = archspec.build(tmp_path / "tiny.yaml", tmp_path / "out", targets=["inductor"], seed=3, cache=False)
+    (step,) = opened.manifest.programs
+    assert [one.verified for one in step.artifacts] == ["executed"]
+    (trial,) = [one for one in opened.report.trials if one.artifact == "step of inductor"]
+    assert trial.differences[0].largest < 1e-5
+    for prompts in ([[1, 2, 3]], [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11]]):
+        made = decoder(opened, artifact="inductor")
+        assert made.chosen.startswith("inductor: requested; executed")
+        found = made.generate(prompts, max_new=20)
+        wanted = decoder(opened, artifact="module").generate(prompts, max_new=20)
+        assert [row.ids for row in found] == [row.ids for row in wanted]

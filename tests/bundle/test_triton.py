@@ -11,13 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 from google.protobuf import text_format
+from onnxruntime import InferenceSession
 
 import archspec
 from archspec.bundle.triton import batch_of, configuration, model_name, served
+from archspec.bundle.triton_step import ServedStep
+from archspec.checking import accepted
+from archspec.decoding import decoder
 from archspec.diagnostics import SpecError
 from archspec.engines.engine import Target
 from archspec.engines.profiles import read_profiles
 from archspec.engines.program import Program
+from archspec.lower.step_programs import step_programs
+from archspec.model.ports import interface_of
 from archspec.model.written import DimRange, InputPort, WrittenInterface
 from tests.steps import steps_here
 
@@ -163,3 +169,126 @@ def test_a_repository_is_a_bundle_too(schema: ModuleType, spec_file: Path, tmp_p
     assert [port.name for port in found.input] == ["ids", "valid"]
     assert bundle.run({"ids": np.ones((2, 3), dtype=np.int64)})["pooled"].shape == (2, 16)
     archspec.open(bundle.path)
+
+
+DECODER = """\
+archspec: 1
+name: tiny-decoder
+constants: {vocab: 31, d_model: 16}
+dims: {batch: [1, 2, 3], length: [1, 12, 20]}
+inputs: {ids: "int64[batch, length] < vocab"}
+defaults: {norm: layer_norm}
+graph:
+  source: {block: token_embedding, ids: ids, vocab: vocab, dim: d_model, positions: {kind: learned, length: 20}}
+  states:
+    block: decoder
+    input: source
+    layers: 2
+    residual: pre
+    final_norm: true
+    attention: {heads: 4, kv_heads: 2, mask: causal & last(6)}
+    feed_forward: {hidden: 32, activation: gelu}
+  logits: {block: lm_head, input: states, tie: source.table}
+outputs: {logits: "float[batch, length, vocab]"}
+decode: {input: ids, output: logits, start: none, end: none}
+"""
+
+
+class Server:
+    """What Triton is documented to do with a model that has implicit state, in this process.
+
+    The first request of a sequence gets the initial state, every other one what the one before it returned; requests of
+    several sequences are put together along the batch axis, which dims leave out.
+    """
+
+    def __init__(self, config: Any, file: Path) -> None:
+        self.config, self.session = config, InferenceSession(file, providers=["CPUExecutionProvider"])
+        self.kept: dict[int, dict[str, Any]] = {}
+
+    def infer(self, requests: dict[int, dict[str, Any]], starts: bool) -> dict[int, Any]:
+        """The one output of each request, by sequence."""
+        states = self.config.sequence_batching.state
+        assert len(requests) <= self.config.max_batch_size
+        for number in requests if starts else ():
+            empty = {one.input_name: one.initial_state[0] for one in states}
+            assert all(one.zero_data for one in empty.values())
+            self.kept[number] = {name: np.zeros((1, *one.dims), np.float32) for name, one in empty.items()}
+        inputs = {
+            port.name: np.concatenate([self._given(one, port) for one in requests.values()])
+            for port in self.config.input
+        }
+        inputs |= {
+            one.input_name: np.concatenate([self.kept[number][one.input_name] for number in requests]) for one in states
+        }
+        (output,) = self.config.output
+        names = [output.name, *(one.output_name for one in states)]
+        found = dict(zip(names, self.session.run(names, inputs), strict=True))
+        for place, number in enumerate(requests):
+            for one in states:
+                array = found[one.output_name][place : place + 1]
+                assert array.shape == (1, *one.dims)
+                self.kept[number][one.input_name] = array
+        return {number: found[output.name][place] for place, number in enumerate(requests)}
+
+    def _given(self, request: dict[str, Any], port: Any) -> Any:
+        """The array of an input with a batch of one, of the shape and dtype that the configuration has."""
+        assert set(request) == {one.name for one in self.config.input}
+        array = np.array(request[port.name], np.int64)
+        dims = [] if port.HasField("reshape") else list(port.dims)
+        assert array.ndim == len(dims) and all(want in (-1, size) for want, size in zip(dims, array.shape, strict=True))
+        return array[None]
+
+
+def asked(ids: list[int], past: int) -> dict[str, Any]:
+    return {"ids": ids, "past": past, "count": len(ids), "last": len(ids) - 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "reason"),
+    [
+        ("gpt2", Target(engine="onnx"), None),
+        ("gpt2", Target(engine="openvino"), "Triton's backend keeps no state"),
+        ("t5-small", Target(engine="onnx"), "what is made once of further inputs would be sent with every request"),
+    ],
+)
+def test_the_steps_that_triton_can_serve(name: str, target: Target, reason: str | None) -> None:
+    checked = accepted(name, reduced=True)
+    programs = step_programs(checked)
+    assert programs is not None
+    step = ServedStep(name=name, programs=programs, whole=interface_of(checked.spec), dtype="float32")
+    assert step.unserved(target) == reason
+
+
+@pytest.mark.slow
+def test_a_step_whose_state_the_server_keeps(schema: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(DECODER)
+    with steps_here():
+        bundle = archspec.build(tmp_path / "tiny.yaml", tmp_path / "out", layout="triton", seed=3, cache=False)
+    folder = bundle.path / "triton" / "tiny-decoder-step"
+    assert not (bundle.path / "artifacts").exists()
+    (step,) = bundle.manifest.programs[0].artifacts
+    assert (step.files, step.verified) == (["triton/tiny-decoder-step/1/model.onnx"], "executed")
+    config = parsed(schema, (folder / "config.pbtxt").read_text())
+    assert (config.name, config.platform, config.max_batch_size) == ("tiny-decoder-step", "onnxruntime_onnx", 3)
+    assert config.sequence_batching.oldest.max_candidate_sequences == 3
+    # Keys and values of two layers: two heads of 4, of the last 5 positions.
+    assert [list(one.dims) for one in config.sequence_batching.state] == [[2, 5, 4]] * 4
+    server = Server(config, folder / "1" / config.default_model_filename)
+    prompts = [[1, 2, 3, 4, 5, 6, 7], [8, 9], [10, 11, 30]]
+    sequences = [list(prompt) for prompt in prompts]
+    logits = {number: server.infer({number: asked(ids, 0)}, starts=True)[number] for number, ids in enumerate(prompts)}
+    for _ in range(12):
+        for number, row in logits.items():
+            # Equal ids may hide a difference: the logits of fresh weights are close to each other.
+            full = bundle.run({"ids": np.array([sequences[number]])})["logits"][0, -1]
+            np.testing.assert_allclose(row, full, atol=1e-5)
+            sequences[number].append(int(row.argmax()))
+        requests = {number: asked(ids[-1:], len(ids) - 1) for number, ids in enumerate(sequences)}
+        logits = server.infer(requests, starts=False)
+    wanted = decoder(bundle, artifact="module").generate(prompts, max_new=12)
+    assert [tuple(ids[len(prompt) :]) for ids, prompt in zip(sequences, prompts, strict=True)] == [
+        row.ids for row in wanted
+    ]
+    # Another sequence takes the place of the first: it begins with zeros again.
+    again = server.infer({0: asked([8, 9], 0)}, starts=True)[0]
+    np.testing.assert_allclose(again, bundle.run({"ids": np.array([[8, 9]])})["logits"][0, -1], atol=1e-5)

@@ -38,6 +38,7 @@ def test_the_line_of_check_and_its_data() -> None:
 def test_a_table_of_all_nodes() -> None:
     rows = CliRunner().invoke(cli, ["show", "resnet-50", "--fields"]).output.splitlines()
     assert rows[0].split() == ["node", "gives", "field", "mixing"]
+    assert any(row.startswith("stem.1 ") and "11 x 11 positions, stride 4" in row for row in rows)
     (stage,) = (row for row in rows if row.startswith("stage3 "))
     assert "267 x 267 positions, stride 16" in stage
     assert stage.split()[-2:] == ["static", "47%"]

@@ -121,3 +121,20 @@ def test_text_needs_a_tokenizer(archspec: Command, named: tuple[str, ...], folde
         ran = archspec("generate", source, "--prompt", "the")
         assert ran.status == 1
         assert "error[E760]" in ran.err
+
+
+def test_the_source_of_an_encoder_decoder(archspec: Command, folder: Path) -> None:
+    sizes = {"layers": "1", "d_model": "16", "heads": "2", "head_dim": "8", "d_ff": "24", "vocab": "270"}
+    set = {**sizes, "decode.start": "1", "decode.end": "0", "decode.ban": "[266, 267, 268, 269]"}
+    saved(folder / "words", by_bytes())
+    overrides = [part for name, value in set.items() for part in ("--set", f"{name}={value}")]
+    given = ("--source", "the cat", "--source", "é", "--tokenizer", "words", "--max-new", "4", "--seed", "3")
+    ran = archspec("generate", "t5-small", *overrides, *given)
+    spec = package.load("t5-small", set=set)
+    torch.manual_seed(3)
+    rows = package.generate(
+        spec, module=package.compile(spec), inputs={"src_ids": TEXTS}, tokenizer=folder / "words", max_new=4
+    )
+    assert (ran.status, ran.out) == (0, "".join(f"{row.text}\n" for row in rows))
+    ran = archspec("generate", "gpt2", "--reduced", "--source", "the", "--tokenizer", "words", "--prompt-ids", "1")
+    assert ran.status == 1 and "error[E745]: no input takes a source" in ran.err

@@ -23,6 +23,7 @@ from archspec.ops.state.entries_before import EntriesBefore
 from archspec.ops.state.last_entry import LastEntry
 from archspec.ops.state.masked_positions import MaskedPositions
 from archspec.ops.state.row_positions import RowPositions
+from archspec.ops.state.step_attention import StepAttention
 from archspec.ops.state.write_positions import WritePositions
 from tests.ops.case import BATCH, SRC, TGT, Case, bools, floats, integers
 from tests.ops.cases_parametric import conv
@@ -39,6 +40,16 @@ BUCKETS: dict[str, int] = {"heads": 3, "buckets": 8, "max_distance": 9}
 def placed(mask: Mask, *controls: TensorType, loose: frozenset[int]) -> Case:
     """Attention whose queries and keys stand at given positions, which are controls 0 and 1."""
     return Case(op=Attention(mask=AtPositions(mask, 0, 1)), inputs=(*CROSS, *controls), loose=loose)
+
+
+def cached(heads: int, groups: int, *, room: int = 6, rotary: bool = False, scale: Scalar | None = None) -> Case:
+    """Attention of new positions to kept ones; every operand is read by nobody knows what."""
+    new, kept = (floats(BATCH, SRC, 4 * count) for count in (heads, groups)), floats(BATCH, groups, Dim.of(room), 4)
+    q, own = new
+    op = StepAttention(heads=axis(heads), size=axis(4), scale=scale, rotary=rotary)
+    table = (floats(TWO, BATCH, ONE, SRC, TWO),) if rotary else ()
+    inputs = (q, own, own, kept, kept, integers(BATCH, bound=3), *table)
+    return Case(op=op, inputs=inputs, loose=frozenset(range(len(inputs))))
 
 
 # Positions bar most pairs, whatever is drawn: what is barred is not read.
@@ -71,6 +82,9 @@ CASES = [
         )
         for kept in (2, 5)
     ),
+    cached(2, 2),
+    cached(4, 2, rotary=True),
+    cached(3, 1, room=4, rotary=True, scale=Scalar.of(2)),
     Case(op=LearnedPositions(rows=Dim.of(9), offset=2, ids=True), inputs=(X, QUERIES)),
     Case(op=LearnedPositions(rows=Dim.of(9), ids=True), inputs=(X, integers(SRC, bound=9))),
     *(

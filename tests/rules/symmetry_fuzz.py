@@ -1,15 +1,14 @@
 """Random specs of convolutions, pools, attention and positions, with rules on symmetry.
 
-What is proved must hold on runs of the graph, and what is violated has its measured witness. As a script it prints how
-many rules of `--files` specs were decided.
+What is proved must hold on runs of the graph, and what is violated has its measured witness. `tools/fuzz --symmetry N`
+judges many.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +74,8 @@ def map_step(w: Writer, x: str) -> str:
                 f"{{block: shift, input: {x}, axis: {w.r.choice([1, 2, 3])}, by: {w.r.choice([-1, 1])}, fill: 0}}",
                 f"{{block: slice, input: {x}, axis: {w.r.choice([2, 3])}, start: {w.r.choice([0, 1])}, stop: -1}}",
                 residual,
+                f"{{block: resize, input: {x}, mode: {w.r.choice(['nearest', 'nearest', 'bilinear'])}, factor: 2}}",
+                f"{{block: roll, input: {x}, axis: {w.r.choice([2, 3])}, by: {w.r.choice([-1, 1])}}}",
                 f"{x} * sigmoid({x}) + {x}",
             ]
         )
@@ -202,12 +203,8 @@ def drawn(seed: int) -> tuple[str, Spec] | None:
     made = images(r) if r.random() < 0.7 else sequences(r)
     try:
         return made, elaborate(read(Source("fuzz.yaml", made)), path=Path("fuzz.yaml"))
-    except SpecError as error:
-        refused[error.diagnostics[0].message] += 1
+    except SpecError:
         return None
-
-
-refused: Counter[str] = Counter()
 
 
 def verdicts(spec: Spec) -> Iterator[tuple[Verdict, str]]:
@@ -231,35 +228,26 @@ def wrong(judge: Judge, verdict: Verdict) -> str:
 
 
 def outcome(verdict: Verdict) -> str:
+    """The status, or `vacuous` for a rule that says nothing."""
     codes = {one.code for one in verdict.diagnostics}
     return "vacuous" if "E425" in codes else verdict.status
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--files", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+def run(seeds: Sequence[int]) -> tuple[Counter[str], list[str]]:
+    """How many rules of the specs of some seeds have each outcome, and what a run contradicts, with the spec."""
     counts: Counter[str] = Counter()
-    why: Counter[str] = Counter()
-    for seed in range(given.seed * 1_000_000, given.seed * 1_000_000 + given.files):
+    unsound = []
+    for seed in seeds:
         made = drawn(seed)
-        if made is None:
-            counts["refused"] += 1
-            continue
-        for verdict, contradiction in verdicts(made[1]):
+        for verdict, contradiction in verdicts(made[1]) if made else ():
             counts[outcome(verdict)] += 1
-            if verdict.status == "unknown":
-                why[verdict.explanation.partition("` ")[2]] += 1
-            if contradiction:
-                counts["unsound"] += 1
-                print(f"UNSOUND seed {seed}\n{made[0]}\n{contradiction}", flush=True)
-    print(dict(counts))
-    for text_, count in why.most_common(12):
-        print(f"  {count:5} {text_}")
-    for text_, count in refused.most_common(6):
-        print(f"  refused {count:5} {text_}")
+            if made and contradiction:
+                unsound.append(f"seed {seed}: {contradiction}\n{made[0]}")
+    return counts, unsound
 
 
-if __name__ == "__main__":
-    main()
+def told(counts: Counter[str], unsound: Sequence[str]) -> str:
+    """The outcomes on one line."""
+    total = counts.total()
+    each = ", ".join(f"{count} {found}" for found, count in sorted(counts.items()))
+    return f"{total} rules: {each}; {len(unsound)} unsound, {1 - counts['unknown'] / max(1, total):.1%} decided"

@@ -289,3 +289,91 @@ def test_axes_and_positions_that_are_left_out(tmp_path: Path) -> None:
     rules = f"equivariant: {{{both}, stride: 1, border: circular}}", f"invariant: {{{both}}}"
     found = report(tmp_path, TOKENS, *rules)
     assert [one.status for one in found.verdicts[:2]] == ["proved", "violated"]
+
+
+RESNET = """archspec: 1
+extends: resnet-50
+name: moved
+rules:
+{rules}
+"""
+
+
+def test_a_convolutional_network_moves_by_its_stride_inside(tmp_path: Path) -> None:
+    """The fields are those of every introduction: 35, 91, 267; no map of 224 pixels holds one of 427."""
+    rules = [f"stage{k}, input: pixels, axis: [2, 2], stride: {2 ** (k + 1)}" for k in (1, 2, 3, 4)]
+    found = report(tmp_path, RESNET, *(f"equivariant: {{output: {one}}}" for one in rules[:2]))
+    assert [one.explanation.split("all ")[-1].split(" ")[0] for one in found.verdicts[:2]] == ["35", "91"]
+    path = tmp_path / "large.yaml"
+    text = RESNET.format(rules="\n".join(f"  - equivariant: {{output: {one}}}" for one in rules[2:]))
+    path.write_text(text.replace("name: moved", "name: moved\nconstants: {image: 512}"), encoding="utf-8")
+    large = check(path)
+    assert [one.explanation.split("all ")[-1].split(" ")[0] for one in large.verdicts[:2]] == ["267", "427"]
+    small = report(tmp_path, RESNET, f"equivariant: {{output: {rules[3]}}}")
+    assert [one.code for one in small.verdicts[0].diagnostics] == ["E425"]
+
+
+WINDOWS = """archspec: 1
+name: windows
+dims: {{batch: [1, 2, 4]}}
+inputs:
+  map: float[batch, 8, 12, 4]
+graph:
+  windows: {{block: rearrange, input: map, pattern: "b (n h) w c -> (b n) (h w) c", sizes: {{h: 2}}}}
+  mixed: {{block: attend, query: windows, key: windows, value: windows, mask: all}}
+  back: {{block: rearrange, input: mixed, pattern: "(b n) (h w) c -> b (n h) w c", sizes: {{n: 4, h: 2}}}}
+  parts: {{block: rearrange, input: back, pattern: "b (n h) w c -> b n h w c", sizes: {{h: 2}}}}
+outputs:
+  back: float[batch, 8, 12, 4]
+rules:
+{rules}
+"""
+
+
+def test_attention_within_windows_moves_by_whole_windows(tmp_path: Path) -> None:
+    """Of eight rows in windows of two: a move by two rows moves windows, and one by a single row tears them."""
+
+    def rule(axis: int, stride: int) -> str:
+        where = f"axis: [{axis}, {axis}], stride: {stride}, border: circular"
+        return f"equivariant: {{output: back, input: map, {where}}}"
+
+    # Along the columns every window is moved in itself.
+    assert status(report(tmp_path, WINDOWS, rule(2, 1))) == "proved"
+    torn = report(tmp_path, WINDOWS, rule(1, 1))
+    assert status(torn) == "violated"
+    assert broken_by(torn) == ("`split` a move by 1 positions is no multiple of its parts of 2", 7)
+    whole = "equivariant: {output: parts, input: map, axis: [1, 1], stride: 2, border: circular}"
+    assert status(report(tmp_path, WINDOWS, whole)) == "proved"
+
+
+BLURRED = """archspec: 1
+name: blurred
+dims: {{batch: [1, 2, 4]}}
+inputs:
+  pixels: float[batch, 3, 16, 16]
+defaults: {{norm: batch_norm}}
+graph:
+  map: {{block: conv, input: pixels, channels: 4, kernel: 3, padding: circular, norm: true, activation: relu}}
+  round: {{block: rearrange, input: map, pattern: "b c h w -> b c h w"}}
+{blur}
+  coarse: {{block: max_pool, input: BLUR, kernel: 1, stride: 4}}
+  pooled: {{block: pool, input: coarse, kind: mean}}
+outputs:
+  pooled: float[batch, 4]
+rules:
+{rules}
+"""
+
+
+def deviation(found: Report) -> float:
+    note = found.verdicts[0].diagnostics[0].notes[1]
+    return float(note.split("up to ")[1].split(" ")[0])
+
+
+def test_a_blur_before_the_stride_lowers_the_deviation(tmp_path: Path) -> None:
+    rule = "invariant: {output: pooled, input: pixels, axis: 2, stride: 1}"
+    plain = report(tmp_path, BLURRED.replace("BLUR", "round"), rule, blur="")
+    blur = "  blur: {block: avg_pool, input: round, kernel: 3, stride: 1}"
+    smooth = report(tmp_path, BLURRED.replace("BLUR", "blur"), rule, blur=blur)
+    assert [status(plain), status(smooth)] == ["violated", "violated"]
+    assert deviation(smooth) < deviation(plain) / 1.5

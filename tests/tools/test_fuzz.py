@@ -37,6 +37,11 @@ def test_edits_that_are_answered(tool: ModuleType, capsys: pytest.CaptureFixture
     assert re.match(r"4 edits, \d refused, 0 answered wrongly", capsys.readouterr().out)
 
 
+def test_symmetry_that_holds(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main(["--symmetry", "4", "--jobs", "1"]) == 0
+    assert re.match(r"\d+ rules: .*; 0 unsound, \d+\.\d% decided", capsys.readouterr().out)
+
+
 def test_graphs_that_hold(tool: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool.main(["--graphs", "3", "--jobs", "1"]) == 0
     assert re.match(r"3 graphs, \d+ pairs, 0 unsound", capsys.readouterr().out)

@@ -30,6 +30,7 @@ class Inductor(Engine):
     """A package of native code: `inductor` for this kind of processor, `inductor:cuda` for this host's GPU."""
 
     word = "inductor"
+    steps = True
     runtime = "torch"
     form = "program"
     speed = 1

@@ -10,6 +10,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes
 from archspec.ir.motion import Motion, Moves, Still, lost
+from archspec.ir.moving import Pairs, together
 from archspec.ir.op import (
     Coefficients,
     Emitter,
@@ -31,8 +32,10 @@ from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
 from archspec.masks.evaluate import evaluate
 from archspec.masks.given import Given
+from archspec.masks.grid_windows import GridWindows
 from archspec.masks.mask import Mask
 from archspec.masks.source import Control
+from archspec.masks.walk import leaves
 from archspec.ops.attention.attended import Attended, Score
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
@@ -62,7 +65,8 @@ class Attention(Primitive):
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
         "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
-        "does not depend on a prefix, and neither a precomputed mask nor given positions are tracked"
+        "does not depend on a prefix, neither a precomputed mask nor given positions are tracked, and where windows "
+        "begin is not"
     )
 
     mask: Mask
@@ -158,8 +162,13 @@ class Attention(Primitive):
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
-        """By the positions of queries and keys, and how the mask and what changes the scores depend on them."""
+        """By rows, or by positions: as the mask and what changes the scores depend on those of queries and keys."""
         query, key, value = operands[:3]
+        if any(isinstance(one, Moves) and one.axis == 0 for one in operands[:3]):
+            # A control of one axis may be over rows or over positions.
+            if any(type_.rank == 1 for type_ in inputs[self.first :]):
+                return super().moved(operands, inputs, outputs)
+            return tuple(together(operands, [self._rows(*one) for one in enumerate(inputs)]) for _ in outputs)
         scores = [_score(*one) for one in zip(operands[3 : self.first], inputs[3 : self.first], strict=True)]
         controls = [_control(*one) for one in zip(operands[self.first :], inputs[self.first :], strict=True)]
         attended = Attended(mask=self.mask, query=query, key=key, value=value, scores=scores, controls=controls)
@@ -167,9 +176,16 @@ class Attention(Primitive):
         # The keys of the weights move as well, along another axis.
         return (found, *(lost("gives weights of queries and keys that move") for _ in outputs[1:]))
 
+    def _rows(self, number: int, type_: TensorType) -> Pairs:
+        """The axis of the rows of the batch, where an operand has one."""
+        has = type_.rank == 4 or (number >= self.first and type_.rank > 1)
+        return {0: 0} if has and type_.shape[0] != 1 else {}
+
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """Every operand but the values, which a row reads wherever its mask, if it is known, lets it see."""
-        known = not isinstance(self.mask, Given | AtPositions)
+        # Of windows the relation has their sides, and where they begin only as data.
+        windows = any(isinstance(leaf, GridWindows) for leaf in leaves(self.mask))
+        known = not isinstance(self.mask, Given | AtPositions) and not windows
         return {number: why for number, why in super().loose(inputs).items() if not (known and number == 2)}
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:

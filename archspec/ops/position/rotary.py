@@ -19,7 +19,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
-_HALF = '''
+HALF = '''
 def rotate_half(x: Tensor, table: Tensor) -> Tensor:
     """Rotate the pairs (i, i + d/2) of features of x [..., s, d] by a table [2, ..., s, d/2]."""
     cos, sin = table.unbind(0)
@@ -105,7 +105,7 @@ class Rotary(Primitive):
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """A call of a helper function; the features that are not rotated are appended."""
-        helper = e.helper(_HALF if self.layout == "half" else _INTERLEAVED)
+        helper = e.helper(HALF if self.layout == "half" else _INTERLEAVED)
         turned = 2 * e.types[1].shape[-1]
         if turned == e.types[0].shape[3]:
             return (call(helper, *inputs),)

@@ -1,0 +1,45 @@
+"""Export the step of a decoder for ONNX Runtime, with the operators that it has for decoding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.engines.export import exported_program, weight_bytes, write_onnx
+from archspec.engines.module import load_module
+from archspec.engines.ort.attention import HELPER, GroupedQueryAttention
+from archspec.engines.ort.norms import join_sums, name_norms
+from archspec.engines.ort.products import product
+from archspec.engines.program import Program
+from archspec.model.ports import DTypeName
+
+ATTENTION = "archspec.attention"
+"""The key of the file's metadata that names its operator of attention, whose demands the runner has to meet."""
+
+
+def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
+    """Write the program as `export_onnx` does, with operators of ONNX Runtime in place of what they compute.
+
+    Raises SpecError E607 for weights that do not fit, E527 for weights that overflow, E608 for an axis that cannot be
+    exported.
+    """
+    import torch
+
+    module = load_module(program, dtype)
+    # The functions of an emitted file are its own: another program has its own file.
+    functions = type(module).forward.__globals__
+    attention = GroupedQueryAttention(functions[HELPER]) if HELPER in functions else None
+    functions[HELPER] = attention
+    name_norms(module)
+    ports, partial = program.interface.input_ports, program.partial
+    exported = exported_program(module, ports, program.interface, dtype, partial=partial)
+    metadata = {ATTENTION: "GroupQueryAttention"} if attention is not None and attention.used else {}
+    write_onnx(
+        exported,
+        program.interface,
+        dtype,
+        path,
+        weight_bytes(module),
+        translations={torch.ops.aten.linear.default: product},
+        change=join_sums,
+        metadata=metadata,
+    )
