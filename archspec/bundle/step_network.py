@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from archspec.algebra.dim import Symbol
 from archspec.analyses.cost import cost
 from archspec.bundle.network import entry_of
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, run_module
 from archspec.bundle.report import NetworkEntry, ParityTrial, network_of, step_of
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_parity import StepContest, dims_within
 from archspec.bundle.stored import StoredArrays
 from archspec.checking.checks import accepted
 from archspec.contract.lowered import NetworkRunner
@@ -73,7 +72,7 @@ def check_step_network(
             opened=lambda: network_steps(plan, step, programs),
             program=step.whole,
             checked=checked,
-            dims=_dims(step.whole, programs),
+            dims=dims_within(step.whole.interface, step.whole.profiles, programs.found.length),
         )
         trials = list(contest.trials())
     problems = Collector()
@@ -151,12 +150,3 @@ def capacity_of(program: Program) -> int | None:
     if program.state is None or not program.state.buffers:
         return None
     return program.ranges()[0][program.state.buffers[0]][0][POSITIONS]
-
-
-def _dims(whole: Program, programs: StepPrograms) -> dict[str, Symbol] | None:
-    """Return the dims of the profile with the most positions, None for those of the spec."""
-    if not whole.profiles:
-        return None
-    length = programs.found.length.name
-    longest = max(whole.profiles, key=lambda profile: profile[length][2])
-    return {symbol.name: symbol for symbol in whole.interface.narrowed(longest).symbols}

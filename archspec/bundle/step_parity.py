@@ -18,7 +18,9 @@ from archspec.contract.report import shown
 from archspec.contract.stepped import Glance, decoded
 from archspec.engines.engine import Target
 from archspec.engines.module import load_module
+from archspec.engines.profiles import Profile
 from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
 from archspec.engines.step_cache import StepCache
 from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.lower.step_programs import step_programs
@@ -135,6 +137,14 @@ class StepContest:
         return FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
 
 
+def dims_within(interface: Interface, profiles: Sequence[Profile], length: Symbol) -> dict[str, Symbol] | None:
+    """The dims of a whole model within the profile that has the most positions, None without profiles."""
+    if not profiles:
+        return None
+    longest = max(profiles, key=lambda profile: profile[length.name][2])
+    return {symbol.name: symbol for symbol in interface.narrowed(longest).symbols}
+
+
 def step_contest(
     target: Target, dtype: DTypeName, files: Mapping[str, Path], program: Program, spec: Path
 ) -> StepContest:
@@ -147,4 +157,12 @@ def step_contest(
     def opened() -> BuiltSteps:
         return open_steps(programs, target, dtype, files)
 
-    return StepContest(artifact=step_of(target), dtype=dtype, opened=opened, program=program, checked=checked)
+    profiles = program.profiles if engine_of(target).profiled else ()
+    return StepContest(
+        artifact=step_of(target),
+        dtype=dtype,
+        opened=opened,
+        program=program,
+        checked=checked,
+        dims=dims_within(program.interface, profiles, programs.found.length),
+    )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import obstacle, unopened
 from archspec.bundle.report import TOLERANCE, step_of
 from archspec.bundle.step_artifacts import OpenedSteps, opened_steps
-from archspec.bundle.step_parity import ContractSteps
+from archspec.bundle.step_parity import ContractSteps, dims_within
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
 from archspec.contract.report import ContractReport, Finding
+from archspec.contract.sequences import Decoded
 from archspec.contract.stepped import Stepped, decoded, stepped
 from archspec.model.checked import Checked
 from archspec.model.exposing import with_inner
@@ -56,7 +58,15 @@ def _finding(
     judged = Stepped(
         steps=ContractSteps(steps=opened.steps, interface=bundle.interface), full=full, tolerance=tolerance
     )
-    return stepped(known, [judged], seed)
+    return stepped(_within(bundle, known, target), [judged], seed)
+
+
+def _within(bundle: Bundle, known: Decoded, target: str) -> Decoded:
+    """Return a decoder within the sizes that an artifact was built for."""
+    whole = next(entry for entry in bundle.manifest.artifacts if entry.target == target)
+    profiles = [{name: (low, typical, most) for name, (low, typical, most) in one.items()} for one in whole.profiles]
+    dims = dims_within(bundle.interface, profiles, known.length)
+    return replace(known, claims=replace(known.claims, dims={**known.claims.dims, **(dims or {})}))
 
 
 def _interpreter(checked: Checked, weights: Mapping[str, Array]) -> Runner:

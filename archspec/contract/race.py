@@ -32,7 +32,9 @@ class Finish:
 
 def rows_at(known: Decoded, sizes: Mapping[str, int], pattern: str, seed: int) -> Rows:
     """Rows whose sequences fill a capacity that is, where the dim has room, larger than they need."""
-    most = known.length.max // known.length.multiple * known.length.multiple
+    # The claims may admit fewer positions than the spec: an engine is made for a range of sizes.
+    within = known.claims.dims.get(known.length.name, known.length)
+    most = within.max // within.multiple * within.multiple
     capacity = min(known.admitted(sizes[known.length.name] + SPARE), most)
     return Rows(decoded=known, sizes={**sizes, known.length.name: capacity}, pattern=pattern, seed=seed)
 

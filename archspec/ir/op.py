@@ -131,6 +131,8 @@ class Primitive(Op):
     reads_more: ClassVar[str] = ""
     anywhere: ClassVar[bool] = False
     acts: ClassVar[Literal["affine", "nonlinear"] | None] = None
+    unread: ClassVar[bool] = False
+    """Results are computed from sizes alone: operands only give device and precision, and the reference needs none."""
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""

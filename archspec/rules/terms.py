@@ -16,7 +16,6 @@ from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType, TensorType
 from archspec.ops.elementwise.compare import Compare
-from archspec.ops.elementwise.constant import Constant
 from archspec.ops.elementwise.logical import Logical
 from archspec.record import record
 
@@ -47,6 +46,11 @@ class Term:
             yield self
         for operand in self.operands:
             yield from operand.leaves()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether no input decides it, but sizes alone."""
+        return all(leaf.op is not None for leaf in self.leaves())
 
     @property
     def reads_floats(self) -> bool:
@@ -153,8 +157,7 @@ class Terms:
             return self._input(value) if value in self._inputs else None
         if not isinstance(node.op, Primitive) or node.parameters or _differs_by_layer(node.op):
             return None
-        # The operand of a constant only gives its device.
-        inputs = () if isinstance(node.op, Constant) else node.inputs
+        inputs = () if node.op.unread else node.inputs
         operands = [self.of(operand) for operand in inputs]
         known = tuple(operand for operand in operands if operand is not None)
         if len(known) < len(operands):

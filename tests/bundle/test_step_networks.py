@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,20 @@ def test_profiles_of_different_capacities_are_refused(tiny: Lowered) -> None:
     (found,) = raised.value.diagnostics
     assert found.code == "E606"
     assert found.message.endswith("different capacities: 16, 32")
+
+
+@pytest.mark.usefixtures("plan")
+def test_a_profile_of_fewer_positions_makes_a_smaller_cache(tiny: Lowered) -> None:
+    short = copy(tiny)
+    short.whole = replace(tiny.whole, profiles=({"batch": (1, 2, 8), "length": (1, 4, 10)},))
+    found = short.engine.plan(short.networks().program, tiny.folder / "step.onnx", "float32")
+    (cache,) = {found.wires[number].shape for number in found.inputs if "attention" in found.wires[number].name}
+    assert cache is not None
+    assert cache[2] == 10
+    _, (trial,) = check_step_network(short.engine, tiny.folder / "step.onnx", short.networks())
+    assert not isinstance(trial, str)
+    assert trial.sizes["length"] == 10
+    assert trial.differences[0].largest < 1e-5
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.algebra.dim import Dim
 from archspec.ir.types import axis
+from archspec.ops.attention.window_numbers import WindowNumbers
 from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.position.length_scaling import DynamicScaling, FactorScaling, LongScaling
@@ -76,6 +77,22 @@ CASES = [
     ),
     Case(op=RelativeGrid(heads=2, rows=2, columns=3), inputs=(floats(BATCH, 6, 4),) * 2),
     Case(op=RelativeGrid(heads=2, rows=3, columns=1), inputs=(floats(BATCH, 2, 3, 4),) * 2),
+    *(
+        Case(op=RelativeGrid(heads=2, rows=2, columns=2, whole=whole), inputs=(floats(BATCH, factored(*whole), 4),) * 2)
+        for whole in ((Dim.of(HEIGHT), Dim.of(4)), (Dim.of(4), Dim.of(HEIGHT)))
+    ),
+    *(
+        Case(op=WindowNumbers(rows=rows, columns=columns, size=size, shift=shift), inputs=(floats(BATCH, 24, 2),))
+        for rows, columns, size, shift in (
+            (Dim.of(4), Dim.of(6), (2, 3), (0, 0)),
+            (Dim.of(4), Dim.of(6), (2, 3), (1, 2)),
+            (Dim.of(6), Dim.of(4), (6, 2), (0, 1)),
+        )
+    ),
+    Case(
+        op=WindowNumbers(rows=Dim.of(HEIGHT), columns=Dim.of(6), size=(2, 3), shift=(1, 0)),
+        inputs=(floats(BATCH, factored(HEIGHT, 6), 2),),
+    ),
     *(
         Case(
             op=CountedPositions(rows=Dim.of(9), features=axis(3), offset=offset),

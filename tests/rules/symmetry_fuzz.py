@@ -74,6 +74,8 @@ def map_step(w: Writer, x: str) -> str:
                 f"{{block: shift, input: {x}, axis: {w.r.choice([1, 2, 3])}, by: {w.r.choice([-1, 1])}, fill: 0}}",
                 f"{{block: slice, input: {x}, axis: {w.r.choice([2, 3])}, start: {w.r.choice([0, 1])}, stop: -1}}",
                 residual,
+                f"{{block: resize, input: {x}, mode: {w.r.choice(['nearest', 'nearest', 'bilinear'])}, factor: 2}}",
+                f"{{block: roll, input: {x}, axis: {w.r.choice([2, 3])}, by: {w.r.choice([-1, 1])}}}",
                 f"{x} * sigmoid({x}) + {x}",
             ]
         )

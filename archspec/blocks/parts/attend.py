@@ -16,6 +16,7 @@ from archspec.blocks.parts.norm import norm_of
 from archspec.blocks.parts.numbers import cap, features, fixed, rate
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, sequence
+from archspec.blocks.parts.windows import plan_windows
 from archspec.diagnostics import Label, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
@@ -164,6 +165,9 @@ def plan_attention(
     """
     memory = None if expr is None else _memory(cx, expr, x)
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
+    windows = None if fields.windows is None else plan_windows(cx, fields.windows, x, memory)
+    if windows is not None and not windows.is_whole:
+        mask, controls = mask & windows.mask(len(controls)), (*controls, windows.numbers(cx.builder, x))
     heads = _heads(cx, fields, x)
     biases = _biases(cx, fields)
     latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
@@ -181,7 +185,7 @@ def plan_attention(
         over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
         memory=memory,
         memory_norm=norm_of(cx, fields.memory_norm) if isinstance(fields, CrossAttentionFields) else None,
-        positions=plan_inner_positions(cx, fields.positions, HeadSizes(heads.query, turned), x, memory),
+        positions=plan_inner_positions(cx, fields.positions, HeadSizes(heads.query, turned), x, memory, windows),
         latent=latent,
         add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
         multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),

@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.norm_fields import NormNeeded, NormSwitch
+from archspec.blocks.parts.windows import WindowsFields
 from archspec.masks.field import MaskField
 from archspec.schema.model import MAYBE, Model
 from archspec.schema.plain import Around
@@ -87,6 +88,9 @@ class AttentionOptions(Model):
         default=None, description="a value that multiplies the scores"
     )
     latent: Annotated[LatentFields | None, MAYBE] = Field(default=None, description="latent attention (MLA)")
+    windows: Annotated[WindowsFields | None, MAYBE] = Field(
+        default=None, description="positions are a grid, and see those of their own window; met with the mask"
+    )
 
 
 class AttentionFields(AttentionOptions):

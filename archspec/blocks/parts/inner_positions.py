@@ -11,6 +11,7 @@ from archspec.blocks.parts.numbers import fixed, positive
 from archspec.blocks.parts.rotary_scalings import BY_LENGTH, plan_scaling
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, integers
+from archspec.blocks.parts.windows import Windows
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -130,9 +131,16 @@ class HeadSizes:
 
 
 def plan_inner_positions(
-    cx: Context, fields: AttentionPositionsFields | None, sizes: HeadSizes, x: Value, memory: Value | None
+    cx: Context,
+    fields: AttentionPositionsFields | None,
+    sizes: HeadSizes,
+    x: Value,
+    memory: Value | None,
+    windows: Windows | None = None,
 ) -> InnerPositions:
     """Check positions inside attention of `x`, to `memory` in cross-attention; no fields give positions without effect.
+
+    With `windows` a relative grid is that of a window.
 
     Raises SpecError at the field that does not fit: E340, E348 for a number of features, E241, E347 for a value, E244
     for a number out of range, E345 for a grid of another size.
@@ -148,7 +156,7 @@ def plan_inner_positions(
     if fields.kind == "relative_buckets":
         return ScorePositions(op=_buckets(cx, fields, sizes.heads), shared=bool(fields.share))
     if fields.kind == "relative_grid":
-        return ScorePositions(op=_grid(cx, fields, sizes.heads, x, memory), shared=bool(fields.share))
+        return ScorePositions(op=_grid(cx, fields, sizes.heads, x, memory, windows), shared=bool(fields.share))
     query = _added(cx, fields.query, x, "query")
     key = _added(cx, fields.key, x if memory is None else memory, "key")
     return AddedPositions(query=query, key=key)
@@ -224,17 +232,25 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
     return RelativeBuckets(heads=heads, buckets=buckets, max_distance=far, bidirectional=bool(fields.bidirectional))
 
 
-def _grid(cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None) -> RelativeGrid:
-    """Check that the grid has as many patches as there are positions. Raises SpecError E345."""
+def _grid(
+    cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None, windows: Windows | None
+) -> RelativeGrid:
+    """Check that the grid has as many patches as there are positions, or as a window has. Raises SpecError E345."""
     assert fields.rows is not None and fields.columns is not None
     rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
+    place = fields.rows.span.to(fields.columns.span)
+    if windows is not None:
+        if (rows, columns) != windows.size:
+            sides = f"{windows.size[0]} by {windows.size[1]}"
+            cx.fail("E345", f"the grid has {rows} by {columns} patches, but a window has {sides}", place)
+        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=(windows.rows, windows.columns))
     for value in (x, memory or x):
         found = value.type.shape[1]
         if compare(found, "==", rows * columns) is not True:
             cx.fail(
                 "E345",
                 f"the grid has {rows} by {columns} patches, but there are `{found}` positions",
-                fields.rows.span.to(fields.columns.span),
+                place,
                 help="tokens in front of the patches have no position in the grid",
             )
     return RelativeGrid(heads=heads, rows=rows, columns=columns)

@@ -32,8 +32,10 @@ from archspec.masks.empty_rows import may_leave_row_empty
 from archspec.masks.entail import normal
 from archspec.masks.evaluate import evaluate
 from archspec.masks.given import Given
+from archspec.masks.grid_windows import GridWindows
 from archspec.masks.mask import Mask
 from archspec.masks.source import Control
+from archspec.masks.walk import leaves
 from archspec.ops.attention.attended import Attended, Score
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
@@ -63,7 +65,8 @@ class Attention(Primitive):
     signature = "b h s d, b g t d, b g t v -> b h s v"
     reads_more = (
         "the weight of a row's only key is 1 for all scores, a row without keys is zero, a row that sees every key "
-        "does not depend on a prefix, and neither a precomputed mask nor given positions are tracked"
+        "does not depend on a prefix, neither a precomputed mask nor given positions are tracked, and where windows "
+        "begin is not"
     )
 
     mask: Mask
@@ -180,7 +183,9 @@ class Attention(Primitive):
 
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """Every operand but the values, which a row reads wherever its mask, if it is known, lets it see."""
-        known = not isinstance(self.mask, Given | AtPositions)
+        # Of windows the relation has their sides, and where they begin only as data.
+        windows = any(isinstance(leaf, GridWindows) for leaf in leaves(self.mask))
+        known = not isinstance(self.mask, Given | AtPositions) and not windows
         return {number: why for number, why in super().loose(inputs).items() if not (known and number == 2)}
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import same_coordinates
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -102,6 +105,24 @@ class Resize(Primitive):
         far = 1 if self.mode == "linear" else 2
         low, high = -((2 * far * q + p - q) // 2), (2 * far * q - p + q) // 2
         return {Difference(out=out, inp=inp, a=p, b=q, lo=Dim.of(low), hi=Dim.of(high))}
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; by a whole factor, `nearest` moves as many times as far."""
+        (x,) = operands
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0, 1)]),)
+        new = outputs[0].shape[x.axis]
+        ratio = _ratio(x.size, new)
+        if ratio == 1 and x.is_alone:
+            return (x,)
+        if self.mode != "nearest" or ratio is None or ratio.numerator != 1 or not x.is_alone:
+            return (lost("interpolates between positions that move"),)
+        factor = ratio.denominator
+        # Position i is a copy of `floor(i / factor)`.
+        low = x.low - x.span * (factor - 1) / factor
+        return (replace(x, size=new, step=x.step * factor, low=low),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -24,6 +24,7 @@ class Constant(Primitive):
     name = "constant"
     signature = "... -> ..."
     anywhere = True
+    unread = True
     sized = frozenset({"axes"})
     acts = "nonlinear"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.algebra.dim import compare
+from archspec.algebra.dim import Dim, compare
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Placement, ShapeError
 from archspec.ir.source import call
@@ -16,6 +16,15 @@ from archspec.record import record
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+_WINDOWS = '''
+def window_offsets(x: Tensor, row: int, rows: int, columns: int) -> Tensor:
+    """Numbers [n, n] of the offsets between patches of a grid with rows of a length, at most a window apart."""
+    patches = torch.arange(x.shape[-2], device=x.device)
+    down, along = patches // row, patches % row
+    down = (down[:, None] - down).clamp(1 - rows, rows - 1) + rows - 1
+    along = (along[:, None] - along).clamp(1 - columns, columns - 1) + columns - 1
+    return down * (2 * columns - 1) + along
+'''
 _HELPER = '''
 def grid_offsets(x: Tensor, rows: int, columns: int) -> Tensor:
     """Numbers [n, n] of the offsets, in rows and columns, between all pairs of n = rows * columns patches."""
@@ -32,6 +41,8 @@ class RelativeGrid(ScoreBias):
 
     All positions must be patches, in row-major order. The row of the table is
     `(r_i - r_j + rows - 1) * (2 columns - 1) + (c_i - c_j + columns - 1)`.
+    With `whole`, the rows and columns of a larger grid, the table is that of its windows: larger offsets have the bias
+    of the largest, and a mask hides them.
 
     Parameters: `table` [(2 rows - 1) * (2 columns - 1), heads].
     Source: Bao et al. 2021 (BEiT), arXiv 2106.08254; Dai et al. 2021 (CoAtNet), arXiv 2106.04803.
@@ -42,15 +53,20 @@ class RelativeGrid(ScoreBias):
 
     rows: int
     columns: int
+    whole: tuple[Dim, Dim] | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Float [1 h s t]. Raises ShapeError if the number of positions is not that of the grid."""
         for number, x in enumerate(inputs):
-            if x.rank < 2 or compare(x.shape[-2], "==", self.rows * self.columns) is not True:
-                raise ShapeError(
-                    f"a grid of {self.rows} by {self.columns} does not match the positions of {x}", (number,)
-                )
+            rows, columns = self._grid
+            if x.rank < 2 or compare(x.shape[-2], "==", rows * columns) is not True:
+                raise ShapeError(f"a grid of {rows} by {columns} does not match the positions of {x}", (number,))
         return super().infer(*inputs)
+
+    @property
+    def _grid(self) -> tuple[Dim, Dim]:
+        """The rows and columns of all positions."""
+        return (Dim.of(self.rows), Dim.of(self.columns)) if self.whole is None else self.whole
 
     def placed(self, count: int) -> Placement | None:
         """None: positions are patches of one grid."""
@@ -73,12 +89,17 @@ class RelativeGrid(ScoreBias):
         """The formula."""
         import numpy as np
 
-        row, column = np.divmod(np.arange(self.rows * self.columns), self.columns)
-        down = row[:, None] - row + self.rows - 1
-        along = column[:, None] - column + self.columns - 1
+        rows, columns = (size.value(sizes) for size in self._grid)
+        row, column = np.divmod(np.arange(rows * columns), columns)
+        down = np.clip(row[:, None] - row, 1 - self.rows, self.rows - 1) + self.rows - 1
+        along = np.clip(column[:, None] - column, 1 - self.columns, self.columns - 1) + self.columns - 1
         return (looked_up(parameters["table"], down * (2 * self.columns - 1) + along),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """A helper function that computes the offset numbers, and a lookup in the table."""
-        numbers = call(e.helper(_HELPER), inputs[0], str(self.rows), str(self.columns))
+        sides = (str(self.rows), str(self.columns))
+        if self.whole is None:
+            numbers = call(e.helper(_HELPER), inputs[0], *sides)
+        else:
+            numbers = call(e.helper(_WINDOWS), inputs[0], e.size(self.whole[1]), *sides)
         return (look_up(parameters["table"], e.assign("offsets", numbers)),)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import atom_of, flat_shifted, numbered, same_positions
+from archspec.ir.motion import Motion, Moves, lost
+from archspec.ir.moving import CUT, same, shifted_along, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
 from archspec.ir.source import call
@@ -53,6 +55,25 @@ class Roll(Primitive):
         shifts += [self.by + size] * (compare(self.by, ">=", 0) is not True)
         moved = ((*same, *flat_shifted(numbered(y, place), numbered(x, place), shift)) for shift in shifts)
         return ((Relation(tuple(atom_of(one) for one in moved)),),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand; a cyclic move is kept where all that moves is rolled."""
+        (x,) = operands
+        place, count = self.axis % inputs[0].rank, self.by.constant
+        if not isinstance(x, Moves) or x.axis != place:
+            return (together(operands, [same(*(k for k in range(inputs[0].rank) if k != place))], copies=True),)
+        if not x.is_alone:
+            return (lost("rolls an axis that holds more than what moves"),)
+        if x.move.circular:
+            return (x if x.is_whole else x.breaks("rolls a part of what moves cyclically"),)
+        if count is None:
+            return (lost("rolls by a number that is only known at run time"),)
+        # Inside, what comes back at the other end is as something else that enters there.
+        if not (x.ends[0] if count > 0 else x.ends[1]):
+            x = x.breaks(CUT)
+        return (shifted_along(x, -self.by, outputs[0].shape[place], ends=(count >= 0, count <= 0)),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

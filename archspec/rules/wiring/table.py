@@ -96,7 +96,7 @@ class _Rows:
         # Without data, and with each coordinate in one difference at most, coordinates are independent of each other.
         data = atom.guards or atom.prefixes or atom.segments or atom.flats
         self._separable = not data and all(len(set(side)) == len(side) for side in linked)
-        self._segments: dict[tuple[object, int], int] = {}
+        self._segments: dict[SegmentEquality, dict[int, int]] = {}
         self._flat: dict[object, dict[int, int]] = {}
 
     def row(self, index: Index) -> int:
@@ -207,16 +207,15 @@ class _Rows:
 
     def _in_segment(self, equality: SegmentEquality, value: int) -> int:
         """The input positions whose segment has this value."""
-        key = (equality, value)
-        if key not in self._segments:
-            tensor = self.world.value(key_of(equality))
-            places = equality.inp
-            found = 0
+        if equality not in self._segments:
+            # All values at once: a mask may have as many as there are windows.
+            tensor, found = self.world.value(key_of(equality)), dict[int, int]()
             for bit in range(self.inp.total):
-                if tensor.at(self._at(self.inp.index(bit), places)) == value:
-                    found |= 1 << bit
-            self._segments[key] = found
-        return self._segments[key]
+                own = tensor.at(self._at(self.inp.index(bit), equality.inp))
+                if own is not None:
+                    found[own] = found.get(own, 0) | 1 << bit
+            self._segments[equality] = found
+        return self._segments[equality].get(value, 0)
 
 
 def _value(end: Dim | None, sizes: Mapping[str, int]) -> int | None:

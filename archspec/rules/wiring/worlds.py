@@ -153,7 +153,7 @@ def _related(term: Term, own: Iterable[Term]) -> bool:
 def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
     """The values of the terms of masks and masked pools at which they hide nothing.
 
-    Predicates are true, segments equal and prefixes full.
+    Predicates are true, segments equal and prefixes full. What no input decides, such as windows, stays as it is.
     """
     found: dict[Term, int] = {}
     for node in graph.walk():
@@ -167,7 +167,7 @@ def opened(graph: Graph, reads: Reads) -> dict[Term, int]:
                         found.setdefault(key_of(equality), 0)
                     for bound in ordered(atom.prefixes):
                         found.setdefault(key_of(bound), _FULL)
-    return found
+    return {term: number for term, number in found.items() if not term.is_fixed}
 
 
 # Longer than any axis that is tried.
