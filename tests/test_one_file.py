@@ -122,6 +122,14 @@ def test_an_op_and_a_block_are_one_file_each(spec: Path) -> None:
     np.testing.assert_allclose(interpret(report.spec.graph, {"x": x}, {})["y"], x * x)
 
 
+def test_an_op_that_tells_no_trait_is_unknown_until_it_is_measured(spec: Path) -> None:
+    rules = "  - affine: {output: y, input: x}\n  - receptive_field: {output: y, input: x, at_most: 1}\n"
+    spec.write_text(SPEC + rules)
+    affine, field = archspec.check(spec).verdicts[1:3]
+    assert (affine.status, field.status) == ("violated", "proved")
+    assert affine.explanation == "`y` does not say how its result depends on what it reads"
+
+
 @pytest.mark.slow
 def test_a_target_is_one_file(spec: Path, tmp_path: Path) -> None:
     bundle = archspec.build(spec, tmp_path / "bundle", targets=["plain"], cache=False)

@@ -77,11 +77,12 @@ class Measured:
     def __init__(self, module: nn.Module, rows: int, columns: int) -> None:
         self.module = positive(module)
         self.pixels = 0.5 + torch.rand((1, 3, rows, columns), dtype=torch.float64)
+        self.change = _LARGE * (0.5 + torch.rand(self.pixels.shape, dtype=torch.float64))
         self.before = self.run(torch.zeros((1, rows), dtype=torch.bool))
 
     def run(self, changed: torch.Tensor) -> list[torch.Tensor]:
         """The outputs where rows are changed, bool [batch, rows]."""
-        pixels = self.pixels + _LARGE * changed[:, None, :, None] * (0.5 + torch.rand(self.pixels.shape))
+        pixels = self.pixels + changed[:, None, :, None] * self.change
         with torch.no_grad():
             found = self.module(pixels)
         return list(found) if isinstance(found, tuple) else [found]
@@ -98,9 +99,11 @@ class Measured:
         low, high = 0, self.pixels.shape[2] - 1
         while low < high:
             cuts = np.unique(np.linspace(low, high, _CUTS).astype(int))
-            after = self.run(torch.stack([rows(int(cut)) for cut in cuts]))[stage]
-            middle = after.shape[2] // 2
-            moved = (after[:, :, middle] != self.before[stage][:, :, middle]).flatten(1).any(1).tolist()
+            # The unchanged image is in the same batch: another size of batch may be rounded in another way.
+            none = torch.zeros(self.pixels.shape[2], dtype=torch.bool)
+            before, *after = self.run(torch.stack([none, *(rows(int(cut)) for cut in cuts)]))[stage]
+            middle = before.shape[1] // 2
+            moved = [bool((one[:, middle] != before[:, middle]).any()) for one in after]
             place = moved.index(True)
             low, high = (int(cuts[place - 1]) + 1 if place else low), int(cuts[place])
         return low
@@ -150,7 +153,13 @@ def test_vgg_16(rows: int, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [3392, 3520])
 def test_convnext_tiny(rows: int, tmp_path: Path) -> None:
-    text = (SHIPPED / "convnext-tiny.yaml").read_text()
+    """At full depth what one row adds fades below rounding in the norms of layers, which see one position each.
+
+    Norms and activations of single positions change no field: batch norm and ReLU stand for them.
+    """
+    text = (SHIPPED / "convnext-tiny.yaml").read_text().replace("activation: gelu", "activation: relu")
+    text = text.replace("norm: {kind: layer_norm, eps: 1e-6}", "norm: batch_norm")
+    text = text.replace("normed: {block: norm, input: positions}", "normed: {block: affine, input: positions}")
     spec = strip(text, rows, 32, STAGES, tmp_path, width=2, classes=2)
     agrees(compared(spec, rows, 32), [4, 76, 224, 1096, 1688])
 
@@ -158,7 +167,7 @@ def test_convnext_tiny(rows: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [512, 576])
 def test_convnext_of_few_layers(rows: int, tmp_path: Path) -> None:
     text = (SHIPPED / "convnext-tiny.yaml").read_text()
-    spec = strip(text, rows, 32, STAGES, tmp_path, width=2, classes=2, layers=1, layers3=1)
+    spec = strip(text, rows, 32, STAGES, tmp_path, width=6, classes=2, layers=1, layers3=1)
     agrees(compared(spec, rows, 32), [4, 28, 80, 184, 392])
 
 

@@ -20,7 +20,7 @@ def decode_rows() -> list[Row]:
     """SmolLM2's sizes with random weights, float32, batch 1; every ratio is taken from alternating runs."""
     import torch
 
-    theirs = _smollm2()
+    theirs = smollm2()
     ours = emitted("smollm2-135m", theirs)
     with torch.inference_mode():
         return [
@@ -32,7 +32,7 @@ def decode_rows() -> list[Row]:
         ]
 
 
-def _smollm2() -> Any:
+def smollm2() -> Any:
     """Return transformers' model of SmolLM2-135M's sizes with random weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

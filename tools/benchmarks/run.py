@@ -24,6 +24,7 @@ from rich.table import Table
 from row import Row
 from serve import serve_rows
 from stages import stage_rows
+from steps import step_rows
 from training import training_rows
 
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "forward": forward_rows,
     "experts": expert_rows,
     "decode": decode_rows,
+    "steps": step_rows,
     "build": stage_rows,
     "serve": serve_rows,
     "training": training_rows,
