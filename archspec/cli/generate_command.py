@@ -104,7 +104,6 @@ def command(
     from archspec.bundle import Bundle
     from archspec.bundle.read import is_bundle
     from archspec.checking import accepted
-    from archspec.cli.arrays import input_types, read_arrays
     from archspec.decoding import TextDecoder, decoder
     from archspec.decoding.beams import BeamSearch
     from archspec.decoding.generation import find_tokenizer
@@ -121,9 +120,8 @@ def command(
         source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         module = _parameters(source, weights, layout, seed, artifact)
     known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
-    arrays = None if inputs is None else read_arrays(inputs, input_types(source))
     made = decoder(source, module, artifact=artifact, unproved=unproved)
-    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _with_sources(made, arrays, sources)}
+    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _with_sources(made, _arrays(inputs, source), sources)}
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
@@ -151,6 +149,12 @@ def _note(made: Decoder, drawn: int | None) -> None:
 def _note_speed(count: int, seconds: float) -> None:
     """Print on standard error how fast ids were made, the time for the prompts included."""
     click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} ids/s", err=True)
+
+
+def _arrays(path: Path | None, source: Checked | Bundle) -> dict[str, Any] | None:
+    from archspec.cli.arrays import input_types, read_arrays
+
+    return None if path is None else read_arrays(path, input_types(source))
 
 
 def _with_sources(made: Decoder, arrays: dict[str, Any] | None, sources: Sequence[str]) -> dict[str, Any] | None:
