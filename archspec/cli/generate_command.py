@@ -121,7 +121,8 @@ def command(
         module = _parameters(source, weights, layout, seed, artifact)
     known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, artifact=artifact, unproved=unproved)
-    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _with_sources(made, _arrays(inputs, source), sources)}
+    limits |= {"sampling": Sampling(seed=seed, **options)}
+    limits["inputs"] = _with_sources(made, _arrays(inputs, source), sources)
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
