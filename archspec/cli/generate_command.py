@@ -121,8 +121,7 @@ def command(
         module = _parameters(source, weights, layout, seed, artifact)
     known = None if not texts and not sources and tokenizer is None else find_tokenizer(source, tokenizer)
     made = decoder(source, module, artifact=artifact, unproved=unproved)
-    limits |= {"sampling": Sampling(seed=seed, **options)}
-    limits["inputs"] = _with_sources(made, _arrays(inputs, source), sources)
+    limits |= {"sampling": Sampling(seed=seed, **options), "inputs": _inputs(made, source, inputs, sources)}
     faults = source.manifest.unproved if isinstance(source, Bundle) else source.faults
     begun = perf_counter()
     # What a beam search finds is known only at its end.
@@ -152,17 +151,13 @@ def _note_speed(count: int, seconds: float) -> None:
     click.echo(f"{count} ids in {seconds:.2f} s, {count / seconds:.1f} ids/s", err=True)
 
 
-def _arrays(path: Path | None, source: Checked | Bundle) -> dict[str, Any] | None:
+def _inputs(made: Decoder, source: Checked | Bundle, path: Path | None, texts: Sequence[str]) -> dict[str, Any] | None:
+    """The other inputs from a file, with texts, if there are any, for the one that takes a source."""
     from archspec.cli.arrays import input_types, read_arrays
-
-    return None if path is None else read_arrays(path, input_types(source))
-
-
-def _with_sources(made: Decoder, arrays: dict[str, Any] | None, sources: Sequence[str]) -> dict[str, Any] | None:
-    """The other inputs with texts, if there are any, for the one that takes a source."""
     from archspec.decoding.text_inputs import source_of
 
-    return arrays if not sources else {**(arrays or {}), source_of(made.plan): list(sources)}
+    arrays = None if path is None else read_arrays(path, input_types(source))
+    return arrays if not texts else {**(arrays or {}), source_of(made.plan): list(texts)}
 
 
 def _print(rows: tuple[Generated, ...], faults: Sequence[str], as_json: bool, texts: Sequence[str]) -> int:
