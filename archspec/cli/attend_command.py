@@ -14,7 +14,6 @@ from archspec.cli.writing import require_suffix, write_whole
 from archspec.diagnostics import fail
 
 if TYPE_CHECKING:
-    from archspec.bundle import Bundle
     from archspec.model.checked import Checked
 
 
@@ -58,17 +57,13 @@ def command(
     require_suffix(output, ".svg", "--output")
     from archspec.bundle.read import is_bundle
     from archspec.bundle.read import open as open_bundle
-    from archspec.checking import accepted
     from archspec.cli.arrays import input_types, read_arrays
     from archspec.views.attention_weights import attend
 
     given = is_bundle(spec)
     if given and (overrides or reduced or weights is not None or layout is not None):
         raise click.UsageError(OF_BUNDLE)
-    if given:
-        source: Bundle | Checked = open_bundle(spec)
-    else:
-        source = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
+    source = open_bundle(spec) if given else _checked(spec, overrides, reduced, unproved)
     found = attend(
         source,
         weights,
@@ -96,6 +91,12 @@ def command(
         )
     else:
         click.echo(f"wrote {output}: {found.path}, {heads} heads, {queries} queries, {keys} keys")
+
+
+def _checked(spec: str, overrides: tuple[str, ...], reduced: bool, unproved: bool) -> Checked:
+    from archspec.checking import accepted
+
+    return accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
 
 
 def _read(path: Path | None) -> list[str] | None:
