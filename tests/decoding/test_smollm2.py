@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from archspec import weights
 from archspec.bundle import build
-from archspec.decoding import text_decoder
+from archspec.decoding import decoder, text_decoder
 from archspec.spec import load
 from tests.decoding.gguf_file import read
 from tests.loading import load_tool
@@ -85,3 +85,31 @@ def test_the_capital_of_france(tmp_path: Path) -> None:
     (row,) = peer.generate(given, max_new_tokens=MADE, min_new_tokens=MADE, do_sample=False).tolist()
     assert [id for step in steps for id in step.step.ids] == row[5:]
     assert "".join(step.texts[0] for step in steps) == tokenizer.decode(row[5:], skip_special_tokens=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not fetched().is_file(), reason="tools/fetch_model.py smollm2-135m was not run")
+def test_the_same_ids_from_every_runtime(tmp_path: Path) -> None:
+    """The module, the step in ONNX Runtime, and ONNX Runtime GenAI on its folder of the same bundle."""
+    pytest.importorskip("gguf")
+    runtime = pytest.importorskip("onnxruntime_genai")
+    tool().write_tokenizer(fetched(), tmp_path)
+    stored = {name: torch.from_numpy(tensor) for name, tensor in read(fetched()).items()}
+    spec = load("smollm2-135m")
+    ours = weights.load(spec, stored, "gguf")
+    files = sorted(tmp_path.iterdir())
+    bundle = build(spec, tmp_path / "smol", weights=ours, targets=("onnx",), layout="genai", files=files)
+    found = {}
+    for artifact in ("onnx", "module"):
+        (row,) = decoder(bundle, artifact=artifact).generate([list(THE_CAPITAL_OF_FRANCE_IS)], max_new=MADE)
+        found[artifact] = list(row.ids)
+    options = runtime.GeneratorParams(model := runtime.Model(str(bundle.path / "genai")))
+    options.set_search_options(max_length=5 + MADE, min_length=5 + MADE)
+    generator = runtime.Generator(model, options)
+    generator.append_tokens(list(THE_CAPITAL_OF_FRANCE_IS))
+    while not generator.is_done():
+        generator.generate_next_token()
+    found["genai"] = [int(id) for id in generator.get_sequence(0)[5:]]
+    assert found["onnx"][0] == PARIS
+    assert len(found["onnx"]) == MADE
+    assert found["onnx"] == found["module"] == found["genai"]
