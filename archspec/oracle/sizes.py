@@ -30,5 +30,6 @@ def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:
     # An axis with a dim of unknown size cannot be checked: the caller gives such dims separately.
     for name, number, dim, size in axes:
         if all(symbol.name in sizes for symbol in dim.symbols()) and dim.value(sizes) != size:
-            raise ValueError(f"axis {number} of `{name}` is {size}, but {dim} is {dim.value(sizes)}")
+            wanted = str(dim) if not dim.symbols() else f"{dim} = {dim.value(sizes)}"
+            raise ValueError(f"axis {number} of `{name}` has size {size}, expected {wanted}")
     return sizes

@@ -90,5 +90,5 @@ def test_parameters_are_counted_once_for_every_layer_that_holds_them() -> None:
 
 def test_a_shape_that_does_not_fit_is_refused() -> None:
     graph = stack(Schedule.uniform(1), 1)
-    with pytest.raises(ValueError, match=r"axis 1 of `x` is 4, and 3 is 3"):
+    with pytest.raises(ValueError, match=r"axis 1 of `x` has size 4, expected 3"):
         interpret(graph, {"x": np.zeros((2, 4))}, random_parameters(graph))
