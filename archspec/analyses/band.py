@@ -43,6 +43,7 @@ class Band:
     `line` tells which; None where only their number is known. `why` says why no output position need read that many;
     it is empty where some one does, for some parameters, on inputs that are large enough. `dense` says that it then
     reads every position of the line, `part` that only some positions of the value, or some of their entries, read it.
+    `wraps` says that positions wrapped around on the way, so that neighbours may read positions at both ends.
     """
 
     line: Stretch | None
@@ -50,6 +51,7 @@ class Band:
     why: str = ""
     dense: bool = True
     part: bool = False
+    wraps: bool = False
 
 
 ONE = Band(line=None, extent=Dim.of(1))
@@ -72,18 +74,22 @@ def after(outer: Band, inner: Band) -> Band | None:
     None where that is not bounded: several positions, each of which reads an unknown place.
     """
     why, part, steps = outer.why or inner.why, outer.part or inner.part, inner.line
+    wraps = outer.wraps or inner.wraps
     if steps is None or steps.a == 0:
         # Positions that are the same for all m are the same for all i; an unknown place is one for each m.
-        return replace(inner, why=why, part=part) if steps is not None or outer.extent == 1 else None
+        known = replace(inner, why=why, part=part, wraps=wraps)
+        return known if steps is not None or outer.extent == 1 else None
     if outer.line is None:
-        return Band(line=None, extent=_apart(outer, inner, steps), why=why, part=part) if steps.b == 1 else None
+        if steps.b != 1 and outer.extent != 1:
+            return None
+        return Band(line=None, extent=_apart(outer, inner, steps), why=why, part=part, wraps=wraps)
     line, dense = _composed(outer.line, steps), outer.dense and inner.dense and _touches(outer.line, steps)
     if steps.b == 1:
         # Each m has both ends, so that the first end of the first m and the last of the last one are read.
-        return Band(line=line, extent=_apart(outer, inner, steps), why=why, dense=dense, part=part)
+        return Band(line=line, extent=_apart(outer, inner, steps), why=why, dense=dense, part=part, wraps=wraps)
     exact = dense or outer.line == SELF.line
     extent = inner.extent if outer.extent == 1 else line.extent
-    return Band(line=line, extent=extent, why=why or ("" if exact else STRIDES), dense=dense, part=part)
+    return Band(line=line, extent=extent, why=why or ("" if exact else STRIDES), dense=dense, part=part, wraps=wraps)
 
 
 def _apart(outer: Band, inner: Band, line: Stretch) -> Dim:
@@ -130,7 +136,8 @@ def hull(x: Band, y: Band) -> Band | None:
     if not why and left != right:
         # At a stride of whole positions both ends are read at every i, unless one of them is read by parts alone.
         why = PARTS if x.part or y.part else "" if b == 1 or dense else STRIDES
-    return Band(line=line, extent=line.extent, why=why, dense=dense, part=x.part and y.part and left != right)
+    part, wraps = x.part and y.part and left != right, x.wraps or y.wraps
+    return Band(line=line, extent=line.extent, why=why, dense=dense, part=part, wraps=wraps)
 
 
 def _meet(left: Stretch, right: Stretch) -> bool:

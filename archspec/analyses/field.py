@@ -54,7 +54,7 @@ class ReceptiveFields:
             self._walks[key] = _Walk(self, {source: start(key[1])}, source)
             self._walks[key].run(self.graph.nodes)
         found = self._walks[key].known.get(value)
-        return None if found is None else _field(found)
+        return None if found is None else _field(found, source.type.shape[axis])
 
     def follows(self, source: Value) -> bool:
         """Whether a value is at the top or in a module, and not inside repeated layers."""
@@ -153,8 +153,10 @@ def _repeated(graph: Graph) -> Iterator[Value]:
             yield from _repeated(region)
 
 
-def _field(found: Reading) -> ReceptiveField:
-    """The narrowest band as a field."""
+def _field(found: Reading, size: Dim) -> ReceptiveField:
+    """The narrowest band as a field, of an axis of some size."""
+    if not found.bands and found.why:
+        return ReceptiveField(extent=size, why=found.why)
     if not found.bands:
         return ReceptiveField(extent=None, lost=found.lost)
     band = min(found.bands.values(), key=lambda one: (one.extent.maximum(), bool(one.why)))

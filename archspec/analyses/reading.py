@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from archspec.algebra.dim import Dim, compare
 from archspec.analyses.band import ONE, SELF, Band, after, band, hull
 from archspec.ir.graph import Node
+from archspec.ir.op import Primitive
 from archspec.record import record
-from archspec.relation.atoms import Atom, Flat, Range, Relation, Space
+from archspec.relation.atoms import ZERO, Atom, Difference, Flat, Range, Relation, Space, equal
 
+AROUND = "positions wrap around, so that one position may read those at both ends"
+"""Why a value that may read all positions need not."""
 FIXED = -1
 """The key of a band that is the same for all positions of a value."""
+
+
+class Operand(NamedTuple):
+    """The sizes of an operand's coordinates, why a relation to it may be loose, and the coordinates that wrap."""
+
+    space: Space
+    why: str
+    around: frozenset[tuple[int, int]]
 
 
 @record
@@ -20,11 +32,12 @@ class Reading:
     """What positions of a value read along one coordinate of a source, by coordinates of the value.
 
     Each band holds by itself. Without any the value may read every position; `lost` is then the node from which on it
-    does.
+    does, and `why` tells why it need not; it is empty where it does.
     """
 
     bands: Mapping[int, Band]
     lost: Node | None = None
+    why: str = ""
 
 
 def start(coordinate: int) -> Reading:
@@ -44,7 +57,41 @@ def through(node: Node, relation: Relation, known: Reading, space: Space, why: s
     """
     if not known.bands:
         return known
-    return joined((Reading(bands=_of_atom(atom, known.bands, space, why), lost=node) for atom in relation.atoms), node)
+    atoms, around = relation.atoms, frozenset[tuple[int, int]]()
+    if isinstance(node.op, Primitive) and node.op.wraps:
+        atoms, around = merged(relation, space)
+    return joined((_over(atom, known.bands, node, Operand(space, why, around)) for atom in atoms), node)
+
+
+def _over(atom: Atom, known: Mapping[int, Band], node: Node, operand: Operand) -> Reading:
+    """What a result of a node reads by the pairs of one atom."""
+    bands = _of_atom(atom, known, operand)
+    around = not bands and any(band.wraps for band in known.values())
+    # An op that reads all positions does so of those that were wrapped around as well.
+    lost = around and bool(_of_atom(atom, dict.fromkeys(known, SELF), operand))
+    return Reading(bands=bands, lost=node, why=AROUND if lost else "")
+
+
+def merged(relation: Relation, space: Space) -> tuple[tuple[Atom, ...], frozenset[tuple[int, int]]]:
+    """The atoms of an op that wraps, with one for both ends, and the coordinates (output, operand) that it wraps."""
+    shifts: dict[tuple[int, int], set[Difference]] = {}
+    for one in (one for atom in relation.atoms for one in atom.differences):
+        shifts.setdefault((one.out, one.inp), set()).add(one)
+    around = frozenset(pair for pair, found in shifts.items() if len(found) > 1 and _one_circle(found, space[pair[1]]))
+    atoms = (
+        replace(
+            a, differences=frozenset(equal(*pair) if (pair := (d.out, d.inp)) in around else d for d in a.differences)
+        )
+        for a in relation.atoms
+    )
+    return tuple(dict.fromkeys(atoms)), around
+
+
+def _one_circle(shifts: Collection[Difference], size: Dim) -> bool:
+    """Whether shifts lead to one and the same position around a circle of so many."""
+    first, *rest = (one.lo if one.a == one.b == 1 and one.lo == one.hi else None for one in shifts)
+    whole = (ZERO, size, -size, 2 * size, -2 * size)
+    return first is not None and all(one is not None and one - first in whole for one in rest)
 
 
 def joined(reaches: Iterable[Reading], node: Node) -> Reading:
@@ -52,16 +99,19 @@ def joined(reaches: Iterable[Reading], node: Node) -> Reading:
     first, *rest = reaches
     for other in rest:
         if first.bands and other.bands:
-            first = Reading(bands=_both(first.bands, other.bands), lost=node)
-        elif first.bands:
+            first = _united(first.bands, other.bands, node)
+        elif first.bands or (first.why and not other.bands):
+            # Of several that may read all positions, one that does counts.
             first = other
-    return first if not first.bands else replace(first, lost=None)
+    return first if not first.bands else replace(first, lost=None, why="")
 
 
-def _both(left: Mapping[int, Band], right: Mapping[int, Band]) -> dict[int, Band]:
-    """The bands by coordinates that both have."""
+def _united(left: Mapping[int, Band], right: Mapping[int, Band], node: Node) -> Reading:
+    """What two values read together, by the bands of coordinates that both have."""
     pairs = ((key, hull(band, right[key])) for key, band in left.items() if key in right)
-    return {key: found for key, found in pairs if found is not None}
+    bands = {key: found for key, found in pairs if found is not None}
+    around = not bands and any(band.wraps for band in (*left.values(), *right.values()))
+    return Reading(bands=bands, lost=node, why=AROUND if around else "")
 
 
 def composed(outer: Mapping[int, Reading], inner: Reading, node: Node) -> Reading:
@@ -74,7 +124,12 @@ def composed(outer: Mapping[int, Reading], inner: Reading, node: Node) -> Readin
         for key, over in outer[middle].bands.items():
             _add(found, key, after(over, known))
     lost = next((one.lost for one in outer.values() if one.lost is not None), node)
-    return Reading(bands=found, lost=None if found else inner.lost or lost)
+    if found:
+        return Reading(bands=found)
+    # A layer over positions that wrapped around; one that reads all positions by itself says so.
+    around = any(one.wraps for one in inner.bands.values()) and any(one.bands for one in outer.values())
+    why = inner.why or next((one.why for one in outer.values() if one.why), AROUND if around else "")
+    return Reading(bands=found, lost=inner.lost or lost, why=why)
 
 
 def _add(found: dict[int, Band], key: int, new: Band | None) -> None:
@@ -87,13 +142,16 @@ def _narrower(new: Band, old: Band) -> bool:
     return compare(new.extent, "<", old.extent) is True
 
 
-def _of_atom(atom: Atom, known: Mapping[int, Band], space: Space, why: str) -> dict[int, Band]:
+def _of_atom(atom: Atom, known: Mapping[int, Band], operand: Operand) -> dict[int, Band]:
     """The bands of the pairs of one atom."""
     found = {FIXED: known[FIXED]} if FIXED in known else {}
     # Two branches of a choice, too, are never read at one position.
     part = any(one.side == "out" for one in atom.ranges) or any(one.side == "out" for one in atom.guards)
+    space, why, around = operand
     for one in atom.differences:
-        if one.inp in known and one.lo is not None and one.hi is not None:
+        if (one.out, one.inp) in around and one.inp in known:
+            _add(found, one.out, after(replace(ONE, why=why, part=part, wraps=True), known[one.inp]))
+        elif one.inp in known and one.lo is not None and one.hi is not None:
             _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why, part=part), known[one.inp]))
     for flat in atom.flats:
         if (key := _one_position(flat, space)) is not None:

@@ -196,6 +196,11 @@ class Primitive(Op):
         return tuple(read if k in read and self.acts == "nonlinear" else frozenset() for k in range(len(inputs)))
 
     @property
+    def wraps(self) -> bool:
+        """Whether what goes over one end of an axis comes back at the other one."""
+        return False
+
+    @property
     def selects(self) -> bool:
         """Whether every entry of the results is one of those that are read: a maximum, and no sum."""
         return False

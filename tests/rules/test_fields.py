@@ -101,6 +101,17 @@ def test_causal_attention_is_global(tmp_path: Path) -> None:
     assert statuses(found) == ["violated"]
 
 
+def test_a_roll_reads_one_position_and_a_circular_window_both_ends(tmp_path: Path) -> None:
+    rolled = "  y: {block: roll, input: x, axis: 2, by: 3}\n"
+    found = maps(tmp_path, rolled, 'y: "float[batch, 3, 64, 64]"', "output: y, input: x, axis: 2, at_most: 1")
+    assert (statuses(found)[0], found.verdicts[0].explanation) == ("proved", "the field is 1 position")
+    circular = "  y: {block: conv, input: x, channels: 2, kernel: 3, padding: circular}\n"
+    rules = [f"output: y, input: x, axis: 2, at_most: {n}" for n in (64, 63, 3)]
+    found = maps(tmp_path, circular, 'y: "float[batch, 2, 64, 64]"', *rules)
+    assert statuses(found)[:3] == ["proved", "violated", "violated"]
+    assert found.verdicts[1].explanation == "the field is at most 64 positions"
+
+
 @option("receptive_field.at")
 def test_only_promised_positions_count(tmp_path: Path) -> None:
     """An attention to valid keys: positions that are not valid are promised nothing of."""

@@ -39,6 +39,11 @@ class Pad(Primitive):
     after: tuple[int, ...]
     circular: bool = False
 
+    @property
+    def wraps(self) -> bool:
+        """Where it is circular."""
+        return self.circular
+
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Longer spatial axes. Raises ShapeError if circular padding is longer than the axis."""
         require(inputs, FLOAT)

@@ -35,6 +35,11 @@ class Roll(Primitive):
     axis: int
     by: Dim
 
+    @property
+    def wraps(self) -> bool:
+        """Always."""
+        return True
+
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand. Raises ShapeError if the shift may be longer than the axis."""
         x = inputs[0]

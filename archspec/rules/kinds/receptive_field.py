@@ -85,4 +85,5 @@ def _told(rule: Rule, found: ReceptiveField | None) -> str:
         return f"`{rule.fields.output}` does not depend on `{rule.fields.input}`"
     if found.extent is None:
         return "" if found.lost is None else f"the field is global from `{found.lost.path or found.lost.op.name}` on"
-    return f"the field is {'at most ' if found.why else ''}{found.extent} positions"
+    plural = "" if found.extent == 1 else "s"
+    return f"the field is {'at most ' if found.why else ''}{found.extent} position{plural}"
