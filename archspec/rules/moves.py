@@ -85,6 +85,25 @@ def moved(array: Array, axis: int, by: int) -> Array:
     return np.roll(array, by, axis=axis)
 
 
+def entered(array: Array, fresh: Array, axis: int, by: int) -> Array:
+    """A cyclically moved array in which other values enter at the end that the move leaves empty.
+
+    Args:
+        array: what `moved` gives for the same axis and move.
+        fresh: an array of the same shape; its values take the places of those that went around.
+        axis: the axis.
+        by: the move.
+    """
+    import numpy as np
+
+    places = np.arange(array.shape[axis])
+    enters = places < by if by > 0 else places >= len(places) + by
+    along = [1] * array.ndim
+    along[axis] = -1
+    found: Array = np.where(enters.reshape(along), fresh, array)
+    return found
+
+
 def apart(rule: Rule, trial: Trial, before: Array, after: Array, inputs: Measured) -> Array:
     """How far each output element is from where it should be, relative to the largest or to 1; 0 where it may be.
 
