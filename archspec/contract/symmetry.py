@@ -17,7 +17,7 @@ from archspec.model.samples import generate, patterns
 from archspec.record import record
 from archspec.rules.kind import rule_kinds
 from archspec.rules.measure import Measured, UnmeasurableError
-from archspec.rules.moves import Trial, apart, entered, moved, trials
+from archspec.rules.moves import Trial, apart, entered, moved, room, trials
 from archspec.rules.symmetric import SymmetricKind, motion_of
 from archspec.rules.wiring.values import keeps
 from archspec.spec import Rule
@@ -105,7 +105,7 @@ class _Moving:
         """The sizes of the point, or at the main one larger ones, at which the field of a position fits inside."""
         if motion is None or not point.is_main or list(trials(self.rule, point.sizes, motion)):
             return dict(point.sizes)
-        return lengths(self.claims, int(motion.high - motion.low) + 1 + 2 * motion.move.unit)
+        return lengths(self.claims, room(motion))
 
     def _inputs(self, point: Point, sizes: Sizes) -> Iterator[tuple[Arrays, Arrays]]:
         """The inputs, and others whose values may enter: under every padding pattern at the main point."""

@@ -40,10 +40,11 @@ def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterat
     import numpy as np
 
     ((*out,), (inp,)) = rule.axes
-    length, stride = rule.input.type.shape[inp].value(sizes), _stride(rule)
+    length, stride = rule.input.type.shape[inp].value(sizes), stride_of(rule)
     for times in _TIMES:
-        # A move by the whole length or more is another one, or none.
-        if abs(times) * stride >= length:
+        # A cyclic move by whole lengths is none; of another one over a whole length, nothing stays inside.
+        by = abs(times) * stride
+        if length == 0 or (by % length == 0 if motion is None else by >= length):
             continue
         count = rule.output.type.shape[out[0]].value(sizes) if out else 0
         kept = np.ones(count, dtype=bool) if motion is None else inside(motion, count, length, stride, times)
@@ -51,7 +52,13 @@ def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterat
             yield Trial(by=stride * times, out=times, kept=kept if out else None)
 
 
-def _stride(rule: Rule) -> int:
+def room(motion: Moves) -> int:
+    """A length of the input at which two neighbours of the output have their field inside, before and after a move."""
+    return ceil(motion.high - motion.low) + 1 + 2 * (motion.move.unit + ceil(motion.span))
+
+
+def stride_of(rule: Rule) -> int:
+    """The stride, which every rule on symmetry has."""
     assert rule.stride is not None
     return rule.stride
 
