@@ -63,6 +63,7 @@ def refused(spec: Spec, prompts: Any = None, **more: Any) -> list[str]:
         ([[1]], {"stop": [1.0, None]}, ["E744", "E744"]),
         ([[1]], {"max_new": 0}, ["E744"]),
         ([[1]], {"top_k": 2}, ["E744"]),
+        ([[1]], {"artifact": "module"}, ["E744"]),
         ([[1]], {"inputs": {"ids": torch.ones(1, 1).long()}}, ["E745"]),
         ([[1]], {"inputs": {"idz": torch.ones(1, 1).long()}}, ["E711"]),
         ([[1]], {"module": {}}, ["E607"]),
