@@ -52,8 +52,8 @@ def generate(
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
-        prompts: ids of each row, a list of lists or an array [rows, length], or text (see `text_decoder`); may be None
-            if the spec has a start id.
+        prompts: ids of each row, a list of lists or an array [rows, length]; ids of one row, a list; or text (see
+            `text_decoder`). May be None if the spec has a start id.
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
         inputs: the spec's other inputs by name, such as the source of a translation, as many rows of arrays or texts.
