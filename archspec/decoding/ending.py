@@ -51,6 +51,6 @@ def read_stop(plan: GenerationPlan, stop: Any) -> tuple[int, ...]:
     ids, found = tuple(given), Collector()
     for id in ids:
         if not (is_whole(id) and 0 <= id < plan.vocab):
-            found.error("E744", f"`stop` must be ids of 0 to {plan.vocab - 1}, got {short(id)}", None)
+            found.error("E744", f"`stop` must be ids of 0 to {plan.vocab - 1}, got {id}", None)
     found.raise_if_errors()
     return ids
