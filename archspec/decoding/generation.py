@@ -53,8 +53,8 @@ def generate(
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
-        prompts: ids of each row, a list of lists or an array [rows, length], or text (see `text_decoder`); may be None
-            if the spec has a start id.
+        prompts: ids of each row, a list of lists or an array [rows, length]; ids of one row, a list; or text (see
+            `text_decoder`). May be None if the spec has a start id.
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
         inputs: the spec's other inputs by name, such as the source of a translation, as many rows of arrays or texts.
@@ -81,11 +81,9 @@ def generate(
         temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, repetition_penalty=repetition_penalty
     )
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=early_stopping)
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
+    how: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "log_probabilities": log_probabilities}
     made = _writer(source, module, prompts, inputs, tokenizer, artifact=artifact, unproved=unproved)
-    return made.generate(
-        prompts, inputs=inputs, sampling=drawn, search=search, log_probabilities=log_probabilities, **limits
-    )
+    return made.generate(prompts, inputs=inputs, sampling=drawn, search=search, **how)
 
 
 def _writer(
