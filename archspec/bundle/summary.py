@@ -57,7 +57,7 @@ def _step(bundle: Described, step: ArtifactEntry) -> str:
     name = step_of(step.target)
     timings = [timing for timing in bundle.report.timings if timing.artifact == name]
     speed = "".join(f", {_tokens(one)} tokens/s ({_at(one)})" for one in timings)
-    return f"  {name} {step.dtype}, {_megabytes(size)}, {step.verified}{speed}{_parity(bundle, name)}"
+    return f"  {name} {step.dtype}, {_megabytes(size)}, {step.verified}{speed}{_parity(bundle, _judged_step(step))}"
 
 
 def _tokens(timing: Timing) -> str:
@@ -72,6 +72,12 @@ def _time(bundle: Described, entry: ArtifactEntry) -> str:
 
 def _at(timing: Timing) -> str:
     return f"{timing.milliseconds:.3g} ms at {shown(timing.sizes)}"
+
+
+def _judged_step(step: ArtifactEntry) -> str:
+    """Return the name under which a step was compared, like `_judged`."""
+    engine, _, _ = step.target.partition(":")
+    return network_of(step_of(engine)) if step.verified == "network-verified-cpu" else step_of(step.target)
 
 
 def _judged(entry: ArtifactEntry) -> str:

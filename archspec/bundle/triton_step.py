@@ -15,8 +15,15 @@ from archspec.bundle.step_work import BuiltProgram
 from archspec.bundle.triton import CONFIGURATION, REPOSITORY, SERVED, VERSION, batch_of, data_type, model_name, tensor
 from archspec.engines.build import ARTIFACTS, BuiltArtifact
 from archspec.engines.engine import Target
+from archspec.ir.graph import Graph
 from archspec.lower.step_programs import StepPrograms
+from archspec.masks.at_positions import AtPositions
+from archspec.masks.atoms.prefix import Prefix
+from archspec.masks.mask import Mask
+from archspec.masks.walk import leaves
 from archspec.model.ports import DTypeName, Interface, Port
+from archspec.ops.attention.attention import Attention
+from archspec.ops.attention.make_mask import MakeMask
 from archspec.record import record
 
 _STATELESS = {
@@ -88,6 +95,10 @@ class ServedStep:
         rows, capacity = self.whole.dims[batch.name].max, self.whole.dims[length].max
         yield f"# one sequence is one row of at most {capacity} positions; a request feeds its next ones"
         yield "# past: how many positions the sequence has had; last: which of the new ones the output is at"
+        if "count" in interface.inputs:
+            yield "# count: how many of the new positions there are"
+        if has_prefix(self.programs.found.step):
+            yield "# the first request of a sequence must cover the prefix, whose positions see all of it"
         yield f'name: "{name}"'
         yield SERVED[target.engine]
         yield f'default_model_filename: "{file}"'
@@ -114,3 +125,15 @@ class ServedStep:
         yield f"    dims: [{dims}]"
         yield f'    initial_state {{ name: "empty" data_type: {kind} dims: [{dims}] zero_data: true }}'
         yield "  }"
+
+
+def has_prefix(step: Graph) -> bool:
+    """Whether a mask of a step opens a prefix, so that its first chunk must cover it."""
+    masks = (node.op.mask for node in step.walk() if isinstance(node.op, Attention | MakeMask))
+    return any(map(_opens, masks))
+
+
+def _opens(mask: Mask) -> bool:
+    # The masks of a step stand inside one of positions, which is a leaf.
+    inner = [leaf.mask if isinstance(leaf, AtPositions) else leaf for leaf in leaves(mask)]
+    return any(isinstance(leaf, Prefix) for one in inner for leaf in leaves(one))

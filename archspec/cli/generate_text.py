@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from archspec.cli.options import Command
+from archspec.diagnostics import SpecError
 
 if TYPE_CHECKING:
     from archspec.decoding import TextStep
@@ -61,6 +62,19 @@ def text_prompts(texts: tuple[str, ...], ids: tuple[str, ...], *, chat: bool, sy
     return [[*first, {"role": "user", "content": text}] if chat else text for text in texts]
 
 
+def _with_line_ended(steps: Iterable[TextStep]) -> Iterator[TextStep]:
+    """The steps; if one fails after others were printed, what is printed next begins a line."""
+    begun = False
+    try:
+        for one in steps:
+            yield one
+            begun = True
+    except (SpecError, KeyboardInterrupt):
+        if begun:
+            click.echo()
+        raise
+
+
 def print_texts(steps: Iterable[TextStep]) -> int:
     """Print the text of each row, then a new line, and return the number of ids.
 
@@ -68,7 +82,7 @@ def print_texts(steps: Iterable[TextStep]) -> int:
     """
     waiting: dict[int, str] = {}
     count = turn = 0
-    for one in steps:
+    for one in _with_line_ended(steps):
         count += len(one.step.ids)
         for row, piece in zip(one.step.rows, one.texts, strict=True):
             waiting[row] = waiting.get(row, "") + piece

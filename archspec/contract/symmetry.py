@@ -17,7 +17,7 @@ from archspec.model.samples import generate, patterns
 from archspec.record import record
 from archspec.rules.kind import rule_kinds
 from archspec.rules.measure import Measured, UnmeasurableError
-from archspec.rules.moves import Trial, apart, moved, trials
+from archspec.rules.moves import Trial, apart, entered, moved, room, trials
 from archspec.rules.symmetric import SymmetricKind, motion_of
 from archspec.rules.wiring.values import keeps
 from archspec.spec import Rule
@@ -26,6 +26,8 @@ from archspec.spec.claims import Claims
 # Sums in another order round otherwise, and more of them than a perturbation leaves alone.
 _EXACT = 1e4 * EXACT_TOLERANCE
 _LOOSE = 10
+# The values that enter at the ends are drawn with other seeds than any pattern of padding.
+_ENTERING = 1000
 
 
 def symmetric(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int) -> Finding:
@@ -70,9 +72,10 @@ class _Moving:
             raise UnmeasurableError(f"`{self.rule.fields.input}` is not an input")
         motion = self._field(kind)
         sizes = self._sizes(point, motion)
-        for arrays in self._inputs(point, sizes):
+        for arrays, fresh in self._inputs(point, sizes):
             for trial in trials(self.rule, sizes, motion):
-                given = self._moved(arrays, trial)
+                # Under a cyclic move, a statistic over all positions would stay the same.
+                given = self._moved(arrays, None if motion is None else fresh, trial)
                 if given is None:
                     continue
                 count += 1
@@ -102,18 +105,20 @@ class _Moving:
         """The sizes of the point, or at the main one larger ones, at which the field of a position fits inside."""
         if motion is None or not point.is_main or list(trials(self.rule, point.sizes, motion)):
             return dict(point.sizes)
-        return lengths(self.claims, int(motion.high - motion.low) + 1 + 2 * motion.move.unit)
+        return lengths(self.claims, room(motion))
 
-    def _inputs(self, point: Point, sizes: Sizes) -> Iterator[Arrays]:
-        """The inputs: under every padding pattern at the main point."""
+    def _inputs(self, point: Point, sizes: Sizes) -> Iterator[tuple[Arrays, Arrays]]:
+        """The inputs, and others whose values may enter: under every padding pattern at the main point."""
         known = patterns(self.claims)
         for number, pattern in enumerate(known if point.is_main else known[:1]):
-            yield generate(self.claims, sizes, pattern, self.seed + number)
+            seed = self.seed + number
+            yield generate(self.claims, sizes, pattern, seed), generate(self.claims, sizes, pattern, seed + _ENTERING)
 
-    def _moved(self, arrays: Arrays, trial: Trial) -> Arrays | None:
-        """The inputs with the rule's own one moved; None where that would break what it promises."""
+    def _moved(self, arrays: Arrays, fresh: Arrays | None, trial: Trial) -> Arrays | None:
+        """The inputs with the rule's own one moved, with fresh values if any; None where that breaks a promise."""
         name, (axis,) = self.rule.input.name, self.rule.axes[1]
         given, array = self.claims.inputs[name], moved(arrays[name], axis, trial.by)
+        array = array if fresh is None else entered(array, fresh[name], axis, trial.by)
         if not keeps(array, given.padding, given.sorted):
             return None
         return {**arrays, name: np.ascontiguousarray(array)}

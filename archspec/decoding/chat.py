@@ -16,7 +16,8 @@ Message = Mapping[str, Any]
 def rendered(config: TokenizerConfig, messages: Sequence[Message]) -> str:
     """The text of a conversation, up to where the model answers.
 
-    The template runs in Jinja's sandbox with no access to files, as in transformers' `apply_chat_template`.
+    The template runs in Jinja's sandbox with no access to files, as in transformers' `apply_chat_template`, and with
+    limits on the texts and lists that it makes.
 
     Args:
         config: the chat template, and the special tokens that it may name.

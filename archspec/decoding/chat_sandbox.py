@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 from jinja2 import nodes
 from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.ext import Extension, loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
+
+from archspec.decoding.chat_limits import LimitedEnvironment, limited_filter
 
 
 def environment() -> Any:
@@ -21,8 +22,9 @@ def environment() -> Any:
 
     Source: transformers 5.23, `utils/chat_template_utils.py`.
     """
-    made = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
+    made = LimitedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
     made.filters["tojson"] = _tojson
+    made.filters = {name: limited_filter(name, one) for name, one in made.filters.items()}
     made.globals.update(namespace=_namespace, raise_exception=_raise_exception, strftime_now=_strftime_now, dict=_dict)
     return made
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from archspec.decoding.numbers import is_whole, whole
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from archspec.decoding.numbers import is_whole, short, whole
 from archspec.decoding.plan import GenerationPlan
-from archspec.diagnostics import Collector
+from archspec.diagnostics import Collector, fail
 from archspec.record import record
 
 
@@ -31,11 +34,23 @@ class Ending:
         found.raise_if_errors()
 
     def ends(self, plan: GenerationPlan) -> frozenset[int]:
-        """The ids that end a row. Raises SpecError E744 for each of `stop` that is not below the number of logits."""
-        count = plan.vocab
-        found = Collector()
-        for id in self.stop:
-            if not (is_whole(id) and 0 <= id < count):
-                found.error("E744", f"`stop` must be ids of 0 to {count - 1}, got {id}", None)
-        found.raise_if_errors()
-        return frozenset({*plan.decode.end, *self.stop})
+        """The ids that end a row. Raises SpecError E744 if before `min_new` ids these and `ban` exclude every id."""
+        ends = frozenset({*plan.decode.end, *self.stop})
+        # A reduced copy has fewer ids than `decode` may name.
+        if self.min_new > 0 and sum(id < plan.vocab for id in ends.union(plan.decode.ban)) == plan.vocab:
+            message = f"`min_new` is {self.min_new}, but each of the {plan.vocab} ids ends a row or is banned"
+            fail("E744", message, None, help="set `min_new` to 0, or give fewer ids as `stop`")
+        return ends
+
+
+def read_stop(plan: GenerationPlan, stop: Any) -> tuple[int, ...]:
+    """The ids of an option `stop`. Raises SpecError E744 for what is no list, and for each that is no id of a logit."""
+    given = stop.tolist() if hasattr(stop, "tolist") else stop
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        fail("E744", f"`stop` must be a list of ids, got {short(stop)}", None)
+    ids, found = tuple(given), Collector()
+    for id in ids:
+        if not (is_whole(id) and 0 <= id < plan.vocab):
+            found.error("E744", f"`stop` must be ids of 0 to {plan.vocab - 1}, got {id}", None)
+    found.raise_if_errors()
+    return ids

@@ -43,6 +43,7 @@ def generate(
     stop: Sequence[int] = (),
     log_probabilities: bool = False,
     tokenizer: str | Path | Tokenizer | None = None,
+    artifact: str | None = None,
     unproved: bool = False,
 ) -> tuple[Generated, ...]:
     """Generate ids or text by the spec's `decode` section: `output` at the last position is fed back to `input`.
@@ -52,8 +53,8 @@ def generate(
 
     Args:
         source: a spec (loaded, a file, the name of a shipped one, or one that was accepted before), or a bundle.
-        prompts: ids of each row, a list of lists or an array [rows, length], or text (see `text_decoder`); may be None
-            if the spec has a start id.
+        prompts: ids of each row, a list of lists or an array [rows, length]; ids of one row, a list; or text (see
+            `text_decoder`). May be None if the spec has a start id.
         max_new: the maximum number of new ids per row; a row ends early with one of the spec's end ids.
         module: the module of the spec, or its state dict; not used for a bundle, which has its own weights.
         inputs: the spec's other inputs by name, such as the source of a translation, as many rows of arrays or texts.
@@ -63,7 +64,7 @@ def generate(
         min_new: the minimum number of new ids per row; no end id is chosen before.
         stop: ids that end a row, in addition to the end ids of the spec.
         log_probabilities: also give the log-probability of each new id.
-        tokenizer: a `tokenizer.json` or its folder, for text; without it, the one of the bundle.
+        tokenizer, artifact: for text, a `tokenizer.json` or its folder; what runs of a bundle (see `decoder`).
         unproved: continue although something in the spec does not hold; not needed for a bundle built this way.
 
     Returns:
@@ -80,10 +81,9 @@ def generate(
         temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, repetition_penalty=repetition_penalty
     )
     search = BeamSearch(beams=beams, length_penalty=length_penalty, early_stopping=early_stopping)
-    limits: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop}
-    return _writer(source, module, prompts, inputs, tokenizer, unproved).generate(
-        prompts, inputs=inputs, sampling=drawn, search=search, log_probabilities=log_probabilities, **limits
-    )
+    how: dict[str, Any] = {"max_new": max_new, "min_new": min_new, "stop": stop, "log_probabilities": log_probabilities}
+    made = _writer(source, module, prompts, inputs, tokenizer, artifact=artifact, unproved=unproved)
+    return made.generate(prompts, inputs=inputs, sampling=drawn, search=search, **how)
 
 
 def _writer(
@@ -92,15 +92,15 @@ def _writer(
     prompts: Any,
     inputs: Mapping[str, Any] | None,
     tokenizer: str | Path | Tokenizer | None,
-    unproved: bool,
+    **more: Any,
 ) -> Decoder | TextDecoder:
     """What generates from these prompts and inputs: ids, or text for a tokenizer that is given or of a bundle."""
     from archspec.decoding.text_inputs import has_text
     from archspec.decoding.text_prompts import text_rows
 
     if tokenizer is None and text_rows(prompts) is None and not has_text(inputs):
-        return decoder(source, module, unproved=unproved)
-    return text_decoder(source, module, tokenizer=tokenizer, unproved=unproved)
+        return decoder(source, module, **more)
+    return text_decoder(source, module, tokenizer=tokenizer, **more)
 
 
 def decoder(
@@ -116,11 +116,16 @@ def decoder(
     `artifact`; where there is none, or for `artifact="module"`, the emitted module. The attribute `chosen` says which.
     Other arguments are those of `generate`. Errors about the spec and the parameters are raised here, those about
     prompts, inputs and sampling when the decoder is used.
+
+    Raises SpecError E744 for an artifact of a spec, which has none.
     """
     from archspec.decoding.stepping import Decoder
 
     if isinstance(source, Bundle):
         return _of_bundle(source, artifact, unproved=unproved)
+    if artifact is not None:
+        help = "give the bundle, `archspec.open(path)`, or leave out `artifact`"
+        fail("E744", f"`artifact` is one of a bundle, but got a spec and `{artifact}`", None, help=help)
     checked = accepted(source, unproved=unproved)
     if module is None:
         help = "give `module=archspec.compile(spec)` with its weights loaded"
@@ -133,19 +138,20 @@ def text_decoder(
     module: Parameters | None = None,
     *,
     tokenizer: str | Path | Tokenizer | None = None,
+    artifact: str | None = None,
     unproved: bool = False,
 ) -> TextDecoder:
     """A decoder of text: `for step in text_decoder(bundle).stream("Once upon a time", max_new=20)`.
 
     Its prompts are texts; conversations, `[{"role": "user", "content": "..."}]`, which the chat template puts into
-    words; or ids. Other arguments are those of `generate`.
+    words; or ids. Other arguments are those of `generate` and `decoder`.
 
     Raises SpecError E760 if there is no tokenizer, E761 if it cannot be read, and all of `decoder`.
     """
     from archspec.decoding.text import TextDecoder
 
     known = find_tokenizer(source, tokenizer)
-    return TextDecoder(decoder(source, module, unproved=unproved), known)
+    return TextDecoder(decoder(source, module, artifact=artifact, unproved=unproved), known)
 
 
 def find_tokenizer(source: SpecSource | Bundle, given: str | Path | Tokenizer | None) -> Tokenizer:

@@ -46,6 +46,15 @@ def read_prompts(plan: GenerationPlan, prompts: Any, inputs: Mapping[str, Array]
     return sequences
 
 
+def read_prompt(plan: GenerationPlan, prompt: Any, max_new: int) -> list[int]:
+    """The sequence that one row starts from. Raises SpecError as `read_prompts` does."""
+    ids = prompt.tolist() if hasattr(prompt, "tolist") else prompt
+    if not isinstance(ids, Sequence):
+        fail("E713", f"the prompt must be a list of ids, got {short(prompt)}", None)
+    (sequence,) = read_prompts(plan, [ids], {}, max_new)
+    return sequence
+
+
 def _lists(prompts: Any) -> Sequences:
     """Prompts as lists of ids; a single list of ids is one row. Raises SpecError E713."""
     rows = prompts.tolist() if hasattr(prompts, "tolist") else prompts

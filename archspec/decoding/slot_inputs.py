@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from archspec.decoding.feeding import Feeding
+from archspec.decoding.numbers import short, whole
 from archspec.decoding.plan import GenerationPlan
 from archspec.decoding.prompts import Sequences, prepared, read_inputs
 from archspec.diagnostics import Collector, fail
@@ -98,9 +99,18 @@ class SlotInputs:
                 fail("E716", message, None, help="pad the inputs, or make slots of other `sizes`")
 
 
-def check_slots(plan: GenerationPlan, rows: int, capacity: int) -> None:
-    """Raise SpecError E744 for numbers that are not admitted."""
+def check_slots(plan: GenerationPlan, rows: int, capacity: int, sizes: Mapping[str, int]) -> None:
+    """Raise SpecError E744 for numbers that are not admitted; those of `sizes` are compared with the dims later."""
+    if not isinstance(sizes, Mapping):
+        fail("E744", f"`sizes` must be a map from names of dims to sizes, got {short(sizes)}", None)
     found = Collector()
+    given = {"rows": rows, "capacity": capacity, **{f"sizes[{name}]": size for name, size in sizes.items()}}
+    sound = [whole(name, value, found) for name, value in given.items()]
+    if not all(sound):
+        found.raise_if_errors()
+    for name, size in sizes.items():
+        if size < 0:
+            found.error("E744", f"`sizes[{name}]` must not be negative, got {size}", None)
     most = plan.spec.inputs[plan.decode.input].type.shape[0].maximum()
     if rows < 1 or (most is not None and plan.batch(rows) > most):
         found.error("E744", f"`rows` must be from 1 to {most}, got {rows}", None)

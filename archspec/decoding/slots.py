@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from archspec.decoding.cached_rows import CachedRows
-from archspec.decoding.ending import Ending
+from archspec.decoding.ending import Ending, read_stop
 from archspec.decoding.plan import GenerationPlan
-from archspec.decoding.prompts import read_prompts
+from archspec.decoding.prompts import read_prompt
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.sampling import Sampling, choose
 from archspec.decoding.scores import Scores
@@ -66,8 +66,8 @@ class DecodingSlots:
         Raises SpecError: those of `Decoder.generate`, E742 for more positions than the slots have room for, and E716
         for inputs of other sizes.
         """
-        ending = Ending(max_new=max_new, min_new=min_new, stop=tuple(stop))
-        (sequence,) = read_prompts(self.plan, [list(prompt)], {}, max_new)
+        ending = Ending(max_new=max_new, min_new=min_new, stop=read_stop(self.plan, stop))
+        sequence = read_prompt(self.plan, prompt, max_new)
         # Read here: an error belongs to this request and not to a step that others share.
         given = self._inputs.of_request(sequence, inputs)
         # The last new id is not fed back.
@@ -91,7 +91,12 @@ class DecodingSlots:
             yield self.step()
 
     def step(self) -> DecodingStep:
-        """Feed each request its next ids; `rows` of the result number the requests that were given a new id."""
+        """Feed each request its next ids; `rows` of the result number the requests that were given a new id.
+
+        Without a request nothing is computed, and the result has no rows.
+        """
+        if not self.pending:
+            return DecodingStep(rows=(), ids=(), logits=torch.empty(0, self.plan.vocab))
         with torch.no_grad():
             self._enter()
             logits = self._rows.feed(self._given())

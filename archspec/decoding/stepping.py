@@ -11,7 +11,7 @@ from torch import Tensor
 from archspec.decoding.beams import Beam, BeamSearch, PromptSearch
 from archspec.decoding.cached import CachedSteps
 from archspec.decoding.cached_rows import CachedRows
-from archspec.decoding.ending import Ending
+from archspec.decoding.ending import Ending, read_stop
 from archspec.decoding.feeding import Feeding
 from archspec.decoding.full import FullForward
 from archspec.decoding.parts import Parts, parts
@@ -103,7 +103,7 @@ class Decoder:
         `search` with several beams gives the best sequence that a beam search finds, with its score.
         `log_probabilities` also gives the log-probability of each new id.
         """
-        ending = Ending(max_new=max_new, min_new=min_new, stop=tuple(stop))
+        ending = Ending(max_new=max_new, min_new=min_new, stop=read_stop(self.plan, stop))
         run = self._run(prompts, ending, inputs, sampling)
         first = [tuple(sequence) for sequence in run.sequences]
         if search.beams > 1:
@@ -135,7 +135,7 @@ class Decoder:
         """Generate step by step.
 
         Args:
-            prompts: ids of each row, of any lengths; may be None if the spec has a start id.
+            prompts: ids of each row, of any lengths, or those of one row; may be None if the spec has a start id.
             max_new: the maximum number of new ids per row.
             inputs: the spec's other inputs by name, with as many rows as there are prompts.
             sampling: how ids are chosen.
@@ -152,7 +152,8 @@ class Decoder:
         if search.beams > 1:
             message = "beam search knows its ids only at the end, so they cannot be streamed"
             fail("E744", message, None, help="use `generate`, or 1 beam")
-        return self._run(prompts, Ending(max_new=max_new, min_new=min_new, stop=tuple(stop)), inputs, sampling).steps()
+        ending = Ending(max_new=max_new, min_new=min_new, stop=read_stop(self.plan, stop))
+        return self._run(prompts, ending, inputs, sampling).steps()
 
     def slots(self, *, rows: int, capacity: int, sizes: Mapping[str, int] | None = None) -> DecodingSlots:
         """Rows that requests enter and leave while others go on (continuous batching).
@@ -171,8 +172,9 @@ class Decoder:
             if self.refused is not None:
                 raise SpecError([self.refused])
             fail("E744", "slots are rows of a cache, but this decoder has none", None, help="leave `cached` out")
-        check_slots(self.plan, rows, capacity)
-        inputs, together = SlotInputs(self._feeding, sizes or {}), self.plan.batch(rows)
+        wanted = {} if sizes is None else sizes
+        check_slots(self.plan, rows, capacity, wanted)
+        inputs, together = SlotInputs(self._feeding, wanted), self.plan.batch(rows)
         made = CachedRows(self.runs, self._feeding, inputs.first(together), rows=together, capacity=capacity)
         return DecodingSlots(inputs, made, slots=rows, capacity=capacity, chunk=self._chunk)
 

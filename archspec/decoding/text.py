@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.decoding.continuation import Continuation, continued
-from archspec.decoding.ending import Ending
+from archspec.decoding.ending import Ending, read_stop
 from archspec.decoding.prompts import Sequences, read_inputs, read_prompts
 from archspec.decoding.rows import DecodingStep, Generated
 from archspec.decoding.stepping import Decoder
@@ -50,7 +50,7 @@ class TextDecoder:
         self, prompts: Any, *, inputs: Mapping[str, Any] | None = None, stop: Sequence[int] = (), **options: Any
     ) -> tuple[Generated, ...]:
         """Generate all ids and their text; `options` and errors are those of `Decoder.generate` and of `stream`."""
-        check_fit(self.tokenizer, self.ids.plan, stop)
+        check_fit(self.tokenizer, self.ids.plan, read_stop(self.ids.plan, stop))
         given = with_ids(self.tokenizer, self.ids.plan, inputs)
         found = self.ids.generate(self.encode(prompts), inputs=given, stop=stop, **options)
         return tuple(replace(row, text=continued(self.tokenizer, row.prompt, row.ids)) for row in found)
@@ -80,12 +80,12 @@ class TextDecoder:
             SpecError: E762 if the tokenizer does not fit the spec, E763 for a conversation without a chat template, and
                 all of `Decoder.stream`, before anything runs; E747 and E762 during iteration.
         """
-        check_fit(self.tokenizer, self.ids.plan, stop)
+        ending = Ending(max_new=max_new, stop=read_stop(self.ids.plan, stop))
+        check_fit(self.tokenizer, self.ids.plan, ending.stop)
         ids, given = self.encode(prompts), with_ids(self.tokenizer, self.ids.plan, inputs)
         steps = self.ids.stream(ids, max_new=max_new, inputs=given, stop=stop, **options)
         sequences = read_prompts(self.ids.plan, ids, read_inputs(given), max_new)
-        ends = Ending(max_new=max_new, stop=tuple(stop)).ends(self.ids.plan)
-        return self._texts(steps, sequences, ends, max_new)
+        return self._texts(steps, sequences, ending.ends(self.ids.plan), max_new)
 
     def _texts(
         self, steps: Iterator[DecodingStep], sequences: Sequences, ends: frozenset[int], max_new: int

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from archspec.decoding.numbers import short
 from archspec.diagnostics import fail
 from archspec.record import record
+
+# What else ends in `_token` may be a flag or a number.
+_SPECIAL = frozenset(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
 
 
 @record
@@ -25,14 +29,19 @@ def read_config(config: Path | None, template: Path | None) -> TokenizerConfig:
     Raises SpecError E761 if a file cannot be read.
     """
     data = {} if config is None else _json(config)
-    named = {name: _token(value) for name, value in data.items() if name.endswith("_token")}
+    named = {name: _token(name, value, config) for name, value in data.items() if name.endswith("_token")}
     text = _template(data.get("chat_template"), config) if template is None else _text(template)
     return TokenizerConfig(named={name: token for name, token in named.items() if token is not None}, template=text)
 
 
-def _token(value: Any) -> str | None:
-    """The text of a special token, which older files write as a map; None for a flag such as `add_bos_token`."""
+def _token(name: str, value: Any, path: Path | None) -> str | None:
+    """The text of a special token, which older files write as a map; None for a flag such as `add_bos_token`.
+
+    Raises SpecError E761 for a special token that is not text.
+    """
     found = value.get("content") if isinstance(value, dict) else value
+    if name in _SPECIAL and value is not None and not isinstance(found, str):
+        fail("E761", f"`{name}` in {path} must be text, got {short(value)}", None)
     return found if isinstance(found, str) else None
 
 

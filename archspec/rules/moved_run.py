@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from math import prod
+from itertools import islice
+from math import ceil, prod
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -17,7 +18,7 @@ from archspec.ir.types import DType
 from archspec.oracle.interpreter import Interpretation
 from archspec.record import record
 from archspec.rules.measure import Measured, UnmeasurableError
-from archspec.rules.moves import Trial, apart, moved, trials
+from archspec.rules.moves import Trial, apart, moved, room, stride_of, trials
 from archspec.rules.terms import Terms
 from archspec.rules.wiring.replay import MOST_ELEMENTS, MOST_WEIGHTS
 from archspec.rules.wiring.values import filled, keeps
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MOVED = 1e-9
 """The smallest distance of an output from where it should be that counts, relative to its largest value."""
 _LENGTHS = (4, 7, 12)
+_LONGEST = 512
 _DRAWS = 2
 _MOST_FLOPS = 40_000_000_000
 
@@ -62,10 +64,10 @@ def witness(spec: Spec, rule: Rule, motion: Moves | None, terms: Terms) -> MoveW
     if not movable(spec.graph, rule.input) or _weights(spec.graph) > MOST_WEIGHTS:
         return None
     left = _MOST_FLOPS
-    for sizes in _sizes(spec, motion):
+    for sizes in _sizes(spec, rule, motion):
         elements = _elements(spec.graph, sizes)
         # A value without entries is no evidence, and a maximum of none fails.
-        if not list(trials(rule, sizes, motion)) or max(elements) > MOST_ELEMENTS or min(elements) == 0:
+        if max(elements) > MOST_ELEMENTS or min(elements) == 0:
             continue
         cost = flops(spec.graph).value({"layer": 0, **sizes})
         for world in worlds(spec, terms, sizes):
@@ -79,15 +81,27 @@ def witness(spec: Spec, rule: Rule, motion: Moves | None, terms: Terms) -> MoveW
     return None
 
 
-def _sizes(spec: Spec, motion: Moves | None) -> Iterator[dict[str, int]]:
-    """Small sizes, and where positions have a field those at which it fits inside."""
-    field = [] if motion is None else [int(motion.high - motion.low) + 1 + 2 * motion.move.unit]
+def _sizes(spec: Spec, rule: Rule, motion: Moves | None) -> Iterator[dict[str, int]]:
+    """Sizes at which something can move: small ones or from the field of a position upwards, then the typical ones."""
     known: list[dict[str, int]] = []
-    for least in (*_LENGTHS, *field):
-        sizes = small_sizes(spec, max(least, *field, 1) if field else least, batch=1)
-        if sizes not in known:
+    for sizes in _tried(spec, rule, motion):
+        if sizes not in known and any(True for _ in trials(rule, sizes, motion)):
             known.append(sizes)
             yield sizes
+    # All these lengths may divide the stride, so that a move by it is none: the least one that does not is taken.
+    others = (small_sizes(spec, least, batch=1) for least in range(1, min(stride_of(rule), _LONGEST) + 2))
+    if not known:
+        yield from islice((one for one in others if any(True for _ in trials(rule, one, motion))), 1)
+
+
+def _tried(spec: Spec, rule: Rule, motion: Moves | None) -> Iterator[dict[str, int]]:
+    """The sizes to try first."""
+    field = 0 if motion is None else room(motion)
+    for least in _LENGTHS if motion is None else (field - 2 * ceil(motion.span), field, 2 * field):
+        yield small_sizes(spec, least, batch=1)
+    (axis,) = rule.axes[1]
+    typical = {one.name: one.typical for one in rule.input.type.shape[axis].symbols() if one.name in spec.dims}
+    yield {**small_sizes(spec, batch=1), **typical}
 
 
 def _broken(spec: Spec, rule: Rule, motion: Moves | None, world: World, draw: int) -> MoveWitness | None:

@@ -40,10 +40,11 @@ def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterat
     import numpy as np
 
     ((*out,), (inp,)) = rule.axes
-    length, stride = rule.input.type.shape[inp].value(sizes), _stride(rule)
+    length, stride = rule.input.type.shape[inp].value(sizes), stride_of(rule)
     for times in _TIMES:
-        # A move by the whole length or more is another one, or none.
-        if abs(times) * stride >= length:
+        # A cyclic move by whole lengths is none; of another one over a whole length, nothing stays inside.
+        by = abs(times) * stride
+        if length == 0 or (by % length == 0 if motion is None else by >= length):
             continue
         count = rule.output.type.shape[out[0]].value(sizes) if out else 0
         kept = np.ones(count, dtype=bool) if motion is None else inside(motion, count, length, stride, times)
@@ -51,7 +52,13 @@ def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterat
             yield Trial(by=stride * times, out=times, kept=kept if out else None)
 
 
-def _stride(rule: Rule) -> int:
+def room(motion: Moves) -> int:
+    """A length of the input at which two neighbours of the output have their field inside, before and after a move."""
+    return ceil(motion.high - motion.low) + 1 + 2 * (motion.move.unit + ceil(motion.span))
+
+
+def stride_of(rule: Rule) -> int:
+    """The stride, which every rule on symmetry has."""
     assert rule.stride is not None
     return rule.stride
 
@@ -83,6 +90,25 @@ def moved(array: Array, axis: int, by: int) -> Array:
     import numpy as np
 
     return np.roll(array, by, axis=axis)
+
+
+def entered(array: Array, fresh: Array, axis: int, by: int) -> Array:
+    """A cyclically moved array in which other values enter at the end that the move leaves empty.
+
+    Args:
+        array: what `moved` gives for the same axis and move.
+        fresh: an array of the same shape; its values take the places of those that went around.
+        axis: the axis.
+        by: the move.
+    """
+    import numpy as np
+
+    places = np.arange(array.shape[axis])
+    enters = places < by if by > 0 else places >= len(places) + by
+    along = [1] * array.ndim
+    along[axis] = -1
+    found: Array = np.where(enters.reshape(along), fresh, array)
+    return found
 
 
 def apart(rule: Rule, trial: Trial, before: Array, after: Array, inputs: Measured) -> Array:

@@ -307,6 +307,22 @@ def test_verify_runs_the_step_in_chunks(bundle: Path, monkeypatch: pytest.Monkey
     assert [finding.status for finding in report.findings] == ["violated"]
 
 
+def test_generate_takes_what_computes_the_steps(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The artifact is not run where the module is named, and the other way around."""
+    opened, ran = archspec.open(bundle), list[str]()
+    plain = BuiltSteps.run
+
+    def counted(self: BuiltSteps, *given: Any, **more: Any) -> Array:
+        ran.append("artifact")
+        return plain(self, *given, **more)
+
+    monkeypatch.setattr(BuiltSteps, "run", counted)
+    (wanted,) = archspec.generate(opened, [[1, 2, 3]], max_new=4, artifact="module")
+    assert not ran
+    (found,) = archspec.generate(opened, [[1, 2, 3]], max_new=4, artifact="onnx")
+    assert ran and found.ids == wanted.ids
+
+
 def test_an_unknown_artifact(bundle: Path) -> None:
     with pytest.raises(SpecError) as raised:
         decoder(archspec.open(bundle), artifact="openvina")

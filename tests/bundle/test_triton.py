@@ -259,6 +259,28 @@ def test_the_steps_that_triton_can_serve(name: str, target: Target, reason: str 
     assert step.unserved(target) == reason
 
 
+@pytest.mark.parametrize(
+    ("mask", "named"),
+    [
+        ("causal", []),
+        ("causal & last(6)", ["count: how many"]),
+        ("causal | prefix(3)", ["count: how many", "the first request of a sequence must cover the prefix"]),
+    ],
+)
+def test_what_the_head_of_a_step_says(mask: str, named: list[str], tmp_path: Path) -> None:
+    """Every input that a request gives, and that only a first one makes a prefix."""
+    (tmp_path / "tiny.yaml").write_text(DECODER.replace("causal & last(6)", mask))
+    checked = accepted(tmp_path / "tiny.yaml")
+    programs = step_programs(checked)
+    assert programs is not None
+    step = ServedStep(name="tiny", programs=programs, whole=interface_of(checked.spec), dtype="float32")
+    text = step.configuration("tiny-step", Target(engine="onnx"), "model.onnx")
+    head = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")]
+    assert [any(line.startswith(start) for line in head) for start in named] == [True] * len(named)
+    assert len(head) == 2 + len(named)
+    assert ('name: "count"' in text) == any(start.startswith("count") for start in named)
+
+
 @pytest.mark.slow
 def test_a_step_whose_state_the_server_keeps(schema: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(DECODER)

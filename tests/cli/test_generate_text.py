@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from safetensors.torch import save_file
 
 import archspec as package
 from archspec.bundle import build
-from archspec.decoding import Generated
+from archspec.cli.generate_text import print_texts
+from archspec.decoding import DecodingStep, Generated, TextStep
+from archspec.diagnostics import SpecError
 from tests.cli.conftest import SMALL, Command
 from tests.decoding.words import by_bytes, saved
 from tests.editing import edited
@@ -62,6 +65,21 @@ def test_rows_that_end_in_another_order(archspec: Command, named: tuple[str, ...
     assert ran.out == f"{rows[0].text}\n{rows[1].text}\n"
     ran = archspec(*named, "--prompt", "é", "--prompt", "the cat", "--max-new", "5", "--stop", str(stop))
     assert ran.out == f"{rows[1].text}\n{rows[0].text}\n"
+
+
+@pytest.mark.parametrize("raised", [SpecError([]), KeyboardInterrupt()])
+def test_what_fails_in_the_middle_of_a_line_ends_it(raised: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    def steps(count: int) -> Iterator[TextStep]:
+        for number in range(count):
+            yield TextStep(
+                step=DecodingStep(rows=(0,), ids=(number,), logits=torch.zeros(1, 4)), texts=(f" w{number}",)
+            )
+        raise raised
+
+    for count, printed in ((0, ""), (2, " w0 w1\n")):
+        with pytest.raises(type(raised)):
+            print_texts(steps(count))
+        assert capsys.readouterr().out == printed
 
 
 def test_a_beam_search_is_told_when_it_has_ended(archspec: Command, named: tuple[str, ...]) -> None:

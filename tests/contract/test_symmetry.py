@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from archspec.checking import compile
-from archspec.contract.fitting import onnx_subject
+from archspec.contract.fitting import model_subject, onnx_subject
 from archspec.contract.report import ContractReport
 from archspec.contract.verify import verify
 from archspec.spec import load
+from archspec.spec.claims import claims_of
 from archspec.testing import assert_contract, read_claims
 
 HEAD = """archspec: 1
@@ -130,6 +132,53 @@ def test_compiled_modules_hold_and_modules_that_break_a_rule_do_not(tmp_path: Pa
         found = [one for one in lines if one.startswith(("equivariant", "invariant"))]
         assert ["violated" if one.endswith("violated") else "holds" for one in found] == expected
         assert any("where pixels moves by" in one for one in lines)
+
+
+FIELD = """archspec: 1
+name: field
+dims: {batch: [1, 2, 4], x: [1, 16, 64]}
+inputs:
+  signal: float[batch, 3, x]
+graph:
+  y: {block: conv, input: signal, channels: 3, kernel: 5, padding: 2}
+outputs:
+  y: float[batch, 3, x]
+rules:
+  - equivariant: {output: y, input: signal, stride: 1}
+"""
+
+
+class Signal(nn.Module):
+    """A convolution of the field that the spec has, and a statistic over all positions, if there is one."""
+
+    def __init__(self, statistic: Callable[[Tensor], Tensor] | None = None) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(3, 3, 5, padding=2)
+        self.statistic = statistic
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """The output, batch x 3 x positions."""
+        y: Tensor = self.conv(signal)
+        return y if self.statistic is None else y + self.statistic(signal)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "expected"),
+    [
+        (None, "holds"),
+        # A cyclic move changes neither of these.
+        (lambda signal: signal.mean(-1, keepdim=True), "violated"),
+        (lambda signal: signal.amax(-1, keepdim=True), "violated"),
+    ],
+)
+def test_statistics_over_all_positions_are_no_field(
+    tmp_path: Path, statistic: Callable[[Tensor], Tensor] | None, expected: str
+) -> None:
+    path = tmp_path / "field.yaml"
+    path.write_text(FIELD, encoding="utf-8")
+    claims = claims_of(load(path))
+    report = verify(model_subject(Signal(statistic), claims, "signal"), claims)
+    assert outcomes(report) == [expected]
 
 
 ONNX = """archspec: 1

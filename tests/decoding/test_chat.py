@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,46 @@ def test_a_template_that_fails_or_reaches_out(template: str, message: str) -> No
     (found,) = raised.value.diagnostics
     assert found.code == "E763"
     assert message in found.message
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'a' * (10 ** 10) }}",
+        "{{ 10 ** 10 * 'a' }}",
+        "{{ ([1] * 10 ** 10) | length }}",
+        "{% set ns = namespace(x='a') %}{% for i in range(40) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% set ns = namespace(x='a') %}{% for i in range(40) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{% set n = namespace(x='a') %}{% for i in range(40) %}{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}{% endfor %}",
+        "{% for i in range(90000) %}{% for j in range(90000) %}a{% endfor %}{% endfor %}",
+        "{{ 'a'.ljust(10 ** 10) }}",
+        "{{ 'a' | center(10 ** 10) }}",
+        "{{ 'a\nb' | indent(10 ** 10) }}",
+        "{{ '%10000000000d' % 1 }}",
+        "{{ '%*d' % (10000000, 1) }}",
+        "{{ '%10000000000d' | format(1) }}",
+        "{{ '{:>10000000000}'.format(1) }}",
+        "{{ '{:>{}}'.format(1, 9999999) }}",
+        "{% set x = 'a' * 900000 %}{{ x.replace('a', x) }}",
+        "{% set x = 'a' * 900000 %}{{ x | replace('a', x) }}",
+        "{% set x = 'a' * 900000 %}{{ x.join(x) }}",
+        "{{ 10 ** (10 ** 10) }}",
+    ],
+)
+def test_a_template_that_would_take_all_memory(template: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(SpecError) as raised:
+        rendered(TokenizerConfig(named=NAMED, template=template), CHATS[0])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one.code for one in raised.value.diagnostics] == ["E763"]
+    assert peak < 50e6
+
+
+def test_long_conversations_are_within_the_limits() -> None:
+    template = "{{ (messages[0].content.replace('a', 'bcd') ~ '!') | trim + '%s' % messages[0].role }}"
+    text = rendered(TokenizerConfig(named=NAMED, template=template), [{"role": "user", "content": "a" * 300_000}])
+    assert text == "bcd" * 300_000 + "!user"
 
 
 def test_a_missing_template_is_named() -> None:

@@ -12,11 +12,12 @@ import torch
 
 import archspec
 from archspec.bundle import build
-from archspec.decoding import decoder
+from archspec.decoding import TextDecoder, decoder, read_tokenizer
 from archspec.diagnostics import SpecError
 from archspec.spec import Spec, load
 from tests.decoding import specs
 from tests.decoding.running import compiled
+from tests.decoding.words import by_words, saved
 from tests.editing import edited
 
 
@@ -61,8 +62,14 @@ def refused(spec: Spec, prompts: Any = None, **more: Any) -> list[str]:
         ([[1]], {"max_new": 2.0}, ["E744"]),
         ([[1]], {"max_new": "2", "min_new": None}, ["E744", "E744"]),
         ([[1]], {"stop": [1.0, None]}, ["E744", "E744"]),
+        ([[1]], {"stop": 5}, ["E744"]),
+        ([[1]], {"stop": None}, ["E744"]),
+        ([[1]], {"stop": "7"}, ["E744"]),
+        ([[1]], {"stop": np.array(7)}, ["E744"]),
+        ([[1]], {"stop": [[7]]}, ["E744"]),
         ([[1]], {"max_new": 0}, ["E744"]),
         ([[1]], {"top_k": 2}, ["E744"]),
+        ([[1]], {"artifact": "module"}, ["E744"]),
         ([[1]], {"inputs": {"ids": torch.ones(1, 1).long()}}, ["E745"]),
         ([[1]], {"inputs": {"idz": torch.ones(1, 1).long()}}, ["E711"]),
         ([[1]], {"module": {}}, ["E607"]),
@@ -75,6 +82,36 @@ def refused(spec: Spec, prompts: Any = None, **more: Any) -> list[str]:
 )
 def test_what_is_given(prompts: Any, more: dict[str, Any], expected: list[str], tmp_path: Path) -> None:
     assert refused(specs.decoder(tmp_path), prompts, **more) == expected
+
+
+def test_stop_of_a_stream_and_of_text(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    ids = decoder(spec, compiled(spec))
+    text = TextDecoder(ids, read_tokenizer(saved(tmp_path / "words", by_words(), {"eos_token": "<end>"})))
+    for call in (ids.stream, ids.generate, text.stream, text.generate):
+        for stop, message in (
+            (5, "`stop` must be a list of ids, got 5"),
+            ([[5]], "`stop` must be ids of 0 to 40, got [5]"),
+        ):
+            with pytest.raises(SpecError) as raised:
+                call([[1]], max_new=2, stop=stop)
+            assert [(one.code, one.message) for one in raised.value.diagnostics] == [("E744", message)]
+
+
+@pytest.mark.parametrize("more", [{}, {"beams": 2}, {"log_probabilities": True}])
+def test_options_that_leave_no_id(more: dict[str, Any], tmp_path: Path) -> None:
+    """Ends, stops and bans are all ids together: none is left before `min_new`, and one is enough."""
+    path = specs.decoder(tmp_path, end="[0, 1]").path
+    path.write_text(edited(path.read_text("utf-8"), ("end: [0, 1]", "end: [0, 1], ban: [2, 3]")), encoding="utf-8")
+    spec = load(path)
+    with pytest.raises(SpecError) as raised:
+        archspec.generate(spec, [[1]], max_new=3, min_new=1, stop=range(3, 41), module=compiled(spec), **more)
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.message) == ("E744", "`min_new` is 1, but each of the 41 ids ends a row or is banned")
+    (row,) = archspec.generate(spec, [[1]], max_new=3, min_new=3, stop=range(3, 40), module=compiled(spec), **more)
+    assert row.ids == (40, 40, 40)
+    (row,) = archspec.generate(spec, [[1]], max_new=3, stop=range(3, 41), module=compiled(spec), **more)
+    assert (len(row.ids), row.ended) == (1, True)
 
 
 def test_the_last_id_is_not_fed_back(tmp_path: Path) -> None:

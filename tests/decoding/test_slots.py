@@ -177,6 +177,22 @@ def test_other_rows_are_not_touched(tmp_path: Path) -> None:
         assert torch.equal(one, other)
 
 
+def test_a_step_without_requests_is_empty(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    slots = Decoder(accepted(spec), compiled(spec).state_dict()).slots(rows=2, capacity=12)
+
+    def empty(step: DecodingStep) -> bool:
+        return (step.rows, step.ids, step.log_probabilities(), tuple(step.logits.shape)) == ((), (), [], (0, 41))
+
+    assert empty(slots.step())
+    request = slots.add([1, 2, 3], max_new=2)
+    list(slots.run())
+    assert empty(slots.step())
+    again = slots.add([1, 2, 3], max_new=2)
+    assert [step.rows for step in slots.run()] == [(again,), (again,)]
+    assert slots.take(request) == slots.take(again)
+
+
 def refused(
     spec: Spec, *, rows: int = 2, capacity: int = 12, cached: bool = True, **more: Any
 ) -> list[tuple[str, str]]:
@@ -191,6 +207,16 @@ def test_what_slots_refuse(tmp_path: Path) -> None:
         ("E744", "`rows` must be from 1 to 4, got 0"),
         ("E744", "`capacity` must be from 1 to 24, got 30"),
     ]
+    wrong: dict[str, Any] = {"rows": 2.0, "capacity": "8", "sizes": {"src": None}}
+    assert refused(spec, **wrong) == [
+        ("E744", "`rows` must be a whole number, got 2.0"),
+        ("E744", "`capacity` must be a whole number, got '8'"),
+        ("E744", "`sizes[src]` must be a whole number, got None"),
+    ]
+    assert refused(spec, sizes=3) == [("E744", "`sizes` must be a map from names of dims to sizes, got 3")]
+    assert refused(load("t5-small", reduced=True), sizes={"src": -1}) == [
+        ("E744", "`sizes[src]` must not be negative, got -1")
+    ]
     assert refused(spec, cached=False) == [("E744", "slots are rows of a cache, but this decoder has none")]
     assert refused(load("t5-small", reduced=True)) == [
         ("E744", "`sizes` must have `src`, which inputs of the requests have")
@@ -200,9 +226,20 @@ def test_what_slots_refuse(tmp_path: Path) -> None:
     ]
     assert refused(specs.decoder(tmp_path, attention=", scale: 1/length"))[0][0] == "E748"
     slots = Decoder(accepted(spec), compiled(spec).state_dict()).slots(rows=1, capacity=8)
-    for prompt, new, code in (([1] * 4, 6, "E742"), ([41], 1, "E718"), ([], 1, "E741"), ([1], 0, "E744")):
+    given: list[tuple[Any, int, Any, str]] = [
+        ([1] * 4, 6, (), "E742"),
+        ([41], 1, (), "E718"),
+        ([], 1, (), "E741"),
+        ([1], 0, (), "E744"),
+        ([1], 1, 5, "E744"),
+        (5, 1, (), "E713"),
+        ({5}, 1, (), "E713"),
+        ([[5]], 1, (), "E713"),
+        ("5", 1, (), "E713"),
+    ]
+    for prompt, new, stop, code in given:
         with pytest.raises(SpecError) as raised:
-            slots.add(prompt, max_new=new)
+            slots.add(prompt, max_new=new, stop=stop)
         assert raised.value.diagnostics[0].code == code, prompt
     assert slots.pending == 0
     assert list(slots.run()) == []

@@ -250,6 +250,13 @@ def test_training_settings_of_a_file_do_not_cut_or_pad_prompts(tmp_path: Path) -
         ("tokenizer_config.json", "{", "is not JSON: "),
         ("tokenizer_config.json", "[]", "is not a JSON object"),
         ("tokenizer_config.json", '{"chat_template": [{"name": "rag", "template": ""}]}', "a template named `default`"),
+        ("tokenizer_config.json", '{"eos_token": 5}', "must be text, got 5"),
+        (
+            "tokenizer_config.json",
+            '{"bos_token": {"content": ["<start>"]}}',
+            "must be text, got {'content': ['<start>']}",
+        ),
+        ("tokenizer_config.json", '{"pad_token": true}', "must be text, got True"),
         ("chat_template.jinja", b"\xff", "is not UTF-8"),
     ],
 )
@@ -269,6 +276,8 @@ def test_what_stands_beside_a_tokenizer_is_read(tmp_path: Path) -> None:
         "eos_token": {"content": "<end>"},
         "bos_token": "<start>",
         "add_bos_token": True,
+        "pad_token": None,
+        "num_image_token": 256,
         "chat_template": template,
     }
     folder = saved(tmp_path, by_bytes(), config)
