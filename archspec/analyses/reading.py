@@ -19,7 +19,7 @@ FIXED = -1
 """The key of a band that is the same for all positions of a value."""
 
 
-class Operand(NamedTuple):
+class ReadOperand(NamedTuple):
     """The sizes of an operand's coordinates, why a relation to it may be loose, and the coordinates that wrap."""
 
     space: Space
@@ -60,10 +60,10 @@ def through(node: Node, relation: Relation, known: Reading, space: Space, why: s
     atoms, around = relation.atoms, frozenset[tuple[int, int]]()
     if isinstance(node.op, Primitive) and node.op.wraps:
         atoms, around = merged(relation, space)
-    return joined((_over(atom, known.bands, node, Operand(space, why, around)) for atom in atoms), node)
+    return joined((_over(atom, known.bands, node, ReadOperand(space, why, around)) for atom in atoms), node)
 
 
-def _over(atom: Atom, known: Mapping[int, Band], node: Node, operand: Operand) -> Reading:
+def _over(atom: Atom, known: Mapping[int, Band], node: Node, operand: ReadOperand) -> Reading:
     """What a result of a node reads by the pairs of one atom."""
     bands = _of_atom(atom, known, operand)
     around = not bands and any(band.wraps for band in known.values())
@@ -142,7 +142,7 @@ def _narrower(new: Band, old: Band) -> bool:
     return compare(new.extent, "<", old.extent) is True
 
 
-def _of_atom(atom: Atom, known: Mapping[int, Band], operand: Operand) -> dict[int, Band]:
+def _of_atom(atom: Atom, known: Mapping[int, Band], operand: ReadOperand) -> dict[int, Band]:
     """The bands of the pairs of one atom."""
     found = {FIXED: known[FIXED]} if FIXED in known else {}
     # Two branches of a choice, too, are never read at one position.
