@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
-from archspec.ir.motion import Break, Lost, Motion, Move, Moves, Still, lost, source
+from archspec.ir.motion import UNKNOWN, Break, Lost, Motion, Move, Moves, Still, lost, source
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 
@@ -70,7 +70,7 @@ class Shifts:
                 types = [value.type for value in node.inputs]
                 return node.op.moved(operands, types, [value.type for value in node.outputs])
             case _:
-                return [lost("does not declare how it moves") for _ in node.outputs]
+                return [lost(UNKNOWN) for _ in node.outputs]
 
     def _body(self, region: Graph, operands: Sequence[Motion]) -> tuple[Motion, ...]:
         """The motions of the outputs of a body."""

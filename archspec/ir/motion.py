@@ -11,6 +11,8 @@ from archspec.record import record
 
 ZERO, ONE = Dim.of(0), Dim.of(1)
 
+UNKNOWN = "has an effect under a shift that is not known"
+
 
 @record
 class Move:
@@ -26,7 +28,7 @@ class Move:
 
 @record(eq=False)
 class Break:
-    """What keeps a value from moving with the source, in words; compared by identity."""
+    """What keeps a value from moving with the source: a predicate of the node, in words; compared by identity."""
 
     reason: str
 

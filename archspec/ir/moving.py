@@ -16,7 +16,7 @@ Pairs = Mapping[int, int]
 T = TypeVar("T")
 
 WHOLE = "reads all positions of the axis that moves, each with a weight of its own"
-APART = "its operands move differently"
+APART = "has operands that move differently"
 TURNED = "uses features that rotary positions have turned"
 CUT = "fills up positions that were cut off"
 
@@ -99,14 +99,14 @@ def windowed(x: Moves, size: Dim, *, reach: int, stride: int, padding: tuple[int
         padding: the positions that are added at both ends, which hold something else.
     """
     if not x.is_alone:
-        return Lost(why=x.broken) if x.broken is not None else lost("its windows hold more than what moves")
+        return Lost(why=x.broken) if x.broken is not None else lost("has windows that hold more than what moves")
     if x.move.circular and any(padding):
         x = x.breaks("pads the axis with zeros, so that nothing enters at its ends")
     if any(added and not complete for added, complete in zip(padding, x.ends, strict=True)):
         x = x.breaks(CUT)
     step = x.step / stride
     if step.denominator != 1:
-        x = x.breaks(f"its stride of {stride} does not divide a move by {x.step}")
+        x = x.breaks(f"has stride {stride}, which does not divide a move by {x.step}")
     low, high = x.low - x.span * padding[0], x.high + x.span * (reach - 1 - padding[0])
     return replace(x, size=size, step=step, low=low, high=high)
 
@@ -136,7 +136,7 @@ def shifted_along(x: Moves, by: Dim, size: Dim, ends: tuple[bool, bool]) -> Moti
     if not x.is_alone:
         return Lost(why=x.broken) if x.broken is not None else lost("cuts an axis that holds more than what moves")
     if start is None and not x.move.circular:
-        return lost("its first position is only known at run time")
+        return lost("has a first position that is only known at run time")
     off = x.span * (start or 0)
     ends = (x.ends[0] and ends[0], x.ends[1] and ends[1])
     return replace(x, size=size, low=x.low + off, high=x.high + off, ends=ends)

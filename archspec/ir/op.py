@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
-from archspec.ir.motion import Everywhere, Lost, Motion, Still, lost
+from archspec.ir.motion import UNKNOWN, Everywhere, Lost, Motion, Still, lost
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -176,7 +176,7 @@ class Primitive(Op):
         known = known or next((one for one in operands if isinstance(one, Lost)), None)
         if known is None and all(isinstance(one, Still) for one in operands):
             known = Still()
-        return tuple(known or lost("does not declare how it moves") for _ in outputs)
+        return tuple(known or lost(UNKNOWN) for _ in outputs)
 
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """The operands of which `reads` may hold more than is read at these types, each with the reason."""

@@ -18,6 +18,11 @@ def sizes_text(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {size}" for name, size in sizes.items()) or "the only admitted size"
 
 
+def node_text(node: Node) -> str:
+    """A node in words: its path, or its op where it has none."""
+    return f"`{node.path}`" if node.path else f"the node `{node.op.name}`"
+
+
 def open_question(rule: Rule | Independent, node: Node | None, reason: str = "") -> Diagnostic:
     """E421 for a rule that is neither proved nor refuted.
 
@@ -31,9 +36,7 @@ def open_question(rule: Rule | Independent, node: Node | None, reason: str = "")
     return Diagnostic(
         code="E421",
         message=message,
-        primary=Label(
-            node.span, f"from this node on, the bound on what is read is too loose: `{node.path or node.op.name}`"
-        ),
+        primary=Label(node.span, f"from this node on, the bound on what is read is too loose: {node_text(node)}"),
         secondary=() if span is None else (Label(span, "the rule"),),
         notes=notes,
     )

@@ -9,7 +9,7 @@ from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Graph, Node
 from archspec.ir.motion import Everywhere, Motion, Move, Moves
 from archspec.rules.evidence import Evidence
-from archspec.rules.explain import sizes_text
+from archspec.rules.explain import node_text, sizes_text
 from archspec.rules.kind import Kind
 from archspec.rules.moves import trials
 from archspec.rules.verdict import Verdict
@@ -54,7 +54,8 @@ class SymmetricKind(Kind):
         parts = ["at all sizes, for all weights", self.promise(rule)]
         if not self.circular(rule) and isinstance(motion, Moves):
             extent = motion.high - motion.low + 1
-            parts.append(f"where all {extent} positions of the field are inside")
+            inside = "the one position of the field is" if extent == 1 else f"all {extent} positions of the field are"
+            parts.append(f"where {inside} inside")
         return ", ".join(part for part in parts if part)
 
     def promise(self, rule: Rule) -> str:
@@ -115,26 +116,29 @@ def _short(rule: Rule, evidence: Evidence, motion: Moves | None, node: Node | No
             f"measured with random weights in float64: it is off by up to {found.largest:.2g} of its largest value",
         ),
     )
-    return Verdict(rule=rule, status="violated", explanation=_at(node, reason), diagnostics=(diagnostic,))
+    return Verdict(rule=rule, status="violated", explanation=_at(rule, node, reason), diagnostics=(diagnostic,))
 
 
 def _unknown(rule: Rule, node: Node | None, reason: str) -> Verdict:
     """The verdict on a rule that is not proved, and that no run refutes."""
     primary, secondary = _labels(rule, node, reason)
-    notes = ("no counterexample was found at the sizes and values that were tried", _at(node, reason))
+    notes = ("no counterexample was found at the sizes and values that were tried", _at(rule, node, reason))
     message = f"`{rule}` is not proved"
     diagnostic = Diagnostic(
         code="E421", message=message, primary=primary, secondary=secondary, notes=notes[: 1 + (node is None)]
     )
-    return Verdict(rule=rule, status="unknown", explanation=_at(node, reason), diagnostics=(diagnostic,))
+    return Verdict(rule=rule, status="unknown", explanation=_at(rule, node, reason), diagnostics=(diagnostic,))
 
 
 def _labels(rule: Rule, node: Node | None, reason: str) -> tuple[Label, tuple[Label, ...]]:
     """The primary and secondary labels: the node that breaks the symmetry, and the rule."""
     if node is None or node.span is None:
         return Label(rule.span), ()
-    return Label(node.span, _at(node, reason)), (Label(rule.span, "the rule"),)
+    return Label(node.span, _at(rule, node, reason)), (Label(rule.span, "the rule"),)
 
 
-def _at(node: Node | None, reason: str) -> str:
-    return reason if node is None else f"`{node.path or node.op.name}` {reason}"
+def _at(rule: Rule, node: Node | None, reason: str) -> str:
+    """What breaks the symmetry as a sentence: of a node, or of an output or input of the rule that none computes."""
+    if node is not None:
+        return f"{node_text(node)} {reason}"
+    return f"`{rule.fields.output if rule.output.producer is None else rule.fields.input}` {reason}"

@@ -53,14 +53,14 @@ y: {block: rearrange, input: c, pattern: b d n -> b n d}""",
 CURVED = {
     "activation": (
         "y: {block: linear, input: x, dim: 8, activation: relu}",
-        "`activation` is not affine in what it reads",
+        "the node `activation` is not affine in what it reads",
     ),
-    "square": ("y: x * x", "`binary` weighs what it reads by another value that depends on the input"),
-    "gate": ("y: x * z", "`binary` weighs what it reads by another value that depends on the input"),
+    "square": ("y: x * x", "the node `binary` weighs what it reads by another value that depends on the input"),
+    "gate": ("y: x * z", "the node `binary` weighs what it reads by another value that depends on the input"),
     "layer norm": ("y: {block: norm, input: x, kind: layer_norm}", "`y` is not affine in what it reads"),
     "attention": (
         "y: {block: attend, query: x, key: x, value: x, heads: 2, mask: all}",
-        "`attention` is not affine in what it reads",
+        "the node `attention` is not affine in what it reads",
     ),
     "choice": (
         "y: {block: select, input: x, where: valid, otherwise: 0}",
@@ -68,7 +68,7 @@ CURVED = {
     ),
     "values of an attention": (
         "y: {block: attend, query: z, key: z, value: x, heads: 2, mask: all}",
-        "`attention` weighs what it reads by another value that depends on the input",
+        "the node `attention` weighs what it reads by another value that depends on the input",
     ),
 }
 

@@ -341,7 +341,7 @@ def test_attention_within_windows_moves_by_whole_windows(tmp_path: Path) -> None
     assert status(report(tmp_path, WINDOWS, rule(2, 1))) == "proved"
     torn = report(tmp_path, WINDOWS, rule(1, 1))
     assert status(torn) == "violated"
-    assert broken_by(torn) == ("`split` a move by 1 positions is no multiple of its parts of 2", 7)
+    assert broken_by(torn) == ("the node `split` has parts of 2 positions, which do not divide a move by 1", 7)
     whole = "equivariant: {output: parts, input: map, axis: [1, 1], stride: 2, border: circular}"
     assert status(report(tmp_path, WINDOWS, whole)) == "proved"
 
@@ -408,6 +408,7 @@ def test_a_witness_is_found_above_the_least_sizes(tmp_path: Path) -> None:
     rule = "equivariant: {output: pooled, input: signal, stride: 2}"
     found = report(tmp_path, SIGNAL, rule, multiple=4)
     assert status(found) == "violated"
+    assert broken_by(found)[0] == "`pooled` has stride 2, which does not divide a move by 1"
     # The field is 15 positions, and neighbours are 4 apart.
     assert moved_and_long(found)[1] >= 15 + 4
     assert status(report(tmp_path, SIGNAL, rule.replace("stride: 2", "stride: 4"), multiple=4)) == "proved"
@@ -420,3 +421,20 @@ def test_a_witness_is_found_where_most_lengths_divide_the_stride(tmp_path: Path,
     assert status(found) == "violated"
     by, length = moved_and_long(found)
     assert by % length != 0
+
+
+def test_what_breaks_it_where_no_node_is_named(tmp_path: Path) -> None:
+    found = report(tmp_path, SIGNAL, "invariant: {output: same, input: signal}", multiple=4)
+    assert broken_by(found)[0] == "the node `with_number` gives a value that moves with the input"
+    itself = report(tmp_path, SIGNAL, "invariant: {output: signal, input: signal}", multiple=4)
+    assert broken_by(itself)[0] == "`signal` gives a value that moves with the input"
+
+
+def test_a_field_of_one_position_is_told_in_the_singular(tmp_path: Path) -> None:
+    rules = (
+        "equivariant: {output: same, input: signal, stride: 1}",
+        "receptive_field: {output: same, input: signal, at_most: 1}",
+    )
+    found = report(tmp_path, SIGNAL, *rules, multiple=4)
+    assert found.verdicts[0].explanation.endswith("where the one position of the field is inside")
+    assert found.verdicts[1].explanation.endswith("the field is 1 position")

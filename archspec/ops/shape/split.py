@@ -105,7 +105,7 @@ def _by_parts(x: Moves, size: Dim, parts: Dim) -> Motion:
         return lost("splits what moves into parts of a size that is only known at run time")
     step = x.step / count
     if step.denominator != 1:
-        x = x.breaks(f"a move by {x.step} positions is no multiple of its parts of {count}")
+        x = x.breaks(f"has parts of {count} positions, which do not divide a move by {x.step}")
     return replace(x, size=size, step=step, high=x.high + x.span * (count - 1))
 
 

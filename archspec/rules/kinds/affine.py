@@ -9,7 +9,7 @@ from archspec.diagnostics import Diagnostic, Label, fail
 from archspec.ir.graph import Node
 from archspec.ir.types import DType
 from archspec.rules.evidence import Evidence
-from archspec.rules.explain import open_question, sizes_text
+from archspec.rules.explain import node_text, open_question, sizes_text
 from archspec.rules.kind import AffineKind
 from archspec.rules.measure import UnmeasurableError
 from archspec.rules.verdict import Verdict
@@ -62,7 +62,7 @@ def _short(rule: Rule, evidence: Evidence, node: Node | None, reason: str) -> Ve
     # Imported late: a rule that is proved needs no run.
     from archspec.rules.affine_run import curved
 
-    why = reason if node is None else f"`{node.path or node.op.name}` {reason}"
+    why = reason if node is None else f"{node_text(node)} {reason}"
     try:
         found = curved(evidence.spec, rule, evidence.dependence.reads)
     except UnmeasurableError as error:

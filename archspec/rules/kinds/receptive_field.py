@@ -8,10 +8,11 @@ from typing import ClassVar, NoReturn
 
 from pydantic import Field
 
-from archspec.algebra.dim import compare
+from archspec.algebra.dim import Dim, compare
 from archspec.analyses.field import ReceptiveField
 from archspec.ir.graph import Value
 from archspec.rules.evidence import Evidence
+from archspec.rules.explain import node_text
 from archspec.rules.kind import UpperKind
 from archspec.rules.measure import Measured, Probe, stretch_probes
 from archspec.rules.shortfall import too_wide
@@ -84,5 +85,6 @@ def _told(rule: Rule, found: ReceptiveField | None) -> str:
     if found is None:
         return f"`{rule.fields.output}` does not depend on `{rule.fields.input}`"
     if found.extent is None:
-        return "" if found.lost is None else f"the field is global from `{found.lost.path or found.lost.op.name}` on"
-    return f"the field is {'at most ' if found.why else ''}{found.extent} positions"
+        return "" if found.lost is None else f"the field is global from {node_text(found.lost)} on"
+    counted = "1 position" if found.extent == Dim.of(1) else f"{found.extent} positions"
+    return f"the field is {'at most ' if found.why else ''}{counted}"
