@@ -19,6 +19,11 @@ from tests.yaml_fuzz.situations import situated
 
 SITUATED = (3, 7)
 """The last digits of the numbers whose files are built around one situation, each in turn."""
+LATER, LAST = 100, (6, 9)
+"""From this number on, files with these last digits draw blocks that the language has not always had, too.
+
+All files before are what they were, and with them the numbers of the first ones that find a fault.
+"""
 Step = Callable[[Draft], Made | None]
 _SEQUENCE: tuple[tuple[int, Step], ...] = (
     (9, stacks.stack),
@@ -55,6 +60,8 @@ _IMAGE: tuple[tuple[int, Step], ...] = (
     (2, maps.unflatten),
     (1, maps.summary),
 )
+_LATER_SEQUENCE: tuple[tuple[int, Step], ...] = ((60, sequences.sublayer),)
+_LATER_IMAGE: tuple[tuple[int, Step], ...] = ((150, maps.enlarge),)
 
 
 _HEAD = """archspec: 1
@@ -110,6 +117,9 @@ def file_of(seed: int, number: int) -> Draft:
         known = [*_SEQUENCE] if draft.sequences() else []
         if pictures:
             known += [(3 * weight, step) for weight, step in _IMAGE]
+        if number >= LATER and number % 10 in LAST:
+            known += _LATER_SEQUENCE if draft.sequences() else ()
+            known += _LATER_IMAGE if pictures else ()
         embeds = draft.ranked(2, "int64") and not draft.sequences()
         if embeds:
             known = [(1, sequences.embed), *known]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.yaml_fuzz.draft import WIDTH, Draft, Made, Size
 
 MOST_POSITIONS = 12
+MOST_ENLARGED = 64
 
 
 def images(draft: Draft) -> list[Made]:
@@ -39,6 +40,33 @@ def convolve(draft: Draft) -> Made | None:
     return k and draft.node(
         "conv", f"{fields}, kernel: {k}, stride: {k}", (b, c, draft.over(h, k), draft.over(w, k)), reads=[x]
     )
+
+
+def enlarge(draft: Draft) -> Made | None:
+    """An image of twice the rows and columns, a cyclic shift, or a kernel that is longer one way."""
+    r = draft.r
+    known = images(draft)
+    if not known:
+        return None
+    x = draft.recent(known)
+    b, c, h, w = x.axes
+    way = r.choice(("resize", "resize", "transpose", "transpose", "roll", "kernel"))
+    if way == "roll":
+        return draft.node(
+            "roll", f"input: {x.name}, axis: {r.choice((2, 3))}, by: {r.choice((1, -1, 2))}", x.axes, reads=[x]
+        )
+    if way == "kernel":
+        return draft.node(
+            "conv", f"input: {x.name}, channels: {c.text}, kernel: [3, 1], padding: [1, 0]", x.axes, reads=[x]
+        )
+    twice = [draft.times(draft.size(2), size) for size in (h, w)]
+    if max(twice[0].values) * max(twice[1].values) > MOST_ENLARGED:
+        return None
+    if way == "resize":
+        mode = r.choice(("nearest", "bilinear", "bicubic"))
+        return draft.node("resize", f"input: {x.name}, mode: {mode}, factor: 2", (b, c, *twice), reads=[x])
+    fields = f"input: {x.name}, channels: {c.text}, kernel: 2, stride: 2"
+    return draft.node("conv_transpose", fields, (b, c, *twice), reads=[x])
 
 
 def _both(draft: Draft, h: Size, w: Size) -> int | None:

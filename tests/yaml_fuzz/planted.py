@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from archspec.ir.graph import Graph
 from archspec.rules import kind
 from archspec.rules.explain import open_question
 from archspec.rules.judge import Judge
@@ -28,6 +29,7 @@ def finds(fault: Fault, seed: int, number: int) -> list[str]:
     known, found = seen(seed, number), []
     # Only proofs count here: witnesses are not searched for.
     with fault(), broken((kind, "fallen_short", _unknown), (ignores, "fallen_short", _unknown)):
+        _forget(known.spec.graph)
         judge = Judge(known.spec)
         for question, rule in zip(known.asked, known.spec.rules, strict=True):
             change = next((one for one in known.observed.changes if question.broken_by(one)), None)
@@ -35,7 +37,15 @@ def finds(fault: Fault, seed: int, number: int) -> list[str]:
                 continue
             if witness.again(known.subject, question, change):
                 found.append(question.text)
+    _forget(known.spec.graph)
     return found
+
+
+def _forget(graph: Graph) -> None:
+    """Let what the ops of a graph read be asked again: nodes remember it, with a fault or without."""
+    for node in graph.walk():
+        for name in ("reads", "_readings"):
+            vars(node).pop(name, None)
 
 
 def _unknown(rule: Rule, *_: object) -> Verdict:

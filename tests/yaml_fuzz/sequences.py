@@ -41,6 +41,30 @@ def moved(draft: Draft) -> Made | None:
     return draft.node("attend", fields, x.axes, reads=reads)
 
 
+def sublayer(draft: Draft) -> Made | None:
+    """A sublayer of a stack on its own, and what moves or drops whole rows."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    way = r.choice(("attention", "attention", "feed_forward", "drop_path", "roll"))
+    if way == "feed_forward":
+        more = r.choice(("", ", gated: true", ", gated: true, clamp: {limit: 2, offset: 1}"))
+        return draft.node(way, f"input: {x.name}, hidden: 6, activation: silu{more}", x.axes, reads=[x])
+    if way == "drop_path":
+        return draft.node(way, f"input: {x.name}, rate: 0.1", x.axes, reads=[x])
+    if way == "roll":
+        return draft.node(way, f"input: {x.name}, axis: 1, by: {r.choice((1, -1, 2))}", x.axes, reads=[x])
+    keys = [v for v in draft.sequences() if v.axes[0] == x.axes[0]]
+    k = r.choice(keys) if r.random() < 0.4 else x
+    mask = Masker(draft, x.axes[0], x.axes[1], k.axes[1]).mask()
+    reads = [x, k, *(value for value in draft.values if value.name in mask.names)]
+    memory = "" if k is x else f", memory: {k.name}"
+    n = x.axes[1].constant
+    windows = (
+        f", windows: {{grid: [2, {n // 2}], size: [1, {n // 2}], shift: 0}}" if k is x and n and n % 2 == 0 else ""
+    )
+    return draft.node(way, f"query: {x.name}{memory}, heads: 2, mask: {mask.text}{windows}", x.axes, reads=reads)
+
+
 def pointwise(draft: Draft) -> Made | None:
     """A map of each position alone."""
     r = draft.r

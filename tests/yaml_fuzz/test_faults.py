@@ -30,7 +30,7 @@ SEED = 0
 CASES = Path(__file__).resolve().parent.parent / "cases"
 FOUND = {
     guard_offset_lost: 3,
-    shift_off_by_one: 3,
+    shift_off_by_one: 6,
     wanted_joined: 3,
     erasure_lost: 7,
     mask_lost: 17,
