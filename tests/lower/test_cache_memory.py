@@ -71,10 +71,11 @@ def test_five_hundred_steps_take_no_more_memory(mask: str, tmp_path: Path) -> No
         places = [one.data_ptr() for one in cache[1:] if isinstance(one, Tensor)]
         for step in range(501):
             logits, cache = module.step(ids[:, step : step + 1], cache)
-            if step in (100, 500):
+            if step and step % 100 == 0:
                 seen[step] = live(), resident()
     assert cache.past.tolist() == [501, 501]
     assert [one.data_ptr() for one in cache[1:] if isinstance(one, Tensor)] == places
     assert seen[500][0] == seen[100][0]
-    assert seen[500][1] - seen[100][1] < 4 << 20
+    # The process is shared with other tests, whose memory comes and goes: what leaks at each step grows all the time.
+    assert min(seen[step][1] - seen[step - 100][1] for step in range(200, 501, 100)) < 1 << 20
     assert logits.isfinite().all()
