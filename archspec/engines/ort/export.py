@@ -28,7 +28,8 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
     # The functions of an emitted file are its own: another program has its own file.
     functions = type(module).forward.__globals__
     attention = GroupedQueryAttention(functions[HELPER]) if HELPER in functions else None
-    functions[HELPER] = attention
+    if attention is not None:
+        functions[HELPER] = attention
     name_norms(module)
     ports, partial = program.interface.input_ports, program.partial
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
