@@ -12,7 +12,7 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import APART, broadcasting, gathered, joined, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
-from archspec.ir.source import operand
+from archspec.ir.source import call, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
 
@@ -87,6 +87,20 @@ class Matmul(Primitive):
         return (left @ (right.swapaxes(-1, -2) if self.transpose_right else right),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`left @ right`."""
+        """`left @ right`; `torch.einsum` for one right operand of several left ones, which `@` would copy for each."""
+        if _is_repeated(*e.types):
+            return (call("torch.einsum", f'"{_equation(*e.types, self.transpose_right)}"', *inputs),)
         left, right = (operand(source) for source in inputs)
         return (f"{left} @ {right}.transpose(-2, -1)" if self.transpose_right else f"{left} @ {right}",)
+
+
+def _is_repeated(left: TensorType, right: TensorType) -> bool:
+    """Whether a stack of right operands is read for every entry of more leading axes of the left one."""
+    return 2 < right.rank < left.rank <= 10 and left.shape[left.rank - right.rank : -2] == right.shape[:-2]
+
+
+def _equation(left: TensorType, right: TensorType, transposed: bool) -> str:
+    """The equation of a product for `torch.einsum`: i and j are rows and columns, k is summed over."""
+    leading = "abcdefgh"[: left.rank - 2]
+    inner = "jk" if transposed else "kj"
+    return f"{leading}ik,{leading[left.rank - right.rank :]}{inner}->{leading}ij"
