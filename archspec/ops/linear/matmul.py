@@ -87,20 +87,22 @@ class Matmul(Primitive):
         return (left @ (right.swapaxes(-1, -2) if self.transpose_right else right),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`left @ right`; `torch.einsum` for one right operand of several left ones, which `@` would copy for each."""
-        if _is_repeated(*e.types):
-            return (call("torch.einsum", f'"{_equation(*e.types, self.transpose_right)}"', *inputs),)
+        """`left @ right`."""
         left, right = (operand(source) for source in inputs)
-        return (f"{left} @ {right}.transpose(-2, -1)" if self.transpose_right else f"{left} @ {right}",)
+        right = f"{right}.transpose(-2, -1)" if self.transpose_right else right
+        if _is_stack(*e.types):
+            return (call(e.helper(_STACK), inputs[0], right),)
+        return (f"{left} @ {right}",)
 
 
-def _is_repeated(left: TensorType, right: TensorType) -> bool:
-    """Whether a stack of right operands is read for every entry of more leading axes of the left one."""
-    return 2 < right.rank < left.rank <= 10 and left.shape[left.rank - right.rank : -2] == right.shape[:-2]
+def _is_stack(left: TensorType, right: TensorType) -> bool:
+    """Whether one stack of matrices is read for every entry of another leading axis."""
+    return (left.rank, right.rank) == (4, 3) and left.shape[1] == right.shape[0]
 
 
-def _equation(left: TensorType, right: TensorType, transposed: bool) -> str:
-    """The equation of a product for `torch.einsum`: i and j are rows and columns, k is summed over."""
-    leading = "abcdefgh"[: left.rank - 2]
-    inner = "jk" if transposed else "kj"
-    return f"{leading}ik,{leading[left.rank - right.rank :]}{inner}->{leading}ij"
+_STACK = '''
+def stack_product(x: Tensor, stack: Tensor) -> Tensor:
+    """Product of x [b, h, s, i] and a stack [h, i, j] of matrices, which `@` would copy for each of b."""
+    rows = x.transpose(0, 1).flatten(1, 2) @ stack
+    return rows.unflatten(1, x.shape[::2]).transpose(0, 1)
+'''
