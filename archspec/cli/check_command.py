@@ -128,7 +128,9 @@ def cache_lines(cache: DecodingCache | None) -> list[str]:
         parts.append(f"{cache.size.row} bytes per row" if row is None else f"{in_words(row)} per row")
     lines = [f"  cache in float32: {' and '.join(parts)}; {in_words(cache.most)} per row at {cache.length}"]
     for path, why in cache.latents:
-        lines.append(f"  cache keeps {'keys and values of heads' if why else 'latents'} of `{path}`{f': {why}' * bool(why)}")
+        lines.append(
+            f"  cache keeps {'keys and values of heads' if why else 'latents'} of `{path}`{f': {why}' * bool(why)}"
+        )
     return lines
 
 

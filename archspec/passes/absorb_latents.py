@@ -192,13 +192,16 @@ def _found(node: Node) -> LatentHeads | None:
     size, total = (value.type.shape[3] for value in (queries.inputs[0], own.inputs[0]))
     first = Slice(axis=-1, start=Dim.of(0), stop=size)
     # Values are the features behind those of the keys.
-    if up is None or own.op != first or values.op != Slice(axis=-1, start=size) or own.inputs[0] is not values.inputs[0]:
+    if (
+        up is None
+        or own.op != first
+        or values.op != Slice(axis=-1, start=size)
+        or own.inputs[0] is not values.inputs[0]
+    ):
         return None
     if repeated.op.axis != 1 or total == size:
         return None
-    return LatentHeads(
-        attention=node, up=up, queries=(queries.inputs[0], queries.inputs[1]), shared=repeated.inputs[0]
-    )
+    return LatentHeads(attention=node, up=up, queries=(queries.inputs[0], queries.inputs[1]), shared=repeated.inputs[0])
 
 
 def _up(heads: Value) -> Node | None:
