@@ -10,7 +10,7 @@ from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.rewriter import Rewriter, everywhere
-from archspec.ir.types import Axis, axis
+from archspec.ir.types import axis
 from archspec.ops.attention.attention import Attention
 from archspec.ops.linear.learned import Learned
 from archspec.ops.linear.linear import Linear
@@ -35,10 +35,10 @@ class AbsorbLatents(Pass):
     Result: `%l = concat(%latent, %r); %1 = attention(concat(%q W_k, %s), %l, slice(%l)); %y = %1 W_v^T`
 
     `W_k` and `W_v` are the rows of W that make the keys and the values of a head: `q . (W_k latent)` is
-    `(q W_k) . latent`, and the weighted sum of `W_v latent` is `W_v` times that of the latents. Scores keep their scale.
-    Heads stay as they are where W has a bias, and where their keys and values are fewer numbers than the latents.
+    `(q W_k) . latent`, and the weighted sum of `W_v latent` is `W_v` times that of the latents. The scale stays.
+    Heads stay as they are where W has a bias, and where their keys and values are no more numbers than the latents.
     `length` is the dim of the positions that a step adds to.
-    Source: DeepSeek-V2 2024, arXiv 2405.04434, section 2.1.2 and appendix C.
+    Source: DeepSeek-V2 2024, arXiv 2405.04434, section 2.1.2.
     """
 
     name = "absorb-latents"

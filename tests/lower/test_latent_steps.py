@@ -1,4 +1,4 @@
-"""The emitted step of latent attention, which keeps latents: exact, compiled, in half precision, and of no more work."""
+"""The emitted step of latent attention, which keeps latents: exact, compiled, in half precision, with its FLOPs."""
 
 from __future__ import annotations
 
