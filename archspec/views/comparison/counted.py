@@ -11,7 +11,7 @@ from archspec.analyses.memory import in_words
 from archspec.analyses.mixing import KINDS, Mixing, MixingKind
 from archspec.ir.graph import Node
 from archspec.record import record
-from archspec.views.comparison.stages import Stage
+from archspec.views.comparison.stages import ModelStage
 from archspec.views.comparison.subject import Compared
 from archspec.views.comparison.table import NOTHING, Answer, Question, Section
 
@@ -30,7 +30,7 @@ class Analysed:
 
     subject: Compared
     kinds: Mapping[Node, Mixing]
-    stages: tuple[Stage, ...]
+    stages: tuple[ModelStage, ...]
 
     def at(self, size: Dim) -> int:
         """A formula at the sizes of the comparison."""

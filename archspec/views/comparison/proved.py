@@ -9,7 +9,7 @@ from archspec.analyses.field import ReceptiveField
 from archspec.record import record
 from archspec.views.comparison.counted import Analysed, by_each
 from archspec.views.comparison.motions import StageMotion
-from archspec.views.comparison.stages import Stage
+from archspec.views.comparison.stages import ModelStage
 from archspec.views.comparison.table import NOTHING, Answer, Question, Section
 
 
@@ -18,7 +18,7 @@ class _Staged:
     """A spec and one of its stages."""
 
     of: Analysed
-    stage: Stage
+    stage: ModelStage
 
 
 def _stage_rows(key: str, found: Sequence[Analysed], answer: Callable[[_Staged], Answer]) -> list[Question]:
@@ -71,7 +71,7 @@ def _stride(motion: StageMotion) -> str:
     return str(Fraction(motion.place.span))
 
 
-def _strides(stage: Stage) -> str:
+def _strides(stage: ModelStage) -> str:
     """The stride in words, once where it is the same along all axes."""
     if not stage.has_places:
         return ""
@@ -90,7 +90,7 @@ def move_section(found: Sequence[Analysed], unit: str) -> Section:
     return Section(key="moves", title=title, rows=tuple(rows))
 
 
-def _moving(stage: Stage) -> bool:
+def _moving(stage: ModelStage) -> bool:
     """Whether a stage is proved to move along all axes."""
     return all(motion.extent in ("inside", "everywhere") for motion in stage.motions)
 
@@ -108,7 +108,7 @@ def _up_to(one: Analysed) -> Answer:
     return Answer(text=f"{last.name}, by {_units(last, one.subject.unit)}, {border}", known="proved", value=value)
 
 
-def _units(stage: Stage, unit: str) -> str:
+def _units(stage: ModelStage, unit: str) -> str:
     """The move of the input in words: `32 pixels`."""
     known = [motion.unit for motion in stage.motions]
     count = " x ".join(map(str, known[:1] if len(set(known)) == 1 else known))

@@ -17,7 +17,7 @@ from archspec.views.comparison.subject import Compared
 
 
 @record(eq=False)
-class Stage:
+class ModelStage:
     """Nodes under one name: the path and the value of the last one, its field, its motion by axis, and its mixing.
 
     `layers` is the number of repeated layers in it, `motions` has one for each axis of the input.
@@ -53,7 +53,7 @@ def mixings(subject: Compared) -> dict[Node, Mixing]:
     return mixing(subject.spec.graph, axes)
 
 
-def stages(subject: Compared, kinds: Mapping[Node, Mixing]) -> tuple[Stage, ...]:
+def stages(subject: Compared, kinds: Mapping[Node, Mixing]) -> tuple[ModelStage, ...]:
     """The stages that lead to the output and depend on the input, in order.
 
     Groups that mix no positions, such as norms, belong to the stage before them; that of the output stands alone.
@@ -68,7 +68,7 @@ def stages(subject: Compared, kinds: Mapping[Node, Mixing]) -> tuple[Stage, ...]
         value = last.outputs[0]
         field = field_of(subject.fields, graph, name, value, source, subject.axes)
         assert field is not None
-        stage = Stage(
+        stage = ModelStage(
             name=name,
             path=last.path,
             value=value,

@@ -55,15 +55,3 @@ class Section:
     key: str
     title: str
     rows: tuple[Question, ...]
-
-
-@record
-class Column:
-    """A spec of the table: its label, what its positions are (`pixels`, `positions`), and the sizes of its dims."""
-
-    label: str
-    input: str | None
-    output: str
-    unit: str
-    positions: tuple[int, ...]
-    sizes: Mapping[str, int]
