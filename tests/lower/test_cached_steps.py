@@ -193,7 +193,7 @@ MISTAKES = {
     "index off by one": ("(past[:, None] + entries).clamp", "(past[:, None] + entries + 1).clamp", "gpt2"),
     "index without the past": ("(past[:, None] + entries).clamp", "entries.expand(len(past), -1).clamp", "gpt2"),
     "upper left causality": ("positions = past[:, None] +", "positions = 0 * past[:, None] +", "gpt2"),
-    "length before the new ones": ("min(self.longest + new, capacity)", "min(self.longest + 1, capacity)", "gpt2"),
+    "length before the new ones": ("min(self.longest + new, self", "min(self.longest + 1, self", "gpt2"),
     "position not advanced": ("past=past + counts", "past=past + 0 * counts", "gpt2"),
     "counts left out": ("past=past + counts", "past=past + ids.shape[1]", "gpt2"),
     "stale slot": ("ring.clamp(min=-1)", "ring.clamp(min=0)", "mistral-7b"),
