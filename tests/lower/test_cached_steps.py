@@ -217,7 +217,15 @@ def test_a_mistake_in_the_source_is_seen(mistake: str) -> None:
     changed = class_in(source.replace(old, new), spec.name)().to(run.dtype).eval()
     changed.load_state_dict(run.module.state_dict())
     run.module = changed
-    assert any(run.largest(schedule) > 1e-6 for schedule in (ONE_BY_ONE, RAGGED))
+    assert any(differs(run, schedule) for schedule in (ONE_BY_ONE, RAGGED))
+
+
+def differs(run: ModuleStepping, schedule: list[Counts]) -> bool:
+    try:
+        return run.largest(schedule) > 1e-6
+    except ValueError as error:
+        # Rows that are counted too far have no room left.
+        return "but its cache takes" in str(error)
 
 
 def test_what_is_not_bool_is_refused(tmp_path: Path) -> None:
