@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value

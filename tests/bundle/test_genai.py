@@ -145,7 +145,7 @@ def test_a_row_beyond_its_cache(built: Bundle) -> None:
     # What fills up the chunk of the second row is no position.
     _, state = steps.step(state, one, np.array([3, 1]))
     _, state = steps.step(state, one, np.array([1, 3]))
-    with pytest.raises(ValueError, match="^a row has 5 positions, but its cache takes 4$"):
+    with pytest.raises(ValueError, match=r"^a row has 5 positions, but its cache takes 4$"):
         steps.step(state, one, np.array([0, 1]))
     most = spec.dims["length"].max
     with pytest.raises(Exception, match=rf"max_length \({most + 1}\) cannot be greater than model context_length"):

@@ -232,7 +232,7 @@ def overrun(steps: BuiltSteps, capacity: int, most: int) -> None:
 
 def test_a_row_beyond_its_cache(tiny: Built) -> None:
     overrun(tiny.opened(), 6, 6)
-    with pytest.raises(ValueError, match="^capacity must be at most 32, not 33$"):
+    with pytest.raises(ValueError, match=r"^capacity must be at most 32, not 33$"):
         tiny.opened().new_cache(2, 33, {}, {"batch": 2})
 
 
