@@ -20,8 +20,9 @@ from archspec.spec import Rule, Spec
 def stretched(spec: Spec, reads: Reads, rule: Rule, extent: Dim | None) -> tuple[tuple[Witness, Witness] | None, int]:
     """Two witnesses of one output position, or None; and of how many positions no replay confirmed what wiring shows.
 
-    `extent` is that of the field, None where it is global. The first reads an input position, the second one that is at least `at_most` behind it. Raises TooManyPositions, and
-    Inexpressible where the output positions of the rule cannot be written exactly.
+    `extent` is that of the field, None where it is global. The first witness reads an input position, the second one
+    that is at least `at_most` behind it. Raises TooManyPositions, and Inexpressible where the output positions of the
+    rule cannot be written exactly.
     """
     along = _Along(rule, reads)
     extra = [(rule.output, rule.input, along.compared())]
