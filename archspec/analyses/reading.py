@@ -74,7 +74,8 @@ def through(node: Node, relation: Relation, known: Readings, space: Space, why: 
 def _part(atom: Atom) -> _Part:
     """What tells the positions, or the entries of them, that an atom speaks of; empty for all of them."""
     # Two branches of a choice, too, are never read at one position.
-    return frozenset(one for one in (*atom.ranges, *atom.guards) if one.side == "out")
+    ranges = frozenset(one for one in atom.ranges if one.side == "out")
+    return ranges | frozenset(one for one in atom.guards if one.side == "out")
 
 
 def _by_parts(
