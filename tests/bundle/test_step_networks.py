@@ -295,7 +295,7 @@ def test_engines_in_half_precision(tmp_path: Path, dtype: DTypeName) -> None:
         ((built,), _) = Lowered(tmp_path, tmp_path / "tiny.yaml", dtype).work.build(read_targets([THREE], dtype))
     assert [len((tmp_path / one.folder / "model.engine").read_bytes()) > 10_000 for one in built.built] == [True] * 3
     # The state has the dtype of the engine.
-    ((found, trials),) = [(one.result["network"], one.result["trials"]) for one in built.inspection._found]
+    ((found, trials),) = [(one.result["network"], one.result["trials"]) for one in built.inspections[0]._found]
     assert found["layers"]["kv_cache_update"] == 4
     assert {one["artifact"]: one["dtype"] for one in trials} == {"network of step of tensorrt-rtx": dtype}
 
