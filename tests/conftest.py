@@ -38,7 +38,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded now stays until the end: the collector of garbage, a quarter of an export's time, passes it over."""
+    """The collector of garbage passes over what is loaded now, which stays: it took a quarter of an export's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -37,7 +37,6 @@ def run_here(
         contextlib.redirect_stdout(noise),
         contextlib.redirect_stderr(noise),
         warnings.catch_warnings(),
-        shared_registry(),
     ):
         # What libraries print or warn of in a worker is not shown either.
         warnings.simplefilter("ignore")
