@@ -107,6 +107,7 @@ NOT_TOLD = {
     "learned": {"still"},
     "logical": {"unbroken"},
     "resize": {"narrow", "untouched"},
+    "rotary_grid_table": {"still"},
     "slice": {"narrow"},
     "split": {"narrow"},
 }

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from archspec.checking import Report, check
+from archspec.rules.judge import Judge
+from archspec.spec import load
 from tests.options import option
+from tests.rules.symmetry_fuzz import wrong
 
 MAPS = """archspec: 1
 name: maps
@@ -213,6 +216,41 @@ def test_relative_positions_do_not_wrap_around(tmp_path: Path) -> None:
     found = report(tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4, "circular"), attention=", positions: alibi")
     assert status(found) == "violated"
     assert broken_by(found)[0].endswith("changes its scores by values that do not move with them")
+
+
+@pytest.mark.parametrize("coordinates", ["index", "centred"])
+def test_rotations_by_rows_and_columns_do_not_wrap_around(tmp_path: Path, coordinates: str) -> None:
+    positions = f", positions: {{kind: rotary_grid, grid: [4, 6], layout: half, coordinates: {coordinates}}}"
+    for axes in ("[1, 2]", "[2, 3]"):
+        found = report(tmp_path, PATCHES, equivariant("grid", axes, 4, "circular"), attention=positions)
+        assert status(found) == "violated"
+        assert broken_by(found)[0].endswith(
+            "turns queries and keys by angles of their positions, which do not wrap around"
+        )
+
+
+@pytest.mark.parametrize("coordinates", ["index", "centred"])
+@pytest.mark.parametrize(
+    ("grid", "expected"),
+    [
+        ("[length, 1]", "proved"),
+        ("[1, length]", "proved"),
+        ("[length//2, 2]", "violated"),
+        ("[2, length//2]", "violated"),
+    ],
+)
+def test_rotations_in_a_grid_are_relative_along_a_row_or_a_column(
+    tmp_path: Path, coordinates: str, grid: str, expected: str
+) -> None:
+    """A step in a sequence is a step in a grid of one row or one column, and none in any other."""
+    # A centred coordinate with frequency 1 makes whole turns, so that it would wrap around.
+    options = f"layout: half, coordinates: {coordinates}, frequencies: alternating"
+    positions = f", positions: {{kind: rotary_grid, grid: {grid}, {options}}}"
+    text = TOKENS.replace("length: [1, 32, 64]", "length: {{min: 8, typical: 32, max: 64, multiple: 2}}")
+    found = report(tmp_path, text, LINE, mask="last(3)", attention=positions)
+    assert status(found) == expected
+    judge = Judge(load(tmp_path / "known.yaml"))
+    assert expected != "proved" or not wrong(judge, judge.verdict(judge.spec.rules[0]))
 
 
 @pytest.mark.parametrize(
