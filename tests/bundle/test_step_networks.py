@@ -38,7 +38,7 @@ from archspec.model.ports import DTypeName, interface_of
 from archspec.spec.claims import load_claims
 from tests.bundle.test_steps import TINY, silent
 from tests.engines.network.mutations import changed, maker
-from tests.steps import steps_here
+from tests.steps import operators_read_once, steps_here
 
 trt = pytest.importorskip("tensorrt_rtx")
 from tests.engines.rtx.test_running import Stand, memory  # noqa: E402, F401
@@ -94,7 +94,8 @@ class Lowered:
 
     def exported(self, part: StepPart = "step") -> Path:
         path = self.folder / f"{part}.onnx"
-        export_onnx(self.networks(part).program, self.dtype, path)
+        with operators_read_once():
+            export_onnx(self.networks(part).program, self.dtype, path)
         return path
 
 

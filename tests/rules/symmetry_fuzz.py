@@ -49,7 +49,7 @@ def map_step(w: Writer, x: str) -> str:
     """One step from map to map; the number of channels stays 4."""
     padding = w.r.choice(["circular", "circular", "same", "0", "1"])
     kernel = w.r.choice([1, 2, 3]) if padding in ("0", "1") else w.r.choice([1, 3])
-    stride = w.r.choice([1, 2]) if padding in ("0", "1") else 1
+    stride = w.r.choice([1, 2]) if padding != "same" else 1
     dilation = w.r.choice([1, 1, 2])
     conv = (
         f"{{block: conv, input: {x}, channels: 4, kernel: {kernel}, padding: {padding}, stride: {stride}, "
