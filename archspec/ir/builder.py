@@ -103,6 +103,10 @@ class Builder:
             for path in frame.wanted
         )
 
+    def asks(self, name: str) -> bool:
+        """Whether a requested path ends in `name`, wherever it leads."""
+        return any(path.rpartition(".")[2] == name for frame in self._frames for path in frame.wanted)
+
     def expose(self, name: str, value: Value) -> None:
         """Offer an inner value under a path relative to the scope under construction; it is kept if requested."""
         frame = self._frames[-1]

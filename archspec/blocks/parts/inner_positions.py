@@ -243,7 +243,10 @@ def _grid(
         if (rows, columns) != windows.size:
             sides = f"{windows.size[0]} by {windows.size[1]}"
             cx.fail("E345", f"the grid has {rows} by {columns} patches, but a window has {sides}", place)
-        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=(windows.rows, windows.columns))
+        whole = (windows.rows, windows.columns) if windows.uncut else None
+        # What all layers share is made of the grid, before it is cut.
+        inside = bool(fields.share) and not windows.uncut
+        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=whole, inside=inside)
     for value in (x, memory or x):
         found = value.type.shape[1]
         if compare(found, "==", rows * columns) is not True:

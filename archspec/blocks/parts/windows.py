@@ -12,9 +12,17 @@ from archspec.blocks.parts.per_axis import PerAxis, PerAxisField, PerAxisNumber,
 from archspec.diagnostics import Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
+from archspec.ir.types import Axis, axis
 from archspec.masks.grid_windows import GridWindows
 from archspec.masks.mask import Mask
+from archspec.masks.walk import leaves
+from archspec.masks.window_parts import WindowParts
 from archspec.ops.attention.window_numbers import WindowNumbers
+from archspec.ops.shape.broadcast_axis import BroadcastAxis
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.roll import Roll
+from archspec.ops.shape.split import Split
+from archspec.ops.shape.transpose import Transpose
 from archspec.record import record
 from archspec.schema.model import TWO, Model
 from archspec.schema.sorts import SizeField
@@ -34,30 +42,97 @@ class WindowsFields(Model):
 
 @record
 class Windows:
-    """Windows whose sizes are known."""
+    """Windows whose sizes are known. With `uncut` they are a mask over the grid, which stays whole."""
 
     rows: Dim
     columns: Dim
     size: tuple[int, int]
     shift: tuple[int, int]
+    uncut: bool = False
 
     @property
-    def is_whole(self) -> bool:
+    def is_one(self) -> bool:
         """Whether one window holds the grid."""
         return (self.rows, self.columns) == tuple(map(Dim.of, self.size)) and not any(self.shift)
 
-    def mask(self, control: int) -> Mask:
-        """The mask of pairs in one window; `control` numbers their windows."""
-        return GridWindows(control, None, self.columns, self.size, self.shift)
+    @property
+    def count(self) -> tuple[Dim, Dim]:
+        """The number of windows down and along."""
+        return self.rows // self.size[0], self.columns // self.size[1]
 
-    def numbers(self, b: Builder, x: Value) -> Value:
-        """The numbers of the windows of `x` [batch, positions, features]."""
-        op = WindowNumbers(rows=self.rows, columns=self.columns, size=self.size, shift=self.shift)
-        return b.add(op, x, result="windows")
+    def masked(self, b: Builder, x: Value, mask: Mask, controls: Sequence[Value]) -> tuple[Mask, tuple[Value, ...]]:
+        """The mask of attention over `x` [batch, positions, features], met with the windows, and what it reads."""
+        if self.is_one:
+            return mask, tuple(controls)
+        number, numbers = len(controls), WindowNumbers(
+            rows=self.rows, columns=self.columns, size=self.size, shift=self.shift
+        )
+        if self.uncut:
+            windows = GridWindows(number, None, self.columns, self.size, self.shift)
+            return mask & windows, (*controls, b.add(numbers, x, result="windows"))
+        cut = tuple(self.cut(b, value, result=value.name) for value in controls)
+        if not any(self.shift):
+            return mask, cut
+        parts = self._repeated(b, self.cut(b, b.add(numbers, x, result="windows")), x.type.axes[0])
+        return mask & WindowParts(number, None, self.count, self.size, self.shift), (*cut, parts)
+
+    def cut(self, b: Builder, x: Value, result: str = "") -> Value:
+        """Values [batch, positions, ...] or [positions] of the grid as those of windows.
+
+        Windows are rows of the batch: [batch * windows, positions of a window, ...], without a batch [windows, ...].
+        """
+        place = min(1, x.type.rank - 1)
+        y = b.add(Split(axis=place, sizes=(axis(self.rows), axis(self.columns))), x)
+        y = self._rolled(b, y, place, back=False)
+        for number in (1, 0):
+            y = b.add(Split(axis=place + number, sizes=(axis(self.count[number]), axis(self.size[number]))), y)
+        y = b.add(Transpose(order=_exchanged(y.type.rank, place)), y)
+        y = b.add(Merge(axis=place + 2), y)
+        return b.add(Merge(axis=0, count=place + 2), y, result=result)
+
+    def joined(self, b: Builder, y: Value, like: Value) -> Value:
+        """Values [batch * windows, positions of a window, features] as those of the grid, with the axes of `like`."""
+        down, along = self.count
+        y = b.add(Split(axis=1, sizes=tuple(map(axis, self.size))), y)
+        y = b.add(Split(axis=0, sizes=(like.type.axes[0], axis(down), axis(along))), y)
+        y = b.add(Transpose(order=_exchanged(y.type.rank, 1)), y)
+        for place, side in ((3, self.columns), (1, self.rows)):
+            y = _with_axis(b, b.add(Merge(axis=place), y), place, axis(side))
+        y = b.add(Merge(axis=1), self._rolled(b, y, 1, back=True))
+        return _with_axis(b, y, 1, like.type.axes[1])
+
+    def _rolled(self, b: Builder, x: Value, place: int, *, back: bool) -> Value:
+        """The grid moved against the shift, or back; `place` is the axis of the rows."""
+        for number, shift in enumerate(self.shift):
+            if shift:
+                x = b.add(Roll(axis=place + number, by=Dim.of(shift if back else -shift)), x)
+        return x
+
+    def _repeated(self, b: Builder, x: Value, batch: Axis) -> Value:
+        """Values [windows, positions] for each row of a batch: [batch * windows, positions]."""
+        x = b.add(Split(axis=0, sizes=(axis(1), *map(axis, self.count))), x)
+        return b.add(Merge(axis=0, count=3), b.add(BroadcastAxis(axis=0, size=batch), x), result="parts")
 
 
-def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | None) -> Windows:
-    """Check windows over the positions of `x`.
+def _with_axis(b: Builder, x: Value, place: int, own: Axis) -> Value:
+    """The same value with an axis of the same size in other factors: relations follow these."""
+    return x if x.type.axes[place] == own else b.add(Split(axis=place, sizes=(own,)), x)
+
+
+def _exchanged(rank: int, place: int) -> tuple[int, ...]:
+    """The order of axes in which those at `place + 1` and `place + 2` are exchanged."""
+    order = list(range(rank))
+    order[place + 1], order[place + 2] = place + 2, place + 1
+    return tuple(order)
+
+
+def is_per_position(mask: Mask) -> bool:
+    """Whether a mask compares what belongs to positions, and not where they are: windows can be cut out of it."""
+    return all(not leaf.absolute and (leaf.measures == "nothing" or not leaf.compares) for leaf in leaves(mask))
+
+
+def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | None, *, uncut: bool) -> Windows:
+    """Check windows over the positions of `x`; `uncut` says that they are a mask over the grid.
 
     Raises SpecError E241 in cross-attention, E345 for a grid of another number of positions or one that windows do not
     fill, E244 for a shift of a window or more.
@@ -77,7 +152,7 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
         if moved >= window:
             assert fields.shift is not None
             cx.fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))
-    return Windows(rows=rows, columns=columns, size=size, shift=shift)
+    return Windows(rows=rows, columns=columns, size=size, shift=shift, uncut=uncut)
 
 
 def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
