@@ -73,8 +73,8 @@ class WindowParts(SameSegment):
         return row, column
 
     def text(self, names: Sequence[str]) -> str:
-        """`parts(shift 3 x 3)`."""
-        return f"parts(shift {self.shift[0]} x {self.shift[1]})"
+        """`windows(7 x 7, shift 3 x 3)`."""
+        return f"windows({self.size[0]} x {self.size[1]}, shift {self.shift[0]} x {self.shift[1]})"
 
 
 def _coordinates(found: Form, sizes: Sequence[Dim | None]) -> list[list[int]] | None:

@@ -16,7 +16,7 @@ from archspec.blocks.parts.norm import norm_of
 from archspec.blocks.parts.numbers import cap, features, fixed, rate
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, sequence
-from archspec.blocks.parts.windows import Windows, is_per_position, plan_windows
+from archspec.blocks.parts.windows import Windows, plan_windows
 from archspec.diagnostics import Label, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
@@ -208,10 +208,11 @@ def _windows(
     """The windows of `x`, which are cut out where nothing is asked of pairs of positions of the whole grid."""
     if fields.windows is None:
         return None
+    windows = plan_windows(cx, fields.windows, x, memory)
     local = fields.positions is None or fields.positions.kind == "relative_grid"
     scores = (fields.add_to_scores, fields.multiply_scores)
-    uncut = not local or any(scores) or not is_per_position(mask) or cx.builder.asks("weights")
-    return plan_windows(cx, fields.windows, x, memory, uncut=uncut)
+    cut = local and not any(scores) and windows.can_cut(mask) and not cx.builder.asks("weights")
+    return replace(windows, uncut=not cut)
 
 
 def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:

@@ -13,6 +13,7 @@ from archspec.diagnostics import Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, axis
+from archspec.masks.atoms.all import All
 from archspec.masks.grid_windows import GridWindows
 from archspec.masks.mask import Mask
 from archspec.masks.walk import leaves
@@ -54,6 +55,14 @@ class Windows:
     def is_one(self) -> bool:
         """Whether one window holds the grid."""
         return (self.rows, self.columns) == tuple(map(Dim.of, self.size)) and not any(self.shift)
+
+    def can_cut(self, mask: Mask) -> bool:
+        """Whether a mask can be cut as the grid is, and rules about what it hides are still proved."""
+        found = list(leaves(mask))
+        # Distances in a window are others than in the grid; guards by a predicate are not followed around its ends.
+        return all(isinstance(leaf, All) for leaf in found) or not (
+            any(self.shift) or any(leaf.absolute or (leaf.compares and leaf.measures != "nothing") for leaf in found)
+        )
 
     @property
     def count(self) -> tuple[Dim, Dim]:
@@ -126,13 +135,8 @@ def _exchanged(rank: int, place: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def is_per_position(mask: Mask) -> bool:
-    """Whether a mask compares what belongs to positions, and not where they are: windows can be cut out of it."""
-    return all(not leaf.absolute and (leaf.measures == "nothing" or not leaf.compares) for leaf in leaves(mask))
-
-
-def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | None, *, uncut: bool) -> Windows:
-    """Check windows over the positions of `x`; `uncut` says that they are a mask over the grid.
+def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | None) -> Windows:
+    """Check windows over the positions of `x`.
 
     Raises SpecError E241 in cross-attention, E345 for a grid of another number of positions or one that windows do not
     fill, E244 for a shift of a window or more.
@@ -152,7 +156,7 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
         if moved >= window:
             assert fields.shift is not None
             cx.fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))
-    return Windows(rows=rows, columns=columns, size=size, shift=shift, uncut=uncut)
+    return Windows(rows=rows, columns=columns, size=size, shift=shift)
 
 
 def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
