@@ -40,12 +40,16 @@ class Reading:
     why: str = ""
 
 
+Readings = tuple[Reading, ...]
+"""What positions of a value read along several coordinates of a source, one after the other."""
+
+
 def start(coordinate: int) -> Reading:
     """Each position of a source reads itself; of no coordinate, any position."""
     return Reading(bands={} if coordinate == FIXED else {coordinate: SELF})
 
 
-def through(node: Node, relation: Relation, known: Reading, space: Space, why: str) -> Reading:
+def through(node: Node, relation: Relation, known: Readings, space: Space, why: str) -> Readings:
     """What a result of a node reads, by what it reads of an operand and what that reads of the source.
 
     Args:
@@ -55,21 +59,23 @@ def through(node: Node, relation: Relation, known: Reading, space: Space, why: s
         space: the sizes of the coordinates of the operand.
         why: the reason why the relation may hold more than the op depends on; empty where it is exact.
     """
-    if not known.bands:
-        return known
     atoms, around = relation.atoms, frozenset[tuple[int, int]]()
     if isinstance(node.op, Primitive) and node.op.wraps:
         atoms, around = merged(relation, space)
-    return joined((_over(atom, known.bands, node, ReadOperand(space, why, around)) for atom in atoms), node)
+    operand = ReadOperand(space, why, around)
+    return tuple(
+        joined([_over(atom, one.bands, node, operand) for atom in atoms], node) if one.bands else one for one in known
+    )
 
 
 def _over(atom: Atom, known: Mapping[int, Band], node: Node, operand: ReadOperand) -> Reading:
     """What a result of a node reads by the pairs of one atom."""
     bands = _of_atom(atom, known, operand)
-    around = not bands and any(band.wraps for band in known.values())
+    if bands:
+        return Reading(bands=bands)
     # An op that reads all positions does so of those that were wrapped around as well.
-    lost = around and bool(_of_atom(atom, dict.fromkeys(known, SELF), operand))
-    return Reading(bands=bands, lost=node, why=AROUND if lost else "")
+    around = any(band.wraps for band in known.values()) and bool(_of_atom(atom, dict.fromkeys(known, SELF), operand))
+    return Reading(bands={}, lost=node, why=AROUND if around else "")
 
 
 def merged(relation: Relation, space: Space) -> tuple[tuple[Atom, ...], frozenset[tuple[int, int]]]:
@@ -103,33 +109,36 @@ def joined(reaches: Iterable[Reading], node: Node) -> Reading:
         elif first.bands or (first.why and not other.bands):
             # Of several that may read all positions, one that does counts.
             first = other
-    return first if not first.bands else replace(first, lost=None, why="")
+    return first
 
 
 def _united(left: Mapping[int, Band], right: Mapping[int, Band], node: Node) -> Reading:
     """What two values read together, by the bands of coordinates that both have."""
     pairs = ((key, hull(band, right[key])) for key, band in left.items() if key in right)
     bands = {key: found for key, found in pairs if found is not None}
-    around = not bands and any(band.wraps for band in (*left.values(), *right.values()))
-    return Reading(bands=bands, lost=node, why=AROUND if around else "")
+    if bands:
+        return Reading(bands=bands)
+    around = any(band.wraps for band in (*left.values(), *right.values()))
+    return Reading(bands={}, lost=node, why=AROUND if around else "")
 
 
-def composed(outer: Mapping[int, Reading], inner: Reading, node: Node) -> Reading:
-    """What a value reads of a source, by what it reads of a value between along each of its coordinates."""
+def composed(between: Mapping[int, Reading], inner: Reading, node: Node) -> Reading:
+    """What a value reads of a source, by what it reads of a value between along each coordinate that is known of it."""
+    outer = [between[key] for key in inner.bands or (FIXED,)]
     found: dict[int, Band] = {}
-    for middle, known in inner.bands.items():
+    for (middle, known), own in zip(inner.bands.items(), outer, strict=False):
         if middle == FIXED:
             found[FIXED] = known
             continue
-        for key, over in outer[middle].bands.items():
+        for key, over in own.bands.items():
             _add(found, key, after(over, known))
-    lost = next((one.lost for one in outer.values() if one.lost is not None), node)
     if found:
         return Reading(bands=found)
+    lost = next((one.lost for one in outer if one.lost is not None), node)
     # A layer over positions that wrapped around; one that reads all positions by itself says so.
-    around = any(one.wraps for one in inner.bands.values()) and any(one.bands for one in outer.values())
-    why = inner.why or next((one.why for one in outer.values() if one.why), AROUND if around else "")
-    return Reading(bands=found, lost=inner.lost or lost, why=why)
+    around = any(one.wraps for one in inner.bands.values()) and any(one.bands for one in outer)
+    why = inner.why or next((one.why for one in outer if one.why), AROUND if around else "")
+    return Reading(bands={}, lost=inner.lost or lost, why=why)
 
 
 def _add(found: dict[int, Band], key: int, new: Band | None) -> None:
@@ -151,6 +160,9 @@ def _of_atom(atom: Atom, known: Mapping[int, Band], operand: ReadOperand) -> dic
     for one in atom.differences:
         if (one.out, one.inp) in around and one.inp in known:
             _add(found, one.out, after(replace(ONE, why=why, part=part, wraps=True), known[one.inp]))
+        elif one.inp in known and not (why or part) and one == equal(one.out, one.inp):
+            # What is read at its own position stays as it is: by far the most common case.
+            _add(found, one.out, known[one.inp])
         elif one.inp in known and one.lo is not None and one.hi is not None:
             _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why, part=part), known[one.inp]))
     for flat in atom.flats:
