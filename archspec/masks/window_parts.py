@@ -11,7 +11,7 @@ from archspec.masks.atoms.same_segment import SameSegment
 from archspec.masks.coordinates import Coordinates
 from archspec.masks.leaf import Leaf
 from archspec.record import record
-from archspec.relation.atoms import EVERYTHING, Atom, Flat, Relation
+from archspec.relation.atoms import Atom, Flat, Relation
 from archspec.relation.forms import ONE, Form, Place, form, total
 
 Axes = tuple[Form, Form]
@@ -51,7 +51,8 @@ class WindowParts(SameSegment):
         if query is None or key is None:
             return super().relation(at)
         sides = [list(self._sides(number, query[number], key[number])) for number in (0, 1) if self.shift[number]]
-        return Relation(tuple(Atom(flats=frozenset(flat for side in chosen for flat in side)) for chosen in pairs(*sides)))
+        chosen = (frozenset(flat for side in one for flat in side) for one in pairs(*sides))
+        return Relation(tuple(Atom(flats=flats) for flats in chosen))
 
     def _sides(self, number: int, query: Form, key: Form) -> Iterable[tuple[Flat, Flat]]:
         """Query and key on either side of where an axis begins to hold what wrapped around."""

@@ -143,7 +143,9 @@ def _of_parts(site: Site, shown: Example, most: int, rows: Array) -> DrawnMask:
         found[np.ix_(row, row)] = own
     names = [_name(value, shown) for value in _controls(site)]
     words = text(replaced(site.op.mask, _unnamed), names)
-    part = next((leaf.text(names) for leaf in leaves(site.op.mask) if isinstance(leaf, WindowParts)), f"windows({sides(site)})")
+    part = next(
+        (leaf.text(names) for leaf in leaves(site.op.mask) if isinstance(leaf, WindowParts)), f"windows({sides(site)})"
+    )
     return _drawn(site.op.mask, found, most, part if words == "all" else f"{words} & {part}")
 
 

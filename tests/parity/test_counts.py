@@ -27,6 +27,7 @@ COUNTS = {
     "mixtral-8x7b": 46_702_792_704,
     "resnet-50": 25_557_032,
     "convnext-tiny": 28_589_128,
+    "swin-t": 28_288_354,
     "convnext-small": 50_223_688,
     "mlp-mixer-b16": 59_880_472,
     "mistral-7b": 7_241_732_096,

@@ -202,16 +202,16 @@ def plan_attention(
     )
 
 
-def _windows(
-    cx: Context, fields: AttentionOptions, x: Value, memory: Value | None, mask: Mask
-) -> Windows | None:
+def _windows(cx: Context, fields: AttentionOptions, x: Value, memory: Value | None, mask: Mask) -> Windows | None:
     """The windows of `x`, which are cut out where nothing is asked of pairs of positions of the whole grid."""
     if fields.windows is None:
         return None
     windows = plan_windows(cx, fields.windows, x, memory)
-    local = fields.positions is None or fields.positions.kind == "relative_grid"
-    scores = (fields.add_to_scores, fields.multiply_scores)
-    cut = local and not any(scores) and windows.can_cut(mask) and not cx.builder.asks("weights")
+    positions, scores = fields.positions, (fields.add_to_scores, fields.multiply_scores)
+    local = positions is None or positions.kind == "relative_grid"
+    # A table that layers share is that of windows in all of them, or that of the grid.
+    shared = positions is not None and bool(positions.share)
+    cut = local and not any(scores) and windows.can_cut(mask, shared=shared) and not cx.builder.asks("weights")
     return replace(windows, uncut=not cut)
 
 

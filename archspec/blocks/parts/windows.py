@@ -7,6 +7,7 @@ from pydantic import Field
 
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.grid import grid_of
 from archspec.blocks.parts.numbers import fixed, whole
 from archspec.blocks.parts.per_axis import PerAxis, PerAxisField, PerAxisNumber, per_axis
 from archspec.diagnostics import Span
@@ -32,12 +33,14 @@ from archspec.schema.sorts import SizeField
 class WindowsFields(Model):
     """Attention within windows of a grid of positions, row by row (Swin, arXiv 2103.14030)."""
 
-    grid: Annotated[list[SizeField], TWO] = Field(description="rows and columns of the positions")
+    grid: Annotated[list[SizeField] | None, TWO] = Field(
+        default=None, description="rows and columns of the positions; those of the image or map that they come from"
+    )
     size: PerAxisField = Field(description="side of a window in positions, or [height, width]; it must divide the grid")
     shift: PerAxisNumber | None = Field(
         default=None,
-        description="how far windows are moved cyclically, or [down, along]; 0 when left out. Positions that only "
-        "wrapping around brings together do not see each other",
+        description="how far windows are moved cyclically, or [down, along]; 0 when left out, and where a window fills "
+        "a side of the grid. Positions that only wrapping around brings together do not see each other",
     )
 
 
@@ -56,13 +59,17 @@ class Windows:
         """Whether one window holds the grid."""
         return (self.rows, self.columns) == tuple(map(Dim.of, self.size)) and not any(self.shift)
 
-    def can_cut(self, mask: Mask) -> bool:
-        """Whether a mask can be cut as the grid is, and rules about what it hides are still proved."""
+    def can_cut(self, mask: Mask, *, shared: bool) -> bool:
+        """Whether a mask can be cut as the grid is, and rules about what it hides are still proved.
+
+        `shared` says that layers share something, whose windows may have another shift.
+        """
         found = list(leaves(mask))
+        if all(isinstance(leaf, All) for leaf in found):
+            return True
         # Distances in a window are others than in the grid; guards by a predicate are not followed around its ends.
-        return all(isinstance(leaf, All) for leaf in found) or not (
-            any(self.shift) or any(leaf.absolute or (leaf.compares and leaf.measures != "nothing") for leaf in found)
-        )
+        local = not any(leaf.absolute or (leaf.compares and leaf.measures != "nothing") for leaf in found)
+        return local and not shared and not any(self.shift)
 
     @property
     def count(self) -> tuple[Dim, Dim]:
@@ -73,8 +80,9 @@ class Windows:
         """The mask of attention over `x` [batch, positions, features], met with the windows, and what it reads."""
         if self.is_one:
             return mask, tuple(controls)
-        number, numbers = len(controls), WindowNumbers(
-            rows=self.rows, columns=self.columns, size=self.size, shift=self.shift
+        number, numbers = (
+            len(controls),
+            WindowNumbers(rows=self.rows, columns=self.columns, size=self.size, shift=self.shift),
         )
         if self.uncut:
             windows = GridWindows(number, None, self.columns, self.size, self.shift)
@@ -143,11 +151,7 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
     """
     if memory is not None:
         cx.fail("E241", "`windows` does not apply to attention to another sequence", fields.at)
-    rows, columns = (cx.size(expr) for expr in fields.grid)
-    if compare(x.type.shape[1], "==", rows * columns) is not True:
-        found = f"the grid has {rows} by {columns} positions, but there are `{x.type.shape[1]}`"
-        help = "tokens in front of the patches are in no window"
-        cx.fail("E345", found, fields.grid[0].span.to(fields.grid[1].span), help=help)
+    rows, columns = grid_of(cx, fields.grid, x, fields.at)
     size = _pair(per_axis(cx, fields.size, 2, fixed, "size"))
     shift = (0, 0) if fields.shift is None else _pair(per_axis(cx, fields.shift, 2, whole, "shift"))
     for side, window, moved in zip((rows, columns), size, shift, strict=True):
@@ -156,7 +160,9 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
         if moved >= window:
             assert fields.shift is not None
             cx.fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))
-    return Windows(rows=rows, columns=columns, size=size, shift=shift)
+    # As in Swin: where one window spans the grid there is nothing to exchange with others.
+    fills = any(compare(side, "==", window) is True for side, window in zip((rows, columns), size, strict=True))
+    return Windows(rows=rows, columns=columns, size=size, shift=(0, 0) if fills else shift)
 
 
 def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
