@@ -230,12 +230,7 @@ class Builder:
     # -- parameters
 
     def _parameters_of(
-        self,
-        op: Op,
-        types: tuple[TensorType, ...],
-        name: str,
-        tie: Mapping[str, Parameter],
-        rename: Mapping[str, str],
+        self, op: Op, types: tuple[TensorType, ...], name: str, tie: Mapping[str, Parameter], rename: Mapping[str, str]
     ) -> dict[str, Parameter]:
         return {
             local: tie[local] if local in tie else self._parameter(join(name, rename.get(local, local)), spec)

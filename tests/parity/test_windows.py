@@ -214,9 +214,7 @@ def test_windows_that_are_switched_off() -> None:
     np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-9, atol=1e-12)
 
 
-@option("patch_merging.norm=none", "patch_merging.bias=true", "patch_merging.grid", "patch_merging.patch")
-def test_patches_are_merged_column_by_column() -> None:
-    text = """
+MERGING = """
 archspec: 1
 name: merging
 dims: {batch: [1, 2, 4]}
@@ -224,17 +222,33 @@ inputs:
   x: float[batch, 24, 5]
 graph:
   y: {block: patch_merging, input: x, grid: [4, 6], patch: [2, 3], dim: 7, bias: true, norm: none}
+  z:
+    block: patch_merging
+    input: x
+    grid: [4, 6]
+    patch: [2, 3]
+    dim: 7
+    norm: {kind: layer_norm, weight: false, bias: false}
 outputs:
   y: float[batch, 4, 7]
+  z: float[batch, 4, 7]
 """
+
+
+@option("patch_merging.input", "patch_merging.norm=none", "patch_merging.norm", "patch_merging.bias=true")
+@option("patch_merging.grid", "patch_merging.patch")
+def test_patches_are_merged_column_by_column() -> None:
     rng = np.random.default_rng(0)
     x, weight, bias = rng.normal(size=(2, 24, 5)), rng.normal(size=(7, 30)), rng.normal(size=7)
-    found = interpret(draft(text).graph, {"x": x}, {"y.weight": weight, "y.bias": bias})["y"]
+    parameters = {f"{node}.{name}": one for node in "yz" for name, one in (("weight", weight), ("bias", bias))}
+    found = interpret(draft(MERGING).graph, {"x": x}, parameters)
     cells = x.reshape(2, 4, 6, 5)
     for row, column in np.ndindex(2, 2):
         patch = cells[:, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
         merged = np.concatenate([patch[:, p, q] for q in range(3) for p in range(2)], axis=-1)
-        np.testing.assert_allclose(found[:, 2 * row + column], merged @ weight.T + bias, rtol=1e-9)
+        normed = F.layer_norm(torch.tensor(merged), (30,)).numpy()
+        np.testing.assert_allclose(found["y"][:, 2 * row + column], merged @ weight.T + bias, rtol=1e-9)
+        np.testing.assert_allclose(found["z"][:, 2 * row + column], normed @ weight.T + bias, rtol=1e-9)
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (1, 2)])
