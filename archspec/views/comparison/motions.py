@@ -22,7 +22,8 @@ class StageMotion:
     `extent` says where that is proved: `everywhere` under cyclic moves, `inside` where the field of a position does not
     reach over a border, `still` where nothing changes under cyclic moves, and `broken` where nothing is proved.
     `node` and `reason` are what keeps it from moving everywhere, or with `broken` at all; empty where nothing does.
-    `place` says where the positions of the value lie on the axis; None where that is not known.
+    `place` says where the positions of the value lie on the axis, None where that is not known; with `has_field` each
+    depends on no more than its field.
     """
 
     axis: int
@@ -31,6 +32,7 @@ class StageMotion:
     node: str
     reason: str
     place: Moves | None
+    has_field: bool
 
     def inside(self, sizes: Mapping[str, int]) -> tuple[int, int] | None:
         """How many positions have their field inside the input at some sizes, and how many there are."""
@@ -65,7 +67,15 @@ class Motions:
         extent = _extent(interior, circular)
         if extent == "broken" and isinstance(interior, Moves):
             node, reason = self._broken(interior, unit, False)
-        return StageMotion(axis=self.axis, unit=unit, extent=extent, node=node, reason=reason, place=place)
+        return StageMotion(
+            axis=self.axis,
+            unit=unit,
+            extent=extent,
+            node=node,
+            reason=reason,
+            place=place,
+            has_field=isinstance(interior, Moves),
+        )
 
     def _motion(self, value: Value, unit: int, circular: bool) -> Motion:
         return self._of(unit, circular).motion(value)
