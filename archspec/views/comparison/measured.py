@@ -45,7 +45,7 @@ def measure(found: Analysed, weights: Path | None, seed: int) -> Measurement:
     runner = _runner(found, [found.stages[k].path for k in names], weights, seed)
     declared, axis = claims_of(subject.spec), subject.axes[-1]
     arrays, another = (_inputs(found, declared, seed + more) for more in (0, _OTHER))
-    followed = [_followed(subject.output, found.stages[-1])]
+    followed = [_followed(subject.output, found.last)]
     followed += [_followed(name, found.stages[k]) for k, name in names.items()]
     own, *others = deviations(
         runner, arrays, (subject.source.name, axis), _moves(found, followed), followed, subject.sizes
@@ -87,8 +87,10 @@ def _runner(found: Analysed, paths: Sequence[str], weights: Path | None, seed: i
     return TorchRunner(module, checked.spec.inputs, exposed(checked.spec, paths).outputs)
 
 
-def _followed(output: str, stage: ModelStage) -> Followed:
-    """A stage under moves along the last axis; one whose positions lie nowhere known should stay as it is."""
+def _followed(output: str, stage: ModelStage | None) -> Followed:
+    """A stage under moves along the last axis; what has no positions in known places should stay as it is."""
+    if stage is None:
+        return Followed(output=output)
     motion = stage.motions[-1]
     return Followed(output=output, place=motion.place if stage.has_places else None, bounded=motion.has_field)
 
