@@ -12,6 +12,7 @@ from archspec.cli.completion import complete_specs
 from archspec.cli.options import JSON, UNPROVED, seed_option
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
+from archspec.cli.writing import require_suffix, write_whole
 
 if TYPE_CHECKING:
     from archspec.views.comparison.compare import Comparison
@@ -39,6 +40,12 @@ _QUESTION = 17
 )
 @seed_option("Seed of fresh weights and of the inputs that are measured on.")
 @click.option("--proved", is_flag=True, help="Leave out what is measured; torch is not loaded.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw effective fields and deviations into a file, besides the table.",
+)
 @JSON
 def command(
     specs: tuple[str, ...],
@@ -51,12 +58,16 @@ def command(
     weights: tuple[str, ...],
     seed: int,
     proved: bool,
+    svg: Path | None,
     as_json: bool,
 ) -> None:
     """Compare specs side by side: cost, receptive fields, what moves with the input, and how positions are mixed.
 
     A row is a question, and every answer has a mark that says how it is known: proved, counted or measured.
     """
+    require_suffix(svg, ".svg", "--svg")
+    if proved and svg is not None:
+        raise click.UsageError("the picture shows what is measured: give `--svg` or `--proved`, not both")
     from archspec.views.comparison.compare import compare
 
     found = compare(
@@ -71,12 +82,18 @@ def command(
         seed=seed,
         measured=not proved,
     )
+    if svg is not None:
+        from archspec.views.comparison.picture import picture
+
+        write_whole(svg, picture(found.specs))
     for one in found.specs:
         note_unproved(one.subject.checked.faults)
     if as_json:
-        print_json(data_of(found))
+        print_json({**data_of(found), "written": svg})
     else:
         click.echo(text_of(found), nl=False)
+        if svg is not None:
+            click.echo(f"wrote {svg}")
 
 
 def _size(text: str) -> tuple[str, int]:

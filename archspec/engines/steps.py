@@ -50,12 +50,12 @@ class BuiltSteps:
             ValueError: for more positions than the model has.
         """
         found, fixed = self.programs.found, self.step.capacity
-        if capacity > found.length.max:
-            raise ValueError(f"capacity must be at most {found.length.max}, not {capacity}")
         if fixed is not None:
             if capacity > fixed:
                 fail("E610", f"the cache of the artifact has room for {fixed} positions, not for {capacity}", None)
             capacity = fixed
+        if capacity > found.length.max:
+            raise ValueError(f"capacity must be at most {found.length.max}, not {capacity}")
         known = {**sizes, found.length.name: capacity, **{symbol.name: rows for symbol in found.rows.symbols()}}
         cache = StepCache(rows, capacity, found.state, known, self.dtype)
         if fixed is not None:

@@ -59,6 +59,9 @@ def map_step(w: Writer, x: str) -> str:
     residual = (
         f"{{block: conv_residual, input: {x}, kind: basic, channels: 4, layers: 2, stride: {step}, norm: batch_norm}}"
     )
+    enlarged = (
+        f"{{block: conv_transpose, input: {x}, channels: 4, kernel: {kernel + 1}, stride: 2, padding: {kernel // 2}}}"
+    )
     return w.node(
         w.r.choice(
             [
@@ -75,6 +78,7 @@ def map_step(w: Writer, x: str) -> str:
                 f"{{block: slice, input: {x}, axis: {w.r.choice([2, 3])}, start: {w.r.choice([0, 1])}, stop: -1}}",
                 residual,
                 f"{{block: resize, input: {x}, mode: {w.r.choice(['nearest', 'nearest', 'bilinear'])}, factor: 2}}",
+                enlarged,
                 f"{{block: roll, input: {x}, axis: {w.r.choice([2, 3])}, by: {w.r.choice([-1, 1])}}}",
                 f"{x} * sigmoid({x}) + {x}",
             ]

@@ -34,6 +34,12 @@ class Analysed:
     stages: tuple[ModelStage, ...]
     measured: Measurement | None = None
 
+    @property
+    def last(self) -> ModelStage | None:
+        """The stage that is the output; None where the output is no stage's value, such as a product of two."""
+        output = self.subject.spec.outputs[self.subject.output]
+        return next((stage for stage in self.stages[-1:] if stage.value is output), None)
+
     def at(self, size: Dim) -> int:
         """A formula at the sizes of the comparison."""
         # FLOPs inside repeated layers may name the number of the layer.

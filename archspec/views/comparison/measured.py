@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.analyses.memory import require
 from archspec.contract.shifted import Followed, apart_from, coloured, deviations
 from archspec.ir.motion import Moves
 from archspec.lower.modules import compile
@@ -45,7 +46,7 @@ def measure(found: Analysed, weights: Path | None, seed: int) -> Measurement:
     runner = _runner(found, [found.stages[k].path for k in names], weights, seed)
     declared, axis = claims_of(subject.spec), subject.axes[-1]
     arrays, another = (_inputs(found, declared, seed + more) for more in (0, _OTHER))
-    followed = [_followed(subject.output, found.stages[-1])]
+    followed = [_followed(subject.output, found.last)]
     followed += [_followed(name, found.stages[k]) for k, name in names.items()]
     own, *others = deviations(
         runner, arrays, (subject.source.name, axis), _moves(found, followed), followed, subject.sizes
@@ -77,6 +78,9 @@ def _runner(found: Analysed, paths: Sequence[str], weights: Path | None, seed: i
     from archspec.weights import load as load_weights
 
     checked = found.subject.checked
+    count = checked.cost.parameters
+    help = "leave out what is measured with `--proved`, or compare the small copies with `--reduced`"
+    require(checked.cost.weight_bytes, f"`{checked.spec.name}` has {count:,} parameters", help)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = compile(checked, expose=paths)
@@ -87,8 +91,10 @@ def _runner(found: Analysed, paths: Sequence[str], weights: Path | None, seed: i
     return TorchRunner(module, checked.spec.inputs, exposed(checked.spec, paths).outputs)
 
 
-def _followed(output: str, stage: ModelStage) -> Followed:
-    """A stage under moves along the last axis; one whose positions lie nowhere known should stay as it is."""
+def _followed(output: str, stage: ModelStage | None) -> Followed:
+    """A stage under moves along the last axis; what has no positions in known places should stay as it is."""
+    if stage is None:
+        return Followed(output=output)
     motion = stage.motions[-1]
     return Followed(output=output, place=motion.place if stage.has_places else None, bounded=motion.has_field)
 

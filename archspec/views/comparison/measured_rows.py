@@ -33,7 +33,8 @@ def _stage(one: Staged) -> Answer:
     """The largest deviation of a stage that has positions, under moves by multiples of its stride."""
     unit = one.stage.motions[-1].unit
     if one.of.measured is None or not one.deviations or one.number not in one.of.measured.stages:
-        return Answer(text=f"{one.stage.name}: no positions", known="none")
+        where = "see the output" if one.stage is one.of.last else "no known positions"
+        return Answer(text=f"{one.stage.name}: {where}", known="none")
     largest = max(deviation.largest for deviation in one.deviations)
     inside = [deviation.inside for deviation in one.deviations if deviation.inside is not None]
     value = {
@@ -103,7 +104,9 @@ def _of(one: Analysed) -> Answer:
     """Which position it is the field of."""
     field = _field(one)
     if field is None:
-        return Answer(text="no stage has positions", known="none")
+        placed = any(stage.has_places for stage in one.stages)
+        text = "no gradient reaches the input" if placed else "no stage has known positions"
+        return Answer(text=text, known="none")
     position, centre = ", ".join(map(str, field.position)), ", ".join(f"{place:g}" for place in field.centre)
     value = {"stage": field.stage.name, "position": list(field.position), "centre": list(field.centre)}
     text = f"{field.stage.name}[{position}], around [{centre}]"

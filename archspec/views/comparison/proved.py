@@ -29,7 +29,7 @@ class Staged:
         measured = self.of.measured
         if measured is None:
             return ()
-        last = measured.output if self.number == len(self.of.stages) - 1 else ()
+        last = measured.output if self.stage is self.of.last else ()
         unit = self.stage.motions[-1].unit
         return tuple(one for one in measured.stages.get(self.number, last) if one.by % unit == 0)
 
