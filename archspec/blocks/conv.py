@@ -53,9 +53,9 @@ class ConvBlock(Block):
     )
     padding: PaddingField | None = Field(
         default=None,
-        description="zeros added at each end, 0 when left out; `same` keeps the size; `circular` also wraps around; "
-        "`causal` adds them in front, `(kernel - 1)*dilation`, so that no later position is read; or a list with the "
-        "number of each axis",
+        description="zeros added at each end, 0 when left out; `same` keeps the size; `circular` takes as many "
+        "positions of the other end instead, with any stride; `causal` adds zeros in front, `(kernel - 1)*dilation`, "
+        "so that no later position is read; or a list with the number of each axis",
     )
     dilation: PerAxisField | None = Field(
         default=None,
@@ -76,15 +76,15 @@ class ConvBlock(Block):
     def _ops(self, cx: Context, space: int) -> list[Op]:
         """The ops over `space` spatial axes, the convolution last.
 
-        Raises SpecError E242 for a padding that keeps the size with a stride above 1, and for `causal` over two
-        axes, E341 for sizes that are not fixed.
+        Raises SpecError E242 for `same` and `causal` with a stride above 1, and for `causal` over two axes, E341 for
+        sizes that are not fixed.
         """
         stride, dilation = (
             1 if value is None else per_axis(cx, value, space, fixed, name)
             for name, value in (("stride", self.stride), ("dilation", self.dilation))
         )
         padding = self.padding
-        if isinstance(padding, str) and isinstance(stride, tuple) and max(stride) > 1:
+        if padding in ("same", "causal") and isinstance(stride, tuple) and max(stride) > 1:
             assert self.stride is not None
             place = self.stride[0].span if isinstance(self.stride, list) else self.stride.span
             cx.fail("E242", f"`padding: {padding}` keeps the size, but a stride above 1 does not", place)

@@ -11,9 +11,21 @@ from torch import Tensor, nn
 
 from archspec.contract.fill import fill
 
-__all__ = ["TOLERANCE", "EncoderDecoder", "Size", "fill", "ids", "right_padded", "size"]
+__all__ = ["TOLERANCE", "EncoderDecoder", "Size", "fill", "filled", "ids", "right_padded", "size"]
 
 TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
+
+
+def filled(model: nn.Module, seed: int) -> nn.Module:
+    """Every parameter and every statistic at random, so that none can be lost."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, buffer in model.named_buffers():
+        if buffer.is_floating_point():
+            noise = 0.3 * torch.randn(buffer.shape, generator=generator)
+            buffer.copy_(1 + noise.abs() if name.endswith("var") else noise)
+        else:
+            buffer.fill_(seed + 5)
+    return fill(model, seed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from archspec import weights
 from archspec.checking import compile
 from archspec.spec import load
-from tests.parity.models import TOLERANCE, fill
+from tests.parity.models import TOLERANCE, filled
 
 transformers = pytest.importorskip("transformers")
-
-
-def filled(model: nn.Module, seed: int) -> nn.Module:
-    """Every parameter and every statistic at random, so that none can be lost."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, buffer in model.named_buffers():
-        if buffer.is_floating_point():
-            noise = 0.3 * torch.randn(buffer.shape, generator=generator)
-            buffer.copy_(1 + noise.abs() if name.endswith("var") else noise)
-        else:
-            buffer.fill_(seed + 5)
-    return fill(model, seed)
 
 
 @pytest.mark.parametrize(("seed", "depths", "side"), [(0, (2, 2, 2), 64), (1, (1, 3, 2), 65), (2, (3, 1, 1), 47)])

@@ -1,0 +1,84 @@
+"""Specs of images against reference models, at two sizes of an image, one of which is not square."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archspec import weights
+from archspec.checking import compile
+from archspec.spec import load
+from tests.parity.models import TOLERANCE, filled
+
+SIZES = [(32, 32), (32, 64)]
+
+
+def image(size: tuple[int, int]) -> Tensor:
+    """Two random images of a size."""
+    return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def agrees(name: str, reference: nn.Module, size: tuple[int, int], wanted: Tensor, **constants: int) -> None:
+    """Whether the module of a spec with the weights of a reference model gives what this one gives for an image."""
+    given = {key: str(value) for key, value in constants.items()}
+    spec = load(name, set={**given, "inputs.pixels": f"float[batch, 3, {size[0]}, {size[1]}]"})
+    module = compile(spec)
+    module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)
+    found = module.eval()(image(size))
+    assert wanted.std() > 0.01
+    torch.testing.assert_close(found, wanted, **TOLERANCE)
+
+
+class Mlp(nn.Module):
+    """Two linear maps with a GELU between them."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(nn.functional.gelu(self.fc1(x)))
+
+
+class MixerLayer(nn.Module):
+    """The listing of Tolstikhin et al. 2021, appendix E, with the names of timm."""
+
+    def __init__(self, patches: int, width: int, tokens: int, channels: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.mlp_tokens, self.mlp_channels = Mlp(patches, tokens), Mlp(width, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.mlp_tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.mlp_channels(self.norm2(x))
+
+
+class Mixer(nn.Module):
+    """Patches, layers, a norm, the mean of the patches and a classifier."""
+
+    def __init__(self, patches: int, patch: int, width: int, tokens: int, channels: int, layers: int) -> None:
+        super().__init__()
+        self.stem = nn.ModuleDict({"proj": nn.Conv2d(3, width, patch, patch)})
+        self.blocks = nn.Sequential(*(MixerLayer(patches, width, tokens, channels) for _ in range(layers)))
+        self.norm, self.head = nn.LayerNorm(width, eps=1e-6), nn.Linear(width, 1000)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        tokens = self.stem["proj"](pixels).flatten(2).transpose(1, 2)
+        return self.head(self.norm(self.blocks(tokens)).mean(1))
+
+
+def test_the_mixer_has_the_published_number_of_parameters() -> None:
+    with torch.device("meta"):
+        reference = Mixer(196, 16, 768, 384, 3072, 12)
+    spec = load("mlp-mixer-b16")
+    assert spec.counts is not None
+    assert spec.counts.parameters == sum(one.numel() for one in reference.parameters())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_mixer(size: tuple[int, int]) -> None:
+    patches = size[0] * size[1] // 64
+    reference = filled(Mixer(patches, 8, 320, 24, 640, 2), 0).eval()
+    sizes = {"patch": 8, "d_model": 320, "d_tokens": 24, "d_channels": 640, "layers": 2}
+    agrees("mlp-mixer-b16", reference, size, reference(image(size)), **sizes)
