@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,10 @@ from torch import Tensor, nn
 from archspec import weights
 from archspec.checking import compile
 from archspec.spec import load
+from tests.options import option
 from tests.parity.models import TOLERANCE, filled
+
+transformers = pytest.importorskip("transformers")
 
 SIZES = [(32, 32), (32, 64)]
 
@@ -19,13 +24,24 @@ def image(size: tuple[int, int]) -> Tensor:
     return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
-def agrees(name: str, reference: nn.Module, size: tuple[int, int], wanted: Tensor, **constants: int) -> None:
-    """Whether the module of a spec with the weights of a reference model gives what this one gives for an image."""
+def sized(size: tuple[int, int], **constants: int) -> dict[str, str]:
+    """Constants of a spec, for images of a size whatever constants it has for it."""
     given = {key: str(value) for key, value in constants.items()}
-    spec = load(name, set={**given, "inputs.pixels": f"float[batch, 3, {size[0]}, {size[1]}]"})
+    return {**given, "inputs.pixels": f"float[batch, 3, {size[0]}, {size[1]}]"}
+
+
+def given_weights(
+    name: str, reference: nn.Module, constants: dict[str, str], saved: Path | None = None, layout: str | None = None
+) -> nn.Module:
+    """The module of a spec with the weights of a reference model, as they are in memory or in the folder `saved`."""
+    spec = load(name, set=constants)
     module = compile(spec)
-    module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)
-    found = module.eval()(image(size))
+    source = dict(reference.state_dict()) if saved is None else saved
+    module.load_state_dict(weights.load(spec, source, layout), strict=True)
+    return module.eval()
+
+
+def close(found: Tensor, wanted: Tensor) -> None:
     assert wanted.std() > 0.01
     torch.testing.assert_close(found, wanted, **TOLERANCE)
 
@@ -80,5 +96,33 @@ def test_the_mixer_has_the_published_number_of_parameters() -> None:
 def test_mixer(size: tuple[int, int]) -> None:
     patches = size[0] * size[1] // 64
     reference = filled(Mixer(patches, 8, 320, 24, 640, 2), 0).eval()
-    sizes = {"patch": 8, "d_model": 320, "d_tokens": 24, "d_channels": 640, "layers": 2}
-    agrees("mlp-mixer-b16", reference, size, reference(image(size)), **sizes)
+    sizes = sized(size, patch=8, d_model=320, d_tokens=24, d_channels=640, layers=2)
+    close(given_weights("mlp-mixer-b16", reference, sizes)(image(size)), reference(image(size)))
+
+
+@option("conv.activation=relu6", "conv.padding=same", "conv.stride")
+@pytest.mark.parametrize("size", [(64, 64), (43, 70)])
+def test_mobilenet_pads_as_tensorflow_does(size: tuple[int, int]) -> None:
+    config = transformers.MobileNetV2Config(depth_multiplier=0.25, depth_divisible_by=2, min_depth=2, num_labels=7)
+    reference = filled(transformers.MobileNetV2ForImageClassification(config), 0).eval()
+    found = given_weights("mobilenet-v2", reference, sized(size, width=2, classes=7))(image(size))
+    close(found, reference(image(size)).logits)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 96)])
+def test_segformer_and_its_encoder(size: tuple[int, int], tmp_path: Path) -> None:
+    config = transformers.SegformerConfig(hidden_sizes=[8, 16, 40, 64], decoder_hidden_size=24, num_labels=7)
+    reference = filled(transformers.SegformerForSemanticSegmentation(config), 0)
+    reference.save_pretrained(tmp_path)
+    sizes = {"height": str(size[0]), "width": str(size[1]), "channels": "8"}
+    maps = reference.segformer(image(size), output_hidden_states=True).hidden_states
+    encoder = given_weights("mit-b0", reference.segformer, sizes)(image(size))
+    close(encoder.stage1, maps[0])
+    close(encoder.stage4, maps[3])
+    wanted = reference(image(size)).logits
+    # What is saved has the older names; the modules in memory have those of version 5.
+    for saved, layout in ((None, "huggingface"), (tmp_path, "huggingface-4")):
+        constants = {**sizes, "fused": "24", "classes": "7"}
+        found = given_weights("segformer-b0", reference, constants, saved, layout)(image(size))
+        close(found.logits, wanted)
+        close(found.scores, nn.functional.interpolate(wanted, size=size, mode="bilinear", align_corners=False))
