@@ -121,7 +121,10 @@ class ConvBlock(Block):
             ends = same_ends(sizes, kernel, stride, dilation)
             if ends is None:
                 shown = " x ".join(map(str, sizes))
-                self._refuse_stride(cx, f"and a stride above 1: the number of zeros depends on the size, {shown}, which is only known at run time")
+                self._refuse_stride(
+                    cx,
+                    f"with this stride: the number of zeros depends on the size, {shown}, known at run time only",
+                )
             return ends
         if isinstance(stride, tuple) and max(stride) > 1:
             self._refuse_stride(cx, "keeps the size, but a stride above 1 does not")

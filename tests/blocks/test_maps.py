@@ -392,10 +392,13 @@ def test_what_does_not_fit_is_refused(node: str, code: str, tmp_path: Path) -> N
     assert f"error[{code}]" in said, said
 
 
-@pytest.mark.parametrize(("dim", "known"), [("[1, 9, 20]", False), ("{min: 3, typical: 9, max: 21, multiple: 3}", True)])
+@pytest.mark.parametrize(
+    ("dim", "known"), [("[1, 9, 20]", False), ("{min: 3, typical: 9, max: 21, multiple: 3}", True)]
+)
 def test_zeros_that_depend_on_the_size_at_run_time_are_refused(dim: str, known: bool, tmp_path: Path) -> None:
     text = f"inputs:\n  x: float[batch, 4, length]\ndims: {{batch: [1, 2, 4], length: {dim}}}\ngraph:\n  y: "
-    text += "{block: conv, input: x, channels: 4, kernel: 5, stride: 3, padding: same}\noutputs:\n  y: float[batch, 4, SIZE]"
+    text += "{block: conv, input: x, channels: 4, kernel: 5, stride: 3, padding: same}\n"
+    text += "outputs:\n  y: float[batch, 4, SIZE]"
     if not known:
         assert "the number of zeros depends on the size, length" in refusal(tmp_path, text.replace("SIZE", "length"))
         return

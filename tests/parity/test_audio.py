@@ -40,7 +40,15 @@ def test_whisper(frames: int) -> None:
         suppress_tokens=None,
     )
     reference = filled(transformers.WhisperForConditionalGeneration(config), 0).eval()
-    constants = {"dims.length": f"[1, 5, {small.context}]", "bins": 6, "frames": frames, "vocab": small.vocab, "context": small.context, "start": START, "end": END}
+    constants = {
+        "dims.length": f"[1, 5, {small.context}]",
+        "bins": 6,
+        "frames": frames,
+        "vocab": small.vocab,
+        "context": small.context,
+        "start": START,
+        "end": END,
+    }
     spec = load("whisper-tiny", set={**small.constants(), **{name: str(value) for name, value in constants.items()}})
     module = archspec.compile(spec)
     module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from archspec import weights
 from archspec.checking import compile
 from archspec.spec import load
-from tests.options import option
 from tests.parity.models import TOLERANCE, filled
 
 transformers = pytest.importorskip("transformers")
@@ -98,31 +97,3 @@ def test_mixer(size: tuple[int, int]) -> None:
     reference = filled(Mixer(patches, 8, 320, 24, 640, 2), 0).eval()
     sizes = sized(size, patch=8, d_model=320, d_tokens=24, d_channels=640, layers=2)
     close(given_weights("mlp-mixer-b16", reference, sizes)(image(size)), reference(image(size)))
-
-
-@option("conv.activation=relu6", "conv.padding=same", "conv.stride")
-@pytest.mark.parametrize("size", [(64, 64), (43, 70)])
-def test_mobilenet_pads_as_tensorflow_does(size: tuple[int, int]) -> None:
-    config = transformers.MobileNetV2Config(depth_multiplier=0.25, depth_divisible_by=2, min_depth=2, num_labels=7)
-    reference = filled(transformers.MobileNetV2ForImageClassification(config), 0).eval()
-    found = given_weights("mobilenet-v2", reference, sized(size, width=2, classes=7))(image(size))
-    close(found, reference(image(size)).logits)
-
-
-@pytest.mark.parametrize("size", [(64, 64), (64, 96)])
-def test_segformer_and_its_encoder(size: tuple[int, int], tmp_path: Path) -> None:
-    config = transformers.SegformerConfig(hidden_sizes=[8, 16, 40, 64], decoder_hidden_size=24, num_labels=7)
-    reference = filled(transformers.SegformerForSemanticSegmentation(config), 0)
-    reference.save_pretrained(tmp_path)
-    sizes = {"height": str(size[0]), "width": str(size[1]), "channels": "8"}
-    maps = reference.segformer(image(size), output_hidden_states=True).hidden_states
-    encoder = given_weights("mit-b0", reference.segformer, sizes)(image(size))
-    close(encoder.stage1, maps[0])
-    close(encoder.stage4, maps[3])
-    wanted = reference(image(size)).logits
-    # What is saved has the older names; the modules in memory have those of version 5.
-    for saved, layout in ((None, "huggingface"), (tmp_path, "huggingface-4")):
-        constants = {**sizes, "fused": "24", "classes": "7"}
-        found = given_weights("segformer-b0", reference, constants, saved, layout)(image(size))
-        close(found.logits, wanted)
-        close(found.scores, nn.functional.interpolate(wanted, size=size, mode="bilinear", align_corners=False))
