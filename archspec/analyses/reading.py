@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,12 +11,15 @@ from archspec.analyses.band import ONE, SELF, Band, after, band, hull
 from archspec.ir.graph import Node
 from archspec.ir.op import Primitive
 from archspec.record import record
-from archspec.relation.atoms import ZERO, Atom, Difference, Flat, Range, Relation, Space, equal
+from archspec.relation.atoms import ZERO, Atom, Difference, Flat, Guard, Range, Relation, Space, equal
 
 AROUND = "positions wrap around, so that one position may read those at both ends"
 """Why a value that may read all positions need not."""
 FIXED = -1
 """The key of a band that is the same for all positions of a value."""
+
+
+_Part = frozenset[Range | Guard]
 
 
 class ReadOperand(NamedTuple):
@@ -40,12 +43,16 @@ class Reading:
     why: str = ""
 
 
+Readings = tuple[Reading, ...]
+"""What positions of a value read along several coordinates of a source, one after the other."""
+
+
 def start(coordinate: int) -> Reading:
     """Each position of a source reads itself; of no coordinate, any position."""
     return Reading(bands={} if coordinate == FIXED else {coordinate: SELF})
 
 
-def through(node: Node, relation: Relation, known: Reading, space: Space, why: str) -> Reading:
+def through(node: Node, relation: Relation, known: Readings, space: Space, why: str) -> Readings:
     """What a result of a node reads, by what it reads of an operand and what that reads of the source.
 
     Args:
@@ -55,21 +62,43 @@ def through(node: Node, relation: Relation, known: Reading, space: Space, why: s
         space: the sizes of the coordinates of the operand.
         why: the reason why the relation may hold more than the op depends on; empty where it is exact.
     """
-    if not known.bands:
-        return known
     atoms, around = relation.atoms, frozenset[tuple[int, int]]()
     if isinstance(node.op, Primitive) and node.op.wraps:
         atoms, around = merged(relation, space)
-    return joined((_over(atom, known.bands, node, ReadOperand(space, why, around)) for atom in atoms), node)
+    operand, parts = ReadOperand(space, why, around), dict[_Part, list[Atom]]()
+    for atom in atoms:
+        parts.setdefault(_part(atom), []).append(atom)
+    return tuple(_by_parts(parts, one.bands, node, operand) if one.bands else one for one in known)
+
+
+def _part(atom: Atom) -> _Part:
+    """What tells the positions, or the entries of them, that an atom speaks of; empty for all of them."""
+    # Two branches of a choice, too, are never read at one position.
+    ranges = frozenset(one for one in atom.ranges if one.side == "out")
+    return ranges | frozenset(one for one in atom.guards if one.side == "out")
+
+
+def _by_parts(
+    parts: Mapping[_Part, Sequence[Atom]], known: Mapping[int, Band], node: Node, operand: ReadOperand
+) -> Reading:
+    """What a result of a node reads, by the atoms that speak of each part of it."""
+    found = []
+    for part, atoms in parts.items():
+        # What several atoms read at the same positions is read together, as by the taps of a kernel.
+        one = joined([_over(atom, known, node, operand) for atom in atoms], node)
+        bands = {key: replace(band, part=True) for key, band in one.bands.items()} if part else one.bands
+        found.append(replace(one, bands=bands) if part else one)
+    return joined(found, node)
 
 
 def _over(atom: Atom, known: Mapping[int, Band], node: Node, operand: ReadOperand) -> Reading:
     """What a result of a node reads by the pairs of one atom."""
     bands = _of_atom(atom, known, operand)
-    around = not bands and any(band.wraps for band in known.values())
+    if bands:
+        return Reading(bands=bands)
     # An op that reads all positions does so of those that were wrapped around as well.
-    lost = around and bool(_of_atom(atom, dict.fromkeys(known, SELF), operand))
-    return Reading(bands=bands, lost=node, why=AROUND if lost else "")
+    around = any(band.wraps for band in known.values()) and bool(_of_atom(atom, dict.fromkeys(known, SELF), operand))
+    return Reading(bands={}, lost=node, why=AROUND if around else "")
 
 
 def merged(relation: Relation, space: Space) -> tuple[tuple[Atom, ...], frozenset[tuple[int, int]]]:
@@ -103,33 +132,36 @@ def joined(reaches: Iterable[Reading], node: Node) -> Reading:
         elif first.bands or (first.why and not other.bands):
             # Of several that may read all positions, one that does counts.
             first = other
-    return first if not first.bands else replace(first, lost=None, why="")
+    return first
 
 
 def _united(left: Mapping[int, Band], right: Mapping[int, Band], node: Node) -> Reading:
     """What two values read together, by the bands of coordinates that both have."""
     pairs = ((key, hull(band, right[key])) for key, band in left.items() if key in right)
     bands = {key: found for key, found in pairs if found is not None}
-    around = not bands and any(band.wraps for band in (*left.values(), *right.values()))
-    return Reading(bands=bands, lost=node, why=AROUND if around else "")
+    if bands:
+        return Reading(bands=bands)
+    around = any(band.wraps for band in (*left.values(), *right.values()))
+    return Reading(bands={}, lost=node, why=AROUND if around else "")
 
 
-def composed(outer: Mapping[int, Reading], inner: Reading, node: Node) -> Reading:
-    """What a value reads of a source, by what it reads of a value between along each of its coordinates."""
+def composed(between: Mapping[int, Reading], inner: Reading, node: Node) -> Reading:
+    """What a value reads of a source, by what it reads of a value between along each coordinate that is known of it."""
+    outer = [between[key] for key in inner.bands or (FIXED,)]
     found: dict[int, Band] = {}
-    for middle, known in inner.bands.items():
+    for (middle, known), own in zip(inner.bands.items(), outer, strict=False):
         if middle == FIXED:
             found[FIXED] = known
             continue
-        for key, over in outer[middle].bands.items():
+        for key, over in own.bands.items():
             _add(found, key, after(over, known))
-    lost = next((one.lost for one in outer.values() if one.lost is not None), node)
     if found:
         return Reading(bands=found)
+    lost = next((one.lost for one in outer if one.lost is not None), node)
     # A layer over positions that wrapped around; one that reads all positions by itself says so.
-    around = any(one.wraps for one in inner.bands.values()) and any(one.bands for one in outer.values())
-    why = inner.why or next((one.why for one in outer.values() if one.why), AROUND if around else "")
-    return Reading(bands=found, lost=inner.lost or lost, why=why)
+    around = any(one.wraps for one in inner.bands.values()) and any(one.bands for one in outer)
+    why = inner.why or next((one.why for one in outer if one.why), AROUND if around else "")
+    return Reading(bands={}, lost=inner.lost or lost, why=why)
 
 
 def _add(found: dict[int, Band], key: int, new: Band | None) -> None:
@@ -145,18 +177,19 @@ def _narrower(new: Band, old: Band) -> bool:
 def _of_atom(atom: Atom, known: Mapping[int, Band], operand: ReadOperand) -> dict[int, Band]:
     """The bands of the pairs of one atom."""
     found = {FIXED: known[FIXED]} if FIXED in known else {}
-    # Two branches of a choice, too, are never read at one position.
-    part = any(one.side == "out" for one in atom.ranges) or any(one.side == "out" for one in atom.guards)
     space, why, around = operand
     for one in atom.differences:
         if (one.out, one.inp) in around and one.inp in known:
-            _add(found, one.out, after(replace(ONE, why=why, part=part, wraps=True), known[one.inp]))
+            _add(found, one.out, after(replace(ONE, why=why, wraps=True), known[one.inp]))
+        elif one.inp in known and not why and one == equal(one.out, one.inp):
+            # What is read at its own position stays as it is: by far the most common case.
+            _add(found, one.out, known[one.inp])
         elif one.inp in known and one.lo is not None and one.hi is not None:
-            _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why, part=part), known[one.inp]))
+            _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why), known[one.inp]))
     for flat in atom.flats:
         if (key := _one_position(flat, space)) is not None:
             for place in (place for place, _ in flat.inp if place in known):
-                _add(found, key, after(replace(ONE, why=why, part=part), known[place]))
+                _add(found, key, after(replace(ONE, why=why), known[place]))
     for stretch in atom.ranges:
         if stretch.side == "in" and stretch.coordinate in known and (own := _stretch(stretch, space, why)) is not None:
             _add(found, FIXED, after(own, known[stretch.coordinate]))

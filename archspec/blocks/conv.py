@@ -56,9 +56,9 @@ class ConvBlock(Block):
     padding: PaddingField | None = Field(
         default=None,
         description="zeros added at each end, 0 when left out; `same` keeps the size, or with a stride makes it "
-        "`ceil(size / stride)`, an odd zero behind; `circular` keeps it and wraps around; "
-        "`causal` adds them in front, `(kernel - 1)*dilation`, so that no later position is read; or a list with the "
-        "number of each axis",
+        "`ceil(size / stride)`, an odd zero behind; `circular` takes as many positions of the other end as keep the "
+        "size without a stride; `causal` adds zeros in front, `(kernel - 1)*dilation`, so that no later position is "
+        "read; or a list with the number of each axis",
     )
     dilation: PerAxisField | None = Field(
         default=None,
@@ -111,8 +111,8 @@ class ConvBlock(Block):
     ) -> int | tuple[int, ...] | Ends | str:
         """The padding of axes of some sizes.
 
-        Raises SpecError E242 for `circular` and `causal` with a stride above 1, for `same` with one where the zeros
-        would depend on the size at run time, and for `causal` over two axes.
+        Raises SpecError E242 for `causal` with a stride above 1 or over two axes, and for `same` with a stride where
+        the zeros would depend on the size at run time.
         """
         padding = self.padding
         if padding is None or isinstance(padding, (Expr, list)):
@@ -126,7 +126,7 @@ class ConvBlock(Block):
                     f"with this stride: the number of zeros depends on the size, {shown}, known at run time only",
                 )
             return ends
-        if isinstance(stride, tuple) and max(stride) > 1:
+        if padding == "causal" and isinstance(stride, tuple) and max(stride) > 1:
             self._refuse_stride(cx, "keeps the size, but a stride above 1 does not")
         if padding == "causal" and len(sizes) > 1:
             cx.fail("E242", "`padding: causal` needs one spatial axis, but the input has two", self.input.span)

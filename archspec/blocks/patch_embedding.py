@@ -183,12 +183,15 @@ class _Patches:
             # Positions of patches only are added before the tokens are put in front.
             if self.positions is not None and self.positions.patches_alone:
                 x = self.positions.add(b, x)
-            if self.tokens:
-                x = b.add(Concat(axis=1), *(self._learned(b, x, name, 1) for name in self.tokens), x, result="x")
-            if self.positions is not None and not self.positions.patches_alone:
+            of_tokens = self.positions is not None and not self.positions.patches_alone
+            front = dict.fromkeys(self.tokens, 1)
+            if self.registers and not of_tokens:
+                front["registers"] = self.registers
+            if front:
+                x = b.add(Concat(axis=1), *(self._learned(b, x, *one) for one in front.items()), x, result="x")
+            if self.positions is not None and of_tokens:
                 x = self.positions.add(b, x)
-            if self.registers:
-                x = self._with_registers(b, x)
+                x = self._with_registers(b, x) if self.registers else x
             return finish(b, x, self.norm, self.dropout)
 
         return embed

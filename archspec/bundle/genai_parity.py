@@ -46,7 +46,7 @@ class PromptContest:
 
     def found(self, steps: GenaiSteps, side: str) -> Array:
         """Return the logits [rows, steps, vocab] of the prompts and of each further id."""
-        width, state = max(self.prompts), steps.start(len(self.rows))
+        width, state = max(self.prompts), steps.start(len(self.rows), max(map(len, self.rows)), {})
         placed = [_padded(row[:count], width, side) for row, count in zip(self.rows, self.prompts, strict=True)]
         ids, marks = (np.stack(parts) for parts in zip(*placed, strict=True))
         made, state = steps.advance(state, ids, marks)

@@ -25,13 +25,13 @@ Step = Callable[[str, Mapping[str, object], str], StageOutcome]
 
 @record(eq=False)
 class BuiltProgram:
-    """A program, its artifacts, one a target, the profiles that they were built for, and what was found of networks."""
+    """A program, its artifacts, one a target, the profiles that they were built for, and what computed networks."""
 
     program: StepProgram
     source: Path
     built: tuple[BuiltArtifact, ...]
     profiles: tuple[Profile, ...]
-    inspection: Inspection
+    inspections: tuple[Inspection, ...]
 
 
 @record(eq=False)
@@ -71,7 +71,9 @@ class StepWork:
             inspection.check(built)
             ranges = program.profiles
             found.append(
-                BuiltProgram(program=one, source=program.source, built=built, profiles=ranges, inspection=inspection)
+                BuiltProgram(
+                    program=one, source=program.source, built=built, profiles=ranges, inspections=(inspection,)
+                )
             )
             stages += more
         return tuple(found), tuple(stages)
@@ -81,8 +83,8 @@ class StepWork:
 
         Raises SpecError E609.
         """
-        for program in programs:
-            report = program.inspection.added(report)
+        for inspection in (one for program in programs for one in program.inspections):
+            report = inspection.added(report)
         trials, skipped, stages = list(report.trials), list(report.skipped), list(report.stages)
         for target, files in _files(programs).items():
             obstacle = next(filter(None, (self._obstacle(one, target) for one in programs)), None)

@@ -80,7 +80,7 @@ def field_of(
     fields: ReceptiveFields, graph: Graph, name: str, value: Value, source: Value, axes: Sequence[int]
 ) -> FieldOf | None:
     """The fields of a value along axes of a source; None where it does not depend on it."""
-    found = _along(fields, value, source, axes)
+    found = fields.along(value, source, axes)
     if not found:
         return None
     lost = next((one.lost for one in found.values() if one.lost is not None), None)
@@ -89,17 +89,12 @@ def field_of(
     return FieldOf(value=name, source=source.name, fields=found, before=before)
 
 
-def _along(fields: ReceptiveFields, value: Value, source: Value, axes: Iterable[int]) -> dict[int, ReceptiveField]:
-    found = {axis: fields.of(value, source, axis) for axis in axes}
-    return {axis: one for axis, one in found.items() if one is not None}
-
-
 def _before(
     fields: ReceptiveFields, graph: Graph, lost: Node, source: Value, axes: Sequence[int]
 ) -> dict[int, ReceptiveField]:
     """The widest fields of the operands of the node at the top that holds another one."""
     top = next((node for node in graph.nodes if lost in _all(node)), None)
-    operands = [_along(fields, value, source, axes) for value in top.inputs] if top is not None else []
+    operands = [fields.along(value, source, axes) for value in top.inputs] if top is not None else []
     known = [one for one in operands if one and all(field.extent is not None for field in one.values())]
     return max(known, key=lambda one: sum(f.extent.maximum() for f in one.values() if f.extent), default={})
 

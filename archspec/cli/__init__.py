@@ -20,6 +20,7 @@ COMMANDS = (
     "build",
     "cache",
     "check",
+    "compare",
     "compile",
     "explain",
     "generate",

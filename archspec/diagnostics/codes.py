@@ -186,6 +186,8 @@ _TITLES = {
     "E751": "no such attention",
     "E752": "too large to draw",
     "E753": "labels do not fit",
+    "E754": "nothing to compare",
+    "E755": "not clear what to compare",
     "E760": "no tokenizer",
     "E761": "tokenizer cannot be read",
     "E762": "tokenizer does not fit the spec",

@@ -83,6 +83,11 @@ def flat_equal(out: Numbered, inp: Numbered) -> Iterator[Constraint]:
     The groups are split where the products of their leading factors agree; a piece with one coordinate on each side
     becomes a plain equality.
     """
+    if len(out) == 1 == len(inp):
+        # Most axes have one factor, and nothing to be split.
+        if out[0][1] != 1 and inp[0][1] != 1:
+            yield equal(out[0][0], inp[0][0])
+        return
     # Coordinates of size 1 are always 0 and would only hide where the groups agree.
     for left, right in _pieces([c for c in out if c[1] != 1], [c for c in inp if c[1] != 1]):
         yield from flat_shifted(left, right, Dim.of(0))

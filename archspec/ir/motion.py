@@ -34,16 +34,41 @@ class Break:
 
 
 @record
+class Angles:
+    """The angles of a table for rotary positions, whose rows are those of their own positions.
+
+    Angles `of` the same frequencies are linear in the position; in a `grid` of rows and columns, row by row, they are
+    linear in the row and in the column. The first `front` positions, before the grid, are not turned.
+    """
+
+    of: Hashable
+    grid: tuple[Dim, Dim] | None = None
+    front: Dim = ZERO
+
+    def follow(self, one: Moves) -> bool:
+        """Whether the difference of two positions of what moves gives the difference of their angles."""
+        if self.grid is None:
+            return one.is_alone
+        rows, columns = self.grid
+        down, along = (rows, ONE, columns), (columns, rows, ONE)
+        found = (one.size, one.outer, one.inner)
+        fits = any(
+            all(compare(a, "==", b) is True for a, b in zip(found, wanted, strict=True)) for wanted in (down, along)
+        )
+        return fits and (one.front, one.back) == (self.front, ZERO)
+
+
+@record
 class Still:
     """A value that does not change. `level` are the axes along which its entries are equal.
 
-    With `relative`, an entry depends on the last two axes by the difference of their positions alone. `angles` names
-    the frequencies of a table whose rows are the angles of their own positions, for rotary positions.
+    With `relative`, an entry depends on the last two axes by the difference of their positions alone. `angles` are
+    those of a table for rotary positions.
     """
 
     level: frozenset[int] = frozenset()
     relative: bool = False
-    angles: Hashable | None = None
+    angles: Angles | None = None
 
 
 @record

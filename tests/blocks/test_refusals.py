@@ -412,6 +412,31 @@ NUMBERS = {
         "E345",
         "the grid has 2 by 3 patches, but there are `n` positions",
     ),
+    _attention("positions: {kind: rotary_grid, grid: [2, 3], layout: half, coordinates: index}"): (
+        "E345",
+        "the grid has 2 by 3 patches, but there are `n` positions",
+    ),
+    _attention("positions: {kind: rotary_grid, grid: [n, 1], layout: half, coordinates: index, size: 6}"): (
+        "E348",
+        "rotary features of a grid come in fours, but `size` is 6",
+    ),
+    _attention("positions: {kind: rotary_grid, grid: [n, 1], layout: half, coordinates: index, size: 20}"): (
+        "E340",
+        "`size: 20` exceeds the 16 features of a head",
+    ),
+    _attention("positions: {kind: rotary_grid, grid: [n, 1], layout: half}"): (
+        "E203",
+        "missing field `coordinates`",
+    ),
+    _attention("positions: {kind: rotary, layout: half, grid: [n, 1]}"): (
+        "E241",
+        "`grid` does not apply to `rotary`",
+    ),
+    _with("encoder", "decoder", _with("mask: all", "mask: causal"))
+    + edited(
+        CROSS,
+        ("mask: all", "mask: all, positions: {kind: rotary_grid, grid: [n, 1], layout: half, coordinates: index}"),
+    ): ("E241", "`rotary_grid` does not apply to attention to another sequence"),
     _attention("positions: {kind: added, query: memory}"): (
         "E347",
         "`query` is float[batch, m, 48] but is added to float[batch, n, 64]",

@@ -120,6 +120,17 @@ def test_buckets_of_distances(share: bool, both: bool) -> None:
     same(found, expected(found, [torch.tensor(found[name])[numbers].permute(2, 0, 1) for name in names]))
 
 
+def of_patches(found: Trial) -> Trial:
+    """The layers after a patch embedding as a trial of their own, on the patches."""
+    pixels = torch.tensor(found.inputs["pixels"])
+    patches = pixels.unfold(2, 16, 16).unfold(3, 16, 16).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+    weight = torch.tensor(found["0.weight"]).flatten(1)
+    inner = Trial.__new__(Trial)
+    inner.inputs = {"x": F.linear(patches, weight, torch.tensor(found["0.bias"])).numpy()}
+    inner.parameters = {name.removeprefix("1."): value for name, value in found.parameters.items()}
+    return inner
+
+
 @option("attention_positions.share={share}", "attention_positions.share@relative_grid")
 @option("attention_positions.kind=relative_grid")
 @option("attention_positions.rows", "attention_positions.columns")
@@ -142,13 +153,46 @@ def test_offsets_in_a_grid(share: bool) -> None:
     places = [(row, column) for row in range(2) for column in range(3)]
     rows = torch.tensor([[(a - c + 1) * 5 + b - d + 2 for c, d in places] for a, b in places])
     biases = [torch.tensor(found[name])[rows].permute(2, 0, 1) for name in names]
-    pixels = torch.tensor(found.inputs["pixels"])
-    patches = pixels.unfold(2, 16, 16).unfold(3, 16, 16).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
-    weight = torch.tensor(found["0.weight"]).flatten(1)
-    inner = Trial.__new__(Trial)
-    inner.inputs = {"x": F.linear(patches, weight, torch.tensor(found["0.bias"])).numpy()}
-    inner.parameters = {name.removeprefix("1."): value for name, value in found.parameters.items()}
+    inner = of_patches(found)
     same(found, expected(inner, biases))
+
+
+@option("attention_positions.size@rotary_grid", "attention_positions.layout=interleaved")
+@option("attention_positions.coordinates={coordinates}", "attention_positions.frequencies={frequencies}")
+@pytest.mark.parametrize("frequencies", ["shared", "alternating"])
+@pytest.mark.parametrize("coordinates", ["index", "centred"])
+def test_a_part_of_the_features_turns_by_row_and_column(coordinates: str, frequencies: str) -> None:
+    """A token and a grid of two by three patches, whose pairs turn as complex numbers."""
+    options = f"coordinates: {coordinates}, frequencies: {frequencies}, base: 50, size: 8"
+    node = f"""
+- {{block: patch_embedding, input: pixels, patch: 16, dim: 64, class_token: true}}
+- block: encoder
+  layers: 2
+  residual: bare
+  attention:
+    heads: 4
+    mask: all
+    positions: {{kind: rotary_grid, grid: [2, 3], layout: interleaved, {options}}}
+  feed_forward: none
+"""
+    found = Trial(node, "float[batch, 7, 64]")
+    rows, columns = ([0, 1], [0, 1, 2]) if coordinates == "index" else ([-0.5, 0.5], [-2 / 3, 0, 2 / 3])
+    turn = 1 if coordinates == "index" else 2 * math.pi
+    second = [50 ** -(2 / 8), 50 ** -(6 / 8)] if frequencies == "alternating" else [1, 50 ** -(4 / 8)]
+    angles = [[0.0] * 4] + [[a, a * 50**-0.5, b * second[0], b * second[1]] for a in rows for b in columns]
+
+    def turned(x: Tensor) -> Tensor:
+        pairs = torch.view_as_complex(x[..., :8].unflatten(-1, (4, 2)).contiguous())
+        pairs = pairs * torch.exp(1j * turn * torch.tensor(angles, dtype=torch.float64))
+        return torch.cat((torch.view_as_real(pairs).flatten(-2), x[..., 8:]), -1)
+
+    inner = of_patches(found)
+    token = torch.tensor(found["0.class_token"]).expand(len(inner.inputs["x"]), -1, -1)
+    x = torch.cat((token, torch.tensor(inner.inputs["x"])), 1)
+    for layer in range(2):
+        q, k, v = (heads(inner, x, layer, name) for name in "qkv")
+        x = x + joined(inner, (turned(q) @ turned(k).mT / 4).softmax(-1) @ v, layer)
+    same(found, x)
 
 
 @option("attention_positions.kind=added", "attention_positions.query", "attention_positions.key", "value.exp")

@@ -137,6 +137,21 @@ def test_faults_are_found(built: Bundle, fault: str) -> None:
     assert found == [fault == "none"] * 2
 
 
+def test_a_row_beyond_its_cache(built: Bundle) -> None:
+    """The file takes any number of positions: our runner counts them, and the runtime has its context."""
+    spec = archspec.load(built.path / "spec.yaml")
+    steps = opened(built.path / "genai" / "model.onnx", spec, genai_form(spec), "float32")
+    one, state = {"ids": np.zeros((2, 3), np.int64)}, steps.start(2, 4, {})
+    # What fills up the chunk of the second row is no position.
+    _, state = steps.step(state, one, np.array([3, 1]))
+    _, state = steps.step(state, one, np.array([1, 3]))
+    with pytest.raises(ValueError, match=r"^a row has 5 positions, but its cache takes 4$"):
+        steps.step(state, one, np.array([0, 1]))
+    most = spec.dims["length"].max
+    with pytest.raises(Exception, match=rf"max_length \({most + 1}\) cannot be greater than model context_length"):
+        generated(built.path / "genai", PROMPTS[:1], most + 1)
+
+
 def messages(spec: Any, **options: Any) -> list[str]:
     with pytest.raises(SpecError) as refused:
         archspec.build(spec, "never", layout="genai", **options)

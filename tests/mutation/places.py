@@ -17,6 +17,7 @@ from archspec.ops.norm.l2_normalize import L2Normalize
 from archspec.ops.norm.layer_norm import LayerNorm
 from archspec.ops.norm.rms_norm import RMSNorm
 from archspec.ops.position.learned_positions import LearnedPositions
+from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_table import RotaryTable
 from archspec.ops.position.sinusoidal import SinusoidalPositions
 from archspec.ops.reduction.reduce import Reduce
@@ -138,7 +139,7 @@ def take_next(node: Node, setting: Setting) -> Iterator[Change]:
 
 def offset_positions(node: Node, setting: Setting) -> Iterator[Change]:
     """A table of positions is read one row late; of angles, which are relative, the first are lost, too."""
-    places = {LearnedPositions: 0, SinusoidalPositions: 0, RotaryTable: -2}
+    places = {LearnedPositions: 0, SinusoidalPositions: 0, RotaryTable: -2, RotaryGridTable: -2}
     place = places.get(type(node.op))
     if place is not None:
         yield after(shift(place, 1))

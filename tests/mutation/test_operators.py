@@ -11,7 +11,7 @@ import pytest
 from archspec.spec import Spec, load
 from tests.mutation.judging import Court, Outcome, first_fallen
 from tests.mutation.operators import Operator, mutants, spread
-from tests.mutation.shipped import OWN, SHIPPED, skip_if_same
+from tests.mutation.shipped import OWN, SHIPPED, TWINS, same_as, skip_if_same
 from tests.mutation.table import OF_RULES, OF_VALUES, OPERATORS
 
 A_FEW = 2
@@ -30,6 +30,10 @@ def outcomes(name: str, operators: Sequence[Operator]) -> list[tuple[str, str, O
         (mutant.operator.name, mutant.site.place, court.outcome(mutant))
         for mutant in mutants(spec(name), operators, A_FEW)
     ]
+
+
+def test_twins_are_those_of_the_same_graph() -> None:
+    assert set(same_as()) == TWINS
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -12,6 +12,7 @@ from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.relative_grid import RelativeGrid
 from archspec.ops.position.resized_positions import ResizedPositions
 from archspec.ops.position.rotary import Rotary
+from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
 from archspec.ops.position.rotary_table import RotaryTable
 from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, bools, factored, floats, integers
@@ -59,6 +60,27 @@ CASES = [
         for original in (2, 3)
     ),
     Case(op=RotaryTable(size=2, scaling=FactorScaling(factors=(2.5,), given=1.0)), inputs=(X,)),
+    *(
+        Case(
+            op=RotaryGridTable(
+                rows=rows,
+                columns=columns,
+                size=8,
+                coordinates=coordinates,
+                frequencies=frequencies,
+                base=base,
+                tokens=tokens,
+            ),
+            inputs=(floats(BATCH, rows * columns + tokens, 2),),
+        )
+        for coordinates, base in (("index", 10000.0), ("centred", 100.0))
+        for frequencies in ("shared", "alternating")
+        for rows, columns, tokens in (
+            (Dim.of(2), Dim.of(3), 0),
+            (Dim.of(HEIGHT) // 2, Dim.of(5), 2),
+            (Dim.of(HEIGHT), Dim.of(SRC), 1),
+        )
+    ),
     *(
         Case(op=Rotary(layout=layout), inputs=(HEADS, table), loose=PAIRS)
         for layout in ("half", "interleaved")

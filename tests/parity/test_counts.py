@@ -27,6 +27,7 @@ COUNTS = {
     "mixtral-8x7b": 46_702_792_704,
     "resnet-50": 25_557_032,
     "convnext-tiny": 28_589_128,
+    "swin-t": 28_288_354,
     "convnext-small": 50_223_688,
     "mlp-mixer-b16": 59_880_472,
     "whisper-tiny": 37_760_640,
@@ -50,6 +51,8 @@ COUNTS = {
     "qwen3-0.6b": 596_049_920,
     "olmo2-1b": 1_484_916_736,
     "roberta-base": 124_645_632,
+    "ast-base": 86_594_063,
+    "dinov3-small": 21_596_544,
     "gpt-oss-20b": 20_914_757_184,
 }
 

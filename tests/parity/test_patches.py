@@ -11,7 +11,7 @@ from tests.editing import edited
 from tests.options import option
 from tests.parity.images import DYNAMIC, LAYERS, SMALL, pixels, spec_of
 from tests.parity.models import fill
-from tests.parity.options import close, module_of
+from tests.parity.options import close, differ, module_of
 
 transformers = pytest.importorskip("transformers")
 
@@ -263,3 +263,60 @@ def test_beit() -> None:
     found, expected = module_of(spec_of(BEIT + layers[1:]), reference)(pixels()), reference(pixels())
     close(found.states, expected.last_hidden_state)
     close(found.pooled, expected.pooler_output)
+
+
+PIXTRAL = """
+graph:
+  patches: {block: patch_embedding, input: pixels, patch: 8, dim: d, bias: false, norm: {kind: rms_norm, eps: 1e-5}}
+  states:
+    block: encoder
+    input: patches
+    layers: 2
+    residual: pre
+    norm: {kind: rms_norm, eps: 1e-5}
+    final_norm: false
+    attention:
+      heads: 4
+      mask: all
+      bias: false
+      positions:
+        kind: rotary_grid
+        grid: [height//8, width//8]
+        layout: half
+        coordinates: index
+        frequencies: FREQUENCIES
+        base: 50
+    feed_forward: {hidden: 40, activation: silu, gated: true, bias: false}
+outputs:
+  states: float[batch, height//8 * (width//8), d]
+weights:
+  reference:
+    map:
+      patches.weight: patch_conv.weight
+      patches.norm: ln_pre
+      states.layers.*:
+        from: transformer.layers.*
+        map:
+          attention_norm: attention_norm
+          attention.(q k v out): attention.(q_proj k_proj v_proj o_proj)
+          feed_forward_norm: ffn_norm
+          feed_forward.(gate up down): feed_forward.(gate_proj up_proj down_proj)
+"""
+
+
+@option("attention_positions.kind=rotary_grid", "attention_positions.grid", "attention_positions.coordinates=index")
+@option("attention_positions.frequencies=alternating", "attention_positions.base@rotary_grid")
+@option("attention_positions.layout@rotary_grid", "attention_positions.frequencies=shared")
+@pytest.mark.parametrize("size", [(24, 24), (40, 16), (8, 32)])
+def test_pixtral_and_its_positions_in_a_grid(size: tuple[int, int]) -> None:
+    config = transformers.PixtralVisionConfig(
+        **SMALL, intermediate_size=40, hidden_act="silu", rope_parameters={"rope_type": "axial", "rope_theta": 50.0}
+    )
+    reference = fill(transformers.PixtralVisionModel(config), 54)
+    module = module_of(spec_of(PIXTRAL.replace("FREQUENCIES", "alternating"), DYNAMIC), reference)
+    image = pixels(*size)
+    # The images of a batch are one sequence, in which each sees itself.
+    expected = reference(image).last_hidden_state.unflatten(1, (2, -1))[0]
+    close(module(image), expected)
+    other = module_of(spec_of(PIXTRAL.replace("FREQUENCIES", "shared"), DYNAMIC), reference)
+    differ(other(image), expected)

@@ -98,6 +98,7 @@ SCALED = {
 
 
 @option("attention_positions.kind=rotary", "attention_positions.layout=half", "attention_positions.base")
+@option("attention_positions.layout@rotary", "attention_positions.base@rotary")
 @pytest.mark.parametrize("scaling", [pytest.param(name, marks=option(*SCALED[name])) for name in SCALINGS])
 def test_llama_and_its_scalings(scaling: str) -> None:
     theirs, ours = SCALINGS[scaling]
@@ -172,6 +173,7 @@ def test_ids_of_positions(rank: int) -> None:
 
 
 @option("attention_positions.size", "attention_positions.scaling=none", "attention_positions.ids=none")
+@option("attention_positions.size@rotary")
 @pytest.mark.parametrize(
     "parallel", [pytest.param(True, marks=option("residual.kind=parallel_split")), pytest.param(False)]
 )

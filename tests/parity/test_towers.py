@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archspec.checking import compile
 from archspec.spec import load
+from tests.options import option
 from tests.parity.models import fill, ids, right_padded, size
 from tests.parity.test_parity import BATCH, SEEDS, close, compiled
 
@@ -75,6 +76,38 @@ def test_dinov2(seed: int, tmp_path: Path) -> None:
     for height, width in ((20, 20), (12, 20), (4, 8)):
         pixels = torch.randn(BATCH, 3, height, width, generator=generator)
         masked = torch.rand(BATCH, height // 4, width // 4, generator=generator) < 0.4
+        expected = reference(pixels, bool_masked_pos=masked.flatten(1))
+        close(module(pixels, masked).states, expected.last_hidden_state)
+        close(module(pixels, masked).pooled, expected.pooler_output)
+        close(module(pixels).states, reference(pixels).last_hidden_state)
+
+
+@option("attention_positions.kind=rotary_grid", "attention_positions.coordinates=centred", "patch_embedding.registers")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dinov3(seed: int, tmp_path: Path) -> None:
+    small, registers = size(seed), 1 + seed
+    # Half of the features turn by the row, in pairs, and half by the column.
+    width = 4 * small.heads * (1 + seed) if seed else small.width
+    config = transformers.DINOv3ViTConfig(
+        image_size=20,
+        patch_size=4,
+        hidden_size=width,
+        intermediate_size=small.hidden,
+        num_hidden_layers=small.layers,
+        num_attention_heads=small.heads,
+        num_register_tokens=registers,
+    )
+    reference = fill(transformers.DINOv3ViTModel(config), seed).eval()
+    reference.save_pretrained(tmp_path)
+    sizes = {**small.constants(), "d_model": width, "registers": registers, "image": 20, "typical": 12, "patch": 4}
+    spec = load("dinov3-small", set={name: str(number) for name, number in sizes.items()})
+    # What is saved has the older names; the modules in memory have those of version 5.
+    for layout, source in (("huggingface-4", tmp_path), ("huggingface", dict(reference.state_dict()))):
+        module = compiled(spec, source, layout)
+    generator = torch.Generator().manual_seed(seed)
+    for height, wide in ((20, 20), (12, 20), (4, 8)):
+        pixels = torch.randn(BATCH, 3, height, wide, generator=generator)
+        masked = torch.rand(BATCH, height // 4, wide // 4, generator=generator) < 0.4
         expected = reference(pixels, bool_masked_pos=masked.flatten(1))
         close(module(pixels, masked).states, expected.last_hidden_state)
         close(module(pixels, masked).pooled, expected.pooler_output)

@@ -21,8 +21,8 @@ def test_two_seeds_give_the_same_bytes() -> None:
 
 
 @pytest.mark.slow
-def test_three_seeds_give_the_same_bytes() -> None:
-    assert len({under(seed, [*CASES, *SPECS]) for seed in range(3)}) == 1
+def test_every_shipped_spec_gives_the_same_bytes_under_two_seeds() -> None:
+    assert len({under(seed, SPECS) for seed in (0, 3)}) == 1
 
 
 @pytest.mark.slow

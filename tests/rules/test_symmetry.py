@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from archspec.checking import Report, check
+from archspec.rules.judge import Judge
+from archspec.spec import load
 from tests.options import option
+from tests.rules.symmetry_fuzz import wrong
 
 MAPS = """archspec: 1
 name: maps
@@ -139,6 +142,57 @@ def test_maps(tmp_path: Path, rule: str, expected: str) -> None:
     assert status(report(tmp_path, MAPS, rule)) == expected
 
 
+ENLARGED = """archspec: 1
+name: enlarged
+dims: {{batch: [1, 2, 4], rows: {{min: 8, typical: 16, max: 64, multiple: 2}}}}
+inputs:
+  pixels: float[batch, 3, rows, 16]
+graph:
+  even: {{block: conv_transpose, input: pixels, channels: 4, kernel: 2, stride: 2}}
+  uneven: {{block: conv_transpose, input: pixels, channels: 4, kernel: 3, stride: 2, padding: 1, output_padding: 1}}
+  smooth: {{block: resize, input: pixels, mode: bilinear, factor: 2}}
+  wide: {{block: resize, input: pixels, mode: bicubic, size: [3*rows//2, 24]}}
+  evens: {{block: avg_pool, input: even, kernel: 2}}
+  unevens: {{block: conv, input: uneven, channels: 4, kernel: 3, stride: 2, padding: 1}}
+  smooths: {{block: conv, input: smooth, channels: 4, kernel: 4, stride: 4}}
+  wides: {{block: conv, input: wide, channels: 4, kernel: 3, stride: 3}}
+  mean: {{block: pool, input: even, kind: mean}}
+  means: {{block: pool, input: uneven, kind: mean}}
+outputs:
+  evens: float[batch, 4, rows, 16]
+  unevens: float[batch, 4, rows, 16]
+  smooths: float[batch, 4, rows//2, 8]
+  wides: float[batch, 4, rows//2, 8]
+  mean: float[batch, 4]
+  means: float[batch, 4]
+rules:
+{rules}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (equivariant("evens", "[2, 2]", 1, "circular"), "proved"),
+        (equivariant("evens", "[3, 3]", 1), "proved"),
+        (equivariant("unevens", "[2, 2]", 1), "proved"),
+        (equivariant("unevens", "[2, 2]", 1, "circular"), "violated"),
+        (equivariant("smooths", "[2, 2]", 2), "proved"),
+        (equivariant("smooths", "[2, 2]", 1), "violated"),
+        (equivariant("smooths", "[2, 2]", 2, "circular"), "violated"),
+        (equivariant("wides", "[3, 3]", 2), "proved"),
+        (equivariant("wides", "[3, 3]", 1), "violated"),
+        ("invariant: {output: mean, input: pixels, axis: rows}", "proved"),
+        ("invariant: {output: means, input: pixels, axis: rows}", "violated"),
+    ],
+)
+def test_maps_that_are_enlarged(tmp_path: Path, rule: str, expected: str) -> None:
+    """A map that grows s times moves s times as far; ends that a tap leaves or that are repeated do not wrap around."""
+    assert status(report(tmp_path, ENLARGED, rule)) == expected
+    judge = Judge(load(tmp_path / "known.yaml"))
+    assert expected != "proved" or not wrong(judge, judge.verdict(judge.spec.rules[0]))
+
+
 @option("rule.invariant", "invariant.axis")
 @pytest.mark.parametrize(
     ("rule", "expected"),
@@ -213,6 +267,41 @@ def test_relative_positions_do_not_wrap_around(tmp_path: Path) -> None:
     found = report(tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4, "circular"), attention=", positions: alibi")
     assert status(found) == "violated"
     assert broken_by(found)[0].endswith("changes its scores by values that do not move with them")
+
+
+@pytest.mark.parametrize("coordinates", ["index", "centred"])
+def test_rotations_by_rows_and_columns_do_not_wrap_around(tmp_path: Path, coordinates: str) -> None:
+    positions = f", positions: {{kind: rotary_grid, grid: [4, 6], layout: half, coordinates: {coordinates}}}"
+    for axes in ("[1, 2]", "[2, 3]"):
+        found = report(tmp_path, PATCHES, equivariant("grid", axes, 4, "circular"), attention=positions)
+        assert status(found) == "violated"
+        assert broken_by(found)[0].endswith(
+            "turns queries and keys by angles of their positions, which do not wrap around"
+        )
+
+
+@pytest.mark.parametrize("coordinates", ["index", "centred"])
+@pytest.mark.parametrize(
+    ("grid", "expected"),
+    [
+        ("[length, 1]", "proved"),
+        ("[1, length]", "proved"),
+        ("[length//2, 2]", "violated"),
+        ("[2, length//2]", "violated"),
+    ],
+)
+def test_rotations_in_a_grid_are_relative_along_a_row_or_a_column(
+    tmp_path: Path, coordinates: str, grid: str, expected: str
+) -> None:
+    """A step in a sequence is a step in a grid of one row or one column, and none in any other."""
+    # A centred coordinate with frequency 1 makes whole turns, so that it would wrap around.
+    options = f"layout: half, coordinates: {coordinates}, frequencies: alternating"
+    positions = f", positions: {{kind: rotary_grid, grid: {grid}, {options}}}"
+    text = TOKENS.replace("length: [1, 32, 64]", "length: {{min: 8, typical: 32, max: 64, multiple: 2}}")
+    found = report(tmp_path, text, LINE, mask="last(3)", attention=positions)
+    assert status(found) == expected
+    judge = Judge(load(tmp_path / "known.yaml"))
+    assert expected != "proved" or not wrong(judge, judge.verdict(judge.spec.rules[0]))
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,7 @@ def test_what_is_said_of_parts() -> None:
         ("8 heads of 256, 4 for keys", "rotary, softcap 50", "last(4096)"),
         ("8 heads of 256, 4 for keys", "rotary, softcap 50", "causal"),
     ]
+    assert notes_of("dinov3-small", "Self-attention") == [("6 heads of 64", "rotary in a grid")]
     assert notes_of("parallel", "Self-attention")[0] == ("4 heads of 64, 1 for keys", "ALiBi", "causal & last(100)")
     assert notes_of("mixtral-8x7b", "Mixture of 8 experts") == [
         ("2 of 8 for each token", "4,096 → 14,336 → 4,096", "SiLU, gated")

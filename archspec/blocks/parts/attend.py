@@ -16,7 +16,7 @@ from archspec.blocks.parts.norm import norm_of
 from archspec.blocks.parts.numbers import cap, features, fixed, rate
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, sequence
-from archspec.blocks.parts.windows import plan_windows
+from archspec.blocks.parts.windows import Windows, plan_windows
 from archspec.diagnostics import Label, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
@@ -49,7 +49,7 @@ class Attend:
 
     `controls` are the values that the mask reads. `scale` None is 1/sqrt(size of a head). `biases` are the projections
     with a bias. `norms` are the ops of `q_norm` and `k_norm`, per head or `over_all` heads; `memory` is the other
-    sequence of cross-attention; `span` is where the mask is written.
+    sequence of cross-attention; `span` is where the mask is written; `cut` are the windows that x is cut into.
     """
 
     heads: Heads
@@ -68,6 +68,7 @@ class Attend:
     multiply_scores: Value | None = None
     sink: Literal["learned", "zero"] | None = None
     latent: Latent | None = None
+    cut: Windows | None = None
     span: Span | None = None
 
     def prepared(self, top: Top) -> Attend:
@@ -90,7 +91,13 @@ class Attend:
         return "Attention" if self.memory is None else "CrossAttention"
 
     def body(self, b: Builder, x: Value, memory: Value | None = None) -> Value:
-        """The body of the module: project, attend, merge the heads and project back."""
+        """The body of the module: cut windows out, attend, and put them together."""
+        if self.cut is None:
+            return self._attended(b, x, memory)
+        return self.cut.joined(b, self._attended(b, self.cut.cut(b, x, result="x"), None), x)
+
+    def _attended(self, b: Builder, x: Value, memory: Value | None) -> Value:
+        """Project, attend, merge the heads and project back."""
         if memory is not None and self.memory_norm is not None:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
         source = x if memory is None else memory
@@ -165,9 +172,9 @@ def plan_attention(
     """
     memory = None if expr is None else _memory(cx, expr, x)
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
-    windows = None if fields.windows is None else plan_windows(cx, fields.windows, x, memory)
-    if windows is not None and not windows.is_whole:
-        mask, controls = mask & windows.mask(len(controls)), (*controls, windows.numbers(cx.builder, x))
+    windows = _windows(cx, fields, x, memory, mask)
+    if windows is not None:
+        mask, controls = windows.masked(cx.builder, x, mask, controls)
     heads = _heads(cx, fields, x)
     biases = _biases(cx, fields)
     latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
@@ -190,8 +197,22 @@ def plan_attention(
         add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
         multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
         sink=fields.sink,
+        cut=windows if windows is not None and not (windows.uncut or windows.is_one) else None,
         span=fields.mask.span,
     )
+
+
+def _windows(cx: Context, fields: AttentionOptions, x: Value, memory: Value | None, mask: Mask) -> Windows | None:
+    """The windows of `x`, which are cut out where nothing is asked of pairs of positions of the whole grid."""
+    if fields.windows is None:
+        return None
+    windows = plan_windows(cx, fields.windows, x, memory)
+    positions, scores = fields.positions, (fields.add_to_scores, fields.multiply_scores)
+    local = positions is None or positions.kind == "relative_grid"
+    # A table that layers share is that of windows in all of them, or that of the grid.
+    shared = positions is not None and bool(positions.share)
+    cut = local and not any(scores) and windows.can_cut(mask, shared=shared) and not cx.builder.asks("weights")
+    return replace(windows, uncut=not cut)
 
 
 def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:

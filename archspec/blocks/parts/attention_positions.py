@@ -7,12 +7,13 @@ from pydantic import Field
 
 from archspec.diagnostics import Diagnostic
 from archspec.schema.findings import kind_of, misplaced, missing
-from archspec.schema.model import MAYBE, Model
+from archspec.schema.model import MAYBE, TWO, Model
 from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 from archspec.text.nodes import Node
 
 _FIELDS = {
     "rotary": ("layout", "base", "size", "scaling", "ids"),
+    "rotary_grid": ("grid", "layout", "coordinates", "frequencies", "base", "size"),
     "alibi": ("slopes",),
     "relative_buckets": ("buckets", "max_distance", "bidirectional", "share"),
     "relative_grid": ("rows", "columns", "share"),
@@ -20,8 +21,9 @@ _FIELDS = {
 }
 _NEEDED = {
     "rotary": ("layout",),
+    "rotary_grid": ("grid", "layout", "coordinates"),
     "relative_buckets": ("buckets", "max_distance", "bidirectional", "share"),
-    "relative_grid": ("rows", "columns", "share"),
+    "relative_grid": ("share",),
 }
 _SCALING = {
     "linear": ("factor",),
@@ -90,18 +92,35 @@ class AttentionPositionsFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Literal["rotary", "alibi", "relative_buckets", "relative_grid", "added"] = Field(
+    kind: Literal["rotary", "rotary_grid", "alibi", "relative_buckets", "relative_grid", "added"] = Field(
         description="which positions"
     )
     layout: Literal["half", "interleaved"] | None = Field(
         default=None,
-        description="rotary: pairs of features: half i and i + size/2, interleaved 2i and 2i + 1; required",
+        description="rotary, rotary_grid: pairs of features: half i and i + size/2, interleaved 2i and 2i + 1; "
+        "required",
     )
     base: ExprField | None = Field(
-        default=None, description="rotary: longest wavelength over 2 pi; 10000 when left out"
+        default=None, description="rotary, rotary_grid: longest wavelength over 2 pi; 10000 when left out"
     )
     size: SizeField | None = Field(
-        default=None, description="rotary: number of features of a head that rotate; head_dim when left out"
+        default=None,
+        description="rotary, rotary_grid: number of features of a head that rotate; head_dim when left out",
+    )
+    grid: Annotated[list[SizeField], TWO] | None = Field(
+        default=None,
+        description="rotary_grid: rows and columns of patches, row by row; tokens in front of them are not rotated; "
+        "required",
+    )
+    coordinates: Literal["index", "centred"] | None = Field(
+        default=None,
+        description="rotary_grid: numbers of rows and columns, or the centres of patches that fill -1 to 1, times "
+        "2 pi; required",
+    )
+    frequencies: Literal["shared", "alternating"] = Field(
+        default="shared",
+        description="rotary_grid: whether rows and columns, of half the features each, have the same frequencies or "
+        "every other one",
     )
     scaling: Annotated[ScalingFields | None, MAYBE] = Field(
         default=None, description="rotary: how frequencies change for longer sequences"
@@ -122,8 +141,11 @@ class AttentionPositionsFields(Model):
     share: BoolField | None = Field(
         default=None, description="relative_buckets, relative_grid: whether all layers share one table; required"
     )
-    rows: SizeField | None = Field(default=None, description="relative_grid: number of rows of patches; required")
-    columns: SizeField | None = Field(default=None, description="relative_grid: number of columns of patches; required")
+    rows: SizeField | None = Field(
+        default=None,
+        description="relative_grid: number of rows of patches; those of a window, or of the image that they come from",
+    )
+    columns: SizeField | None = Field(default=None, description="relative_grid: number of columns of patches, likewise")
     query: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="added: a value added to the input of the queries, in every layer"
     )

@@ -7,11 +7,13 @@ from dataclasses import replace
 from archspec.algebra.dim import compare
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.context import Context
-from archspec.blocks.parts.numbers import fixed, positive
-from archspec.blocks.parts.rotary_scalings import BY_LENGTH, plan_scaling
+from archspec.blocks.parts.grid import grid_of
+from archspec.blocks.parts.numbers import fixed
+from archspec.blocks.parts.rotary_tables import plan_rotary, plan_rotary_grid
 from archspec.blocks.parts.top import Top
-from archspec.blocks.parts.values import floats, integers
+from archspec.blocks.parts.values import floats
 from archspec.blocks.parts.windows import Windows
+from archspec.diagnostics import Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -20,6 +22,7 @@ from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.relative_grid import RelativeGrid
 from archspec.ops.position.rotary import Rotary
+from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_table import RotaryTable
 from archspec.record import record
 from archspec.text.value import ValueExpr
@@ -59,7 +62,7 @@ class InnerPositions:
 class RotaryPositions(InnerPositions):
     """Rotary positions: queries and keys are rotated by tables, which all layers share."""
 
-    op: RotaryTable
+    op: RotaryTable | RotaryGridTable
     turn: Rotary
     ids: tuple[Value, ...] = ()
     tables: tuple[Value, Value] | None = None
@@ -147,7 +150,7 @@ def plan_inner_positions(
     """
     if fields is None:
         return InnerPositions()
-    if fields.kind == "rotary":
+    if fields.kind in ("rotary", "rotary_grid"):
         return _rotary(cx, fields, sizes.head, x, memory)
     if fields.kind == "alibi":
         # Learned slopes are parameters of a layer; fixed ones give all layers the same bias.
@@ -177,35 +180,13 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
 def _rotary(
     cx: Context, fields: AttentionPositionsFields, head: int, x: Value, memory: Value | None
 ) -> RotaryPositions:
-    """Check rotary positions. Raises SpecError E348 for an odd size, E340 for one above that of a head."""
-    size = head if fields.size is None else fixed(cx, fields.size, "size")
-    place = fields.at if fields.size is None else fields.size.span
-    if size % 2:
-        cx.fail("E348", f"rotary features come in pairs, but `size` is {size}", place, help="choose an even number")
-    if size > head:
-        cx.fail("E340", f"`size: {size}` exceeds the {head} features of a head", place)
-    base = 10000.0 if fields.base is None else positive(cx, fields.base, "base")
-    given = () if fields.ids is None else (_ids(cx, fields.ids, x, memory),)
-    scaling = None
-    if fields.scaling is not None:
-        _check_length(cx, fields, memory)
-        scaling = plan_scaling(cx, fields.scaling, size, x.type.shape[1])
+    """Check rotary positions, of a sequence or in a grid."""
     assert fields.layout is not None
-    op = RotaryTable(size=size, base=base, scaling=scaling, ids=bool(given))
-    return RotaryPositions(op=op, turn=Rotary(layout=fields.layout), ids=given)
-
-
-def _check_length(cx: Context, fields: AttentionPositionsFields, memory: Value | None) -> None:
-    """Refuse a scaling by the length where queries and keys, or ids and indices, differ in it: SpecError E241, E242."""
-    assert fields.scaling is not None
-    kind = fields.scaling.kind
-    if kind not in BY_LENGTH:
-        return
-    if memory is not None:
-        cx.fail("E241", f"the scaling `{kind}` does not apply to `cross_attention`", fields.scaling.at)
-    if fields.ids is not None:
-        help = "ids may go beyond the number of positions, by which frequencies are scaled"
-        cx.fail("E242", f"`ids` and the scaling `{kind}` cannot be combined", fields.ids.span, help=help)
+    turn = Rotary(layout=fields.layout)
+    if fields.kind == "rotary_grid":
+        return RotaryPositions(op=plan_rotary_grid(cx, fields, head, x, memory), turn=turn)
+    op, ids = plan_rotary(cx, fields, head, x, memory)
+    return RotaryPositions(op=op, turn=turn, ids=ids)
 
 
 def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> RelativeBuckets:
@@ -236,14 +217,15 @@ def _grid(
     cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None, windows: Windows | None
 ) -> RelativeGrid:
     """Check that the grid has as many patches as there are positions, or as a window has. Raises SpecError E345."""
-    assert fields.rows is not None and fields.columns is not None
-    rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
-    place = fields.rows.span.to(fields.columns.span)
+    rows, columns, place = _sides(cx, fields, x, windows)
     if windows is not None:
         if (rows, columns) != windows.size:
             sides = f"{windows.size[0]} by {windows.size[1]}"
             cx.fail("E345", f"the grid has {rows} by {columns} patches, but a window has {sides}", place)
-        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=(windows.rows, windows.columns))
+        whole = (windows.rows, windows.columns) if windows.uncut else None
+        # What all layers share is made of the grid, before it is cut.
+        inside = bool(fields.share) and not windows.uncut
+        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=whole, inside=inside)
     for value in (x, memory or x):
         found = value.type.shape[1]
         if compare(found, "==", rows * columns) is not True:
@@ -256,13 +238,21 @@ def _grid(
     return RelativeGrid(heads=heads, rows=rows, columns=columns)
 
 
-def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
-    """The position ids, checked to be integers over [batch, positions]. Raises SpecError E241, E342, E347."""
-    if memory is not None:
-        cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
-    value = integers(cx, expr, "`ids`")
-    axes = x.type.shape[:2]
-    found, wanted = value.type.shape, axes[-value.type.rank :]
-    if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
-        cx.fail("E347", f"`ids` is {value.type}, expected the axes [{', '.join(map(str, axes))}]", expr.span)
-    return value
+def _sides(
+    cx: Context, fields: AttentionPositionsFields, x: Value, windows: Windows | None
+) -> tuple[int, int, Span | None]:
+    """Rows and columns of a relative grid, and where they are written: as given, of a window, or of the positions.
+
+    Raises SpecError E345 where nothing tells them, E341 for sides that are only known at run time.
+    """
+    if fields.rows is not None and fields.columns is not None:
+        place = fields.rows.span.to(fields.columns.span)
+        return fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns"), place
+    if fields.rows is not None or fields.columns is not None:
+        cx.fail("E203", "give both `rows` and `columns`, or neither", fields.at)
+    if windows is not None:
+        return *windows.size, fields.at
+    rows, columns = (side.constant for side in grid_of(cx, None, x, fields.at, "rows: ROWS, columns: COLUMNS"))
+    if rows is None or columns is None:
+        cx.fail("E341", "a relative grid needs sides that are known before run time", fields.at)
+    return rows, columns, fields.at

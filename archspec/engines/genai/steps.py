@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archspec.engines.genai.form import IDS, LOGITS, GenaiForm
+from archspec.engines.step_cache import check_room
 from archspec.model.ports import DTypeName, shape_at
 from archspec.model.runner import Runner
 from archspec.passes.incremental.body import MASK
@@ -23,10 +25,14 @@ _FLOATS: dict[DTypeName, type[Any]] = {"float32": np.float32, "float16": np.floa
 
 @record(eq=False)
 class Grown:
-    """Which past entries are positions of their row, int64 [rows, past], and keys and values by name."""
+    """Which past entries are positions of their row, int64 [rows, past], and keys and values by name.
+
+    No row may have more positions than `capacity`.
+    """
 
     mask: Array
     cache: Mapping[str, Array]
+    capacity: int
 
 
 @record(eq=False)
@@ -41,22 +47,27 @@ class GenaiSteps:
     dtype: DTypeName
     fed: str
 
-    def start(self, rows: int, capacity: int = 0, given: Mapping[str, Array] | None = None) -> Grown:
+    def start(self, rows: int, capacity: int, given: Mapping[str, Array]) -> Grown:
         """Return the state of rows without past positions."""
         # Without past positions every dim but that of the rows is 0.
         ports, sizes = self.form.interface.inputs, dict.fromkeys(self.form.interface.dims, 0)
         # The first dim is that of the rows.
         sizes[next(iter(sizes))] = rows
         cache = {name: np.zeros(shape_at(ports[name], sizes), dtype=_FLOATS[self.dtype]) for name in self.form.pasts}
-        return Grown(mask=np.zeros((rows, 0), dtype=np.int64), cache=cache)
+        return Grown(mask=np.zeros((rows, 0), dtype=np.int64), cache=cache, capacity=capacity)
 
     def advance(self, state: Grown, ids: Array, marks: Array) -> tuple[Array, Grown]:
-        """Run ids [rows, new], of which those marked 1 are positions; returns logits [rows, vocab], and the state."""
+        """Run ids [rows, new], of which those marked 1 are positions; returns logits [rows, vocab], and the state.
+
+        Raises ValueError if a row has more positions than its capacity.
+        """
         mask = np.concatenate((state.mask, marks), axis=1)
+        # The file itself takes any number: the runtime holds rows to the length of its context.
+        check_room(mask.sum(axis=1), state.capacity)
         found = self.runner.run({IDS: ids, MASK: mask, **state.cache})
         presents = list(self.form.interface.outputs)[1:]
         cache = {past: found[name] for past, name in zip(self.form.pasts, presents, strict=True)}
-        return found[LOGITS][:, 0], Grown(mask=mask, cache=cache)
+        return found[LOGITS][:, 0], replace(state, mask=mask, cache=cache)
 
     def step(self, state: Grown, fed: Mapping[str, Array], counts: Array) -> tuple[Array, Grown]:
         """Run the first `counts` of the new ids of each row; the others fill up at the right."""
@@ -69,4 +80,4 @@ class GenaiSteps:
         # Past entries stay, masked, so that all rows have equally many.
         mask = state.mask.copy()
         mask[list(rows)] = 0
-        return Grown(mask=mask, cache=state.cache)
+        return replace(state, mask=mask)

@@ -78,7 +78,7 @@ class Rotary(Primitive):
         x, table = operands
         positions = {1: 2} if inputs[1].rank == 3 else {1: 0, 3: 2}
         if isinstance(x, Moves) and x.axis == 2 and isinstance(table, Still) and table.angles is not None:
-            if x.is_alone and x.angles is None:
+            if table.angles.follow(x) and x.angles is None:
                 return (replace(x, angles=(self.layout, table.angles)),)
             return (x.breaks("turns features by the angles of their positions"),)
         return (together(operands, [same(0, 1, 2), positions]),)

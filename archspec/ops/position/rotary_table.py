@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.motion import Motion, Still
+from archspec.ir.motion import Angles, Motion, Still
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, literal, operand
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 # At least float32: the angles of late positions need more bits than half precision has.
-_FREQUENCIES = '''
+FREQUENCIES = '''
 def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
     """Angles per position [size / 2] by which pairs of features are rotated, on the device of x."""
     dtype = torch.promote_types(x.dtype, torch.float32)
@@ -95,7 +95,7 @@ class RotaryTable(Primitive):
         """Not at all: only the number of positions is read. Rows of ids are lost."""
         if self.ids:
             return super().moved(operands, inputs, outputs)
-        return (Still(angles=(self.size, self.base, self.scaling)),)
+        return (Still(angles=Angles(of=(self.size, self.base, self.scaling))),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -115,7 +115,7 @@ class RotaryTable(Primitive):
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """Calls of helper functions that compute it in the forward pass, so that no buffer is stored."""
-        frequencies = call(e.helper(_FREQUENCIES), inputs[0], str(self.size), literal(self.base))
+        frequencies = call(e.helper(FREQUENCIES), inputs[0], str(self.size), literal(self.base))
         magnitude = None
         if self.scaling is not None:
             frequencies = e.assign("frequencies", frequencies)

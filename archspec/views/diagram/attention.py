@@ -11,8 +11,10 @@ from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.relative_grid import RelativeGrid
 from archspec.ops.position.rotary import Rotary
+from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_table import RotaryTable
 from archspec.passes.scopes import Scopes
+from archspec.views.cut_positions import sequence
 from archspec.views.diagram.plan import DiagramPart, Thumb
 from archspec.views.diagram.words import said
 from archspec.views.example import Example
@@ -48,10 +50,10 @@ class AttentionWords:
     def _part(self, title: str, kind: str, node: Node, region: Graph | None, more: list[str]) -> DiagramPart:
         op = node.op
         assert isinstance(op, Attention)
-        site = Site(path="", layers=(), kind="", node=node, op=op)
+        site = Site(path="", layers=(), kind="", node=node, op=op, module=region)
         drawn = drawn_mask(site, self._shown, _THUMB)
         notes = [_heads(node), ", ".join([*more, *self._positions(node, region), *_options(op)])]
-        if op.mask.kernel != "full":
+        if op.mask.kernel != "full" or sequence(site) is not None:
             notes.append(drawn.text)
         notes = [note for note in notes if note]
         return DiagramPart(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))
@@ -63,8 +65,10 @@ class AttentionWords:
         if turned:
             table = self._scopes.origin(turned[0].inputs[1]).producer
             features = turned[0].inputs[0].type.shape[-1].constant
-            part = table is not None and isinstance(table.op, RotaryTable) and table.op.size != features
-            yield "partly rotary" if part else "rotary"
+            op = None if table is None else table.op
+            words = "rotary in a grid" if isinstance(op, RotaryGridTable) else "rotary"
+            part = isinstance(op, RotaryTable | RotaryGridTable) and op.size != features
+            yield f"partly {words}" if part else words
         for value in node.inputs[3 : getattr(node.op, "first", 3)]:
             maker = self._scopes.origin(value).producer
             match maker.op if maker is not None else None:

@@ -29,7 +29,8 @@ from archspec.views.diagram.words import said, sentence, size
 
 HIDDEN = {
     *("dropout", "drop_path", "transpose", "merge", "split", "compare", "logical", "make_mask", "with_number", "pad"),
-    *("rotary", "rotary_table", "alibi", "relative_buckets", "relative_grid", "routing", "window_numbers"),
+    *("rotary", "rotary_table", "rotary_grid_table", "alibi", "relative_buckets", "relative_grid", "routing"),
+    "window_numbers",
 }
 """Ops that rearrange, scale or prepare values; diagrams of architectures do not show them."""
 _NORMS = {"layer_norm", "rms_norm", "batch_norm", "group_norm"}
