@@ -19,7 +19,7 @@ from archspec.bundle.parity import float_arrays
 from archspec.bundle.report import OutputDifference
 from archspec.bundle.sources import texts_of
 from archspec.bundle.step_network import StepNetworks, check_step_network, network_steps
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_parity import StepContest, built_steps
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork, step_profiles
 from archspec.checking import accepted
@@ -112,10 +112,11 @@ def plan(tiny: Lowered) -> NetworkPlan:
 
 
 def judged(tiny: Lowered, plan: NetworkPlan, opened: Callable[[], BuiltSteps] | None = None) -> OutputDifference:
+    made = opened or (lambda: network_steps(plan, tiny.networks(), tiny.programs))
     contest = StepContest(
         artifact="network",
         dtype="float32",
-        opened=opened or (lambda: network_steps(plan, tiny.networks(), tiny.programs)),
+        opened=lambda: built_steps(made(), tiny.checked),
         program=tiny.whole.inside(tiny.folder),
         checked=tiny.checked,
     )

@@ -22,7 +22,7 @@ from archspec.bundle import step_artifacts
 from archspec.bundle.choice import choose
 from archspec.bundle.parity import float_arrays
 from archspec.bundle.report import BundleReport, OutputDifference, ParityTrial, Timing, step_of
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_parity import StepContest, built_steps
 from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
@@ -114,7 +114,7 @@ class Built:
         return StepContest(
             artifact=step_of(self.target),
             dtype="float32",
-            opened=self.opened,
+            opened=lambda: built_steps(self.opened(), self.checked),
             program=self.whole.inside(self.folder),
             checked=self.checked,
         )

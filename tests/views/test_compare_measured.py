@@ -150,6 +150,39 @@ def test_patches_without_positions_move_everywhere(tmp_path: Path) -> None:
     assert answer(placed_, "moves_stage_1", 0).known == "violated"
 
 
+POOLED = """\
+archspec: 1
+name: {name}
+dims: {{batch: [1, 2, 4]}}
+inputs: {{x: "float[batch, 3, 64, 64]"}}
+graph:
+  edges: {{block: conv, input: x, channels: 8, kernel: 3, padding: circular, bias: true, activation: relu}}
+  {down}
+  more: {{block: conv, input: down, channels: 8, kernel: 3, padding: circular, bias: true, activation: relu}}
+  y: {{block: pool, input: more, kind: mean}}
+outputs: {{y: "float[batch, 8]"}}
+"""
+
+
+def test_a_mean_before_a_stride_lowers_the_deviation(tmp_path: Path) -> None:
+    """A mean over all positions does not change under moves by the stride; below it less so if a mean comes first."""
+    ways = {
+        "sharp": "down: {block: max_pool, input: edges, kernel: 1, stride: 4}",
+        "blurred": "down: {block: avg_pool, input: edges, kernel: 4, stride: 4}",
+    }
+    for name, down in ways.items():
+        (tmp_path / f"{name}.yaml").write_text(POOLED.format(name=name, down=down), encoding="utf-8")
+    found = compare([str(tmp_path / f"{name}.yaml") for name in ways])
+    for column in (0, 1):
+        last = found.specs[column].last
+        assert last is not None
+        assert [(motion.unit, motion.extent) for motion in last.motions] == [(4, "still")] * 2
+        assert answer(found, "shift_output_4", column).value < 1e-5
+        assert answer(found, "shift_output_2", column).value > 1e-4
+    sharp, blurred = (answer(found, "shift_output_2", column).value for column in (0, 1))
+    assert blurred < sharp / 2
+
+
 def test_gradient_energy_of_one_channel_is_the_squared_gradient(plain: list[str]) -> None:
     module, spec = fresh(plain[0]), load(plain[0])
     x = image(spec).requires_grad_()

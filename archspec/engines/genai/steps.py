@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -39,13 +39,15 @@ class Grown:
 class GenaiSteps:
     """Runs the file of a form step by step; what it keeps grows by the new entries, those that fill up included.
 
-    `fed` is the name of the ids in the spec. `start`, `step` and `restart` are those of the contract's `Steps`.
+    `fed` is the name of the ids in the spec, and `side` where the ids of shorter rows are filled up: this runtime does
+    it at the right, others at the left. The methods are those of the contract's `Peeking`.
     """
 
     runner: Runner
     form: GenaiForm
     dtype: DTypeName
     fed: str
+    side: Literal["right", "left"] = "right"
 
     def start(self, rows: int, capacity: int, given: Mapping[str, Array]) -> Grown:
         """Return the state of rows without past positions."""
@@ -70,10 +72,19 @@ class GenaiSteps:
         return found[LOGITS][:, 0], replace(state, mask=mask, cache=cache)
 
     def step(self, state: Grown, fed: Mapping[str, Array], counts: Array) -> tuple[Array, Grown]:
-        """Run the first `counts` of the new ids of each row; the others fill up at the right."""
-        ids = fed[self.fed]
-        marks = (np.arange(ids.shape[1]) < np.asarray(counts)[:, None]).astype(np.int64)
-        return self.advance(state, ids, marks)
+        """Run the first `counts` of the new ids of each row; the others fill up."""
+        ids, own = fed[self.fed], np.asarray(counts)[:, None]
+        columns = np.arange(ids.shape[1])
+        if self.side == "right":
+            return self.advance(state, ids, (columns < own).astype(np.int64))
+        # The row's own ids move to the end, and what stood behind them to the front.
+        moved = np.take_along_axis(ids, (columns + own) % ids.shape[1], axis=1)
+        return self.advance(state, moved, (columns >= ids.shape[1] - own).astype(np.int64))
+
+    def peek(self, state: Grown, fed: Mapping[str, Array], counts: Array, places: Array) -> Array:
+        """Return the logits at one new position of each row; the state stays as it is."""
+        # No later position counts, so that the rest of the chunk may as well fill up.
+        return self.step(state, fed, np.minimum(places + 1, counts))[0]
 
     def restart(self, state: Grown, rows: Sequence[int], given: Mapping[str, Array]) -> Grown:
         """Return the state in which some rows have had no positions."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archspec.analyses.memory import require
 from archspec.contract.shifted import Followed, apart_from, coloured, deviations
 from archspec.ir.motion import Moves
 from archspec.lower.modules import compile
@@ -77,6 +78,9 @@ def _runner(found: Analysed, paths: Sequence[str], weights: Path | None, seed: i
     from archspec.weights import load as load_weights
 
     checked = found.subject.checked
+    count = checked.cost.parameters
+    help = "leave out what is measured with `--proved`, or compare the small copies with `--reduced`"
+    require(checked.cost.weight_bytes, f"`{checked.spec.name}` has {count:,} parameters", help)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = compile(checked, expose=paths)

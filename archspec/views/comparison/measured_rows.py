@@ -104,7 +104,9 @@ def _of(one: Analysed) -> Answer:
     """Which position it is the field of."""
     field = _field(one)
     if field is None:
-        return Answer(text="no stage has positions", known="none")
+        placed = any(stage.has_places for stage in one.stages)
+        text = "no gradient reaches the input" if placed else "no stage has known positions"
+        return Answer(text=text, known="none")
     position, centre = ", ".join(map(str, field.position)), ", ".join(f"{place:g}" for place in field.centre)
     value = {"stage": field.stage.name, "position": list(field.position), "centre": list(field.centre)}
     text = f"{field.stage.name}[{position}], around [{centre}]"

@@ -80,7 +80,7 @@ def _map(canvas: Canvas, one: _Drawn, at: Point, high: float) -> None:
     field, subject = one.measured.effective, one.one.subject
     canvas.text((x, y + 12), fitted(subject.label, 12, _SIDE, bold=True), size=12, bold=True, color=one.color)
     if field is None:
-        canvas.text((x, y + 30), "no stage has positions", size=11, color=GREY)
+        canvas.text((x, y + 30), "no effective field", size=11, color=GREY)
         return
     where = ", ".join(map(str, field.position))
     about = f"effective field of {field.stage.name}[{where}]"
