@@ -17,10 +17,12 @@ from archspec.ir.types import TensorType
 from archspec.masks.atoms.key_valid import KeyValid
 from archspec.masks.atoms.within import Within
 from archspec.masks.mask import And, Mask, Or
+from archspec.masks.walk import leaves
 from archspec.ops.attention.attention import Attention
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.elementwise.constant import Constant
 from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.select import Select
 from archspec.ops.elementwise.where import Where
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.reduction.masked_pool import MaskedPool
@@ -126,11 +128,22 @@ class Unpadded(Shifts):
             return [self._own(node, op, one, value.type) for one, value in zip(found, node.outputs, strict=True)]
         if not self._hides(op.mask, node.inputs[op.first :]):
             return [lost(PADDING) for _ in node.outputs]
+        if not isinstance(operands[0], Moves):
+            return [self._pooled(op, operands) for _ in node.outputs]
         # A window of any size: whether a query moves with its keys does not depend on how far it sees.
         near = replace(op, mask=op.mask & Within(Dim.of(1)))
         moved = super().primitive(node, near, operands)
         near_own = [replace(one, low=Fraction(0), high=Fraction(0)) if isinstance(one, Moves) else one for one in moved]
         return [self._own(node, op, one, value.type) for one, value in zip(near_own, node.outputs, strict=True)]
+
+    def _pooled(self, op: Attention, operands: Sequence[Motion]) -> Motion:
+        """The motion of what queries outside the row attend to: all valid positions, in no order."""
+        query, key, value = operands[:3]
+        unordered = all(isinstance(leaf, KeyValid) for leaf in leaves(op.mask))
+        sound = isinstance(query, Still) and _is_sound(key) and _is_sound(value) and op.first == 3 and not op.weights
+        together = sound and isinstance(key, Moves) and isinstance(value, Moves) and key.axis == value.axis == 2
+        controls = all(_is_sound(one) for one in operands[op.first :])
+        return Still() if together and unordered and controls else lost(SEVERAL)
 
     def _hides(self, mask: Mask, controls: Sequence[Value]) -> bool:
         """Whether a mask hides every padded key from every valid query."""
@@ -155,10 +168,12 @@ class Unpadded(Shifts):
         return _is_view(node) and self._implies(node.inputs[0])
 
     def _is_zeroed(self, value: Value) -> bool:
-        """Whether a value is zero at padding, as it is written: `where(valid, x, 0)`, transposed or not."""
+        """Whether a value is zero at padding, as it is written: `select` with `where: valid`, transposed or not."""
         node = self._scopes.origin(value).producer
         if node is None:
             return False
+        if isinstance(node.op, Select) and node.op.number is not None:
+            return self._implies(node.inputs[0]) and _is_nought(node.op.number)
         if isinstance(node.op, Where):
             return self._implies(node.inputs[0]) and self._is_zero(node.inputs[2])
         return _is_view(node) and self._is_zeroed(node.inputs[0])
