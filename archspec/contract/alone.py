@@ -14,7 +14,7 @@ from archspec.contract.sizes import Point
 from archspec.model.runner import Arrays, Runner
 from archspec.model.samples import OPEN, generate
 from archspec.rules.measure import UnmeasurableError
-from archspec.rules.padded_rows import Apart, Place, alone, apart, marked, places, row_dims
+from archspec.rules.padded_rows import Place, RowApart, alone, apart, marked, places, row_dims
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
 
@@ -82,7 +82,7 @@ def _runners(subject: Subject) -> Iterator[tuple[Runner, float]]:
 
 def _compared(
     claims: Claims, runner: Runner, rule: Rule, output: str, arrays: Arrays, rows: list[Place]
-) -> Iterator[Apart]:
+) -> Iterator[RowApart]:
     """How far each row of a batch is from what it is alone; a row that would break a promise alone is left out."""
     padded = np.asarray(runner.run(arrays)[output])
     for row, place in enumerate(rows):
@@ -91,6 +91,6 @@ def _compared(
             yield apart(rule, padded, np.asarray(runner.run(single)[output]), row, place)
 
 
-def _detail(rule: Rule, found: Apart) -> str:
+def _detail(rule: Rule, found: RowApart) -> str:
     place = f"{rule.fields.output}[{', '.join(map(str, found.at))}]"
     return f"of {found}, {place} is {found.found:.4g}, and {found.expected:.4g} alone"

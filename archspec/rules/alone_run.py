@@ -13,7 +13,7 @@ from archspec.ir.types import DType
 from archspec.oracle.interpreter import Interpretation
 from archspec.record import record
 from archspec.rules.moved_run import MOST_FLOPS, MOVED, elements_of, weights_of
-from archspec.rules.padded_rows import Apart, Place, alone, apart, marked, places, row_dims
+from archspec.rules.padded_rows import Place, RowApart, alone, apart, marked, places, row_dims
 from archspec.rules.terms import Terms
 from archspec.rules.wiring.replay import MOST_ELEMENTS, MOST_WEIGHTS
 from archspec.rules.wiring.values import filled
@@ -34,7 +34,7 @@ class RowWitness:
     """A row whose output differs from that of the row alone, and the sizes of the batch."""
 
     sizes: Mapping[str, int]
-    apart: Apart
+    apart: RowApart
 
 
 def row_witness(spec: Spec, rule: Rule, terms: Terms) -> RowWitness | None:
@@ -78,7 +78,7 @@ def _sizes(spec: Spec, rule: Rule) -> Iterator[dict[str, int]]:
             yield sizes
 
 
-def _broken(spec: Spec, rule: Rule, world: World, draw: int, rows: list[Place]) -> Apart | None:
+def _broken(spec: Spec, rule: Rule, world: World, draw: int, rows: list[Place]) -> RowApart | None:
     """The first row that differs from what it is alone."""
     assert rule.valid is not None
     given = {value.name: _input(value, world, draw) for value in spec.graph.inputs}

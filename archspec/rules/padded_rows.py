@@ -89,7 +89,7 @@ def _cut(array: Array, type_: TensorType, dims: tuple[Dim, Dim], row: int, place
 
 
 @record(eq=False)
-class Apart:
+class RowApart:
     """The element of a row's output that is farthest from that of the row alone, relative to the largest or to 1."""
 
     size: float
@@ -105,7 +105,7 @@ class Apart:
         return f"row {self.row}, whose {self.place.count} valid position{many} begin at {self.place.first}"
 
 
-def apart(rule: Rule, padded: Array, single: Array, row: int, place: Place) -> Apart:
+def apart(rule: Rule, padded: Array, single: Array, row: int, place: Place) -> RowApart:
     """How far the output of a row in a padded batch is from that of the row alone, at valid positions."""
     import numpy as np
 
@@ -114,7 +114,7 @@ def apart(rule: Rule, padded: Array, single: Array, row: int, place: Place) -> A
     own = _cut(padded, rule.output.type, (batch, length), row, place).astype(np.float64)
     wanted = single.astype(np.float64)
     if own.shape != wanted.shape:
-        return Apart(size=float("inf"), row=row, place=place, at=(), found=float("nan"), expected=float("nan"))
+        return RowApart(size=float("inf"), row=row, place=place, at=(), found=float("nan"), expected=float("nan"))
     finite = np.isfinite(wanted)
     largest = max(1.0, float(np.abs(wanted).max(initial=0.0, where=finite)))
     with np.errstate(invalid="ignore"):
@@ -123,7 +123,7 @@ def apart(rule: Rule, padded: Array, single: Array, row: int, place: Place) -> A
     far = np.where(np.isfinite(far), far, np.where(finite == np.isfinite(own), 0.0, np.inf))
     at = tuple(int(k) for k in np.unravel_index(int(far.argmax()), far.shape)) if far.size else ()
     size = float(far[at]) if far.size else 0.0
-    return Apart(
+    return RowApart(
         size=size,
         row=row,
         place=place,

@@ -12,7 +12,7 @@ from archspec.analyses.shift import Shifts
 from archspec.analyses.size_use import sizes_meant
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.motion import Everywhere, Lost, Motion, Move, Moves, Still, lost, source
-from archspec.ir.op import Primitive
+from archspec.ir.op import Primitive, Reads
 from archspec.ir.types import TensorType
 from archspec.masks.atoms.key_valid import KeyValid
 from archspec.masks.atoms.within import Within
@@ -32,7 +32,7 @@ from archspec.ops.shape.merge import Merge
 from archspec.ops.shape.shift import Shift
 from archspec.ops.shape.take import Take
 from archspec.ops.shape.transpose import Transpose
-from archspec.passes.scopes import Scopes
+from archspec.relation.atoms import equal
 from archspec.spec.inputs import Padding
 
 LENGTH = "computes with the number of positions, padding included"
@@ -56,7 +56,10 @@ class Unpadded(Shifts):
 
     def __init__(self, graph: Graph, valid: Value, padding: Padding) -> None:
         self.length, self.batch, self.padding = valid.type.shape[-1], valid.type.shape[0], padding
-        self._scopes, self._valid = Scopes(graph), valid
+        self._valid = valid
+        nodes = [node for node in graph.walk() if node.regions]
+        pairs = (pair for node in nodes for region in node.regions for pair in node.captures(region))
+        self._outside = {inner: outer for outer, inner in pairs}
         self._line = Move(length=self.length, unit=1, circular=False)
         others = [(value, self._along(value.type)[0]) for value in graph.inputs if self._along(value.type)]
         super().__init__(graph, valid, valid.type.rank - 1, self._line, others)
@@ -82,7 +85,7 @@ class Unpadded(Shifts):
         if found is not None:
             return found
         found = super().primitive(node, op, operands)
-        return [self._own(node, op, one, value.type) for one, value in zip(found, node.outputs, strict=True)]
+        return [self._own(node, operands, one, value) for one, value in zip(found, node.outputs, strict=True)]
 
     def _by_padding(self, node: Node, op: Primitive, operands: Sequence[Motion]) -> Sequence[Motion] | None:
         """The motions of what `valid` decides; None for an op that does not look at it."""
@@ -116,7 +119,7 @@ class Unpadded(Shifts):
                 front = one.low >= 0 or zeros or self.padding == "right"
                 back = one.high <= 0 or zeros or self.padding == "left"
                 one = replace(one, low=one.low * 0, high=one.high * 0) if front and back else lost(PADDING)
-            found.append(self._own(node, op, one, node.outputs[0].type))
+            found.append(self._own(node, operands, one, node.outputs[0]))
         return found
 
     def _attended(self, node: Node, op: Attention, operands: Sequence[Motion]) -> list[Motion]:
@@ -125,7 +128,7 @@ class Unpadded(Shifts):
             if any(self._mentions(value.type) for value in node.inputs[1:3]):
                 return [lost(SEVERAL) for _ in node.outputs]
             found = super().primitive(node, op, operands)
-            return [self._own(node, op, one, value.type) for one, value in zip(found, node.outputs, strict=True)]
+            return [self._own(node, operands, one, value) for one, value in zip(found, node.outputs, strict=True)]
         if not self._hides(op.mask, node.inputs[op.first :]):
             return [lost(PADDING) for _ in node.outputs]
         if not isinstance(operands[0], Moves):
@@ -134,7 +137,7 @@ class Unpadded(Shifts):
         near = replace(op, mask=op.mask & Within(Dim.of(1)))
         moved = super().primitive(node, near, operands)
         near_own = [replace(one, low=Fraction(0), high=Fraction(0)) if isinstance(one, Moves) else one for one in moved]
-        return [self._own(node, op, one, value.type) for one, value in zip(near_own, node.outputs, strict=True)]
+        return [self._own(node, operands, one, value) for one, value in zip(near_own, node.outputs, strict=True)]
 
     def _pooled(self, op: Attention, operands: Sequence[Motion]) -> Motion:
         """The motion of what queries outside the row attend to: all valid positions, in no order."""
@@ -157,9 +160,15 @@ class Unpadded(Shifts):
         # With padding on the right every earlier position is valid.
         return self.padding == "right" and getattr(mask, "implies_causal", False) is True
 
+    def _origin(self, value: Value) -> Value:
+        """The value that a captured value stands for, where it was made."""
+        while value in self._outside:
+            value = self._outside[value]
+        return value
+
     def _implies(self, value: Value) -> bool:
         """Whether a bool value, read at a position, is false at padding."""
-        value = self._scopes.origin(value)
+        value = self._origin(value)
         node = value.producer
         if value is self._valid or node is None:
             return value is self._valid
@@ -169,7 +178,7 @@ class Unpadded(Shifts):
 
     def _is_zeroed(self, value: Value) -> bool:
         """Whether a value is zero at padding, as it is written: `select` with `where: valid`, transposed or not."""
-        node = self._scopes.origin(value).producer
+        node = self._origin(value).producer
         if node is None:
             return False
         if isinstance(node.op, Select) and node.op.number is not None:
@@ -179,25 +188,27 @@ class Unpadded(Shifts):
         return _is_view(node) and self._is_zeroed(node.inputs[0])
 
     def _is_zero(self, value: Value) -> bool:
-        node = self._scopes.origin(value).producer
+        node = self._origin(value).producer
         if node is not None and isinstance(node.op, Constant):
             return not isinstance(node.op.number, bool) and _is_nought(node.op.number)
         return node is not None and _is_view(node) and self._is_zero(node.inputs[0])
 
-    def _own(self, node: Node, op: Primitive, found: Motion, type_: TensorType) -> Motion:
+    def _own(self, node: Node, operands: Sequence[Motion], found: Motion, value: Value) -> Motion:
         """A motion as far as it says what the row alone has: read at its own position, or the same in both."""
         if isinstance(found, Everywhere):
             return lost("reads every position of the row, padding included")
         if isinstance(found, Still):
-            return self._same(node, op, found, type_)
+            return self._same(node, found, value.type)
         if not isinstance(found, Moves) or found.broken is not None:
             return found
+        if not self._reads_along(node, operands, found, value):
+            return lost(SEVERAL)
         alike = _is_own(found) and found.is_alone and found.step == 1 and found.size == self.length
         return found if alike else lost("reads neighbours, or holds more than the positions of the row")
 
-    def _same(self, node: Node, op: Primitive, found: Still, type_: TensorType) -> Motion:
+    def _same(self, node: Node, found: Still, type_: TensorType) -> Motion:
         """A still value as it is, or as one that moves where absolute positions are the same in the row alone."""
-        if any(self._mentions(value.type) for value in node.inputs) and not self._reads_nothing(node, op):
+        if any(self._mentions(value.type) for value in node.inputs) and not self._reads_nothing(node):
             return lost(SEVERAL)
         along = self._along(type_)
         fixed = found.relative or found.angles is not None or found.level.issuperset(along)
@@ -205,10 +216,28 @@ class Unpadded(Shifts):
             return found
         return source(self._line, along[0])
 
-    def _reads_nothing(self, node: Node, op: Primitive) -> bool:
+    def _reads_nothing(self, node: Node) -> bool:
         """Whether no operand is read, but for its shape."""
-        rows = op.reads([value.type for value in node.inputs], [value.type for value in node.outputs])
-        return op.unread or not any(relation.atoms for row in rows for relation in row)
+        assert isinstance(node.op, Primitive)
+        return node.op.unread or not any(relation.atoms for row in _reads(node) for relation in row)
+
+    def _reads_along(self, node: Node, operands: Sequence[Motion], found: Moves, value: Value) -> bool:
+        """Whether of still operands over positions only the entry at the result's own position is read.
+
+        What is made of all of them, such as a sum, may depend on how many there are.
+        """
+        row = _reads(node)[value.index]
+        for one, operand, relation in zip(operands, node.inputs, row, strict=True):
+            if not isinstance(one, Still) or one.relative or not self._mentions(operand.type):
+                continue
+            (axis,) = self._along(operand.type)
+            places = value.type.coordinates[found.axis], operand.type.coordinates[axis]
+            if [len(place) for place in places] != [1, 1]:
+                return False
+            same = equal(places[0][0], places[1][0])
+            if not all(same in atom.differences for atom in relation.atoms):
+                return False
+        return True
 
     def _along(self, type_: TensorType) -> list[int]:
         """The axes of positions."""
@@ -221,6 +250,12 @@ class Unpadded(Shifts):
     def _is_plain(self, type_: TensorType) -> bool:
         """Whether no size is computed from the length of the row but that of one axis, which is as long as the row."""
         return sum(bool(size.symbols() & self.length.symbols()) for size in type_.shape) == len(self._along(type_)[:1])
+
+
+def _reads(node: Node) -> Reads:
+    """The relations of a primitive."""
+    assert isinstance(node.op, Primitive)
+    return node.op.reads([value.type for value in node.inputs], [value.type for value in node.outputs])
 
 
 def _is_own(found: Moves) -> bool:

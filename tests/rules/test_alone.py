@@ -9,6 +9,7 @@ import pytest
 from archspec.checking import check
 from archspec.diagnostics import SpecError
 from archspec.rules.verdict import Verdict
+from tests.options import option
 
 HEAD = """archspec: 1
 name: padded
@@ -113,6 +114,7 @@ POOLS = {
 }
 
 
+@option("rule.alone", "alone.valid")
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_rows(tmp_path: Path, name: str) -> None:
     graph, padding, status, why = KNOWN[name]
@@ -127,10 +129,10 @@ def test_known_pools(tmp_path: Path, name: str) -> None:
     assert (found.status, why in found.explanation) == (status, True), found.explanation
 
 
-def test_a_violation_names_the_node_and_the_measured_row(tmp_path: Path) -> None:
+def test_a_violation_names_the_mask_and_the_measured_row(tmp_path: Path) -> None:
     (diagnostic,) = judged(tmp_path, encoder("all")).diagnostics
     assert diagnostic.code == "E420"
-    assert diagnostic.primary is not None and diagnostic.primary.span.text == "y"
+    assert diagnostic.primary is not None and diagnostic.primary.span.text == "all"
     assert "alone" in diagnostic.message and "float64" in diagnostic.notes[1]
 
 

@@ -35,13 +35,21 @@ MASKS = [
     "key_valid(not valid)",
 ]
 TURN, BACK = "{block: rearrange, pattern: b t c -> b c t}", "{block: rearrange, pattern: b c t -> b t c}"
-LEARNED, COUNTED = "{kind: learned, length: 16}", "{kind: learned, length: 16, count: valid}"
+POSITIONS = ["kind: sinusoidal", "kind: learned, length: 16", "kind: learned, length: 16, count: valid"]
+EVEN = {
+    "ones": "{block: constant, shape: [time, time], value: 1}",
+    "even": "{block: constant, shape: [batch, time, 4], value: 1}",
+    "given": "{block: learned, shape: [time, 4]}",
+}
+"""Values that no input decides, over positions."""
 
 
 def step(r: random.Random, source: str) -> str:
     """One random block over the sequence `source`."""
     into = f"{{block: rearrange, input: {source}, pattern: b t c -> b c t}}"
     kept = f"{{block: select, input: {source}, where: {r.choice(['valid', 'valid', 'not valid'])}}}"
+    keys = f"key: {r.choice(['even', source])}, value: {r.choice(['even', source])}"
+    weights = r.choice(["softmax", "relu_squared", "sigmoid"])
     norm = r.choice(["batch_norm", "group_norm, groups: 2"])
     conv = r.choice(["same", "causal"])
     attention = f"mask: {r.choice(MASKS)}" + r.choice(
@@ -54,9 +62,12 @@ def step(r: random.Random, source: str) -> str:
             f"[{kept}, {TURN}, {{block: conv, channels: 4, kernel: {r.choice([1, 3])}, padding: {conv}}}, {BACK}]",
             f"[{into}, {{block: conv, channels: 4, kernel: 2, padding: causal}}, {BACK}]",
             f"{{block: select, input: {source}, where: valid}}",
-            f"{{block: add_positions, input: {source}, positions: {r.choice(['sinusoidal', LEARNED, COUNTED])}}}",
+            f"{{block: add_positions, input: {source}, {r.choice(POSITIONS)}}}",
             f"{{block: shift, input: {source}, axis: 1, by: {r.choice([1, -1])}}}",
             f"[{{block: select, input: {source}, where: valid}}, {{block: shift, axis: 1, by: {r.choice([1, -1])}}}]",
+            f"{{block: matmul, left: ones, right: {source}}}",
+            f"{source} + {r.choice(['even', 'given'])}",
+            f"{{block: attend, query: {source}, {keys}, mask: {r.choice(MASKS)}, weights: {weights}}}",
             f"{source} / {r.choice(['time', '3'])}",
             f"{{block: linear, input: {source}, dim: 4, activation: relu}}",
             f"{{block: norm, input: {source}, kind: {r.choice(['layer_norm', 'rms_norm'])}}}",
@@ -87,6 +98,8 @@ def text(r: random.Random) -> str:
         ]
     )
     lines.append(f"  y: {{block: pool, input: {last}, {pool}}}" if pool else f"  y: {last} * 1")
+    graph = "\n".join(lines)
+    lines = [f"  {name}: {made}" for name, made in EVEN.items() if name in graph] + lines
     outputs = "float[batch, 4]" if pool else "float[batch, time, 4]"
     # Whatever the graph does, something reads the mask.
     lines.append("  z: {block: select, input: x, where: valid}")
