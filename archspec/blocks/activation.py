@@ -11,7 +11,7 @@ from archspec.ops.elementwise.activation import Activation as ActivationOp
 from archspec.schema.model import MAYBE
 from archspec.schema.sorts import ValueField
 
-Act = Literal["relu", "gelu", "gelu_tanh", "quick_gelu", "silu", "tanh", "sigmoid", "relu_squared"]
+Act = Literal["relu", "gelu", "gelu_tanh", "quick_gelu", "silu", "tanh", "sigmoid", "relu_squared", "relu6"]
 ActField = Annotated[Act | None, MAYBE]
 """ACT: an activation, or `none`."""
 

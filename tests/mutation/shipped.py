@@ -22,6 +22,7 @@ SIBLINGS = {"llama-2-7b", "llama-3-8b", "smollm2-135m"}
 """Specs that differ from llama-3.2-1b in numbers, its stretched positions or its tied weights alone."""
 TWINS = {
     "bert-large",
+    "convnext-tiny",
     "dinov2-small",
     "gpt2-xl",
     "t5-small",
