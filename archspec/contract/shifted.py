@@ -125,12 +125,16 @@ def placed(array: Array, place: Moves, times: int, sizes: Mapping[str, int]) -> 
 
 
 def _inside(place: Moves, times: int, sizes: Mapping[str, int]) -> Array:
-    """Of each m, whether its field is inside the source before and after a move, and it did not go around."""
+    """Of each m, whether it and what it comes from have their field inside the source, and did not go around."""
     count, length = place.size.value(sizes), place.move.length.value(sizes)
     low, high, by = floor(place.low), ceil(place.high), place.move.unit * times
     first = np.asarray([floor(place.span * m) + low for m in range(count)])
     last = np.asarray([ceil(place.span * m) + high for m in range(count)])
-    kept: Array = (first >= max(0, by)) & (last < length + min(0, by))
+    # Of a slice, what enters may come from positions that it leaves out.
+    origin = np.arange(count) - int(place.step * times)
+    found = (first >= max(0, by)) & (last < length + min(0, by)) & (origin >= 0) & (origin < count)
+    before = np.where(found, origin, 0)
+    kept: Array = found & (first[before] >= 0) & (last[before] < length) if count else found
     return kept
 
 

@@ -66,7 +66,7 @@ class _Shifted(Shifts):
             found = super().primitive(node, replace(op, mask=op.mask & Within(Dim.of(1))), operands)
             return [_at(one, operands[0]) for one in found]
         found = super().primitive(node, op, operands)
-        return [lost("reads neighbours") if isinstance(one, Moves) and one.low != one.high else one for one in found]
+        return [one if not isinstance(one, Moves) or _is_own(one) else lost("reads neighbours") for one in found]
 
 
 def _at(found: Motion, query: Motion) -> Motion:
@@ -78,6 +78,9 @@ def _at(found: Motion, query: Motion) -> Motion:
 
 def _is_along(found: Motion) -> bool:
     """Whether a value does not change, or is shifted as the inputs are."""
-    return isinstance(found, Still) or (
-        isinstance(found, Moves) and found.broken is None and found.low == found.high == 0
-    )
+    return isinstance(found, Still) or (isinstance(found, Moves) and found.broken is None and _is_own(found))
+
+
+def _is_own(found: Moves) -> bool:
+    """Whether an entry depends on its own position alone, but for what attention reads."""
+    return found.low == found.high == 0

@@ -192,7 +192,7 @@ name: latent
 extends: gpt2
 graph:
   source: {positions: none}
-  states: {attention: {head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: ROTARY}}
+  states: {attention: {head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: ROTARY, BIAS}}
 """
 
 
@@ -222,12 +222,16 @@ def test_what_the_runtime_cannot_hold_is_refused_by_name() -> None:
     assert str(refused.value.diagnostics[0].message).startswith("`--layout genai` does not support bfloat16")
 
 
-def test_latents_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "latent.yaml").write_text(LATENT.replace("ROTARY", "{kind: rotary, layout: half}"))
+@pytest.mark.parametrize(("bias", "kept"), [("[out]", "latent"), ("[v]", "k")], ids=["latents", "heads"])
+def test_latents_are_refused(bias: str, kept: str, tmp_path: Path) -> None:
+    text = LATENT.replace("ROTARY", "{kind: rotary, layout: half}").replace("BIAS", f"bias: {bias}")
+    (tmp_path / "latent.yaml").write_text(text)
     with pytest.raises(SpecError) as refused:
         genai_form(archspec.load(tmp_path / "latent.yaml", reduced=True))
     (message,) = (one.message for one in refused.value.diagnostics)
-    assert message.startswith("ONNX Runtime GenAI cannot run `latent`: a layer keeps `states.layers.*.attention.")
+    assert message.startswith(
+        f"ONNX Runtime GenAI cannot run `latent`: a layer keeps `states.layers.*.attention.{kept}`"
+    )
     assert message.endswith("but the runtime keeps a key and a value of one type, [rows, heads, positions, size]")
 
 

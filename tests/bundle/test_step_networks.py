@@ -36,7 +36,7 @@ from archspec.lower.naming import class_name
 from archspec.lower.step_programs import StepPart, step_programs
 from archspec.model.ports import DTypeName, interface_of
 from archspec.spec.claims import load_claims
-from tests.bundle.test_steps import TINY, silent
+from tests.bundle.test_steps import LAYOUTS, TINY, latents, silent
 from tests.engines.network.mutations import changed, maker
 from tests.steps import operators_read_once, steps_here
 
@@ -316,6 +316,18 @@ def test_a_bundle_tells_how_far_its_step_is_verified(tmp_path: Path) -> None:
     weights = float_arrays(bundle.path / "model.safetensors")
     (report,) = verify_steps(bundle, load_claims(bundle.path / "spec.yaml"), weights, True, 0)
     assert report.findings[0].detail.endswith("; verified in the build: network-verified-cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mask", LAYOUTS)
+def test_latents(mask: str, tmp_path: Path) -> None:
+    case = Lowered(tmp_path, latents(tmp_path, mask))
+    plan = case.engine.plan(case.networks().program, case.exported(), "float32")
+    found, kinds = judged(case, plan), Counter(step.kind for step in plan.steps)
+    assert found.scale > 0.1
+    assert found.largest < 2e-5
+    # One cache a layer; its attention takes keys and values of one size alone.
+    assert (kinds["KV_CACHE_UPDATE"], kinds["ATTENTION_INPUT"], kinds["SOFTMAX"]) == (2 * (mask == "causal"), 0, 2)
 
 
 LAYERS = {

@@ -71,7 +71,22 @@ graph:
 outputs: {logits: "float[batch, length, vocab]"}
 decode: {input: ids, output: logits, start: none, end: none}
 """
+LATENTS = TINY.replace(", positions: {kind: learned, length: 32}", "").replace(
+    "{heads: 4, kv_heads: 2, mask: causal}",
+    "{heads: 4, head_dim: 12, value_dim: 10, mask: MASK, bias: [out], latent: {query: 8, key_value: 16, rotary: 4}, "
+    "positions: {kind: rotary, layout: LAYOUT}}",
+)
+"""Attention that keeps latents, 16 features and 4 rotated ones a position."""
+LAYOUTS = {"causal": "interleaved", "last(5)": "half"}
+"""A layout of rotary positions for each mask."""
 ONNX = Target(engine="onnx")
+
+
+def latents(folder: Path, mask: str) -> Path:
+    """The file of a decoder that keeps latents."""
+    path = folder / "latents.yaml"
+    path.write_text(LATENTS.replace("MASK", mask).replace("LAYOUT", LAYOUTS[mask]), encoding="utf-8")
+    return path
 
 
 def silent(stage: str, fraction: float | None) -> None:
@@ -267,6 +282,24 @@ def test_shipped_decoders(tmp_path: Path, name: str) -> None:
     if name == "mistral-7b":
         # Rings have no end of their own: rows end where the positions of the model do.
         overrun(built.opened(), 6, built.programs.found.length.max)
+
+
+SLOW = [("onnx", "last(5)"), ("openvino", "causal"), ("openvino", "last(5)")]
+
+
+@pytest.mark.parametrize(
+    ("engine", "mask"), [("onnx", "causal"), *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+)
+def test_latents(engine: str, mask: str, tmp_path: Path) -> None:
+    built = Built(tmp_path, latents(tmp_path, mask), Target(engine=engine))
+    (kept,) = built.programs.found.state
+    assert kept.type.shape[-1] == 20
+    assert largest(built.contest()) < 2e-5
+    if engine == "onnx":
+        (step,) = built.built
+        kinds = [node.op_type for node in onnx.load(tmp_path / _first(step.built[0])).graph.node]
+        # The runtime's own operator takes keys and values of one size alone.
+        assert (kinds.count("Softmax"), kinds.count("GroupQueryAttention")) == (2, 0)
 
 
 @pytest.mark.slow

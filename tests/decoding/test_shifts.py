@@ -39,6 +39,10 @@ CONV = """
   mixed: {block: conv, input: turned, channels: d_model, kernel: 3, padding: causal}
   back: {block: rearrange, input: mixed, pattern: b c n -> b n c}
 """
+AHEAD = """
+  before: {block: shift, input: source, axis: 1, by: 1, fill: 0}
+  back: {block: attention, query: source, memory: before, heads: 2, mask: causal & key_valid(valid)}
+"""
 BUCKETS = ", positions: {kind: relative_buckets, buckets: 8, max_distance: 16, bidirectional: false, share: true}"
 
 
@@ -57,6 +61,7 @@ BUCKETS = ", positions: {kind: relative_buckets, buckets: 8, max_distance: 16, b
         # In front of the first position stands padding, or what the op fills in.
         ({"source": "", "nodes": "\n  back: {block: shift, input: source, axis: 1, by: 1, fill: 0}"}, False),
         ({"source": "", "nodes": CONV}, False),
+        ({"source": "", "nodes": AHEAD}, False),
     ],
     ids=str,
 )
