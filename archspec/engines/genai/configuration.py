@@ -32,6 +32,7 @@ def context_length(spec: Spec) -> int:
     """Return the maximum number of positions of a row."""
     assert spec.decode is not None
     (symbol,) = spec.inputs[spec.decode.input].type.shape[1].symbols()
+    # The largest size that the dim admits, which its multiple may put below its maximum.
     return symbol.max // symbol.multiple * symbol.multiple
 
 
@@ -55,6 +56,7 @@ def _vocabulary(spec: Spec) -> int:
 
 def _decoder(form: GenaiForm, file: str) -> dict[str, Any]:
     """Return the part about the ONNX file."""
+    # Keys are [rows, heads, past, size].
     heads, size = (form.interface.inputs[form.pasts[0]].type.shape[k].value({}) for k in (1, 3))
     return {
         "filename": file,
