@@ -32,7 +32,6 @@ def context_length(spec: Spec) -> int:
     """Return the maximum number of positions of a row."""
     assert spec.decode is not None
     (symbol,) = spec.inputs[spec.decode.input].type.shape[1].symbols()
-    # The largest size that the dim admits, which its multiple may put below its maximum.
     return symbol.max // symbol.multiple * symbol.multiple
 
 
