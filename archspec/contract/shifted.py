@@ -125,18 +125,23 @@ def placed(array: Array, place: Moves, times: int, sizes: Mapping[str, int]) -> 
 
 
 def _inside(place: Moves, times: int, sizes: Mapping[str, int]) -> Array:
-    """Of each m, whether its field is inside the source before and after a move, and it did not go around."""
+    """Of each m, whether it and what it comes from have their field inside the source, and did not go around."""
     count, length = place.size.value(sizes), place.move.length.value(sizes)
     low, high, by = floor(place.low), ceil(place.high), place.move.unit * times
     first = np.asarray([floor(place.span * m) + low for m in range(count)])
     last = np.asarray([ceil(place.span * m) + high for m in range(count)])
-    kept: Array = (first >= max(0, by)) & (last < length + min(0, by))
+    # Of a slice, what enters may come from positions that it leaves out.
+    origin = np.arange(count) - int(place.step * times)
+    found = (first >= max(0, by)) & (last < length + min(0, by)) & (origin >= 0) & (origin < count)
+    before = np.where(found, origin, 0)
+    kept: Array = found & (first[before] >= 0) & (last[before] < length) if count else found
     return kept
 
 
 def _relative(expected: Array, found: Array, scale: Array) -> float:
     """The largest difference relative to the largest value of `scale`."""
     largest = float(np.abs(scale.astype(np.float64)).max(initial=0.0))
+    # Infinity minus infinity is NaN, which is returned as an infinite difference below.
     with np.errstate(invalid="ignore"):
         difference = float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
     if largest == 0:
@@ -158,6 +163,7 @@ def coloured(noise: Array, axes: Sequence[int]) -> Array:
     along = [np.fft.fftfreq(noise.shape[axis]) for axis in axes]
     grid = np.meshgrid(*along, indexing="ij")
     frequency = np.sqrt(sum(one**2 for one in grid))
+    # The mean has frequency 0, by which nothing can be divided; an infinite one drops the mean.
     frequency[(0,) * len(axes)] = np.inf
     shape = [noise.shape[axis] if axis in axes else 1 for axis in range(noise.ndim)]
     made = np.fft.ifftn(spectrum / frequency.reshape(shape), axes=axes).real

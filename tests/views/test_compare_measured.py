@@ -150,6 +150,39 @@ def test_patches_without_positions_move_everywhere(tmp_path: Path) -> None:
     assert answer(placed_, "moves_stage_1", 0).known == "violated"
 
 
+SLICED = """\
+archspec: 1
+name: {name}
+dims: {{batch: [1, 2, 4]}}
+inputs: {{x: "float[batch, 4, 16, 16]"}}
+graph:
+  cut: {{block: slice, input: x, axis: 3, start: 1, stop: -1}}
+  y: {{block: conv, input: cut, channels: 2, kernel: 3, padding: 1}}
+outputs: {{y: "float[batch, 2, 16, 14]"}}
+"""
+EXCITED = """\
+archspec: 1
+name: {name}
+dims: {{batch: [1, 2, 4]}}
+inputs: {{x: "float[batch, 4, 16, 16]"}}
+graph:
+  gated: {{block: squeeze_excite, input: x, reduction: 2}}
+  y: {{block: conv, input: gated, channels: 4, kernel: 2, stride: 2}}
+outputs: {{y: "float[batch, 4, 8, 8]"}}
+"""
+
+
+def test_what_enters_a_slice_and_what_is_global_before_a_stride(tmp_path: Path) -> None:
+    for name, text in (("sliced", SLICED), ("excited", EXCITED)):
+        (tmp_path / f"{name}.yaml").write_text(text.format(name=name), encoding="utf-8")
+    found = compare([str(tmp_path / "sliced.yaml"), str(tmp_path / "excited.yaml")])
+    # A column that the slice left out before the move is no position of the slice.
+    assert answer(found, "shift_stage_1", 0).value["inside"] < 1e-6
+    # The gate is a mean over all positions, which cyclic moves leave as it is.
+    assert answer(found, "moves_up_to", 1).value == {"stage": "y", "by": [2, 2], "border": "everywhere"}
+    assert answer(found, "shift_stage_2", 1).value["largest"] < 1e-5
+
+
 POOLED = """\
 archspec: 1
 name: {name}

@@ -40,6 +40,7 @@ class StageMotion:
             return None
         length, place = self.place.move.length.value(sizes), self.place
         count = place.size.value(sizes)
+        # Rounded outwards: a position that touches the border is not inside.
         low, high = floor(place.low), ceil(place.high)
         fits = sum(floor(place.span * m) + low >= 0 and ceil(place.span * m) + high < length for m in range(count))
         return fits, count
@@ -57,6 +58,8 @@ class Motions:
     def of(self, value: Value) -> StageMotion:
         """The motion of a value."""
         own = self._motion(value, 1, False)
+        if not isinstance(own, Moves):
+            own = self._motion(value, 1, True)
         if isinstance(own, Moves):
             # A move by 4 moves a value of stride 4 by one; a move by 1 moves one that is sampled up by more.
             self._unit = Fraction(own.span).numerator
@@ -95,12 +98,12 @@ class Motions:
 
     def _place(self, value: Value, interior: Motion, circular: Motion) -> Moves | None:
         """Where the positions of a value lie: its own motion tells, else that of an earlier value with equal axes."""
-        if isinstance(interior, Moves):
+        if isinstance(interior, Moves) and interior.step.denominator == 1:
             self._last = value, interior
             return interior
         if self._last is not None and _same_axes(value, self._last[0], self._last[1].axis):
             return self._last[1]
-        return circular if isinstance(circular, Moves) else None
+        return circular if isinstance(circular, Moves) and circular.step.denominator == 1 else None
 
 
 def _extent(interior: Motion, circular: Motion) -> Extent:
