@@ -67,9 +67,9 @@ class Unpadded(Shifts):
     def holds(self, value: Value) -> bool:
         """Whether a value at the top is proved to be the same in a row alone, at valid positions."""
         found = self.motion(value)
-        if isinstance(found, Still):
-            return self._is_plain(value.type) and found.level.issuperset(self._along(value.type))
-        return _is_sound(found)
+        if not self._is_plain(value.type):
+            return False
+        return _is_sound(found) or (isinstance(found, Still) and found.level.issuperset(self._along(value.type)))
 
     def primitive(self, node: Node, op: Primitive, operands: Sequence[Motion]) -> Sequence[Motion]:
         """The motions of the outputs, where they are known to be those of the row alone."""

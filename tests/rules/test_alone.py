@@ -122,6 +122,17 @@ def test_known_rows(tmp_path: Path, name: str) -> None:
     assert (found.status, why in found.explanation) == (status, True), found.explanation
 
 
+def test_positions_on_another_axis_are_absolute(tmp_path: Path) -> None:
+    graph = (
+        "  row: {block: linear, input: x, dim: 1}\n"
+        "  zero: {block: constant, shape: [batch, time, 1], value: 0}\n"
+        "  place: [{block: add_positions, input: zero, kind: learned, length: 16}, "
+        "{block: rearrange, pattern: b t c -> b c t}]\n"
+        "  y: row + place"
+    )
+    assert judged(tmp_path, graph, "float[batch, time, time]").status == "violated"
+
+
 @pytest.mark.parametrize("name", POOLS)
 def test_known_pools(tmp_path: Path, name: str) -> None:
     graph, padding, status, why = POOLS[name]
