@@ -37,9 +37,10 @@ class RowPositions(Primitive):
     """Positions [b, kept + new] of entries that are kept in a ring and of new ones, from each row's count of past ones.
 
     New entry n of a row with p past positions is at p + n. A row that has fewer new ones than others is filled up:
-    what lies beyond the limit is at `limit - 1`, so that it has a row in tables; without a limit where it is, apart from
-    every position; with a ring, whose positions are those of keys, nowhere (-1), so that no query reads it. Entry r of the ring holds the last position below p that is
-    r modulo `kept`, and -1 where there is none yet.
+    what lies beyond the limit is at `limit - 1`, so that it has a row in tables; without a limit it stays where it is,
+    apart from all positions of the row; with a ring, whose positions are those of keys, it is nowhere (-1), so that no
+    query reads it. Entry r of the ring holds the last position below p that is r modulo `kept`, and -1 where there is
+    none yet.
     """
 
     name = "row_positions"
@@ -51,7 +52,7 @@ class RowPositions(Primitive):
     kept: int = 0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Integers below the limit. Raises ShapeError for counts that are not one a row, and for a ring without a limit."""
+        """Integers below the limit. Raises ShapeError for counts that are not one a row, or a ring without a limit."""
         require(inputs, INTEGER)
         if inputs[0].rank != 1:
             raise ShapeError(f"needs one count a row, got {inputs[0]}", (0,))
