@@ -27,4 +27,5 @@ class ActivationBlock(Block):
     def build(self, cx: Context) -> Built:
         """Build the activation; `none` returns the input. Raises SpecError E342 unless the input is floats."""
         x = floats(cx, self.input, "activation")
+        # Nothing stands for `none`, so that no identity appears in the graph or in the emitted module.
         return Built(main=x if self.kind is None else cx.leaf(ActivationOp(kind=self.kind), x))

@@ -54,6 +54,7 @@ class PatchMergingBlock(Block):
         grid = grid_of(cx, self.grid, x, self.input.span)
         patch = (2, 2) if self.patch is None else per_axis(cx, self.patch, 2, fixed, "patch")
         counts = [self._count(cx, side, own) for side, own in zip(grid, patch, strict=True)]
+        # Only for its error: the weight has the merged features as an axis.
         features(cx, x, self.input.span)
         norm, linear = (
             norm_of(cx, self.norm),
@@ -62,6 +63,7 @@ class PatchMergingBlock(Block):
         b, sizes = cx.builder, (axis(counts[0]), axis(patch[0]), axis(counts[1]), axis(patch[1]))
 
         def body(x: Value) -> Value:
+            # Swin's checkpoints hold the positions of a patch column by column, so the column goes before the row.
             y = b.add(Transpose(order=(0, 1, 3, 4, 2, 5)), b.add(Split(axis=1, sizes=sizes), x))
             y = b.add(Merge(axis=1), b.add(Merge(axis=3, count=3), y), result="x")
             return b.add(linear, y if norm is None else b.add(norm, y, name="norm"))

@@ -31,6 +31,7 @@ def export(job: dict[str, Any]) -> None:
 
 def trials(job: dict[str, Any]) -> list[ParityTrial | str]:
     """Return the comparison of the file with full forwards, or a text where it costs too much."""
+    # Whether unproved rules are accepted was decided before the build began.
     checked = accepted(Path(job["spec"]), unproved=True)
     return list(genai_contest(checked, Program.from_json(job["program"]), job["dtype"], Path(job["file"])).trials())
 

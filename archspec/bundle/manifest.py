@@ -145,6 +145,7 @@ class Manifest(_Model):
 def write_manifest(manifest: Manifest) -> str:
     """Return the text of a manifest with its digest: the SHA-256 of the text with zeros in place of the digest."""
     text = json.dumps(manifest.model_copy(update={"digest": _BLANK}).model_dump(mode="json"), indent=2) + "\n"
+    # The first occurrence is the digest: only the number of the format is written before it.
     return text.replace(_BLANK, hashlib.sha256(text.encode()).hexdigest(), 1)
 
 

@@ -149,4 +149,5 @@ def capacity_of(program: Program) -> int | None:
     """Return how many entries the buffers of a step have in every profile, None without such buffers."""
     if program.state is None or not program.state.buffers:
         return None
+    # The capacity is the same in every profile, as `step_profiles` makes them.
     return program.ranges()[0][program.state.buffers[0]][0][POSITIONS]

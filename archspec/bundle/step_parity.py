@@ -57,6 +57,7 @@ class ContractSteps:
         programs = self.steps.programs
         if programs.given and not self.steps.selects:
             return None
+        # Entries from the past on are never read, so the old ones need not be erased.
         state.past[list(rows)] = 0
         if not programs.given:
             return state
@@ -160,6 +161,7 @@ def step_contest(
     target: Target, dtype: DTypeName, files: Mapping[str, Path], program: Program, spec: Path
 ) -> StepContest:
     """The built step of a target, by the first file of each part; `program` is the whole model, `spec` its spec."""
+    # Whether unproved rules are accepted was decided before the build began.
     checked = accepted(spec, unproved=True)
     programs = step_programs(checked)
     # A step was built, so that there is one.

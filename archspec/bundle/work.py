@@ -105,6 +105,7 @@ class Work:
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
+        # Moved before the comparison, so that what is compared is what Triton serves.
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
         report, steps = inspection.added(self.report(built, (*before, *stages))), self.step_work

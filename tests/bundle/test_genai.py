@@ -32,7 +32,9 @@ from tests.steps import steps_here
 PROMPTS = [[5, 9, 60], [7, 8, 9, 10, 11, 12], [3]]
 
 
-@pytest.fixture(scope="module", params=["gpt2", "llama-3.2-1b"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in ("gpt2", "llama-3.2-1b")]
+)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of a family, with weights large enough for logits that differ clearly."""
     folder = tmp_path_factory.mktemp("genai")

@@ -47,6 +47,7 @@ from archspec.model.ports import interface_of
 from archspec.model.runner import Array, Arrays
 from archspec.spec.claims import load_claims
 from tests.editing import edited
+from tests.mutation.shipped import left_to_long
 from tests.steps import steps_here
 
 TINY = """\
@@ -272,7 +273,9 @@ def test_a_row_beyond_its_cache(tiny: Built) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["llama-3.2-1b", "mistral-7b", "gemma-2-2b", "t5-small", "prefix-lm-base"])
+@pytest.mark.parametrize(
+    "name", ["mistral-7b", "gemma-2-2b", "t5-small", "prefix-lm-base", *left_to_long("llama-3.2-1b")]
+)
 def test_shipped_decoders(tmp_path: Path, name: str) -> None:
     built = Built(tmp_path, name, reduced=True)
     assert largest(built.contest()) < 2e-5

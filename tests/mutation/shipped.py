@@ -42,6 +42,11 @@ def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
     return [pytest.param(name, marks=long if name in alike else pytest.mark.slow) for name in names]
 
 
+def left_to_long(*names: str) -> list[Any]:
+    """Names as parameters that only long runs try."""
+    return [pytest.param(name, marks=pytest.mark.long) for name in names]
+
+
 @cache
 def same_as() -> dict[str, str]:
     """Specs that have, when reduced, the graph and the rules of another one, but for rates of dropout; and which."""

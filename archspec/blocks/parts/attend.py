@@ -117,6 +117,7 @@ class Attend:
     def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
         """Project x and split the result into heads: [batch, heads, positions, size]; with the norm of `name`."""
         parts = (axis(heads), axis(size))
+        # The axis keeps heads and size as its factors, which lets relations survive the split.
         out = Axis(tuple(part.size for part in parts))
         y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
         norm = self.norms.get(name)
@@ -178,6 +179,7 @@ def plan_attention(
     heads = _heads(cx, fields, x)
     biases = _biases(cx, fields)
     latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
+    # In latent attention only the last features of a head rotate.
     turned = heads.size if latent is None else latent.rotary
     qk_norm = None if fields.qk_norm is None else norm_of(cx, fields.qk_norm.norm)
     return Attend(
@@ -188,6 +190,7 @@ def plan_attention(
         softcap=None if fields.softcap is None else cap(inner, fields.softcap),
         dropout=rate(cx, fields.dropout),
         biases=biases,
+        # One op for both: it holds no parameters, and `q_norm` and `k_norm` are nodes with weights of their own.
         norms={} if qk_norm is None else {"q": qk_norm, "k": qk_norm},
         over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
         memory=memory,
@@ -208,9 +211,11 @@ def _windows(cx: Context, fields: AttentionOptions, x: Value, memory: Value | No
         return None
     windows = plan_windows(cx, fields.windows, x, memory)
     positions, scores = fields.positions, (fields.add_to_scores, fields.multiply_scores)
+    # Other kinds number the whole sequence, and a window that is cut out would count from its own start.
     local = positions is None or positions.kind == "relative_grid"
     # A table that layers share is that of windows in all of them, or that of the grid.
     shared = positions is not None and bool(positions.share)
+    # A value on the scores, and weights that a path names, have the axes of the whole grid.
     cut = local and not any(scores) and windows.can_cut(mask, shared=shared) and not cx.builder.asks("weights")
     return replace(windows, uncut=not cut)
 
@@ -257,6 +262,7 @@ def _heads(cx: Context, fields: AttentionOptions, x: Value) -> Heads:
 def _scale(cx: Context, fields: AttentionOptions, heads: Heads) -> Scalar | None:
     """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
     scale = None if fields.scale is None else cx.number(fields.scale)
+    # Torch-TensorRT rounds an explicit `scale` to the dtype of the queries, so the default is left to the kernel.
     return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
 
 

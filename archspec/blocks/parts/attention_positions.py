@@ -32,6 +32,7 @@ _SCALING = {
     "dynamic": ("factor", "original"),
     "longrope": ("short", "long", "original", "magnitude"),
 }
+# The defaults are those of transformers; `fast`, `slow` and `magnitude` come from the paper (arXiv 2309.00071).
 _OPTIONAL = {"yarn": ("fast", "slow", "truncate", "magnitude")}
 
 

@@ -32,6 +32,7 @@ def grid_of(
             help = "tokens in front of the patches have no position in the grid"
             cx.fail("E345", found, given[0].span.to(given[1].span), help=help)
         return rows, columns
+    # Positions that were flattened from a map keep its sides as the factors of their axis.
     known = x.type.axes[1].factors
     if len(known) != 2:
         cx.fail("E345", f"the `{count}` positions are not known to be rows and columns", at, help=f"write `{write}`")

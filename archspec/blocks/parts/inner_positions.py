@@ -70,6 +70,7 @@ class RotaryPositions(InnerPositions):
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
         """The same positions with the tables for the positions of the queries and of the keys."""
         query = top.add(self.op, top.x, *self.ids, result="rotary")
+        # `ids` number the queries and are refused in cross-attention, so keys of a memory count by their index.
         key = query if memory is None else top.add(self.op, memory, result="memory_rotary")
         return replace(self, tables=(query, key))
 
@@ -170,6 +171,7 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
     if expr is None:
         return None
     value = floats(cx, expr, f"`{field}`")
+    # Broadcasting aligns the last axes, so a value with fewer axes is compared from the end.
     wanted = to.type.shape[-value.type.rank :]
     fits = (compare(a, "==", b) is True or a == 1 for a, b in zip(value.type.shape, wanted, strict=False))
     if value.type.rank > to.type.rank or not all(fits):
@@ -202,6 +204,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
             fields.buckets.span,
             help=f"write a multiple of {step}",
         )
+    # Larger distances are divided by the logarithm of this ratio (T5, arXiv 1910.10683), which must be above 0.
     if far <= buckets // step:
         help = f"distances up to {buckets // step} have a bucket each; choose a larger number"
         cx.fail(

@@ -63,9 +63,11 @@ def same_ends(
     """
     space, totals = len(sizes), []
     for size, k, s, d in zip(sizes, each(kernel, space), each(stride, space), each(dilation, space), strict=True):
+        # All sizes with the same remainder are padded alike, so the size itself may stay unknown.
         rest = 0 if s == 1 else next((r for r in range(s) if compare(size % s, "==", r) is True), None)
         if rest is None:
             return None
+        # The extent of the kernel less the remainder or, where the stride divides the size, less the stride.
         totals.append(max(d * (k - 1) + 1 - (rest or s), 0))
     return _halves(totals)
 
@@ -97,6 +99,7 @@ def convolution(
     if padding == "circular":
         # The numbers of positions that the kernel covers in addition to its first one.
         ends = _halves(step * (size - 1) for size, step in zip(kernels, dilations, strict=True))
+        # The larger half is behind: where that is empty, so is the other.
         if any(ends.after):
             yield Pad(before=ends.before, after=ends.after, circular=True)
         padding = 0
@@ -105,6 +108,7 @@ def convolution(
         padding = 0
     elif isinstance(padding, Ends):
         padding = padding.before
+    # For `causal` the op pads by itself, as its kernel and dilation require.
     yield Convolution(
         channels=Dim.of(channels),
         kernel=kernels,

@@ -87,7 +87,9 @@ class Windows:
         if self.uncut:
             windows = GridWindows(number, None, self.columns, self.size, self.shift)
             return mask & windows, (*controls, b.add(numbers, x, result="windows"))
+        # What the mask reads of a position moves with it into its window.
         cut = tuple(self.cut(b, value, result=value.name) for value in controls)
+        # Without a shift all positions of a window see each other; with one, those that wrapped around do not.
         if not any(self.shift):
             return mask, cut
         parts = self._repeated(b, self.cut(b, b.add(numbers, x, result="windows")), x.type.axes[0])
@@ -98,9 +100,11 @@ class Windows:
 
         Windows are rows of the batch: [batch * windows, positions of a window, ...], without a batch [windows, ...].
         """
+        # A control over positions alone has no batch, so its positions are the first axis.
         place = min(1, x.type.rank - 1)
         y = b.add(Split(axis=place, sizes=(axis(self.rows), axis(self.columns))), x)
         y = self._rolled(b, y, place, back=False)
+        # Columns before rows, so that the place of the rows stays the same.
         for number in (1, 0):
             y = b.add(Split(axis=place + number, sizes=(axis(self.count[number]), axis(self.size[number]))), y)
         y = b.add(Transpose(order=_exchanged(y.type.rank, place)), y)
@@ -113,6 +117,7 @@ class Windows:
         y = b.add(Split(axis=1, sizes=tuple(map(axis, self.size))), y)
         y = b.add(Split(axis=0, sizes=(like.type.axes[0], axis(down), axis(along))), y)
         y = b.add(Transpose(order=_exchanged(y.type.rank, 1)), y)
+        # From the back, so that the first merge does not move the place of the second.
         for place, side in ((3, self.columns), (1, self.rows)):
             y = _with_axis(b, b.add(Merge(axis=place), y), place, axis(side))
         y = b.add(Merge(axis=1), self._rolled(b, y, 1, back=True))
