@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.known_grid import check_grid
 from archspec.diagnostics import Span
 from archspec.ir.graph import Value
 from archspec.text.expr import Expr
@@ -22,7 +23,7 @@ def grid_of(
         write: what to write where they are not known.
 
     Raises:
-        SpecError: E345 for a grid of another number of positions, and where nothing tells it.
+        SpecError: E345 for a grid of another number of positions or other sides, and where nothing tells it.
     """
     count = x.type.shape[1]
     if given is not None:
@@ -31,6 +32,7 @@ def grid_of(
             found = f"the grid has {rows} by {columns} positions, but there are `{count}`"
             help = "tokens in front of the patches have no position in the grid"
             cx.fail("E345", found, given[0].span.to(given[1].span), help=help)
+        check_grid(cx, x, rows, columns, given[0].span.to(given[1].span))
         return rows, columns
     # Positions that were flattened from a map keep its sides as the factors of their axis.
     known = x.type.axes[1].factors

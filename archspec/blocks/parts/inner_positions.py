@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archspec.algebra.dim import compare
+from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.grid import grid_of
+from archspec.blocks.parts.known_grid import check_grid
 from archspec.blocks.parts.numbers import fixed
 from archspec.blocks.parts.rotary_tables import plan_rotary, plan_rotary_grid
 from archspec.blocks.parts.top import Top
@@ -238,6 +239,7 @@ def _grid(
                 place,
                 help="tokens in front of the patches have no position in the grid",
             )
+        check_grid(cx, value, Dim.of(rows), Dim.of(columns), place)
     return RelativeGrid(heads=heads, rows=rows, columns=columns)
 
 

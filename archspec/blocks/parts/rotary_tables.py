@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.algebra.dim import compare
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.known_grid import check_grid
 from archspec.blocks.parts.numbers import fixed, positive
 from archspec.blocks.parts.rotary_scalings import BY_LENGTH, plan_scaling
 from archspec.blocks.parts.values import integers
@@ -56,6 +57,7 @@ def plan_rotary_grid(
         found = f"the grid has {rows} by {columns} patches, but there are `{x.type.shape[1]}` positions"
         help = "positions are the tokens in front, whose number is fixed, and the patches of the grid"
         cx.fail("E345", found, fields.grid[0].span.to(fields.grid[1].span), help=help)
+    check_grid(cx, x, rows, columns, fields.grid[0].span.to(fields.grid[1].span))
     return RotaryGridTable(
         rows=rows,
         columns=columns,

@@ -1,0 +1,169 @@
+"""The grid of a sequence of patches, followed back to the map that was flattened. Where a step may move positions, none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from archspec.algebra.dim import Dim, compare
+from archspec.blocks.parts.context import Context
+from archspec.diagnostics import Span
+from archspec.ir.call import Call
+from archspec.ir.graph import Node, Value
+from archspec.ir.repeat import Repeat
+from archspec.ops.convolution.convolution import Convolution
+from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.elementwise import Elementwise
+from archspec.ops.elementwise.where import Where
+from archspec.ops.linear.learned import Learned
+from archspec.ops.linear.linear import Linear
+from archspec.ops.norm.affine import Affine
+from archspec.ops.norm.batch_norm import BatchNorm
+from archspec.ops.norm.group_norm import GroupNorm
+from archspec.ops.norm.layer_norm import LayerNorm
+from archspec.ops.norm.rms_norm import RMSNorm
+from archspec.ops.shape.concat import Concat
+from archspec.ops.shape.merge import Merge
+from archspec.ops.shape.slice import Slice
+from archspec.ops.shape.transpose import Transpose
+from archspec.record import record
+
+
+@record
+class KnownGrid:
+    """Rows and columns of the last positions of a sequence, behind `front` others."""
+
+    rows: Dim
+    columns: Dim
+    front: Dim
+
+
+def check_grid(cx: Context, x: Value, rows: Dim, columns: Dim, at: Span | None) -> None:
+    """Raise SpecError E345 if a written grid differs from the one that `x` [batch, positions, features] has for certain.
+
+    A sequence whose grid is not known is not judged.
+    """
+    known = _known(x, ())
+    if known is None:
+        return
+    wanted = (known.rows, known.columns)
+    if all(compare(a, "==", b) is True for a, b in zip((rows, columns), wanted, strict=True)):
+        return
+    found = f"the grid has {rows} by {columns} positions, but the patches or the map have {wanted[0]} by {wanted[1]}"
+    help = f"the sequence was flattened from {wanted[0]} rows and {wanted[1]} columns: write these"
+    origin = cx.origin(x)
+    cx.fail("E345", found, at, help=help, secondary=() if origin is None else (origin,))
+
+
+def _known(x: Value, callers: tuple[Node, ...]) -> KnownGrid | None:
+    """The grid of `x` [batch, positions, features], inside the bodies of `callers`; None where it is not certain."""
+    node = x.producer
+    if node is None:
+        return next((_known(*found) for found in _operand(x, callers)), None)
+    if x.type.rank != 3:
+        return None
+    op = node.op
+    # Merging gives patches the grid that they were cut by.
+    if isinstance(op, Call) and op.kind == "PatchMerging" and len(x.type.axes[1].factors) == 2:
+        rows, columns = x.type.axes[1].factors
+        return KnownGrid(rows=rows, columns=columns, front=Dim.of(0))
+    if isinstance(op, Call | Repeat):
+        return _inside(x, node, callers)
+    if isinstance(op, Merge | Transpose):
+        return _flattened(x, callers)
+    if isinstance(op, Concat):
+        return _behind(node, callers) if op.axis == 1 else None
+    if isinstance(op, Slice):
+        return _cut(node, op, callers)
+    if isinstance(op, Binary | Where | Elementwise | Linear | LayerNorm | RMSNorm):
+        operands = (y for y in node.inputs if y.type.rank == 3 and y.type.shape[1] == x.type.shape[1])
+        return next(_grids(operands, callers), None)
+    return None
+
+
+def _grids(values: Iterator[Value], callers: tuple[Node, ...]) -> Iterator[KnownGrid]:
+    """The known grids of values."""
+    return (grid for value in values if (grid := _known(value, callers)) is not None)
+
+
+def _operand(x: Value, callers: tuple[Node, ...]) -> Iterator[tuple[Value, tuple[Node, ...]]]:
+    """The operand that an input of a body stands for, with the nodes whose bodies it is in; none outside of all."""
+    for region in callers[-1].regions if callers else ():
+        if x in region.inputs:
+            yield callers[-1].inputs[region.inputs.index(x)], callers[:-1]
+
+
+def _inside(x: Value, node: Node, callers: tuple[Node, ...]) -> KnownGrid | None:
+    """The grid of a result of a body; of layers, the one that all of them pass on."""
+    if isinstance(node.op, Repeat) and x.index > 0:
+        return None
+    found = [_known(region.outputs[x.index], (*callers, node)) for region in node.regions]
+    return found[0] if all(grid == found[0] for grid in found) else None
+
+
+def _flattened(x: Value, callers: tuple[Node, ...]) -> KnownGrid | None:
+    """The sides of the map [batch, channels, rows, columns] of a convolution whose two sides became the positions."""
+    order: tuple[int, ...] = (0, 1, 2)
+    sides: list[int] | None = None
+    while x.producer is not None and isinstance(op := x.producer.op, Merge | Transpose):
+        if isinstance(op, Transpose):
+            order = tuple(op.order[k] for k in order)
+        elif sides is None and op.count == 2 and op.axis == order[1]:
+            # The positions are two axes before this step, and those behind them move on by one.
+            place, sides = op.axis, [1, 2]
+            spread = {k: [k if k < place else k + 1] for k in range(3)} | {place: [place, place + 1]}
+            order = tuple(number for k in order for number in spread[k])
+        else:
+            return None
+        x = x.producer.inputs[0]
+    if sides is None or order[0] != 0 or sorted(order[k] for k in sides) != [2, 3] or not _is_map(x, callers):
+        return None
+    rows, columns = (x.type.shape[order[k]] for k in sides)
+    return KnownGrid(rows=rows, columns=columns, front=Dim.of(0))
+
+
+def _is_map(x: Value, callers: tuple[Node, ...]) -> bool:
+    """Whether a value is the result of a convolution over rows and columns, whose positions nothing moved since."""
+    node = x.producer
+    if node is None:
+        return any(_is_map(*found) for found in _operand(x, callers))
+    if isinstance(node.op, Convolution):
+        return len(node.op.kernel) == 2
+    if isinstance(node.op, Call):
+        return _is_map(node.regions[0].outputs[x.index], (*callers, node))
+    pointwise = isinstance(node.op, Elementwise | BatchNorm | GroupNorm | Affine)
+    return pointwise and _is_map(node.inputs[0], callers)
+
+
+def _behind(node: Node, callers: tuple[Node, ...]) -> KnownGrid | None:
+    """The grid of the last operand of a concatenation, behind learned tokens."""
+    *front, last = node.inputs
+    grid = _known(last, callers)
+    # Joined maps may be a larger grid: only learned tokens are none of it for certain.
+    if grid is None or not all(_is_tokens(y, callers) for y in front):
+        return None
+    return replace(grid, front=sum((y.type.shape[1] for y in front), grid.front))
+
+
+def _is_tokens(x: Value, callers: tuple[Node, ...]) -> bool:
+    """Whether a value holds learned tokens, or is cut from the front of a sequence that they are in front of."""
+    node = x.producer
+    if node is None or isinstance(node.op, Learned):
+        return node is not None
+    if not isinstance(node.op, Slice) or node.op.axis != 1 or node.op.start != 0 or node.op.stop is None:
+        return False
+    grid = _known(node.inputs[0], callers)
+    return (
+        grid is not None and compare(node.op.stop, "<=", grid.front) is True and compare(node.op.stop, ">", 0) is True
+    )
+
+
+def _cut(node: Node, op: Slice, callers: tuple[Node, ...]) -> KnownGrid | None:
+    """The grid of a sequence without some of the positions in front of it."""
+    grid = _known(node.inputs[0], callers)
+    if grid is None or op.axis != 1 or op.stop is not None:
+        return None
+    # A negative start counts from the end, and one beyond the front cuts into the grid.
+    if compare(op.start, ">=", 0) is not True or compare(grid.front, ">=", op.start) is not True:
+        return None
+    return replace(grid, front=grid.front - op.start)
