@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from archspec.diagnostics import SpecError
+from tests.editing import edited
 from tests.parity.options import draft
+
+ROOT = Path(__file__).parents[2]
 
 SPEC = """
 archspec: 1
@@ -98,3 +103,21 @@ def test_tokens_and_registers_in_front_are_counted(registers: int, grid: str) ->
 )
 def test_the_grid_of_the_patches_and_any_grid_of_others_is_accepted(node: str) -> None:
     assert _found(node) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "holds"),
+    [
+        ("dinov3-small", "grid: [height//patch, width//patch]", "grid: [height//patch, width//patch]", True),
+        ("dinov3-small", "grid: [height//patch, width//patch]", "grid: [width//patch, height//patch]", False),
+        ("swin-t", "merge2: {", "merge2: {grid: [56, 56], ", True),
+        ("swin-t", "merge2: {", "merge2: {grid: [28, 112], ", False),
+    ],
+)
+def test_grids_of_shipped_specs(name: str, old: str, new: str, holds: bool) -> None:
+    text = edited((ROOT / "specs" / f"{name}.yaml").read_text(), (old, new))
+    if holds:
+        draft(text)
+    else:
+        with pytest.raises(SpecError, match="E345"):
+            draft(text)

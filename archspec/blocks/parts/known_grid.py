@@ -1,4 +1,4 @@
-"""The grid of a sequence of patches, followed back to the map that was flattened. Where a step may move positions, none."""
+"""The grid of a sequence of patches, followed back to the map that was flattened."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class KnownGrid:
 
 
 def check_grid(cx: Context, x: Value, rows: Dim, columns: Dim, at: Span | None) -> None:
-    """Raise SpecError E345 if a written grid differs from the one that `x` [batch, positions, features] has for certain.
+    """Raise SpecError E345 if a written grid differs from that which `x` [batch, positions, features] has for certain.
 
     A sequence whose grid is not known is not judged.
     """
@@ -59,7 +59,7 @@ def _known(x: Value, callers: tuple[Node, ...]) -> KnownGrid | None:
     """The grid of `x` [batch, positions, features], inside the bodies of `callers`; None where it is not certain."""
     node = x.producer
     if node is None:
-        return next((_known(*found) for found in _operand(x, callers)), None)
+        return next((_known(found, outer) for found, outer in _operand(x, callers)), None)
     if x.type.rank != 3:
         return None
     op = node.op
@@ -102,37 +102,36 @@ def _inside(x: Value, node: Node, callers: tuple[Node, ...]) -> KnownGrid | None
 
 
 def _flattened(x: Value, callers: tuple[Node, ...]) -> KnownGrid | None:
-    """The sides of the map [batch, channels, rows, columns] of a convolution whose two sides became the positions."""
-    order: tuple[int, ...] = (0, 1, 2)
-    sides: list[int] | None = None
-    while x.producer is not None and isinstance(op := x.producer.op, Merge | Transpose):
-        if isinstance(op, Transpose):
-            order = tuple(op.order[k] for k in order)
-        elif sides is None and op.count == 2 and op.axis == order[1]:
-            # The positions are two axes before this step, and those behind them move on by one.
-            place, sides = op.axis, [1, 2]
-            spread = {k: [k if k < place else k + 1] for k in range(3)} | {place: [place, place + 1]}
-            order = tuple(number for k in order for number in spread[k])
-        else:
-            return None
+    """The sides of a map that became the positions of `x`, by a merge with or without a transposition behind it."""
+    order: tuple[int, ...] = (0, 1)
+    while x.producer is not None and isinstance(op := x.producer.op, Transpose):
+        order = tuple(op.order[k] for k in order)
         x = x.producer.inputs[0]
-    if sides is None or order[0] != 0 or sorted(order[k] for k in sides) != [2, 3] or not _is_map(x, callers):
+    node = x.producer
+    if node is None or not isinstance(node.op, Merge) or node.op.count != 2 or node.op.axis != order[1]:
         return None
-    rows, columns = (x.type.shape[order[k]] for k in sides)
-    return KnownGrid(rows=rows, columns=columns, front=Dim.of(0))
+    place = node.op.axis
+    # Axes behind the merged one are one further on before it.
+    batch = order[0] if order[0] < place else order[0] + 1
+    return _sides(node.inputs[0], (batch, place, place + 1), callers)
 
 
-def _is_map(x: Value, callers: tuple[Node, ...]) -> bool:
-    """Whether a value is the result of a convolution over rows and columns, whose positions nothing moved since."""
+def _sides(x: Value, axes: tuple[int, ...], callers: tuple[Node, ...]) -> KnownGrid | None:
+    """The sizes of two axes, `axes` without the batch in front, where they are the sides of a convolution's map."""
     node = x.producer
     if node is None:
-        return any(_is_map(*found) for found in _operand(x, callers))
-    if isinstance(node.op, Convolution):
-        return len(node.op.kernel) == 2
-    if isinstance(node.op, Call):
-        return _is_map(node.regions[0].outputs[x.index], (*callers, node))
-    pointwise = isinstance(node.op, Elementwise | BatchNorm | GroupNorm | Affine)
-    return pointwise and _is_map(node.inputs[0], callers)
+        return next((_sides(found, axes, outer) for found, outer in _operand(x, callers)), None)
+    op = node.op
+    if isinstance(op, Transpose):
+        return _sides(node.inputs[0], tuple(op.order[k] for k in axes), callers)
+    if isinstance(op, Convolution):
+        if len(op.kernel) != 2 or axes not in ((0, 2, 3), (0, 3, 2)):
+            return None
+        return KnownGrid(rows=x.type.shape[axes[1]], columns=x.type.shape[axes[2]], front=Dim.of(0))
+    if isinstance(op, Call):
+        return _sides(node.regions[0].outputs[x.index], axes, (*callers, node))
+    pointwise = isinstance(op, Elementwise | BatchNorm | GroupNorm | LayerNorm | Affine)
+    return _sides(node.inputs[0], axes, callers) if pointwise else None
 
 
 def _behind(node: Node, callers: tuple[Node, ...]) -> KnownGrid | None:
