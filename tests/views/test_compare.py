@@ -15,7 +15,7 @@ from archspec.diagnostics import SpecError
 from archspec.spec import load
 from archspec.views.comparison.compare import Comparison
 from archspec.views.comparison.compare import compare as compare_all
-from archspec.views.comparison.table import ordinal
+from archspec.views.comparison.table import counted, ordinal
 
 GOLDEN = Path(__file__).parent / "golden" / "compare.txt"
 compare = partial(compare_all, measured=False)
@@ -133,6 +133,7 @@ def test_numbers_agree_with_their_words(tmp_path: Path) -> None:
         "2 layers with weights in a row",
         "1 layer with weights in a row",
     ]
+    assert [counted(number, "layer") for number in (1, 2)] == ["1 layer", "2 layers"]
     assert [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 21, 112)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "112th"
     ]  # fmt: skip

@@ -121,8 +121,7 @@ def _up_to(one: Analysed) -> Answer:
     if not moving:
         known = Staged(of=one, stage=one.stages[0], number=0).broken() if one.stages else "not proved"
         return Answer(text="no stage", known=known, value=None)
-    last, where = moving[-1], {motion.extent for motion in moving[-1].motions}
-    border = "everywhere" if where == {"everywhere"} else "inside the border"
+    last, border = moving[-1], _border(moving[-1])
     seen = [stage for stage in moving if _has_two(stage, one.subject.sizes)]
     here = seen[-1].name if seen else None
     value = {"stage": last.name, "by": [motion.unit for motion in last.motions], "border": border, "at_size": here}
@@ -130,8 +129,14 @@ def _up_to(one: Analysed) -> Answer:
     if here == last.name:
         return Answer(text=f"{text}, {border}", known="proved", value=value)
     place = "" if border == "everywhere" else " inside the border"
-    at = f"{border} up to {here}" if here else f"no stage has two positions{place}"
+    at = f"{_border(seen[-1])} up to {here}" if seen else f"no stage has two positions{place}"
     return Answer(text=f"{text}; at this size {at}", known="proved", value=value)
+
+
+def _border(stage: ModelStage) -> str:
+    """Where a moving stage does: inside the border if it is so along any axis."""
+    where = {motion.extent for motion in stage.motions}
+    return "everywhere" if where == {"everywhere"} else "inside the border"
 
 
 def _has_two(stage: ModelStage, sizes: Mapping[str, int]) -> bool:
